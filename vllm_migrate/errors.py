@@ -1,0 +1,19 @@
+"""Errors a user meets. VllmMigrateError <- UsageError, InputError.
+
+Every error carries what is wrong and, where there is one, the remedy. The command line turns them into exit 2.
+"""
+
+from __future__ import annotations
+
+
+class VllmMigrateError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(VllmMigrateError):
+    """The call itself is wrong: an unknown release, a bad option, a missing extra."""
