@@ -1,0 +1,300 @@
+"""From what is written to what arrives: the transport of a dialect, simulated for one release of vLLM.
+
+A dialect lists candidate transports with conditions (the framework's era, the release). Where the era is unknown, all
+that may apply are simulated and only what they agree on is claimed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects import argv
+from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.knowledge.expr import Unsure, evaluate, same
+
+
+class Arrived(NamedTuple):
+    """A value an engine option got: from a written setting, or from the framework (`written` None, `because` says how)."""
+
+    option: str
+    value: object
+    written: Written | None
+    because: str
+
+
+class Trouble(NamedTuple):
+    """A written setting that does not arrive as written.
+
+    kind: dropped (never leaves the framework), refused (the release's parser or constructor rejects it), unknown (no such
+    option), ambiguous, choice (value not accepted), value (malformed), missing. certain: under every candidate transport.
+    """
+
+    kind: str
+    written: Written
+    text: str
+    option: str
+    candidates: tuple[str, ...] = ()
+    certain: bool = True
+
+
+class Delivery(NamedTuple):
+    """All that reaches one engine at one release. values by option; `named` the option each written setting names there."""
+
+    values: dict[str, Arrived]
+    troubles: list[Trouble]
+    named: dict[int, str]
+
+
+class ReleaseEnv(DialectEnv):
+    """A dialect's conditions that also depend on vLLM's release: vllm('0.10.2') is true from that release on."""
+
+    def __init__(self, engine: Engine, catalog: Catalog, release: str) -> None:
+        super().__init__(engine)
+        self.catalog = catalog
+        self.release = release
+
+    def call(self, function: str, args: list[object]) -> object:
+        if function == "vllm":
+            return self.catalog.ordinal(self.release) >= self.catalog.ordinal(str(args[0]))
+        return super().call(function, args)
+
+
+def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
+    """What `engine`'s written settings become at `release`."""
+    env = ReleaseEnv(engine, catalog, release)
+    results = [
+        _one(engine, transport, catalog, release)
+        for transport in candidates(engine.dialect, env)
+    ]
+    return results[0] if len(results) == 1 else _agree(results)
+
+
+def candidates(profile: dict[str, object], env: DialectEnv) -> list[dict[str, object]]:
+    """The transports that may carry this engine's settings: the first certain one, and the uncertain ones before it."""
+    out: list[dict[str, object]] = []
+    transports = profile.get("transport")
+    for transport in transports if isinstance(transports, list) else []:
+        test = evaluate(transport.get("when", True), env)
+        if isinstance(test, Unsure) or test:
+            out.append(transport)
+        if test is True:
+            break
+    return out or [{"kind": "kwargs"}]
+
+
+def _one(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
+    kind = transport["kind"]
+    if kind == "cli":
+        return _by_argv(engine, transport, catalog, release)
+    return _by_kwargs(engine, transport, catalog, release)
+
+
+def _framework(engine: Engine) -> dict[str, Arrived]:
+    """What the framework passes by itself. A value it computes at run time is Unsure, and not vLLM's default."""
+    out: dict[str, Arrived] = {}
+    passes = engine.dialect.get("passes")
+    for entry in passes if isinstance(passes, list) else []:
+        option, because = str(entry["option"]), str(entry.get("because", f"{engine.name} passes it"))
+        if "when" in entry:
+            test = evaluate(entry["when"], DialectEnv(engine))
+            if test is False:
+                continue
+        value = entry["value"] if "value" in entry else Unsure((because,))
+        out[option] = Arrived(option, value, None, because)
+    return out
+
+
+def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
+    values = _framework(engine)
+    troubles: list[Trouble] = []
+    named: dict[int, str] = {}
+    known = catalog.names("engine", release) | catalog.names("llm", release)
+    for written in engine.options:
+        option = written.option or written.key.replace("-", "_")
+        named[written.number] = option
+        if option not in known:
+            text = f"unexpected keyword argument '{option}'"
+            troubles.append(Trouble("unknown", written, text, option))
+            continue
+        if written.value is None and transport.get("none") == "omit":
+            continue
+        values[option] = Arrived(option, sure(written), written, "")
+    return Delivery(values, troubles, named)
+
+
+def sure(written: Written) -> object:
+    """The written value, Unsure where the files do not decide it."""
+    if isinstance(written.value, Unknown):
+        return Unsure((f"the value of {written.key} ({written.value.text})",))
+    return written.value
+
+
+def tokens_of(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> list[argv.Token]:
+    """The argument list that the framework builds from what is written."""
+    out: list[argv.Token] = []
+    spelled = transport.get("values")
+    how = spelled if isinstance(spelled, dict) else {}
+    env = ReleaseEnv(engine, catalog, release)
+    skipped = {*_words(transport.get("drops")), *_words(transport.get("positional"))}
+    for written in engine.options:
+        if written.key in skipped:
+            continue
+        out.extend(argv.Token(text, written.number) for text in _spell(written, how, env))
+    return out
+
+
+def _words(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _spell(written: Written, how: dict[str, object], env: ReleaseEnv) -> list[object]:
+    """Arguments of one written setting. `how` maps a kind of value to flag, no-flag, drop, literal, repeat or json."""
+    flag, value = f"--{written.key}", written.value
+    if written.key.startswith("-"):
+        return [written.key] if value is True else [written.key, value]
+    kind = _kind(value)
+    style = how.get(kind, "literal")
+    if isinstance(style, list):
+        style = next(case["as"] for case in style if evaluate(case.get("when", True), env) is True)
+    if style == "drop":
+        return []
+    if style == "flag":
+        return [flag]
+    if style == "no-flag":
+        return [f"--no-{written.key}"]
+    if style == "repeat" and isinstance(value, list):
+        return [flag, *[_text(item) for item in value]] if value else []
+    if style == "json":
+        import json
+
+        return [flag, json.dumps(value)]
+    return [flag, value if isinstance(value, Unknown) else _text(value)]
+
+
+def _kind(value: object) -> str:
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if value is None:
+        return "none"
+    if value == "":
+        return "empty"
+    if isinstance(value, list):
+        return "list"
+    return "dict" if isinstance(value, dict) else "value"
+
+
+def _text(value: object) -> str:
+    return str(value)
+
+
+def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
+    tokens = tokens_of(engine, transport, catalog, release)
+    parsed = argv.parse(tokens, catalog.flags(release))
+    values = _framework(engine)
+    by_number = {written.number: written for written in engine.options}
+    named: dict[int, str] = {}
+    for arrival in parsed.arrivals:
+        written = by_number[arrival.source]
+        named[arrival.source] = arrival.dest
+        value = Unsure((f"the value of {written.key} ({arrival.value.text})",)) if isinstance(arrival.value, Unknown) else arrival.value
+        values[arrival.dest] = Arrived(arrival.dest, value, written, "")
+    troubles = [
+        Trouble(r.kind, by_number[r.source], r.text, _named(by_number[r.source], catalog, release), r.candidates)
+        for r in parsed.refusals
+    ]
+    _leftovers(engine, parsed, by_number, troubles, named, catalog, release)
+    _drops(engine, transport, tokens, troubles, named, catalog, release)
+    return Delivery(values, troubles, named)
+
+
+def _leftovers(
+    engine: Engine,
+    parsed: argv.Parsed,
+    by_number: dict[int, Written],
+    troubles: list[Trouble],
+    named: dict[int, str],
+    catalog: Catalog,
+    release: str,
+) -> None:
+    """Words that no option took (`--flag False`): the parser refuses them, unless they are the model."""
+    blamed = {trouble.written.number for trouble in troubles}
+    for token in parsed.positional:
+        written = by_number.get(token.source)
+        if written is None or written.number in blamed or written.key == "":
+            continue
+        blamed.add(written.number)
+        text = f"unrecognized arguments: {token.text}"
+        troubles.append(Trouble("value", written, text, _named(written, catalog, release)))
+        named.pop(written.number, None)
+
+
+def _drops(
+    engine: Engine,
+    transport: dict[str, object],
+    tokens: list[argv.Token],
+    troubles: list[Trouble],
+    named: dict[int, str],
+    catalog: Catalog,
+    release: str,
+) -> None:
+    """Settings that left no argument at all."""
+    present = {token.source for token in tokens}
+    positional = _words(transport.get("positional"))
+    for written in engine.options:
+        if written.number in present:
+            continue
+        option = _named(written, catalog, release)
+        named.setdefault(written.number, option)
+        if written.key not in positional:
+            troubles.append(Trouble("dropped", written, f"{written.key} is dropped on the way", option))
+
+
+def _named(written: Written, catalog: Catalog, release: str) -> str:
+    """The engine option that a written key names at a release, "" when it names none."""
+    if written.option:
+        return written.option
+    flags = catalog.flags(release)
+    head = argv.option_text(written.key if written.key.startswith("-") else f"--{written.key}").partition("=")[0]
+    flag = flags.get(head.partition(".")[0])
+    if flag is not None:
+        return flag.dest
+    return written.key.lstrip("-").replace("-", "_").removeprefix("no_")
+
+
+def _agree(results: list[Delivery]) -> Delivery:
+    """What several candidate transports have in common."""
+    values: dict[str, Arrived] = {}
+    options = dict.fromkeys(option for result in results for option in result.values)
+    for option in options:
+        found = [result.values.get(option) for result in results]
+        first = next(item for item in found if item is not None)
+        if all(item is not None and _equal(item.value, first.value) for item in found):
+            values[option] = first
+            continue
+        # One of the candidates refuses it: such a launcher would not have started, so the others speak.
+        present = [item for item in found if item is not None]
+        if all(_equal(item.value, first.value) for item in present):
+            values[option] = first
+        else:
+            values[option] = first._replace(value=Unsure((f"how {option} travels to the engine",)))
+    troubles: list[Trouble] = []
+    for trouble in (t for result in results for t in result.troubles):
+        if any(t.written is trouble.written for t in troubles):
+            continue
+        everywhere = all(any(t.written is trouble.written for t in r.troubles) for r in results)
+        troubles.append(trouble._replace(certain=everywhere))
+    named: dict[int, str] = {}
+    for result in reversed(results):
+        named.update(result.named)
+    return Delivery(values, troubles, named)
+
+
+def _equal(left: object, right: object) -> bool:
+    if isinstance(left, Unsure) or isinstance(right, Unsure):
+        return left is right or (isinstance(left, Unsure) and isinstance(right, Unsure) and left.reasons == right.reasons)
+    return same(left, right)

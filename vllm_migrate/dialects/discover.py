@@ -1,0 +1,182 @@
+"""From a file to the engines in it: which dialect it is written in, its composed configuration, its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects import hydra
+from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.interpolate import resolve
+from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
+from vllm_migrate.dialects.tree import File, Tree, tree_of
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.knowledge.expr import Unsure, evaluate
+
+
+class Found:
+    """What a file holds: its engines, and the composition that was looked at on the way."""
+
+    __slots__ = ("engines", "missing")
+
+    def __init__(self) -> None:
+        self.engines: list[Engine] = []
+        self.missing: list[hydra.Missing] = []
+
+
+def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> Found:
+    """Every vLLM engine that `file` describes."""
+    found = Found()
+    if file.shell is not None:
+        from vllm_migrate.dialects.commands import engines_of_script
+
+        found.engines = engines_of_script(file, profiles, workspace)
+        return found
+    roots = file.data.roots if file.data is not None else []
+    for index in range(len(roots)):
+        tree = tree_of(file, index)
+        if tree is not None and tree.is_map:
+            _discover_tree(file, tree, profiles, catalog, workspace, found)
+    return found
+
+
+def _discover_tree(
+    file: File, tree: Tree, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
+) -> None:
+    composed: hydra.Composed | None = None
+    for profile in profiles:
+        whole = tree
+        if profile.get("compose") == "hydra" and hydra.uses_defaults(tree):
+            if composed is None:
+                composed = hydra.compose(file, tree, workspace.load)
+            whole = composed.tree
+        if not recognises(profile, whole, catalog):
+            continue
+        parts = composed if profile.get("compose") == "hydra" else None
+        engines = _engines(file, whole, profile, parts)
+        found.engines.extend(engines)
+        if engines:
+            found.missing.extend(parts.missing if parts else [])
+            return
+
+
+def recognises(profile: Profile, tree: Tree, catalog: Catalog) -> bool:
+    """Whether any of a dialect's signs is in the tree."""
+    signs = profile.get("recognise")
+    for sign in signs if isinstance(signs, list) else []:
+        if "path" in sign:
+            node = tree.at(str(sign["path"]))
+            if node is not None and (node.is_map or not sign.get("mapping", True)):
+                return True
+        elif sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog):
+            return True
+    return False
+
+
+def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
+    """Enough of the top-level keys are `vllm serve` options of some release."""
+    keys = [key for key in tree.children if not key.startswith("$")]
+    least, ratio = sign.get("least", 1), sign.get("ratio", 1.0)
+    assert isinstance(least, int) and isinstance(ratio, float)
+    hits = sum(1 for key in keys if catalog.is_serve_option(key.replace("_", "-")))
+    strong = any(catalog.is_telling_option(key.replace("_", "-")) for key in keys)
+    return bool(keys) and hits >= least and hits >= ratio * len(keys) and strong
+
+
+def _engines(file: File, tree: Tree, profile: Profile, composed: hydra.Composed | None) -> list[Engine]:
+    out: list[Engine] = []
+    specs = profile.get("engines")
+    for spec in specs if isinstance(specs, list) else []:
+        for path, site in _sites(tree, str(spec.get("root", ""))):
+            ident = f"{profile['id']}:{path or '.'}"
+            engine = Engine(ident, str(spec["role"]), profile, spec, file)
+            engine.root, engine.site, engine.site_path = tree, site, path
+            if composed is not None:
+                engine.files, engine.missing = composed.files, composed.missing
+            if "when" in spec and evaluate(spec["when"], DialectEnv(engine)) is False:
+                continue
+            fill(engine)
+            out.append(engine)
+    return out
+
+
+def _sites(tree: Tree, pattern: str) -> list[tuple[str, Tree]]:
+    """Mappings at a dotted path; `*` stands for every key or item at its place."""
+    at: list[tuple[str, Tree]] = [("", tree)]
+    for key in pattern.split(".") if pattern else []:
+        below: list[tuple[str, Tree]] = []
+        for path, node in at:
+            if key == "*":
+                pairs = list(node.children.items()) if node.is_map else [(str(i), n) for i, n in enumerate(node.items)]
+            else:
+                child = node.at(key)
+                pairs = [(key, child)] if child is not None else []
+            below.extend((f"{path}.{name}" if path else name, child) for name, child in pairs)
+        at = below
+    return [(path, node) for path, node in at if node.is_map]
+
+
+def fill(engine: Engine) -> None:
+    """Read the options, sampling parameters and facts that are written for an engine found in a tree."""
+    site, root = engine.site, engine.root
+    assert site is not None and root is not None
+    place = site.places[0]
+    engine.container = Spot(place.file, place.key_start, place.key_end)
+    for key, child in site.children.items():
+        if engine.spec.get("keys") == "options":
+            engine.options.append(_written(engine, key, "", child, f"{engine.site_path}.{key}".lstrip(".")))
+    _sampling(engine)
+    _facts(engine)
+
+
+def _written(engine: Engine, key: str, option: str, tree: Tree, path: str) -> Written:
+    value = tree.plain() if tree.is_map or tree.is_seq else tree.value
+    root = engine.root
+    if root is not None and isinstance(value, str):
+        value = resolve(root, path, value)
+    place = tree.place
+    written = Written(
+        key,
+        option,
+        value,
+        Spot(place.file, place.key_start, place.key_end),
+        Spot(place.file, place.node.start, place.node.end),
+        len(engine.options),
+    )
+    written.tree = tree
+    written.raw = tree.value
+    return written
+
+
+def _sampling(engine: Engine) -> None:
+    spec = engine.dialect.get("sampling")
+    if not isinstance(spec, dict):
+        return
+    engine.given["sampling.via"] = Given(spec.get("via", "request"), None, "")
+    root = spec.get("root")
+    tree = engine.root.at(str(root)) if root and engine.root is not None else None
+    if tree is None:
+        return
+    for key, child in tree.children.items():
+        written = _written(engine, key, f"sampling.{key}", child, f"{root}.{key}")
+        engine.given[f"sampling.{key}"] = Given(_sure(written), written, "")
+
+
+def _sure(written: Written) -> object:
+    if isinstance(written.value, Unknown):
+        return Unsure((f"the value of {written.key} ({written.value.text})",))
+    return written.value
+
+
+def _facts(engine: Engine) -> None:
+    facts = engine.dialect.get("given")
+    env: Callable[[], DialectEnv] = lambda: DialectEnv(engine)  # noqa: E731
+    for name, fact in facts.items() if isinstance(facts, dict) else ():
+        if isinstance(fact, dict) and "depends_on" in fact:
+            value: object = Unsure((str(fact["depends_on"]),), (True, False))
+        elif isinstance(fact, dict) and "when" in fact:
+            value = evaluate(fact["when"], env())
+        else:
+            value = fact
+        engine.given[name] = Given(value, None, "")

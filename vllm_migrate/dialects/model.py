@@ -1,0 +1,100 @@
+"""An engine as found in the user's files: what was written for it, where, and how it travels to vLLM."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.dialects.hydra import Missing
+from vllm_migrate.dialects.tree import File, Tree
+
+# A dialect as compiled from rules/dialects/*.yaml.
+Profile = dict[str, object]
+
+
+class Spot(NamedTuple):
+    """A span of a file: offsets into its text."""
+
+    file: File
+    start: int
+    end: int
+
+
+class Written:
+    """One setting as the user wrote it.
+
+    key: as written; option: the canonical option ("" when the key names none yet, and the transport decides); value:
+    the Python value, Unknown where the files do not decide; spot: its key; number: position among the engine's settings.
+    """
+
+    __slots__ = ("key", "number", "option", "raw", "spot", "tree", "value", "value_spot")
+
+    def __init__(self, key: str, option: str, value: object, spot: Spot, value_spot: Spot, number: int) -> None:
+        self.key = key
+        self.option = option
+        self.value = value
+        self.raw = value
+        self.spot = spot
+        self.value_spot = value_spot
+        self.number = number
+        self.tree: Tree | None = None
+
+
+class Given(NamedTuple):
+    """A fact about an engine that is not an engine option: a sampling parameter, an environment variable, an RL fact.
+
+    value may be Unsure. `written` is None when the dialect, not the user, gives it; `because` says so in words.
+    """
+
+    value: object
+    written: Written | None
+    because: str
+
+
+class Engine:
+    """One vLLM engine of a file.
+
+    options: what is written for it in order; given: facts by name (`sampling.temperature`, `env.VLLM_USE_V1`,
+    `rl.logprobs_in_loss`); files: the composition, root of the chain first, the primary last.
+    """
+
+    __slots__ = (
+        "argv",
+        "container",
+        "dialect",
+        "file",
+        "files",
+        "given",
+        "id",
+        "missing",
+        "options",
+        "role",
+        "root",
+        "site",
+        "site_path",
+        "spec",
+    )
+
+    def __init__(self, ident: str, role: str, dialect: Profile, spec: dict[str, object], file: File) -> None:
+        self.id = ident
+        self.role = role
+        self.dialect = dialect
+        self.spec = spec
+        self.file = file
+        self.files: list[File] = [file]
+        self.root: Tree | None = None  # the composed configuration
+        self.site: Tree | None = None  # the mapping its options stand in
+        self.site_path = ""
+        self.options: list[Written] = []
+        self.given: dict[str, Given] = {}
+        self.missing: list[Missing] = []
+        # An engine started by a command line: the command's number and the word its options begin at.
+        self.argv: tuple[int, int] | None = None
+        self.container: Spot | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.dialect["id"])
+
+    def spot(self) -> Spot:
+        """Where the engine stands: its container's key, else the start of its file."""
+        return self.container or Spot(self.file, 0, 0)

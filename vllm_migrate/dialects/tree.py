@@ -1,0 +1,173 @@
+"""A configuration tree in which every value remembers the file and the place it was written in.
+
+One file is a tree; composition (Hydra defaults, parent files, overrides on a command line) merges trees into one,
+later over earlier, as OmegaConf merges: mappings deeply, everything else replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path, Source
+
+if TYPE_CHECKING:
+    from vllm_migrate.documents.shell import ShellDocument
+
+
+class File:
+    """A document that takes part in a run: a tree (`data`) or a shell script (`shell`).
+
+    `requested`: it was among the PATHs of the call, so a fix may be written.
+    """
+
+    __slots__ = ("data", "path", "requested", "shell", "source")
+
+    def __init__(self, source: Source, document: DataDocument | ShellDocument, requested: bool) -> None:
+        self.path = source.path
+        self.source = source
+        self.requested = requested
+        self.data = document if isinstance(document, DataDocument) else None
+        self.shell = None if isinstance(document, DataDocument) else document
+
+
+class Place:
+    """Where a tree value stands: a node of document `index` of a file, at `path`; `key_start`, `key_end` span its key."""
+
+    __slots__ = ("file", "index", "key_end", "key_start", "node", "path")
+
+    def __init__(self, file: File, index: int, path: Path, node: Node, key_start: int, key_end: int) -> None:
+        self.file = file
+        self.index = index
+        self.path = path
+        self.node = node
+        self.key_start = key_start
+        self.key_end = key_end
+
+
+class Tree:
+    """A mapping, sequence or scalar of a composed configuration. `places` are the nodes it was merged from, last wins."""
+
+    __slots__ = ("_children", "_items", "places")
+
+    def __init__(self, places: list[Place], children: dict[str, Tree] | None = None) -> None:
+        self.places = places
+        self._children = children
+        self._items: list[Tree] | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.places[-1]
+
+    @property
+    def is_map(self) -> bool:
+        return self._children is not None or self.place.node.kind == MAP
+
+    @property
+    def is_seq(self) -> bool:
+        return self._children is None and self.place.node.kind == SEQ
+
+    @property
+    def children(self) -> dict[str, Tree]:
+        if self._children is None:
+            self._children = self._expand()
+        return self._children
+
+    def _expand(self) -> dict[str, Tree]:
+        place, out = self.place, dict[str, Tree]()
+        if place.node.kind != MAP:
+            return out
+        for pair in place.node.pairs:
+            if pair.merged and pair.key in out:
+                continue
+            key = pair.key_node
+            out[pair.key] = Tree(
+                [Place(place.file, place.index, (*place.path, pair.key), pair.value, key.start, key.end)]
+            )
+        return out
+
+    @property
+    def items(self) -> list[Tree]:
+        if self._items is None:
+            place = self.place
+            nodes = place.node.items if place.node.kind == SEQ and self._children is None else []
+            self._items = [
+                Tree([Place(place.file, place.index, (*place.path, i), node, node.start, node.end)])
+                for i, node in enumerate(nodes)
+            ]
+        return self._items
+
+    @property
+    def value(self) -> object:
+        """The scalar written here; None for null; Unknown where the file does not decide. Containers: see plain()."""
+        node = self.place.node
+        return None if self.is_map or node.kind == SEQ else node.value
+
+    def get(self, key: str) -> Tree | None:
+        return self.children.get(key) if self.is_map else None
+
+    def at(self, dotted: str) -> Tree | None:
+        """The tree at a dotted path ("" is the root itself)."""
+        tree: Tree | None = self
+        for key in dotted.split(".") if dotted else ():
+            if tree is None:
+                return None
+            if tree.is_seq:
+                tree = tree.items[int(key)] if key.isdigit() and int(key) < len(tree.items) else None
+            else:
+                tree = tree.get(key)
+        return tree
+
+    def plain(self) -> object:
+        if self.is_map:
+            return {key: child.plain() for key, child in self.children.items()}
+        if self.is_seq:
+            return [item.plain() for item in self.items]
+        return self.value
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
+        """Every mapping and sequence item below, itself included, with its dotted path."""
+        yield prefix, self
+        below = self.children.items() if self.is_map else ((str(i), item) for i, item in enumerate(self.items))
+        for key, child in below:
+            if child.is_map or child.is_seq:
+                yield from child.walk(f"{prefix}.{key}" if prefix else key)
+
+
+def tree_of(file: File, index: int = 0) -> Tree | None:
+    """The tree of one document of a file; None when it is empty."""
+    roots = file.data.roots if file.data is not None else []
+    if index >= len(roots):
+        return None
+    node = roots[index]
+    return Tree([Place(file, index, (), node, node.start, node.start)])
+
+
+def merge(under: Tree | None, over: Tree | None) -> Tree | None:
+    """`over` laid on `under`: mappings deeply, else replaced; `???` (OmegaConf's "missing") replaces nothing."""
+    if under is None or over is None:
+        return over if under is None else under
+    if over.is_map and under.is_map:
+        children = dict(under.children)
+        for key, child in over.children.items():
+            merged = merge(children.get(key), child)
+            assert merged is not None
+            children[key] = merged
+        return Tree(under.places + over.places, children)
+    if not over.is_map and over.value == "???" and not over.is_seq:
+        return under
+    return over
+
+
+def mount(tree: Tree, dotted: str) -> Tree:
+    """The tree moved under a package: mount(t, "a.b") has t at a.b."""
+    for key in reversed(dotted.split(".") if dotted else []):
+        tree = Tree([tree.places[0]], {key: tree})
+    return tree
+
+
+def without(tree: Tree, key: str) -> Tree:
+    """A mapping less one of its keys."""
+    if not tree.is_map or key not in tree.children:
+        return tree
+    return Tree(tree.places, {k: child for k, child in tree.children.items() if k != key})

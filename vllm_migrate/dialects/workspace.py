@@ -1,0 +1,114 @@
+"""The files of one run: read once, parsed by kind, parents found beside their children. Nothing outside is executed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
+
+if TYPE_CHECKING:
+    from vllm_migrate.documents.shell import ShellDocument
+
+MAX_BYTES = 20_000_000
+
+
+class Problem(NamedTuple):
+    """A file that could not be analysed: `reason` is a stable slug, line and column count from 1 (0: unknown)."""
+
+    path: str
+    reason: str
+    message: str
+    line: int
+    column: int
+
+
+class Workspace:
+    """Loads documents by path and remembers them. `texts` replaces what is on disk (read-back proof, standard input)."""
+
+    def __init__(self, requested: list[str], texts: dict[str, str] | None = None) -> None:
+        self.requested = {os.path.normpath(path) for path in requested}
+        self.texts = texts or {}
+        self.problems: list[Problem] = []
+        self._files: dict[str, File | None] = {}
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file. Raises Unreadable("vanished", "too-large", "unreadable")."""
+        try:
+            if os.path.getsize(path) > MAX_BYTES:
+                raise Unreadable("too-large", f"larger than {MAX_BYTES // 1_000_000} MB")
+            with open(path, "rb") as handle:
+                return handle.read()
+        except FileNotFoundError:
+            raise Unreadable("vanished", "no such file") from None
+        except OSError as error:
+            raise Unreadable("unreadable", error.strerror or str(error)) from None
+
+    def source(self, path: str) -> Source:
+        text = self.texts.get(os.path.normpath(path))
+        if text is not None:
+            return Source(path, text.encode(), text, False, "\r\n" if "\r\n" in text else "\n")
+        return decode(path, self.read(path))
+
+    def load(self, path: str) -> File | None:
+        """The parsed file; None when there is none or it cannot be analysed (then a problem says why)."""
+        key = os.path.normpath(path)
+        if key in self._files:
+            return self._files[key]
+        self._files[key] = None
+        if key in self.texts or os.path.isfile(path):
+            self._files[key] = self._parse(path, key)
+        return self._files[key]
+
+    def _parse(self, path: str, key: str) -> File | None:
+        try:
+            return self.adopt(self.source(path), key in self.requested)
+        except Unreadable as error:
+            self.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+            return None
+
+    def adopt(self, source: Source, requested: bool) -> File:
+        """A File of a source already read. Raises Unreadable."""
+        file = File(source, parse(source), requested)
+        self._files[os.path.normpath(source.path)] = file
+        return file
+
+
+KINDS = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".json": "json",
+    ".jsonc": "json",
+    ".sh": "shell",
+    ".bash": "shell",
+    ".slurm": "shell",
+    ".sbatch": "shell",
+    ".py": "python",
+}
+
+
+def kind_of(path: str) -> str:
+    """The kind of document a path holds, by its name; "" for none of ours."""
+    return KINDS.get(os.path.splitext(path)[1].lower(), "")
+
+
+def parse(source: Source) -> DataDocument | ShellDocument:
+    """The document of a source, by its kind; the parser of a kind is imported when first needed."""
+    kind = kind_of(source.path)
+    if kind == "shell":
+        from vllm_migrate.documents.shell import parse_shell
+
+        return parse_shell(source)
+    if kind == "toml":
+        from vllm_migrate.documents.toml import parse_toml
+
+        return parse_toml(source)
+    if kind == "json":
+        from vllm_migrate.documents.json import parse_json
+
+        return parse_json(source)
+    from vllm_migrate.documents.yaml import parse_yaml
+
+    return parse_yaml(source)
