@@ -1,0 +1,1 @@
+"""Where rollouts come from: one file a backend, `interface.py` says what they share."""
