@@ -6,7 +6,8 @@ from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure, evaluate
+from vllm_migrate.knowledge.cases import choose
+from vllm_migrate.knowledge.expr import Unsure
 
 
 class DialectEnv:
@@ -33,7 +34,7 @@ class DialectEnv:
     def call(self, function: str, args: list[object]) -> object:
         path = str(args[0]) if args else ""
         if function == "has":
-            return self._found(path) is not None if self._found(path) is not None else self._absent(False, path)
+            return True if self._found(path) is not None else self._absent(False, path)
         if function == "config":
             tree = self._found(path)
             if tree is None:
@@ -51,7 +52,7 @@ class DialectEnv:
         cases = facts.get(name) if isinstance(facts, dict) else None
         if not isinstance(cases, list):
             raise KeyError(name)
-        return choose(cases, self)
+        return choose(cases, self).value
 
     def scalar(self, tree: Tree, path: str) -> object:
         if tree.is_map or tree.is_seq:
@@ -71,33 +72,3 @@ class DialectEnv:
             return Unsure((f"{path}, which may be set in a parent that was not found ({names})",))
         return value
 
-
-def choose(cases: list[object], env: DialectEnv) -> object:
-    """The value of the first case that holds; Unsure with all that may hold when that cannot be told.
-
-    A case: {when?: condition, value: any} or {values: [..], depends_on: text} for what no file decides.
-    """
-    possible: list[object] = []
-    reasons: list[str] = []
-    for case in cases:
-        assert isinstance(case, dict)
-        test = evaluate(case.get("when", True), env)
-        if isinstance(test, Unsure):
-            reasons.extend(r for r in test.reasons if r not in reasons)
-            possible.extend(case.get("values", [case.get("value")]))
-            continue
-        if not test:
-            continue
-        if "depends_on" in case:
-            return Unsure((*reasons, str(case["depends_on"])), tuple([*possible, *case.get("values", [])]))
-        if not reasons:
-            return case.get("value")
-        possible.append(case.get("value"))
-        break
-    distinct: list[object] = []
-    for value in possible:
-        if value not in distinct:
-            distinct.append(value)
-    if len(distinct) == 1 or not distinct:
-        return distinct[0] if distinct else None
-    return Unsure(tuple(reasons), tuple(distinct))

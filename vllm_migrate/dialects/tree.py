@@ -23,12 +23,17 @@ class File:
 
     __slots__ = ("data", "path", "requested", "shell", "source")
 
-    def __init__(self, source: Source, document: DataDocument | ShellDocument, requested: bool) -> None:
+    def __init__(self, source: Source, document: DataDocument | ShellDocument | None, requested: bool) -> None:
         self.path = source.path
         self.source = source
         self.requested = requested
         self.data = document if isinstance(document, DataDocument) else None
-        self.shell = None if isinstance(document, DataDocument) else document
+        self.shell = document if document is not None and not isinstance(document, DataDocument) else None
+
+    @classmethod
+    def bare(cls, source: Source) -> File:
+        """A file that was read but not parsed: something to point at."""
+        return cls(source, None, True)
 
 
 class Place:

@@ -1,0 +1,48 @@
+"""Tells from the bytes alone that a file has no vLLM setting, so that it is never parsed."""
+
+from __future__ import annotations
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.workspace import kind_of
+
+Profile = dict[str, object]
+
+
+class Prefilter:
+    """Markers per kind of file, from the dialects: one of them must stand in the text."""
+
+    __slots__ = ("_catalog", "_hydra", "_markers", "_top_level")
+
+    def __init__(self, profiles: list[Profile], catalog: Catalog) -> None:
+        self._markers: dict[str, list[bytes]] = {}
+        self._hydra = False
+        self._top_level = False
+        self._catalog = catalog
+        for profile in profiles:
+            markers = profile.get("markers")
+            kind = str(profile["carrier"])
+            if isinstance(markers, list):
+                self._markers.setdefault(kind, []).extend(str(marker).encode() for marker in markers)
+            self._hydra = self._hydra or profile.get("compose") == "hydra"
+            self._top_level = self._top_level or "top_level" in profile
+
+    def may_concern(self, path: str, data: bytes) -> bool:
+        """False only when no dialect can recognise anything in these bytes."""
+        kind = kind_of(path)
+        if not kind:
+            return False
+        if any(marker in data for marker in self._markers.get(kind, ())):
+            return True
+        if kind != "yaml":
+            return False
+        return (self._hydra and b"\ndefaults:" in b"\n" + data) or (self._top_level and self._serve_keys(data))
+
+    def _serve_keys(self, data: bytes) -> bool:
+        """Whether any line begins with a telling `vllm serve` option."""
+        telling = self._catalog.is_telling_option
+        for line in data.replace(b"\r", b"\n").split(b"\n"):
+            head = line.partition(b":")[0].strip(b"\"' \xef\xbb\xbf{")
+            if head and head[:1].isalpha() and len(head) < 64 and b" " not in head:
+                if telling(head.decode("utf-8", "replace").replace("_", "-")):
+                    return True
+        return False

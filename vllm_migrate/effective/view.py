@@ -1,0 +1,225 @@
+"""What one engine runs with at one release, and why: the user's value as it arrives, else the framework's, else vLLM's
+own default as that release resolves it.
+
+A `View` is also the environment in which the conditions of rules are evaluated.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.deliver import Delivery, deliver
+from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.knowledge.cases import Choice, choose
+from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.load import Knowledge
+
+
+class Assumptions(NamedTuple):
+    """What the user told us on the command line about things no file shows.
+
+    engine: v0 or v1 at the source release; gpu: its name; model and generation: the model's config.json and
+    generation_config.json as read (None: not given).
+    """
+
+    engine: str | None = None
+    gpu: str | None = None
+    model: dict[str, object] | None = None
+    generation: dict[str, object] | None = None
+
+
+class Value(NamedTuple):
+    """An effective value. origin: written, framework, resolved (late default), default (declared), unknown."""
+
+    value: object
+    origin: str
+    because: str
+    written: Written | None = None
+
+
+class View:
+    """One engine at one release."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        release: str,
+        catalog: Catalog,
+        knowledge: Knowledge,
+        assumptions: Assumptions = Assumptions(),  # noqa: B008 - an immutable tuple
+        is_source: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.release = release
+        self.catalog = catalog
+        self.knowledge = knowledge
+        self.assumptions = assumptions
+        self.is_source = is_source
+        self.delivery: Delivery = deliver(engine, catalog, release)
+        self._values: dict[str, Value] = {}
+        self._open: set[str] = set()
+
+    def value(self, option: str) -> Value:
+        """The effective value of an option, a sampling parameter or a fact."""
+        known = self._values.get(option)
+        if known is None:
+            if option in self._open:
+                raise RecursionError(f"rules/effective: {option} depends on itself")
+            self._open.add(option)
+            known = self._values[option] = self._resolve(option)
+            self._open.discard(option)
+        return known
+
+    def _resolve(self, option: str) -> Value:
+        if option == "engine":
+            return self._core()
+        entry = self.knowledge.effective.get(option, {})
+        forced = entry.get("forced")
+        if isinstance(forced, list):
+            choice = choose(forced, self)
+            if choice.found and not isinstance(choice.value, Unsure):
+                return Value(choice.value, "resolved", choice.because)
+        given = self._given(option)
+        if given is not None:
+            return given
+        cases = entry.get("cases")
+        if isinstance(cases, list):
+            choice = choose(cases, self)
+            if choice.found:
+                return _chosen(choice, "resolved")
+        return self._declared(option)
+
+    def _given(self, option: str) -> Value | None:
+        """What the user or the framework sets."""
+        if "." in option:
+            given = self.engine.given.get(option)
+            if given is None or (given.value is None and option.startswith("sampling.")):
+                return self._maybe_inherited(option)
+            return Value(given.value, "written" if given.written else "framework", given.because, given.written)
+        arrived = self.delivery.values.get(option)
+        if arrived is None:
+            return None
+        if arrived.value is None and option in self.knowledge.effective:
+            return None  # an explicit None asks for the default
+        return Value(arrived.value, "written" if arrived.written else "framework", arrived.because, arrived.written)
+
+    def _maybe_inherited(self, option: str) -> Value | None:
+        """A sampling parameter or fact that nobody sets here, while a parent is missing: not known."""
+        if not self.engine.missing or not option.startswith("sampling.") or option == "sampling.via":
+            return None
+        names = ", ".join(missing.name for missing in self.engine.missing)
+        reason = f"whether a parent that was not found ({names}) sets {option.removeprefix('sampling.')}"
+        return Value(Unsure((reason,)), "unknown", reason)
+
+    def _declared(self, option: str) -> Value:
+        if "." in option:
+            return Value(None, "default", "")
+        facts = self.catalog.get("engine", option, self.release) or self.catalog.get("cli", "--" + option.replace("_", "-"), self.release)
+        if facts is None:
+            return Value(None, "default", f"{option} is no option of {self.release}")
+        default = facts.default
+        if isinstance(default, dict) and set(default) == {"expr"}:
+            return Value(Unsure((f"what vLLM {self.release} makes of {option} at run time",)), "unknown", "")
+        return Value(default, "default", f"vLLM {self.release}'s default")
+
+    def _core(self) -> Value:
+        """Which engine core runs: V0 or V1. From 0.11.0 on there is V1 alone."""
+        entry = self.knowledge.effective["engine"]
+        cases = entry["cases"]
+        assert isinstance(cases, list)
+        fixed = entry.get("fixed")
+        choice = choose(fixed, self) if isinstance(fixed, list) else Choice(None, "", False)
+        if choice.found:
+            return _chosen(choice, "resolved")
+        if self.is_source and self.assumptions.engine:
+            return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
+        own = self.engine.dialect.get("engine_core")
+        if isinstance(own, list):
+            choice = choose(own, DialectEnv(self.engine))
+            if choice.found:
+                key = self.engine.dialect.get("engine_core_key")
+                return _chosen(choice, "resolved")._replace(written=self._evidence(key))
+        return _chosen(choose(cases, self), "resolved")
+
+    def _evidence(self, key: object) -> Written | None:
+        given = self.engine.given.get(f"config.{key}")
+        return given.written if given else None
+
+    # -- the environment of conditions
+
+    def name(self, dotted: str) -> object:
+        if dotted == "role":
+            return self.engine.role
+        if dotted == "dialect":
+            return self.engine.name
+        if dotted == "entrypoint":
+            return self.engine.spec.get("entrypoint", "")
+        if dotted == "executor":
+            return self.value("distributed_executor_backend").value
+        if dotted.startswith("gpu."):
+            return self._gpu(dotted[4:])
+        if dotted.startswith("model."):
+            return self._model(dotted[6:])
+        return self.value(dotted).value
+
+    def call(self, function: str, args: list[object]) -> object:
+        option = str(args[0]) if args else ""
+        if function == "set":
+            return self._is_set(option)
+        if function == "written":
+            given = self._given(option)
+            return given is not None and given.written is not None
+        if function == "since":
+            return self.catalog.ordinal(self.release) >= self.catalog.ordinal(option)
+        if function == "exists":
+            return option in self.catalog.names("engine", self.release)
+        if function == "generation_default":
+            return self._generation(option)
+        if function == "key":
+            return self._key(option, str(args[1]))
+        raise KeyError(function)
+
+    def _is_set(self, option: str) -> bool:
+        given = self._given(option)
+        return given is not None
+
+    def _key(self, option: str, key: str) -> object:
+        """A key of an option that is a mapping (hf_overrides, compilation_config); None when absent."""
+        value = self.value(option).value
+        if isinstance(value, Unsure):
+            return value
+        if isinstance(value, str) and value.startswith("{"):
+            import json
+
+            try:
+                value = json.loads(value)
+            except ValueError:
+                return None
+        return value.get(key) if isinstance(value, dict) else None
+
+    def _generation(self, name: str) -> object:
+        """A sampling default of the model's generation_config.json; None when the file has none."""
+        if self.assumptions.generation is not None:
+            return self.assumptions.generation.get(name)
+        return Unsure((f"the model's generation_config.json, which may set {name}",))
+
+    def _model(self, name: str) -> object:
+        if self.assumptions.model is not None:
+            return self.assumptions.model.get(name)
+        return Unsure((f"the model's config.json ({name})",))
+
+    def _gpu(self, name: str) -> object:
+        table = self.knowledge.gpus
+        if self.assumptions.gpu is not None:
+            facts = table.get(self.assumptions.gpu.lower())
+            if isinstance(facts, dict):
+                return facts.get(name)
+        return Unsure((f"the GPU ({name})",))
+
+
+def _chosen(choice: Choice, origin: str) -> Value:
+    if isinstance(choice.value, Unsure):
+        return Value(choice.value, "unknown", "; ".join(choice.value.reasons))
+    return Value(choice.value, origin, choice.because)

@@ -1,0 +1,133 @@
+"""From a proposal to operations on files: in which file a pin belongs, under which key, in which spelling.
+
+Raises CannotEdit with the reason where a dialect cannot express it or the file cannot take it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.tree import File, Place
+from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op
+from vllm_migrate.knowledge.expr import evaluate
+from vllm_migrate.rules.finding import Act, Finding
+
+
+class Change(NamedTuple):
+    """One operation on document `index` of a file; for a shell script `op` is a word operation."""
+
+    file: File
+    index: int
+    op: object
+
+
+class Spelling(NamedTuple):
+    """How a dialect writes a setting: its key and the value that stands there."""
+
+    key: str
+    value: object
+
+
+def plan(finding: Finding) -> list[Change]:
+    """The operations that make a finding's proposal. Raises CannotEdit."""
+    assert finding.engine is not None and finding.proposal is not None
+    out: list[Change] = []
+    for act in finding.proposal.acts:
+        for change in _act(act, finding.engine):
+            if change not in out:
+                out.append(change)
+    return out
+
+
+def _act(act: Act, engine: Engine) -> list[Change]:
+    if engine.argv is not None:
+        from vllm_migrate.fixes.words import plan_words
+
+        return plan_words(act, engine)
+    if act.kind == "core":
+        return _core(engine)
+    if act.kind == "drop":
+        return [Change(p.file, p.index, Op(DELETE, p.path)) for p in [_place(act.written)]]
+    return _set(act, engine)
+
+
+def _place(written: Written | None) -> Place:
+    if written is None or written.tree is None:
+        raise CannotEdit("it is not written in a file that can be edited")
+    if written.tree.place.node.shared:
+        raise CannotEdit("it stands under a YAML anchor that other settings share")
+    return written.tree.place
+
+
+def spell(engine: Engine, option: str, value: object) -> Spelling:
+    """The dialect's spelling of option = value. Raises CannotEdit where it has none."""
+    env = DialectEnv(engine, {"value": value, "option": option})
+    pins = engine.dialect.get("pins")
+    for pin in pins if isinstance(pins, list) else []:
+        if evaluate(pin.get("when", True), env) is not True:
+            continue
+        if "say" in pin:
+            raise CannotEdit(str(pin["say"]))
+        key = str(pin["key"]).replace("{kebab}", _kebab(engine, option)).replace("{snake}", option)
+        if "_" in key and key.startswith("no-"):
+            key = "no_" + key[3:]
+        return Spelling(key, pin.get("write", value))
+    raise CannotEdit(f"{engine.dialect['title']} has no way to set {option}")
+
+
+def _kebab(engine: Engine, option: str) -> str:
+    """Dashes, unless the keys beside it are written with underscores."""
+    keys = [written.key for written in engine.options]
+    snake = sum(1 for key in keys if "_" in key and "-" not in key)
+    dashed = sum(1 for key in keys if "-" in key)
+    return option if snake > dashed else option.replace("_", "-")
+
+
+def _set(act: Act, engine: Engine) -> list[Change]:
+    spelling = spell(engine, act.option, act.value)
+    if act.written is not None:
+        return _respell(act.written, spelling)
+    file, index, path = pin_site(engine)
+    return [Change(file, index, Op(SET, (*path, spelling.key), spelling.value))]
+
+
+def _respell(written: Written, spelling: Spelling) -> list[Change]:
+    place = _place(written)
+    out = []
+    path = place.path
+    if written.key != spelling.key:
+        out.append(Change(place.file, place.index, Op(RENAME, path, new_key=spelling.key)))
+        path = (*path[:-1], spelling.key)
+    out.append(Change(place.file, place.index, Op(SET, path, spelling.value)))
+    return out
+
+
+def pin_site(engine: Engine) -> tuple[File, int, tuple[str | int, ...]]:
+    """Where a new setting of this engine belongs: the mapping in the root of the chain, or in its own file."""
+    site = engine.site
+    if site is None:
+        raise CannotEdit("the engine has no mapping to write in")
+    places = site.places
+    own = [place for place in places if place.file is engine.file]
+    place = places[0] if engine.dialect.get("pin_file") == "root" or not own else own[-1]
+    if place.node.shared:
+        raise CannotEdit("its settings stand under a YAML anchor that others share")
+    return place.file, place.index, place.path
+
+
+def _core(engine: Engine) -> list[Change]:
+    """The edit that takes the evidence of the old engine away."""
+    pin = engine.dialect.get("engine_core_pin")
+    if isinstance(pin, dict):
+        root = engine.root
+        tree = root.at(str(pin["path"])) if root is not None else None
+        if tree is None or tree.place.node.shared:
+            return []
+        return [Change(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
+    given = engine.given.get("env.VLLM_USE_V1")
+    if given is not None and given.written is not None:
+        place = _place(given.written)
+        return [Change(place.file, place.index, Op(DELETE, place.path))]
+    return []

@@ -1,0 +1,123 @@
+"""Compile rules/ into the one file that a lint loads: `python -m vllm_migrate.knowledge.build`.
+
+Checks every file against `models`, compiles conditions, and writes JSON with sorted keys, so that the same rules give
+the same bytes. `--check` only tells whether the compiled file is stale (exit 1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from vllm_migrate.errors import VllmMigrateError
+from vllm_migrate.knowledge.load import COMPILED
+from vllm_migrate.knowledge.models import Dialect, EffectiveEntry, Model, Rule
+from vllm_migrate.knowledge.parse import compile_expr
+
+CONDITIONS = {"when", "review_when", "unless", "to_of", "value_of", "old_of", "new_of"}
+# Read by `explain` and the docs from the compiled file, but never evaluated.
+LEFT_OUT = {"examples"}
+
+
+def rules_folder() -> Path:
+    """The folder of rules: beside the package in a checkout, inside it in an installation."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package.parent / "rules", package / "_rules"):
+        if (folder / "dialects").is_dir():
+            return folder
+    raise VllmMigrateError("the folder rules/ was not found")
+
+
+def read_yaml(path: Path) -> object:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _checked(model: type[Model], raw: object, path: Path) -> dict[str, object]:
+    try:
+        return model.model_validate(raw).model_dump(exclude_defaults=True)
+    except ValidationError as error:
+        raise VllmMigrateError(f"{path.name}: {error}") from None
+
+
+def read_rules(folder: Path) -> list[dict[str, object]]:
+    """Rule files as checked, in the order of their codes."""
+    out = [_checked(Rule, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))]
+    seen: dict[object, object] = {}
+    for rule in out:
+        for key in (rule["code"], rule["name"]):
+            if key in seen:
+                raise VllmMigrateError(f"two rules are called {key}")
+            seen[key] = rule
+    return sorted(out, key=lambda rule: str(rule["code"]))
+
+
+def compile_all(folder: Path) -> dict[str, object]:
+    """The compiled knowledge of a rules folder."""
+    predicates: dict[str, object] = {}
+    raw = read_yaml(folder / "predicates" / "predicates.yaml") if (folder / "predicates").is_dir() else {}
+    assert isinstance(raw, dict)
+    for name, text in raw.items():
+        predicates[str(name)] = compile_expr(text, predicates)
+    convert: Callable[[object], object] = lambda node: _compile(node, predicates)  # noqa: E731
+    rules = [convert({k: v for k, v in rule.items() if k not in LEFT_OUT}) for rule in read_rules(folder)]
+    claims = sorted({o for rule in rules if isinstance(rule, dict) for o in rule.get("options", ())})
+    for rule in rules:
+        if isinstance(rule, dict) and rule.get("each") == "setting" and not rule.get("options"):
+            rule["claimed"] = claims
+    effective: dict[str, object] = {}
+    for path in sorted((folder / "effective").glob("*.yaml")):
+        entries = read_yaml(path)
+        for entry in entries if isinstance(entries, list) else [entries]:
+            checked = _checked(EffectiveEntry, entry, path)
+            effective[str(checked["option"])] = convert(checked)
+    dialects = [convert(_checked(Dialect, read_yaml(path), path)) for path in sorted((folder / "dialects").glob("*.yaml"))]
+    dialects.sort(key=lambda d: (isinstance(d, dict) and "top_level" in d, str(d["id"]) if isinstance(d, dict) else ""))
+    gpus = read_yaml(folder / "predicates" / "gpus.yaml") if (folder / "predicates" / "gpus.yaml").exists() else {}
+    out: dict[str, object] = {"rules": rules, "dialects": dialects, "effective": effective, "gpus": gpus}
+    out["digest"] = hashlib.sha256(json.dumps(out, sort_keys=True).encode()).hexdigest()[:16]
+    return out
+
+
+def _compile(node: object, predicates: dict[str, object], key: str = "") -> object:
+    """The record with every condition compiled; YAML's true/false/null keys back to words."""
+    if isinstance(node, dict):
+        return {_word(k): _compile(v, predicates, _word(k)) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_compile(item, predicates) for item in node]
+    if key in CONDITIONS:
+        return compile_expr(node, predicates)
+    return node
+
+
+def _word(key: object) -> str:
+    return {True: "true", False: "false", None: "none"}.get(key, str(key)) if not isinstance(key, str) else key
+
+
+def render(folder: Path) -> str:
+    return json.dumps(compile_all(folder), sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def main(argv: list[str]) -> int:
+    text = render(rules_folder())
+    target = Path(COMPILED)
+    if "--check" in argv:
+        fresh = target.exists() and target.read_text(encoding="utf-8") == text
+        print("knowledge.json is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.build"))
+        return 0 if fresh else 1
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    print(f"{target.name}: {len(text)} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except VllmMigrateError as error:
+        sys.exit(f"error: {error.message}")

@@ -1,0 +1,70 @@
+"""Lists of cases, the form in which rules/ says what something resolves to.
+
+A case is `{when?: condition, value: any, because?: text}`; the first that holds gives the value. `value_of` takes a
+condition's value instead. What no file decides is a case with `depends_on` (and `values`, those it may take).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.knowledge.expr import Env, Unsure, evaluate, same
+
+
+class Choice(NamedTuple):
+    """The value chosen (Unsure when it cannot be told) and why, in words. `found` is False when no case holds."""
+
+    value: object
+    because: str
+    found: bool = True
+
+
+def choose(cases: list[object], env: Env) -> Choice:
+    """Evaluate cases in order, keeping every one that may hold until one certainly does."""
+    possible: list[object] = []
+    reasons: list[str] = []
+    for case in cases:
+        assert isinstance(case, dict)
+        test = evaluate(case.get("when", True), env)
+        if isinstance(test, Unsure):
+            reasons.extend(r for r in test.reasons if r not in reasons)
+            _add(possible, _values(case, env))
+            continue
+        if not test:
+            continue
+        if "depends_on" in case:
+            reasons.append(str(case["depends_on"]))
+            _add(possible, case.get("values", []))
+            return Choice(Unsure(tuple(reasons), tuple(possible)), "")
+        values = _values(case, env)
+        value = values[0] if values else None
+        if not reasons or (len(possible) == 1 and not isinstance(value, Unsure) and same(possible[0], value)):
+            return Choice(value, str(case.get("because", "")))
+        _add(possible, values)
+        return _several(possible, reasons)
+    if not reasons:
+        return Choice(None, "", False)
+    return _several(possible, reasons)
+
+
+def _several(possible: list[object], reasons: list[str]) -> Choice:
+    known = [value for value in possible if not isinstance(value, Unsure)]
+    for value in possible:
+        if isinstance(value, Unsure):
+            reasons.extend(r for r in value.reasons if r not in reasons)
+    return Choice(Unsure(tuple(reasons), tuple(known) if len(known) == len(possible) else ()), "")
+
+
+def _values(case: dict[str, object], env: Env) -> list[object]:
+    if "depends_on" in case:
+        values = case.get("values")
+        return values if isinstance(values, list) else [Unsure((str(case["depends_on"]),))]
+    if "value_of" in case:
+        return [evaluate(case["value_of"], env)]
+    return [case.get("value")]
+
+
+def _add(possible: list[object], values: object) -> None:
+    for value in values if isinstance(values, list) else [values]:
+        if isinstance(value, Unsure) or not any(same(value, p) for p in possible if not isinstance(p, Unsure)):
+            possible.append(value)

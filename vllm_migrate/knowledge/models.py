@@ -1,0 +1,171 @@
+"""The form of the files in rules/, checked by pydantic when they are compiled. Not imported by a lint.
+
+A rule file holds one rule (rules/*.yaml), a dialect file one framework (rules/dialects/*.yaml), an effective file what
+options resolve to (rules/effective/*.yaml). CONTRIBUTING.md explains each field with examples.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
+Severity = Literal["error", "warning", "info"]
+Safety = Literal["safe", "review", "none"]
+Condition = str | bool
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Evidence(Model):
+    """Where it can be looked up: a release's source (file and symbol), a pull request or issue, a framework's commit."""
+
+    release: str | None = None
+    commit: str | None = None
+    file: str | None = None
+    symbol: str | None = None
+    line: int | None = None
+    pr: str | None = None
+    thread: str | None = None
+    measured: str | None = None
+    repository: str | None = None
+    catalog: str | None = None  # section.option whose presence or default at `release` proves it
+    value: object = None
+
+
+class Case(Model):
+    """See knowledge.cases."""
+
+    when: Condition = True
+    value: object = None
+    values: list[object] | None = None
+    value_of: str | None = None
+    because: str = ""
+    depends_on: str | None = None
+
+
+class EffectiveEntry(Model):
+    """What one option resolves to when nobody sets it (`cases`), or whatever is set (`forced`)."""
+
+    option: str
+    about: str
+    fixed: list[Case] | None = None
+    forced: list[Case] | None = None
+    cases: list[Case] | None = None
+    evidence: list[Evidence]
+
+
+class SeverityCase(Model):
+    when: Condition
+    severity: Severity
+
+
+class Action(Model):
+    """One part of a fix: set an option, drop it, respell the setting at hand, or move it to another option."""
+
+    set: str | None = None
+    to: object = None
+    to_of: str | None = None
+    drop: str | None = None
+    respell: bool = False
+    core: bool = False  # edit the evidence of the old engine
+    when: Condition = True
+
+
+class Fix(Model):
+    """How to write it down. `safety` is what the fix is at best; `review_when` and dependence lower it."""
+
+    title: str
+    safety: Safety
+    review_when: Condition = False
+    unless: Condition = False  # no fix is offered then; `advice` says what to do
+    needs: str | None = None  # the first release that accepts the fixed file
+    with_rules: list[Slug] = []  # edited only together with the fixes of these rules on the same engine
+    do: list[Action] = []
+
+
+class Explain(Model):
+    """Three parts: what happens, why it matters to the loss, what to write."""
+
+    what: str
+    why: str
+    write: str
+
+
+class Example(Model):
+    """Files by name, and what is expected of the rule on them."""
+
+    title: str
+    files: dict[str, str]
+    source: str = "0.8.5"
+    target: str = "0.18.1"
+    from_engine: Literal["v0", "v1", "auto"] = "auto"
+    severity: Severity | None = None
+    line: int | None = None
+    depends: bool | None = None
+    safety: Safety | None = None
+    after: str | None = None  # a line that the fix writes
+
+
+class Examples(Model):
+    fires: list[Example]
+    silent: Annotated[list[Example], Field(min_length=2)]
+
+
+class Rule(Model):
+    code: Annotated[str, Field(pattern=r"^VM[1-9]\d\d$")]
+    name: Slug
+    title: str
+    layer: Layer
+    severity: Severity
+    each: Literal["engine", "setting", "given", "document"] = "engine"
+    options: list[str] = []  # the settings an `each: setting` rule speaks of; empty: any that no other rule claims
+    when: Condition
+    severity_when: list[SeverityCase] = []
+    option: str = ""
+    old: object = None
+    old_of: str | None = None
+    new: object = None
+    new_of: str | None = None
+    at: list[str] = []
+    message: str
+    why: str
+    advice: str = ""
+    fix: Fix | None = None
+    joint_depends: bool = True
+    silent_when: str
+    explain: Explain
+    evidence: Annotated[list[Evidence], Field(min_length=1)]
+    changes: list[str] = []  # the entries of the project's survey of changes that this rule answers
+    examples: Examples | None = None
+
+
+class Dialect(Model):
+    id: Slug
+    title: str
+    repository: str
+    verified: Literal["source", "executed"]
+    evidence: Annotated[list[Evidence], Field(min_length=1)]
+    about: str
+    carrier: Literal["yaml", "toml", "json", "shell", "python"]
+    markers: list[str] = []
+    top_level: str | None = None
+    compose: Literal["none", "hydra"] = "none"
+    recognise: list[dict[str, object]]
+    facts: dict[str, list[Case]] = {}
+    engine_core: list[Case] | None = None
+    engine_core_key: str | None = None
+    engine_core_pin: dict[str, object] | None = None
+    engines: list[dict[str, object]]
+    sampling: dict[str, object] = {}
+    given: dict[str, object] = {}
+    passes: list[dict[str, object]] = []
+    transport: list[dict[str, object]]
+    pins: list[dict[str, object]]
+    pin_file: Literal["own", "root"] = "own"
+    upgrade: str = ""
+    reads: dict[str, str] = {}

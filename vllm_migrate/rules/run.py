@@ -1,0 +1,174 @@
+"""One lint run: files to engines, engines to findings, each place once."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.prefilter import Prefilter
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.workspace import Problem, Workspace
+from vllm_migrate.documents.interface import Source, Unreadable, decode
+from vllm_migrate.effective.view import Assumptions, View
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
+from vllm_migrate.rules.judge import judge
+
+
+class Question(NamedTuple):
+    """What is asked of a run: the two releases and what the user told us besides the files."""
+
+    source: str
+    target: str
+    assumptions: Assumptions = Assumptions()
+
+
+class Judged(NamedTuple):
+    """An engine with its two views."""
+
+    engine: Engine
+    source: View
+    target: View
+
+
+class Result:
+    """files: how many input files there were; engines: all that were found; findings: sorted by place, each once."""
+
+    __slots__ = ("engines", "files", "findings", "problems", "workspace")
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.files = 0
+        self.engines: list[Judged] = []
+        self.findings: list[Finding] = []
+        self.problems: list[Problem] = []
+
+
+class Run:
+    """Judges files one by one; `finish` returns what was found."""
+
+    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, workspace: Workspace) -> None:
+        self.question = question
+        self.catalog = catalog
+        self.knowledge = knowledge
+        self.result = Result(workspace)
+        self._prefilter = Prefilter(knowledge.dialects, catalog)
+        self._by_identity: dict[tuple[str, str, int, str], Finding] = {}
+
+    def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
+        """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean."""
+        self.result.files += 1
+        workspace = self.result.workspace
+        try:
+            data = workspace.read(path) if data is None else data
+            if not self._prefilter.may_concern(path, data):
+                if named:
+                    self._unrecognised(path, data)
+                return
+            file = workspace.adopt(decode(path, data), True)
+        except Unreadable as error:
+            self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+            return
+        found = discover(file, self.knowledge.dialects, self.catalog, workspace)
+        for engine in found.engines:
+            self._judge_engine(engine)
+        if named and not found.engines:
+            self._unrecognised(path, data)
+
+    def _judge_engine(self, engine: Engine) -> None:
+        question = self.question
+        views = [
+            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
+            for release in (question.source, question.target)
+        ]
+        self.result.engines.append(Judged(engine, views[0], views[1]))
+        for finding in judge(engine, views[0], views[1], self.knowledge):
+            self._add(finding)
+        for missing in engine.missing:
+            self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, missing.place.node.start, missing.place.node.end)))
+
+    def _add(self, finding: Finding) -> None:
+        """Each place once: the graver of two wins, and names the file that made it so."""
+        key = identity(finding)
+        known = self._by_identity.get(key)
+        path = finding.engine.file.path if finding.engine else ""
+        if known is None:
+            self._by_identity[key] = finding
+            if path and path != finding.spot.file.path:
+                finding.children.append(path)
+            return
+        if _graver(finding, known):
+            finding.children = known.children
+            self._by_identity[key] = known = finding
+        if path and path != finding.spot.file.path and path not in known.children:
+            known.children.append(path)
+
+    def _unrecognised(self, path: str, data: bytes) -> None:
+        source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
+        spot = Spot(File.bare(source), 0, 0)
+        finding = Finding(
+            "VM901",
+            "no-engine-recognised",
+            "info",
+            "broken-config",
+            "no vLLM engine was recognised in this file, so nothing in it was judged",
+            spot,
+        )
+        finding.why = "a framework that is not supported yet must not look clean"
+        finding.advice = "see `vllm-migrate dialects` for what is recognised"
+        self._add(finding)
+
+    def finish(self) -> Result:
+        result = self.result
+        result.problems.extend(result.workspace.problems)
+        for problem in result.problems:
+            self._add(_problem(problem))
+        result.findings = sorted(
+            self._by_identity.values(),
+            key=lambda f: (f.spot.file.path, f.spot.start, -SEVERITIES.index(f.severity), f.code, f.option),
+        )
+        return result
+
+
+def _graver(finding: Finding, known: Finding) -> bool:
+    return SEVERITIES.index(finding.severity) > SEVERITIES.index(known.severity)
+
+
+def _missing_parent(engine: Engine, name: str, spot: Spot) -> Finding:
+    message = f"the parent config {name} was not found, so what it sets is not known"
+    finding = Finding("VM902", "parent-not-found", "info", "broken-config", message, spot, engine)
+    finding.option = name
+    finding.why = "a setting that the parent makes may change what is said here"
+    finding.advice = "lint it together with its configuration folder"
+    finding.key = name
+    return finding
+
+
+REASONS = {
+    "syntax": ("VM903", "does-not-parse"),
+    "not-utf8": ("VM904", "not-utf8"),
+    "template": ("VM905", "template"),
+    "too-large": ("VM906", "too-large"),
+    "too-deep": ("VM907", "too-deep"),
+    "alias-bomb": ("VM908", "alias-bomb"),
+    "vanished": ("VM909", "unreadable-file"),
+    "unreadable": ("VM909", "unreadable-file"),
+}
+
+
+def _problem(problem: Problem) -> Finding:
+    code, name = REASONS.get(problem.reason, ("VM900", "not-analysed"))
+    source = Source(problem.path, b"", "", False, "\n")
+    finding = Finding(code, name, "warning", "broken-config", problem.message, Spot(File.bare(source), problem.line, problem.column))
+    finding.key = problem.reason
+    return finding
+
+
+def is_input(path: str) -> bool:
+    """Whether a file found by walking is of a kind that is linted."""
+    from vllm_migrate.dialects.workspace import kind_of
+
+    return bool(kind_of(path)) and os.path.isfile(path)
