@@ -7,30 +7,10 @@ parsers.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from vllm_migrate.catalog.store import Flag, FlagTable
 from vllm_migrate.documents.interface import Unknown
-
-
-class Flag(Protocol):
-    """One option string's meaning (see catalog.store)."""
-
-    dest: str
-    name: str
-    action: str
-    nargs: object
-    choices: object
-    type: object
-    const: object
-    negative: bool
-
-
-class Flags(Protocol):
-    """The option strings of one release."""
-
-    def get(self, option: str) -> Flag | None: ...
-
-    def starting_with(self, prefix: str) -> list[str]: ...
 
 
 class Token(NamedTuple):
@@ -66,7 +46,7 @@ class Parsed(NamedTuple):
     positional: list[Token]
 
 
-def parse(tokens: list[Token], flags: Flags) -> Parsed:
+def parse(tokens: list[Token], flags: FlagTable) -> Parsed:
     """The parser's result for the arguments after the sub-command."""
     return _Parser(tokens, flags).run()
 
@@ -79,7 +59,7 @@ def option_text(word: str) -> str:
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token], flags: Flags) -> None:
+    def __init__(self, tokens: list[Token], flags: FlagTable) -> None:
         self.tokens = tokens
         self.flags = flags
         self.out = Parsed([], [], [])
@@ -134,7 +114,7 @@ class _Parser:
                     return flag
             self._refuse("unknown", head, text, source)
             return None
-        candidates = self.flags.starting_with(head)
+        candidates = self.flags.matching(head)
         found: dict[str, Flag] = {}
         for candidate in candidates:
             match = self.flags.get(candidate)
@@ -230,7 +210,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _glued(text: str, flags: Flags) -> str | None:
+def _glued(text: str, flags: FlagTable) -> str | None:
     """The value stuck to a short option (-O3, -tp=4 is cut before); None when the word is the option itself."""
     if flags.get(text) is not None:
         return None

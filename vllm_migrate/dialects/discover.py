@@ -8,6 +8,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import hydra
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.interpolate import resolve
+from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
@@ -79,8 +80,8 @@ def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
     keys = [key for key in tree.children if not key.startswith("$")]
     least, ratio = sign.get("least", 1), sign.get("ratio", 1.0)
     assert isinstance(least, int) and isinstance(ratio, float)
-    hits = sum(1 for key in keys if catalog.is_serve_option(key.replace("_", "-")))
-    strong = any(catalog.is_telling_option(key.replace("_", "-")) for key in keys)
+    hits = sum(1 for key in keys if is_serve_option(catalog, key.replace("_", "-")))
+    strong = any(is_telling_option(catalog, key.replace("_", "-")) for key in keys)
     return bool(keys) and hits >= least and hits >= ratio * len(keys) and strong
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.flags import telling_options
 from vllm_migrate.dialects.workspace import kind_of
 
 Profile = dict[str, object]
@@ -39,10 +40,10 @@ class Prefilter:
 
     def _serve_keys(self, data: bytes) -> bool:
         """Whether any line begins with a telling `vllm serve` option."""
-        telling = self._catalog.is_telling_option
+        telling = telling_options(self._catalog)
         for line in data.replace(b"\r", b"\n").split(b"\n"):
             head = line.partition(b":")[0].strip(b"\"' \xef\xbb\xbf{")
             if head and head[:1].isalpha() and len(head) < 64 and b" " not in head:
-                if telling(head.decode("utf-8", "replace").replace("_", "-")):
+                if head.decode("utf-8", "replace").replace("_", "-") in telling:
                     return True
         return False

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.deliver import Trouble
+from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
@@ -17,7 +18,7 @@ class Case:
     """The environment of a rule's conditions: both views of an engine, and the setting at hand if there is one.
 
     from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
-    setting.key, .option, .value, .arrives: the setting at hand; .trouble, .was: what became of it at the target and at
+    setting.key, .option, .value: the setting at hand; .before, .after: its option's effective values; .trouble, .was: what became of it at the target and at
     the source (dropped, refused kinds unknown, ambiguous, value, choice, missing; "" when it arrives).
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
     """
@@ -88,9 +89,9 @@ class Case:
             return _kind(self.trouble(self.target, written))
         if name == "was":
             return _kind(self.trouble(self.source, written))
-        if name == "from":
+        if name == "before":
             return self.source.name(self.option_of(written))
-        if name == "to":
+        if name == "after":
             return self.target.name(self.option_of(written))
         if name == "existed":
             return _exists(self.source.catalog, self.option_of(written), self.source.release)
@@ -125,7 +126,7 @@ def _kind(trouble: Trouble | None) -> str:
 
 
 def _exists(catalog: Catalog, option: str, release: str) -> bool:
-    return option in catalog.names("engine", release) or bool(catalog.flag_of(option, release))
+    return option in catalog.names("engine", release) or option in destinations(catalog, release)
 
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
