@@ -1,0 +1,98 @@
+"""Build the shipped catalog: `python -m vllm_migrate.catalog.build --sources DIR`.
+
+DIR holds one folder per release with its `vllm/` package below (see docs/catalog.md), and optionally
+`origins.json`, which says from which artefact each was unpacked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from . import intervals
+from .extract import release as reader
+from .store import DATA
+
+
+def build(sources: str, releases: list[str], out: str) -> list[str]:
+    """Extract every release below `sources` and write catalog.json and details.json. Returns what was not read."""
+    origins = _origins(sources)
+    plain: list[intervals.Sections] = []
+    docs: list[intervals.Sections] = []
+    trees: dict[str, dict[str, Any]] = {}
+    gaps: list[str] = []
+    for release in releases:
+        begin = time.monotonic()
+        found = reader.extract(os.path.join(sources, release))
+        plain.append({s: _short(options) for s, options in found.sections.items()})
+        docs.append({s: reader.docs(options) for s, options in found.sections.items()})
+        trees[release] = {**origins.get(release, {}), "tree_sha256": found.digest}
+        gaps += [f"{release}: {gap}" for gap in found.gaps]
+        print(f"{release}: {time.monotonic() - begin:.1f} s", file=sys.stderr)
+    write(out, releases, plain, docs, trees)
+    return gaps
+
+
+def _short(section: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: intervals.shorten(facts) for name, facts in reader.plain(section).items()}
+
+
+def _origins(sources: str) -> dict[str, dict[str, Any]]:
+    path = os.path.join(sources, "origins.json")
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as stream:
+        found: dict[str, dict[str, Any]] = json.load(stream)
+    return found
+
+
+def write(
+    out: str,
+    releases: list[str],
+    plain: list[intervals.Sections],
+    docs: list[intervals.Sections],
+    origins: dict[str, dict[str, Any]],
+) -> None:
+    """Write catalog.json (hot) and details.json (documentation, origins) below `out`."""
+    pool = intervals.Pool()
+    sections = intervals.merge(plain, pool)
+    body = intervals.dump({}, sections, "facts", pool.values)
+    version = f"{releases[-1]}.{hashlib.sha256(body.encode()).hexdigest()[:8]}"
+    head = {"schema": 1, "version": version, "releases": releases}
+    _save(out, "catalog.json", intervals.dump(head, sections, "facts", pool.values))
+    texts = intervals.Pool()
+    documentation = intervals.merge(docs, texts)
+    head = {"schema": 1, "version": version, "origins": origins}
+    _save(out, "details.json", intervals.dump(head, documentation, "texts", texts.values))
+
+
+def _save(folder: str, name: str, text: str) -> None:
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m vllm_migrate.catalog.build", description=__doc__)
+    parser.add_argument("--sources", required=True, help="folder with one unpacked source tree per release")
+    parser.add_argument("--out", default=DATA, help="folder to write to (default: the package's data)")
+    parser.add_argument("--release", action="append", help="only these releases (default: every folder)")
+    options = parser.parse_args(argv)
+    from packaging.version import Version
+
+    found = options.release or [
+        name for name in os.listdir(options.sources) if os.path.isdir(os.path.join(options.sources, name, "vllm"))
+    ]
+    gaps = build(options.sources, sorted(found, key=Version), options.out)
+    for gap in gaps:
+        print(f"not followed: {gap}", file=sys.stderr)
+    return 1 if gaps else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""One release: every section of what it accepts, from its source tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from . import cli, environment, options
+from .interp import Interpreter
+from .options import Section
+from .source import SourceTree
+
+
+class Extracted:
+    """What one source tree yields: sections of facts, and what could not be followed."""
+
+    __slots__ = ("digest", "gaps", "sections")
+
+    def __init__(self, sections: dict[str, Section], gaps: list[str], digest: str) -> None:
+        self.sections = sections
+        self.gaps = gaps
+        self.digest = digest
+
+
+def extract(root: str, progress: Callable[[str], None] | None = None) -> Extracted:
+    """Read the release whose package lies at `root`/vllm.
+
+    Raises LookupError when the tree is no vLLM source (no vllm/engine/arg_utils.py).
+    """
+    tree = SourceTree(root)
+    if tree.path_of("vllm.engine.arg_utils") is None:
+        raise LookupError(f"no vllm/engine/arg_utils.py below {root}")
+    it = Interpreter(tree)
+    tell = progress or (lambda section: None)
+    sections: dict[str, Section] = {}
+    for name, read in _READERS.items():
+        tell(name)
+        sections[name] = read(it)
+    tell("cli")
+    sections["cli"], sections["frontend"] = cli.sections(it)
+    tell("env")
+    sections["env"] = environment.declared(it)
+    sections["env_other"] = environment.elsewhere(it, sections["env"])
+    return Extracted(sections, it.gaps, tree.digest())
+
+
+_READERS: dict[str, Callable[[Interpreter], Section]] = {
+    "engine": options.engine,
+    "llm": options.llm,
+    "sampling": options.sampling,
+    "config": options.config,
+}
+
+
+def plain(section: Section) -> dict[str, dict[str, Any]]:
+    """Facts without documentation."""
+    return {name: {k: v for k, v in facts.items() if k != "doc"} for name, facts in section.items()}
+
+
+def docs(section: Section) -> dict[str, str]:
+    """Documentation alone, white space evened out."""
+    return {name: tidy(str(facts["doc"])) for name, facts in section.items() if facts.get("doc")}
+
+
+_TIP = "Should either be a valid JSON string or JSON keys passed individually."
+
+
+def tidy(text: str) -> str:
+    """One blank line between paragraphs, no argparse tips, no trailing space."""
+    text = text.replace(_TIP, "")
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join(re.sub(r"[ \t]*\n[ \t]*(?![*-])", " ", p.strip()) for p in paragraphs if p.strip())
