@@ -21,10 +21,9 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from oracles.client import cache_root  # noqa: E402
+from oracles.client import VARIABLES, cache_root  # noqa: E402
 
 KIT = HERE.parents[2] / "shared" / "kit"
-RELEASES = {"0.8.5": "VLLM_MIGRATE_REAL_0_8_5", "0.18.1": "VLLM_MIGRATE_REAL_0_18_1"}
 INSTALL_TIMEOUT_S = 900
 
 
@@ -68,7 +67,7 @@ def tiny_model() -> str:
 
 def interpreter(release: str) -> str:
     """Path of a python that imports `release`: named, already installed, or installed now; else skip."""
-    variable = RELEASES[release]
+    variable = VARIABLES[release]
     named = os.environ.get(variable)
     if named:
         if not os.access(named, os.X_OK):

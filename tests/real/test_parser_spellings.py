@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from oracles import spellings
-from oracles.client import OracleError, run_oracle
+from oracles.client import RELEASES, OracleError, run_oracle
 
 TABLE = spellings.load()
 
@@ -80,7 +80,7 @@ def test_the_equals_sign_leaves_the_config_file_unread(vllm_pythons: dict[str, s
         assert answer["given"] == {"model_tag": "m", "config": "F.yaml"}
 
 
-@pytest.mark.parametrize("release", spellings.RELEASES)
+@pytest.mark.parametrize("release", RELEASES)
 def test_table_is_what_the_parser_says(vllm_pythons: dict[str, str], release: str) -> None:
     measured = spellings.measure(TABLE, {release: vllm_pythons[release]})
     differing = []
@@ -97,7 +97,7 @@ def without_error(summary: dict[str, Any]) -> dict[str, Any]:
 def test_table_asks_each_question_once_and_covers_refusals() -> None:
     questions = [str(spellings.question(case)) for case in TABLE]
     assert len(set(questions)) == len(questions) >= 60
-    for release in spellings.RELEASES:
+    for release in RELEASES:
         assert {case[release].get("exit") for case in TABLE} >= {None, 0, 1, 2}
 
 

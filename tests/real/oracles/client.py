@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+VARIABLES = {"0.8.5": "VLLM_MIGRATE_REAL_0_8_5", "0.18.1": "VLLM_MIGRATE_REAL_0_18_1"}
+RELEASES = tuple(VARIABLES)
 ORACLES = Path(__file__).parent
 TIMEOUT_S = 420
 
@@ -20,6 +22,16 @@ class OracleError(RuntimeError):
 def cache_root() -> Path:
     """Folder of releases and answers: $VLLM_MIGRATE_REAL_DIR, else ~/.cache/vllm-migrate-real."""
     return Path(os.environ.get("VLLM_MIGRATE_REAL_DIR") or "~/.cache/vllm-migrate-real").expanduser()
+
+
+def named_pythons() -> dict[str, str]:
+    """release: the interpreter that its variable names. Raises OracleError."""
+    found = {}
+    for release, variable in VARIABLES.items():
+        if not os.environ.get(variable):
+            raise OracleError(f"set {variable} to a python that imports vLLM {release}")
+        found[release] = os.environ[variable]
+    return found
 
 
 def run_oracle(

@@ -1,22 +1,21 @@
 """Ask a vLLM release what its own `create_engine_config()` resolves.
 
 Runs inside the interpreter of that release (standard library and vllm only); no model is loaded or run.
-`engine_config.py [--platform cpu|cuda] MODEL` reads a JSON list of cases from stdin and writes a JSON list of
-the same length to stdout. A case holds one of
+`engine_config.py [--cuda] MODEL` reads a JSON list of cases from stdin and writes a JSON list of the same
+length to stdout. A case holds one of
 
     {"argv": [...]}             arguments after `vllm serve MODEL`
     {"kwargs": {...}}           keyword arguments of EngineArgs; `model` is MODEL unless given
 
 and may hold "env" {name: value}, "usage" ("server" or "llm": the context whose batch defaults apply; default
-"server" for argv, "llm" for kwargs) and "model_config" {key: value} (keys of the model's config.json to
-replace, for example max_position_embeddings). An answer:
+"server" for argv, "llm" for kwargs), "model_config" and "generation_config" {key: value} (keys to replace in
+the model's config.json and generation_config.json), and with --cuda "device" (of DEVICES, default h100). An answer:
 
     {"ok": bool, "error": null or {"type": ..., "message": ...}, "resolved": {name: value}}
 
 The CPU platform forces values a GPU would not: V0 at 0.8.5, async scheduling and cascade attention off, block
-size 128, no CUDA graphs. `--platform cuda` runs the release's own CUDA code path with the answers of one H100
-(capability 9.0, 80 GiB) in place of the driver's; it needs no GPU, since building the configuration asks the
-device for nothing else.
+size 128, no CUDA graphs. With --cuda the release runs its own CUDA code path, and the answers of eight such GPUs
+stand in for the driver's; no GPU is needed, since building the configuration asks a device for nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +34,16 @@ from typing import Any
 
 from serve_parser import build_parser, environment, plain
 
-H100_BYTES = 80 * 1024**3
+# name: (the driver's name, compute capability, memory in GiB)
+DEVICES = {
+    "h100": ("NVIDIA H100 80GB HBM3", (9, 0), 80),
+    "h200": ("NVIDIA H200", (9, 0), 141),
+    "b200": ("NVIDIA B200", (10, 0), 180),
+    "a100": ("NVIDIA A100-SXM4-80GB", (8, 0), 80),
+    "a10g": ("NVIDIA A10G", (8, 6), 24),
+    "v100": ("Tesla V100-SXM2-32GB", (7, 0), 32),
+}
+DEVICE_COUNT = 8
 
 # name: attribute paths, the first that exists counts; releases moved some of them
 PATHS = {
@@ -43,7 +51,7 @@ PATHS = {
     "block_size": ["cache_config.block_size"],
     "compilation_level": ["compilation_config.level"],
     "compilation_mode": ["compilation_config.mode"],
-    "cpu_offload_gb": ["cache_config.cpu_offload_gb"],
+    "cpu_offload_gb": ["cache_config.cpu_offload_gb", "offload_config.uva.cpu_offload_gb"],
     "cudagraph_mode": ["compilation_config.cudagraph_mode"],
     "use_cudagraph": ["compilation_config.use_cudagraph"],
     "full_cuda_graph": ["compilation_config.full_cuda_graph"],
@@ -82,8 +90,18 @@ PATHS = {
 }
 
 
+class Device:
+    """The device that the release is to resolve for; set before each case."""
+
+    name, capability, memory_gib = DEVICES["h100"]
+
+    @classmethod
+    def become(cls, device: str) -> None:
+        cls.name, cls.capability, cls.memory_gib = DEVICES[device]
+
+
 def pretend_cuda() -> None:
-    """Make the release resolve for one H100: its own CUDA platform class, the driver's answers given here.
+    """Make the release resolve for `Device`: its own CUDA platform class, with our answers for the driver's.
 
     Must run before vllm modules take a reference to the platform.
     """
@@ -91,49 +109,61 @@ def pretend_cuda() -> None:
     from vllm.platforms.cuda import NonNvmlCudaPlatform
     from vllm.platforms.interface import DeviceCapability
 
-    class OneH100(NonNvmlCudaPlatform):
+    class Pretended(NonNvmlCudaPlatform):
         @classmethod
         def get_device_capability(cls, device_id: int = 0) -> Any:
-            return DeviceCapability(major=9, minor=0)
+            return DeviceCapability(*Device.capability)
 
         @classmethod
         def get_device_name(cls, device_id: int = 0) -> str:
-            return "NVIDIA H100 80GB HBM3"
+            return Device.name
 
         @classmethod
         def get_device_total_memory(cls, device_id: int = 0) -> int:
-            return H100_BYTES
+            return Device.memory_gib * 1024**3
 
         @classmethod
         def device_count(cls) -> int:
-            return 1
+            return DEVICE_COUNT
 
         @classmethod
         def is_sleep_mode_available(cls) -> bool:
             return True
 
-        @classmethod
-        def num_compute_units(cls, device_id: int = 0) -> int:
-            return 132
-
-    vllm.platforms._current_platform = OneH100()
+    vllm.platforms._current_platform = Pretended()
     pretend_kernels()
+    pretend_node()
 
 
 def pretend_kernels() -> None:
-    """The CPU build answers "not compiled in" where a CUDA build for capability 9.0 answers yes."""
+    """The CPU build answers "not compiled in" where a CUDA build would answer by capability."""
     import vllm._custom_ops as ops
 
     for name in [n for n in vars(ops) if n.startswith("cutlass_") and "support" in n]:
-        setattr(ops, name, lambda capability: True)
+        setattr(ops, name, lambda capability: Device.capability >= (9, 0))
     try:
         import vllm.vllm_flash_attn.flash_attn_interface as interface
     except ImportError:  # 0.8.5: the folder is not in the CPU build
         package = types.ModuleType("vllm.vllm_flash_attn")
         interface = types.ModuleType("vllm.vllm_flash_attn.flash_attn_interface")
         sys.modules.update({m.__name__: m for m in (package, interface)})
-    interface.is_fa_version_supported = lambda version: version in (2, 3)
+    interface.is_fa_version_supported = lambda version: version != 3 or Device.capability[0] == 9
     interface.fa_version_unsupported_reason = lambda version: None
+
+
+def pretend_node() -> None:
+    """The number of GPUs is asked of torch, and Ray is installed (not started)."""
+    try:
+        import vllm.utils.torch_utils as utils
+        import vllm.v1.executor.ray_utils as ray_utils
+    except ImportError:  # 0.8.5
+        import vllm.executor.ray_utils as ray_utils
+        import vllm.utils as utils
+    utils.cuda_device_count_stateless = lambda: DEVICE_COUNT
+    ray_utils.assert_ray_available = lambda: None
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("vllm.") and hasattr(module, "cuda_device_count_stateless"):
+            module.cuda_device_count_stateless = utils.cuda_device_count_stateless
 
 
 def resolved(config: Any) -> dict[str, Any]:
@@ -167,16 +197,17 @@ def readable(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def variant(model: str, changes: dict[str, Any]) -> Iterator[str]:
-    """`model` itself, or a copy of it whose config.json has `changes`."""
-    if not changes:
+def variant(model: str, changes: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """`model` itself, or a copy of it whose JSON files have the `changes` {file name: {key: value}}."""
+    if not any(changes.values()):
         yield model
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "model")
         shutil.copytree(model, copy)
-        path = copy / "config.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        for name, values in changes.items():
+            path = copy / name
+            path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
         yield str(copy)
 
 
@@ -196,7 +227,12 @@ def answer(case: dict[str, Any], model: str, parser: argparse.ArgumentParser) ->
 
     usage = case.get("usage", "llm" if "kwargs" in case else "server")
     context = UsageContext.LLM_CLASS if usage == "llm" else UsageContext.OPENAI_API_SERVER
-    with environment(case.get("env", {})), variant(model, case.get("model_config", {})) as path:
+    Device.become(case.get("device", "h100"))
+    changes = {
+        "config.json": case.get("model_config", {}),
+        "generation_config.json": case.get("generation_config", {}),
+    }
+    with environment(case.get("env", {})), variant(model, changes) as path:
         try:
             config = engine_args(case, path, parser).create_engine_config(usage_context=context)
             return {"ok": True, "error": None, "resolved": resolved(config)}
@@ -210,13 +246,13 @@ def answer(case: dict[str, Any], model: str, parser: argparse.ArgumentParser) ->
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("model")
-    arguments.add_argument("--platform", choices=["cpu", "cuda"], default="cpu")
+    arguments.add_argument("--cuda", action="store_true")
     options = arguments.parse_args()
     # vLLM logs to stdout: keep the real one for the answer.
     with os.fdopen(os.dup(1), "w") as real_stdout:
         os.dup2(2, 1)
         cases = json.load(sys.stdin)
-        if options.platform == "cuda":
+        if options.cuda:
             pretend_cuda()
         parser, _ = build_parser("serve", explicit=False)
         json.dump([answer(case, options.model, parser) for case in cases], real_stdout)

@@ -10,15 +10,13 @@ code counts; the error is one line to read. To add a spelling, add a line with i
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
-from oracles.client import run_oracle
+from oracles.client import named_pythons, run_oracle
 
 TABLE = Path(__file__).parents[1] / "serve_config_spellings.json"
-RELEASES = ("0.8.5", "0.18.1")
 INPUT = ("argv", "files", "env", "entry")
 ERROR_LENGTH = 160
 
@@ -61,8 +59,7 @@ def write(cases: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    pythons = {release: os.environ["VLLM_MIGRATE_REAL_" + release.replace(".", "_")] for release in RELEASES}
-    write(measure(load(), pythons))
+    write(measure(load(), named_pythons()))
 
 
 if __name__ == "__main__":
