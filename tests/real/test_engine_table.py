@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from oracles import engine_table
 from oracles.client import RELEASES
 
