@@ -1,0 +1,61 @@
+"""The entry point. A call shaped like a hook's (`lint` or `fix`, paths, plain options) never imports typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from vllm_migrate.cli.options import COMMANDS, quick_parse
+from vllm_migrate.errors import VllmMigrateError
+
+EXIT_ERROR = 2
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: list[str]) -> int:
+    """Run one call; the exit code."""
+    try:
+        return _dispatch(argv)
+    except VllmMigrateError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.remedy:
+            print(f"help: {error.remedy}", file=sys.stderr)
+        return EXIT_ERROR
+    except BrokenPipeError:
+        # The reader went away (`| head`): not an error of ours; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_ERROR
+    except Exception as error:
+        if os.environ.get("VLLM_MIGRATE_TRACEBACK"):
+            raise
+        print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        print("help: please report it; VLLM_MIGRATE_TRACEBACK=1 shows where it happened", file=sys.stderr)
+        return EXIT_ERROR
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv and argv[0] in COMMANDS and "COMP_WORDS" not in os.environ:
+        call = quick_parse(argv[0], argv[1:])
+        if call is not None:
+            if argv[0] == "lint":
+                from vllm_migrate.cli import lint
+
+                return lint.run(call)
+            from vllm_migrate.cli import fix
+
+            return fix.run(call)
+    if argv == ["--version"]:
+        from vllm_migrate.cli import version
+
+        print(version.text())
+        return 0
+    from vllm_migrate.cli.app import run_app
+
+    return run_app(argv)

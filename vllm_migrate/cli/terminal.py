@@ -1,0 +1,28 @@
+"""What the terminal is: whether to colour, and how wide it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from vllm_migrate.cli.options import Call
+
+
+def use_color(call: Call) -> bool:
+    """--color decides; else a terminal, unless NO_COLOR is set or TERM is dumb. FORCE_COLOR forces it."""
+    when = call.text("color") or "auto"
+    if when != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """Columns of the terminal; 100 where there is none."""
+    try:
+        return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS") else os.get_terminal_size().columns
+    except (OSError, ValueError):
+        return 100

@@ -1,0 +1,190 @@
+"""Fixes of many findings made together: planned per file, proved, and only then offered or written."""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import CannotEdit, Edit, Op, ProofFailed, apply_edits
+from vllm_migrate.fixes.offer import Offer, Placed
+from vllm_migrate.fixes.plan import Change, plan
+from vllm_migrate.fixes.prove import Prover
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.rules.finding import Act, Finding
+from vllm_migrate.rules.run import Question
+
+
+class Fixer:
+    """Plans and proves. One per run; the files are those of the run."""
+
+    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge) -> None:
+        self.question = question
+        self.catalog = catalog
+        self.knowledge = knowledge
+
+    def edits(self, changes: list[Change]) -> dict[File, list[Edit]]:
+        """Edits per file, each file's document proved to hold the changes and nothing else. Raises CannotEdit, ProofFailed."""
+        grouped: dict[tuple[int, int], tuple[File, int, list[object]]] = {}
+        for change in changes:
+            entry = grouped.setdefault((id(change.file), change.index), (change.file, change.index, []))
+            entry[2].append(change.op)
+        out: dict[File, list[Edit]] = {}
+        for file, index, ops in grouped.values():
+            out.setdefault(file, []).extend(_document_edits(file, index, ops))
+        return out
+
+    def prove(self, edits: dict[File, list[Edit]], findings: list[Finding]) -> None:
+        """Read every engine concerned back from the edited texts. Raises ProofFailed."""
+        texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
+        prover = Prover(self.question, self.catalog, self.knowledge, texts)
+        by_engine: dict[int, tuple[Engine, list[Act]]] = {}
+        for finding in findings:
+            assert finding.engine is not None and finding.proposal is not None
+            entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
+            entry[1].extend(finding.proposal.acts)
+        for engine, acts in by_engine.values():
+            prover.check(engine, acts)
+
+    def offer(self, finding: Finding, proved: bool = True) -> Offer | None:
+        """What a finding offers by itself; advice (safety none, with the reason) where no edit can be offered."""
+        proposal = finding.proposal
+        if proposal is None:
+            return None
+        try:
+            edits = self.edits(plan(finding))
+            if proved and edits:
+                self.prove(edits, [finding])
+        except (CannotEdit, ProofFailed) as error:
+            return Offer("none", proposal.title, [], [], str(error))
+        placed = [Placed(file, edit) for file, each in edits.items() for edit in each]
+        return Offer(proposal.safety, proposal.title, placed, _lines(edits), "", proposal.needs)
+
+
+def _document_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
+    if file.data is not None:
+        data_ops = [op for op in ops if isinstance(op, Op)]
+        edits = file.data.plan(data_ops, index)
+        file.data.prove(data_ops, edits, index)
+        return edits
+    from vllm_migrate.fixes.words import word_edits
+
+    return word_edits(file, ops)
+
+
+def _lines(edits: dict[File, list[Edit]]) -> list[str]:
+    """The lines that would stand in the files, as a person reads them."""
+    out: list[str] = []
+    for file, each in edits.items():
+        text = file.source.text
+        for edit in each:
+            if not edit.text.strip():
+                continue
+            start = text.rfind("\n", 0, edit.start) + 1
+            end = text.find("\n", edit.end)
+            tail = text[edit.end : end if end >= 0 else len(text)]
+            head = "" if edit.text.startswith(("\n", "\r")) else text[start : edit.start]
+            if edit.text.endswith("\n"):
+                tail = ""
+            out.extend(line.strip() for line in (head + edit.text + tail).splitlines() if line.strip())
+    return list(dict.fromkeys(out))
+
+
+class Outcome:
+    """What a fix run came to. texts: new text per file; applied and refused findings, the latter with the reason."""
+
+    __slots__ = ("applied", "edits", "refused")
+
+    def __init__(self) -> None:
+        self.edits: dict[File, list[Edit]] = {}
+        self.applied: list[Finding] = []
+        self.refused: list[tuple[Finding, str]] = []
+
+
+def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool) -> Outcome:
+    """Make every fix that may be made (safe ones; with `unsafe` those to review too), all together and proved together.
+
+    When the whole does not prove, findings are added one at a time, so that one that cannot be written spoils no other.
+    """
+    outcome = Outcome()
+    wanted = _selected(findings, unsafe, outcome)
+    plans: list[tuple[Finding, list[Change]]] = []
+    for finding in wanted:
+        try:
+            changes = plan(finding)
+            fixer.edits(changes)
+            plans.append((finding, changes))
+        except (CannotEdit, ProofFailed) as error:
+            outcome.refused.append((finding, str(error)))
+    if not _try(plans, fixer, outcome):
+        _one_by_one(plans, fixer, outcome)
+    _drop_orphans(findings, fixer, outcome)
+    return outcome
+
+
+def _selected(findings: list[Finding], unsafe: bool, outcome: Outcome) -> list[Finding]:
+    wanted: list[Finding] = []
+    for finding in findings:
+        proposal = finding.proposal
+        if proposal is None:
+            continue
+        if proposal.safety == "none" or (proposal.safety == "review" and not unsafe):
+            outcome.refused.append((finding, "needs --unsafe" if proposal.safety == "review" else finding.advice))
+            continue
+        wanted.append(finding)
+    return wanted
+
+
+def _try(plans: list[tuple[Finding, list[Change]]], fixer: Fixer, outcome: Outcome) -> bool:
+    try:
+        edits = fixer.edits(_unique(plans))
+        fixer.prove(edits, [finding for finding, _ in plans])
+    except (CannotEdit, ProofFailed, ValueError):
+        return False
+    outcome.edits = edits
+    outcome.applied = [finding for finding, _ in plans]
+    return True
+
+
+def _unique(plans: list[tuple[Finding, list[Change]]]) -> list[Change]:
+    out: list[Change] = []
+    for _, changes in plans:
+        out.extend(change for change in changes if change not in out)
+    return out
+
+
+def _one_by_one(plans: list[tuple[Finding, list[Change]]], fixer: Fixer, outcome: Outcome) -> None:
+    kept: list[tuple[Finding, list[Change]]] = []
+    for candidate in plans:
+        trial = [*kept, candidate]
+        try:
+            edits = fixer.edits(_unique(trial))
+            fixer.prove(edits, [finding for finding, _ in trial])
+        except (CannotEdit, ProofFailed, ValueError) as error:
+            outcome.refused.append((candidate[0], str(error)))
+            continue
+        kept = trial
+        outcome.edits = edits
+    outcome.applied = [finding for finding, _ in kept]
+
+
+def _drop_orphans(findings: list[Finding], fixer: Fixer, outcome: Outcome) -> None:
+    """Take back fixes that are only right with others (`with_rules`) which were found on the same engine but not made."""
+    applied = {id(finding) for finding in outcome.applied}
+    orphans = []
+    for finding in outcome.applied:
+        partners = finding.proposal.with_rules if finding.proposal else ()
+        unmade = [
+            f.name
+            for f in findings
+            if f.name in partners and f.engine is finding.engine and id(f) not in applied and f.proposal is not None
+        ]
+        if unmade:
+            orphans.append((finding, "only together with the fix of " + ", ".join(unmade)))
+    if not orphans:
+        return
+    keep = [f for f in outcome.applied if all(f is not orphan for orphan, _ in orphans)]
+    outcome.applied, outcome.edits = [], {}
+    outcome.refused.extend(orphans)
+    _one_by_one([(finding, plan(finding)) for finding in keep], fixer, outcome)

@@ -1,0 +1,97 @@
+"""The read-back proof: the edited files are read again the same way, and must give the values that were intended."""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import ProofFailed
+from vllm_migrate.effective.view import View
+from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.rules.finding import Act
+from vllm_migrate.rules.run import Question
+
+
+class Prover:
+    """Reads edited texts back. `texts` maps normalised paths to the new text of each edited file."""
+
+    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str]) -> None:
+        self.question = question
+        self.catalog = catalog
+        self.knowledge = knowledge
+        self.workspace = Workspace([], texts)
+
+    def check(self, engine: Engine, acts: list[Act]) -> None:
+        """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing else changed."""
+        again = self._again(engine)
+        before, after = self._view(engine), self._view(again)
+        for act in acts:
+            if act.kind == "set":
+                self._arrived(after, act)
+            elif act.kind == "drop":
+                self._gone(again, after, act)
+        self._others(before, after, {act.option for act in acts})
+
+    def _view(self, engine: Engine) -> View:
+        return View(engine, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
+
+    def _again(self, engine: Engine) -> Engine:
+        file = self.workspace.load(engine.file.path)
+        if file is None:
+            reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
+            raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
+        found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+        for candidate in found.engines:
+            if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(engine.file.path):
+                return candidate
+        raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
+
+    @staticmethod
+    def _arrived(view: View, act: Act) -> None:
+        value = view.value(act.option)
+        if isinstance(value.value, Unsure):
+            raise ProofFailed(f"whether {act.option} arrives depends on " + "; ".join(value.value.reasons))
+        if value.written is None or not same(_plain(value.value), _plain(act.value)):
+            raise ProofFailed(f"{act.option} reads back as {value.value!r}, not {act.value!r}")
+
+    @staticmethod
+    def _gone(engine: Engine, view: View, act: Act) -> None:
+        if any(t.option == act.option and act.written is not None and t.written.key == act.written.key for t in view.delivery.troubles):
+            if not _elsewhere(engine, act):
+                raise ProofFailed(f"{act.option} is still written")
+
+    @staticmethod
+    def _others(before: View, after: View, changed: set[str]) -> None:
+        for option in {*before.delivery.values, *after.delivery.values} - changed:
+            old, new = before.delivery.values.get(option), after.delivery.values.get(option)
+            if old is None or new is None or not _alike(old.value, new.value):
+                raise ProofFailed(f"{option} would change too")
+
+
+def _elsewhere(engine: Engine, act: Act) -> bool:
+    """Whether what is dropped in one file is written again in another of the chain."""
+    assert act.written is not None
+    for written in engine.options:
+        if written.key == act.written.key and written.spot.file.path != act.written.spot.file.path:
+            return True
+    return False
+
+
+def _alike(old: object, new: object) -> bool:
+    if isinstance(old, Unsure) or isinstance(new, Unsure):
+        return isinstance(old, Unsure) and isinstance(new, Unsure)
+    return same(old, new)
+
+
+def _plain(value: object) -> object:
+    """Numbers given as text on a command line compare as numbers."""
+    if isinstance(value, str):
+        try:
+            return float(value) if "." in value or "e" in value else int(value)
+        except ValueError:
+            return value
+    return value
