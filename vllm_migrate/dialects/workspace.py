@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
+from vllm_migrate.documents.kinds import kind_of as kind_of
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell import ShellDocument
@@ -73,25 +74,6 @@ class Workspace:
         file = File(source, parse(source), requested)
         self._files[os.path.normpath(source.path)] = file
         return file
-
-
-KINDS = {
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
-    ".json": "json",
-    ".jsonc": "json",
-    ".sh": "shell",
-    ".bash": "shell",
-    ".slurm": "shell",
-    ".sbatch": "shell",
-    ".py": "python",
-}
-
-
-def kind_of(path: str) -> str:
-    """The kind of document a path holds, by its name; "" for none of ours."""
-    return KINDS.get(os.path.splitext(path)[1].lower(), "")
 
 
 def parse(source: Source) -> DataDocument | ShellDocument:
