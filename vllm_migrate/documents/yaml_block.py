@@ -1,0 +1,165 @@
+"""Splices of whole lines: entries of block mappings and sequences, added and removed in the file's own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+from yaml.nodes import ScalarNode
+
+from .interface import MAP, CannotEdit, Edit, Source
+from .yaml_layout import (
+    Entry,
+    after_colon,
+    child,
+    column,
+    dash,
+    is_explicit,
+    last_leaf,
+    line_break,
+    line_end_after,
+    line_start,
+    past_inner_comments,
+    starts_line,
+)
+from .yaml_nodes import YamlNode
+from .yaml_scalars import Style, render, render_string
+
+
+def nested_lines(keys: list[str], value: object, style: Style, width: int) -> list[str]:
+    """`a:`, `  b:`, `    c: value`: one line a key, relative to the column of the first."""
+    lines = [f"{' ' * (width * level)}{render_string(key)}:" for level, key in enumerate(keys)]
+    lines[-1] += " " + render(value, style)
+    return lines
+
+
+def block_after(source: Source, entry: Entry, indent: int, lines: list[str]) -> list[Edit]:
+    """Insert lines at column `indent` after an entry and all that is its own; [] where that is not safe."""
+    text = source.text
+    leaf = last_leaf(entry.raw, entry.low)
+    if isinstance(leaf, ScalarNode) and leaf.style in ("|", ">"):
+        end = _after_block_scalar(text, leaf, entry.end)
+        if end is None:
+            return []
+        if end > entry.end:  # right after the blank lines that a `|+` keeps
+            newline = _break_before(text, end) or source.newline
+            return [Edit(end, end, "".join(f"{' ' * indent}{line}{newline}" for line in lines))]
+    else:
+        found = line_end_after(text, entry.end)
+        if found is None:
+            return []
+        end = past_inner_comments(text, found, indent)
+    newline = line_break(text, end) or source.newline
+    return [Edit(end, end, "".join(f"{newline}{' ' * indent}{line}" for line in lines))]
+
+
+def _after_block_scalar(text: str, leaf: yaml.ScalarNode, end: int) -> int | None:
+    """Where a line may follow a block scalar without changing it: the end of its last line of text, or for `|+`
+    the start of the line after all it keeps."""
+    header = text[leaf.start_mark.index : leaf.end_mark.index].split("\n", 1)[0].split("#", 1)[0]
+    mark: int = leaf.end_mark.index
+    if "+" in header:
+        return mark if mark == line_start(text, mark) else None
+    if text[end:mark].strip("\r\n"):
+        return None  # blanks that are part of the text
+    return end if "-" in header or line_break(text, end) else None
+
+
+def _break_before(text: str, offset: int) -> str:
+    if text[max(offset - 2, 0) : offset] == "\r\n":
+        return "\r\n"
+    return text[offset - 1 : offset]
+
+
+def block_before(source: Source, start: int, indent: int, lines: list[str]) -> list[Edit]:
+    """Insert lines before an entry that starts at `start`; comments above it stay above the new lines."""
+    text = source.text
+    end = line_end_after(text, start)
+    newline = line_break(text, end) if end is not None else ""
+    newline = newline or source.newline
+    return [Edit(start, start, "".join(f"{line}{newline}{' ' * indent}" for line in lines))]
+
+
+def delete_block_entry(
+    source: Source, node: YamlNode, parent: Entry | None, found: list[Entry], index: int
+) -> Iterator[list[Edit]]:
+    """Remove entry `index` of a block collection with its lines; the last one leaves `{}` or `[]`."""
+    text, entry = source.text, found[index]
+    if node.kind == MAP and is_explicit(text, entry):
+        raise CannotEdit("an explicit `? key` entry")
+    start = entry.start if node.kind == MAP else dash(node, found, index)
+    end = _entry_end(text, entry, start - line_start(text, start))
+    if len(found) == 1:
+        yield from _empty(source, node, parent, start, end)
+    elif starts_line(text, start):
+        yield from _delete_lines(text, line_start(text, start), end)
+    elif index + 1 < len(found):
+        following = found[1].start if node.kind == MAP else dash(node, found, 1)
+        if not text[end:following].strip():
+            yield [Edit(start, following, "")]
+        before = start
+        while text[before - 1 : before] in (" ", "\t"):
+            before -= 1
+        if text[before - 1 : before] == "-":
+            yield [Edit(before, end, "")]
+
+
+def _entry_end(text: str, entry: Entry, indent: int) -> int:
+    """End of the last line of an entry, with its trailing comment and the comments indented below it."""
+    leaf = last_leaf(entry.raw, entry.low)
+    if isinstance(leaf, ScalarNode) and leaf.style in ("|", ">"):
+        mark: int = leaf.end_mark.index
+        header = text[leaf.start_mark.index : mark].split("\n", 1)[0]
+        if "+" in header and line_start(text, mark) == mark:
+            return mark - len(_break_before(text, mark))
+        return entry.end if not text[entry.end : mark].strip("\r\n") else mark - len(_break_before(text, mark))
+    end = line_end_after(text, entry.end)
+    if end is None:
+        raise CannotEdit("something else stands on the line")
+    return end if isinstance(entry.raw, ScalarNode) or entry.alias else past_inner_comments(text, end, indent)
+
+
+def _delete_lines(text: str, start: int, end: int) -> Iterator[list[Edit]]:
+    newline = line_break(text, end)
+    if newline:
+        yield [Edit(start, end + len(newline), "")]
+        return
+    # The last line of a file without a final newline: the line before takes its place.
+    yield [Edit(start - len(_break_before(text, start)), end, "")]
+    yield [Edit(start, end, "")]
+
+
+def _empty(source: Source, node: YamlNode, parent: Entry | None, start: int, end: int) -> Iterator[list[Edit]]:
+    text = source.text
+    brackets = "{}" if node.kind == MAP else "[]"
+    if parent is not None and parent.raw_key is not None and not parent.alias:
+        colon = after_colon(text, parent)
+        line_end = line_end_after(text, colon)
+        if line_end is not None and line_end < start:
+            for lines in _delete_lines(text, line_start(text, start), end):
+                yield [Edit(colon, colon, " " + brackets), *lines]
+    yield [Edit(start, end, brackets)]
+
+
+def insert_block_item(
+    source: Source, node: YamlNode, found: list[Entry], at: int, value: object, style: Style
+) -> Iterator[list[Edit]]:
+    """Insert an item into a block sequence; a mapping goes in block style where its siblings do."""
+    text, indent = source.text, column(node)
+    lines = _item_lines(node, found, value, style)
+    if at > 0:
+        edits = block_after(source, found[at - 1], indent, lines)
+        if edits:
+            yield edits
+    if at < len(found):
+        yield block_before(source, dash(node, found, at), indent, lines)
+    elif text and not found:
+        raise CannotEdit("an empty block sequence")
+
+
+def _item_lines(node: YamlNode, found: list[Entry], value: object, style: Style) -> list[str]:
+    siblings = [child(node, entry) for entry in found[:1]]
+    if isinstance(value, dict) and value and siblings[0].kind == MAP and not siblings[0].flow:
+        pairs = [f"{render_string(str(key))}: {render(item, style)}" for key, item in value.items()]
+        return [("  " if number else "- ") + pair for number, pair in enumerate(pairs)]
+    return ["- " + render(value, style)]

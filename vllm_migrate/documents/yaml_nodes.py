@@ -1,0 +1,248 @@
+"""YAML nodes: thin views of PyYAML's composed nodes, made only for what is visited.
+
+Marks are PyYAML's with its surprises taken out: a block collection ends with its last leaf (not after the comments
+and blank lines that follow), a block scalar with its text, an anchor is not part of a value, and an alias stands
+where `*name` is written. Merges (`<<`) are expanded after a mapping's own keys.
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
+
+from .interface import MAP, SCALAR, SEQ, Node, Pair, Unknown
+from .yaml_scalars import read_plain, read_tagged
+
+# What the composer stores as tag of a node that has none; NUL cannot occur in YAML, so no explicit tag is equal.
+PLAIN, QUOTED = "\0plain", "\0quoted"
+_COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_ALIAS = re.compile(r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)")
+_ANCHOR = re.compile(r"&[^\s,\[\]{}]*")
+_SPACE = re.compile(r"(?:\s|#[^\n\r]*+)*+")
+
+
+class Context:
+    """What all nodes of one document share: the text, the dialect of scalars, and which nodes are used more than once."""
+
+    __slots__ = ("omegaconf", "shared", "text")
+
+    def __init__(self, text: str, omegaconf: bool, shared: frozenset[int]) -> None:
+        self.text = text
+        self.omegaconf = omegaconf
+        self.shared = shared  # id() of composed nodes
+
+
+def is_template(raw: yaml.Node, text: str) -> bool:
+    """`key: {{ value }}` parses as a mapping in a mapping; it is a template's hole."""
+    if not isinstance(raw, MappingNode) or not raw.flow_style or len(raw.value) != 1:
+        return False
+    key = raw.value[0][0]
+    return isinstance(key, MappingNode) and text.startswith("{{", raw.start_mark.index)
+
+
+def is_merge(key: yaml.Node) -> bool:
+    return isinstance(key, ScalarNode) and key.value == "<<" and key.tag == PLAIN
+
+
+def key_text(raw: yaml.Node, text: str) -> str:
+    if isinstance(raw, ScalarNode):
+        return str(raw.value)
+    return text[raw.start_mark.index : raw.end_mark.index]
+
+
+def value_start(raw: yaml.Node, text: str) -> int:
+    """Where the value itself starts, after an anchor. A tag, and what follows it, belongs to the value."""
+    start: int = raw.start_mark.index
+    if text[start : start + 1] == "&":
+        anchor = _ANCHOR.match(text, start)
+        if anchor:
+            start = anchor.end()
+            space = _SPACE.match(text, start)
+            if space and space.end() < raw.end_mark.index:
+                start = space.end()
+    return start
+
+
+def alias_span(low: int, text: str) -> tuple[int, int]:
+    """Where `*name` stands, searched from offset `low`, the end of the key or of the item before."""
+    match = _ALIAS.match(text, low)
+    return match.span(1) if match else (low, low)
+
+
+def content_end(raw: yaml.Node, low: int, text: str) -> int:
+    """End of a node's text: of the last leaf for block collections. A node that starts before `low` is an alias."""
+    if raw.start_mark.index < low:
+        return alias_span(low, text)[1]
+    end: int = raw.end_mark.index
+    if isinstance(raw, ScalarNode) and raw.style in ("|", ">"):
+        start = raw.start_mark.index
+        return start + len(text[start:end].rstrip())
+    if not isinstance(raw, CollectionNode) or raw.flow_style or not raw.value:
+        return end
+    last = raw.value[-1]
+    if isinstance(last, tuple):
+        key, value = last
+        return content_end(value, content_end(key, _low(raw, text), text), text)
+    return content_end(last, _low(raw, text), text)
+
+
+def _low(raw: yaml.Node, text: str) -> int:
+    """The offset before which the last child of a block collection cannot start, unless it is an alias.
+
+    The end mark of the sibling before is a block collection's own, past the comments that follow it: still
+    before the last child, so aliases are told apart; their text is searched from there.
+    """
+    start: int = raw.start_mark.index
+    if len(raw.value) < 2:
+        return start
+    before = raw.value[-2]
+    node = before[1] if isinstance(before, tuple) else before
+    end: int = node.end_mark.index
+    return max(start, end)
+
+
+class YamlNode(Node):
+    """One value of a YAML document. `raw` is the composed node, `alias` whether it is written as `*name`."""
+
+    __slots__ = ("_cache", "_items", "_pairs", "alias", "context", "raw")
+
+    def __init__(self, raw: yaml.Node, context: Context, low: int = 0, shared: bool = False) -> None:
+        self.raw = raw
+        self.context = context
+        self.shared = shared or id(raw) in context.shared
+        self._pairs: list[Pair] | None = None
+        self._items: list[Node] | None = None
+        self._cache: dict[str, YamlNode] | None = None
+        text = context.text
+        self.alias = self.shared and raw.start_mark.index < low
+        if self.alias:
+            self.start, self.end = alias_span(low, text)
+        else:
+            self.start = value_start(raw, text)
+            self.end = content_end(raw, 0, text)
+        self.flow = False
+        self.kind = SCALAR
+        if isinstance(raw, CollectionNode) and raw.tag in _COLLECTION_TAGS and not is_template(raw, text):
+            self.flow = bool(raw.flow_style)
+            self.kind = MAP if isinstance(raw, MappingNode) else SEQ
+
+    @property
+    def style(self) -> str:
+        """How a scalar is quoted: '' (plain), ', ", | or >."""
+        return (self.raw.style or "") if isinstance(self.raw, ScalarNode) else ""
+
+    @property
+    def text(self) -> str:
+        """What stands in the file, as written."""
+        return self.context.text[self.start : self.end]
+
+    @property
+    def value(self) -> object:
+        raw = self.raw
+        if self.kind != SCALAR:
+            return None
+        if isinstance(raw, ScalarNode):
+            if raw.tag == PLAIN:
+                return read_plain(raw.value, self.context.omegaconf)
+            if raw.tag == QUOTED:
+                return str(raw.value)
+            return read_tagged(raw.tag, raw.value, self.text)
+        return Unknown(self.text)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        if self._pairs is None:
+            self._pairs = self._own_pairs() if self.kind == MAP else []
+        return self._pairs
+
+    @property
+    def items(self) -> list[Node]:
+        if self._items is None:
+            self._items = []
+            if self.kind == SEQ:
+                low: int = self.raw.start_mark.index
+                for child in self.raw.value:
+                    node = YamlNode(child, self.context, low, self.shared)
+                    low = max(low, node.end)
+                    self._items.append(node)
+        return self._items
+
+    def _child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
+        """The value of an own key, the same object each time."""
+        if self._cache is None:
+            self._cache = {}
+        node = self._cache.get(key)
+        if node is None or node.raw is not raw:
+            node = self._cache[key] = YamlNode(raw, self.context, raw_key.end_mark.index, self.shared)
+        return node
+
+    def _own_pairs(self) -> list[Pair]:
+        pairs: list[Pair] = []
+        merges: list[yaml.Node] = []
+        context, text = self.context, self.context.text
+        low: int = self.raw.start_mark.index
+        for raw_key, raw in self.raw.value:
+            key_node = YamlNode(raw_key, context, low, self.shared)
+            if is_merge(raw_key):
+                merges.append(raw)
+                low = max(low, content_end(raw, key_node.end, text)) if context.shared else key_node.end
+                continue
+            key = key_text(raw_key, text)
+            if key_node.alias:  # the marks of an aliased key are elsewhere
+                node = YamlNode(raw, context, key_node.end, self.shared)
+            else:
+                node = self._child(key, raw_key, raw)
+            low = max(low, node.end)
+            pairs.append(Pair(key, key_node, node, False))
+        if merges:
+            pairs.extend(self._merged(merges))
+        return pairs
+
+    def _merged(self, merges: list[yaml.Node]) -> list[Pair]:
+        """Pairs that come in through `<<`, each key once, the winner of YAML's merge first: a later `<<` beats an
+        earlier one, in a list of mappings the first one that has the key wins (SafeConstructor.flatten_mapping)."""
+        pairs: dict[str, Pair] = {}
+        for raw in reversed(merges):
+            sources = raw.value if isinstance(raw, SequenceNode) else [raw]
+            for source in sources:
+                if not isinstance(source, MappingNode):
+                    continue
+                node = YamlNode(source, self.context, 0, True)
+                own: dict[str, Pair] = {}
+                for pair in node.pairs:
+                    if not (pair.merged and pair.key in own):
+                        own[pair.key] = pair
+                for key, pair in own.items():
+                    pairs.setdefault(key, Pair(key, pair.key_node, pair.value, True))
+        return list(pairs.values())
+
+    def get(self, key: str) -> Node | None:
+        if self.kind != MAP:
+            return None
+        if self._pairs is not None or self.context.shared:
+            return super().get(key)
+        text = self.context.text
+        for raw_key, raw in reversed(self.raw.value):
+            if key_text(raw_key, text) == key and not is_merge(raw_key):
+                return self._child(key, raw_key, raw)
+        # An inline merge, `<<: {a: 1}`, needs no alias.
+        return super().get(key) if any(is_merge(raw_key) for raw_key, _ in self.raw.value) else None
+
+    def plain(self) -> object:
+        if self.kind == SCALAR or self.context.shared:
+            return super().plain()
+        return _plain(self.raw, self.context)
+
+
+def _plain(raw: yaml.Node, context: Context) -> object:
+    """What Node.plain gives, without a view for every value; merges and templates take the long way."""
+    if isinstance(raw, ScalarNode) and raw.tag in (PLAIN, QUOTED):
+        return read_plain(raw.value, context.omegaconf) if raw.tag == PLAIN else str(raw.value)
+    if isinstance(raw, SequenceNode) and raw.tag in _COLLECTION_TAGS:
+        return [_plain(item, context) for item in raw.value]
+    if isinstance(raw, MappingNode) and not any(is_merge(key) for key, _ in raw.value):
+        if raw.tag in _COLLECTION_TAGS and not is_template(raw, context.text):
+            return {key_text(key, context.text): _plain(value, context) for key, value in raw.value}
+    return Node.plain(YamlNode(raw, context))
