@@ -17,9 +17,9 @@ MAX_BYTES = 1_000_000
 
 
 class Glob:
-    """One pattern that needs matching. prefix: text the path must begin with; needle: text it must hold somewhere."""
+    """One pattern that needs matching. prefix: how the path must begin; needles: what the rest must hold."""
 
-    __slots__ = ("by_name", "dir_only", "needle", "pattern", "prefix")
+    __slots__ = ("by_name", "dir_only", "needles", "pattern", "prefix")
 
     def __init__(self, pattern: str, by_name: bool, dir_only: bool) -> None:
         cut = 0 if by_name else _plain_length(pattern)
@@ -27,14 +27,16 @@ class Glob:
         self.pattern = pattern[cut:]
         self.by_name = by_name
         self.dir_only = dir_only
-        self.needle = _needle(self.pattern)
+        self.needles = _needles(self.pattern)
 
     def matches(self, path: str, name: str) -> bool:
+        text = name if self.by_name else path
+        for needle in self.needles:
+            if needle not in text:
+                return False
         if self.by_name:
-            return self.needle in name and wildmatch(self.pattern, name, False)
-        if self.needle not in path or not path.startswith(self.prefix):
-            return False
-        return wildmatch(self.pattern, path[len(self.prefix) :], True)
+            return wildmatch(self.pattern, name, False)
+        return path.startswith(self.prefix) and wildmatch(self.pattern, path[len(self.prefix) :], True)
 
 
 class Group:
@@ -77,7 +79,10 @@ class Group:
             return True
         if is_dir and (name in self.dir_names or path in self.dir_paths or name.endswith(self.dir_suffixes)):
             return True
-        return any(glob.matches(path, name) for glob in self.globs if is_dir or not glob.dir_only)
+        for glob in self.globs:  # noqa: SIM110 - a generator costs as much as the match
+            if (is_dir or not glob.dir_only) and glob.matches(path, name):
+                return True
+        return False
 
 
 class Rules:
@@ -163,10 +168,10 @@ def _plain_length(pattern: str) -> int:
     return len(pattern)
 
 
-def _needle(pattern: str) -> str:
-    """The longest stretch that every match must hold."""
+def _needles(pattern: str) -> list[str]:
+    """Stretches that every match must hold."""
     for stop in "[\\":
         pattern = pattern.partition(stop)[0]
     for split in "?/":
         pattern = pattern.replace(split, "*")
-    return max(pattern.split("*"), key=len)
+    return [part for part in pattern.split("*") if part]
