@@ -69,7 +69,7 @@ class _Parser:
         at, tokens = 0, self.tokens
         while at < len(tokens):
             text = tokens[at].text
-            if isinstance(text, str) and _is_option(text):
+            if isinstance(text, str) and is_option(text):
                 at = self._option(at, text)
             else:
                 self.out.positional.append(tokens[at])
@@ -184,7 +184,7 @@ class _Parser:
 
     def _starts_option(self, at: int) -> bool:
         text = self.tokens[at].text
-        return isinstance(text, str) and _is_option(text)
+        return isinstance(text, str) and is_option(text)
 
     def _skip_values(self, at: int) -> int:
         """Past what belongs to an option the parser does not know."""
@@ -196,7 +196,8 @@ class _Parser:
         self.out.refusals.append(Refusal(kind, option, text, source, candidates))
 
 
-def _is_option(text: str) -> bool:
+def is_option(text: str) -> bool:
+    """Whether argparse takes a word for an option (negative numbers are values)."""
     if len(text) < 2 or text[0] != "-" or " " in text.partition("=")[0]:
         return False
     return not _is_number(text)

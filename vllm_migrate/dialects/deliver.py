@@ -142,8 +142,17 @@ def tokens_of(engine: Engine, transport: dict[str, object], catalog: Catalog, re
     for written in engine.options:
         if written.key in skipped:
             continue
+        if written.words is not None:
+            out.extend(_command_words(written))
+            continue
         out.extend(argv.Token(text, written.number) for text in _spell(written, how, env))
     return out
+
+
+def _command_words(written: Written) -> list[argv.Token]:
+    """A setting that stands on a command line: its words as they are."""
+    values = written.value if isinstance(written.value, list) else [] if written.value is True else [written.value]
+    return [argv.Token(text, written.number) for text in ([written.key] if written.key else []) + values]
 
 
 def _words(value: object) -> list[str]:

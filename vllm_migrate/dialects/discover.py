@@ -128,7 +128,7 @@ def fill(engine: Engine) -> None:
         if engine.spec.get("keys") == "options":
             engine.options.append(_written(engine, key, "", child, f"{engine.site_path}.{key}".lstrip(".")))
     _sampling(engine)
-    _facts(engine)
+    facts_of(engine)
 
 
 def _written(engine: Engine, key: str, option: str, tree: Tree, path: str) -> Written:
@@ -154,7 +154,6 @@ def _sampling(engine: Engine) -> None:
     spec = engine.dialect.get("sampling")
     if not isinstance(spec, dict):
         return
-    engine.given["sampling.via"] = Given(spec.get("via", "request"), None, "")
     root = spec.get("root")
     tree = engine.root.at(str(root)) if root and engine.root is not None else None
     if tree is None:
@@ -170,7 +169,15 @@ def _sure(written: Written) -> object:
     return written.value
 
 
-def _facts(engine: Engine) -> None:
+def facts_of(engine: Engine) -> None:
+    """The facts a dialect gives of its engines: conditions evaluated, what no file tells Unsure."""
+    spec = engine.dialect.get("sampling")
+    engine.given["sampling.via"] = Given(spec.get("via", "request") if isinstance(spec, dict) else "request", None, "")
+    key = engine.dialect.get("engine_core_key")
+    tree = engine.root.at(str(key)) if key and engine.root is not None else None
+    if tree is not None:
+        written = _written(engine, str(key).rpartition(".")[2], "config.core", tree, str(key))
+        engine.given["config.core"] = Given(_sure(written), written, "")
     facts = engine.dialect.get("given")
     env: Callable[[], DialectEnv] = lambda: DialectEnv(engine)  # noqa: E731
     for name, fact in facts.items() if isinstance(facts, dict) else ():

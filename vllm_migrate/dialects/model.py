@@ -26,7 +26,7 @@ class Written:
     the Python value, Unknown where the files do not decide; spot: its key; number: position among the engine's settings.
     """
 
-    __slots__ = ("key", "number", "option", "raw", "spot", "tree", "value", "value_spot")
+    __slots__ = ("key", "number", "option", "raw", "spot", "tree", "value", "value_spot", "words")
 
     def __init__(self, key: str, option: str, value: object, spot: Spot, value_spot: Spot, number: int) -> None:
         self.key = key
@@ -36,7 +36,8 @@ class Written:
         self.spot = spot
         self.value_spot = value_spot
         self.number = number
-        self.tree: Tree | None = None
+        self.tree: Tree | None = None  # where it stands in a tree
+        self.words: list[int] | None = None  # or which words of the engine's command it is
 
 
 class Given(NamedTuple):

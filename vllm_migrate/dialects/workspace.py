@@ -32,6 +32,8 @@ class Workspace:
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
         self.problems: list[Problem] = []
+        # Configuration files that a command line of this run names: judged with it, not by themselves.
+        self.claimed: set[str] = set()
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:

@@ -139,13 +139,9 @@ class View:
         if isinstance(own, list):
             choice = choose(own, DialectEnv(self.engine))
             if choice.found:
-                key = self.engine.dialect.get("engine_core_key")
-                return _chosen(choice, "resolved")._replace(written=self._evidence(key))
+                given = self.engine.given.get("config.core")
+                return _chosen(choice, "resolved")._replace(written=given.written if given else None)
         return _chosen(choose(cases, self), "resolved")
-
-    def _evidence(self, key: object) -> Written | None:
-        given = self.engine.given.get(f"config.{key}")
-        return given.written if given else None
 
     # -- the environment of conditions
 

@@ -49,11 +49,12 @@ def _act(act: Act, engine: Engine) -> list[Change]:
     if act.kind == "core":
         return _core(engine)
     if act.kind == "drop":
-        return [Change(p.file, p.index, Op(DELETE, p.path)) for p in [_place(act.written)]]
+        return [Change(p.file, p.index, Op(DELETE, p.path)) for p in [place_of(act.written)]]
     return _set(act, engine)
 
 
-def _place(written: Written | None) -> Place:
+def place_of(written: Written | None) -> Place:
+    """Where a written setting stands in a tree. Raises CannotEdit for one that an anchor shares."""
     if written is None or written.tree is None:
         raise CannotEdit("it is not written in a file that can be edited")
     if written.tree.place.node.shared:
@@ -88,13 +89,14 @@ def _kebab(engine: Engine, option: str) -> str:
 def _set(act: Act, engine: Engine) -> list[Change]:
     spelling = spell(engine, act.option, act.value)
     if act.written is not None:
-        return _respell(act.written, spelling)
+        return respell(act.written, spelling)
     file, index, path = pin_site(engine)
     return [Change(file, index, Op(SET, (*path, spelling.key), spelling.value))]
 
 
-def _respell(written: Written, spelling: Spelling) -> list[Change]:
-    place = _place(written)
+def respell(written: Written, spelling: Spelling) -> list[Change]:
+    """The written setting under another key, with another value, in its place."""
+    place = place_of(written)
     out = []
     path = place.path
     if written.key != spelling.key:
@@ -128,6 +130,6 @@ def _core(engine: Engine) -> list[Change]:
         return [Change(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
     given = engine.given.get("env.VLLM_USE_V1")
     if given is not None and given.written is not None:
-        place = _place(given.written)
+        place = place_of(given.written)
         return [Change(place.file, place.index, Op(DELETE, place.path))]
     return []

@@ -1,0 +1,167 @@
+"""Engines started by a command line: the words after `vllm serve` and the environment they run in."""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.dialects.argv import is_option
+from vllm_migrate.dialects.discover import facts_of
+from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
+from vllm_migrate.dialects.tree import File, tree_of
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.documents.shell import Command, ShellDocument, Word
+from vllm_migrate.knowledge.expr import Unsure
+
+
+def engines_of_script(file: File, profiles: list[Profile], workspace: Workspace) -> list[Engine]:
+    """Every engine that a script's commands start."""
+    assert file.shell is not None
+    out: list[Engine] = []
+    for command in file.shell.commands:
+        for profile in profiles:
+            if profile["carrier"] != "shell":
+                continue
+            start = _begins(profile, command)
+            if start is not None:
+                engine = _engine(file, file.shell, command, start, profile, workspace)
+                # The number among the script's engines, not among its commands: fixes add and drop commands.
+                engine.id = f"{profile['id']}:{len(out)}"
+                out.append(engine)
+                break
+    return out
+
+
+def _begins(profile: Profile, command: Command) -> int | None:
+    """Index of the first word after the dialect's sign in a command; None when the sign is not there."""
+    words = command.words
+    texts = [word.value if word.value is not None else word.raw for word in words]
+    signs = profile.get("recognise")
+    for sign in signs if isinstance(signs, list) else []:
+        wanted = sign.get("words")
+        if isinstance(wanted, list):
+            for at in range(len(texts) - len(wanted) + 1):
+                found = [os.path.basename(t) if i == 0 else t for i, t in enumerate(texts[at : at + len(wanted)])]
+                if found == wanted:
+                    return at + len(wanted)
+        image = sign.get("image")
+        if isinstance(image, str) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
+            for at, text in enumerate(texts):
+                if text == image or text.startswith((f"{image}:", f"{image}@")):
+                    return at + 1
+    return None
+
+
+def _engine(
+    file: File, document: ShellDocument, command: Command, start: int, profile: Profile, workspace: Workspace
+) -> Engine:
+    specs = profile["engines"]
+    assert isinstance(specs, list)
+    engine = Engine("", str(specs[0]["role"]), profile, specs[0], file)
+    engine.argv = (command.index, start)
+    first, last = command.words[max(start - 2, 0)], command.words[start - 1]
+    engine.container = Spot(file, first.start, max(last.end, first.end))
+    groups = _groups(command.words, start)
+    for words in groups:
+        _config_file(engine, command, words, workspace)
+    for words in groups:
+        engine.options.append(_option(engine, file, command, words))
+    _environment(engine, file, document, command)
+    facts_of(engine)
+    return engine
+
+
+def _groups(words: list[Word], start: int) -> list[list[int]]:
+    """Indexes of the words of each option: the option itself and what follows up to the next one."""
+    out: list[list[int]] = []
+    for at in range(start, len(words)):
+        text = words[at].value
+        if text is not None and is_option(text):
+            out.append([at])
+        elif out:
+            out[-1].append(at)
+        else:
+            out.append([at])  # the model, before any option
+    return out
+
+
+def _option(engine: Engine, file: File, command: Command, words: list[int]) -> Written:
+    head = command.words[words[0]]
+    text = head.value if head.value is not None else head.raw
+    values: list[object] = [_value(command.words[at]) for at in words[1:]]
+    key = ""
+    if text.startswith("-") and head.value is not None:
+        key, eq, attached = text.partition("=")
+        if eq:
+            values.insert(0, attached)
+    else:
+        values.insert(0, _value(head))
+    value: object = True if not values else values[0] if len(values) == 1 else values
+    written = Written(
+        key,
+        "",
+        value,
+        Spot(file, head.start, head.end),
+        Spot(file, head.start, command.words[words[-1]].end),
+        len(engine.options),
+    )
+    written.words = words
+    return written
+
+
+def _value(word: Word) -> object:
+    value = word.value
+    return Unknown(word.raw) if value is None else value
+
+
+def _config_file(engine: Engine, command: Command, words: list[int], workspace: Workspace) -> None:
+    """The settings of `--config FILE` go before those of the command line. `--config=FILE` reads nothing."""
+    if command.words[words[0]].value != "--config" or len(words) < 2:
+        return
+    name = command.words[words[1]].value
+    if not name:
+        return
+    folder = os.path.dirname(engine.file.path)
+    config = None
+    for path in dict.fromkeys((os.path.join(folder, name), name)):
+        if path.endswith((".yaml", ".yml")):
+            config = config or workspace.load(path)
+    tree = tree_of(config) if config is not None else None
+    if config is None or tree is None:
+        return
+    workspace.claimed.add(os.path.normpath(config.path))
+    engine.files = [config, engine.file]
+    for key, child in tree.children.items():
+        value = child.plain() if child.is_map or child.is_seq else child.value
+        place = child.place
+        spot = Spot(config, place.key_start, place.key_end)
+        written = Written(key, "", value, spot, Spot(config, place.node.start, place.node.end), len(engine.options))
+        written.tree = child
+        engine.options.append(written)
+
+
+def _environment(engine: Engine, file: File, document: ShellDocument, command: Command) -> None:
+    """Variables exported before the command, and those written in front of it, the nearest last."""
+    for name, word in document.exports:
+        if word.start < command.start:
+            _variable(engine, file, name, word)
+    for name, word in command.assignments:
+        _variable(engine, file, name, word)
+    for word in command.words[: engine.argv[1] if engine.argv else 0]:
+        name, eq, _ = (word.value or "").partition("=")
+        if eq and name.isupper() and name.replace("_", "").isalnum():
+            _variable(engine, file, name, word, word.value)
+
+
+def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | None = None) -> None:
+    value = whole.partition("=")[2] if whole is not None else word.value
+    spot = Spot(file, word.start if whole is not None else _name_start(file, name, word), word.end)
+    sure: object = value if value is not None else Unsure((f"the value of {name}",))
+    written = Written(name, f"env.{name}", sure if value is not None else Unknown(word.raw), spot, spot, -1)
+    engine.given[f"env.{name}"] = Given(sure, written, "")
+
+
+def _name_start(file: File, name: str, word: Word) -> int:
+    """Where `NAME=` begins, which stands directly before its value."""
+    start = word.start - len(name) - 1
+    return start if file.source.text.startswith(name + "=", start) else word.start

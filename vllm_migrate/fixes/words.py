@@ -1,0 +1,151 @@
+"""Fixes on a command line: options as words, environment variables as assignments in front of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.shell import Command, WordOp, parse_shell
+from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell
+from vllm_migrate.rules.finding import Act
+
+
+class DropVariable(NamedTuple):
+    """Take `NAME=value` (with its `export`) away."""
+
+    name: str
+    start: int
+    end: int
+
+
+def plan_words(act: Act, engine: Engine) -> list[Change]:
+    """Operations of one act on an engine that a command line starts. Raises CannotEdit."""
+    assert engine.argv is not None
+    if act.kind == "core":
+        given = engine.given.get("env.VLLM_USE_V1")
+        return [_drop_variable(given.written)] if given and given.written else []
+    written = act.written
+    if act.kind == "drop":
+        if written is None:
+            raise CannotEdit("it is not written here")
+        if written.option.startswith("env."):
+            return [_drop_variable(written)]
+        if written.words is None:
+            place = place_of(written)
+            return [Change(place.file, place.index, Op(DELETE, place.path))]
+        return [_delete(engine, at) for at in written.words]
+    spelling = spell(engine, act.option, act.value)
+    texts = _texts(spelling.key, spelling.value)
+    if written is not None and written.words is None:
+        if written.tree is None:
+            raise CannotEdit("it is not written in a file that can be edited")
+        return respell(written, spell_file(engine, act.option, act.value))
+    if written is not None and written.words is not None:
+        return _replace(engine, written.words, texts)
+    return [_append(engine, texts)]
+
+
+def spell_file(engine: Engine, option: str, value: object) -> Spelling:
+    """The spelling inside a --config file: keys have no dashes in front."""
+    spelling = spell(engine, option, value)
+    return Spelling(spelling.key.lstrip("-"), spelling.value)
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    if value is True:
+        return (key,)
+    if isinstance(value, (dict, list)):
+        import json
+
+        return key, json.dumps(value)
+    return key, str(value)
+
+
+def _delete(engine: Engine, at: int) -> Change:
+    assert engine.argv is not None
+    return Change(engine.file, 0, WordOp("delete", engine.argv[0], at))
+
+
+def _replace(engine: Engine, words: list[int], texts: tuple[str, ...]) -> list[Change]:
+    """The option's own words become `texts`; values that are no longer needed go."""
+    assert engine.argv is not None
+    command = engine.argv[0]
+    out = [Change(engine.file, 0, WordOp("replace", command, words[0], texts[:1]))]
+    if len(words) > 1 and len(texts) > 1:
+        out.append(Change(engine.file, 0, WordOp("replace", command, words[1], texts[1:])))
+        out.extend(_delete(engine, at) for at in words[2:])
+    elif len(texts) > 1:
+        out[0] = Change(engine.file, 0, WordOp("replace", command, words[0], texts))
+    else:
+        out.extend(_delete(engine, at) for at in words[1:])
+    return out
+
+
+def _append(engine: Engine, texts: tuple[str, ...]) -> Change:
+    """After the last word of the last option that stands in the command itself."""
+    assert engine.argv is not None and engine.file.shell is not None
+    command, start = engine.argv
+    words = engine.file.shell.commands[command].words
+    last = start - 1
+    for written in engine.options:
+        for at in written.words or ():
+            if words[at].value is not None or at > start:
+                last = max(last, at)
+    while last > start and words[last].raw.strip('"') in ("$@", "$*", "${@}"):
+        last -= 1
+    return Change(engine.file, 0, WordOp("insert_after", command, last, texts))
+
+
+def _drop_variable(written: Written) -> Change:
+    spot: Spot = written.spot
+    return Change(spot.file, 0, DropVariable(written.key, spot.start, spot.end))
+
+
+def word_edits(file: File, ops: list[object]) -> list[Edit]:
+    """Edits of a script, proved: only the asked for arguments and assignments changed. Raises CannotEdit, ProofFailed."""
+    assert file.shell is not None
+    word_ops = [op for op in ops if isinstance(op, WordOp)]
+    edits: list[Edit] = []
+    if word_ops:
+        edits = file.shell.plan(word_ops)
+        file.shell.prove(word_ops, edits)
+    drops = [op for op in ops if isinstance(op, DropVariable)]
+    removals = [_removal(file, drop) for drop in drops]
+    if removals:
+        _prove_removed(file, drops, removals)
+    return sorted([*edits, *removals])
+
+
+def _removal(file: File, drop: DropVariable) -> Edit:
+    text = file.source.text
+    line = text.rfind("\n", 0, drop.start) + 1
+    end = text.find("\n", drop.end)
+    end = len(text) if end < 0 else end
+    head, tail = text[line : drop.start].strip(), text[drop.end : end].strip()
+    if head in ("", "export") and (not tail or tail.startswith("#")):
+        return Edit(line, min(end + 1, len(text)), "")
+    stop = drop.end
+    while stop < len(text) and text[stop] in " \t":
+        stop += 1
+    if text.startswith("\\\n", stop):
+        stop += 2
+        while stop < len(text) and text[stop] in " \t":
+            stop += 1
+    return Edit(drop.start, stop, "")
+
+
+def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit]) -> None:
+    assert file.shell is not None
+    source = file.source
+    text = apply_edits(source.text, removals)
+    after = parse_shell(Source(source.path, b"", text, source.bom, source.newline))
+    gone = {drop.name for drop in drops}
+
+    def shape(commands: list[Command]) -> list[list[str]]:
+        rows = [[word.raw for word in c.written if word.raw.partition("=")[0] not in gone] for c in commands]
+        return [row for row in rows if row not in ([], ["export"])]
+
+    if shape(file.shell.commands) != shape(after.commands):
+        raise ProofFailed("taking the variable away would change the command")
