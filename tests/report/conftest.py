@@ -1,0 +1,148 @@
+"""Findings built by hand, over small invented files."""
+
+from __future__ import annotations
+
+import pytest
+
+from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.workspace import Problem
+from vllm_migrate.documents.interface import Edit, Source
+from vllm_migrate.fixes.offer import Offer, Placed
+from vllm_migrate.report.model import Report
+from vllm_migrate.rules.finding import Finding
+
+BASE = """\
+# the actor
+actor:
+  temperature: 0.7
+vllm_config:
+  use_v1: false
+  vllm_kwargs:
+    num-scheduler-steps: 1   # 多步
+\tenable-chunked-prefill: ""
+"""
+
+WHY = (
+    "your old_logprobs come from the rollout: at a temperature other than 1, or with top_p, top_k, min_p or penalties, "
+    "they are no longer the log-probabilities of the distribution that was sampled"
+)
+
+
+class Maker:
+    """Builds findings on one file; tests get it as the fixture `make`."""
+
+    def __init__(self, path: str = "conf/base.yaml", text: str = BASE) -> None:
+        self.file = File.bare(Source(path, text.encode(), text, False, "\n"))
+        self.engine = Engine("actor", "rl_rollout", {"id": "pipelinerl", "title": "PipelineRL"}, {}, self.file)
+
+    def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: object) -> Finding:
+        """A finding on the first occurrence of `needle`; further fields by their names."""
+        start = self.file.source.text.index(needle)
+        spot = Spot(self.file, start, start + len(needle))
+        out = Finding(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)
+        for field, value in fields.items():
+            setattr(out, field, value)
+        return out
+
+    def insertion(self, after: str, line: str, safety: str = "safe", title: str = "pin it", needs: str = "") -> Offer:
+        """An offer that inserts a line after the first line holding `after`."""
+        text = self.file.source.text
+        at = text.index("\n", text.index(after)) + 1
+        return Offer(safety, title, [Placed(self.file, Edit(at, at, line + "\n"))], [line], "", needs)
+
+
+def maker(path: str = "conf/base.yaml", text: str = BASE) -> Maker:
+    return Maker(path, text)
+
+
+@pytest.fixture
+def make() -> Maker:
+    return Maker()
+
+
+@pytest.fixture
+def empty() -> Report:
+    out = Report("0.8.5", "0.18.1", "uv.lock:12 pins vllm==0.8.5", "the default")
+    out.files = 1
+    return out
+
+
+@pytest.fixture
+def report(make: Maker, empty: Report) -> Report:
+    """Two errors at one place, a warning, an info that cannot be fixed, a file that does not parse, one suppressed."""
+    empty.files, empty.engines, empty.paths = 14, 3, ["conf"]
+    logprobs = make.finding(
+        "vllm_config",
+        option="logprobs_mode",
+        old="processed_logprobs",
+        new="raw_logprobs",
+        key="vllm_config.vllm_kwargs",
+        message="logprobs returned by vLLM 0.18.1 are those of the raw model; 0.8.5 returned them after temperature",
+        why=WHY,
+        advice="write logprobs-mode: processed_logprobs",
+        children=["conf/math.yaml", "conf/code.yaml"],
+    )
+    pin = make.insertion(
+        "vllm_kwargs", "    logprobs-mode: processed_logprobs", title="pin logprobs_mode", needs="0.10.0"
+    )
+    empty.add(logprobs, pin)
+    empty.add(*_caching(make))
+    empty.add(*_steps(make))
+    empty.add(*_odd(make))
+    unread = File.bare(Source("conf/z.yaml", b"", "", False, "\n"))
+    broken = "a tab is no indentation"
+    empty.add(Finding("VM903", "does-not-parse", "warning", "broken-config", broken, Spot(unread, 3, 7)))
+    empty.problems.append(Problem("conf/z.yaml", "syntax", broken, 3, 7))
+    hidden = make.finding("temperature", "VM402", "prompt-logprobs-semantics")
+    empty.suppressed.append((hidden, "known, see the run's notes"))
+    return empty
+
+
+def _caching(make: Maker) -> tuple[Finding, Offer]:
+    finding = make.finding(
+        "vllm_config",
+        "VM101",
+        "prefix-caching-default",
+        layer="weight-update",
+        option="enable_prefix_caching",
+        old=False,
+        new=True,
+        key="vllm_config.vllm_kwargs",
+        message="prefix caching is on by default at 0.18.1; 0.8.5 on V0 ran with it off",
+        why="cached blocks keep keys and values of the old policy",
+        depends_on=("the model's generation_config.json, which may set top_p", "the GPU (memory)"),
+    )
+    title = "pin prefix caching off, as 0.8.5 ran"
+    return finding, make.insertion("vllm_kwargs", "    no-enable-prefix-caching: true", "review", title)
+
+
+def _steps(make: Maker) -> tuple[Finding, None]:
+    finding = make.finding(
+        "num-scheduler-steps",
+        "VM203",
+        "multi-step",
+        severity="warning",
+        layer="broken-config",
+        option="num_scheduler_steps",
+        old=1,
+        key="vllm_config.vllm_kwargs.num-scheduler-steps",
+        message="vLLM 0.18.1 refuses num-scheduler-steps",
+        why="the server does not start",
+        advice="drop num-scheduler-steps",
+    )
+    return finding, None
+
+
+def _odd(make: Maker) -> tuple[Finding, Offer]:
+    finding = make.finding(
+        "enable-chunked-prefill",
+        "VM302",
+        "bool-cli-value",
+        severity="info",
+        layer="performance",
+        old={"a": [1, None]},
+        message="an odd value",
+        key="enable-chunked-prefill",
+    )
+    return finding, Offer("none", "", [], [], "it stands under a YAML anchor that other settings share")

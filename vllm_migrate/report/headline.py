@@ -1,0 +1,111 @@
+"""Sentences that several formats share: which releases, how many findings, what can be fixed, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vllm_migrate.report.layout import clean
+
+if TYPE_CHECKING:
+    from vllm_migrate.report.model import Counts, Report
+
+# What a `depends_on` reason begins with, and how a user settles it.
+SETTLED_BY = (
+    (
+        "the model's generation_config.json",
+        "write that sampling parameter out, or pass --model-config FOLDER of the model",
+    ),
+    ("the model's ", "pass --model-config FOLDER of the model"),
+    ("the GPU", "pass --gpu NAME"),
+    ("whether a parent that was not found", "lint it together with its configuration folder"),
+    ("the value of ", "write the value where the file has a reference"),
+    ("which engine", "pass --from-engine v0 or v1"),
+    ("the engine", "pass --from-engine v0 or v1"),
+    ("vllm_config.use_v1", "pass --from-engine v0 or v1"),
+)
+
+
+def headline(report: Report) -> str:
+    """Both releases and why these: `vLLM 0.8.5 (uv.lock:12 pins it) -> 0.18.1 (the default)`."""
+    return f"vLLM {_release(report.source, report.source_why)} -> {_release(report.target, report.target_why)}"
+
+
+def _release(release: str, why: str) -> str:
+    return clean(f"{release} ({why})" if why else release)
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def severities(counts: Counts) -> str:
+    """`3 errors, 2 warnings, 1 info`; empty when there is none."""
+    parts = []
+    if counts.error:
+        parts.append(plural(counts.error, "error"))
+    if counts.warning:
+        parts.append(plural(counts.warning, "warning"))
+    if counts.info:
+        parts.append(f"{counts.info} info")
+    return ", ".join(parts)
+
+
+def found(report: Report, counts: Counts) -> str:
+    """`Found 3 errors, 1 info in 14 files (2 suppressed).`"""
+    where = f"in {plural(report.files, 'file')}"
+    hidden = f" ({len(report.suppressed)} suppressed)" if report.suppressed else ""
+    if counts.total:
+        return f"Found {severities(counts)} {where}{hidden}."
+    if report.engines == 0:
+        return f"No vLLM engine was recognised {where}, so nothing was judged{hidden}."
+    return f"Nothing to report {where}{hidden}."
+
+
+def fixable(counts: Counts) -> str:
+    """`Fixes: 3 safe, 2 to review (--unsafe); 1 finding has advice only.`; empty when there are no findings."""
+    ways = []
+    if counts.safe:
+        ways.append(f"{counts.safe} safe")
+    if counts.review:
+        ways.append(f"{counts.review} to review (--unsafe)")
+    advice = (
+        f"{plural(counts.advice, 'finding')} {'has' if counts.advice == 1 else 'have'} advice only"
+        if counts.advice
+        else ""
+    )
+    return "; ".join(part for part in ("Fixes: " + ", ".join(ways) if ways else "", advice) if part) + "." * bool(
+        counts.total
+    )
+
+
+def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
+    """Commands worth running now, each with what it does."""
+    words = [quoted(word) for word in (*report.arguments, *report.paths)]
+    out = []
+    if counts.safe:
+        out.append((" ".join(["vllm-migrate fix", *words]), "shows the diff; --write writes it"))
+    if counts.review:
+        out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "the same, with those to review"))
+    if counts.total:
+        code = report.sorted_entries()[0].finding.code
+        for entry in report.entries:
+            if entry.finding.severity == "error":
+                code = entry.finding.code
+                break
+        out.append((f"vllm-migrate explain {code}", "says all about a rule"))
+    return out
+
+
+def settle(reason: str) -> str:
+    """How a user settles what a finding depends on; empty where only its advice says."""
+    for start, how in SETTLED_BY:
+        if reason.startswith(start):
+            return how
+    return ""
+
+
+def quoted(word: str) -> str:
+    """A word as a shell takes it."""
+    if word and all(c.isalnum() or c in "@%+=:,./-_" for c in word):
+        return clean(word)
+    return "'" + clean(word).replace("'", "'\"'\"'") + "'"

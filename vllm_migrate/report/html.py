@@ -1,0 +1,142 @@
+"""One page that needs nothing else: no script, no font, no request. Opens from disk, prints, follows a dark theme."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from vllm_migrate.report.headline import fixable, found, headline, next_steps, settle, severities
+from vllm_migrate.report.items import Item, items_of
+from vllm_migrate.report.layout import clean, excerpt
+
+if TYPE_CHECKING:
+    from vllm_migrate.report.model import Report
+
+STYLE = """
+:root{color-scheme:light dark;--line:#8884;--soft:#8881;--error:#c62828;--warning:#b26a00;--info:#1565c0;--safe:#2e7d32}
+@media (prefers-color-scheme:dark){:root{--error:#ff8a80;--warning:#ffcc80;--info:#90caf9;--safe:#a5d6a7}}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem;overflow-wrap:anywhere}
+code,pre{font:14px/1.45 ui-monospace,Menlo,Consolas,monospace}
+pre{background:var(--soft);border:1px solid var(--line);border-radius:4px}
+pre{padding:.5rem .75rem;overflow-x:auto;margin:.5rem 0}
+mark{background:none;color:inherit;text-decoration:underline wavy;text-decoration-skip-ink:none}
+article{border:1px solid var(--line);border-left-width:4px;border-radius:4px;padding:.5rem 1rem;margin:.75rem 0}
+article.error{border-left-color:var(--error)}article.warning{border-left-color:var(--warning)}
+article.info{border-left-color:var(--info)}
+.error mark,b.error{color:var(--error)}.warning mark,b.warning{color:var(--warning)}.info mark,b.info{color:var(--info)}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem .75rem;margin:.5rem 0}dt{font-weight:600}dd{margin:0}
+table{border-collapse:collapse;margin:1rem 0}
+td,th{border-bottom:1px solid var(--line);padding:.2rem .75rem .2rem 0;text-align:left}
+.safe{color:var(--safe)}.muted{opacity:.7}article p{margin:.25rem 0}
+@media (max-width:40rem){dl{grid-template-columns:1fr}}
+"""
+
+ROOM = 400
+
+
+def render(report: Report) -> str:
+    counts, items = report.counts(), items_of(report)
+    parts = [
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1">',
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+        f"<title>vllm-migrate: {_text(severities(counts) or 'nothing to report')}</title>",
+        f"<style>{STYLE}</style>\n</head>\n<body>",
+        f"<h1>{_text(headline(report))}</h1>",
+        f"<p>{_text(found(report, counts))} {_text(fixable(counts))}</p>",
+        *(f'<p class="muted">{_text(note)}</p>' for note in report.notes),
+    ]
+    parts += _table(items)
+    path = None
+    for number, item in enumerate(items):
+        if item.path != path:
+            path = item.path
+            parts.append(f"<h2><code>{_text(path)}</code></h2>")
+        parts += _article(item, number)
+    steps = next_steps(report, counts)
+    if steps:
+        parts.append("<h2>Next</h2>")
+        parts += [f"<p><code>{_text(command)}</code> {_text(what)}</p>" for command, what in steps]
+    parts.append(f'<p class="muted">{_text(report.tool)}</p>\n</body>\n</html>')
+    return "\n".join(parts) + "\n"
+
+
+def _table(items: list[Item]) -> list[str]:
+    if not items:
+        return []
+    head = "<table><thead><tr><th>severity</th><th>place</th><th>rule</th><th>fix</th></tr></thead><tbody>"
+    rows = [
+        f'<tr><td><b class="{item.severity}">{item.severity}</b></td>'
+        f'<td><a href="#f{number}"><code>{_text(item.place)}</code></a></td>'
+        f'<td>{_text(item.code)} {_text(item.name)}</td><td class="{item.fix}">{item.fix}</td></tr>'
+        for number, item in enumerate(items)
+    ]
+    return [head, *rows, "</tbody></table>"]
+
+
+def _article(item: Item, number: int) -> list[str]:
+    title = f'<b class="{item.severity}">{item.severity}</b> <b>{_text(item.code)} {_text(item.name)}</b>'
+    where = f'<span class="muted">{item.region.line}:{item.region.column} &middot; {_text(item.layer)}</span>'
+    out = [
+        f'<article class="{item.severity}" id="f{number}">',
+        f"<p>{title} {where}</p>",
+        f"<p>{_text(item.message)}</p>",
+    ]
+    out += _source(item)
+    rows = _rows(item)
+    if rows:
+        out.append("<dl>" + "".join(f"<dt>{_text(term)}</dt><dd>{text}</dd>" for term, text in rows) + "</dl>")
+    return [*out, "</article>"]
+
+
+def _source(item: Item) -> list[str]:
+    line, start, end = item.source_line()
+    if not line.strip():
+        return []
+    shown = excerpt(line, start, end, ROOM)
+    cut = _Cut(shown.text)
+    marked = f"{_text(cut.to(shown.start))}<mark>{_text(cut.to(shown.end))}</mark>{_text(cut.to(None))}"
+    return [f'<pre><span class="muted">{item.region.line} | </span>{marked}</pre>']
+
+
+class _Cut:
+    """Takes a text apart at columns of a terminal, from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._rest = text
+        self._at = 0
+
+    def to(self, column: int | None) -> str:
+        from vllm_migrate.report.layout import cells
+
+        taken = ""
+        while self._rest and (column is None or self._at < column):
+            c, self._rest = self._rest[0], self._rest[1:]
+            taken += c
+            self._at += cells(c)
+        return taken
+
+
+def _rows(item: Item) -> list[tuple[str, str]]:
+    rows = [("why", _text(item.why))] if item.why else []
+    if item.fix != "none":
+        needs = f"; needs vLLM &gt;= {_text(item.needs)}" if item.needs else ""
+        block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(item.lines)] if line)
+        rows.append(("write", f'{_text(item.title)} <span class="{item.fix}">({item.fix}{needs})</span>{block}'))
+    elif item.advice:
+        rows.append(("advice", _text(item.advice)))
+    if item.fix == "none" and item.reason:
+        rows.append(("not fixed", _text(item.reason)))
+    if item.depends_on:
+        rows.append(("depends on", "<br>".join(_text(reason) for reason in item.depends_on)))
+        ways = dict.fromkeys(way for way in map(settle, item.depends_on) if way)
+        if ways:
+            rows.append(("settle it", _text("; or ".join(ways))))
+    if item.children:
+        rows.append(("concerns", ", ".join(f"<code>{_text(path)}</code>" for path in item.children)))
+    return rows
+
+
+def _text(text: str) -> str:
+    return escape("\n".join(clean(line) for line in text.split("\n")))

@@ -1,0 +1,175 @@
+"""A finding as every output shows it: its place in numbers, texts without secrets, values as JSON can hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vllm_migrate.documents.interface import Position, Unknown
+from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_value, secret_spans
+from vllm_migrate.report.model import fix_of
+
+if TYPE_CHECKING:
+    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.fixes.offer import Offer, Placed
+    from vllm_migrate.report.model import Report
+    from vllm_migrate.rules.finding import Finding
+
+
+class Region(NamedTuple):
+    """A span of a file: lines and columns from 1, columns in code points, the end column is that after the last one."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Change(NamedTuple):
+    """An edit as outputs offer it: put `text` in the place of `region`. requested: the file was among the PATHs."""
+
+    region: Region
+    text: str
+    requested: bool
+
+
+class Item:
+    """One finding. fix: safe, review or none (see model.fix_of); changes: its edits, empty where none is offered.
+
+    lines: what would be written, for people; reason: why there are no edits; needs: the release that the fix needs.
+    """
+
+    __slots__ = (
+        "advice",
+        "changes",
+        "children",
+        "code",
+        "depends_on",
+        "dialect",
+        "engine",
+        "finding",
+        "fix",
+        "key",
+        "layer",
+        "lines",
+        "message",
+        "name",
+        "needs",
+        "new",
+        "offer",
+        "old",
+        "option",
+        "reason",
+        "region",
+        "role",
+        "severity",
+        "title",
+        "why",
+    )
+
+    def __init__(self, finding: Finding, offer: Offer | None) -> None:
+        known = known_secrets(finding)
+        self.finding = finding
+        self.offer = offer
+        self.region = region_of(finding)
+        self.code, self.name = finding.code, finding.name
+        self.severity, self.layer = finding.severity, finding.layer
+        self.message = mask(finding.message, known)
+        self.why = mask(finding.why, known)
+        self.advice = mask(finding.advice, known)
+        self.depends_on = tuple(mask(reason, known) for reason in finding.depends_on)
+        self.children = sorted(set(finding.children))
+        self.option, self.key = finding.option, finding.key
+        self.old = mask_value(_secret_key(finding), encodable(finding.old))
+        self.new = mask_value(_secret_key(finding), encodable(finding.new))
+        engine = finding.engine
+        self.engine = mask(engine.id, known) if engine else ""
+        self.role = engine.role if engine else ""
+        self.dialect = engine.name if engine else ""
+        self.fix = fix_of(offer)
+        self.title = mask(offer.title, known) if offer else ""
+        self.lines = [mask(line, known) for line in offer.lines] if offer else []
+        self.reason = mask(offer.reason, known) if offer else ""
+        self.needs = offer.needs if offer else ""
+        self.changes = _changes(offer, known) if offer and self.fix != "none" else []
+
+    @property
+    def path(self) -> str:
+        return self.region.path
+
+    @property
+    def place(self) -> str:
+        return f"{self.region.path}:{self.region.line}:{self.region.column}"
+
+    def source_line(self) -> tuple[str, int, int]:
+        """The first line of the place without its secrets, and the span in it (code points from 0)."""
+        region = self.region
+        line = self.finding.spot.file.source.line(region.line)
+        end = region.end_column - 1 if region.end_line == region.line else len(line)
+        return mask_span(line, region.column - 1, end)
+
+
+def items_of(report: Report) -> list[Item]:
+    """Every finding that is not suppressed, by place."""
+    return [Item(entry.finding, entry.offer) for entry in report.sorted_entries()]
+
+
+def region_of(finding: Finding) -> Region:
+    spot = finding.spot
+    file = spot.file
+    if file.data is None and file.shell is None and not file.source.data:
+        # A file that could not be read has no text to count in: its spot is the line and column of the problem.
+        line, column = max(1, spot.start), max(1, spot.end)
+        return Region(file.path, line, column, line, column)
+    return _region(file, spot.start, spot.end)
+
+
+def _region(file: File, start: int, end: int) -> Region:
+    first: Position = file.source.position(start)
+    last: Position = file.source.position(end)
+    return Region(file.path, first.line, first.column, last.line, last.column)
+
+
+def _changes(offer: Offer, known: tuple[str, ...]) -> list[Change]:
+    """The edits; none at all when one of them holds a secret: it could not be shown whole, and half a fix is none."""
+    out = [_change(placed) for placed in offer.edits]
+    return [] if any(mask(change.text, known) != change.text for change in out) else out
+
+
+def _change(placed: Placed) -> Change:
+    edit = placed.edit
+    return Change(_region(placed.file, edit.start, edit.end), edit.text, placed.file.requested)
+
+
+def encodable(value: object) -> object:
+    """A value as JSON can hold it: what the file or the source does not decide is {"expr": text}."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    if isinstance(value, dict):
+        return {str(key): encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [encodable(inner) for inner in items]
+    if isinstance(value, Unknown):
+        return {"expr": value.text}
+    return {"expr": str(value)}
+
+
+def _secret_key(finding: Finding) -> str:
+    """The name that decides whether the finding's values are secret: its key's, else its option's."""
+    return finding.option if is_secret(finding.option) else finding.key
+
+
+def known_secrets(finding: Finding) -> tuple[str, ...]:
+    """Secrets that the finding's own texts may repeat: its values, and what is hidden on its source line."""
+    key, found = _secret_key(finding), []
+    for value in (finding.old, finding.new):
+        if isinstance(value, str) and mask_value(key, value) == HIDDEN:
+            found.append(value)
+    source = finding.spot.file.source
+    if source.text:
+        line = source.line(source.position(finding.spot.start).line)
+        found += [line[start:end].strip("\"'") for start, end in secret_spans(line)]
+    return tuple(sorted({value for value in found if len(value) > 3}, key=len, reverse=True))

@@ -1,0 +1,117 @@
+"""Markdown for a comment on a pull request: a table to scan, and a folded part with why and what to write.
+
+The first line is a marker by which a job finds its own comment again. Text from files is escaped, so that it makes no
+markup, mentions nobody and links no issue. A comment holds 65,536 characters on GitHub: what is over LIMIT is counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vllm_migrate.report.headline import found, headline, next_steps, settle, severities
+from vllm_migrate.report.items import Item, items_of
+from vllm_migrate.report.layout import clean
+
+if TYPE_CHECKING:
+    from vllm_migrate.report.model import Report
+
+MARKER = "<!-- vllm-migrate -->"
+LIMIT = 60_000
+SIGNS = {"error": ":x:", "warning": ":warning:", "info": ":information_source:"}
+FIXES = {"safe": "safe", "review": "to review", "none": "advice"}
+SPECIAL = frozenset("\\`*[]|~$")
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+JOINER = "\u2060"  # a word joiner: shows nothing, and keeps `@name` and `#12` from being linked
+
+
+def render(report: Report) -> str:
+    counts, items = report.counts(), items_of(report)
+    lines = [MARKER, f"### vllm-migrate: {severities(counts) or 'nothing to report'}", "", escape(headline(report)), ""]
+    lines += [f"> {escape(note)}" for note in report.notes] + [""] * bool(report.notes)
+    room = LIMIT - sum(map(len, lines)) - 1000
+    rows = _within([_row(item) for item in items], room // 2)
+    details = _within([_detail(item) for item in items[: len(rows)]], room - sum(map(len, rows)))
+    if rows:
+        lines += ["| | where | rule | what changes | fix |", "|---|---|---|---|---|", *rows, ""]
+        if len(rows) < len(items):
+            lines += [f"and {len(items) - len(rows)} more.", ""]
+        lines += ["<details><summary>Why it matters, and what to write</summary>", "", *details, "</details>", ""]
+    lines.append(escape(found(report, counts)))
+    for command, what in next_steps(report, counts):
+        lines.append(f"- {code(command)} {what}")
+    return "\n".join(lines) + "\n"
+
+
+def _within(parts: list[str], room: int) -> list[str]:
+    """As many parts from the front as fit."""
+    out: list[str] = []
+    for part in parts:
+        room -= len(part) + 1
+        if room < 0:
+            break
+        out.append(part)
+    return out
+
+
+def _row(item: Item) -> str:
+    where = code(f"{item.path}:{item.region.line}", table=True)
+    sign = f"{SIGNS[item.severity]} {item.severity}"
+    return f"| {sign} | {where} | {item.code} {item.name} | {escape(item.message)} | {FIXES[item.fix]} |"
+
+
+def _detail(item: Item) -> str:
+    parts = [f"**{code(item.place)} {item.code} {item.name}** ({item.layer})", "", escape(item.message) + "."]
+    if item.why:
+        parts += ["", f"Why: {escape(item.why)}."]
+    if item.fix != "none":
+        needs = f", needs vLLM >= {item.needs}" if item.needs else ""
+        parts += ["", f"Write ({FIXES[item.fix]}{needs}): {escape(item.title)}", "", *fenced(item.lines)]
+    elif item.advice:
+        parts += ["", f"Advice: {escape(item.advice)}."]
+    if item.depends_on:
+        ways = [way for way in map(settle, item.depends_on) if way]
+        how = f" To settle it: {escape('; or '.join(dict.fromkeys(ways)))}." if ways else ""
+        parts += ["", f"Depends on: {escape('; '.join(item.depends_on))}.{how}"]
+    if item.children:
+        parts += ["", "Concerns: " + ", ".join(code(path) for path in item.children)]
+    return "\n".join([*parts, ""])
+
+
+def escape(text: str) -> str:
+    """Text that shows as it is written, in a paragraph or in a cell of a table."""
+    text = clean(text)
+    out = []
+    for i, c in enumerate(text):
+        if c in "@#":
+            out.append(c + JOINER)
+        elif c in ENTITIES:
+            out.append(ENTITIES[c])
+        elif c in SPECIAL or (c == "_" and not (text[i - 1 : i].isalnum() and text[i + 1 : i + 2].isalnum())):
+            out.append("\\" + c)
+        else:
+            out.append(c)
+    # A list or a rule begins with one of these.
+    return ("\\" if text[:1] in ("-", "+", "=") else "") + "".join(out)
+
+
+def code(text: str, table: bool = False) -> str:
+    """Text as a code span, whatever backticks stand in it."""
+    text = clean(text)
+    fence = "`" * (_longest_run(text) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text.replace('|', chr(92) + '|') if table else text}{pad}{fence}"
+
+
+def fenced(lines: list[str]) -> list[str]:
+    """Lines as a block of code."""
+    shown = [clean(line) if not line.isprintable() else line for line in lines]
+    fence = "`" * max(3, _longest_run("\n".join(shown)) + 1)
+    return [f"{fence}yaml", *shown, fence] if shown else []
+
+
+def _longest_run(text: str) -> int:
+    longest = run = 0
+    for c in text:
+        run = run + 1 if c == "`" else 0
+        longest = max(longest, run)
+    return longest

@@ -1,0 +1,29 @@
+"""Colours of a terminal, as plain ANSI codes."""
+
+from __future__ import annotations
+
+CODES = {
+    "error": "1;31",
+    "warning": "1;33",
+    "info": "1;36",
+    "bold": "1",
+    "dim": "2",
+    "frame": "34",
+    "code": "1",
+    "safe": "32",
+    "review": "33",
+    "none": "2",
+    "write": "32",
+}
+
+
+class Paint:
+    """`paint("error", text)`: the text in a style, or as it is when colour is off."""
+
+    __slots__ = ("on",)
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __call__(self, style: str, text: str) -> str:
+        return f"\x1b[{CODES[style]}m{text}\x1b[0m" if self.on and text else text

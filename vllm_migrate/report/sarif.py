@@ -1,0 +1,188 @@
+"""SARIF 2.1.0 (OASIS): results with fixes, fingerprints and suppressions; the rules that fired with their texts.
+
+Columns are code points, end columns exclusive, as in our own regions. Paths below the working directory are relative
+to %SRCROOT%; the rest are file: URIs. Code scanning services compute `primaryLocationLineHash` themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from vllm_migrate.report.fingerprint import of_item, relative
+from vllm_migrate.report.items import Change, Item, Region, items_of
+
+if TYPE_CHECKING:
+    from vllm_migrate.report.model import Report
+
+SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+FINGERPRINT = "vllmMigrate/v1"
+
+Object = dict[str, object]
+
+
+def render(report: Report) -> str:
+    log = {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run_object(report)]}
+    return json.dumps(log, indent=1) + "\n"
+
+
+def run_object(report: Report) -> Object:
+    shown = items_of(report)
+    hidden = [(Item(finding, None), reason) for finding, reason in report.suppressed]
+    rules = _Rules(report)
+    results = [_result(item, rules, report.root) for item in shown]
+    for item, reason in hidden:
+        result = _result(item, rules, report.root)
+        result["suppressions"] = [_suppression(reason)]
+        results.append(result)
+    name, _, version = report.tool.partition(" ")
+    driver: Object = {"name": name, "semanticVersion": version, "rules": rules.objects}
+    run: Object = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    run["originalUriBaseIds"] = {"%SRCROOT%": {"description": {"text": "the folder in which vllm-migrate ran"}}}
+    run["invocations"] = [_invocation(report)]
+    run["properties"] = {
+        "from": report.source,
+        "to": report.target,
+        "fromWhy": report.source_why,
+        "toWhy": report.target_why,
+    }
+    return run
+
+
+def _invocation(report: Report) -> Object:
+    out: Object = {"executionSuccessful": True}
+    if report.problems:
+        out["toolExecutionNotifications"] = [
+            {
+                "level": "warning",
+                "message": {"text": problem.message},
+                "descriptor": {"id": problem.reason},
+                "locations": [
+                    _location(Region(problem.path, max(1, problem.line), 1, max(1, problem.line), 1), report.root)
+                ],
+            }
+            for problem in report.problems
+        ]
+    return out
+
+
+class _Rules:
+    """The reporting descriptors of the rules that fired, in the order in which they are first needed."""
+
+    def __init__(self, report: Report) -> None:
+        self.objects: list[Object] = []
+        self._index: dict[str, int] = {}
+        self._known = {str(rule["code"]): rule for rule in report.rules}
+
+    def index(self, item: Item) -> int:
+        if item.code not in self._index:
+            self._index[item.code] = len(self.objects)
+            self.objects.append(self._object(item))
+        return self._index[item.code]
+
+    def _object(self, item: Item) -> Object:
+        rule = self._known.get(item.code, {})
+        title = str(rule.get("title") or item.name.replace("-", " "))
+        explain = rule.get("explain")
+        about = (
+            [" ".join(str(text).split()) for text in explain.values() if isinstance(text, str)]
+            if isinstance(explain, dict)
+            else []
+        )
+        full = " ".join(about) or item.why or title
+        return {
+            "id": item.code,
+            "name": item.name,
+            "shortDescription": {"text": title},
+            "fullDescription": {"text": full},
+            "help": {"text": f"{full}\n\nvllm-migrate explain {item.code}"},
+            "defaultConfiguration": {"level": LEVELS[str(rule.get("severity") or item.severity)]},
+            "properties": {"tags": ["vllm", item.layer]},
+        }
+
+
+def _result(item: Item, rules: _Rules, root: str) -> Object:
+    out: Object = {
+        "ruleId": item.code,
+        "ruleIndex": rules.index(item),
+        "level": LEVELS[item.severity],
+        "message": {"text": message(item)},
+        "locations": [_location(item.region, root)],
+        "partialFingerprints": {FINGERPRINT: of_item(item, root)},
+    }
+    if item.children:
+        out["relatedLocations"] = [
+            {**_location(Region(path, 1, 1, 1, 1), root), "id": i, "message": {"text": "inherits this"}}
+            for i, path in enumerate(item.children)
+        ]
+    if item.changes:
+        out["fixes"] = [_fix(item, root)]
+    out["properties"] = {
+        "layer": item.layer,
+        "option": item.option,
+        "old": item.old,
+        "new": item.new,
+        "safety": item.fix,
+        "dependsOn": list(item.depends_on),
+    }
+    return out
+
+
+def message(item: Item) -> str:
+    """What happens, why it matters and what to do, as one text."""
+    parts = [item.message + ".", f"Why: {item.why}." if item.why else ""]
+    if item.fix != "none":
+        parts.append(f"Fix ({item.fix}): {item.title}.")
+    elif item.advice:
+        parts.append(f"Advice: {item.advice}.")
+    if item.depends_on:
+        parts.append(f"Depends on: {'; '.join(item.depends_on)}.")
+    return " ".join(part.replace("..", ".") for part in parts if part)
+
+
+def _location(region: Region, root: str) -> Object:
+    return {"physicalLocation": {"artifactLocation": artifact(region.path, root), "region": _region(region)}}
+
+
+def artifact(path: str, root: str) -> Object:
+    """An artifactLocation: relative to the source root where the path is, a file: URI where it is absolute."""
+    path = relative(path, root)
+    uri = quote(path.encode("utf-8", "surrogateescape"), safe="/~@!$&'()*+,;=")
+    if path.startswith("/"):
+        return {"uri": "file://" + uri}
+    return {"uri": uri, "uriBaseId": "%SRCROOT%"}
+
+
+def _region(region: Region) -> Object:
+    return {
+        "startLine": region.line,
+        "startColumn": region.column,
+        "endLine": region.end_line,
+        "endColumn": region.end_column,
+    }
+
+
+def _fix(item: Item, root: str) -> Object:
+    changes: dict[str, list[Change]] = {}
+    for change in item.changes:
+        changes.setdefault(change.region.path, []).append(change)
+    return {
+        "description": {"text": f"{item.title} ({item.fix})"},
+        "artifactChanges": [
+            {"artifactLocation": artifact(path, root), "replacements": [_replacement(change) for change in group]}
+            for path, group in changes.items()
+        ],
+    }
+
+
+def _replacement(change: Change) -> Object:
+    return {"deletedRegion": _region(change.region), "insertedContent": {"text": change.text}}
+
+
+def _suppression(reason: str) -> Object:
+    out: Object = {"kind": "inSource", "status": "accepted"}
+    if reason:
+        out["justification"] = reason
+    return out

@@ -1,0 +1,49 @@
+"""Patterns of secrets in text; loaded only for a text that hints at one (see mask.py)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# A value: quoted, a bracketed list, a header's scheme and its credential, or up to white space and flow punctuation.
+VALUE = r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|(?:Bearer|Basic)\s+[^\s,;}"']+|[^\s,;}"'\]]+)"""
+
+# key: value, key=value, "key": value; and `--key value` on a command line.
+ASSIGNED = re.compile(r"""(?P<key>[A-Za-z_][\w.\-]*)["']?\s*[:=]\s*""" + VALUE, re.IGNORECASE)
+FLAG = re.compile(r"--(?P<key>[A-Za-z][\w.\-]*)\s+" + VALUE.replace("[^\\s,;}\"'\\]]+)", "(?!--)[^\\s,;}\"'\\]]+)"))
+# A block mapping's plain value runs to the end of its line or to a comment.
+LINE = re.compile(
+    r"""^[ \t]*(?:-[ \t]+)?["']?(?P<key>[A-Za-z_][\w.\-]*)["']?[ \t]*:[ \t]+"""
+    r"""(?P<value>[^\s"'\[{|>&*!#].*?)[ \t]*(?=[ \t]#|$)""",
+    re.MULTILINE,
+)
+
+SHAPES = re.compile(
+    r"""(?<![A-Za-z0-9])(?:
+        hf_[A-Za-z0-9]{16,} | sk-[A-Za-z0-9_\-]{16,} | gh[opsur]_[A-Za-z0-9]{20,} | github_pat_\w{20,}
+      | glpat-[\w\-]{16,} | xox[abeprs]-[A-Za-z0-9\-]{10,} | A[KS]IA[A-Z0-9]{16} | AIza[\w\-]{30,}
+      | npm_[A-Za-z0-9]{30,} | pypi-[\w\-]{30,} | eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*
+    )""",
+    re.VERBOSE,
+)
+USER_INFO = re.compile(r"://[^\s/@:]*:(?P<value>[^\s/@]+)@")
+
+
+def assignments(text: str) -> Iterator[tuple[str, int, int]]:
+    """Keys with the span of what is assigned to them."""
+    for pattern in (LINE, FLAG):
+        for match in pattern.finditer(text):
+            yield match["key"], *match.span("value")
+    at = 0
+    while (found := ASSIGNED.search(text, at)) is not None:
+        yield found["key"], *found.span("value")
+        # The value may itself begin with the next assignment (`env: HF_TOKEN=x`).
+        at = found.start("value")
+
+
+def shapes(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of what has the shape of a well-known kind of token, and passwords in addresses."""
+    for match in SHAPES.finditer(text):
+        yield match.span()
+    for match in USER_INFO.finditer(text):
+        yield match.span("value")
