@@ -103,6 +103,8 @@ class Row(BaseModel):
     phase: str | None = None  # protocol update: before, cached, inflight, after, other
     switch: int | None = None  # protocol update: tokens of an in-flight request before the new weights
     versions: list[int] | None = None  # weight version per token, where the engine reports it
+    entropy: list[float] | None = None  # protocol step: of the law the engine scored with, where its support is complete
+    varentropy: list[float] | None = None
     scores: dict[str, Scores] | None = None
 
 

@@ -23,7 +23,8 @@ BATCH_TOKENS = 4096
 CHUNK_LOGITS = 8 * 1024 * 1024  # 32 MiB of float32; about eight such blocks live at once
 
 # Suffixes of columns that are not laws but other ways to compute the claimed one.
-REPLAY, OTHER_HEAD, OLD, STALE = "@replay", "@other-head", "@old", "@stale"
+REPLAY, OTHER_HEAD, OLD, STALE, SWITCHED = "@replay", "@other-head", "@old", "@stale", "@switched"
+DERIVED = (REPLAY, OTHER_HEAD, OLD, STALE, SWITCHED)
 
 Progress = Callable[[int, int], None]
 
@@ -218,17 +219,18 @@ class Scorer:
     def _across(self, row: Row, chosen: Plan, old: dict[str, Scores], after: Tensor) -> dict[str, Scores]:
         """Scores on the new weights, beside them the old weights' and those of a cache that outlived the update."""
         assert self.updated is not None
-        claimed = next(c for c in chosen.columns if c.name == chosen.claimed)
         scores = self._columns(row, chosen, after, self.updated)
-        scores[claimed.name + OLD] = old[claimed.name]
+        scores |= {name + OLD: column for name, column in old.items()}
         split = len(row.prompt) + row.switch - 1 if row.switch else (row.cached or 0)
-        if 0 < split < len(row.prompt) + len(row.tokens):
-            states = self.updated.hidden_across(self.model, row.prompt + row.tokens, split)[0]
-            first = max(0, split - (len(row.prompt) - 1))  # tokens predicted from states the old weights computed
-            states = states[max(0, len(row.prompt) - 1 - split) : -1]
-            values = self._values(row, [claimed], states, self.updated, first)[claimed.name]
-            head = old[claimed.name].logp[:first]
-            scores[claimed.name + STALE] = Scores(logp=[*head, *_floats(values.logp)])
+        if not 0 < split < len(row.prompt) + len(row.tokens):
+            return scores
+        states = self.updated.hidden_across(self.model, row.prompt + row.tokens, split)[0]
+        first = max(0, split - (len(row.prompt) - 1))  # tokens predicted from states the old weights computed
+        states = states[max(0, len(row.prompt) - 1 - split) : -1]
+        for name, values in self._values(row, chosen.columns, states, self.updated, first).items():
+            scores[name + STALE] = Scores(logp=[*old[name].logp[:first], *_floats(values.logp)])
+            if first:  # what a request recomputed under the new weights would have
+                scores[name + SWITCHED] = Scores(logp=[*old[name].logp[:first], *scores[name].logp[first:]])
         return scores
 
     def _columns(self, row: Row, chosen: Plan, hidden: Tensor, model: Model) -> dict[str, Scores]:

@@ -229,9 +229,17 @@ def inherited_sampling(job, config):
 
 
 def record(job):
+    """Samples the requests, then scores the sequences token by token, on one engine."""
     llm, config, engine, inherited = offline(job)
     header(job, config, engine, inherited)
-    truncated, done = processed(config, engine), 0
+    truncated = processed(config, engine)
+    sample(job, llm, inherited, truncated)
+    step(job, llm, truncated)
+    return len(job["requests"]) + len(job["sequences"])
+
+
+def sample(job, llm, inherited, truncated):
+    done = 0
     for start in range(0, len(job["requests"]), CHUNK):
         requests = job["requests"][start : start + CHUNK]
         asked = [width(job["contracts"][r["contract"]], job["engine_args"]) for r in requests]
@@ -240,15 +248,12 @@ def record(job):
         for output, request, k in zip(outputs, requests, asked):
             emit(row(output, request, k, truncated))
         done += len(requests)
-        emit({"kind": "progress", "done": done, "total": len(job["requests"])})
-    return len(job["requests"])
+        emit({"kind": "progress", "what": "sampling", "done": done, "total": len(job["requests"])})
 
 
-def step(job):
+def step(job, llm, truncated):
     """Each recorded token again: prompt and the tokens before it in, one token out, the recorded one looked up."""
-    llm, config, engine, inherited = offline(job)
-    header(job, config, engine, {})
-    truncated, total, done = processed(config, engine), sum(len(s["tokens"]) for s in job["sequences"]), 0
+    total, done = sum(len(s["tokens"]) for s in job["sequences"]), 0
     for sequence in job["sequences"]:
         fields = job["contracts"][sequence["contract"]]
         asked = width(fields, job["engine_args"]) or int(job["engine_args"].get("max_logprobs", 20))
@@ -258,15 +263,14 @@ def step(job):
         tables = [values(output.outputs[0].logprobs[0]) for output in outputs]
         emit({"kind": "row", **stepped(sequence, tables, truncated, width(fields, job["engine_args"]) > 0 or asked < 0)})
         done += len(prompts)
-        emit({"kind": "progress", "done": done, "total": total})
-    return len(job["sequences"])
+        emit({"kind": "progress", "what": "scoring", "done": done, "total": total})
 
 
 def stepped(sequence, tables, truncated, complete):
     """The row of a step-scored sequence: -inf outside a complete support, null where the token was not among the top."""
     missing = -math.inf if truncated and complete else None
     logprobs = [table.get(token, missing) for table, token in zip(tables, sequence["tokens"])]
-    line = {**sequence, "logprobs": logprobs, "finish": "length"}
+    line = {**sequence, "logprobs": logprobs, "finish": "length", "phase": "step"}
     if truncated and complete:
         finite = [[v for v in table.values() if v > -1e30] for table in tables]
         line["entropy"] = [-sum(math.exp(v) * v for v in vs) for vs in finite]
@@ -408,7 +412,7 @@ def main():
     with sys.stdin if sys.argv[1] == "-" else open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
     try:
-        count = {"record": record, "step": step, "update": update}[job["mode"]](job)
+        count = {"record": record, "step": record, "update": update}[job["mode"]](job)
     except BaseException as error:
         traceback.print_exc()
         refused = isinstance(error, RefusedError)

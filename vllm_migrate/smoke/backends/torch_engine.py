@@ -8,6 +8,7 @@ in-flight requests, and computes its head in a dtype of choice. Options beside v
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ class TorchEngine:
     def run(self, job: Job, watch: Watch) -> Iterator[Line]:
         engine = Engine(job.engine_args)
         yield engine.header(job)
-        rows = {"record": engine.record, "step": engine.step, "update": engine.update}[job.mode](job)
+        rows = engine.update(job) if job.mode == "update" else itertools.chain(engine.record(job), engine.step(job))
         total = len(job.requests) + len(job.sequences)
         for done, row in enumerate(rows, 1):
             yield {"kind": "row", **row}
@@ -179,7 +180,7 @@ class Engine:
             contract = Contract.of(job.contracts[sequence["contract"]])
             prompt, tokens = sequence["prompt"], sequence["tokens"]
             states = self.model.hidden([prompt + tokens])[0, len(prompt) - 1 : -1]
-            row: Line = {**sequence, "tokens": [], "logprobs": [], "finish": "length"}
+            row: Line = {**sequence, "tokens": [], "logprobs": [], "finish": "length", "phase": "step"}
             for logits, token in zip(self.model.logits(states).split(1), tokens, strict=True):
                 shown = self.law(logits, contract, row) if self.mode == "processed_logprobs" else logits.log_softmax(1)
                 row["tokens"].append(token)
@@ -188,35 +189,39 @@ class Engine:
 
     def update(self, job: Job) -> Iterator[Line]:
         """The probe: a long prompt twice, an in-flight request across the update, the long prompt and another one after."""
-        import torch
-
-        what, sampling = job.update, job.contracts["user"]
-        long, pause = {"prompt": what["prompt"], "contract": "user"}, what.get("pause", {})
+        what, pause = job.update, job.update.get("pause", {})
+        short = {**job.contracts["user"], "max_tokens": what["max_tokens"]}
         for phase in ("before", "cached"):
-            yield {**self._generate([long], sampling, "user")[0], "phase": phase}
-        contract, mode = Contract.of(sampling), pause.get("mode", "abort")
+            yield from self._phase(phase, what["prompts"], short)
+        row = self._running(what, Contract.of(short), pause)
+        yield row
+        if "switch" not in row:
+            self._switch(what["weights"], bool(pause.get("clear_cache", True)))
+        yield from self._phase("after", what["prompts"], short)
+        yield from self._phase("other", what["others"], short)
+
+    def _phase(self, phase: str, prompts: Sequence[list[int]], sampling: dict[str, Any]) -> Iterator[Line]:
+        for prompt in prompts:
+            yield {**self._generate([{"prompt": prompt}], sampling, "user")[0], "phase": phase}
+
+    def _running(self, what: dict[str, Any], contract: Contract, pause: dict[str, Any]) -> Line:
+        """The in-flight request; its row has `switch` where the weights changed under it."""
+        mode, clear = pause.get("mode", "abort"), bool(pause.get("clear_cache", True))
         hidden, past, cached = self._prefill(what["inflight"])
         row: Line = {"prompt": what["inflight"], "contract": "user", "tokens": [], "logprobs": [], "support": [],
                      "cached": cached, "phase": "inflight", "finish": "length"}  # fmt: skip
-        switched = False
         for step in range(int(what["inflight_tokens"])):
             if step == int(what["switch_after"]) and mode == "abort":
                 row["finish"] = "abort"
                 break
             if step == int(what["switch_after"]) and mode == "keep":
-                switched = True
-                self._switch(what["weights"], bool(pause.get("clear_cache", True)))
+                self._switch(what["weights"], clear)
                 row["switch"] = step
-                hidden, past = self._resume(row, past, bool(pause.get("clear_cache", True)))
+                hidden, past = self._resume(row, past, clear)
             tokens = self._draw(self.model.logits(hidden), [row], contract)
             hidden, past = self._forward(tokens[:, None], past)
         row["support"] = None
-        yield row
-        if not switched:
-            self._switch(what["weights"], bool(pause.get("clear_cache", True)))
-        for phase, prompt in (("after", what["prompt"]), ("other", what["other"])):
-            yield {**self._generate([{"prompt": prompt}], sampling, "user")[0], "phase": phase}
-        assert torch is not None
+        return row
 
     def _switch(self, weights: str, clear_cache: bool) -> None:
         if clear_cache:

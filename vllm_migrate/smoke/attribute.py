@@ -1,0 +1,160 @@
+"""Which layer moved: the causes are tried in the order of the parity test, each with the evidence for it.
+
+What the data cannot tell apart stays a set, with the measurement that would decide.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vllm_migrate.smoke import evidence, semantics
+from vllm_migrate.smoke.evidence import Against
+from vllm_migrate.smoke.margins import HEAD_RATIO, Margins
+from vllm_migrate.smoke.stats import Estimate, Estimates, Outcome, unpaired_ratio
+from vllm_migrate.smoke.verdict import Blame
+
+# Suspects that are not rules: faults of the trainer's side or of the data, which no setting of vLLM mends.
+NOT_RULES = {
+    "trainer-temperature": "the trainer does not divide its logits by the temperature",
+    "truncation-bias": "the trainer does not replay top_k, top_p or min_p",
+    "token-alignment": "logprobs are shifted against tokens, or the text was tokenised again",
+    "chat-template": "the two sides see different prompts: a lost BOS or another chat template",
+    "rope-scaling": "position encoding or context length differ",
+    "lora-weights": "a LoRA adapter is missing, stale or another one",
+    "stale-weights": "one side has older weights",
+    "moe-routing": "experts are routed differently on the two sides",
+    "numeric-noise": "dtype, kernels, batch shapes or parallelism differ",
+}
+
+INVALID = {
+    "aborted": Blame("weight-update", ("inflight-weight-update",),
+                     ("requests were aborted: pause_generation's mode is \"abort\" unless it is written",)),
+    "null-logprob": Blame("semantic", ("logprobs-semantics",), ("tokens came without a logprob",)),
+    "unequal-prompt": Blame("semantic", ("chat-template",), ("the two sides saw different prompt tokens",)),
+    "dead-end-token-0": Blame("semantic", ("structured-outputs-params",), ("a grammar came to a dead end",)),
+}  # fmt: skip
+
+
+class Case(NamedTuple):
+    """What attribution looks at."""
+
+    data: Against
+    numbers: Estimates
+    gates: dict[str, Outcome]
+    margins: Margins
+    triple: semantics.Triple | None
+    head: Estimate | None
+
+
+def invalid(kinds: dict[str, int]) -> Blame:
+    """Step 1: rows that are no evidence, the most frequent kind first."""
+    for kind in sorted(kinds, key=lambda k: -kinds[k]):
+        if kind in INVALID:
+            return INVALID[kind]
+    return Blame(None, (), ("rows that are no evidence: " + ", ".join(f"{k} {n}" for k, n in kinds.items()),))
+
+
+def attribute(case: Case) -> Blame:
+    """Steps 2 to 6 for a case that failed, or whose columns disagree."""
+    triple = semantics.blame(case.triple) if case.triple else None
+    if not case.numbers.interpretable:
+        return _gross(case, triple)
+    if triple is not None:
+        return triple
+    penalty = _penalty(case)
+    if penalty is not None:
+        return penalty
+    if case.gates.get("k3") == "fail" or case.gates.get("k3_ratio") == "fail":
+        return _spread(case)
+    if case.head is not None and case.head.low > HEAD_RATIO:
+        return _head(case.head)
+    if case.gates.get("out") == "fail":
+        return _outside(case)
+    return _law(case)
+
+
+def _gross(case: Case, triple: Blame | None) -> Blame:
+    """Step 2: the two models differ too much for D."""
+    here = evidence.shifted(case.data, 0)
+    for by in (-1, 1):
+        if evidence.shifted(case.data, by) < 0.5 * here:
+            side = "late" if by > 0 else "early"
+            return Blame("semantic", ("token-alignment",), (f"moved by one token, the logprobs agree: they come one {side}",))
+    if triple is not None and case.triple is not None and case.triple.reported.score < 0.01:
+        return triple  # the reported column is met exactly: a law, not another model
+    drift = evidence.drift_by_position(case.data)
+    if drift.low > 1.5:
+        return Blame("semantic", ("chat-template",),
+                     (f"the disagreement falls along the sequence (first third over last: {drift.value:.1f})",),
+                     "compare the prompt token ids of both sides")  # fmt: skip
+    if drift.high < 1 / 1.5:
+        return Blame("numerics", ("rope-scaling",),
+                     (f"the disagreement grows along the sequence (first third over last: {drift.value:.2f})",),
+                     "score the same tokens with a shorter context")  # fmt: skip
+    cached = _cached(case)
+    return cached or Blame("weight-update", ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
+                           ("the two sides are different models",),
+                           "score on the weights before the update, and once without LoRA")  # fmt: skip
+
+
+def _penalty(case: Case) -> Blame | None:
+    """A penalty the contract does not know shows on tokens that had occurred before."""
+    if case.gates.get("k3") == "pass" and case.gates.get("b") == "pass":
+        return None
+    seen = evidence.seen_against_unseen(case.data)
+    if seen is None or not (seen.low > 0.03 or seen.high < -0.03):
+        return None
+    return Blame("semantic", ("gen-config-unchanged",),
+                 (f"tokens that had occurred before are off by {seen.value:+.3f} nats against the others: a penalty that the "
+                  "request did not ask for",), "the generation_config.json beside the checkpoint")  # fmt: skip
+
+
+def _cached(case: Case) -> Blame | None:
+    split = evidence.cached_against_fresh(case.data)
+    if split is None or unpaired_ratio(*split).low <= 1.5:
+        return None
+    hit, miss = split
+    return Blame("inference-path", ("prefix-caching-default",),
+                 (f"prompts answered from the prefix cache are worse (k3 {hit.value:.2g} against {miss.value:.2g})",))  # fmt: skip
+
+
+def _spread(case: Case) -> Blame:
+    """Steps 5 and 6: the law is right and the spread is too large."""
+    cached = _cached(case)
+    if cached is not None:
+        return cached
+    if case.head is not None and case.head.low > HEAD_RATIO:
+        return _head(case.head)
+    share = evidence.heavy_tail(case.data)
+    if share > evidence.HEAVY_SHARE and case.margins.name.startswith(("MoE", "bf16", "block", "MXFP8")):
+        return Blame("numerics", ("moe-routing",), (f"one token in a hundred carries {share:.0%} of the disagreement",),
+                     "replay the rollout's routing in the trainer")  # fmt: skip
+    return Blame(None, ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"),
+                 ("the law is right and the spread is too large",),
+                 "score with --head-dtype float32 and bfloat16, record one sequence at a time, and score on the old weights")  # fmt: skip
+
+
+def _head(ratio: Estimate) -> Blame:
+    return Blame("numerics", ("fp32-lm-head",),
+                 (f"the other precision of the trainer's head fits {ratio.value:.1f} times better (k3): it is not the engine's",))  # fmt: skip
+
+
+def _outside(case: Case) -> Blame:
+    share = case.numbers.out.value
+    return Blame("semantic", ("flashinfer-sampler", "min-p-order", "gen-config-unchanged"),
+                 (f"{share:.1%} of the tokens lie outside the claimed support",),
+                 "record with --set logprobs_mode=processed_logprobs and compare the recorded supports")  # fmt: skip
+
+
+def _law(case: Case) -> Blame:
+    """Step 4 without a triple to explain it: D or b alone."""
+    if case.gates.get("b") == "fail" and case.gates.get("D") == "pass":
+        b = case.numbers.b
+        flatter = b is not None and b.value < 0
+        which = "flatter" if flatter else "sharper"
+        return Blame("semantic", ("logprobs-semantics", "gen-config-unchanged"),
+                     (f"both sides agree on the logprobs, and the tokens were drawn from a {which} law than either claims",),
+                     "score with the sampling contract's columns, to tell a temperature from a penalty")  # fmt: skip
+    return Blame("semantic", ("logprobs-semantics", "truncation-bias", "trainer-temperature"),
+                 ("the reported logprobs are not the law the trainer claims",),
+                 "score the recording with --model, to see which column was reported")  # fmt: skip

@@ -1,0 +1,266 @@
+"""What each `vllm-migrate smoke` command does, from its options to a recording or a verdict."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.smoke import rollout
+from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
+from vllm_migrate.smoke.compare import Options as CompareOptions
+from vllm_migrate.smoke.compare import compare
+from vllm_migrate.smoke.contract import Contract
+from vllm_migrate.smoke.dump import is_dump, read_dump
+from vllm_migrate.smoke.evidence import SEQUENCE_CLIP, TOKEN_CLIP
+from vllm_migrate.smoke.margins import TABLE
+from vllm_migrate.smoke.recording import USER, Recording, read, stream, write
+from vllm_migrate.smoke.source import EngineSpec, load_engine
+from vllm_migrate.smoke.verdict import Metric, Verdict, worst
+
+DEFAULT_FROM, DEFAULT_TO = "0.8.5", "0.18.1"
+
+
+class EngineOptions(NamedTuple):
+    """How to run an engine: exactly one of `python` and `base_url`."""
+
+    python: str | None = None
+    base_url: str | None = None
+    engine: str | None = None
+    model: str | None = None
+    source: str | None = None
+    target: str | None = None
+    overrides: tuple[str, ...] = ()
+    prompts: str | None = None
+    num_prompts: int = 16
+    max_tokens: int = 48
+    seed: int = 0
+    timeout: float = 1800.0
+    workdir: str | None = None
+    probe: bool = True
+    fixed: bool = False
+    backend: str = "vllm"
+
+
+class ScoreOptions(NamedTuple):
+    """How to score: torch names of dtypes, or "auto" for the checkpoint's own."""
+
+    dtype: str = "auto"
+    head_dtype: str = "auto"
+    device: str = "auto"
+    batch_tokens: int = 4096
+
+
+def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
+    """The backend that the options name."""
+    if options.backend == "torch":
+        from vllm_migrate.smoke.backends.torch_engine import TorchEngine
+
+        return TorchEngine()
+    if (options.python is None) == (options.base_url is None):
+        raise UsageError("which engine runs?", remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server")
+    if options.base_url is not None:
+        from vllm_migrate.smoke.backends.server import Server
+
+        return Server(options.base_url, model=options.model, timeout=options.timeout)
+    from vllm_migrate.smoke.backends.vllm_worker import VllmWorker
+
+    assert options.python is not None
+    return VllmWorker(options.python, env=env, timeout=options.timeout, workdir=options.workdir)
+
+
+def engine_of(config: str, options: EngineOptions) -> EngineSpec:
+    """The engine of the config as the release that will run it gets it."""
+    release = None
+    if options.backend == "vllm" and options.python is not None:
+        from vllm_migrate.smoke.backends.vllm_worker import release_of
+
+        release = release_of(options.python)
+    release = release or options.target or DEFAULT_TO
+    spec = load_engine(config, release, options.engine, source=options.source or DEFAULT_FROM, fixed=options.fixed)
+    spec = rollout.override(spec, options.overrides)
+    return spec if options.base_url is not None else rollout.with_model(spec, options.model)
+
+
+def ask_of(options: EngineOptions, spec: EngineSpec) -> rollout.Ask:
+    """How much to record. Prompts from a file come with their own end."""
+    prompts = rollout.read_prompts(options.prompts, options.model or spec.engine_args.get("model")) if options.prompts else None
+    if prompts is not None:
+        prompts = prompts[: options.num_prompts] if options.num_prompts else prompts
+    return rollout.Ask(options.num_prompts, options.max_tokens, options.seed, prompts, options.probe)
+
+
+def record(config: str, options: EngineOptions, output: str, watch: Watch, tokens: str | None = None) -> Recording:
+    """Records the config's engine, or step-scores the tokens of another recording; writes `output`."""
+    spec = engine_of(config, options)
+    backend = backend_for(options, spec.env)
+    if tokens is not None:
+        reference = read(tokens)
+        found = rollout.run_job(backend, rollout.step_job(spec, reference), spec, watch).steps
+        assert found is not None
+    else:
+        found = rollout.run_job(backend, rollout.record_job(spec, ask_of(options, spec)), spec, watch).samples
+    write(output, found.header, found.rows)
+    return found
+
+
+def score(path: str, model: str, options: ScoreOptions, output: str, watch: Watch, updated: str | None = None) -> int:
+    """Scores a recording into `output`, streaming; returns the number of rows."""
+    from vllm_migrate.smoke.score import Model, Scorer
+    from vllm_migrate.smoke.score import Options as TorchOptions
+
+    chosen = TorchOptions(options.dtype, options.head_dtype, options.device, options.batch_tokens)
+    header, rows = stream(path)
+    scorer = Scorer(header, Model(model, chosen), chosen, Model(updated, chosen) if updated else None)
+    total = sum(1 for _ in stream(path)[1])
+    scored = scorer.rows(rows, total, _progress(watch, "trainer forward"))
+    return write(output, header.model_copy(update={"score": scorer.info}), scored)
+
+
+def score_in_memory(recording: Recording, model: str, options: ScoreOptions, watch: Watch, updated: str | None = None) -> Recording:
+    """As `score`, for a recording that is in memory anyway."""
+    from vllm_migrate.smoke.score import Model, Scorer
+    from vllm_migrate.smoke.score import Options as TorchOptions
+
+    chosen = TorchOptions(options.dtype, options.head_dtype, options.device, options.batch_tokens)
+    scorer = Scorer(recording.header, Model(model, chosen), chosen, Model(updated, chosen) if updated else None)
+    rows = list(scorer.rows(recording.rows, len(recording.rows), _progress(watch, "trainer forward")))
+    return Recording(recording.header.model_copy(update={"score": scorer.info}), rows)
+
+
+def _progress(watch: Watch, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: watch({"kind": "progress", "what": what, "done": done, "total": total})
+
+
+def load(path: str) -> Recording:
+    """A recording, or a dump of the user's own trainer."""
+    return read_dump(path) if is_dump(path) else read(path)
+
+
+def compare_options(claims: str, epsilon: str | None, sequence_epsilon: str | None, margins: str | None) -> CompareOptions:
+    """Options of `compare` from text. Raises UsageError."""
+    if margins is not None and margins not in TABLE:
+        raise UsageError(f"no margins for {margins!r}", remedy="one of " + ", ".join(TABLE))
+    return CompareOptions(claims, _range(epsilon, TOKEN_CLIP), _range(sequence_epsilon, SEQUENCE_CLIP), margins)
+
+
+def _range(text: str | None, default: tuple[float, float]) -> tuple[float, float]:
+    if text is None:
+        return default
+    try:
+        low, _, high = text.partition(",")
+        found = (float(low), float(high or low))
+    except ValueError:
+        raise UsageError(f"an epsilon is one number, or LOW,HIGH; not {text!r}") from None
+    if not (0 < found[0] < 1 and found[1] > 0):
+        raise UsageError(f"epsilon {text} is out of range: 0 < LOW < 1, HIGH > 0")
+    return found
+
+
+def compare_files(a: str, b: str | None, options: CompareOptions, model: str | None, scoring: ScoreOptions, watch: Watch) -> Verdict:
+    """The verdict on recordings; with `model`, those without scores are scored on the way."""
+    found = [load(path) for path in (a, b) if path is not None]
+    if model is not None:
+        found = [
+            score_in_memory(r, model, scoring, watch) if r.header.protocol == "samples" and r.header.score is None else r
+            for r in found
+        ]
+    return compare(found[0], found[1] if len(found) > 1 else None, options)
+
+
+def run(config: str, reference: str, options: EngineOptions, scoring: ScoreOptions, choice: CompareOptions, output: str | None,
+        watch: Watch) -> Verdict:  # fmt: skip
+    """The config as it is on disk, on its target: its own samples scored, the reference's tokens step-scored, one verdict."""
+    spec = engine_of(config, options)
+    before = read(reference)
+    if before.header.protocol != "samples":
+        raise UsageError(f"{reference} is no recording of samples", remedy="vllm-migrate smoke record, on the old release")
+    job = rollout.record_job(spec, ask_of(options, spec), before)
+    found = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
+    choice = _with_loss(choice, spec)
+    verdicts: list[Verdict] = []
+    notes = list(found.samples.header.notes)
+    model = options.model or spec.engine_args.get("model")
+    scored = found.samples
+    if model is not None and Path(str(model)).is_dir() and _has_torch():
+        scored = score_in_memory(found.samples, str(model), scoring, watch)
+        scored_before = before if before.header.score else score_in_memory(before, str(model), scoring, watch)
+        verdicts.append(compare(scored, scored_before, choice))
+    else:
+        notes.append("no trainer forward: torch and a local --model are needed for it; the engines were compared token by token")
+    if output is not None:
+        write(output, scored.header, scored.rows)
+    blind = Contract.of(before.header.sampling.get(USER, {})).blind
+    if found.steps is not None and found.steps.rows and not blind:
+        verdicts.append(compare(before, found.steps, choice))
+    elif blind:
+        notes.append("the reference's own contract cannot tell raw from processed logprobs; its tokens were not step-scored")
+    if not verdicts:
+        raise UsageError("nothing can be compared", remedy="--model DIR, a local checkpoint, with the smoke extra installed")
+    return _joined(verdicts, notes)
+
+
+def _with_loss(choice: CompareOptions, spec: EngineSpec) -> CompareOptions:
+    """The clip range of the config's own loss, unless the command line gave one."""
+    low, high = spec.loss.get("epsilon_low"), spec.loss.get("epsilon_high")
+    if choice.token_clip == TOKEN_CLIP and isinstance(low, float):
+        return choice._replace(token_clip=(low, high if isinstance(high, float) else low))
+    return choice
+
+
+def _has_torch() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("torch") is not None and find_spec("transformers") is not None
+
+
+def _joined(verdicts: list[Verdict], notes: list[str]) -> Verdict:
+    """The trainer's verdict, with the step scoring's numbers beside it under `step_`."""
+    first, *rest = verdicts
+    decision = worst([v.decision for v in verdicts])
+    metrics: dict[str, Metric] = dict(first.metrics)
+    for other in rest:
+        metrics |= {f"step_{name}": metric for name, metric in other.metrics.items() if metric.gate or name == "mean_ratio"}
+    blame = next((v.blame for v in verdicts if v.decision == decision and v.blame.layer), first.blame)
+    heard = list(dict.fromkeys(itertools.chain(notes, *(v.notes for v in verdicts))))
+    return first._replace(decision=decision, blame=blame, metrics=metrics, notes=tuple(heard))
+
+
+def update(config: str, options: EngineOptions, scoring: ScoreOptions, pause: dict[str, Any], amount: float, updated: str | None,
+           output: str | None, watch: Watch, choice: CompareOptions) -> Verdict:  # fmt: skip
+    """The in-flight weight update probe, scored on the old and the new weights."""
+    from vllm_migrate.smoke.update import PAUSE_DEFAULTS, Probe, job_fields, judge_update, perturb
+
+    spec = engine_of(config, options)
+    model = str(spec.engine_args.get("model"))
+    if not Path(model).is_dir():
+        raise UsageError("the update probe needs the checkpoint's files", remedy="--model DIR, a local checkpoint")
+    with tempfile.TemporaryDirectory(prefix="vllm-migrate-update-", dir=options.workdir) as folder:
+        weights = updated or perturb(model, folder, amount, options.seed + 1)
+        arguments = {**PAUSE_DEFAULTS, **spec.pause, **pause}
+        probe = _sized(Probe(prompts=max(2, options.num_prompts // 2)), spec)
+        fields = job_fields(probe, weights, arguments, rollout.vocabulary(spec), options.seed)
+        contract = rollout.contracts(spec, rollout.Ask(probe=False))
+        args = {**spec.engine_args, "seed": spec.engine_args.get("seed", options.seed)}
+        job = Job("update", args, contract, [], [], fields)
+        found = rollout.run_job(backend_for(options, spec.env), job, spec, watch).samples
+        scored = score_in_memory(found, model, scoring, watch, weights)
+    if output is not None:
+        write(output, scored.header, scored.rows)
+    verdict = judge_update(scored, choice)
+    said = () if spec.pause or pause else ("the config does not show its pause_generation arguments: vLLM's defaults were used",)
+    return verdict._replace(notes=(*found.header.notes, *said, *verdict.notes))
+
+
+def _sized(probe: Any, spec: EngineSpec) -> Any:
+    """The probe within the engine's max_model_len."""
+    limit = spec.engine_args.get("max_model_len")
+    if not isinstance(limit, int) or limit >= probe.prompt + probe.tokens + 8:
+        return probe
+    short = max(16, limit - probe.tokens - 8)
+    return probe._replace(prompt=short, inflight=min(probe.inflight, max(16, limit - 72)))
+
+

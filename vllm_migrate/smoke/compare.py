@@ -1,0 +1,343 @@
+"""From recordings to a verdict: validity first, then what was reported and sampled, then the gates, then the blame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.smoke import evidence, margins, semantics
+from vllm_migrate.smoke.attribute import Case, attribute, invalid
+from vllm_migrate.smoke.columns import RAW
+from vllm_migrate.smoke.evidence import SEQUENCE_CLIP, TOKEN_CLIP, Against
+from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
+from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, valid
+from vllm_migrate.smoke.score import claimed_name
+from vllm_migrate.smoke.stats import (
+    Estimate,
+    Estimates,
+    Outcome,
+    ceiling,
+    gate,
+    share,
+    tokens_needed,
+    unpaired_ratio,
+)
+from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Decision, Metric, Verdict, worst
+
+# Spread below this is float32 rounding: its ratio to another run's means nothing.
+FLOOR_K3 = 1e-6
+
+
+class Options(NamedTuple):
+    """`claims`: the column the trainer claims ("contract", or a column's name); clip ranges are (low, high)."""
+
+    claims: str = "contract"
+    token_clip: tuple[float, float] = TOKEN_CLIP
+    sequence_clip: tuple[float, float] = SEQUENCE_CLIP
+    kind: str | None = None  # a row of the margins table, instead of the one the recording suggests
+
+
+def compare(a: Recording, b: Recording | None = None, options: Options | None = None) -> Verdict:
+    """The verdict on recording `a`; `b` is a reference run, a step scoring of `a`'s tokens, or a trainer's dump."""
+    chosen = options or Options()
+    if "prompt_logprobs" in (a.header.protocol, b.header.protocol if b else ""):
+        return refused("prompt_logprobs are raw in V1 and processed in V0: they prove nothing across releases", a,
+                       "run `vllm-migrate smoke record`, which records sampled tokens")  # fmt: skip
+    if a.header.protocol == "update":
+        from vllm_migrate.smoke.update import judge_update
+
+        return judge_update(a, chosen)
+    if a.header.protocol == "step" and b is not None and b.header.protocol != "step":
+        a, b = b, a
+    if b is not None and b.header.protocol in ("step", "dump"):
+        return judge_joined(a, b, chosen)
+    if a.header.protocol == "dump":
+        return judge_claims(a, chosen)
+    if a.header.score is None:
+        raise UsageError("this recording has no scores and there is nothing to compare it with",
+                         remedy="vllm-migrate smoke score REC --model DIR, or a step scoring of its tokens")  # fmt: skip
+    return judge_samples(a, b, chosen)
+
+
+def refused(why: str, recording: Recording, remedy: str) -> Verdict:
+    """Evidence that cannot show the point, with what to run instead."""
+    rows, kinds = valid(recording.rows)
+    tokens = sum(len(row.tokens) for row in rows)
+    blame = Blame(None, (), (f"refused as evidence: {why}",), remedy)
+    return Verdict("inconclusive", blame, {}, {"reported": None, "sampled": None, "claimed": None}, len(rows), tokens, kinds)
+
+
+def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdict:
+    """Protocol A: an engine's own samples against the trainer's columns."""
+    rows, kinds = valid(a.rows)
+    if b is not None:
+        kinds = _mismatched(a, b, kinds)
+    if kinds or not rows:
+        return _invalid(a, kinds or {"empty-recording": 1}, rows)
+    blind = a.header.contract(USER).blind
+    probe = [row for row in rows if row.contract == PROBE]
+    user = [row for row in rows if row.contract == USER]
+    if blind and not probe:
+        return refused("at T = 1 without truncation (or greedy) raw and processed logprobs are the same", a,
+                       "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows")  # fmt: skip
+    first = _judge(a.header, user, options, reference=_reference(b, options)) if user else None
+    second = _judge(a.header, probe, options, name=PROBE) if probe else None
+    if first is None or second is None:
+        found = first or second
+        assert found is not None
+        return found
+    return _with_probe(first, second, blind)
+
+
+def _reference(b: Recording | None, options: Options) -> Estimates | None:
+    """The reference run's own spread, against its own contract."""
+    if b is None or b.header.score is None:
+        return None
+    rows = [row for row in valid(b.rows)[0] if row.contract == USER and row.scores]
+    return Against.claimed(rows, claimed_name(b.header, USER, options.claims)).estimates() if rows else None
+
+
+def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, int]:
+    """Prompt token ids that differ between two runs of the same prompts; D cannot see a lost BOS."""
+    theirs = {row.prompt_index: row.prompt for row in b.rows if row.prompt_index is not None and row.contract == USER}
+    wrong = sum(row.prompt_index in theirs and theirs[row.prompt_index] != row.prompt
+                for row in a.rows if row.prompt_index is not None and row.contract == USER)  # fmt: skip
+    return {**kinds, "unequal-prompt": kinds.get("unequal-prompt", 0) + wrong} if wrong else kinds
+
+
+def _invalid(a: Recording, kinds: dict[str, int], rows: Sequence[Row]) -> Verdict:
+    tokens = sum(len(row.tokens) for row in rows)
+    columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": None}
+    return Verdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds)
+
+
+def margins_for(header: Header, tokens: int, options: Options) -> Margins:
+    """The row of the table for what both sides use."""
+    score, quantization = header.score, header.effective.get("quantization")
+    hidden = score.hidden_size if score else int(header.effective.get("hidden_size") or 0)
+    theirs = score.dtype if score else header.dtype
+    dtype = "float32" if {header.dtype, theirs} <= {"float32", "auto"} and "float32" in (header.dtype, theirs) else "bfloat16"
+    if score and "bfloat16" in (score.head_dtype, score.dtype):
+        dtype = "bfloat16"
+    kind = options.kind or margins.kind_of(dtype, str(quantization or ""), score.experts if score else 0, hidden)
+    return margins.select(kind, tokens)
+
+
+def _judge(header: Header, rows: list[Row], options: Options, *, name: str = USER, reference: Estimates | None = None) -> Verdict:
+    """One contract's rows: Q1 to Q3, the gates, the positive control, the blame."""
+    claimed = claimed_name(header, name, options.claims)
+    contract = claimed_name(header, name, "contract")
+    names = semantics.laws(rows)
+    if claimed not in names:
+        raise UsageError(f"no column {claimed!r} in this recording; it has: {', '.join(names)}")
+    triple = semantics.Triple(semantics.reported(rows, names), semantics.sampled(rows, names), claimed, contract)
+    data = Against.claimed(rows, claimed)
+    numbers = data.estimates()
+    tokens = sum(len(row.tokens) for row in rows)
+    limits = margins_for(header, tokens, options)
+    columns: dict[str, str | None] = dict(zip(("reported", "sampled", "claimed"), triple.names, strict=True))
+    if numbers is None:
+        blame = semantics.blame(triple) or Blame(None, (), ("no token lies in the claimed support",))
+        return Verdict("fail", blame, {}, columns, len(rows), tokens, {})
+    outside = Against.column(rows, claimed).estimates()
+    numbers = numbers._replace(out=outside.out if outside else numbers.out)
+    head = evidence.head_ratio(rows, claimed)
+    metrics = measure(numbers, limits, reference, head)
+    decision, notes = _decide(metrics, numbers)
+    blamed = semantics.blame(triple)
+    if decision == "pass" and blamed is not None:
+        decision = "fail" if _semantic_shows(triple, rows, limits) else decision
+    blame = Blame()
+    if decision == "fail":
+        gates = {key: metric.gate for key, metric in metrics.items() if metric.gate}
+        blame = attribute(Case(data, numbers, gates, limits, triple, head))
+    else:
+        decision, control = _control(decision, rows, triple, limits)
+        notes += control
+    metrics |= previews(data, options)
+    notes += [_alike(triple)] if len(triple.reported.alike) > 1 else []
+    notes += _limits(limits, decision)
+    needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
+    return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
+
+
+def measure(numbers: Estimates, limits: Margins, reference: Estimates | None = None, head: Estimate | None = None) -> dict[str, Metric]:
+    """Every metric with its margin and gate."""
+    found = {
+        "D": Metric.of(numbers.d, limits.d, gate_d(numbers, limits.d)),
+        "k3": Metric.of(numbers.k3, limits.k3, ceiling(numbers.k3, limits.k3)),
+        "out": Metric.of(numbers.out, limits.out, share(numbers.out, limits.out)),
+    }
+    if numbers.b is not None:
+        found["b"] = Metric.of(numbers.b, limits.b, gate(numbers.b, limits.b))
+    if reference is not None and numbers.k3.value > FLOOR_K3:
+        found["k3_ratio"] = _ratio(unpaired_ratio(numbers.k3, reference.k3), SPREAD_RATIO)
+    if head is not None and numbers.k3.value > FLOOR_K3:
+        found["head_ratio"] = _ratio(head, HEAD_RATIO)
+    found["mean_ratio"] = Metric(numbers.mean_ratio, *(math.exp(min(edge, 700.0)) for edge in numbers.d[1:]))
+    exact = {"mean_x": numbers.mean_x, "mean_abs_x": numbers.mean_abs, "ess": numbers.ess}
+    return found | {name: Metric(value, value, value) for name, value in exact.items()}
+
+
+def _ratio(value: Estimate, margin: float) -> Metric:
+    """One-sided: a ratio fails when its interval lies over the margin, and cannot be inconclusive."""
+    return Metric.of(value, margin, "fail" if value.low > margin else "pass")
+
+
+def gate_d(numbers: Estimates, margin: float) -> Outcome:
+    """D's gate: nothing where the models differ too much for D; a fail must survive clipped ratios."""
+    if not numbers.interpretable:
+        return "inconclusive"
+    outcome = gate(numbers.d, margin)
+    same_side = numbers.clipped_d * numbers.d.value > 0 and abs(numbers.clipped_d) > margin
+    return "inconclusive" if outcome == "fail" and not same_side else outcome
+
+
+def _decide(metrics: dict[str, Metric], numbers: Estimates) -> tuple[Decision, list[str]]:
+    outcomes: list[Decision] = [metric.gate for metric in metrics.values() if metric.gate is not None]
+    notes = []
+    if not numbers.interpretable:
+        notes.append(f"D cannot be read: the two sides differ too much (ESS/n {numbers.ess:.2f}, k3 {numbers.k3.value:.2g})")
+    return worst(outcomes), notes
+
+
+def _semantic_shows(triple: semantics.Triple, rows: Sequence[Row], limits: Margins) -> bool:
+    """Whether a disagreement of the columns that the gates let pass is larger than the margins."""
+    told, drawn, claimed = triple.names
+    for name in {told, drawn} - {claimed}:
+        other = Against.column(rows, name).estimates()
+        own = Against.column(rows, claimed).estimates()
+        if other is None or own is None:
+            return True
+        if abs(other.mean_x - own.mean_x) > limits.d:
+            return True
+    return False
+
+
+def _control(decision: Decision, rows: list[Row], triple: semantics.Triple, limits: Margins) -> tuple[Decision, list[str]]:
+    """The positive control: a deliberately wrong column must fail, else the run shows nothing."""
+    right = triple.reported.alike | triple.sampled.alike | {triple.claimed, triple.contract}
+    names = semantics.laws(rows)
+    wrong = [name for name in names if name not in right] or [name for name in (RAW, *names) if name != triple.claimed]
+    for name in wrong:
+        numbers = Against.column(rows, name).estimates()
+        gates = [m.gate for m in measure(numbers, limits).values()] if numbers else ["fail"]
+        if "fail" in gates:
+            return decision, [f"positive control: column {name} fails, as it must"]
+    return worst([decision, "inconclusive"]), ["positive control: no wrong column fails, so that a pass would mean nothing"]
+
+
+def previews(data: Against, options: Options) -> dict[str, Metric]:
+    """What noise alone would clip at the user's epsilons."""
+    found = evidence.clips(data, options.token_clip, options.sequence_clip)
+    epsilons = {"token_low": options.token_clip[0], "token_high": options.token_clip[1],
+                "sequence_low": options.sequence_clip[0], "sequence_high": options.sequence_clip[1]}  # fmt: skip
+    shares = found._asdict()
+    return {f"clip_{side}": Metric(shares[side], shares[side], shares[side], eps) for side, eps in epsilons.items()}
+
+
+def _alike(triple: semantics.Triple) -> str:
+    return "columns that the reported logprobs cannot tell apart here: " + ", ".join(sorted(triple.reported.alike))
+
+
+def _limits(limits: Margins, decision: Decision) -> list[str]:
+    return [f"margins of {limits.name}: it {limits.says}", DISCLAIMER] if decision != "fail" else [DISCLAIMER]
+
+
+def _needed(metrics: dict[str, Metric], limits: Margins, tokens: int) -> int | None:
+    wanted = [
+        tokens_needed(Estimate(metric.value, metric.low, metric.high), metric.margin, tokens)
+        for name, metric in metrics.items()
+        if metric.gate == "inconclusive" and metric.margin and name in ("D", "b", "k3")
+    ]
+    found = [n for n in wanted if n is not None]
+    return max(found) if found else None
+
+
+def _with_probe(first: Verdict, second: Verdict, blind: bool) -> Verdict:
+    """The user's rows with the probe beside them: what the user's contract cannot show, the probe does."""
+    why = "cannot tell raw from processed logprobs" if blind else "is shown beside"
+    note = f"a probe at temperature 0.7, top_p 0.9, top_k 20 was added, since the contract {why}" if blind else (
+        "the recording holds probe rows at temperature 0.7, top_p 0.9, top_k 20")
+    own = first
+    if blind and first.decision == "inconclusive" and all(m.gate in (None, "pass") for m in first.metrics.values()):
+        own = first._replace(decision="pass")  # only the control was missing; the probe brings its own
+    decision = worst([own.decision, second.decision])
+    probe = {f"probe_{name}": metric for name, metric in second.metrics.items() if metric.gate}
+    blame, columns, extra = own.blame, first.columns, []
+    if second.decision == "fail" and own.decision != "fail":
+        blame, columns = second.blame, second.columns
+        extra = ["the user's own rows agree: at this contract the two kinds of logprobs are equal, and at any other they are not"]
+    notes = (note, *extra, *(n for n in second.notes if "control" in n), *(n for n in first.notes if "control" not in n))
+    return Verdict(decision, blame, {**first.metrics, **probe}, columns, first.n_sequences + second.n_sequences,
+                   first.n_tokens + second.n_tokens, {}, notes, first.tokens_needed or second.tokens_needed)  # fmt: skip
+
+
+def judge_joined(a: Recording, b: Recording, options: Options) -> Verdict:
+    """Protocol B, or a dump of the trainer's own: `b` holds another side's logprobs for `a`'s tokens."""
+    key = "trainer" if b.header.protocol == "dump" else "step"
+    theirs = {(tuple(row.prompt), tuple(row.tokens)): row for row in b.rows}
+    joined, missing = [], 0
+    for row in a.rows:
+        other = theirs.get((tuple(row.prompt), tuple(row.tokens)))
+        if other is None:
+            missing += 1
+            continue
+        scores = (other.scores or {}).get("trainer") or Scores(
+            logp=[None if v is None or v <= -1e30 else v for v in other.logprobs],
+            entropy=other.entropy, varentropy=other.varentropy)
+        joined.append(row.model_copy(update={"scores": {key: scores}}))
+    header = a.header.model_copy(update={"protocol": "dump"})
+    kinds = {"unequal-tokens": missing} if missing else {}
+    note = f"reference: {b.header.vllm or b.header.engine}, each token through its sampling path" if key == "step" else (
+        "reference: the trainer's own logprobs")
+    return judge_claims(Recording(header, joined), options, kinds, key, (note,))
+
+
+def judge_claims(a: Recording, options: Options, kinds: dict[str, int] | None = None, key: str = "trainer",
+                 notes: tuple[str, ...] = ()) -> Verdict:  # fmt: skip
+    """Logprobs of both sides without columns: D, b where there are entropies, k3, out."""
+    rows, found = valid(a.rows)
+    found = {**found, **(kinds or {})}
+    if found or not rows:
+        return _invalid(a, found or {"empty-recording": 1}, rows)
+    if a.header.sampling.get(USER) and a.header.contract(USER).blind:
+        return refused("at T = 1 without truncation (or greedy) raw and processed logprobs are the same", a,
+                       "record with a temperature other than 1, or with --probe")  # fmt: skip
+    data = Against.column(rows, key)
+    numbers = data.estimates()
+    tokens = sum(len(row.tokens) for row in rows)
+    columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": key}
+    if numbers is None:
+        return Verdict("fail", Blame(None, (), ("no token lies in the claimed support",)), {}, columns, len(rows), tokens, {})
+    limits = margins_for(a.header, tokens, options)
+    metrics = measure(numbers, limits)
+    decision, more = _decide(metrics, numbers)
+    blame = Blame()
+    if decision == "fail":
+        gates = {name: metric.gate for name, metric in metrics.items() if metric.gate}
+        blame = attribute(Case(data, numbers, gates, limits, None, None))
+        blame = _step_blame(blame, numbers, key)
+    elif not _shift_fails(data, numbers):
+        decision, more = "inconclusive", [*more, "positive control: logprobs moved by one token do not fail either"]
+    else:
+        more = [*more, "positive control: logprobs moved by one token fail, as they must"]
+    metrics |= previews(data, options)
+    needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
+    return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed)
+
+
+def _step_blame(blame: Blame, numbers: Estimates, key: str) -> Blame:
+    """Engine against engine, a law that moved by more than noise is the meaning of a logprob."""
+    if key != "step" or blame.layer not in ("semantic", None) or not numbers.interpretable:
+        return blame
+    side = "lower" if numbers.mean_x < 0 else "higher"
+    return Blame("semantic", ("logprobs-semantics",),
+                 (f"the other engine gives the same tokens {side} logprobs ({numbers.mean_x:+.3f} nats each)",),
+                 "score both recordings with --model, to see which column each reported")  # fmt: skip
+
+
+def _shift_fails(data: Against, numbers: Estimates) -> bool:
+    return evidence.shifted(data, 1) > 3 * numbers.mean_abs + 1e-6

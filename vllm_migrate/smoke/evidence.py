@@ -1,0 +1,163 @@
+"""What one side's rows say against one column: sums per cluster, token by token shapes, clip previews."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from vllm_migrate.smoke.recording import Row
+from vllm_migrate.smoke.score import OTHER_HEAD, REPLAY
+from vllm_migrate.smoke.stats import Estimate, Estimates, Sums, estimate, merge, paired, ratio, sums
+
+# PPO's usual clip range, and GSPO's in published recipes.
+TOKEN_CLIP, SEQUENCE_CLIP = (0.2, 0.2), (3e-4, 4e-4)
+HEAVY_TOP, HEAVY_SHARE = 0.01, 0.6
+
+
+class Against(NamedTuple):
+    """Rows against one column: `columns[i]` is (log p, entropy, varentropy) of `rows[i]`."""
+
+    rows: list[Row]
+    logp: list[list[float | None]]
+    entropy: list[list[float] | None]
+    varentropy: list[list[float] | None]
+
+    @classmethod
+    def column(cls, rows: Sequence[Row], name: str, entropy_of: str | None = None) -> Against:
+        """The rows against a scored column; entropies come from `entropy_of` where that is another one."""
+        scores = [row.scores or {} for row in rows]
+        law = [s[entropy_of or name] for s in scores]
+        return cls(list(rows), [s[name].logp for s in scores], [c.entropy for c in law], [c.varentropy for c in law])
+
+    @classmethod
+    def claimed(cls, rows: Sequence[Row], name: str) -> Against:
+        """The claimed column, with the recorded support replayed where there is one."""
+        replayed = all(name + REPLAY in (row.scores or {}) for row in rows)
+        return cls.column(rows, name + REPLAY, name) if replayed else cls.column(rows, name)
+
+    def sums(self) -> list[Sums]:
+        """One entry a cluster: sequences of the same prompt are one."""
+        groups: dict[tuple[int, ...], list[Sums]] = {}
+        for row, logp, entropy, varentropy in zip(*self, strict=True):
+            told = [value if value is not None else math.nan for value in row.logprobs]
+            groups.setdefault(tuple(row.prompt), []).append(sums(logp, told, entropy, varentropy))
+        return [merge(parts) for parts in groups.values()]
+
+    def estimates(self) -> Estimates | None:
+        """None where no token lies in the column's support."""
+        groups = self.sums()
+        return estimate(groups) if sum(g.n for g in groups) else None
+
+    def x(self, index: int) -> list[float]:
+        """a - reported of the finite tokens of one row."""
+        return [a - r for a, r in zip(self.logp[index], self.rows[index].logprobs, strict=True) if a is not None and r is not None]
+
+    def outside(self) -> int:
+        return sum(a is None for logp in self.logp for a in logp)
+
+    def k3_of(self, index: int, where: Callable[[float], bool] = lambda position: True) -> tuple[float, int]:
+        """Sum of k3 over the finite tokens of a row at relative positions where `where` holds, and their number."""
+        told = self.rows[index].logprobs
+        total, count = 0.0, 0
+        for position, (a, r) in enumerate(zip(self.logp[index], told, strict=True)):
+            if a is not None and r is not None and where(position / len(told)):
+                total += k3(a - r)
+                count += 1
+        return total, count
+
+
+def k3(x: float) -> float:
+    """r - 1 - x, cut off where it would overflow."""
+    return math.expm1(min(x, 50.0)) - x
+
+
+class Clips(NamedTuple):
+    """Shares clipped below and above: of tokens, and of sequences (GSPO's geometric mean ratio)."""
+
+    token_low: float
+    token_high: float
+    sequence_low: float
+    sequence_high: float
+
+
+def clips(data: Against, token: tuple[float, float], sequence: tuple[float, float]) -> Clips:
+    """What the engine's noise alone would clip on a first step, trainer over rollout."""
+    low = high = n = seq_low = seq_high = 0
+    for index in range(len(data.rows)):
+        x = data.x(index)
+        n += len(x)
+        low += sum(v < math.log1p(-token[0]) for v in x)
+        high += sum(v > math.log1p(token[1]) for v in x)
+        if x:
+            mean = math.expm1(sum(x) / len(x))
+            seq_low += mean < -sequence[0]
+            seq_high += mean > sequence[1]
+    rows = max(1, len(data.rows))
+    return Clips(low / max(1, n), high / max(1, n), seq_low / rows, seq_high / rows)
+
+
+def head_ratio(rows: Sequence[Row], name: str) -> Estimate | None:
+    """k3 under the claimed head over k3 under the other one; None where only one was scored."""
+    if not all(name + OTHER_HEAD in (row.scores or {}) for row in rows):
+        return None
+    claimed, other = Against.column(rows, name), Against.column(rows, name + OTHER_HEAD)
+    pairs = []
+    for i, row in enumerate(rows):
+        both = [(a - r, b - r) for a, b, r in zip(claimed.logp[i], other.logp[i], row.logprobs, strict=True)
+                if a is not None and b is not None and r is not None]  # fmt: skip
+        pairs.append((sum(k3(x) for x, _ in both), sum(k3(y) for _, y in both)))
+    return ratio(pairs)
+
+
+def drift_by_position(data: Against) -> Estimate:
+    """k3 per token in the first third over that in the last: above 1 falls (BOS, template), below 1 grows (rope)."""
+    pairs = []
+    for i in range(len(data.rows)):
+        first, n = data.k3_of(i, lambda p: p < 1 / 3)
+        last, m = data.k3_of(i, lambda p: p >= 2 / 3)
+        if n and m:
+            pairs.append((first / n, last / m))
+    return ratio(pairs)
+
+
+def shifted(data: Against, by: int) -> float:
+    """Mean |x| (cut off at 1) when the reported logprobs are moved by `by` tokens."""
+    found = []
+    for logp, row in zip(data.logp, data.rows, strict=True):
+        told = row.logprobs
+        moved = zip(logp[max(0, by):], told[max(0, -by):], strict=False)
+        found += [min(1.0, abs(a - r)) for a, r in moved if a is not None and r is not None]
+    return sum(found) / max(1, len(found))
+
+
+def heavy_tail(data: Against) -> float:
+    """The share of all k3 that the worst hundredth of the tokens carries."""
+    values = sorted((k3(x) for i in range(len(data.rows)) for x in data.x(i)), reverse=True)
+    total = sum(values)
+    return sum(values[: max(1, int(len(values) * HEAVY_TOP))]) / total if total > 0 else 0.0
+
+
+def seen_against_unseen(data: Against) -> Estimate | None:
+    """Mean x of tokens that had occurred in prompt or output, minus that of the others: not 0 under an unseen penalty."""
+    differences = []
+    for logp, row in zip(data.logp, data.rows, strict=True):
+        before, seen, fresh = set(row.prompt), [], []
+        for token, a, r in zip(row.tokens, logp, row.logprobs, strict=True):
+            if a is not None and r is not None:
+                (seen if token in before else fresh).append(max(-1.0, min(1.0, a - r)))
+            before.add(token)
+        if seen and fresh:
+            differences.append((sum(seen) / len(seen) - sum(fresh) / len(fresh), 1))
+    return paired(differences) if len(differences) > 3 else None
+
+
+def cached_against_fresh(data: Against) -> tuple[Estimate, Estimate] | None:
+    """k3 per token of prompts with cached tokens, and of those without; None where one kind is missing."""
+    kinds: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
+    for i, row in enumerate(data.rows):
+        if row.cached is not None:
+            kinds[row.cached > 0].append(data.k3_of(i))
+    if min(len(kinds[True]), len(kinds[False])) < 2:
+        return None
+    return paired(kinds[True]), paired(kinds[False])

@@ -1,0 +1,190 @@
+"""From the user's file to an engine to run: what reaches vLLM at one release, by the way its dialect takes.
+
+A JSON file with the keys `engine_args` and, if need be, `sampling` and `env` is taken as it is, for engines that no file of a
+known framework describes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vllm_migrate.errors import UsageError
+
+if TYPE_CHECKING:
+    from vllm_migrate.effective.view import View
+    from vllm_migrate.rules.run import Result
+
+# The positional argument of `vllm serve`.
+MODEL_KEYS = ("model", "model_tag", "model-tag")
+# What a smoke rollout has no use for: where the server listens and what it writes down.
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
+            "logit_bias", "allowed_token_ids", "min_tokens", "max_tokens", "stop_token_ids", "ignore_eos", "bad_words")  # fmt: skip
+
+
+class EngineSpec(NamedTuple):
+    """One engine of a config at one release.
+
+    engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether a
+    server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them; refused:
+    what the release would refuse at start; notes: what could not be carried over; loss: the RL loss's clip range and claims.
+    """
+
+    engine_args: dict[str, Any]
+    sampling: dict[str, Any]
+    env: dict[str, str]
+    role: str
+    path: str
+    engine_id: str
+    server: bool = False
+    pause: dict[str, Any] = {}
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    loss: dict[str, Any] = {}
+
+
+def load_engine(path: str, release: str, engine_id: str | None = None, *, source: str = "0.8.5", fixed: bool = False) -> EngineSpec:
+    """The engine of the file at `path` as it runs on `release`.
+
+    `engine_id` chooses where there are several (the id, or its role). `fixed` applies the safe fixes for a move from `source`
+    in memory; the file is never written. Raises UsageError.
+    """
+    if not os.path.isfile(path):
+        raise UsageError(f"no file {path}", remedy="give a config with a vLLM engine in it")
+    plain = _plain(path)
+    if plain is not None:
+        if fixed:
+            raise UsageError("--fixed needs a config of a known framework, not engine arguments in JSON")
+        return plain
+    return _from_dialect(path, release, engine_id, source, fixed)
+
+
+def _plain(path: str) -> EngineSpec | None:
+    """A JSON object with `engine_args`; None for any other file."""
+    if not path.endswith(".json"):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
+        return None
+    env = {str(k): str(v) for k, v in (value.get("env") or {}).items()}
+    return EngineSpec(dict(value["engine_args"]), dict(value.get("sampling") or {}), env, "rl_rollout", path, "engine",
+                      bool(value.get("server")), dict(value.get("pause") or {}), loss=dict(value.get("loss") or {}))  # fmt: skip
+
+
+def _from_dialect(path: str, release: str, engine_id: str | None, source: str, fixed: bool) -> EngineSpec:
+    texts: dict[str, str] = {}
+    result = _run(path, source, release, texts)
+    notes: list[str] = []
+    if fixed:
+        texts, notes = _fixed(result, source, release)
+        result = _run(path, source, release, texts)
+    judged = _choose(path, result, engine_id)
+    view: View = judged.target if judged.target.release == release else judged.source
+    return _spec(path, view, notes)
+
+
+def _run(path: str, source: str, release: str, texts: dict[str, str]) -> Result:
+    from vllm_migrate.catalog.store import load as load_catalog
+    from vllm_migrate.dialects.workspace import Workspace
+    from vllm_migrate.knowledge.load import load as load_knowledge
+    from vllm_migrate.rules.run import Question, Run
+
+    workspace = Workspace([path], texts)
+    run = Run(Question(source, release), load_catalog(), load_knowledge(), workspace)
+    text = texts.get(os.path.normpath(path))
+    run.judge_file(path, named=True, data=None if text is None else text.encode())
+    return run.finish()
+
+
+def _fixed(result: Result, source: str, release: str) -> tuple[dict[str, str], list[str]]:
+    """The texts with safe fixes made, and what was done."""
+    from vllm_migrate.catalog.store import load as load_catalog
+    from vllm_migrate.documents.interface import apply_edits
+    from vllm_migrate.fixes.apply import Fixer, fix_all
+    from vllm_migrate.knowledge.load import load as load_knowledge
+    from vllm_migrate.rules.run import Question
+
+    outcome = fix_all(result.findings, Fixer(Question(source, release), load_catalog(), load_knowledge()), False)
+    texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in outcome.edits.items()}
+    return texts, [f"--fixed: {finding.code} {finding.name} applied in memory" for finding in outcome.applied]
+
+
+def _choose(path: str, result: Result, engine_id: str | None) -> Any:
+    engines = [judged for judged in result.engines if judged.engine.file.path == path] or result.engines
+    if not engines:
+        problem = f": {result.problems[0].message}" if result.problems else ""
+        raise UsageError(f"no vLLM engine was recognised in {path}{problem}",
+                         remedy="see `vllm-migrate dialects`, or give a JSON file with engine_args")  # fmt: skip
+    names = [judged.engine.id for judged in engines]
+    if engine_id is not None:
+        wanted = [j for j in engines if engine_id in (j.engine.id, j.engine.role)]
+        if not wanted:
+            raise UsageError(f"{path} has no engine {engine_id!r}", remedy="--engine " + " or ".join(names))
+        return wanted[0]
+    rollouts = [judged for judged in engines if judged.engine.role == "rl_rollout"]
+    if len(engines) > 1 and len(rollouts) != 1:
+        raise UsageError(f"{path} has {len(engines)} engines", remedy="--engine " + " or ".join(names))
+    return (rollouts or engines)[0]
+
+
+def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
+    from vllm_migrate.knowledge.expr import Unsure
+
+    engine, catalog = view.engine, view.catalog
+    known = catalog.names("engine", view.release) | catalog.names("llm", view.release)
+    args: dict[str, Any] = {}
+    for option, arrived in view.delivery.values.items():
+        if isinstance(arrived.value, Unsure):
+            if arrived.written is not None:
+                notes.append(f"{option} is left to vLLM's default: it depends on {'; '.join(arrived.value.reasons)}")
+        elif option in known and arrived.value is not None:
+            args[option] = _typed(option, arrived.value)
+    for written in engine.options:  # the model of `vllm serve MODEL`
+        if written.key in MODEL_KEYS and isinstance(written.value, str):
+            args.setdefault("model", written.value)
+    sampling, env = {}, {}
+    for name, given in engine.given.items():
+        kind, _, rest = name.partition(".")
+        if isinstance(given.value, Unsure) or given.value is None:
+            continue
+        if kind == "sampling" and rest in SAMPLING:
+            sampling[rest] = given.value
+        elif kind == "env":
+            env[rest] = str(given.value)
+    troubles = view.delivery.troubles
+    refused = tuple(f"{t.written.key}: {t.text}" for t in troubles if t.kind != "dropped" and t.certain
+                    and t.written.key not in MODEL_KEYS)  # fmt: skip
+    notes += [f"{t.written.key}: {t.text}" for t in troubles if t.kind == "dropped"]
+    via = engine.given.get("sampling.via")
+    server = (via.value if via is not None else "explicit") in ("http", "request")
+    return EngineSpec(args, sampling, env, engine.role, path, engine.id, server, _prefixed(engine.given, "pause."), refused,
+                      tuple(notes), _prefixed(engine.given, "loss."))  # fmt: skip
+
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def _typed(option: str, value: Any) -> Any:
+    """Text that vLLM's own parser would read as a size ("20000", "2k") or as JSON."""
+    if not isinstance(value, str):
+        return value
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgKMG]?)", value)
+    if size and option.startswith(("max_", "num_", "kv_cache_memory", "block_size")):
+        return int(float(size[1]) * UNITS[size[2]])
+    if value.startswith(("{", "[")):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _prefixed(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): fact.value for name, fact in given.items() if name.startswith(prefix)}
