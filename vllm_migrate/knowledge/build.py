@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -38,11 +39,29 @@ def read_yaml(path: Path) -> object:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def _checked(model: type[Model], raw: object, path: Path) -> dict[str, object]:
+Kind = TypeVar("Kind", bound=Model)
+
+
+def _validated(model: type[Kind], raw: object, path: Path) -> Kind:
     try:
-        return model.model_validate(raw).model_dump(exclude_defaults=True)
+        return model.model_validate(raw)
     except ValidationError as error:
-        raise VllmMigrateError(f"{path.name}: {error}") from None
+        raise VllmMigrateError(f"{path.name}: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """Each thing that is wrong in a file: field, what is wrong."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+
+
+def _checked(model: type[Model], raw: object, path: Path) -> dict[str, object]:
+    return _validated(model, raw, path).model_dump(exclude_defaults=True)
+
+
+def read_rules_full(folder: Path) -> list[Rule]:
+    """Rule files with their examples, for tests and documentation, in the order of their codes."""
+    rules = [_validated(Rule, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))]
+    return sorted(rules, key=lambda rule: rule.code)
 
 
 def read_rules(folder: Path) -> list[dict[str, object]]:

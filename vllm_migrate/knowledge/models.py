@@ -107,8 +107,11 @@ class Example(Model):
     severity: Severity | None = None
     line: int | None = None
     depends: bool | None = None
+    says: str | None = None  # words of the message, the reason or the advice
+    gpu: str | None = None  # as --gpu
     safety: Safety | None = None
-    after: str | None = None  # a line that the fix writes
+    after: str | None = None  # a line that the fix writes; the rule is silent afterwards
+    still: bool = False  # unless the finding stays, as advice
 
 
 class Examples(Model):

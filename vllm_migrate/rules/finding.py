@@ -40,7 +40,7 @@ class Finding:
         "code",
         "depends_on",
         "engine",
-        "fingerprint_key",
+        "inheritors",
         "key",
         "layer",
         "message",
@@ -72,6 +72,8 @@ class Finding:
         self.depends_on: tuple[str, ...] = ()
         self.proposal: Proposal | None = None
         self.children: list[str] = []
+        # Engines that would inherit the pin and ran differently before, each as a sentence part.
+        self.inheritors: list[str] = []
         self.key = ""  # the dotted path of the place, for the fingerprint
 
 

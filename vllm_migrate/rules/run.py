@@ -15,6 +15,7 @@ from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.effective.view import Assumptions, View
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
+from vllm_migrate.rules.inherit import Judged, note_inheritors
 from vllm_migrate.rules.judge import judge
 
 
@@ -24,14 +25,6 @@ class Question(NamedTuple):
     source: str
     target: str
     assumptions: Assumptions = Assumptions()
-
-
-class Judged(NamedTuple):
-    """An engine with its two views."""
-
-    engine: Engine
-    source: View
-    target: View
 
 
 class Result:
@@ -126,6 +119,8 @@ class Run:
         result.problems.extend(result.workspace.problems)
         for problem in result.problems:
             self._add(_problem(problem))
+        for finding in self._by_identity.values():
+            note_inheritors(finding, result.engines)
         result.findings = sorted(
             self._by_identity.values(),
             key=lambda f: (f.spot.file.path, f.spot.start, -SEVERITIES.index(f.severity), f.code, f.option),

@@ -1,0 +1,54 @@
+"""`vllm-migrate dialects [ID]`: the frameworks that are recognised, or all about one."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.knowledge.load import load
+
+
+def command(
+    ident: Annotated[str | None, typer.Argument(metavar="[ID]", help="Explain this one.", show_default=False)] = None,
+    output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
+) -> None:
+    """List the frameworks whose files are understood, or explain one."""
+    dialects = sorted(load().dialects, key=lambda d: str(d["id"]))
+    if ident is not None:
+        chosen = [dialect for dialect in dialects if dialect["id"] == ident]
+        if not chosen:
+            raise UsageError(f"no dialect is called {ident!r}", "one of " + ", ".join(str(d["id"]) for d in dialects))
+        print(json.dumps(chosen[0], indent=2) if output_format == "json" else page(chosen[0]))
+        return
+    if output_format == "json":
+        rows = [{k: d[k] for k in ("id", "title", "carrier", "repository", "verified")} for d in dialects]
+        print(json.dumps({"schema": 1, "dialects": rows}, indent=2))
+        return
+    width = max(len(str(dialect["id"])) for dialect in dialects)
+    for dialect in dialects:
+        print(f"{str(dialect['id']).ljust(width)}  {dialect['carrier']:6}  {dialect['title']} ({dialect['repository']})")
+
+
+def page(dialect: dict[str, object]) -> str:
+    """All about one dialect, for people."""
+    out = [f"{dialect['id']}: {dialect['title']}", "", str(dialect["about"]).strip(), ""]
+    out.append(f"repository: {dialect['repository']} (verified: {dialect['verified']})")
+    engines = dialect.get("engines")
+    for engine in engines if isinstance(engines, list) else []:
+        out.append(f"engine: {engine['role']} at {engine.get('root') or 'the top'}")
+    pins = dialect.get("pins")
+    for pin in pins if isinstance(pins, list) else []:
+        if "key" in pin:
+            out.append(f"a setting is written as: {pin['key']}")
+        elif "say" in pin:
+            out.append(f"cannot be set: {pin['say']}")
+    if dialect.get("upgrade"):
+        out.append(f"upgrade: {str(dialect['upgrade']).strip()}")
+    evidence = dialect.get("evidence")
+    for entry in evidence if isinstance(evidence, list) else []:
+        place = entry.get("release") or entry.get("commit") or ""
+        out.append(f"evidence: {place} {entry.get('file', '')} {entry.get('symbol', '')}".rstrip())
+    return "\n".join(out)

@@ -1,0 +1,43 @@
+"""`vllm-migrate explain CODE or OPTION`: a rule's page, or an option's life over all releases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.knowledge.load import load
+
+
+def command(
+    what: Annotated[str, typer.Argument(metavar="CODE|OPTION", help="VM101, prefix-caching-default, swap_space, ...")],
+) -> None:
+    """Say all about a rule (by code or name), or show an option's life as a line of releases."""
+    from vllm_migrate.knowledge.page import rule_page
+
+    knowledge = load()
+    rule = knowledge.rule(what)
+    if rule is not None:
+        print(rule_page(rule))
+        return
+    text = _option(what)
+    if text is None:
+        import difflib
+
+        from vllm_migrate.catalog import store
+
+        names = [str(r["name"]) for r in knowledge.rules] + store.load().all_names("engine")
+        near = difflib.get_close_matches(what, names, n=3)
+        remedy = f"did you mean {', '.join(near)}?" if near else "`vllm-migrate rules` lists the rules"
+        raise UsageError(f"{what!r} is neither a rule nor an option of vLLM", remedy)
+    print(text)
+
+
+def _option(name: str) -> str | None:
+    """An option's life as text; None when no release ever had it."""
+    from vllm_migrate.catalog import store
+    from vllm_migrate.catalog.history import explain_option, render_text
+
+    found = explain_option(store.load(), name)
+    return render_text(found) if found else None

@@ -1,0 +1,102 @@
+"""What a fix run prints: the diff, what it needs, and what no fix can settle."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import Edit, apply_edits
+from vllm_migrate.report.mask import mask
+
+if TYPE_CHECKING:
+    from vllm_migrate.session import FixOutcome
+
+
+def diff(file: File, edits: list[Edit]) -> list[str]:
+    """Unified diff of one file, secrets masked."""
+    before, after = file.source.text, apply_edits(file.source.text, edits)
+    lines = difflib.unified_diff(_lines(before), _lines(after), file.path, file.path, n=3)
+    return [mask(line.rstrip("\r\n")) for line in lines]
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: bool = False) -> str:
+    """The whole output, ending in a newline unless it is empty."""
+    out: list[str] = []
+    outcome = result.outcome
+    for file, edits in outcome.edits.items():
+        if check:
+            out.append(f"would change {file.path}")
+            continue
+        out.extend(_paint(line) if color else line for line in _headed(diff(file, edits)))
+    if not quiet and not check:
+        out.extend(_remarks(result))
+    return "\n".join(out) + "\n" if out else ""
+
+
+def _headed(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.strip("\n") or True]
+
+
+def _paint(line: str) -> str:
+    if line.startswith(("+++", "---")):
+        return f"\x1b[1m{line}\x1b[0m"
+    if line.startswith("+"):
+        return f"\x1b[32m{line}\x1b[0m"
+    if line.startswith("-"):
+        return f"\x1b[31m{line}\x1b[0m"
+    return f"\x1b[36m{line}\x1b[0m" if line.startswith("@@") else line
+
+
+def _remarks(result: FixOutcome) -> list[str]:
+    """After the diff: the release the files now need, the framework's own code, what is left."""
+    outcome = result.outcome
+    out: list[str] = []
+    needs = max((f.proposal.needs for f in outcome.applied if f.proposal and f.proposal.needs), key=_version, default="")
+    if needs:
+        out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
+    for text in dict.fromkeys(_upgrades(result)):
+        out.append(text)
+    if result.skipped:
+        out.append(f"not written, outside the given paths (--follow-parents writes them): {', '.join(result.skipped)}")
+    if result.written:
+        out.append(f"wrote {_files(len(result.written))}, {len(outcome.applied)} findings fixed")
+    elif outcome.edits:
+        out.append(f"would change {_files(len(outcome.edits))}, {len(outcome.applied)} findings; --write writes them")
+    else:
+        out.append("nothing to fix")
+    waiting = [finding for finding, why in outcome.refused if why == "needs --unsafe"]
+    if waiting:
+        out.append(f"{len(waiting)} more with --unsafe, after a review: {_names(f.name for f in waiting)}")
+    refused = [(finding, why) for finding, why in outcome.refused if why != "needs --unsafe"]
+    advice = [f for f in result.findings if f.proposal is None and f.severity != "info"]
+    for finding, why in refused:
+        out.append(f"not fixed: {finding.spot.file.path}: {finding.code} {finding.name}: {why}")
+    for finding in advice:
+        line = finding.spot.file.source.position(finding.spot.start).line
+        out.append(f"no fix: {finding.spot.file.path}:{line}: {finding.code} {finding.name}: {finding.advice or finding.message}")
+    return ["", *out] if outcome.edits else out
+
+
+def _upgrades(result: FixOutcome) -> list[str]:
+    return [
+        str(finding.engine.dialect["upgrade"]).strip()
+        for finding in result.findings
+        if finding.name == "engine-v0-removed" and finding.engine is not None and finding.engine.dialect.get("upgrade")
+    ]
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+def _names(names: object) -> str:
+    return ", ".join(dict.fromkeys(names))  # type: ignore[call-overload]

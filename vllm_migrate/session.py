@@ -1,0 +1,243 @@
+"""One call of `lint` or `fix`, from its options to a report: configuration, releases, files, findings, offers.
+
+What the command line does besides printing. Everything a hook's call imports is light; see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from vllm_migrate.catalog import store
+from vllm_migrate.cli.options import Call
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.effective.view import Assumptions
+from vllm_migrate.errors import UsageError
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.project.walk import Input, walk
+from vllm_migrate.report.model import Report
+from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.run import Question, Result, Run
+from vllm_migrate.settings import Settings
+
+if TYPE_CHECKING:
+    from vllm_migrate.fixes.apply import Fixer, Outcome
+
+SOURCE, TARGET = "0.8.5", "0.18.1"
+
+# Outputs that offer edits to apply: their edits are proved first.
+OFFERING = frozenset(("json", "sarif"))
+
+
+class Releases:
+    """The two releases of a run and why they were chosen."""
+
+    __slots__ = ("notes", "source", "source_why", "target", "target_why")
+
+    def __init__(self) -> None:
+        self.source, self.source_why = SOURCE, "the default"
+        self.target, self.target_why = TARGET, "the default"
+        self.notes: list[str] = []
+
+
+class Session:
+    """What one call works with."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.settings = Settings.of(call)
+        self.catalog = store.load()
+        self.knowledge: Knowledge = load_knowledge()
+        self.paths = call.paths or self.settings.include or ["."]
+        self.inputs = list(walk(self.paths, self.settings.exclude, root=self.settings.root))
+        self.releases = self._releases()
+        self.question = Question(self.releases.source, self.releases.target, self._assumptions())
+
+    def _releases(self) -> Releases:
+        """--from and --to; else the configuration; else what the project pins today; else 0.8.5 and 0.18.1."""
+        out = Releases()
+        source, target = self.settings.source, self.settings.target
+        if source:
+            out.source, out.source_why = self._known(source[0]), source[1]
+        else:
+            self._pinned(out)
+        if target:
+            out.target, out.target_why = self._known(target[0]), target[1]
+        if self.catalog.ordinal(out.source) > self.catalog.ordinal(out.target):
+            raise UsageError(
+                f"--from {out.source} is newer than --to {out.target}", "swap them, or name the release you move to"
+            )
+        return out
+
+    def _known(self, release: str) -> str:
+        try:
+            return self.catalog.canonical(release)
+        except store.UnknownRelease as error:
+            raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
+
+    def _pinned(self, out: Releases) -> None:
+        try:
+            from vllm_migrate.project.versions import choose_source, find_releases
+        except ImportError:
+            return
+
+        pins = find_releases(self.settings.root)
+        pin = choose_source(pins, "vllm")
+        if pin is None:
+            return
+        place = f"{os.path.relpath(pin.path)}:{pin.line}"
+        if not self.catalog.knows(pin.version):
+            out.notes.append(f"{place} pins vllm {pin.version}, which is not in the catalog; compared with {out.source}")
+        elif self.catalog.ordinal(pin.version) <= self.catalog.ordinal(self.settings.target[0] if self.settings.target else TARGET):
+            out.source, out.source_why = self.catalog.canonical(pin.version), f"{place} pins it"
+        else:
+            out.notes.append(f"{place} pins vllm {pin.version}, newer than the target; compared with {out.source}")
+
+    def _assumptions(self) -> Assumptions:
+        engine = self.settings.from_engine
+        gpu = self.settings.gpu
+        if gpu is not None and gpu.lower() not in self.knowledge.gpus:
+            raise UsageError(f"--gpu: {gpu!r} is not known", "one of " + ", ".join(sorted(self.knowledge.gpus)))
+        model, generation = _model_files(self.settings.model_config)
+        return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
+
+    def run(self) -> Result:
+        """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
+        workspace = Workspace([entry.path for entry in self.inputs])
+        run = Run(self.question, self.catalog, self.knowledge, workspace)
+        for entry in sorted(self.inputs, key=lambda entry: not entry.path.endswith((".sh", ".slurm", ".bash"))):
+            self._judge(run, entry, workspace)
+        return run.finish()
+
+    def _judge(self, run: Run, entry: Input, workspace: Workspace) -> None:
+        if entry.stdin:
+            name = self.call.text("stdin_filename") or "stdin.yaml"
+            run.judge_file(name, True, sys.stdin.buffer.read())
+        elif os.path.normpath(entry.path) in workspace.claimed:
+            run.result.files += 1
+        else:
+            run.judge_file(entry.path, entry.named)
+
+    def fixer(self) -> Fixer:
+        from vllm_migrate.fixes.apply import Fixer
+
+        return Fixer(self.question, self.catalog, self.knowledge)
+
+
+def _model_files(folder: str | None) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+    """config.json and generation_config.json of --model-config. An absent generation_config.json sets nothing."""
+    if folder is None:
+        return None, None
+    import json
+
+    if os.path.isfile(folder):
+        folder = os.path.dirname(folder)
+    out: list[dict[str, object] | None] = []
+    for name in ("config.json", "generation_config.json"):
+        try:
+            with open(os.path.join(folder, name), encoding="utf-8") as handle:
+                data = json.load(handle)
+        except FileNotFoundError:
+            if name == "config.json":
+                raise UsageError(f"--model-config: no {name} in {folder}") from None
+            data = {}
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--model-config: {name}: {error}") from None
+        out.append(data if isinstance(data, dict) else {})
+    return out[0], out[1]
+
+
+class LintOutcome:
+    """A lint: the report, the exit code, or the text of an unchanged run (`cached`)."""
+
+    __slots__ = ("cached", "exit_code", "report", "session")
+
+    def __init__(self, session: Session | None, report: Report, exit_code: int, cached: str | None = None) -> None:
+        self.session = session
+        self.report = report
+        self.exit_code = exit_code
+        self.cached = cached
+
+
+def lint(call: Call) -> LintOutcome:
+    """Lint as the call asks."""
+    session = Session(call)
+    result = session.run()
+    report = Report(
+        session.releases.source, session.releases.target, session.releases.source_why, session.releases.target_why
+    )
+    report.files = result.files
+    report.engines = len(result.engines)
+    report.paths = session.paths
+    report.arguments = _arguments(call)
+    report.notes = session.releases.notes
+    report.fail_on = session.settings.fail_on
+    report.rules = session.knowledge.rules
+    report.quiet = call.flag("quiet")
+    report.problems = result.problems
+    _fill(report, session, result, proved=(call.text("output_format") or "text") in OFFERING)
+    if result.files == 0:
+        return LintOutcome(session, report, 3)
+    return LintOutcome(session, report, 1 if report.failing() else 0)
+
+
+def remember(outcome: LintOutcome, text: str) -> None:
+    """Keep the text of a run, to answer an unchanged one."""
+
+
+def _arguments(call: Call) -> list[str]:
+    out: list[str] = []
+    for name, field in (("--from", "source"), ("--to", "target"), ("--from-engine", "from_engine"), ("--gpu", "gpu")):
+        value = call.text(field)
+        if value is not None:
+            out.extend((name, value))
+    return out
+
+
+def _fill(report: Report, session: Session, result: Result, proved: bool) -> None:
+    """Findings that are selected and not suppressed, with what they offer."""
+    kept, suppressed = result.findings, []
+    report.suppressed = suppressed
+    fixer = session.fixer() if any(f.proposal for f in kept) else None
+    for finding in kept:
+        report.add(finding, fixer.offer(finding, proved) if fixer and finding.proposal else None)
+
+
+class FixOutcome:
+    """A fix: what was or would be written, what was refused and why, the exit code."""
+
+    __slots__ = ("exit_code", "files", "findings", "outcome", "released", "skipped", "written")
+
+    def __init__(self, outcome: Outcome, findings: list[Finding], files: int) -> None:
+        self.outcome = outcome
+        self.findings = findings
+        self.files = files
+        self.written: list[str] = []
+        # Files that would change but are parents outside the PATHs, and so are only shown.
+        self.skipped: list[str] = []
+        self.exit_code = 0
+        self.released = ("", "")
+
+
+def fix(call: Call) -> FixOutcome:
+    """Fix as the call asks: plan and prove everything, write it with --write."""
+    from vllm_migrate.fixes.apply import fix_all
+    from vllm_migrate.fixes.write import write_all
+
+    session = Session(call)
+    result = session.run()
+    findings = result.findings
+    outcome = fix_all(findings, session.fixer(), call.flag("unsafe"))
+    out = FixOutcome(outcome, findings, result.files)
+    out.released = (session.releases.source, session.releases.target)
+    own = {file for file in outcome.edits if file.requested or call.flag("follow_parents")}
+    out.skipped = [file.path for file in outcome.edits if file not in own]
+    if result.files == 0:
+        out.exit_code = 3
+    elif call.flag("write") and not call.flag("check"):
+        out.written = write_all({file: edits for file, edits in outcome.edits.items() if file in own})
+    else:
+        out.exit_code = 1 if own else 0
+    return out
