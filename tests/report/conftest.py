@@ -52,8 +52,10 @@ class Maker:
         return Offer(safety, title, [Placed(self.file, Edit(at, at, line + "\n"))], [line], "", needs)
 
 
-def maker(path: str = "conf/base.yaml", text: str = BASE) -> Maker:
-    return Maker(path, text)
+@pytest.fixture
+def maker() -> type[Maker]:
+    """Builds findings on another file: maker(path, text)."""
+    return Maker
 
 
 @pytest.fixture

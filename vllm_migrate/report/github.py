@@ -28,7 +28,7 @@ def render(report: Report) -> str:
 
 def _command(item: Item, root: str) -> str:
     region = item.region
-    properties = {"file": relative(region.path, root), "line": str(region.line)}
+    properties = {"file": clean(relative(region.path, root)), "line": str(region.line)}
     if region.end_line == region.line:
         # GitHub takes columns only where a note begins and ends on one line; its end column is the last one marked.
         properties["col"] = str(region.column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.report.layout import clean
+from vllm_migrate.rules.finding import SEVERITIES
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Counts, Report
@@ -87,12 +88,8 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     if counts.review:
         out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "the same, with those to review"))
     if counts.total:
-        code = report.sorted_entries()[0].finding.code
-        for entry in report.entries:
-            if entry.finding.severity == "error":
-                code = entry.finding.code
-                break
-        out.append((f"vllm-migrate explain {code}", "says all about a rule"))
+        gravest = max((entry.finding for entry in report.sorted_entries()), key=lambda f: SEVERITIES.index(f.severity))
+        out.append((f"vllm-migrate explain {gravest.code}", "says all about a rule"))
     return out
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from vllm_migrate.report.fingerprint import of_item, relative
 from vllm_migrate.report.items import Change, Item, Region, items_of
+from vllm_migrate.report.mask import HIDDEN
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
@@ -57,7 +58,7 @@ def _invocation(report: Report) -> Object:
         out["toolExecutionNotifications"] = [
             {
                 "level": "warning",
-                "message": {"text": problem.message},
+                "message": {"text": _plain(problem.message)},
                 "descriptor": {"id": problem.reason},
                 "locations": [
                     _location(Region(problem.path, max(1, problem.line), 1, max(1, problem.line), 1), report.root)
@@ -109,7 +110,7 @@ def _result(item: Item, rules: _Rules, root: str) -> Object:
         "ruleIndex": rules.index(item),
         "level": LEVELS[item.severity],
         "message": {"text": message(item)},
-        "locations": [_location(item.region, root)],
+        "locations": [_place(item, root)],
         "partialFingerprints": {FINGERPRINT: of_item(item, root)},
     }
     if item.children:
@@ -132,14 +133,31 @@ def _result(item: Item, rules: _Rules, root: str) -> Object:
 
 def message(item: Item) -> str:
     """What happens, why it matters and what to do, as one text."""
-    parts = [item.message + ".", f"Why: {item.why}." if item.why else ""]
+    parts = [f"{item.message}.", f"Why: {item.why}." if item.why else ""]
     if item.fix != "none":
         parts.append(f"Fix ({item.fix}): {item.title}.")
     elif item.advice:
         parts.append(f"Advice: {item.advice}.")
     if item.depends_on:
         parts.append(f"Depends on: {'; '.join(item.depends_on)}.")
-    return " ".join(part.replace("..", ".") for part in parts if part)
+    return _plain(" ".join(part for part in parts if part))
+
+
+def _plain(text: str) -> str:
+    """Text without what SARIF gives a meaning: links `[text](where)` and placeholders `{0}`."""
+    if "](" in text:
+        text = text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    for digit in "0123456789":
+        text = text.replace(f"{{{digit}}}", f"{{{{{digit}}}}}")
+    return text
+
+
+def _place(item: Item, root: str) -> Object:
+    region = _region(item.region)
+    line, start, end = item.source_line()
+    if end > start and item.region.end_line == item.region.line and HIDDEN not in line:
+        region["snippet"] = {"text": line[start:end]}
+    return {"physicalLocation": {"artifactLocation": artifact(item.path, root), "region": region}}
 
 
 def _location(region: Region, root: str) -> Object:

@@ -1,0 +1,181 @@
+"""The page for people: what must be on it, at any width."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from vllm_migrate.documents.interface import Edit
+from vllm_migrate.fixes.offer import Offer, Placed
+from vllm_migrate.report.formats import render
+from vllm_migrate.report.layout import cells
+from vllm_migrate.report.model import Report
+
+PAGE = """\
+vLLM 0.8.5 (uv.lock:12 pins vllm==0.8.5) -> 0.18.1 (the default)
+
+conf/base.yaml:4:1: error VM101 prefix-caching-default
+  prefix caching is on by default at 0.18.1; 0.8.5 on V0 ran with it off
+  4 | vllm_config:
+    | ^^^^^^^^^^^
+  why: cached blocks keep keys and values of the old policy
+  write: pin prefix caching off, as 0.8.5 ran (review: needs --unsafe)
+       +     no-enable-prefix-caching: true
+  depends on: the model's generation_config.json, which may set top_p
+              the GPU (memory)
+  settle it: write that sampling parameter out, or pass --model-config FOLDER of
+             the model; or pass --gpu NAME
+
+conf/base.yaml:4:1: error VM401 logprobs-semantics
+  logprobs returned by vLLM 0.18.1 are those of the raw model; 0.8.5 returned
+  them after temperature
+  why: your old_logprobs come from the rollout: at a temperature other than 1,
+       or with top_p, top_k, min_p or penalties, they are no longer the
+       log-probabilities of the distribution that was sampled
+  write: pin logprobs_mode (safe; needs vLLM >= 0.10.0)
+       +     logprobs-mode: processed_logprobs
+  concerns: conf/code.yaml, conf/math.yaml
+
+conf/base.yaml:7:5: warning VM203 multi-step
+  vLLM 0.18.1 refuses num-scheduler-steps
+  7 |     num-scheduler-steps: 1   # 多步
+    |     ^^^^^^^^^^^^^^^^^^^
+  why: the server does not start
+  advice: drop num-scheduler-steps
+
+conf/base.yaml:8:2: info VM302 bool-cli-value
+  an odd value
+  8 |     enable-chunked-prefill: ""
+    |     ^^^^^^^^^^^^^^^^^^^^^^
+  not fixed: it stands under a YAML anchor that other settings share
+
+conf/z.yaml:3:7: warning VM903 does-not-parse
+  a tab is no indentation
+
+Found 2 errors, 2 warnings, 1 info in 14 files (1 suppressed).
+Fixes: 1 safe, 1 to review (--unsafe); 3 findings have advice only.
+
+  vllm-migrate fix conf           shows the diff; --write writes it
+  vllm-migrate fix --unsafe conf  the same, with those to review
+  vllm-migrate explain VM101      says all about a rule
+"""
+
+ANSI = re.compile(r"\x1b\[[\d;]*m")
+
+
+def test_the_page(report: Report) -> None:
+    assert render("text", report, width=80) == PAGE
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140, 300])
+def test_it_fits_and_colour_changes_nothing_else(report: Report, width: int) -> None:
+    plain = render("text", report, width=width)
+    assert ANSI.sub("", render("text", report, color=True, width=width)) == plain
+    assert "\x1b" not in plain
+    for line in plain.splitlines():
+        whole = line.startswith("conf/") or "vllm-migrate" in line or " " not in line.strip()
+        assert whole or cells(line) <= width
+
+
+def test_no_findings(empty: Report) -> None:
+    assert render("text", empty).endswith("(the default)\n\nNothing to report in 1 file.\n")
+    empty.engines, empty.files = 0, 3
+    assert "No vLLM engine was recognised in 3 files" in render("text", empty)
+
+
+def test_quiet_leaves_the_summary_out(report: Report) -> None:
+    report.quiet = True
+    for name in ("text", "concise", "github", "statistics"):
+        assert "Found" not in render(name, report)
+
+
+def test_notes_are_said(report: Report) -> None:
+    report.notes.append("PyYAML has no C parser here")
+    assert "\nnote: PyYAML has no C parser here\n" in render("text", report)
+
+
+def test_the_next_command_repeats_the_call(report: Report) -> None:
+    report.paths, report.arguments = ["my conf", "a.yaml"], ["--from", "0.8.5"]
+    assert "vllm-migrate fix --from 0.8.5 'my conf' a.yaml" in render("text", report, width=140)
+
+
+def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Report) -> None:
+    parent = maker("conf/parent.yaml").file
+    parent.requested = False
+    empty.add(make.finding("vllm_config"), Offer("safe", "pin it", [Placed(parent, Edit(0, 0, "a: 1\n"))], ["a: 1"]))
+    assert "write: pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("text", empty)
+
+
+def test_many_children_and_lines_are_counted(make: Any, empty: Report) -> None:
+    finding = make.finding("vllm_config", children=[f"c{i}.yaml" for i in range(9)])
+    lines = [f"a{i}: 1" for i in range(30)]
+    empty.add(finding, Offer("safe", "pin it", [], lines))
+    out = render("text", empty)
+    assert "c0.yaml, c1.yaml, c2.yaml, c3.yaml, c4.yaml and 4 more" in out
+    assert "a11: 1" in out and "a12: 1" not in out and "18 lines more" in out
+
+
+def test_a_file_cannot_paint_the_terminal(maker: Any, empty: Report) -> None:
+    make = maker("conf/\x1b[31m.yaml", "k: \x1b[2J\n")
+    empty.add(make.finding("k", message="bad \x1b]0;title\x07 value"))
+    for name in ("text", "concise", "github", "markdown", "html", "junit"):
+        assert "\x1b" not in render(name, empty)
+
+
+def test_concise_is_one_line_a_finding(report: Report) -> None:
+    lines = render("concise", report).splitlines()
+    assert lines[0].startswith("vLLM 0.8.5")
+    assert lines[2].startswith("conf/base.yaml:4:1: error VM401 logprobs-semantics [*]: logprobs returned by vLLM")
+    assert lines[1].startswith("conf/base.yaml:4:1: error VM101 prefix-caching-default [?]: ")
+    assert len(lines) == 8
+
+
+def test_statistics_count_by_rule(report: Report, make: Any) -> None:
+    report.add(make.finding("actor", severity="info"), make.insertion("actor", "x: 1"))
+    lines = render("statistics", report).splitlines()
+    assert lines[2].split() == ["2", "VM401", "error", "logprobs-semantics", "2", "safe"]
+    assert [line.split()[1] for line in lines[3:7]] == ["VM101", "VM203", "VM903", "VM302"]
+
+
+HEAVY = (
+    "json",
+    "re",
+    "rich",
+    "dataclasses",
+    "pydantic",
+    "typer",
+    "hashlib",
+    "textwrap",
+    "shlex",
+    "inspect",
+    "unicodedata",
+)
+
+
+@pytest.mark.parametrize("name", ["text", "concise", "statistics"])
+def test_the_quick_path_stays_light(name: str) -> None:
+    """Prints a finding in a bare interpreter and looks at what was loaded."""
+    code = f"""
+import sys
+from vllm_migrate.dialects.model import Spot
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import Source
+from vllm_migrate.fixes.offer import Offer
+from vllm_migrate.rules.finding import Finding
+before = set(sys.modules)
+from vllm_migrate.report.formats import render
+from vllm_migrate.report.model import Report
+report = Report("0.8.5", "0.18.1")
+file = File.bare(Source("a.yaml", b"use_v1: false", "use_v1: false", False, chr(10)))
+finding = Finding("VM401", "logprobs-semantics", "error", "semantic", "logprobs: the tokens are raw", Spot(file, 0, 6))
+report.add(finding, Offer("safe", "pin it", [], ["logprobs-mode: processed_logprobs"]))
+assert "VM401" in render({name!r}, report, color=True)
+print(*sorted(set(sys.modules) - before))
+"""
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not set(out) & set(HEAVY)
+    assert all(module.startswith("vllm_migrate.") or module == "vllm_migrate" for module in out), out
