@@ -12,34 +12,52 @@ import json
 import os
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
 
 from . import intervals
 from .extract import release as reader
 from .store import DATA
 
 
-def build(sources: str, releases: list[str], out: str) -> list[str]:
+def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[str]:
     """Extract every release below `sources` and write catalog.json and details.json. Returns what was not read."""
     origins = _origins(sources)
-    plain: list[intervals.Sections] = []
-    docs: list[intervals.Sections] = []
-    trees: dict[str, dict[str, Any]] = {}
+    read: list[Read] = []
     gaps: list[str] = []
-    for release in releases:
+    with ProcessPoolExecutor(jobs) as pool:
         begin = time.monotonic()
-        found = reader.extract(os.path.join(sources, release))
-        plain.append({s: _short(options) for s, options in found.sections.items()})
-        docs.append({s: reader.docs(options) for s, options in found.sections.items()})
-        trees[release] = {**origins.get(release, {}), "tree_sha256": found.digest}
-        gaps += [f"{release}: {gap}" for gap in found.gaps]
-        print(f"{release}: {time.monotonic() - begin:.1f} s", file=sys.stderr)
-    write(out, releases, plain, docs, trees)
+        for release, one in zip(
+            releases, pool.map(read_tree, [os.path.join(sources, r) for r in releases]), strict=True
+        ):
+            read.append(one)
+            gaps += [f"{release}: {gap}" for gap in one.gaps]
+            print(f"{release} ({len(read)}/{len(releases)}, {time.monotonic() - begin:.0f} s)", file=sys.stderr)
+    trees = {r: {**origins.get(r, {}), "tree_sha256": one.digest} for r, one in zip(releases, read, strict=True)}
+    write(out, releases, [one.plain for one in read], [one.details for one in read], trees)
     return gaps
 
 
-def _short(section: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {name: intervals.shorten(facts) for name, facts in reader.plain(section).items()}
+class Read(NamedTuple):
+    """One release as it goes into the files."""
+
+    plain: intervals.Sections
+    details: intervals.Sections
+    gaps: list[str]
+    digest: str
+
+
+def read_tree(root: str, progress: Callable[[str], None] | None = None) -> Read:
+    """Extract one source tree: facts, and documentation with late resolution."""
+    found = reader.extract(root, progress)
+    plain = {
+        section: {name: intervals.shorten(facts) for name, facts in reader.plain(options).items()}
+        for section, options in found.sections.items()
+    }
+    details: intervals.Sections = {s: reader.docs(options) for s, options in found.sections.items()}
+    details["late"] = found.late
+    return Read(plain, details, found.gaps, found.digest)
 
 
 def _origins(sources: str) -> dict[str, dict[str, Any]]:
@@ -58,7 +76,7 @@ def write(
     docs: list[intervals.Sections],
     origins: dict[str, dict[str, Any]],
 ) -> None:
-    """Write catalog.json (hot) and details.json (documentation, origins) below `out`."""
+    """Write catalog.json (hot) and details.json (documentation, late resolution, origins) below `out`."""
     pool = intervals.Pool()
     sections = intervals.merge(plain, pool)
     body = intervals.dump({}, sections, "facts", pool.values)
@@ -82,13 +100,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sources", required=True, help="folder with one unpacked source tree per release")
     parser.add_argument("--out", default=DATA, help="folder to write to (default: the package's data)")
     parser.add_argument("--release", action="append", help="only these releases (default: every folder)")
+    parser.add_argument("--jobs", type=int, default=1, help="source trees read at once (default: 1)")
     options = parser.parse_args(argv)
     from packaging.version import Version
 
     found = options.release or [
         name for name in os.listdir(options.sources) if os.path.isdir(os.path.join(options.sources, name, "vllm"))
     ]
-    gaps = build(options.sources, sorted(found, key=Version), options.out)
+    gaps = build(options.sources, sorted(found, key=Version), options.out, options.jobs)
     for gap in gaps:
         print(f"not followed: {gap}", file=sys.stderr)
     return 1 if gaps else 0

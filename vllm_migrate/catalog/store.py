@@ -167,14 +167,14 @@ class Catalog:
     """All releases. Positions and intervals count releases in order of version."""
 
     def __init__(self, data: dict[str, Any], added: dict[str, dict[str, Any]] | None = None) -> None:
-        self._shipped: tuple[str, ...] = tuple(data["releases"])
+        self.shipped: tuple[str, ...] = tuple(data["releases"])
         self.version: str = data["version"]
         self._sections: dict[str, dict[str, list[list[int]]]] = data["sections"]
         self._facts: list[dict[str, Any]] = data["facts"]
-        self._added = added or {}
-        self.releases: tuple[str, ...] = _ordered(self._shipped, self._added)
+        self.added = added or {}
+        self.releases: tuple[str, ...] = _ordered(self.shipped, self.added)
         self._position = {release: i for i, release in enumerate(self.releases)}
-        self._shipped_position = {release: i for i, release in enumerate(self._shipped)}
+        self._shipped_position = {release: i for i, release in enumerate(self.shipped)}
         self._names: dict[tuple[str, str], frozenset[str]] = {}
         self._flags: dict[str, FlagTable] = {}
         self._renames: list[Rename] | None = None
@@ -203,13 +203,13 @@ class Catalog:
 
     def is_added(self, release: str) -> bool:
         """True for a release the user added to the shipped catalog."""
-        return self.canonical(release) in self._added
+        return self.canonical(release) in self.added
 
     # -- options ---------------------------------------------------------------------------------
 
     def _raw(self, section: str, name: str, release: str) -> dict[str, Any] | None:
-        if release in self._added:
-            found: dict[str, Any] | None = self._added[release]["sections"].get(section, {}).get(name)
+        if release in self.added:
+            found: dict[str, Any] | None = self.added[release]["sections"].get(section, {}).get(name)
             return found
         position = self._shipped_position[release]
         for since, until, fact in self._sections.get(section, {}).get(name, ()):
@@ -227,8 +227,8 @@ class Catalog:
         release = self.canonical(release)
         key = (section, release)
         if key not in self._names:
-            if release in self._added:
-                self._names[key] = frozenset(self._added[release]["sections"].get(section, ()))
+            if release in self.added:
+                self._names[key] = frozenset(self.added[release]["sections"].get(section, ()))
             else:
                 position = self._shipped_position[release]
                 self._names[key] = frozenset(
@@ -241,7 +241,7 @@ class Catalog:
     def all_names(self, section: str) -> list[str]:
         """Names a section ever had, in order."""
         found = set(self._sections.get(section, ()))
-        for added in self._added.values():
+        for added in self.added.values():
             found.update(added["sections"].get(section, ()))
         return sorted(found)
 
@@ -265,7 +265,7 @@ class Catalog:
         return [s for s in SECTIONS if name in self._sections.get(s, ()) or self._in_added(s, name)]
 
     def _in_added(self, section: str, name: str) -> bool:
-        return any(name in added["sections"].get(section, ()) for added in self._added.values())
+        return any(name in added["sections"].get(section, ()) for added in self.added.values())
 
     # -- flags -----------------------------------------------------------------------------------
 

@@ -216,13 +216,18 @@ class ClassValue:
             docs = attribute_docs(cls.node)
             for name, node in cls.annotations.items():
                 text = ast.unparse(node.annotation).strip("'\"")
-                if "ClassVar" in text or text == "KW_ONLY" or name == "model_config":
+                if "ClassVar" in text or text == "KW_ONLY":
+                    continue
+                if name == "model_config" and self._is_model():
                     continue
                 if text.startswith(("InitVar", "dataclasses.InitVar")) and not init_vars:
                     found.pop(name, None)
                     continue
                 found[name] = self._field(name, node, cls, scope, docs.get(name, ""))
         return list(found.values())
+
+    def _is_model(self) -> bool:
+        return any(name.rpartition(".")[2] == "BaseModel" for name in self.external_bases())
 
     def _field(self, name: str, node: ast.AnnAssign, cls: ClassValue, scope: Scope, doc: str) -> Field:
         field = Field(name, cls, node)

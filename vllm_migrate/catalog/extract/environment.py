@@ -139,9 +139,12 @@ def _reads(module: Module) -> Iterator[tuple[str, ast.expr | None, bool]]:
             callee = ast.unparse(node.func)
             if callee in ("os.getenv", "os.environ.get", "getenv", "environ.get") and node.args:
                 yield _text(node.args[0]), node.args[1] if len(node.args) > 1 else None, True
-        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("os.environ", "environ"):
-            if not isinstance(node.ctx, ast.Store):
-                yield _text(node.slice), None, False
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is_environ(node.value):
+            yield _text(node.slice), None, False
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return ast.unparse(node) in ("os.environ", "environ")
 
 
 def _text(node: ast.expr) -> str:

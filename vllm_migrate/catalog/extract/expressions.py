@@ -357,7 +357,6 @@ def _walrus(it: Interpreter, node: ast.NamedExpr, scope: Scope) -> Any:
 
 
 def _call(it: Interpreter, node: ast.Call, scope: Scope) -> Any:
-    text = ast.unparse(node)
     if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
         return Super(scope)
     callee = it.evaluate(node.func, scope)
@@ -374,8 +373,8 @@ def _call(it: Interpreter, node: ast.Call, scope: Scope) -> Any:
         elif isinstance(value, dict):
             kwargs.update(value)
         else:
-            raise Undecidable(text)
-    return it.apply(callee, args, kwargs, text)
+            raise Undecidable(ast.unparse(node))
+    return it.apply(callee, args, kwargs, node)
 
 
 class Super:

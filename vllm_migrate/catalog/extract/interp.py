@@ -303,14 +303,14 @@ class Interpreter:
             raise ProgramError(TypeError(f"{function.name}: unexpected {sorted(rest)}"))
         scope.vars.update(values)
 
-    def apply(self, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any], text: str) -> Any:
+    def apply(self, callee: Any, args: tuple[Any, ...], kwargs: dict[str, Any], text: str | ast.expr) -> Any:
         """Call a value. Outside functions give Unknown; builtins raise ProgramError as they would."""
         if isinstance(callee, Unknown | External):
-            return Unknown(text)
+            return Unknown(text if isinstance(text, str) else ast.unparse(text))
         if isinstance(callee, Function | ClassValue):
             return callee(*args, **kwargs)
         if not callable(callee):
-            raise Undecidable(text)
+            raise Undecidable(text if isinstance(text, str) else ast.unparse(text))
         try:
             return callee(*args, **kwargs)
         except (Undecidable, ProgramError):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import cli, environment, options
+from . import cli, environment, options, resolution, routes, surface
 from .interp import Interpreter
 from .options import Section
 from .source import SourceTree
@@ -15,10 +15,11 @@ from .source import SourceTree
 class Extracted:
     """What one source tree yields: sections of facts, and what could not be followed."""
 
-    __slots__ = ("digest", "gaps", "sections")
+    __slots__ = ("digest", "gaps", "late", "sections")
 
-    def __init__(self, sections: dict[str, Section], gaps: list[str], digest: str) -> None:
+    def __init__(self, sections: dict[str, Section], late: resolution.Rules, gaps: list[str], digest: str) -> None:
         self.sections = sections
+        self.late = late
         self.gaps = gaps
         self.digest = digest
 
@@ -42,7 +43,8 @@ def extract(root: str, progress: Callable[[str], None] | None = None) -> Extract
     tell("env")
     sections["env"] = environment.declared(it)
     sections["env_other"] = environment.elsewhere(it, sections["env"])
-    return Extracted(sections, it.gaps, tree.digest())
+    tell("late")
+    return Extracted(sections, resolution.late(it), it.gaps, tree.digest())
 
 
 _READERS: dict[str, Callable[[Interpreter], Section]] = {
@@ -50,6 +52,9 @@ _READERS: dict[str, Callable[[Interpreter], Section]] = {
     "llm": options.llm,
     "sampling": options.sampling,
     "config": options.config,
+    "request": surface.requests,
+    "route": routes.server,
+    "api": surface.api,
 }
 
 

@@ -279,7 +279,7 @@ def _environment() -> dict[str, Any]:
         "os.path.expanduser": _host("os.path.expanduser", lambda path: path),
         "os.path.basename": _host("os.path.basename", os.path.basename),
         "os.path.dirname": _host("os.path.dirname", os.path.dirname),
-        "sys.argv": ["vllm", "serve", "--help"],  # so that flags keep their documentation
+        "sys.argv": ["vllm", "--help"],  # "--help" makes flags keep their documentation
         "sys.maxsize": 2**63 - 1,
     }
 
