@@ -41,11 +41,15 @@ class Trouble(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """All that reaches one engine at one release. values by option; `named` the option each written setting names there."""
+    """All that reaches one engine at one release. values by option; `named`: what each written setting names there.
+
+    depends: what decides which of several transports carries the settings; empty when it is known.
+    """
 
     values: dict[str, Arrived]
     troubles: list[Trouble]
     named: dict[int, str]
+    depends: tuple[str, ...] = ()
 
 
 class ReleaseEnv(DialectEnv):
@@ -69,7 +73,14 @@ def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
         _one(engine, transport, catalog, release)
         for transport in candidates(engine.dialect, env)
     ]
-    return results[0] if len(results) == 1 else _agree(results)
+    return results[0] if len(results) == 1 else _agree(results)._replace(depends=_undecided(engine.dialect, env))
+
+
+def _undecided(profile: dict[str, object], env: DialectEnv) -> tuple[str, ...]:
+    """What the choice among a dialect's transports depends on."""
+    transports = profile.get("transport")
+    tests = [evaluate(t.get("when", True), env) for t in (transports if isinstance(transports, list) else [])]
+    return tuple(dict.fromkeys(reason for test in tests if isinstance(test, Unsure) for reason in test.reasons))
 
 
 def candidates(profile: dict[str, object], env: DialectEnv) -> list[dict[str, object]]:
@@ -293,14 +304,18 @@ def _agree(results: list[Delivery]) -> Delivery:
             values[option] = first._replace(value=Unsure((f"how {option} travels to the engine",)))
     troubles: list[Trouble] = []
     for trouble in (t for result in results for t in result.troubles):
-        if any(t.written is trouble.written for t in troubles):
+        if any(_alike(t, trouble) for t in troubles):
             continue
-        everywhere = all(any(t.written is trouble.written for t in r.troubles) for r in results)
+        everywhere = all(any(_alike(t, trouble) for t in r.troubles) for r in results)
         troubles.append(trouble._replace(certain=everywhere))
     named: dict[int, str] = {}
     for result in reversed(results):
         named.update(result.named)
     return Delivery(values, troubles, named)
+
+
+def _alike(left: Trouble, right: Trouble) -> bool:
+    return left.written is right.written and left.kind == right.kind
 
 
 def _equal(left: object, right: object) -> bool:

@@ -162,6 +162,8 @@ class View:
 
     def call(self, function: str, args: list[object]) -> object:
         option = str(args[0]) if args else ""
+        if function == "known":
+            return not isinstance(args[0], Unsure)
         if function == "set":
             return self._is_set(option)
         if function == "written":

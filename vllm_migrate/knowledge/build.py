@@ -85,10 +85,6 @@ def compile_all(folder: Path) -> dict[str, object]:
         predicates[str(name)] = compile_expr(text, predicates)
     convert: Callable[[object], object] = lambda node: _compile(node, predicates)  # noqa: E731
     rules = [convert({k: v for k, v in rule.items() if k not in LEFT_OUT}) for rule in read_rules(folder)]
-    claims = sorted({o for rule in rules if isinstance(rule, dict) for o in rule.get("options", ())})
-    for rule in rules:
-        if isinstance(rule, dict) and rule.get("each") == "setting" and not rule.get("options"):
-            rule["claimed"] = claims
     effective: dict[str, object] = {}
     for path in sorted((folder / "effective").glob("*.yaml")):
         entries = read_yaml(path)
@@ -115,7 +111,9 @@ def _compile(node: object, predicates: dict[str, object], key: str = "") -> obje
 
 
 def _word(key: object) -> str:
-    return {True: "true", False: "false", None: "none"}.get(key, str(key)) if not isinstance(key, str) else key
+    if isinstance(key, str):
+        return key
+    return "none" if key is None else str(key).lower() if isinstance(key, bool) else str(key)
 
 
 def render(folder: Path) -> str:

@@ -72,6 +72,7 @@ class Action(Model):
     to_of: str | None = None
     drop: str | None = None
     respell: bool = False
+    rename: bool = False  # the setting at hand under the name that the catalog's renames give, with its value
     core: bool = False  # edit the evidence of the old engine
     when: Condition = True
 
@@ -126,7 +127,8 @@ class Rule(Model):
     layer: Layer
     severity: Severity
     each: Literal["engine", "setting", "given", "document"] = "engine"
-    options: list[str] = []  # the settings an `each: setting` rule speaks of; empty: any that no other rule claims
+    options: list[str] = []  # the settings that a rule for each setting or given speaks of; empty: all
+    derived: bool = False  # follows from the catalog alone: speaks only of settings that no other rule spoke of
     when: Condition
     severity_when: list[SeverityCase] = []
     option: str = ""

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.deliver import Trouble
-from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
+from vllm_migrate.rules.setting import Setting, first_trouble
 
 
 class Case:
     """The environment of a rule's conditions: both views of an engine, and the setting at hand if there is one.
 
     from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
-    setting.key, .option, .value: the setting at hand; .before, .after: its option's effective values; .trouble, .was: what became of it at the target and at
-    the source (dropped, refused kinds unknown, ambiguous, value, choice, missing; "" when it arrives).
+    setting.key, .option, .value: the setting at hand, an option or an environment variable; .before, .after: its
+    option's effective values; .trouble, .was: what became of it at the target and at the source (dropped, refused kinds unknown,
+    ambiguous, value, choice, missing; "" when it arrives); .existed, .exists: whether the source, the target has the
+    option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when none) and
+    same, inverted or deleted; .deprecated: what the target says of it ("" when nothing); .switched: whether the key
+    names another option at the target.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
+    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x).
     """
 
-    def __init__(self, source: View, target: View, written: Written | None = None) -> None:
+    def __init__(self, source: View, target: View, setting: Setting | None = None) -> None:
         self.source = source
         self.target = target
-        self.written = written
+        self.setting = setting
+
+    @property
+    def written(self) -> Written | None:
+        return self.setting.written if self.setting is not None else None
 
     def name(self, dotted: str) -> object:
         head, _, rest = dotted.partition(".")
@@ -35,7 +42,8 @@ class Case:
         if head == "to":
             return self.target.release if rest == "release" else self.target.name(rest)
         if head == "setting":
-            return self._setting(rest)
+            assert self.setting is not None, "setting.* is for rules with each: setting or given"
+            return self.setting.fact(rest)
         return self.target.name(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
@@ -45,14 +53,10 @@ class Case:
             return ordinal(self.source.release) < at <= ordinal(self.target.release)
         if function == "written":
             return self._is_written(str(args[0]))
-        if function == "from_set":
-            return self.source.call("set", args)
-        if function in ("from_exists", "from_since", "from_key"):
+        if function in ("from_set", "from_exists", "from_since", "from_key"):
             return self.source.call(function[5:], args)
         if function == "effective":
             return self.target.name(str(args[0]))
-        if function == "known":
-            return not isinstance(args[0], Unsure)
         return self.target.call(function, args)
 
     def _is_written(self, option: str) -> object:
@@ -76,96 +80,48 @@ class Case:
                 found = written
         return found
 
-    def _setting(self, name: str) -> object:
-        written = self.written
-        assert written is not None, "setting.* is for rules with each: setting"
-        if name == "key":
-            return written.key
-        if name == "option":
-            return self.option_of(written)
-        if name == "value":
-            return Unsure((f"the value of {written.key}",)) if _undecided(written) else written.value
-        if name == "trouble":
-            return _kind(self.trouble(self.target, written))
-        if name == "was":
-            return _kind(self.trouble(self.source, written))
-        if name == "before":
-            return self.source.name(self.option_of(written))
-        if name == "after":
-            return self.target.name(self.option_of(written))
-        if name == "existed":
-            return _exists(self.source.catalog, self.option_of(written), self.source.release)
-        if name == "exists":
-            return _exists(self.target.catalog, self.option_of(written), self.target.release)
-        raise KeyError(name)
-
     def option_of(self, written: Written) -> str:
-        source, target = self.source.delivery.named, self.target.delivery.named
-        found = source.get(written.number) or target.get(written.number)
-        if found:
-            return found
-        trouble = self.trouble(self.source, written) or self.trouble(self.target, written)
-        return trouble.option if trouble else written.key.replace("-", "_")
-
-    @staticmethod
-    def trouble(view: View, written: Written) -> Trouble | None:
-        for trouble in view.delivery.troubles:
-            if trouble.written is written:
-                return trouble
-        return None
-
-
-def _undecided(written: Written) -> bool:
-    from vllm_migrate.documents.interface import Unknown
-
-    return isinstance(written.value, Unknown)
-
-
-def _kind(trouble: Trouble | None) -> str:
-    return trouble.kind if trouble else ""
-
-
-def _exists(catalog: Catalog, option: str, release: str) -> bool:
-    return option in catalog.names("engine", release) or option in destinations(catalog, release)
+        return Setting(self.source, self.target, written).option
 
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
-    """Every finding of every rule on one engine."""
+    """Every finding of every rule on one engine. Derived rules come last, and say nothing of what others spoke of."""
+    cases = [Case(source, target, Setting(source, target, written)) for written in engine.options]
     out: list[Finding] = []
-    for rule in knowledge.rules:
-        each = rule.get("each", "engine")
-        if each == "engine":
-            out.extend(_apply(rule, Case(source, target)))
-        elif each == "setting":
-            for written in engine.options:
-                case = Case(source, target, written)
-                if _concerns(rule, case, written):
-                    out.extend(_apply(rule, case))
-        elif each == "given":
-            out.extend(_given(rule, engine, source, target))
+    said: set[tuple[str, int]] = set()
+    for derived in (False, True):
+        for rule in knowledge.rules:
+            if bool(rule.get("derived")) is not derived:
+                continue
+            for finding in _findings(rule, cases, engine, source, target):
+                place = (finding.spot.file.path, finding.spot.start)
+                if not (derived and place in said):
+                    out.append(finding)
+                    said.add(place)
     return out
+
+
+def _findings(rule: Record, cases: list[Case], engine: Engine, source: View, target: View) -> Iterator[Finding]:
+    each = rule.get("each", "engine")
+    if each == "engine":
+        yield from _apply(rule, Case(source, target))
+    elif each == "setting":
+        options = rule.get("options")
+        for case in cases:
+            if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
+                yield from _apply(rule, case)
+    elif each == "given":
+        yield from _given(rule, engine, source, target)
 
 
 def _given(rule: Record, engine: Engine, source: View, target: View) -> Iterator[Finding]:
     """Rules about environment variables and the like: one finding for each that is written."""
     options = rule.get("options")
-    for name in options if isinstance(options, list) else []:
+    names = options if isinstance(options, list) else [name for name in engine.given if name.startswith("env.")]
+    for name in names:
         given = engine.given.get(name)
         if given is not None and given.written is not None:
-            yield from _apply(rule, Case(source, target, given.written))
-
-
-def _concerns(rule: Record, case: Case, written: Written) -> bool:
-    option = case.option_of(written)
-    options = rule.get("options")
-    if isinstance(options, list):
-        return option in options
-    claimed = rule.get("claimed")
-    return not (isinstance(claimed, list) and option in claimed and rule.get("when") is not None and _derived(rule))
-
-
-def _derived(rule: Record) -> bool:
-    return bool(rule.get("claimed"))
+            yield from _apply(rule, Case(source, target, Setting(source, target, given.written)))
 
 
 def _apply(rule: Record, case: Case) -> Iterator[Finding]:
@@ -173,11 +129,14 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     if test is False or (not isinstance(test, Unsure) and not test):
         return
     reasons = test.reasons if isinstance(test, Unsure) else ()
-    severity = _severity(rule, case, bool(reasons))
+    severity, more = _severity(rule, case)
+    reasons = tuple(dict.fromkeys((*reasons, *more)))
+    if reasons and severity == "error":
+        severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, case)
     finding = Finding(str(rule["code"]), str(rule["name"]), severity, str(rule["layer"]), "", spot, case.target.engine)
     finding.key = key
-    finding.option = str(rule.get("option", "")) or (case.option_of(case.written) if case.written else "")
+    finding.option = str(rule.get("option", "")) or (case.setting.option if case.setting else "")
     finding.old = _side(rule, "old", case, case.source, finding.option)
     finding.new = _side(rule, "new", case, case.target, finding.option)
     finding.depends_on = reasons
@@ -188,17 +147,20 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     yield finding
 
 
-def _severity(rule: Record, case: Case, depends: bool) -> str:
-    """The rule's severity; a case that holds replaces it; what depends on the unseen is never an error."""
-    severity = str(rule["severity"])
+def _severity(rule: Record, case: Case) -> tuple[str, tuple[str, ...]]:
+    """The rule's severity, or that of the first case that holds, and what cases that may hold depend on.
+
+    A rule with `joint_depends: false` does not depend on what only its severity depends on.
+    """
     cases = rule.get("severity_when")
+    reasons: list[str] = []
     for entry in cases if isinstance(cases, list) else []:
-        if evaluate(entry["when"], case) is True:
-            severity = str(entry["severity"])
-            break
-    if depends and severity == "error":
-        severity = SEVERITIES[1]
-    return severity
+        test = evaluate(entry["when"], case)
+        if isinstance(test, Unsure):
+            reasons.extend(test.reasons)
+        elif test:
+            return str(entry["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
+    return str(rule["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
 
 
 def _where(rule: Record, case: Case) -> tuple[Spot, str]:
@@ -221,7 +183,7 @@ def _side(rule: Record, side: str, case: Case, view: View, option: str) -> objec
         return rule[side]
     if f"{side}_of" in rule:
         value = evaluate(rule[f"{side}_of"], case)
-    elif case.written is not None and case.trouble(view, case.written) is None:
+    elif case.written is not None and first_trouble(view.delivery, case.written) is None:
         value = case.written.value
     elif option and case.written is None:
         value = view.name(option)
@@ -233,7 +195,7 @@ def _side(rule: Record, side: str, case: Case, view: View, option: str) -> objec
 def _fill(text: str, finding: Finding, case: Case) -> str:
     if "{" not in text:
         return text
-    trouble = case.trouble(case.target, case.written) if case.written else None
+    trouble = first_trouble(case.target.delivery, case.written) if case.written else None
     words = {
         "old": show(finding.old),
         "new": show(finding.new),
@@ -249,7 +211,26 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
     }
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
+    if case.setting is not None and "{" in text:
+        text = _fill_life(text, case.setting)
     return " ".join(text.split())
+
+
+def _fill_life(text: str, setting: Setting) -> str:
+    """Placeholders that ask the catalog: {removed_in}, {hint}, {deprecated}, {renamed}, {note}."""
+    rename = setting.rename() if "{renamed}" in text or "{note}" in text else None
+    new = (rename.new or "") if rename else ""
+    lives: dict[str, Callable[[], str]] = {
+        "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
+        "hint": setting.hint,
+        "deprecated": setting.deprecation,
+        "renamed": lambda: new if "_" in setting.written.key else new.replace("_", "-"),
+        "note": lambda: f" ({rename.note})" if rename and rename.note else "",
+    }
+    for word, value in lives.items():
+        if "{" + word + "}" in text:
+            text = text.replace("{" + word + "}", value())
+    return text
 
 
 def _reads(case: Case) -> str:
@@ -302,5 +283,9 @@ def _acts(entry: Record, case: Case) -> Iterator[Act]:
             yield Act("drop", case.option_of(target) if option == "setting" else option, None, target)
     elif entry.get("respell") and written is not None:
         yield Act("set", case.option_of(written), written.value, written)
+    elif entry.get("rename") and case.setting is not None:
+        rename = case.setting.rename()
+        if rename is not None and rename.new is not None and rename.polarity == "same":
+            yield Act("set", rename.new.lstrip("-").replace("-", "_"), case.setting.written.value, written)
     elif entry.get("core"):
         yield Act("core", "engine", "v1")

@@ -1,0 +1,119 @@
+"""Every rule's own examples, through the whole way: files to findings, findings to fixes, fixed files to findings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import apply_edits
+from vllm_migrate.effective.view import Assumptions
+from vllm_migrate.fixes.apply import Fixer, fix_all
+from vllm_migrate.knowledge.build import read_rules_full, rules_folder
+from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.models import Example, Rule
+from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.run import Question, Run
+
+RULES = read_rules_full(rules_folder())
+
+
+class Linted(NamedTuple):
+    question: Question
+    findings: list[Finding]
+
+    def of(self, rule: Rule) -> list[Finding]:
+        return [finding for finding in self.findings if finding.name == rule.name]
+
+
+def lint(folder: Path, example: Example) -> Linted:
+    """All files of an example, as one run of the linter judges them."""
+    engine = None if example.from_engine == "auto" else example.from_engine
+    question = Question(example.source, example.target, Assumptions(engine=engine, gpu=example.gpu))
+    paths = [str(folder / name) for name in example.files]
+    run = Run(question, load_catalog(), load_knowledge(), Workspace(paths))
+    for path in paths:
+        run.judge_file(path)
+    result = run.finish()
+    assert not result.problems, [problem.message for problem in result.problems]
+    return Linted(question, result.findings)
+
+
+def write(folder: Path, example: Example) -> None:
+    for name, text in example.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def fix(linted: Linted) -> dict[str, str]:
+    """Write every fix that proves; the new text of each edited file."""
+    fixer = Fixer(linted.question, load_catalog(), load_knowledge())
+    outcome = fix_all(linted.findings, fixer, unsafe=True)
+    out = {}
+    for file, edits in outcome.edits.items():
+        out[file.path] = apply_edits(file.source.text, edits)
+        Path(file.path).write_text(out[file.path], encoding="utf-8")
+    return out
+
+
+def cases(kind: str) -> list[object]:
+    return [
+        pytest.param(rule, example, id=f"{rule.name}-{example.title.replace(' ', '_')}")
+        for rule in RULES
+        if rule.examples is not None
+        for example in getattr(rule.examples, kind)
+    ]
+
+
+@pytest.mark.parametrize(("rule", "example"), cases("fires"))
+def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
+    write(tmp_path, example)
+    linted = lint(tmp_path, example)
+    found = linted.of(rule)
+    assert found, [f.name for f in linted.findings]
+    finding = found[0]
+    assert finding.severity == (example.severity or rule.severity)
+    if example.line is not None:
+        assert finding.spot.file.source.position(finding.spot.start).line == example.line
+    if example.depends is not None:
+        assert bool(finding.depends_on) is example.depends, finding.depends_on
+    if example.says is not None:
+        assert example.says in " ".join((finding.message, finding.why, finding.advice))
+    assert "{" not in finding.message + finding.why + finding.advice, "a placeholder was not filled"
+    offer = Fixer(linted.question, load_catalog(), load_knowledge()).offer(finding)
+    if example.safety is not None:
+        assert (offer.safety if offer is not None else "none") == example.safety, offer
+    if example.after is not None:
+        _check_fix(rule, example, linted, tmp_path)
+
+
+def _check_fix(rule: Rule, example: Example, linted: Linted, folder: Path) -> None:
+    texts = fix(linted)
+    lines = [line.strip() for text in texts.values() for line in text.splitlines()]
+    assert example.after in lines, texts
+    again = lint(folder, example)
+    assert not [f for f in again.of(rule) if f.proposal is not None], "the rule offers a fix of what was fixed"
+    if not example.still:
+        assert not again.of(rule), "the rule fires on what it fixed"
+    assert fix(again) == {}, "a second fix changes something"
+
+
+@pytest.mark.parametrize(("rule", "example"), cases("silent"))
+def test_silent(rule: Rule, example: Example, tmp_path: Path) -> None:
+    write(tmp_path, example)
+    linted = lint(tmp_path, example)
+    assert not linted.of(rule), [(f.severity, f.message) for f in linted.of(rule)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_is_whole(rule: Rule) -> None:
+    """Evidence, an explanation in three parts, one example that fires and two that do not."""
+    assert rule.examples is not None and rule.examples.fires and len(rule.examples.silent) >= 2
+    assert rule.evidence
+    assert all(part.strip() for part in (rule.explain.what, rule.explain.why, rule.explain.write))
+    assert os.path.exists(rules_folder() / f"{rule.name}.yaml"), "one file a rule, called by its name"

@@ -1,0 +1,166 @@
+"""What a rule can ask about one written setting: its option, what becomes of it, its life over the releases."""
+
+from __future__ import annotations
+
+from vllm_migrate.catalog.store import Catalog, Rename
+from vllm_migrate.dialects.deliver import Delivery, Trouble
+from vllm_migrate.dialects.flags import destinations
+from vllm_migrate.dialects.model import Written
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.effective.view import View
+from vllm_migrate.knowledge.expr import Unsure
+
+
+class Setting:
+    """One written setting (an option or an environment variable) seen at both releases.
+
+    option: its canonical name, as the source release reads the key, else the target; without `env.` for a variable.
+    """
+
+    __slots__ = ("_rename", "is_env", "option", "source", "target", "written")
+
+    def __init__(self, source: View, target: View, written: Written) -> None:
+        self.source = source
+        self.target = target
+        self.written = written
+        self.is_env = written.option.startswith("env.")
+        self.option = self._option()
+        self._rename: Rename | None = None
+
+    def fact(self, name: str) -> object:
+        """The value of `setting.<name>` in a condition; the names are listed at `judge.Case`."""
+        written = self.written
+        if name == "trouble":
+            return trouble_kind(self.target.delivery, written)
+        if name == "was":
+            return trouble_kind(self.source.delivery, written)
+        if name == "existed":
+            return self._in(self.source)
+        if name == "exists":
+            return self._in(self.target)
+        if name == "option":
+            return self.option
+        if name == "key":
+            return written.key
+        if name == "value":
+            return Unsure((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
+        if name == "before":
+            return self.source.name(self._dotted())
+        if name == "after":
+            return self.target.name(self._dotted())
+        return self._catalog_fact(name)
+
+    def _catalog_fact(self, name: str) -> object:
+        if name == "ever":
+            return any(self.target.catalog.life(section, key) for section, key in self._entries())
+        if name == "renamed":
+            rename = self.rename()
+            return rename.new if rename is not None and rename.new is not None else ""
+        if name == "polarity":
+            rename = self.rename()
+            return rename.polarity if rename is not None else ""
+        if name == "deprecated":
+            return self.deprecation()
+        if name == "switched":
+            before, after = (v.delivery.named.get(self.written.number, "") for v in (self.source, self.target))
+            return bool(before and after and before != after)
+        raise KeyError(f"setting.{name}")
+
+    # -- what the messages say
+
+    def rename(self) -> Rename | None:
+        """The curated rename of this option that lies between the two releases."""
+        if self._rename is None:
+            catalog = self.target.catalog
+            low, high = catalog.ordinal(self.source.release), catalog.ordinal(self.target.release)
+            sections = ("env", "env_other") if self.is_env else ("engine", "cli", "frontend")
+            for rename in catalog.renames:
+                bare = rename.old.lstrip("-").replace("-", "_") if rename.section in ("cli", "frontend") else rename.old
+                if rename.section in sections and bare == self.option and low < catalog.ordinal(rename.since) <= high:
+                    self._rename = rename
+                    break
+        return self._rename
+
+    def deprecation(self) -> str:
+        """What the target says of a deprecated option, "" when it says nothing."""
+        for section, name in self._entries():
+            facts = self.target.catalog.get(section, name, self.target.release)
+            if facts is not None and facts.deprecated:
+                return " ".join(facts.deprecated.split())
+        return ""
+
+    def removed_in(self) -> str:
+        """The first release after which no release has the option, "" when the newest has it."""
+        catalog = self.target.catalog
+        ends = [catalog.life(section, name)[-1:] for section, name in self._entries()]
+        last = [life[0][1] for life in ends if life]
+        if not last or any(until is None for until in last):
+            return ""
+        return max((until for until in last if until is not None), key=catalog.ordinal)
+
+    def hint(self) -> str:
+        """Where an option that neither release has is known, or which names are nearest; begins with "; " or is ""."""
+        catalog = self.target.catalog
+        lives = [life for section, name in self._entries() if (life := catalog.life(section, name))]
+        if lives:
+            ends = [until for life in lives for _, until, _ in life[-1:]]
+            if any(until is None for until in ends):
+                return f"; it exists since {min((life[0][0] for life in lives), key=catalog.ordinal)}"
+            return f"; it was removed in {self.removed_in()}"
+        import difflib
+
+        known = sorted(catalog.names("engine", self.target.release) | destinations(catalog, self.target.release))
+        near = difflib.get_close_matches(self.option, known, 2, 0.75)
+        if not near:
+            return ""
+        dashes = "_" not in self.written.key.strip("-")
+        return "; did you mean " + " or ".join(n.replace("_", "-") if dashes else n for n in near) + "?"
+
+    # -- names
+
+    def _option(self) -> str:
+        written = self.written
+        if self.is_env:
+            return written.option[4:]
+        named = self.source.delivery.named.get(written.number) or self.target.delivery.named.get(written.number)
+        if named:
+            return named
+        trouble = first_trouble(self.source.delivery, written) or first_trouble(self.target.delivery, written)
+        return trouble.option if trouble and trouble.option else written.key.lstrip("-").replace("-", "_")
+
+    def _dotted(self) -> str:
+        return self.written.option if "." in self.written.option else self.option
+
+    def _in(self, view: View) -> bool:
+        return has_option(view.catalog, self.option, view.release, self.is_env)
+
+    def _entries(self) -> list[tuple[str, str]]:
+        if self.is_env:
+            return [("env", self.option), ("env_other", self.option)]
+        flag = "--" + self.option.replace("_", "-")
+        return [("engine", self.option), ("cli", flag), ("frontend", flag)]
+
+
+def has_option(catalog: Catalog, option: str, release: str, is_env: bool = False) -> bool:
+    """Whether a release has an engine option, a command-line option stored under that name, or a variable."""
+    if is_env:
+        return option in catalog.names("env", release) or option in catalog.names("env_other", release)
+    return option in catalog.names("engine", release) or option in destinations(catalog, release)
+
+
+def first_trouble(delivery: Delivery, written: Written) -> Trouble | None:
+    for trouble in delivery.troubles:
+        if trouble.written is written:
+            return trouble
+    return None
+
+
+def trouble_kind(delivery: Delivery, written: Written) -> object:
+    """The kind of a setting's trouble, "" when it arrives; Unsure where that depends on how the settings travel."""
+    kinds = [t.kind for t in delivery.troubles if t.written is written]
+    if not kinds:
+        return ""
+    sure = [t.kind for t in delivery.troubles if t.written is written and t.certain]
+    if sure:
+        return sure[0]
+    return Unsure(delivery.depends or (f"how {written.key} travels to the engine",), (*kinds, ""))
