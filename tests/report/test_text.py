@@ -23,8 +23,8 @@ conf/base.yaml:4:1: error VM101 prefix-caching-default
   4 | vllm_config:
     | ^^^^^^^^^^^
   why: cached blocks keep keys and values of the old policy
-  write: pin prefix caching off, as 0.8.5 ran (review: needs --unsafe)
-       +     no-enable-prefix-caching: true
+  fix: pin prefix caching off, as 0.8.5 ran (review: needs --unsafe)
+     +     no-enable-prefix-caching: true
   depends on: the model's generation_config.json, which may set top_p
               the GPU (memory)
   settle it: write that sampling parameter out, or pass --model-config FOLDER of
@@ -36,9 +36,9 @@ conf/base.yaml:4:1: error VM401 logprobs-semantics
   why: your old_logprobs come from the rollout: at a temperature other than 1,
        or with top_p, top_k, min_p or penalties, they are no longer the
        log-probabilities of the distribution that was sampled
-  write: pin logprobs_mode (safe; needs vLLM >= 0.10.0)
-       +     logprobs-mode: processed_logprobs
-  concerns: conf/code.yaml, conf/math.yaml
+  fix: pin logprobs_mode (safe; needs vLLM >= 0.10.0)
+     +     logprobs-mode: processed_logprobs
+  inherited by: conf/code.yaml, conf/math.yaml
 
 conf/base.yaml:7:5: warning VM203 multi-step
   vLLM 0.18.1 refuses num-scheduler-steps
@@ -107,7 +107,7 @@ def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Report) ->
     parent = maker("conf/parent.yaml").file
     parent.requested = False
     empty.add(make.finding("vllm_config"), Offer("safe", "pin it", [Placed(parent, Edit(0, 0, "a: 1\n"))], ["a: 1"]))
-    assert "write: pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("text", empty)
+    assert "fix: pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("text", empty)
 
 
 def test_many_children_and_lines_are_counted(make: Any, empty: Report) -> None:

@@ -45,7 +45,7 @@ def _body(item: Item) -> str:
     if item.why:
         parts.append(f"why: {clean(item.why)}")
     if item.fix != "none":
-        parts.append(f"write ({item.fix}): {clean(item.title)}")
+        parts.append(f"fix ({item.fix}): {clean(item.title)}")
         parts += [clean(line) for line in item.lines]
     elif item.advice:
         parts.append(f"advice: {clean(item.advice)}")

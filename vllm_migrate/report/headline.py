@@ -101,6 +101,11 @@ def settle(reason: str) -> str:
     return ""
 
 
+def sentence(text: str) -> str:
+    """The text with the full stop that it may lack."""
+    return text if not text or text.endswith((".", "!", "?")) else text + "."
+
+
 def quoted(word: str) -> str:
     """A word as a shell takes it."""
     if word and all(c.isalnum() or c in "@%+=:,./-_" for c in word):

@@ -123,7 +123,7 @@ def _rows(item: Item) -> list[tuple[str, str]]:
     if item.fix != "none":
         needs = f"; needs vLLM &gt;= {_text(item.needs)}" if item.needs else ""
         block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(item.lines)] if line)
-        rows.append(("write", f'{_text(item.title)} <span class="{item.fix}">({item.fix}{needs})</span>{block}'))
+        rows.append(("fix", f'{_text(item.title)} <span class="{item.fix}">({item.fix}{needs})</span>{block}'))
     elif item.advice:
         rows.append(("advice", _text(item.advice)))
     if item.fix == "none" and item.reason:
@@ -134,7 +134,7 @@ def _rows(item: Item) -> list[tuple[str, str]]:
         if ways:
             rows.append(("settle it", _text("; or ".join(ways))))
     if item.children:
-        rows.append(("concerns", ", ".join(f"<code>{_text(path)}</code>" for path in item.children)))
+        rows.append(("inherited by", ", ".join(f"<code>{_text(path)}</code>" for path in item.children)))
     return rows
 
 

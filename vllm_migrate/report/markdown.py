@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.report.headline import found, headline, next_steps, settle, severities
+from vllm_migrate.report.headline import found, headline, next_steps, sentence, settle, severities
 from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean
 
@@ -60,20 +60,20 @@ def _row(item: Item) -> str:
 
 
 def _detail(item: Item) -> str:
-    parts = [f"**{code(item.place)} {item.code} {item.name}** ({item.layer})", "", escape(item.message) + "."]
+    parts = [f"**{code(item.place)} {item.code} {item.name}** ({item.layer})", "", escape(sentence(item.message))]
     if item.why:
-        parts += ["", f"Why: {escape(item.why)}."]
+        parts += ["", f"Why: {escape(sentence(item.why))}"]
     if item.fix != "none":
         needs = f", needs vLLM >= {item.needs}" if item.needs else ""
-        parts += ["", f"Write ({FIXES[item.fix]}{needs}): {escape(item.title)}", "", *fenced(item.lines)]
+        parts += ["", f"Fix ({FIXES[item.fix]}{needs}): {escape(item.title)}", "", *fenced(item.lines)]
     elif item.advice:
-        parts += ["", f"Advice: {escape(item.advice)}."]
+        parts += ["", f"Advice: {escape(sentence(item.advice))}"]
     if item.depends_on:
         ways = [way for way in map(settle, item.depends_on) if way]
         how = f" To settle it: {escape('; or '.join(dict.fromkeys(ways)))}." if ways else ""
         parts += ["", f"Depends on: {escape('; '.join(item.depends_on))}.{how}"]
     if item.children:
-        parts += ["", "Concerns: " + ", ".join(code(path) for path in item.children)]
+        parts += ["", "Inherited by: " + ", ".join(code(path) for path in item.children)]
     return "\n".join([*parts, ""])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vllm_migrate.report.fingerprint import of_item, relative
+from vllm_migrate.report.headline import sentence
 from vllm_migrate.report.items import Change, Item, Region, items_of
 from vllm_migrate.report.mask import HIDDEN
 
@@ -133,11 +134,11 @@ def _result(item: Item, rules: _Rules, root: str) -> Object:
 
 def message(item: Item) -> str:
     """What happens, why it matters and what to do, as one text."""
-    parts = [f"{item.message}.", f"Why: {item.why}." if item.why else ""]
+    parts = [sentence(item.message), f"Why: {sentence(item.why)}" if item.why else ""]
     if item.fix != "none":
-        parts.append(f"Fix ({item.fix}): {item.title}.")
+        parts.append(f"Fix ({item.fix}): {sentence(item.title)}")
     elif item.advice:
-        parts.append(f"Advice: {item.advice}.")
+        parts.append(f"Advice: {sentence(item.advice)}")
     if item.depends_on:
         parts.append(f"Depends on: {'; '.join(item.depends_on)}.")
     return _plain(" ".join(part for part in parts if part))

@@ -87,7 +87,7 @@ class Page:
         self.remedy(item)
         self.depends(item)
         if item.children:
-            self.prose("concerns: ", _listed(item.children), "  ")
+            self.prose("inherited by: ", _listed(item.children), "  ")
 
     def source(self, item: Item) -> None:
         line, start, end = item.source_line()
@@ -111,12 +111,12 @@ class Page:
             return
         kind = "safe" if item.fix == "safe" else "review: needs --unsafe"
         needs = f"; needs vLLM >= {item.needs}" if item.needs else ""
-        self.prose("write: ", f"{item.title}{self._where(item)} ({kind}{needs})", "  ")
+        self.prose("fix: ", f"{item.title}{self._where(item)} ({kind}{needs})", "  ")
         for line in item.lines[:SHOWN_LINES]:
-            text = excerpt(line, 0, 0, max(20, self.width - 9)).text
-            self.lines.append(f"       {self.paint('write', '+ ' + text)}")
+            text = excerpt(line, 0, 0, max(20, self.width - 7)).text
+            self.lines.append(f"     {self.paint('write', '+ ' + text)}")
         if len(item.lines) > SHOWN_LINES:
-            self.lines.append(f"       ... and {len(item.lines) - SHOWN_LINES} lines more")
+            self.lines.append(f"     ... and {len(item.lines) - SHOWN_LINES} lines more")
 
     @staticmethod
     def _where(item: Item) -> str:
