@@ -1,0 +1,269 @@
+"""What a project pins today, and where it says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate.project.pins import Pin, release_of
+from vllm_migrate.project.versions import (
+    choose_framework,
+    choose_source,
+    find_releases,
+    notes,
+    pins_in,
+    releases_for,
+)
+
+
+def said(pins: list[Pin]) -> list[tuple[str, str, str, int]]:
+    return [
+        (pin.package, pin.version, "exact" if pin.exact else "narrow" if pin.narrow else "open", pin.line)
+        for pin in pins
+    ]
+
+
+def exactly(package: str, version: str, line: int) -> tuple[str, str, str, int]:
+    return (package, version, "exact", line)
+
+
+def vllm(version: str, line: int) -> tuple[str, str, str, int]:
+    return exactly("vllm", version, line)
+
+
+def one(name: str, text: str) -> list[tuple[str, str, str, int]]:
+    return said(pins_in(name, text.encode()))
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("0.8.5", "0.8.5"),
+        ("v0.8.5", "0.8.5"),
+        ("0.8.5.post1", "0.8.5.post1"),
+        ("0.8.5post1", "0.8.5.post1"),
+        ("0.9.0.1", "0.9.0.1"),
+        ("0.8.5+cu121", "0.8.5"),
+        ("0.11.1.dev5+gabc123", ""),
+        ("0.11.0+gabc123", ""),
+        ("0.11.0+precompiled", ""),
+        ("0.11.1rc2", ""),
+        ("latest", ""),
+        ("nightly-0f3e", ""),
+        ("main", ""),
+        ("5ee14494e4", ""),
+        ("", ""),
+    ],
+)
+def test_release_of(version: str, release: str) -> None:
+    assert release_of(version) == release
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vllm==0.8.5", [vllm("0.8.5", 1)]),
+        ("VLLM[audio] == 0.8.5 ; python_version > '3.9'", [vllm("0.8.5", 1)]),
+        ("vllm===0.8.5 \\\n  --hash=sha256:aa", [vllm("0.8.5", 1)]),
+        ("torch\nvllm>=0.8.5,<0.9  # why", [("vllm", "0.8.5", "narrow", 2)]),
+        ("vllm~=0.8.5", [("vllm", "0.8.5", "narrow", 1)]),
+        ("vllm==0.8.*", [("vllm", "0.8", "narrow", 1)]),
+        ("vllm>=0.8.5", [("vllm", "0.8.5", "open", 1)]),
+        ("vllm>=0.8.5,<=0.12.0", [("vllm", "0.8.5", "open", 1)]),
+        ("vllm~=0.8", [("vllm", "0.8", "open", 1)]),
+        ("nemo_rl==0.2.1", [exactly("nemo-rl", "0.2.1", 1)]),
+        (
+            "vllm @ https://x.example/v/vllm-0.8.5%2Bcu121-cp38-abi3-manylinux1_x86_64.whl",
+            [vllm("0.8.5", 1)],
+        ),
+        ("vllm @ git+https://github.com/vllm-project/vllm.git@v0.9.1", [vllm("0.9.1", 1)]),
+        ("vllm @ git+https://github.com/vllm-project/vllm.git@main", [("vllm", "", "open", 1)]),
+        ("vllm==0.11.1.dev3+gabc", [("vllm", "", "open", 1)]),
+        ("vllm", []),
+        ("# vllm==0.8.5", []),
+        ("vllm-router==0.1.14", []),
+        ("not-vllm==0.8.5", []),
+        ("vllm<0.9", []),
+    ],
+)
+def test_requirement_lines(line: str, expected: list[tuple[str, str, str, int]]) -> None:
+    assert one("requirements-gpu.txt", line) == expected
+    assert one("requirements/base.in", line) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (
+            "pyproject.toml",
+            '[project]\nname = "verl"\ndependencies = [\n  "vllm==0.18.1",  # was "vllm==0.8.5"\n'
+            '  # "vllm==0.9.0",\n]\n'
+            "[project.optional-dependencies]\n"
+            "x = ['trl>=0.24,<0.25', \"verl[vllm]==0.7.0; sys_platform == 'linux'\"]\n",
+            [vllm("0.18.1", 4), exactly("verl", "0.7.0", 8), ("trl", "0.24", "narrow", 8)],
+        ),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nvllm = "0.8.5"\n', [vllm("0.8.5", 2)]),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nvllm = "^0.8.5"\n', [("vllm", "0.8.5", "narrow", 2)]),
+        ("pyproject.toml", 'vllm = {version = "0.8.5", optional = true}\n', [vllm("0.8.5", 1)]),
+        ("pyproject.toml", 'vllm = { git = "https://x/vllm.git", tag = "v0.9.2" }\n', [vllm("0.9.2", 1)]),
+        ("pyproject.toml", 'vllm = { url = "https://x/vllm-0.9.2-py3.whl" }\n', [vllm("0.9.2", 1)]),
+        ("pyproject.toml", 'vllm = [\n  "verl[core]",\n]\nvllm = "pkg.module:main"\n', []),
+        ("setup.py", 'VLLM_REQUIRES = ["x", "vllm>=0.8.5,<=0.12.0"]\n', [("vllm", "0.8.5", "open", 1)]),
+        ("setup.cfg", "[options.extras_require]\nvllm =\n    vllm==0.8.5\n", [vllm("0.8.5", 3)]),
+        (
+            "environment.yml",
+            "- pip:\n  - vllm==0.8.5\n- trl=0.17.0\n",
+            [vllm("0.8.5", 2), exactly("trl", "0.17.0", 3)],
+        ),
+    ],
+)
+def test_declarations(name: str, text: str, expected: list[tuple[str, str, str, int]]) -> None:
+    assert one(name, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("Dockerfile", "RUN pip install vllm==0.8.5 torch\n", [vllm("0.8.5", 1)]),
+        ("Dockerfile.gpu", "ARG VLLM_VERSION=0.9.2\nRUN pip install vllm==${VLLM_VERSION}\n", [vllm("0.9.2", 2)]),
+        ("Dockerfile", "RUN pip install vllm==${WHO_KNOWS}\n", [("vllm", "", "open", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai:v0.8.5 AS base\n", [vllm("0.8.5", 1)]),
+        ("Dockerfile", "FROM mirror.example/hub/vllm/vllm-openai:0.11.0-x86_64\n", [vllm("0.11.0", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai-rocm:v0.26.0\n", [vllm("0.26.0", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai:latest\n", [("vllm", "", "open", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai:gptoss\n", [("vllm", "", "open", 1)]),
+        ("Dockerfile", "FROM lmcache/vllm-openai:v0.3.9post2\n", []),
+        ("Dockerfile", "FROM ghcr.io/llm-d/llm-d-cuda:v0.9.0\n", []),
+        ("Dockerfile", "# FROM vllm/vllm-openai:v0.8.5\n", []),
+        ("Dockerfile", "FROM hub/verl:app-verl0.5-vllm0.8.5-mcore0.12\n", [vllm("0.8.5", 1)]),
+        ("compose.yaml", "image: ${VLLM_IMAGE:-vllm/vllm-openai:v0.6.6}\n", [vllm("0.6.6", 1)]),
+        ("k8s.yaml", '  image: "vllm/vllm-openai:v0.8.5.post1"\n', [vllm("0.8.5.post1", 1)]),
+        ("values.yaml", "repository: vllm/vllm-openai\ntag: v0.9.0  # x\n", [vllm("0.9.0", 1)]),
+        ("values.yaml", "a:\n  tag: 'v0.9.0'\n  repository: \"vllm/vllm-openai\"\n", [vllm("0.9.0", 3)]),
+        ("values.yaml", "repository: lmcache/vllm-openai\ntag: v0.9.0\n", []),
+        ("sky.yaml", 'setup: |\n  pip list | grep vllm || pip install "vllm==0.9.0"\n', [vllm("0.9.0", 2)]),
+        ("train.sh", "uv run --with vllm==0.9.2 \\\n  python -m x\n", [vllm("0.9.2", 1)]),
+        ("train.slurm", "V=0.9.2\npip install 'trl[x]==1.0' vllm==$V\n", [vllm("0.9.2", 2), exactly("trl", "1.0", 2)]),
+        ("train.sh", "# pip install vllm==0.9.2\nif [ $vllm == 1 ]; then vllm serve x; fi\n", []),
+        ("run.sh", "# dependency: GPU vllm==0.18.0, transformers@<cc7>\n", [vllm("0.18.0", 1)]),
+    ],
+)  # fmt: skip
+def test_commands_and_images(name: str, text: str, expected: list[tuple[str, str, str, int]]) -> None:
+    assert one(name, text) == expected
+
+
+LOCK = (
+    'version = 1\n\n[[package]]\nname = "torch"\nversion = "2"\n\n'
+    '[[package]]\nname = "vllm"\nversion = "{}"\nsource = {{}}\n'
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    return tmp_path
+
+
+def test_a_lock_beats_a_requirement_and_an_exact_pin_beats_a_range(here: Path) -> None:
+    (here / "pyproject.toml").write_text('dependencies = ["vllm>=0.8"]\n')
+    (here / "Dockerfile").write_text("FROM vllm/vllm-openai:v0.9.0\n")
+    chosen = choose_source(find_releases("."))
+    assert chosen is not None
+    assert (chosen.version, chosen.path, chosen.line, chosen.text) == (
+        "0.9.0",
+        "Dockerfile",
+        1,
+        "vllm/vllm-openai:v0.9.0",
+    )
+    (here / "requirements.txt").write_text("vllm==0.8.4\n")
+    (here / "uv.lock").write_text(LOCK.format("0.8.5"))
+    pins = find_releases(".")
+    chosen = choose_source(pins)
+    assert chosen is not None
+    assert (chosen.version, chosen.path, chosen.line) == ("0.8.5", "uv.lock", 9)
+    assert notes(pins) == [
+        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is taken (0.8.5)",
+        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is taken (0.8.5)",
+    ]
+
+
+def test_a_locked_development_version_is_unknown_whatever_else_is_pinned(here: Path) -> None:
+    (here / "uv.lock").write_text(LOCK.format("0.11.1.dev7+gabc"))
+    (here / "requirements.txt").write_text("vllm==0.8.4\n")
+    pins = find_releases(".")
+    assert choose_source(pins) is None
+    assert notes(pins)[0] == "uv.lock:9 asks for a version that is no release (vllm 0.11.1.dev7+gabc)"
+
+
+def test_ranges(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm>=0.8\n")
+    pins = find_releases(".")
+    assert choose_source(pins) is None
+    assert notes(pins) == ["requirements.txt:1 names no single release (vllm>=0.8)"]
+    (here / "requirements.txt").write_text("vllm~=0.8.4\n")
+    chosen = choose_source(find_releases("."))
+    assert chosen is not None
+    assert (chosen.version, chosen.exact) == ("0.8.4", False)
+
+
+def test_frameworks(here: Path) -> None:
+    (here / "requirements.txt").write_text("verl==0.4.0\nvllm==0.8.5\ntrl>=0.17\n")
+    pins = find_releases(".")
+    verl = choose_framework(pins, "verl")
+    assert verl is not None
+    assert (verl.version, verl.line) == ("0.4.0", 1)
+    assert choose_framework(pins, "trl") is None
+
+
+def test_large_lock_is_searched_by_its_order(here: Path) -> None:
+    names = sorted([*(f"pkg-{i:05}" for i in range(4000)), "trl", "verl", "vllm", "vllm", "vllm-router", "zzz"])
+    versions = iter(["0.8.5", "0.9.0"])
+    tables = [
+        f'[[package]]\nname = "{name}"\nversion = "{next(versions) if name == "vllm" else "1.2.3"}"\n'
+        + f"# {'x' * (i % 97)}\n" * 3
+        for i, name in enumerate(names)
+    ]
+    text = "version = 1\n\n" + "\n".join(tables)
+    assert len(text) > 300_000
+    (here / "uv.lock").write_text(text)
+    lines = text.splitlines()
+    pins = find_releases(".")
+    assert [(pin.package, pin.version) for pin in pins] == [
+        ("trl", "1.2.3"),
+        ("verl", "1.2.3"),
+        ("vllm", "0.8.5"),
+        ("vllm", "0.9.0"),
+    ]
+    assert all(lines[pin.line - 1] == f'version = "{pin.version}"' for pin in pins)
+
+
+def test_nearest_project_that_names_vllm(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm==0.8.5\nverl==0.4.0\n")
+    inner = here / "examples/new"
+    (inner / "conf").mkdir(parents=True)
+    (inner / "conf/a.yaml").write_text("image: vllm/vllm-openai:v0.7.0\n")
+    assert [pin.version for pin in releases_for("examples/new/conf/a.yaml") if pin.package == "vllm"] == ["0.7.0"]
+    (inner / "conf/a.yaml").write_text("a: 1\n")
+    (inner / "pyproject.toml").write_text('[project]\ndependencies = ["verl==0.6.0"]\n')
+    looked: list[str] = []
+    pins = releases_for("examples/new/conf/a.yaml", looked)
+    assert [(pin.package, pin.version) for pin in pins] == [("verl", "0.6.0"), ("vllm", "0.8.5")]
+    assert {"requirements.txt", "examples/new/pyproject.toml", "examples/new"} <= {str(Path(path)) for path in looked}
+    (inner / "pyproject.toml").write_text('[project]\ndependencies = ["vllm==0.9.0"]\n')
+    assert [pin.version for pin in releases_for("examples/new/conf")] == ["0.9.0"]
+
+
+def test_search_ends_at_the_repository(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm==0.8.5\n")
+    (here / "sub/.git").mkdir(parents=True)
+    assert releases_for("sub") == []
+
+
+def test_what_cannot_be_read_is_passed_over(here: Path) -> None:
+    (here / "requirements.txt").mkdir()
+    (here / "pyproject.toml").write_bytes(b'\xff\xfe"vllm==0.8.5"')
+    (here / "setup.py").write_bytes(b" " * 300_000 + b'"vllm==0.8.4"')
+    (here / "Dockerfile").write_text("FROM vllm/vllm-openai:\nRUN pip install vllm[ vllm== $ 'vllm==")
+    assert said(find_releases(".")) == [vllm("0.8.5", 1)]

@@ -1,0 +1,251 @@
+"""What a project pins today: the releases of vLLM and of the training framework, and where they are written.
+
+Read are locks, requirements, pyproject.toml, set-up files, Dockerfiles, and the scripts and YAML files that lie in the
+project's root or in a folder that is named for it (docker/, requirements/): a bounded number, of a bounded size.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.project import pins as places
+from vllm_migrate.project.pins import FRAMEWORKS, PACKAGES, VLLM, Pin, Text, command_pins, release_of, requirement_pins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
+MAX_SCRIPTS = 24
+MAX_FILES = 48
+MAX_BYTES = 256_000
+MAX_LOCK_BYTES = 32_000_000
+# A smaller lock is searched from end to end, whatever its order.
+SMALL_LOCK = 200_000
+# What makes a folder above the PATHs a project.
+MARKERS = (
+    *("pyproject.toml", "uv.lock", "poetry.lock", "requirements.txt", "setup.py", "setup.cfg", "Dockerfile"),
+    *("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "environment.yml", ".git"),
+)
+
+LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
+SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
+
+
+def releases_for(start: str, consulted: list[str] | None = None) -> list[Pin]:
+    """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
+
+    consulted: gets the files and folders that were looked at (of folders, what they hold), for a result that is kept.
+    """
+    found: list[Pin] = []
+    folder = os.path.abspath(start)
+    if not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    home = os.path.expanduser("~")
+    first = True
+    while True:
+        if first or any(os.path.lexists(os.path.join(folder, marker)) for marker in MARKERS):
+            here = find_releases(os.path.relpath(folder), consulted)
+            known = {pin.package for pin in found}
+            found += [pin for pin in here if pin.package not in known]
+            if any(pin.package == VLLM for pin in here):
+                return found
+        elif consulted is not None:
+            consulted.append(folder)
+        parent = os.path.dirname(folder)
+        if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
+            return found
+        folder, first = parent, False
+
+
+def find_releases(root: str, consulted: list[str] | None = None) -> list[Pin]:
+    """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
+    found: list[Pin] = []
+    for path, rank in _candidates(root, consulted):
+        limit = MAX_LOCK_BYTES if rank == places.LOCK else MAX_BYTES
+        data = _read(path, limit)
+        if consulted is not None:
+            consulted.append(path)
+        if data:
+            found.extend(_pins(path, data, rank))
+    found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
+    return found
+
+
+def choose_source(found: list[Pin]) -> Pin | None:
+    """The pin that says which vLLM runs today: the exact one in the most trusted place, else a range of one minor.
+
+    None when nothing says it, and when a lock names a development version.
+    """
+    mine = [pin for pin in found if pin.package == VLLM]
+    locked = [pin for pin in mine if pin.rank == places.LOCK]
+    if locked and not any(pin.exact for pin in locked):
+        return None
+    exact = next((pin for pin in mine if pin.exact), None)
+    return exact or next((pin for pin in mine if pin.narrow), None)
+
+
+def choose_framework(found: list[Pin], framework: str) -> Pin | None:
+    """The pin of a framework's release, chosen in the same way."""
+    mine = [pin for pin in found if pin.package == framework]
+    return next((pin for pin in mine if pin.exact), None) or next((pin for pin in mine if pin.narrow), None)
+
+
+def notes(found: list[Pin]) -> list[str]:
+    """What to say about the choice: places that disagree, ranges and development versions that decide nothing."""
+    chosen = choose_source(found)
+    out = []
+    seen: set[str] = set()
+    for pin in found:
+        if pin.package != VLLM or pin is chosen or pin.version in seen:
+            continue
+        place = f"{pin.path}:{pin.line}"
+        if not pin.version:
+            out.append(f"{place} asks for a version that is no release ({pin.text})")
+        elif not pin.exact:
+            if chosen is None:
+                out.append(f"{place} names no single release ({pin.text})")
+            continue
+        elif chosen is not None and pin.version != chosen.version:
+            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is taken ({chosen.version})")
+        seen.add(pin.version)
+    return out
+
+
+def pins_in(path: str, data: bytes) -> list[Pin]:
+    """The pins in one file of any kind that is looked at, as in `find_releases`."""
+    rank = _rank(os.path.basename(path), os.path.basename(os.path.dirname(path)))
+    return [] if rank is None else _pins(path, data, rank)
+
+
+def _candidates(root: str, consulted: list[str] | None) -> list[tuple[str, int]]:
+    """Files worth reading, with the trust that each kind has."""
+    out: list[tuple[str, int]] = []
+    scripts = 0
+    for folder in ("", *SUBFOLDERS):
+        at = os.path.join(root, folder) if folder else root
+        try:
+            names = sorted(os.listdir(at))
+        except OSError:
+            continue
+        if consulted is not None:
+            consulted.append(at)
+        for name in names:
+            rank = _rank(name, folder)
+            if rank is None:
+                continue
+            if rank == places.SCRIPT:
+                scripts += 1
+                if scripts > MAX_SCRIPTS:
+                    continue
+            out.append((name if at == os.curdir else os.path.join(at, name), rank))
+    # The best-trusted are kept when there are too many.
+    return sorted(out, key=lambda item: item[1])[:MAX_FILES]
+
+
+def _rank(name: str, folder: str) -> int | None:
+    lower = name.lower()
+    end = os.path.splitext(lower)[1]
+    if lower in LOCKS or (lower.startswith("pylock.") and end == ".toml"):
+        return places.LOCK
+    if end in (".txt", ".in") and (folder == "requirements" or "requirements" in lower or "constraints" in lower):
+        return places.REQUIREMENT
+    if lower in ("pyproject.toml", "pixi.toml", "setup.py", "setup.cfg", *CONDA):
+        return places.DECLARED
+    if lower.startswith(("dockerfile", "containerfile")) or end == ".dockerfile":
+        return places.INSTALL
+    return places.SCRIPT if end in SCRIPTS else None
+
+
+CONDA = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
+
+
+def _read(path: str, limit: int) -> bytes:
+    """The bytes of a file; none when it is too large, no file, or gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return b""
+    try:
+        size = os.fstat(descriptor).st_size
+        return os.read(descriptor, size) if 0 < size <= limit else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _pins(path: str, data: bytes, rank: int) -> list[Pin]:
+    if rank == places.LOCK:
+        return _lock_pins(path, data)
+    name = os.path.basename(path).lower()
+    text = Text(path, data, rank)
+    if rank == places.REQUIREMENT or name == "setup.cfg":
+        return requirement_pins(text, quoted=False)
+    if name in CONDA:
+        return requirement_pins(text, quoted=False, conda=True)
+    if rank == places.DECLARED:
+        return requirement_pins(text, quoted=True, toml=name.endswith(".toml"))
+    return command_pins(text) if VLLM.encode() in text.low else []
+
+
+def _lock_pins(path: str, data: bytes) -> list[Pin]:
+    """Pins of a lock: tables of `name` and `version`, sorted by name; two of one name for two platforms."""
+    header = b"[[packages]]\n" if b"[[packages]]\n" in data[:20_000] else b"[[package]]\n"
+    if b"\r\n" in data[:1000]:
+        data = data.replace(b"\r\n", b"\n")
+    offsets = sorted((at, package) for package in PACKAGES for at in _entries(data, header, package.encode()))
+    out, counted, number = [], 0, 1
+    for at, package in offsets:
+        line = data[at : data.find(b"\n", at)]
+        if not line.startswith(b"version = "):
+            continue
+        number += data.count(b"\n", counted, at)
+        counted = at
+        version = line.partition(b"= ")[2].strip(b"\"' ").decode("utf-8", "replace")
+        release = release_of(version)
+        out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+    return out
+
+
+def _entries(data: bytes, header: bytes, package: bytes) -> Iterator[int]:
+    """Offsets of the line after `name = "..."` of each table of that package."""
+    opening = header + b"name = "
+    wanted = opening + b'"' + package + b'"\n'
+    start, end = (0, len(data)) if len(data) <= SMALL_LOCK else _bounds(data, opening, package)
+    at = data.find(wanted, start, end + len(wanted))
+    while at >= 0:
+        yield at + len(wanted)
+        # Tables of one package are neighbours.
+        at = data.find(opening, at + 1)
+        at = at if data.startswith(wanted, at) else -1
+
+
+def _bounds(data: bytes, opening: bytes, package: bytes) -> tuple[int, int]:
+    """Between which offsets the package's first table begins: tables are sorted, and a lock can have megabytes."""
+    low = 0
+    high = end = len(data)
+    while high - low > 10_000:
+        middle = (low + high) // 2
+        at = data.find(opening, middle, high)
+        if at < 0:
+            high = middle
+            continue
+        start = at + len(opening) + 1
+        if data[start : data.find(b'"', start)].lower() < package:
+            low = at
+        else:
+            high, end = middle, at
+    return low, end
+
+
+__all__ = [
+    "FRAMEWORKS",
+    "Pin",
+    "choose_framework",
+    "choose_source",
+    "find_releases",
+    "notes",
+    "pins_in",
+    "releases_for",
+]
