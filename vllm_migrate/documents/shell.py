@@ -1,7 +1,7 @@
 """Shell scripts (POSIX and bash): commands with their arguments, variables, arrays, heredocs, lost overrides.
 
-What is not decided by the file is unknown, never guessed (see shell_expand). A *lost* override follows a broken line
-continuation: the command ended before it, and the shell takes it for a command of its own.
+What is not decided by the file is unknown, never guessed (see shell_expand). A *lost* override follows a
+broken line continuation: the command ended before it, and the shell takes it for a command of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,23 @@ import re
 from typing import NamedTuple
 
 from .interface import Edit, Source, Unreadable
-from .shell_expand import Array, Assign, Script, Word
+from .shell_expand import Array, Assign, Word
 from .shell_scan import Heredoc, Raw, Scanner
 from .shell_split import arguments
 
-__all__ = ["Array", "Assign", "Broken", "Command", "Heredoc", "ShellDocument", "Word", "WordOp", "parse_shell"]
+__all__ = [
+    "Array",
+    "Assign",
+    "Broken",
+    "Command",
+    "Heredoc",
+    "ShellDocument",
+    "Word",
+    "WordOp",
+    "parse_shell",
+]
 
-MAX_CHARS = 8_000_000
+MAX_CHARS = 1_000_000
 _FILLER = "\ue000"
 
 # A word no one means as a command: `--flag`, `-O3`, `+key=`, `++key=`, `~key`, `a.b=1`, `group/name=x`.
@@ -28,9 +38,10 @@ _BETWEEN = re.compile(r"(?:[ \t\r\n]|\\\r?\n|#[^\n]*)*")
 class Broken(NamedTuple):
     """A broken continuation that loses overrides.
 
-    `reason`: "blank" (a blank line follows the backslash), "comment" (a comment line does), "space" (blanks stand behind
-    the backslash), "missing" (a line in the middle has no backslash). `at` is the offset of the backslash, or of the
-    line's end where it is missing. `command` is the index of the command cut short, `lost` the words after it.
+    `reason`: "blank" (a blank line follows the backslash), "comment" (a comment line does), "space" (blanks
+    stand behind the backslash), "missing" (a line in the middle has no backslash). `at` is the offset of the
+    backslash, or of the line's end where it is missing. `command` is the index of the command cut short,
+    `lost` the words after it.
     """
 
     reason: str
@@ -40,9 +51,11 @@ class Broken(NamedTuple):
 
 
 class WordOp(NamedTuple):
-    """One change to the arguments of command number `command`; `word` indexes Command.words; texts are literal values.
+    """One change to the arguments of command number `command`; `word` indexes Command.words; texts are
+    literal values.
 
-    insert_after, insert_before: texts become new words there. replace: texts take the word's place. delete: it goes.
+    insert_after, insert_before: texts become new words there. replace: texts take the word's place. delete:
+    it goes.
     """
 
     kind: str
@@ -54,8 +67,9 @@ class WordOp(NamedTuple):
 class Command:
     """One simple command. start and end are the offsets of its first and last word.
 
-    `sure` is False when a branch, a loop, a function, `&&` or a pipe decides whether it runs; then `scope` is not 0, or
-    it hangs on another command. `after` is the index of the command whose broken continuation lost this one, else -1.
+    `sure` is False when a branch, a loop, a function, `&&` or a pipe decides whether it runs; then `scope` is
+    not 0, or it hangs on another command. `after` is the index of the command whose broken continuation lost
+    this one, else -1.
     """
 
     __slots__ = ("_raw", "_words", "after", "index", "lost")
@@ -110,7 +124,8 @@ class Command:
 
 
 class ShellDocument:
-    """A script. `variables`: name to the value word of its last assignment as a statement of its own or by `export`.
+    """A script. `variables`: name to the value word of its last assignment as a statement of its own or by
+    `export`.
 
     `exports`: (name, value word). `comments`: (start, end). `lost`: every broken continuation, in order.
     """
@@ -166,7 +181,9 @@ class ShellDocument:
 
 
 def parse_shell(source: Source) -> ShellDocument:
-    """Raises Unreadable("binary") for NUL bytes and ("too-large") above MAX_CHARS; odd shell is never an error."""
+    """Raises Unreadable("binary") for NUL bytes and ("too-large") above MAX_CHARS; odd shell is never an
+    error.
+    """
     text = source.text
     if "\0" in text:
         at = source.position(text.index("\0"))
@@ -221,7 +238,8 @@ def _follows(text: str, raw: Raw, then: Raw, reason: str) -> bool:
     """Nothing but blanks and comments stands between; for a missing backslash, nothing but the line's end."""
     between = text[raw.end : then.start]
     if reason == "missing":
-        return between.strip(" \t") in ("\n", "\r\n") and _is_override(raw.words[-1], reason) and len(raw.words) > 1
+        options = any(_is_override(word, reason) for word in raw.words[1:][-3:])  # `--flag value` ends in its value
+        return options and between.strip(" \t") in ("\n", "\r\n")
     return _BETWEEN.fullmatch(between.lstrip("\\ \t")) is not None
 
 

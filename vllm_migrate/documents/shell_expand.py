@@ -1,10 +1,12 @@
 """Words of a shell script and what they expand to, as far as the file alone decides it.
 
-A word is cut into pieces: literal text, or an expansion the file does not decide (an environment variable, `$1`,
-`$(...)`). `value` is the text when every piece is literal. `hint` is the text when no environment variable and no
-argument says otherwise and no branch is taken: `${ENGINE:-vllm}` has no value and the hint `vllm`.
+A word is cut into pieces: literal text, or an expansion the file does not decide (an environment variable,
+`$1`, `$(...)`). `value` is the text when every piece is literal. `hint` is the text when no environment
+variable and no argument says otherwise and no branch is taken: `${ENGINE:-vllm}` has no value and the hint
+`vllm`.
 
-Nothing is executed. Glob characters stay as they are. Limits keep a hostile script cheap (MAX_TEXT, MAX_WORDS, MAX_DEPTH).
+Nothing is executed. Glob characters stay as they are. Limits keep a hostile script cheap (MAX_TEXT,
+MAX_WORDS, MAX_DEPTH).
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ _PARAMETER = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*|[0-9]+|[@*])(?P<op>:?[-=+?])
 class Piece(NamedTuple):
     """A stretch of a word. `text` is literal when `known`, else the expansion as written.
 
-    start and end are source offsets; `exact` says that text stands there character for character. `loose`: from an
-    unquoted expansion, so the shell splits it at blanks. `wide`: an undecided one that may become any number of words.
+    start and end are source offsets; `exact` says that text stands there character for character. `loose`:
+    from an unquoted expansion, so the shell splits it at blanks. `wide`: an undecided one that may become any
+    number of words.
     """
 
     text: str
@@ -56,9 +59,9 @@ class Piece(NamedTuple):
 class Word:
     """One word: text[start:end] of the source.
 
-    `via` names the array or variable whose expansion brought the word into a command ("" when it stands there itself);
-    `array` is then the assignment that holds it, or None when it is cut out of a string and cannot be edited. `maybe`
-    says that a branch decides whether the word is there. `filler`: see Script.filler.
+    `via` names the array or variable whose expansion brought the word into a command ("" when it stands there
+    itself); `array` is then the assignment that holds it, or None when it is cut out of a string and cannot
+    be edited. `maybe` says that a branch decides whether the word is there. `filler`: see Script.filler.
     """
 
     __slots__ = ("_pieces", "array", "body", "end", "maybe", "raw", "scope", "script", "start", "via")
@@ -101,7 +104,9 @@ class Word:
 
     @property
     def hint(self) -> str | None:
-        """The value with defaults (`${X:-default}`) taken and branches not; None when that is not known either."""
+        """The value with defaults (`${X:-default}`) taken and branches not; None when that is not known
+        either.
+        """
         parts = []
         for piece in self.pieces:
             if piece.hint is None:
@@ -129,9 +134,11 @@ class Word:
 
     @property
     def wide(self) -> bool:
-        """The word may become any number of arguments: `"$@"`, an unquoted unknown `$X`, an array from elsewhere."""
+        """The word may become any number of arguments: `"$@"`, an unquoted unknown `$X`, an array from
+        elsewhere.
+        """
         pieces = self.pieces
-        return any([piece.wide for piece in pieces]) and all([piece.wide or piece.loose for piece in pieces])
+        return any(piece.wide for piece in pieces) and all(piece.wide or piece.loose for piece in pieces)
 
     @property
     def quoted(self) -> str:
@@ -143,7 +150,9 @@ class Word:
 
 
 class Assign(NamedTuple):
-    """`name=value` as a statement. `sure`: always made when its scope runs. value None: set by `read`, `for`, `unset`..."""
+    """`name=value` as a statement. `sure`: always made when its scope runs. value None: set by `read`, `for`,
+    `unset`...
+    """
 
     name: str
     value: Word | None
@@ -156,14 +165,14 @@ class Assign(NamedTuple):
 
 
 class Array:
-    """`name=( ... )` or `name+=( ... )`; start and end take in the parentheses."""
+    """`name=( ... )` or `name+=( ... )` from start to end; `open` is the offset after the parenthesis."""
 
-    __slots__ = ("append", "end", "items", "name", "scope", "start", "sure")
+    __slots__ = ("append", "end", "items", "name", "open", "scope", "start", "sure")
 
-    def __init__(self, name: str, start: int, scope: int, sure: bool, append: bool) -> None:
+    def __init__(self, name: str, start: int, opened: int, scope: int, sure: bool, append: bool) -> None:
         self.name = name
         self.start = start
-        self.end = start
+        self.open = self.end = opened
         self.scope = scope
         self.sure = sure
         self.append = append
@@ -171,11 +180,13 @@ class Array:
 
 
 class Script:
-    """What a script assigns, by name and in order, and how its scopes nest. `scopes[i]` is the parent of scope i.
+    """What a script assigns, by name and in order, and how its scopes nest. `scopes[i]` is the parent of
+    scope i.
 
-    `rerun` are scopes whose text can run after later text (loops, functions). `sourced` are offsets of `source`,
-    `.` and `eval`: after one of them any variable may have changed. `filler` is a character that stands for nothing
-    (inside a nested script, where its outer quoting had a backslash), "" in a file of its own.
+    `rerun` are scopes whose text can run after later text (loops, functions). `sourced` are offsets of
+    `source`, `.` and `eval`: after one of them any variable may have changed. `filler` is a character that
+    stands for nothing (inside a nested script, where its outer quoting had a backslash), "" in a file of its
+    own.
     """
 
     __slots__ = ("_cache", "arrays", "assigns", "budget", "filler", "rerun", "scopes", "sourced", "text")
@@ -204,7 +215,9 @@ class Script:
         return False
 
     def lookup(self, name: str, at: int, scope: int, depth: int) -> tuple[list[Piece], bool] | None:
-        """Pieces of the last sure assignment before `at`, and whether they are certain; None: not assigned here."""
+        """Pieces of the last sure assignment before `at`, and whether they are certain; None: not assigned
+        here.
+        """
         made = self.assigns.get(name)
         if made is None:
             return ([], False) if name in self.arrays else None
@@ -242,7 +255,8 @@ class Script:
     def elements(self, name: str, at: int, scope: int) -> list[tuple[Array, Word, bool]] | None:
         """(array, element, maybe) of `"${name[@]}"` at `at`; None: not assigned here, or too much of it.
 
-        The last sure assignment counts; without one, the first that a branch makes. `maybe` elements hang on a branch.
+        The last sure assignment counts; without one, the first that a branch makes. `maybe` elements hang on
+        a branch.
         """
         made = self.arrays.get(name)
         if made is None or name in self.assigns:
@@ -290,7 +304,9 @@ def cut(word: Word, depth: int, assigned: bool = False) -> list[Piece]:
     return cutter.out
 
 
-def _undecided(text: str, start: int, end: int, hint: str | None = None, loose: bool = False, wide: bool = False) -> Piece:
+def _undecided(
+    text: str, start: int, end: int, hint: str | None = None, loose: bool = False, wide: bool = False
+) -> Piece:
     return Piece(text, False, hint, start, end, False, loose, wide)
 
 

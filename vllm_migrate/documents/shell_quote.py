@@ -1,4 +1,6 @@
-"""Small facts of shell quoting: braces that expand, ANSI-C escapes, and how a literal value is written as a word."""
+"""Small facts of shell quoting: braces that expand, ANSI-C escapes, and how a literal value is written as a
+word.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ _SAFE_KEY = re.compile(r"[\w./:+,@%^-]+=", re.ASCII)
 
 
 def quote(text: str) -> str:
-    """A word whose value is `text`: bare where that is safe, else its value after `key=` quoted, else all of it."""
+    """A word whose value is `text`: bare where that is safe, else its value after `key=` quoted, else all of
+    it.
+    """
     if _SAFE.fullmatch(text):
         return text
     key = _SAFE_KEY.match(text)
@@ -52,13 +56,15 @@ def quote(text: str) -> str:
 
 
 def requote(raw: str, text: str) -> str:
-    """`quote`, but keeping the quotes that `raw`, the word it replaces, has around all of it or around its value."""
+    """`quote`, but keeping the quotes that `raw`, the word it replaces, has around all of it or around its
+    value.
+    """
     if len(raw) > 1 and raw[0] in "'\"" and raw.find(raw[0], 1) == len(raw) - 1:
         return _enclose(text, raw[0])
     key, eq, value = raw.partition("=")
-    if eq and _SAFE_KEY.fullmatch(key + eq) and text.startswith(key + eq) and len(value) > 1:
-        if value[0] in "'\"" and value.find(value[0], 1) == len(value) - 1:
-            return key + eq + _enclose(text[len(key) + 1 :], value[0])
+    same_key = eq and _SAFE_KEY.fullmatch(key + eq) and text.startswith(key + eq)
+    if same_key and len(value) > 1 and value[0] in "'\"" and value.find(value[0], 1) == len(value) - 1:
+        return key + eq + _enclose(text[len(key) + 1 :], value[0])
     return quote(text)
 
 

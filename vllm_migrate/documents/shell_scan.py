@@ -1,7 +1,7 @@
 """One pass over a shell script: commands, assignments, arrays, heredocs, scopes, each word with its offsets.
 
-Lenient: what bash would refuse is passed over, never raised. Not a full grammar: the inside of `$(...)`, `[[ ]]` and
-`(( ))` is opaque, and so is a string handed to `bash -c` (see shell.ShellDocument.nested).
+Lenient: what bash would refuse is passed over, never raised. Not a full grammar: the inside of `$(...)`, `[[
+]]` and `(( ))` is opaque, and so is a string handed to `bash -c` (see shell.ShellDocument.nested).
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ _TARGET = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+?)=")
 _PARENS = re.compile(r"[ \t]*\([ \t]*\)")
 _ENDS = " \t\r\n;&|<>()"
 _CHANGED = re.compile(r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))")
-_KEYWORDS = frozenset("if then elif else fi while until for select do done case esac { } ! time function [[ coproc".split())
+_COMPOUND = ("if", "then", "elif", "else", "fi", "while", "until", "for", "select", "do", "done", "case", "esac")
+_KEYWORDS = frozenset((*_COMPOUND, "{", "}", "!", "time", "function", "[[", "coproc"))
 _DECLARE = frozenset(("export", "local", "declare", "typeset", "readonly"))
 _SETTERS = frozenset(("read", "mapfile", "readarray", "unset", "getopts", "printf", "let", "wait"))
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 
 
 class Heredoc:
-    """`<<END`: text[start:end] is the body. `quoted`: no expansion inside. `command` is the index of the command that
-    reads it, -1 for a compound one; `target` the word a `>` of that command writes to."""
+    """`<<END`: text[start:end] is the body. `quoted`: no expansion inside. `command` is the index of the
+    command that reads it, -1 for a compound one; `target` the word a `>` of that command writes to.
+    """
 
     __slots__ = ("command", "delimiter", "end", "quoted", "start", "tabs", "target", "value")
 
@@ -51,11 +53,22 @@ class Heredoc:
 class Raw:
     """A command as scanned, before expansion. `words` may be empty (assignments or redirections alone).
 
-    `broken` is how its last continuation breaks ("", "blank", "comment", "space"), `broken_at` where the backslash is.
-    `joined`: it hangs on the command before it by `&&`, `||` or `|`, or that one on it.
+    `broken` is how its last continuation breaks ("", "blank", "comment", "space"), `broken_at` where the
+    backslash is. `joined`: it hangs on the command before it by `&&`, `||` or `|`, or that one on it.
     """
 
-    __slots__ = ("assignments", "broken", "broken_at", "end", "heredocs", "redirects", "scope", "start", "sure", "words")
+    __slots__ = (
+        "assignments",
+        "broken",
+        "broken_at",
+        "end",
+        "heredocs",
+        "redirects",
+        "scope",
+        "start",
+        "sure",
+        "words",
+    )
 
     def __init__(self, start: int, scope: int, sure: bool) -> None:
         self.start = self.end = start
@@ -80,8 +93,8 @@ class _Block:
 class Scanner:
     """Reads `text`; the results are commands, exports, heredocs, comments and `script`.
 
-    `gaps` are indexes of commands whose successor does not follow directly (a keyword, an assignment or a bracket stands
-    between them).
+    `gaps` are indexes of commands whose successor does not follow directly (a keyword, an assignment or a
+    bracket stands between them).
     """
 
     def __init__(self, text: str, filler: str = "") -> None:
@@ -145,11 +158,12 @@ class Scanner:
                 i = m.end()
                 continue
             c = text[i]
-            if c in "\"`" or text.startswith(("$(", "${"), i):
-                i = skip(text, i, n)
-            elif c in "<>" and text.startswith("(", i + 1) and i == start:
-                i = skip(text, i, n)
-            elif c == "(" and i > start and text[i - 1] in "?*+@!" and text[i - 2 : i] != "$@":
+            if (
+                c in '"`'
+                or text.startswith(("$(", "${"), i)
+                or (c in "<>" and text.startswith("(", i + 1) and i == start)
+                or (c == "(" and i > start and text[i - 1] in "?*+@!" and text[i - 2 : i] != "$@")
+            ):
                 i = skip(text, i, n)
             elif c == "'":
                 i = n
@@ -244,7 +258,7 @@ class Scanner:
         self._assign(Assign(name, None, at, at, self._scope, True, False, False))
 
     def _array(self, name: str, start: int, paren: int, append: bool, sure: bool) -> int:
-        array = Array(name, start, self._scope, sure, append)
+        array = Array(name, start, paren + 1, self._scope, sure, append)
         text, n, pos = self.text, len(self.text), paren + 1
         while pos < n:
             m = _TOKEN.match(text, pos)

@@ -1,4 +1,6 @@
-"""Where a quoted or bracketed construct of a shell script ends, however it nests. Linear, iterative, never raises."""
+"""Where a quoted or bracketed construct of a shell script ends, however it nests. Linear, iterative, never
+raises.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _TICKED = re.compile(_TICK)
 
 
 class _Frame:
-    """One open construct: the pattern of what matters inside, an open `case`, heredocs waiting for their bodies."""
+    """One open construct: the pattern of what matters inside, an open `case`, heredocs waiting for their
+    bodies.
+    """
 
     __slots__ = ("case", "heredocs", "pattern")
 
@@ -30,7 +34,9 @@ class _Frame:
 
 
 def skip(text: str, at: int, end: int) -> int:
-    """The offset after the construct that opens at `at`: `"`, `$(`, `${`, `(`, `<(` or a backtick; `end` if it never closes."""
+    """The offset after the construct that opens at `at`: `"`, `$(`, `${`, `(`, `<(` or a backtick; `end` if
+    it never closes.
+    """
     if text[at] == "`":
         m = _TICKED.match(text, at, end)
         return m.end() if m else end
@@ -72,7 +78,8 @@ def _enter(text: str, at: int, stack: list[_Frame]) -> int:
 
 
 def heredoc_end(text: str, at: int, end: int, mark: str, tabs: bool, after: str = "\r\n") -> tuple[int, int]:
-    """(end of the body that starts at `at`, offset after its delimiter); both `end` when the delimiter never comes.
+    """(end of the body that starts at `at`, offset after its delimiter); both `end` when the delimiter never
+    comes.
 
     `tabs`: the delimiter may be indented (`<<-`). `after`: what may stand behind it.
     """

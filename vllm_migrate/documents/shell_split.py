@@ -1,4 +1,6 @@
-"""From the words of a command as written to its arguments: arrays and unquoted variables taken apart as a shell does."""
+"""From the words of a command as written to its arguments: arrays and unquoted variables taken apart as a
+shell does.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,21 @@ def _argument(word: Word, seen: Word, out: list[Word], depth: int) -> None:
     if "$" not in raw or depth > MAX_DEPTH or len(out) > MAX_WORDS:
         out.append(seen)
         return
-    name = array_name(raw) if raw[-1] in "}\"" and "[" in raw else ""
+    name = array_name(raw) if raw[-1] in '}"' and "[" in raw else ""
     if name:
         found = word.script.elements(name, word.start, word.scope)
         if found is None:
             out.append(seen)
             return
         for array, item, maybe in found:
-            _argument(item, item.seen(name, array, maybe or seen.maybe), out, depth + 1)
+            element = item.seen(name, array, maybe or seen.maybe)
+            if raw[0] == "$" and any(piece.known and _SPACE.search(piece.text) for piece in item.pieces):
+                loose = [piece._replace(loose=True) for piece in item.pieces]
+                out += [_field(word, element, field) for field in _split(loose)]
+            else:
+                _argument(item, element, out, depth + 1)
         return
-    if not any([piece.loose and piece.known for piece in word.pieces]):
+    if not any(piece.loose and piece.known for piece in word.pieces):
         out.append(seen)
         return
     fields = _split(word.pieces)
@@ -52,7 +59,9 @@ def _argument(word: Word, seen: Word, out: list[Word], depth: int) -> None:
 
 
 def _split(pieces: list[Piece]) -> list[list[Piece]]:
-    """Fields of a word: text that came from an unquoted expansion is split at blanks, and vanishes when empty."""
+    """Fields of a word: text that came from an unquoted expansion is split at blanks, and vanishes when
+    empty.
+    """
     fields: list[list[Piece]] = []
     fresh = True
     for piece in pieces:
@@ -84,7 +93,7 @@ def _slice(piece: Piece, start: int, end: int) -> Piece:
 
 def _field(word: Word, seen: Word, pieces: list[Piece]) -> Word:
     """One field of a split word. It stands inside the variable's string, so no edit can reach it by itself."""
-    inside = all([first.end <= then.start for first, then in pairwise(pieces)])
+    inside = all(first.end <= then.start for first, then in pairwise(pieces))
     start, end = (pieces[0].start, pieces[-1].end) if inside else (word.start, word.end)
     field = Word(word.script, start, end, "".join([piece.text for piece in pieces]), word.scope)
     m = _NAME.search(word.raw)
