@@ -64,6 +64,8 @@ def attribute(case: Case) -> Blame:
     penalty = _penalty(case)
     if penalty is not None:
         return penalty
+    if case.gates.get("D") == "fail":  # noise, stale weights and other models leave D at 0
+        return _cached(case) or _law(case)
     if case.gates.get("k3") == "fail" or case.gates.get("k3_ratio") == "fail":
         return _spread(case)
     if case.head is not None and case.head.low > HEAD_RATIO:

@@ -40,7 +40,8 @@ def render(verdict: Verdict, console: Console) -> None:
     if verdict.blame.layer:
         headline.append(f"  layer: {verdict.blame.layer}", style="default")
     if verdict.blame.suspects:
-        word = "suspect" if len(verdict.blame.suspects) == 1 else "suspects (the data cannot tell them apart)"
+        word = "suspect" if len(verdict.blame.suspects) == 1 else "suspects"
+        word += " (the data cannot tell them apart)" if verdict.blame.decide and len(verdict.blame.suspects) > 1 else ""
         headline.append(f"  {word}: {', '.join(verdict.blame.suspects)}", style="default")
     console.print(headline, soft_wrap=True)
     for reason in verdict.blame.reasons:
