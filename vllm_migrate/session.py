@@ -78,22 +78,22 @@ class Session:
             raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
 
     def _pinned(self, out: Releases) -> None:
-        try:
-            from vllm_migrate.project.versions import choose_source, find_releases
-        except ImportError:
-            return
+        """The release that the project pins today, where one place says it."""
+        from vllm_migrate.project.versions import choose_source, notes, releases_for
 
-        pins = find_releases(self.settings.root)
-        pin = choose_source(pins, "vllm")
+        pins = releases_for(self.settings.root)
+        out.notes.extend(notes(pins))
+        pin = choose_source(pins)
         if pin is None:
             return
         place = f"{os.path.relpath(pin.path)}:{pin.line}"
+        target = self.settings.target[0] if self.settings.target else TARGET
         if not self.catalog.knows(pin.version):
-            out.notes.append(f"{place} pins vllm {pin.version}, which is not in the catalog; compared with {out.source}")
-        elif self.catalog.ordinal(pin.version) <= self.catalog.ordinal(self.settings.target[0] if self.settings.target else TARGET):
-            out.source, out.source_why = self.catalog.canonical(pin.version), f"{place} pins it"
-        else:
+            out.notes.append(f"{place} pins vllm {pin.version}, which the catalog lacks; compared with {out.source}")
+        elif self.catalog.knows(target) and self.catalog.ordinal(pin.version) > self.catalog.ordinal(target):
             out.notes.append(f"{place} pins vllm {pin.version}, newer than the target; compared with {out.source}")
+        else:
+            out.source, out.source_why = self.catalog.canonical(pin.version), f"{place} pins it"
 
     def _assumptions(self) -> Assumptions:
         engine = self.settings.from_engine

@@ -102,6 +102,8 @@ class _Composer:
         for entry in overrides:
             key = entry.group if entry.absolute else _join(group, entry.group)
             self.overrides.setdefault(key, entry)
+        if file.data is not None:
+            file.data.read_as_omegaconf()
         merged: Tree | None = None
         own = mount(without(tree, "defaults"), package)
         for position, entry in enumerate(entries):

@@ -254,6 +254,9 @@ class DataDocument:
     def root(self) -> Node | None:
         return self.roots[0] if self.roots else None
 
+    def read_as_omegaconf(self) -> None:
+        """From now on read scalars as OmegaConf does (`1e-6` is a float). Nothing to do but in YAML."""
+
     def plan(self, ops: list[Op], index: int = 0) -> list[Edit]:
         """Edits that make `ops` on document `index` of the file, in the file's own style. Raises CannotEdit."""
         raise NotImplementedError

@@ -29,6 +29,9 @@ class YamlDocument(EditableDocument):
         self.trees = [YamlNode(raw, context) for raw in raws]
         self.roots = list(self.trees)
 
+    def read_as_omegaconf(self) -> None:
+        self.context.omegaconf = True
+
     def candidates(self, op: Op, index: int) -> Iterator[list[Edit]]:
         from .yaml_edit import Planner  # a run without findings plans nothing
 

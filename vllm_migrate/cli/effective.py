@@ -1,0 +1,108 @@
+"""`vllm-migrate effective PATH`: every engine's settings at both releases side by side."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from vllm_migrate.cli.options import SHARED, Call, store
+
+
+def command(
+    path: Annotated[list[str], typer.Argument(metavar="PATH", help="A file or a folder.")],
+    source: Annotated[str | None, typer.Option("--from", metavar="RELEASE", help="The release of today.", show_default=False)] = None,
+    target: Annotated[str | None, typer.Option("--to", metavar="RELEASE", help="The release moved to.", show_default=False)] = None,
+    from_engine: Annotated[str | None, typer.Option(metavar="ENGINE", help="v0, v1 or auto.", show_default=False)] = None,
+    gpu: Annotated[str | None, typer.Option(metavar="NAME", help="The GPU (a100, h100, ...).", show_default=False)] = None,
+    model_config: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="A folder with config.json and generation_config.json.", show_default=False),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show what does not change, too.")] = False,
+    output_format: Annotated[str, typer.Option(metavar="FORMAT", help="text or json.")] = "text",
+) -> None:
+    """Every engine's settings at both releases side by side, each with its origin; changed ones first."""
+    from vllm_migrate.session import Session
+
+    call = Call(paths=path)
+    given = {"--from": source, "--to": target, "--from-engine": from_engine, "--gpu": gpu, "--model-config": model_config}
+    for option in SHARED:
+        value = given.get(option.name)
+        if value is not None and not store(call, option, value):
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(option.choices)}", param_hint=option.name)
+    session = Session(call)
+    result = session.run()
+    if output_format == "json":
+        print(json.dumps(as_json(session.releases.source, session.releases.target, result.engines), indent=2))
+        return
+    show(session.releases, result.engines, everything)
+
+
+def as_json(source: str, target: str, engines: list[Any]) -> dict[str, object]:
+    """The contract of `effective --output-format json`."""
+    from vllm_migrate.effective.table import Cell, rows
+
+    def cell(value: Cell) -> dict[str, object]:
+        return {"value": value.value, "origin": value.origin, "depends_on": value.depends_on}
+
+    out = []
+    for judged in engines:
+        engine = judged.engine
+        settings = [
+            {"option": row.option, "from": cell(row.source), "to": cell(row.target)}
+            for row in rows(judged.source, judged.target)
+        ]
+        out.append(
+            {"path": engine.file.path, "id": engine.id, "role": engine.role, "dialect": engine.name, "settings": settings}
+        )
+    return {"schema": 1, "from": source, "to": target, "engines": out}
+
+
+def show(releases: Any, engines: list[Any], everything: bool) -> None:
+    """One table an engine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from vllm_migrate.effective.table import Cell, rows
+    from vllm_migrate.report.mask import mask_value
+
+    console = Console(highlight=False)
+    console.print(f"vLLM {releases.source} ({releases.source_why}) -> {releases.target} ({releases.target_why})", markup=False)
+    if not engines:
+        console.print("no vLLM engine was recognised", markup=False)
+    for judged in engines:
+        engine = judged.engine
+        table = Table(title=f"{engine.file.path}  {engine.id}  ({engine.role})", title_justify="left", box=None, pad_edge=False)
+        for name in ("option", releases.source, "from", releases.target, "from"):
+            table.add_column(name, overflow="fold")
+        shown = rows(judged.source, judged.target)
+        hidden = 0
+
+        def text(option: str, cell: Cell) -> str:
+            value = mask_value(option, cell.value)
+            if cell.depends_on is not None:
+                return "? " + (" or ".join(_word(v) for v in value) if isinstance(value, list) else "")
+            return "refused" if cell.origin == "refused" else _word(value)
+
+        for row in shown:
+            if not row.changed and not everything:
+                hidden += 1
+                continue
+            style = "bold" if row.changed else None
+            table.add_row(
+                row.option, text(row.option, row.source), row.source.origin, text(row.option, row.target), row.target.origin, style=style
+            )
+        console.print(table)
+        reasons = dict.fromkeys(c.depends_on for row in shown for c in (row.source, row.target) if c.depends_on and (row.changed or everything))
+        for reason in reasons:
+            console.print(f"? depends on {reason}", markup=False)
+        if hidden:
+            console.print(f"{hidden} unchanged not shown (--all shows them)", markup=False)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "unset"
+    return str(value).lower() if isinstance(value, bool) else str(value)
