@@ -103,6 +103,12 @@ def test_the_next_command_repeats_the_call(report: Report) -> None:
     assert "vllm-migrate fix --from 0.8.5 'my conf' a.yaml" in render("text", report, width=140)
 
 
+def test_a_call_with_many_paths_is_not_repeated(report: Report) -> None:
+    report.paths = [f"conf/{i}.yaml" for i in range(300)]
+    out = render("text", report)
+    assert "vllm-migrate fix PATH..." in out and "conf/299.yaml" not in out
+
+
 def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Report) -> None:
     parent = maker("conf/parent.yaml").file
     parent.requested = False

@@ -25,6 +25,9 @@ SETTLED_BY = (
     ("vllm_config.use_v1", "pass --from-engine v0 or v1"),
 )
 
+# More paths than these (a hook passes hundreds) are not repeated in a command.
+MANY = 4
+
 
 def headline(report: Report) -> str:
     """Both releases and why these: `vLLM 0.8.5 (uv.lock:12 pins it) -> 0.18.1 (the default)`."""
@@ -81,7 +84,8 @@ def fixable(counts: Counts) -> str:
 
 def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     """Commands worth running now, each with what it does."""
-    words = [quoted(word) for word in (*report.arguments, *report.paths)]
+    paths = [quoted(path) for path in report.paths] if len(report.paths) <= MANY else ["PATH..."]
+    words = [*(quoted(word) for word in report.arguments), *paths]
     out = []
     if counts.safe:
         out.append((" ".join(["vllm-migrate fix", *words]), "shows the diff; --write writes it"))

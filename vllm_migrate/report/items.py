@@ -41,34 +41,29 @@ class Item:
 
     __slots__ = (
         "advice",
-        "changes",
         "children",
         "code",
         "depends_on",
-        "dialect",
-        "engine",
         "finding",
         "fix",
         "key",
+        "known",
         "layer",
         "lines",
         "message",
         "name",
         "needs",
-        "new",
         "offer",
-        "old",
         "option",
         "reason",
         "region",
-        "role",
         "severity",
         "title",
         "why",
     )
 
     def __init__(self, finding: Finding, offer: Offer | None) -> None:
-        known = known_secrets(finding)
+        known = self.known = known_secrets(finding)
         self.finding = finding
         self.offer = offer
         self.region = region_of(finding)
@@ -80,18 +75,39 @@ class Item:
         self.depends_on = tuple(mask(reason, known) for reason in finding.depends_on)
         self.children = sorted(set(finding.children))
         self.option, self.key = finding.option, finding.key
-        self.old = mask_value(_secret_key(finding), encodable(finding.old))
-        self.new = mask_value(_secret_key(finding), encodable(finding.new))
-        engine = finding.engine
-        self.engine = mask(engine.id, known) if engine else ""
-        self.role = engine.role if engine else ""
-        self.dialect = engine.name if engine else ""
         self.fix = fix_of(offer)
         self.title = mask(offer.title, known) if offer else ""
         self.lines = [mask(line, known) for line in offer.lines] if offer else []
         self.reason = mask(offer.reason, known) if offer else ""
         self.needs = offer.needs if offer else ""
-        self.changes = _changes(offer, known) if offer and self.fix != "none" else []
+
+    @property
+    def old(self) -> object:
+        return mask_value(_secret_key(self.finding), encodable(self.finding.old))
+
+    @property
+    def new(self) -> object:
+        return mask_value(_secret_key(self.finding), encodable(self.finding.new))
+
+    @property
+    def engine(self) -> str:
+        return mask(self.finding.engine.id, self.known) if self.finding.engine else ""
+
+    @property
+    def role(self) -> str:
+        return self.finding.engine.role if self.finding.engine else ""
+
+    @property
+    def dialect(self) -> str:
+        return self.finding.engine.name if self.finding.engine else ""
+
+    @property
+    def changes(self) -> list[Change]:
+        """None at all when one holds a secret: it could not be shown whole, and half a fix is none."""
+        if self.offer is None or self.fix == "none":
+            return []
+        out = [_change(placed) for placed in self.offer.edits]
+        return [] if any(mask(change.text, self.known) != change.text for change in out) else out
 
     @property
     def path(self) -> str:
@@ -128,12 +144,6 @@ def _region(file: File, start: int, end: int) -> Region:
     first: Position = file.source.position(start)
     last: Position = file.source.position(end)
     return Region(file.path, first.line, first.column, last.line, last.column)
-
-
-def _changes(offer: Offer, known: tuple[str, ...]) -> list[Change]:
-    """The edits; none at all when one of them holds a secret: it could not be shown whole, and half a fix is none."""
-    out = [_change(placed) for placed in offer.edits]
-    return [] if any(mask(change.text, known) != change.text for change in out) else out
 
 
 def _change(placed: Placed) -> Change:

@@ -61,6 +61,9 @@ def excerpt(line: str, start: int, end: int, room: int) -> Excerpt:
 
     Tabs are expanded; what does not fit is cut with `...` at either side, the span first of all kept visible.
     """
+    if len(line) <= room and line.isascii() and line.isprintable():
+        start, end = min(start, len(line)), min(end, len(line))
+        return Excerpt(line, start, max(end, start + 1))
     shown, widths = _expand(line)
     start, end = min(start, len(shown)), min(end, len(shown))
     if sum(widths) > room:
@@ -75,8 +78,6 @@ def excerpt(line: str, start: int, end: int, room: int) -> Excerpt:
 
 def _expand(line: str) -> tuple[list[str], list[int]]:
     """What each code point is shown as, and how wide that is."""
-    if line.isascii() and line.isprintable():
-        return list(line), [1] * len(line)
     shown, widths, at = [], [], 0
     for c in line:
         text = " " * (TAB - at % TAB) if c == "\t" else _shown(c)
@@ -109,9 +110,11 @@ def fill(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
 
     A word that is longer than a line stands alone and is not broken: paths and commands stay whole.
     """
+    text = clean(text)
+    measure = len if text.isascii() else cells
     out, line, used, empty = [], first, cells(first), True
-    for word in clean(text).split():
-        size = cells(word)
+    for word in text.split():
+        size = measure(word)
         if not empty and used + 1 + size > width:
             out.append(line)
             line, used, empty = rest, cells(rest), True

@@ -11,8 +11,10 @@ HIDDEN = "***"
 # What a key with a secret has in it, and how the well-known kinds of tokens begin. Patterns are loaded (and compiled,
 # which costs more than a small lint may) only for a text with one of them in the right surroundings.
 KEY_HINTS = ("token", "key", "passw", "passphrase", "secret", "credential", "authorization")
-SHAPE_HINTS = ("hf_", "sk-", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat", "glpat", "xox")
-MORE_SHAPE_HINTS = ("akia", "asia", "aiza", "eyj", "npm_", "pypi-")
+SHAPE_HINTS = (
+    *("hf_", "sk-", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat", "glpat"),
+    *("xox", "akia", "asia", "aiza", "eyj", "npm_", "pypi-"),
+)
 
 
 def _set(words: str) -> frozenset[str]:
@@ -40,11 +42,16 @@ TEXT_TOKENS = _set(
 PLAIN = _set("true false null none yes no on off ~ ??? | > |- >-") | {"", HIDDEN}
 
 
+# The same rule says the same of many places: what was found to hold no secret is remembered, up to so many texts.
+REMEMBERED = 4096
+_clean: set[str] = set()
+
+
 def mask(text: str, known: tuple[str, ...] = ()) -> str:
     """The text with every secret hidden; `known` are secrets found elsewhere, hidden wherever they stand."""
     for secret in known:
         text = text.replace(secret, HIDDEN)
-    return mask_span(text, 0, 0)[0]
+    return text if text in _clean else mask_span(text, 0, 0)[0]
 
 
 def mask_span(text: str, start: int, end: int) -> tuple[str, int, int]:
@@ -76,6 +83,12 @@ def mask_value(key: str, value: object) -> object:
 
 def is_secret(key: str) -> bool:
     """Whether a key (`api-key`, `WANDB_API_KEY`, `env.HF_TOKEN`, `apiKey`) is the name of a secret."""
+    lowered = key.lower()
+    for hint in KEY_HINTS:
+        if hint in lowered:
+            break
+    else:
+        return False
     words = _words(key.rpartition(".")[2])
     if not words or words[-1] in POINTERS:
         return False
@@ -126,7 +139,11 @@ def _harmless_text(key: str, text: str) -> bool:
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
     """Where the secrets of a text stand: offsets of their values, in order, apart from each other."""
+    if text in _clean:
+        return []
     if not _hints(text.lower()):
+        if len(_clean) < REMEMBERED:
+            _clean.add(text)
         return []
     from vllm_migrate.report.secrets import assignments, shapes
 
@@ -145,7 +162,10 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
 
 def _hints(text: str) -> bool:
     """Whether a (lower-case) text may hold a secret: cheap, and never False for one that does."""
-    if any(hint in text for hint in SHAPE_HINTS + MORE_SHAPE_HINTS) or ("://" in text and "@" in text):
+    for shape in SHAPE_HINTS:
+        if shape in text:
+            return True
+    if "://" in text and "@" in text:
         return True
     for hint in KEY_HINTS:
         at = text.find(hint)

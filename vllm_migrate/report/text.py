@@ -44,8 +44,9 @@ def _summary(page: Page, report: Report) -> None:
     if steps:
         page.blank()
     margin = max((cells(command) for command, _ in steps), default=0) + 2
+    beside = all(2 + margin + cells(what) <= page.width for _, what in steps)
     for command, what in steps:
-        if margin + cells(what) + 2 <= page.width:
+        if beside:
             page.lines.append("  " + page.paint("code", command) + " " * (margin - cells(command)) + what)
         else:
             page.lines += ["  " + page.paint("code", command), "      " + what]
@@ -58,6 +59,8 @@ class Page:
         self.paint = paint
         self.width = width
         self.lines: list[str] = []
+        # One rule says the same in many places.
+        self._said: dict[tuple[str, str, str], list[str]] = {}
 
     def blank(self) -> None:
         if self.lines and self.lines[-1]:
@@ -65,14 +68,17 @@ class Page:
 
     def prose(self, label: str, text: str, indent: str = "", style: str = "") -> None:
         """A filled paragraph after a label; its other lines hang under the text."""
+        said = self._said.get((indent, label, text))
+        if said is None:
+            said = self._said[indent, label, text] = self._filled(label, text, indent, style)
+        self.lines += said
+
+    def _filled(self, label: str, text: str, indent: str, style: str) -> list[str]:
         hang = indent + " " * cells(label)
         filled = fill(text, min(self.width, WIDEST), indent + label, hang)
         if style:
-            self.lines += [self.paint(style, line) for line in filled]
-        else:
-            lead = len(indent + label)
-            self.lines.append(indent + self.paint("bold", label) + filled[0][lead:])
-            self.lines += filled[1:]
+            return [self.paint(style, line) for line in filled]
+        return [indent + self.paint("bold", label) + filled[0][len(indent + label) :], *filled[1:]]
 
     def finding(self, item: Item, at: Item | None) -> None:
         """One finding; `at` is None when its place is the one just shown."""
@@ -121,10 +127,11 @@ class Page:
     @staticmethod
     def _where(item: Item) -> str:
         """Names the file that is written when it is another than the one shown."""
-        paths = sorted({change.region.path for change in item.changes})
+        files = {placed.file for placed in item.offer.edits} if item.offer else set()
+        paths = sorted(file.path for file in files)
         if not paths or paths == [item.path]:
             return ""
-        parents = any(not change.requested for change in item.changes)
+        parents = any(not file.requested for file in files)
         return f", in {' and '.join(paths)}" + (", with --follow-parents" if parents else "")
 
     def depends(self, item: Item) -> None:
