@@ -142,7 +142,7 @@ def _check_untouched(before: str, after: str, edits: list[Edit]) -> None:
 
 
 class Pieces:
-    """A text as pieces of the original and pieces written since; turns edits made in turn into edits of the original."""
+    """A text as pieces of the original and of what was written since: edits in turn become edits of the original."""
 
     __slots__ = ("_original", "_pieces")
 

@@ -216,7 +216,7 @@ def _rename(root: Box, op: Op, read: Read) -> None:
     data = box.data
     if isinstance(data, dict):
         found, taken = _find(data, old), _find(data, op.new_key)
-        if found is None and taken is not None:
+        if taken is not None and (found is None or found == taken):
             return
         if found is None or taken is not None:
             raise ProofFailed(f"{old!r} cannot become {op.new_key!r}")

@@ -26,15 +26,17 @@ MAX_EXPANSIONS = 200_000
 _PLAIN = re.compile(r"[\w./:=+,@%^\-\[\]*?!#]*")
 _PIECE = re.compile(
     r"""(?P<lit>[^\\'"$`{<>~]++) | '(?P<sq>[^']*)' | \$'(?P<ansi>(?:[^'\\]|\\[\s\S])*+)' | \$?(?P<dq>")
-    | \\\r?\n(?P<join>) | \\(?P<esc>[\s\S]) | (?P<brace>\{) | (?P<tilde>~) | (?P<exp>\$[{(]|`|[<>]\()
-    | \$(?P<name>[A-Za-z_]\w*|[0-9@*\#?$!_-]) | (?P<other>[\s\S])""",
+    | \\\r?\n(?P<join>) | \\(?P<esc>[\s\S]) | (?P<brace>\{) | (?P<tilde>~) | \$\{(?P<only>[A-Za-z_]\w*)\}
+    | (?P<exp>\$[{(]|`|[<>]\() | \$(?P<name>[A-Za-z_]\w*|[0-9@*\#?$!_-]) | (?P<other>[\s\S])""",
     re.X,
 )
 _QUOTED = re.compile(
-    r"""(?P<lit>[^\\"$`]++) | (?P<end>") | \\\r?\n(?P<join>) | \\(?P<esc>[$`"\\]) | (?P<exp>\$[{(]|`)
-    | \$(?P<name>[A-Za-z_]\w*|[0-9@*\#?$!_-]) | (?P<other>[\s\S])""",
+    r"""(?P<lit>[^\\"$`]++) | (?P<end>") | \\\r?\n(?P<join>) | \\(?P<esc>[$`"\\]) | \$\{(?P<only>[A-Za-z_]\w*)\}
+    | (?P<exp>\$[{(]|`) | \$(?P<name>[A-Za-z_]\w*|[0-9@*\#?$!_-]) | (?P<other>[\s\S])""",
     re.X,
 )
+_NAMES = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_SPLITS = re.compile(r"\s|\\|''|\"\"|\$'")
 _PARAMETER = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*|[0-9]+|[@*])(?P<op>:?[-=+?])?(?P<arg>[\s\S]*)\}\Z")
 
 
@@ -189,7 +191,7 @@ class Script:
     own.
     """
 
-    __slots__ = ("_cache", "arrays", "assigns", "budget", "filler", "rerun", "scopes", "sourced", "text")
+    __slots__ = ("_cache", "_splits", "arrays", "assigns", "budget", "filler", "rerun", "scopes", "sourced", "text")
 
     def __init__(self, text: str, filler: str = "") -> None:
         self.text = text
@@ -200,6 +202,7 @@ class Script:
         self.rerun: set[int] = set()
         self.sourced: list[int] = []
         self.budget = MAX_EXPANSIONS
+        self._splits: dict[str, bool] = {}
         self._cache: dict[tuple[int, int], tuple[list[Piece], bool] | None] = {}
 
     def encloses(self, outer: int, inner: int) -> bool:
@@ -234,6 +237,19 @@ class Script:
             if assign.value is None or not assign.append:
                 return self._assigned(parts[::-1], certain and not self._sourced(assign.end, at), depth)
         return [], False
+
+    def may_split(self, raw: str, inside: str = "", depth: int = 0) -> bool:
+        """Whether a variable in `raw`, the value of `inside`, may hold blanks or nothing; cheap, errs to True."""
+        for name in _NAMES.findall(raw):
+            if name not in self._splits:
+                self._splits[name] = True  # while it is being looked at: a circle may
+                raws = [made.value.raw for made in self.assigns.get(name, ()) if made.value is not None]
+                self._splits[name] = depth > MAX_DEPTH or any(
+                    not raw or _SPLITS.search(raw) or self.may_split(raw, name, depth + 1) for raw in raws
+                )
+            if self._splits[name] and name != inside:
+                return True
+        return False
 
     def _sourced(self, start: int, end: int) -> bool:
         return bisect_left(self.sourced, start) < bisect_left(self.sourced, end)
@@ -349,8 +365,8 @@ class _Cutter:
                 self.literal(m["esc"], i, j)
             elif kind == "ansi":
                 self.literal(ansi(m["ansi"]), i, j)
-            elif kind == "name":
-                self.parameter(m["name"], i, j, loose=True)
+            elif kind == "name" or kind == "only":
+                self.parameter(m[kind], i, j, loose=True)
             elif kind == "exp":
                 j = skip(self.raw, i, end)
                 self.expansion(i, j, loose=True)
@@ -385,8 +401,8 @@ class _Cutter:
                 return j
             if kind == "esc":
                 self.literal(m["esc"], i, j)
-            elif kind == "name":
-                self.parameter(m["name"], i, j, loose=False)
+            elif kind == "name" or kind == "only":
+                self.parameter(m[kind], i, j, loose=False)
             elif kind == "exp":
                 j = skip(self.raw, i, end)
                 self.expansion(i, j, loose=False)

@@ -13,8 +13,12 @@ from .shell_skip import heredoc_end, skip
 
 _MAX_SCOPES = 200  # deeper nesting is not followed: everything below shares one scope
 
-_WORD = r"""(?:[^ \t\r\n;&|<>()\\'"$`]++ | '[^']*+' | "(?:[^"\\$`]++|\\[\s\S]|\$(?![({]))*+"
-    | \$\{[^{}'"`$\\ \t\r\n;&|<>()]*+\} | \$(?![({'"]) | \\[^\r\n] | (?:\\\r?\n)++(?![ \t\r\n;&|<>()\\]|\Z))"""
+# `${...}` without blanks, quotes or commands inside, at most one more inside; the rest goes the slow way (_slow).
+_BARE = r"""[^{}'"`$\\ \t\r\n;&|<>()]*+"""
+_WORD = rf"""(?:[^ \t\r\n;&|<>()\\'"$`]++ | '[^']*+'
+    | "(?:[^"\\$`]++|\\[\s\S]|\$(?![({{])|\$\{{[^{{}}'"`$\\()]*+(?:\$\{{[^{{}}'"`$\\()]*+\}})?[^{{}}'"`$\\()]*+\}})*+"
+    | \$\{{{_BARE}(?:\$\{{{_BARE}\}})?{_BARE}\}} | \$(?![({{'"]) | \\[^\r\n]
+    | (?:\\\r?\n)++(?![ \t\r\n;&|<>()\\]|\Z))"""
 _TOKEN = re.compile(
     rf"""(?:[ \t]++|\\\r?\n|\\\Z)*+
     (?: (?P<comment>\#[^\r\n]*) | (?P<word>{_WORD}++(?=[ \t\r\n;&|<>)]|(?<![?*+@!])\(|\Z)) | (?P<line>\r\n?|\n)

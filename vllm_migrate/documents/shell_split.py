@@ -47,7 +47,7 @@ def _argument(word: Word, seen: Word, out: list[Word], depth: int) -> None:
             else:
                 _argument(item, element, out, depth + 1)
         return
-    if not any(piece.loose and piece.known for piece in word.pieces):
+    if not word.script.may_split(raw) or not any(piece.loose and piece.known for piece in word.pieces):
         out.append(seen)
         return
     fields = _split(word.pieces)
