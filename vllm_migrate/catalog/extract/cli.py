@@ -35,7 +35,7 @@ def _without_command(it: Interpreter, parser: Parser) -> None:
 
 def sections(it: Interpreter) -> tuple[Section, Section]:
     """(cli, frontend): options EngineArgs backs, and the others, under their long positive flag."""
-    fields = {f.name: f for f in class_named(it, "AsyncEngineArgs", "vllm.engine.arg_utils").fields()}
+    fields = {f.name: f for f in class_named(it, "EngineArgs", "vllm.engine.arg_utils").fields()}
     cli: Section = {}
     frontend: Section = {}
     for flag in serve_parser(it):

@@ -40,6 +40,7 @@ def extract(root: str, progress: Callable[[str], None] | None = None) -> Extract
         sections[name] = read(it)
     tell("cli")
     sections["cli"], sections["frontend"] = cli.sections(it)
+    _document_engine(sections)
     tell("env")
     sections["env"] = environment.declared(it)
     sections["env_other"] = environment.elsewhere(it, sections["env"])
@@ -56,6 +57,17 @@ _READERS: dict[str, Callable[[Interpreter], Section]] = {
     "route": routes.server,
     "api": surface.api,
 }
+
+
+def _document_engine(sections: dict[str, Section]) -> None:
+    """Engine arguments are documented on their flags: take documentation and deprecation from there."""
+    for section in (sections["cli"], sections["frontend"]):
+        for name, flag in section.items():
+            facts = sections["engine"].get(flag.get("dest") or name.lstrip("-").replace("-", "_"))
+            if facts is not None:
+                for key in ("doc", "deprecated"):
+                    if key in flag:
+                        facts.setdefault(key, flag[key])
 
 
 def plain(section: Section) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,249 @@
+"""Everything that changed between two releases, and the three ways to print it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from . import changes, details
+from .changes import KINDS, Change
+from .store import DATA, SECTIONS, Catalog
+
+LAYERS = ("semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance")
+_BROKEN = ("removed", "renamed", "choices")
+
+
+def diff(cat: Catalog, old: str, new: str) -> list[Change]:
+    """Changes from `old` to `new` in the order of kinds, sections and names. Raises UnknownRelease."""
+    old, new = cat.canonical(old), cat.canonical(new)
+    found: list[Change] = []
+    for section in SECTIONS:
+        names = cat.names(section, old) | cat.names(section, new)
+        for name in names:
+            if not hidden(cat, section, name, old, new):
+                found += changes.between(cat, section, name, old, new)
+    found = _moved_out(found)
+    found += resolved(cat, old, new) + _gates(cat, old, new)
+    return sorted(found, key=lambda c: (KINDS.index(c.kind), SECTIONS.index(c.section), c.option))
+
+
+def hidden(cat: Catalog, section: str, name: str, old: str, new: str) -> bool:
+    """Private names, and arguments of AsyncEngineArgs alone: those are shown as the flags they are."""
+    if name.rpartition(".")[2].startswith("_"):
+        return True
+    facts = cat.get(section, name, new) or cat.get(section, name, old)
+    return section == "engine" and facts is not None and bool(facts.extra("async_only"))
+
+
+def _moved_out(found: list[Change]) -> list[Change]:
+    """Drop the pair a flag leaves when it moves between the cli and frontend sections."""
+    gone = {c.option for c in found if c.kind in ("removed", "renamed") and c.section in ("cli", "frontend")}
+    added = {c.option for c in found if c.kind == "added" and c.section in ("cli", "frontend")}
+    moved = gone & added
+    return [c for c in found if not (c.option in moved and c.section in ("cli", "frontend"))]
+
+
+def resolved(cat: Catalog, old: str, new: str) -> list[Change]:
+    """Engine arguments with the same declared default that the source resolves differently later on."""
+    details_of = details.load(cat)
+    found = []
+    for name in sorted(cat.names("engine", old) & cat.names("engine", new)):
+        was, now = _resolution(details_of, name, old), _resolution(details_of, name, new)
+        if was == now or hidden(cat, "engine", name, old, new):
+            continue
+        position = cat.ordinal(new)
+        while position > 0 and _resolution(details_of, name, cat.releases[position - 1]) == now:
+            position -= 1
+        found.append(Change("resolves", "engine", name, was, now, cat.releases[position]))
+    return found
+
+
+def _resolution(details_of: details.Details, name: str, release: str) -> list[str]:
+    """`value if conditions` of every place that sets the option, platform hooks other than CUDA's left out."""
+    lines = []
+    for place, entries in details_of.late_of(name, release).items():
+        if not place.startswith(("CpuPlatform", "RocmPlatform")):
+            lines += [f"{value} if {guard}" if guard else value for guard, value in entries]
+    return list(dict.fromkeys(lines))
+
+
+def _gates(cat: Catalog, old: str, new: str) -> list[Change]:
+    """Routes that are in both releases behind different conditions."""
+    found = []
+    for name in sorted(cat.names("route", old) & cat.names("route", new)):
+        was, now = _gate(cat, name, old), _gate(cat, name, new)
+        if was != now:
+            position = cat.ordinal(new)
+            while position > 0 and _gate(cat, name, cat.releases[position - 1]) == now:
+                position -= 1
+            found.append(Change("resolves", "route", name, was, now, cat.releases[position]))
+    return found
+
+
+def _gate(cat: Catalog, name: str, release: str) -> Any:
+    facts = cat.get("route", name, release)
+    return None if facts is None else facts.extra("gate") or "always"
+
+
+# -- filters -------------------------------------------------------------------------------------
+
+
+def rl_layers() -> dict[str, str]:
+    """Engine argument, sampling parameter, variable, route or API -> layer of an RL run it can move."""
+    with open(os.path.join(DATA, "rl.json"), encoding="utf-8") as stream:
+        table: dict[str, list[str]] = json.load(stream)["layers"]
+    return {name: layer for layer, names in table.items() for name in names}
+
+
+def layer_of(change: Change, table: dict[str, str]) -> str | None:
+    """The layer a change belongs to; None when nothing says so."""
+    names = [change.option, change.option.rpartition(".")[2], change.option.lstrip("-").replace("-", "_")]
+    for name in names:
+        if name in table:
+            return table[name]
+    return "broken-config" if change.kind in _BROKEN else None
+
+
+def select(
+    found: Iterable[Change],
+    kinds: Iterable[str] = (),
+    option: str | None = None,
+    rl: bool = False,
+    layer: str | None = None,
+) -> list[Change]:
+    """Changes of these kinds, whose option holds this text, that touch RL, of this layer."""
+    kinds = set(kinds)
+    table = rl_layers() if rl or layer else {}
+    wanted = _spelling(option) if option else ""
+    kept = []
+    for change in found:
+        if kinds and change.kind not in kinds:
+            continue
+        if wanted and wanted not in _spelling(change.option):
+            continue
+        if rl and not _touches_rl(change, table):
+            continue
+        if layer and layer_of(change, table) != layer:
+            continue
+        kept.append(change)
+    return kept
+
+
+def _touches_rl(change: Change, table: dict[str, str]) -> bool:
+    return layer_of(change, table) not in (None, "broken-config", "performance") or (
+        change.section in ("api", "route") and change.option in table
+    )
+
+
+def _spelling(name: str) -> str:
+    return name.lower().lstrip("-").replace("-", "_")
+
+
+# -- printing ------------------------------------------------------------------------------------
+
+
+def as_json(old: str, new: str, found: list[Change]) -> str:
+    """The contract of `diff --output-format json`."""
+    body = {"schema": 1, "from": old, "to": new, "changes": [change.as_dict() for change in found]}
+    return json.dumps(body, ensure_ascii=False, indent=1)
+
+
+def shown(value: Any, width: int = 60) -> str:
+    """A value in one short line."""
+    if isinstance(value, dict) and set(value) == {"expr"}:
+        text = str(value["expr"])
+    elif value == changes.REQUIRED:
+        text = "(required)"
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def headline(old: str, new: str, found: list[Change]) -> list[str]:
+    """Counts per section: gone, new, other default."""
+    lines = []
+    for section in SECTIONS:
+        mine = [c for c in found if c.section == section]
+        counts = {
+            "gone": sum(c.kind in ("removed", "renamed") for c in mine),
+            "new": sum(c.kind == "added" for c in mine),
+            "other default": sum(c.kind == "default" for c in mine),
+            "resolve differently": sum(c.kind == "resolves" for c in mine),
+        }
+        words = [f"{number} {word}" for word, number in counts.items() if number]
+        if words:
+            lines.append(f"{section}: {', '.join(words)}")
+    return lines
+
+
+TITLES = {
+    "removed": "Removed",
+    "renamed": "Renamed",
+    "added": "New",
+    "default": "Default changed",
+    "resolves": "Resolves differently",
+    "choices": "Choices changed",
+    "deprecated": "Deprecated",
+}
+
+
+def describe(change: Change) -> str:
+    """What changed, without the option's name."""
+    if change.kind == "renamed":
+        text = f"-> {change.replaced_by}"
+    elif change.kind == "removed":
+        text = "" if change.old is None else f"was {shown(change.old)}"
+    elif change.kind == "added":
+        text = shown(change.new)
+    elif change.kind == "deprecated":
+        text = shown(change.new, 100)
+    elif change.kind == "choices":
+        text = _choice_change(change.old, change.new)
+    elif isinstance(change.old, list) and change.kind == "resolves":
+        text = _resolution_change(change.old, change.new)
+    else:
+        text = f"{shown(change.old)} -> {shown(change.new)}"
+    return f"{text} ({change.note})" if change.note else text
+
+
+def _choice_change(old: Any, new: Any) -> str:
+    if not isinstance(old, list) or not isinstance(new, list):
+        return f"{shown(old)} -> {shown(new)}"
+    less = [str(v) for v in old if v not in new]
+    more = [str(v) for v in new if v not in old]
+    return "; ".join(f"{word} {', '.join(part)}" for word, part in (("without", less), ("with", more)) if part)
+
+
+def _resolution_change(old: list[str], new: list[str]) -> str:
+    less = [line for line in old if line not in new]
+    more = [line for line in new if line not in old]
+    parts = [f"no longer {shown(one, 90)}" for one in less[:1]] + [f"now {shown(one, 90)}" for one in more[:1]]
+    left = len(less[1:]) + len(more[1:])
+    return "; ".join(parts) + (f" (and {left} more places)" if left else "")
+
+
+def as_text(old: str, new: str, found: list[Change]) -> str:
+    """Grouped by kind, one change a line."""
+    lines = [f"vLLM {old} -> {new}: {len(found)} changes", *headline(old, new, found)]
+    for kind in KINDS:
+        mine = [c for c in found if c.kind == kind]
+        if mine:
+            lines += ["", f"{TITLES[kind]} ({len(mine)})"]
+            lines += [f"  {c.since:<9} {c.section:<9} {c.option}  {describe(c)}".rstrip() for c in mine]
+    return "\n".join(lines)
+
+
+def as_markdown(old: str, new: str, found: list[Change]) -> str:
+    """A heading and a table per kind."""
+    lines = [f"# vLLM {old} to {new}", "", *[f"- {line}" for line in headline(old, new, found)]]
+    for kind in KINDS:
+        mine = [c for c in found if c.kind == kind]
+        if not mine:
+            continue
+        lines += ["", f"## {TITLES[kind]}", "", "| since | section | option | change |", "|---|---|---|---|"]
+        for c in mine:
+            what = describe(c).replace("|", "\\|").replace("\n", " ")
+            lines.append(f"| {c.since} | {c.section} | `{c.option}` | {what} |")
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+"""The life of one option over all releases, for `explain OPTION`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import changes
+from .details import Details, LateEntry
+from .diff import shown
+from .store import SECTIONS, Catalog, OptionFacts
+
+NAMESAKES = ("engine", "cli", "frontend", "llm", "sampling", "config", "request", "env", "env_other", "api")
+
+
+class Span(NamedTuple):
+    """One state of an option: from `since` up to before `until` (None: to the newest release)."""
+
+    since: str
+    until: str | None
+    facts: OptionFacts
+
+
+class Story(NamedTuple):
+    """One option of one section."""
+
+    section: str
+    option: str
+    spans: list[Span]
+    doc: str
+    replaced_by: str | None
+    note: str | None
+    late: dict[str, list[LateEntry]]  # places of the newest release that has it which set it later on
+
+
+class Explanation(NamedTuple):
+    """All sections that know the name; `nearest` suggests others when none does."""
+
+    name: str
+    releases: tuple[str, ...]
+    stories: list[Story]
+    nearest: list[str]
+
+
+def explain_option(cat: Catalog, name: str, details: Details | None = None) -> Explanation:
+    """The life of an option given in any spelling: `swap_space`, `--swap-space`, `CompilationConfig.level`."""
+    stories = [_story(cat, section, option, details) for section, option in found(cat, name)]
+    near: list[str] = []
+    if not stories:
+        import difflib
+
+        every = sorted({option for section in SECTIONS for option in cat.all_names(section)})
+        near = difflib.get_close_matches(name, every, 5, 0.6)
+    return Explanation(name, cat.releases, stories, near)
+
+
+def found(cat: Catalog, name: str) -> list[tuple[str, str]]:
+    """(section, option) pairs this spelling names, the engine argument first."""
+    bare = name.strip().lstrip("-")
+    argument, flag = bare.replace("-", "_"), "--" + bare.replace("_", "-")
+    spellings = {name, argument, flag, bare, name.upper() if "VLLM_" in name.upper() else name}
+    positive = "--" + flag.removeprefix("--no-") if flag.startswith("--no-") else flag
+    pairs = []
+    for section in SECTIONS:
+        names = set(cat.all_names(section))
+        exact = [s for s in (name, argument, bare, flag, positive, name.upper()) if s in names]
+        tails = [] if exact or section not in ("config", "route") else _tails(names, spellings, section)
+        pairs += [(section, option) for option in dict.fromkeys(exact or tails)]
+    return pairs
+
+
+def _tails(names: set[str], spellings: set[str], section: str) -> list[str]:
+    separator = " " if section == "route" else "."
+    return sorted(n for n in names if n.rpartition(separator)[2] in spellings)
+
+
+def _story(cat: Catalog, section: str, option: str, details: Details | None) -> Story:
+    spans = [Span(*one) for one in cat.life(section, option)]
+    last = cat.releases[-1] if spans[-1].until is None else cat.releases[cat.ordinal(spans[-1].until) - 1]
+    gone = spans[-1].until is not None
+    pair = changes.rename_of(cat, section, option) if gone else None
+    doc = details.doc(section, option, last) if details else ""
+    late: dict[str, list[LateEntry]] = {}
+    if details and section == "engine":
+        late = details.late_of(option, last)
+    return Story(section, option, spans, doc, pair.new if pair else None, pair.note if pair else None, late)
+
+
+# -- printing ------------------------------------------------------------------------------------
+
+
+def as_text(explanation: Explanation, late: bool = True) -> str:
+    """Every story as a line of releases, its changes below."""
+    if not explanation.stories:
+        near = f" Did you mean {', '.join(explanation.nearest)}?" if explanation.nearest else ""
+        return f"No release has an option named {explanation.name}.{near}"
+    return "\n\n".join("\n".join(_lines(explanation, story, late)) for story in explanation.stories)
+
+
+def _lines(explanation: Explanation, story: Story, late: bool) -> list[str]:
+    lines = [f"{story.option} ({story.section})", f"  {timeline(explanation.releases, story.spans)}"]
+    before: OptionFacts | None = None
+    for span in story.spans:
+        lines.append(f"  {span.since:<10} {_state(span.facts, before)}")
+        before = span.facts
+    if story.spans[-1].until is not None:
+        word = f"gone; now {story.replaced_by}" if story.replaced_by else "gone"
+        lines.append(f"  {story.spans[-1].until:<10} {word}" + (f" ({story.note})" if story.note else ""))
+    if story.doc:
+        lines.append("  " + story.doc.split("\n\n")[0])
+    if late and story.late:
+        lines.append("  set later on by:")
+        for place, entries in story.late.items():
+            where = place.partition(":")[0]
+            lines += [f"    {where}: {shown(v, 60)}" + (f"  if {shown(g, 100)}" if g else "") for g, v in entries]
+    return lines
+
+
+def timeline(releases: tuple[str, ...], spans: list[Span]) -> str:
+    """`0.8.5 ====|==== 0.33.0`: one mark per release; `.` not there, `=` there, `|` there and changed."""
+    marks = ["."] * len(releases)
+    position = {release: i for i, release in enumerate(releases)}
+    for number, span in enumerate(spans):
+        start = position[span.since]
+        stop = position[span.until] if span.until else len(releases)
+        for i in range(start, stop):
+            marks[i] = "|" if i == start and number else "="
+    return f"{releases[0]} {''.join(marks)} {releases[-1]}"
+
+
+def _state(facts: OptionFacts, before: OptionFacts | None) -> str:
+    words = []
+    default = changes.declared_default(facts)
+    if before is None or not changes.same(default, changes.declared_default(before)):
+        words.append(f"default {shown(default)}")
+    if facts.type and (before is None or facts.type != before.type):
+        words.append(facts.type if before is None else f"type {facts.type}")
+    if facts.choices and (before is None or facts.choices != before.choices):
+        words.append(_choices(facts, before))
+    for key in ("gate", "task"):
+        if facts.extra(key) and (before is None or facts.extra(key) != before.extra(key)):
+            words.append(f"{key} {facts.extra(key)}")
+    if facts.deprecated and (before is None or not before.deprecated):
+        words.append(f"deprecated: {shown(facts.deprecated, 90)}")
+    return "; ".join(words) or "changed in a detail"
+
+
+def _choices(facts: OptionFacts, before: OptionFacts | None) -> str:
+    now: list[Any] = facts.choices or []
+    if before is None or not before.choices:
+        return "choices " + shown(", ".join(map(str, now)), 120)
+    less = [str(v) for v in before.choices if v not in now]
+    more = [str(v) for v in now if v not in before.choices]
+    parts = [f"{sign}{name}" for sign, group in (("-", less), ("+", more)) for name in group]
+    return "choices " + shown(" ".join(parts), 120)
