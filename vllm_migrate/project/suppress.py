@@ -1,0 +1,230 @@
+"""Suppression comments: what a user has looked at and decided to keep.
+
+    max-num-seqs: 64  # vllm-migrate: ignore[VM101] measured, no effect here
+    # vllm-migrate: ignore[prefix-caching-default, VM105]
+    enable-prefix-caching: true
+    # vllm-migrate: ignore-file[VM4] this model is only served
+
+In brackets stand codes, beginnings of codes, or names; without brackets every rule is meant. A comment at the end of a
+line counts for that line. A comment on a line of its own counts for the next line (other comments between do no harm);
+where that line begins a command that backslashes continue, for the whole command: a shell has no room for a comment
+inside one. `ignore-file` in the first lines counts for the file, and so does a plain `ignore` that heads the file with a
+blank line, or a document marker, below it. In JSON the comment begins with `//`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARK = "vllm-migrate:"
+LINE, FILE = "ignore", "ignore-file"
+HEAD_LINES = 20
+# Words of other tools that people try first.
+MISTAKEN = ("ign", "disable", "noqa", "skip", "nolint", "suppress", "off")
+
+
+class Suppression:
+    """One comment. first, last: the lines it counts for (0, 0: the file); codes: lower case, empty for every rule."""
+
+    __slots__ = ("bracket", "codes", "column", "first", "last", "line", "reason", "used")
+
+    def __init__(self, line: int, column: int, codes: tuple[str, ...], reason: str, bracket: int) -> None:
+        self.line = line
+        self.column = column
+        self.codes = codes
+        self.reason = reason
+        self.bracket = bracket  # offset of the closing bracket in the text; -1 without
+        self.first = self.last = line
+        self.used: set[str] = set()
+
+    def names(self, code: str, name: str) -> str | None:
+        """Which of its codes means a rule ("" when it means every rule); None when it does not mean it."""
+        if not self.codes:
+            return ""
+        low = code.lower()
+        for given in self.codes:
+            if given == name.lower() or (given[:2] == "vm" and low.startswith(given)):
+                return given
+        return None
+
+
+class Unused:
+    """A suppression, or the part of one, that no finding needed. codes is empty for one without brackets."""
+
+    __slots__ = ("codes", "column", "line")
+
+    def __init__(self, line: int, column: int, codes: tuple[str, ...]) -> None:
+        self.line = line
+        self.column = column
+        self.codes = codes
+
+
+class Malformed:
+    """A comment that was meant as a suppression and is none."""
+
+    __slots__ = ("column", "line", "message")
+
+    def __init__(self, line: int, column: int, message: str) -> None:
+        self.line = line
+        self.column = column
+        self.message = message
+
+
+class Suppressions:
+    """The suppressions of one file."""
+
+    __slots__ = ("all", "malformed")
+
+    def __init__(self) -> None:
+        self.all: list[Suppression] = []
+        self.malformed: list[Malformed] = []
+
+    @classmethod
+    def parse(cls, text: str) -> Suppressions:
+        """The suppressions in a text. A text without any costs one search."""
+        out = cls()
+        if MARK in text:
+            _Parser(text, out).parse()
+        return out
+
+    def match(self, code: str, name: str, line: int) -> Suppression | None:
+        """The suppression of a finding, which is now used; the one nearest to the line before one for the file."""
+        for suppression in sorted(self.all, key=lambda s: s.first == 0):
+            if suppression.first == 0 or suppression.first <= line <= suppression.last:
+                given = suppression.names(code, name)
+                if given is not None:
+                    suppression.used.add(given)
+                    return suppression
+        return None
+
+    def unused(self, judged: Callable[[str], bool] | None = None) -> list[Unused]:
+        """What no finding needed. `judged`: whether a rule (as the comment names it) was looked at in this run."""
+        out = []
+        for suppression in self.all:
+            if not suppression.codes:
+                if not suppression.used:
+                    out.append(Unused(suppression.line, suppression.column, ()))
+                continue
+            idle = tuple(c for c in suppression.codes if c not in suppression.used and (judged is None or judged(c)))
+            if idle:
+                out.append(Unused(suppression.line, suppression.column, idle))
+        return out
+
+
+class _Parser:
+    def __init__(self, text: str, out: Suppressions) -> None:
+        self.text = text
+        self.out = out
+        self.spans = line_spans(text)
+
+    def line(self, number: int) -> str:
+        if not 1 <= number <= len(self.spans):
+            return ""
+        start, end = self.spans[number - 1]
+        return self.text[start:end]
+
+    def parse(self) -> None:
+        for number in range(1, len(self.spans) + 1):
+            line = self.line(number)
+            at = line.find(MARK)
+            while at >= 0:
+                following = line.find(MARK, at + 1)
+                self._comment(number, line, at, following if following >= 0 else len(line))
+                at = following
+
+    def _comment(self, number: int, line: str, at: int, end: int) -> None:
+        leader = comment_start(line, at)
+        if leader < 0:
+            return
+        column, body = leader + 1, line[at + len(MARK) : end]
+        words = body.lstrip()
+        length = next((i for i, c in enumerate(words) if not (c.isalnum() or c in "-_")), len(words))
+        word, rest = words[:length], words[length:].lstrip()
+        if word not in (LINE, FILE):
+            if word.lower().startswith(MISTAKEN):
+                self._malformed(number, column, f"{word!r} is not known: write ignore[CODE] or ignore-file[CODE]")
+            return
+        codes: tuple[str, ...] = ()
+        bracket = -1
+        if rest.startswith("["):
+            close = rest.find("]")
+            codes = tuple(code.strip().lower() for code in rest[1:close].split(",") if code.strip())
+            if close < 0 or not codes:
+                self._malformed(number, column, "no closing bracket" if close < 0 else "no code between the brackets")
+                return
+            bracket = self.spans[number - 1][0] + end - len(rest) + close
+            rest = rest[close + 1 :]
+        reason = rest.strip().rstrip("#/").strip().lstrip(":-–— ")
+        self._add(Suppression(number, column, codes, reason, bracket), word, line[:leader].strip() == "")
+
+    def _add(self, suppression: Suppression, word: str, own_line: bool) -> None:
+        number = suppression.line
+        if word == FILE:
+            if number > HEAD_LINES:
+                message = f"ignore-file counts in the first {HEAD_LINES} lines only"
+                self._malformed(number, suppression.column, message)
+                return
+            suppression.first = suppression.last = 0
+        elif own_line:
+            self._cover_next(suppression)
+        self.out.all.append(suppression)
+
+    def _cover_next(self, suppression: Suppression) -> None:
+        """Let a comment on a line of its own count for what follows it."""
+        number = suppression.line + 1
+        while is_comment(self.line(number)):
+            number += 1
+        following = self.line(number).strip()
+        if following in ("", "---") and self._heads_file(suppression.line):
+            suppression.first = suppression.last = 0
+            return
+        suppression.first = suppression.last = number
+        while continues(self.line(suppression.last)):
+            suppression.last += 1
+
+    def _heads_file(self, number: int) -> bool:
+        return all(line.strip() in ("", "---") or is_comment(line) for line in (self.line(n) for n in range(1, number)))
+
+    def _malformed(self, line: int, column: int, message: str) -> None:
+        self.out.malformed.append(Malformed(line, column, message))
+
+
+def comment_start(line: str, at: int) -> int:
+    """Where the comment begins whose text begins at `at`; -1 when no comment does."""
+    before = line[:at].rstrip(" \t")
+    for leader in ("#", "//"):
+        if before.endswith(leader):
+            start = len(before) - len(leader)
+            while start and before[start - 1] == leader[0]:
+                start -= 1
+            if start == 0 or before[start - 1] in " \t,]})\"'":
+                return start
+    return -1
+
+
+def line_spans(text: str) -> list[tuple[int, int]]:
+    """Start and end of each line, without its newline: \\n, \\r\\n or \\r."""
+    spans, start = [], 0
+    if "\r" not in text:
+        for line in text.split("\n"):
+            spans.append((start, start + len(line)))
+            start += len(line) + 1
+        return spans
+    for line in text.replace("\r\n", "\n\n").replace("\r", "\n").split("\n"):
+        spans.append((start, start + len(line)))
+        start += len(line) + 1
+    # A \r\n was counted as two ends: drop the empty line between them.
+    return [
+        s for s in spans if not (s[0] and s[0] == s[1] and text[s[0] - 1] == "\r" and text[s[0] : s[0] + 1] == "\n")
+    ]
+
+
+def is_comment(line: str) -> bool:
+    return line.lstrip().startswith(("#", "//"))
+
+
+def continues(line: str) -> bool:
+    """Whether a line ends with a backslash that is not itself escaped."""
+    return not is_comment(line) and (len(line) - len(line.rstrip("\\"))) % 2 == 1
