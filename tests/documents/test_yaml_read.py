@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import time
@@ -237,7 +238,7 @@ def test_what_just_fits_is_read_without_touching_the_recursion_limit() -> None:
 def test_alias_bombs() -> None:
     names = "abcdefghi"
     bomb = 'a: &a ["lol","lol","lol","lol","lol","lol","lol","lol","lol"]\n'
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in itertools.pairwise(names):
         bomb += f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
     started = time.perf_counter()
     assert unreadable(bomb).reason == "alias-bomb"

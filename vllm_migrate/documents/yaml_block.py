@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import yaml
@@ -24,6 +25,8 @@ from .yaml_layout import (
 )
 from .yaml_nodes import YamlNode
 from .yaml_scalars import Style, render, render_string
+
+_HEADER = re.compile(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
 
 
 def nested_lines(keys: list[str], value: object, style: Style, width: int) -> list[str]:
@@ -56,13 +59,19 @@ def block_after(source: Source, entry: Entry, indent: int, lines: list[str]) -> 
 def _after_block_scalar(text: str, leaf: yaml.ScalarNode, end: int) -> int | None:
     """Where a line may follow a block scalar without changing it: the end of its last line of text, or for `|+`
     the start of the line after all it keeps."""
-    header = text[leaf.start_mark.index : leaf.end_mark.index].split("\n", 1)[0].split("#", 1)[0]
     mark: int = leaf.end_mark.index
-    if "+" in header:
+    chomp = _chomp(text, leaf)
+    if chomp == "+":
         return mark if mark == line_start(text, mark) else None
     if text[end:mark].strip("\r\n"):
         return None  # blanks that are part of the text
-    return end if "-" in header or line_break(text, end) else None
+    return end if chomp == "-" or line_break(text, end) else None
+
+
+def _chomp(text: str, leaf: yaml.Node) -> str:
+    """`+`, `-` or nothing: what a block scalar does with the line breaks at its end."""
+    match = _HEADER.match(text, leaf.start_mark.index)
+    return match.group(1).strip("0123456789") if match else ""
 
 
 def _break_before(text: str, offset: int) -> str:
@@ -92,16 +101,20 @@ def delete_block_entry(
     if len(found) == 1:
         yield from _empty(source, node, parent, start, end)
     elif starts_line(text, start):
-        yield from _delete_lines(text, line_start(text, start), end)
+        before = last_leaf(found[index - 1].raw, found[index - 1].low) if index else None
+        scalar = before if isinstance(before, ScalarNode) and before.style in ("|", ">") else None
+        if scalar is not None and past_inner_comments(text, end, start - line_start(text, start)) != end:
+            raise CannotEdit("the block scalar above would take in the comment below")
+        yield from _delete_lines(text, line_start(text, start), end, scalar)
     elif index + 1 < len(found):
         following = found[1].start if node.kind == MAP else dash(node, found, 1)
         if not text[end:following].strip():
             yield [Edit(start, following, "")]
-        before = start
-        while text[before - 1 : before] in (" ", "\t"):
-            before -= 1
-        if text[before - 1 : before] == "-":
-            yield [Edit(before, end, "")]
+        blanks = start
+        while text[blanks - 1 : blanks] in (" ", "\t"):
+            blanks -= 1
+        if text[blanks - 1 : blanks] == "-":
+            yield [Edit(blanks, end, "")]
 
 
 def _entry_end(text: str, entry: Entry, indent: int) -> int:
@@ -109,8 +122,7 @@ def _entry_end(text: str, entry: Entry, indent: int) -> int:
     leaf = last_leaf(entry.raw, entry.low)
     if isinstance(leaf, ScalarNode) and leaf.style in ("|", ">"):
         mark: int = leaf.end_mark.index
-        header = text[leaf.start_mark.index : mark].split("\n", 1)[0]
-        if "+" in header and line_start(text, mark) == mark:
+        if _chomp(text, leaf) == "+" and line_start(text, mark) == mark:
             return mark - len(_break_before(text, mark))
         return entry.end if not text[entry.end : mark].strip("\r\n") else mark - len(_break_before(text, mark))
     end = line_end_after(text, entry.end)
@@ -119,14 +131,25 @@ def _entry_end(text: str, entry: Entry, indent: int) -> int:
     return end if isinstance(entry.raw, ScalarNode) or entry.alias else past_inner_comments(text, end, indent)
 
 
-def _delete_lines(text: str, start: int, end: int) -> Iterator[list[Edit]]:
+def _delete_lines(text: str, start: int, end: int, before: yaml.Node | None = None) -> Iterator[list[Edit]]:
+    """Remove whole lines. `before` is a block scalar that ends right above: it must not gain or lose line breaks."""
     newline = line_break(text, end)
     if newline:
-        yield [Edit(start, end + len(newline), "")]
+        following = end + len(newline)
+        if before is not None and _chomp(text, before) == "+" and _is_blank_line(text, following):
+            raise CannotEdit("the block scalar above would take in the blank lines below")
+        yield [Edit(start, following, "")]
         return
     # The last line of a file without a final newline: the line before takes its place.
-    yield [Edit(start - len(_break_before(text, start)), end, "")]
+    if before is None:
+        yield [Edit(start - len(_break_before(text, start)), end, "")]
     yield [Edit(start, end, "")]
+
+
+def _is_blank_line(text: str, offset: int) -> bool:
+    while text[offset : offset + 1] in (" ", "\t"):
+        offset += 1
+    return bool(line_break(text, offset))
 
 
 def _empty(source: Source, node: YamlNode, parent: Entry | None, start: int, end: int) -> Iterator[list[Edit]]:

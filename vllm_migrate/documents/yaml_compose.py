@@ -73,7 +73,7 @@ def compose(text: str) -> tuple[list[yaml.Node], frozenset[int]]:
     if text.startswith("\ufeff"):
         raise Unreadable("syntax", "a second byte order mark", 1, 1)
     opens = text.count("[") + text.count("{")
-    stack = _STACK_FLOW if _Composer is not _PureComposer else _SURE_FLOW
+    stack = _SURE_FLOW if issubclass(_Composer, yaml.composer.Composer) else _STACK_FLOW
     try:
         if len(text) > _SURE_SIZE or opens > stack or _BLOCK_PREFIX.search(text):
             _check_events(text)

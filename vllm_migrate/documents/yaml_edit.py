@@ -86,14 +86,14 @@ class Planner:
 
     # --- walking
 
-    def _walk(self, path: Path, create: bool) -> tuple[Spot, Path]:
+    def _walk(self, path: Path) -> tuple[Spot, Path]:
         """The deepest existing value on the path, and the keys that are missing. Refuses ways through aliases,
         merges, tags and scalars."""
         assert self.root is not None
         spot = Spot(self.root, None, [])
         for number, key in enumerate(path):
             node = spot.node
-            if node.kind == SCALAR and create and node.value is None:
+            if node.kind == SCALAR and node.value is None:
                 return spot, path[number:]
             if node.alias and number:
                 raise CannotEdit(f"{path[number - 1]!r} is the alias {node.text}: the edit would change its anchor too")
@@ -120,7 +120,7 @@ class Planner:
     # --- SET
 
     def _set(self, op: Op) -> Iterator[list[Edit]]:
-        spot, missing = self._walk(op.path, True)
+        spot, missing = self._walk(op.path)
         if not missing:
             yield from self._replace(spot, op.value)
             return
@@ -286,7 +286,7 @@ class Planner:
     # --- DELETE
 
     def _delete(self, op: Op) -> Iterator[list[Edit]]:
-        spot, missing = self._walk(op.path[:-1], False)
+        spot, missing = self._walk(op.path[:-1])
         if missing:
             yield []
             return
@@ -319,7 +319,7 @@ class Planner:
     # --- RENAME
 
     def _rename(self, op: Op) -> Iterator[list[Edit]]:
-        spot, missing = self._walk(op.path[:-1], False)
+        spot, missing = self._walk(op.path[:-1])
         old, node = op.path[-1], spot.node
         if missing or node.kind != MAP or not isinstance(old, str):
             raise CannotEdit(f"there is no key {old!r}")
@@ -345,7 +345,7 @@ class Planner:
     # --- INSERT
 
     def _insert(self, op: Op) -> Iterator[list[Edit]]:
-        spot, missing = self._walk(op.path[:-1], True)
+        spot, missing = self._walk(op.path[:-1])
         at, node = op.path[-1], spot.node
         if not isinstance(at, int) or at < 0:
             raise CannotEdit(f"{at!r} is no place in a sequence")

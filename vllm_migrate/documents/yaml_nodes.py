@@ -24,7 +24,7 @@ _SPACE = re.compile(r"(?:\s|#[^\n\r]*+)*+")
 
 
 class Context:
-    """What all nodes of one document share: the text, the dialect of scalars, and which nodes are used more than once."""
+    """What all nodes of one file share: its text, how scalars are read, which nodes are used more than once."""
 
     __slots__ = ("omegaconf", "shared", "text")
 
@@ -55,7 +55,7 @@ def key_text(raw: yaml.Node, text: str) -> str:
 def value_start(raw: yaml.Node, text: str) -> int:
     """Where the value itself starts, after an anchor. A tag, and what follows it, belongs to the value."""
     start: int = raw.start_mark.index
-    if text[start : start + 1] == "&":
+    if text[start : start + 1] == "&" and start < raw.end_mark.index:
         anchor = _ANCHOR.match(text, start)
         if anchor:
             start = anchor.end()
@@ -242,7 +242,7 @@ def _plain(raw: yaml.Node, context: Context) -> object:
         return read_plain(raw.value, context.omegaconf) if raw.tag == PLAIN else str(raw.value)
     if isinstance(raw, SequenceNode) and raw.tag in _COLLECTION_TAGS:
         return [_plain(item, context) for item in raw.value]
-    if isinstance(raw, MappingNode) and not any(is_merge(key) for key, _ in raw.value):
-        if raw.tag in _COLLECTION_TAGS and not is_template(raw, context.text):
-            return {key_text(key, context.text): _plain(value, context) for key, value in raw.value}
+    usual = raw.tag in _COLLECTION_TAGS and not is_template(raw, context.text)
+    if isinstance(raw, MappingNode) and usual and not any(is_merge(key) for key, _ in raw.value):
+        return {key_text(key, context.text): _plain(value, context) for key, value in raw.value}
     return Node.plain(YamlNode(raw, context))
