@@ -13,7 +13,7 @@ from vllm_migrate.dialects.deliver import Delivery, deliver
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Unsure, merge
 from vllm_migrate.knowledge.load import Knowledge
 
 
@@ -101,8 +101,8 @@ class View:
         arrived = self.delivery.values.get(option)
         if arrived is None:
             return None
-        if arrived.value is None and option in self.knowledge.effective:
-            return None  # an explicit None asks for the default
+        if arrived.value in (None, "auto") and option in self.knowledge.effective:
+            return None  # an explicit None or auto asks for the default
         return Value(arrived.value, "written" if arrived.written else "framework", arrived.because, arrived.written)
 
     def _maybe_inherited(self, option: str) -> Value | None:
@@ -177,6 +177,8 @@ class View:
             return self._generation(option)
         if function == "key":
             return self._key(option, str(args[1]))
+        if function == "rounds":
+            return rounds(args[0], args[1])
         raise KeyError(function)
 
     def _is_set(self, option: str) -> bool:
@@ -215,6 +217,27 @@ class View:
             if isinstance(facts, dict):
                 return facts.get(name)
         return Unsure((f"the GPU ({name})",))
+
+
+def rounds(value: object, dtype: object) -> object:
+    """Whether storing a number in bfloat16 or float16 changes its float32 value; Unsure where either is not known."""
+    if isinstance(value, Unsure) or isinstance(dtype, Unsure):
+        values = value.options if isinstance(value, Unsure) else (value,)
+        dtypes = dtype.options if isinstance(dtype, Unsure) else (dtype,)
+        answers = {rounds(v, d) for v in values for d in dtypes}
+        if len(answers) == 1:
+            return answers.pop()
+        return merge([side for side in (value, dtype) if isinstance(side, Unsure)])
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    import struct
+
+    single = struct.pack(">f", value)
+    if dtype == "bfloat16":
+        return single[2:] != b"\0\0"
+    if dtype in ("float16", "half"):
+        return struct.unpack(">e", struct.pack(">e", value))[0] != struct.unpack(">f", single)[0]
+    return False
 
 
 def _chosen(choice: Choice, origin: str) -> Value:

@@ -23,7 +23,8 @@ class Case:
     same, inverted or deleted; .deprecated: what the target says of it ("" when nothing); .switched: whether the key
     names another option at the target.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
-    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x).
+    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x),
+    rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
     """
 
     def __init__(self, source: View, target: View, setting: Setting | None = None) -> None:
