@@ -40,7 +40,7 @@ def test_annotations(report: Report) -> None:
     assert properties == {
         "file": "conf/base.yaml", "line": "4", "col": "1", "endColumn": "11", "title": "VM401 logprobs-semantics",
     }  # fmt: skip
-    assert "\nfix (safe): pin logprobs_mode\n    logprobs-mode: processed_logprobs" in body
+    assert "\nfix (safe): pin logprobs_mode\n+     logprobs-mode: processed_logprobs" in body
 
 
 def test_no_text_breaks_out_of_its_command(maker: Any, empty: Report) -> None:

@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from vllm_migrate.report.formats import FORMATS, render
-from vllm_migrate.report.markdown import LIMIT, MARKER, code, escape
+from vllm_migrate.report.markdown import LIMIT, MARKER, code, escape, prose
 from vllm_migrate.report.model import Report
 
 HOSTILE = "<script>alert(1)</script> @octocat #12 [x](http://a) *b* `c` |d| ![i](j) _e_ ~~f~~ $g$ &amp; \\* - -->"
@@ -57,7 +57,8 @@ def test_html_holds_any_text(maker: Any, empty: Report) -> None:
     empty.notes.append(HOSTILE)
     page = Page(render("html", empty))
     assert "script" not in {tag for tag, _ in page.tags}
-    assert page.text.count(HOSTILE) == 6
+    shown = HOSTILE.replace("`", "")  # backticks of a rule's text make code
+    assert page.text.count(shown) + page.text.count(HOSTILE) == 6
     assert "<mark>&lt;script&gt;</mark>alert(1)" in render("html", empty)
 
 
@@ -77,6 +78,14 @@ def test_code_spans(text: str) -> None:
     page = rendered(f"| x |\n|---|\n| {code(text, table=True)} |\n")
     assert page.text.split("\n", 1)[-1].strip().endswith(text)
     assert rendered(code(text)).text.strip() == text
+
+
+@pytest.mark.parametrize("text", ["`a: false` is dropped", "a `b|c` d", "`", "a `` b", "x `<b>` `*y*`", HOSTILE])
+def test_backticks_of_a_rule_make_code(text: str) -> None:
+    page = rendered(f"| x |\n|---|\n| {prose(text, table=True)} |\n")
+    assert {tag for tag, _ in page.tags} <= {"table", "thead", "tbody", "tr", "th", "td", "code"}
+    shown = text if text.count("`") % 2 else text.replace("`", "")
+    assert page.text.split("x", 1)[1].replace("\u2060", "").split() == shown.split()
 
 
 def test_mentions_and_issue_numbers_are_not_linked(make: Any, empty: Report) -> None:

@@ -46,7 +46,7 @@ def _body(item: Item) -> str:
         parts.append(f"why: {clean(item.why)}")
     if item.fix != "none":
         parts.append(f"fix ({item.fix}): {clean(item.title)}")
-        parts += [clean(line) for line in item.lines]
+        parts += [clean(line) for line in item.preview]
     elif item.advice:
         parts.append(f"advice: {clean(item.advice)}")
     if item.depends_on:

@@ -81,7 +81,7 @@ def _article(item: Item, number: int) -> list[str]:
     out = [
         f'<article class="{item.severity}" id="f{number}">',
         f"<p>{title} {where}</p>",
-        f"<p>{_text(item.message)}</p>",
+        f"<p>{_prose(item.message)}</p>",
     ]
     out += _source(item)
     rows = _rows(item)
@@ -119,13 +119,13 @@ class _Cut:
 
 
 def _rows(item: Item) -> list[tuple[str, str]]:
-    rows = [("why", _text(item.why))] if item.why else []
+    rows = [("why", _prose(item.why))] if item.why else []
     if item.fix != "none":
         needs = f"; needs vLLM &gt;= {_text(item.needs)}" if item.needs else ""
-        block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(item.lines)] if line)
-        rows.append(("fix", f'{_text(item.title)} <span class="{item.fix}">({item.fix}{needs})</span>{block}'))
+        block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(item.preview)] if line)
+        rows.append(("fix", f'{_prose(item.title)} <span class="{item.fix}">({item.fix}{needs})</span>{block}'))
     elif item.advice:
-        rows.append(("advice", _text(item.advice)))
+        rows.append(("advice", _prose(item.advice)))
     if item.fix == "none" and item.reason:
         rows.append(("not fixed", _text(item.reason)))
     if item.depends_on:
@@ -136,6 +136,14 @@ def _rows(item: Item) -> list[tuple[str, str]]:
     if item.children:
         rows.append(("inherited by", ", ".join(f"<code>{_text(path)}</code>" for path in item.children)))
     return rows
+
+
+def _prose(text: str) -> str:
+    """Text of a rule: what it puts in backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return _text(text)
+    return "".join(f"<code>{_text(part)}</code>" if i % 2 else _text(part) for i, part in enumerate(parts))
 
 
 def _text(text: str) -> str:

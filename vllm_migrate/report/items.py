@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vllm_migrate.documents.interface import Position, Unknown
 from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_value, secret_spans
 from vllm_migrate.report.model import fix_of
+from vllm_migrate.report.preview import preview
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.tree import File
@@ -36,7 +37,7 @@ class Change(NamedTuple):
 class Item:
     """One finding. fix: safe, review or none (see model.fix_of); changes: its edits, empty where none is offered.
 
-    lines: what would be written, for people; reason: why there are no edits; needs: the release that the fix needs.
+    reason: why there are no edits; needs: the release that the fix needs.
     """
 
     __slots__ = (
@@ -49,7 +50,6 @@ class Item:
         "key",
         "known",
         "layer",
-        "lines",
         "message",
         "name",
         "needs",
@@ -77,9 +77,15 @@ class Item:
         self.option, self.key = finding.option, finding.key
         self.fix = fix_of(offer)
         self.title = mask(offer.title, known) if offer else ""
-        self.lines = [mask(line, known) for line in offer.lines] if offer else []
         self.reason = mask(offer.reason, known) if offer else ""
         self.needs = offer.needs if offer else ""
+
+    @property
+    def preview(self) -> list[str]:
+        """The fix as lines: `- ` what goes, `+ ` what comes."""
+        if self.offer is None or self.fix == "none":
+            return []
+        return [f"{sign} {mask(line, self.known)}" for sign, line in preview(self.offer)]
 
     @property
     def old(self) -> object:

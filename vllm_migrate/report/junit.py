@@ -54,7 +54,7 @@ def _case(item: Item, fails: bool) -> list[str]:
     name = f"{item.code} {item.name} at {region.line}:{region.column}"
     body = _text(
         "\n".join(
-            part for part in (f"{item.place}: {item.message}", item.why and f"why: {item.why}", *item.lines) if part
+            part for part in (f"{item.place}: {item.message}", item.why and f"why: {item.why}", *item.preview) if part
         )
     )
     if fails:

@@ -56,18 +56,18 @@ def _within(parts: list[str], room: int) -> list[str]:
 def _row(item: Item) -> str:
     where = code(f"{item.path}:{item.region.line}", table=True)
     sign = f"{SIGNS[item.severity]} {item.severity}"
-    return f"| {sign} | {where} | {item.code} {item.name} | {escape(item.message)} | {FIXES[item.fix]} |"
+    return f"| {sign} | {where} | {item.code} {item.name} | {prose(item.message, table=True)} | {FIXES[item.fix]} |"
 
 
 def _detail(item: Item) -> str:
-    parts = [f"**{code(item.place)} {item.code} {item.name}** ({item.layer})", "", escape(sentence(item.message))]
+    parts = [f"**{code(item.place)} {item.code} {item.name}** ({item.layer})", "", prose(sentence(item.message))]
     if item.why:
-        parts += ["", f"Why: {escape(sentence(item.why))}"]
+        parts += ["", f"Why: {prose(sentence(item.why))}"]
     if item.fix != "none":
         needs = f", needs vLLM >= {item.needs}" if item.needs else ""
-        parts += ["", f"Fix ({FIXES[item.fix]}{needs}): {escape(item.title)}", "", *fenced(item.lines)]
+        parts += ["", f"Fix ({FIXES[item.fix]}{needs}): {prose(item.title)}", "", *fenced(item.preview)]
     elif item.advice:
-        parts += ["", f"Advice: {escape(sentence(item.advice))}"]
+        parts += ["", f"Advice: {prose(sentence(item.advice))}"]
     if item.depends_on:
         ways = [way for way in map(settle, item.depends_on) if way]
         how = f" To settle it: {escape('; or '.join(dict.fromkeys(ways)))}." if ways else ""
@@ -94,6 +94,16 @@ def escape(text: str) -> str:
     return ("\\" if text[:1] in ("-", "+", "=") else "") + "".join(out)
 
 
+def prose(text: str, table: bool = False) -> str:
+    """Text of a rule: what it puts in backticks is code, the rest shows as it is written."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return "".join(
+        (code(part, table) if part.strip() else "") if i % 2 else escape(part) for i, part in enumerate(parts)
+    )
+
+
 def code(text: str, table: bool = False) -> str:
     """Text as a code span, whatever backticks stand in it."""
     text = clean(text)
@@ -106,7 +116,7 @@ def fenced(lines: list[str]) -> list[str]:
     """Lines as a block of code."""
     shown = [clean(line) if not line.isprintable() else line for line in lines]
     fence = "`" * max(3, _longest_run("\n".join(shown)) + 1)
-    return [f"{fence}yaml", *shown, fence] if shown else []
+    return [f"{fence}diff", *shown, fence] if shown else []
 
 
 def _longest_run(text: str) -> int:

@@ -14,6 +14,7 @@ CODES = {
     "review": "33",
     "none": "2",
     "write": "32",
+    "drop": "31",
 }
 
 

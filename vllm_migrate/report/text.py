@@ -118,11 +118,12 @@ class Page:
         kind = "safe" if item.fix == "safe" else "review: needs --unsafe"
         needs = f"; needs vLLM >= {item.needs}" if item.needs else ""
         self.prose("fix: ", f"{item.title}{self._where(item)} ({kind}{needs})", "  ")
-        for line in item.lines[:SHOWN_LINES]:
-            text = excerpt(line, 0, 0, max(20, self.width - 7)).text
-            self.lines.append(f"     {self.paint('write', '+ ' + text)}")
-        if len(item.lines) > SHOWN_LINES:
-            self.lines.append(f"     ... and {len(item.lines) - SHOWN_LINES} lines more")
+        lines = item.preview
+        for line in lines[:SHOWN_LINES]:
+            text = excerpt(line, 0, 0, max(20, self.width - 5)).text
+            self.lines.append("     " + self.paint("drop" if text.startswith("-") else "write", text))
+        if len(lines) > SHOWN_LINES:
+            self.lines.append(f"     ... and {len(lines) - SHOWN_LINES} lines more")
 
     @staticmethod
     def _where(item: Item) -> str:

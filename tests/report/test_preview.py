@@ -1,0 +1,46 @@
+"""What a fix looks like: whole lines, old and new."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vllm_migrate.documents.interface import Edit
+from vllm_migrate.fixes.offer import Offer, Placed
+from vllm_migrate.report.preview import preview
+
+TEXT = "a: 1\n  b-c: false  # why\nd: 2\n"
+
+
+def shown(maker: Any, edits: list[Edit], text: str = TEXT) -> list[str]:
+    file = maker("a.yaml", text).file
+    return [f"{sign} {line}" for sign, line in preview(Offer("safe", "", [Placed(file, edit) for edit in edits], []))]
+
+
+def at(needle: str, new: str) -> Edit:
+    return Edit(TEXT.index(needle), TEXT.index(needle) + len(needle), new)
+
+
+@pytest.mark.parametrize(
+    ("edits", "lines"),
+    [
+        ([Edit(5, 5, "x: 1\n")], ["+ x: 1"]),
+        ([Edit(4, 4, "\nx: 1")], ["+ x: 1"]),
+        ([at("b-c", "no-b-c"), at("false", "true")], ["-   b-c: false  # why", "+   no-b-c: true  # why"]),
+        ([at("  b-c: false  # why\n", "")], ["-   b-c: false  # why"]),
+        ([at("2\n", "3\ne: 4\n")], ["- d: 2", "+ d: 3", "+ e: 4"]),
+        ([at("a: 1", "a: 0"), at("d: 2", "d: 0")], ["- a: 1", "+ a: 0", "- d: 2", "+ d: 0"]),
+        ([Edit(len(TEXT), len(TEXT), "e: 1\n")], ["+ e: 1"]),
+    ],
+)
+def test_changed_lines(maker: Any, edits: list[Edit], lines: list[str]) -> None:
+    assert shown(maker, edits) == lines
+
+
+def test_windows_newlines(maker: Any) -> None:
+    assert shown(maker, [Edit(6, 6, "x: 1\r\n")], "a: 1\r\nb: 2\r\n") == ["+ x: 1"]
+
+
+def test_without_edits_the_lines_are_shown() -> None:
+    assert preview(Offer("safe", "", [], ["a: 1"])) == [("+", "a: 1")]

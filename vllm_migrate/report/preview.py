@@ -1,0 +1,50 @@
+"""A fix as lines for people: `- ` what goes, `+ ` what comes, as they stand in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vllm_migrate.documents.interface import Edit, apply_edits
+
+if TYPE_CHECKING:
+    from vllm_migrate.fixes.offer import Offer
+
+
+def preview(offer: Offer) -> list[tuple[str, str]]:
+    """Signs and lines; where the edits are not known, the lines that would be written."""
+    by_file: dict[int, tuple[str, list[Edit]]] = {}
+    for file, edit in offer.edits:
+        by_file.setdefault(id(file), (file.source.text, []))[1].append(edit)
+    if not by_file:
+        return [("+", line) for line in offer.lines]
+    out: list[tuple[str, str]] = []
+    for text, edits in by_file.values():
+        for start, end, group in _blocks(text, sorted(edits)):
+            moved = [Edit(edit.start - start, edit.end - start, edit.text) for edit in group]
+            out += _changed(text[start:end], apply_edits(text[start:end], moved))
+    return out
+
+
+def _blocks(text: str, edits: list[Edit]) -> list[tuple[int, int, list[Edit]]]:
+    """Edits with the whole lines around them; edits that touch the same lines together."""
+    out: list[tuple[int, int, list[Edit]]] = []
+    for edit in edits:
+        start = text.rfind("\n", 0, edit.start) + 1
+        end = text.find("\n", edit.end)
+        end = len(text) if end < 0 else end
+        if out and start <= out[-1][1]:
+            first, last, group = out[-1]
+            out[-1] = (first, max(last, end), [*group, edit])
+        else:
+            out.append((start, end, [edit]))
+    return out
+
+
+def _changed(before: str, after: str) -> list[tuple[str, str]]:
+    old, new = before.split("\n"), after.split("\n")
+    while old and new and old[0] == new[0]:
+        del old[0], new[0]
+    while old and new and old[-1] == new[-1]:
+        del old[-1], new[-1]
+    lines = [("-", line) for line in old] + [("+", line) for line in new]
+    return [(sign, line.rstrip("\r")) for sign, line in lines if line.strip()]
