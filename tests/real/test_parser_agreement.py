@@ -78,7 +78,7 @@ def same(simulated: object, real: object) -> bool:
 
 
 def comparable(case: dict[str, Any], release: str) -> bool:
-    """Neither the older entry point, nor `m --model other`, nor a failure other than a refusal (`--help`, no mapping)."""
+    """Not the older entry point, nor `m --model other`, nor a failure that is no refusal (`--help`, no mapping)."""
     if "entry" in case or "env" in case or any(a.partition("=")[0] == "--model" for a in case["argv"]):
         return False
     return case[release].get("exit") in (None, 2)
