@@ -7,9 +7,9 @@
 
 In brackets stand codes, beginnings of codes, or names; without brackets every rule is meant. A comment at the end of a
 line counts for that line. A comment on a line of its own counts for the next line (other comments between do no harm);
-where that line begins a command that backslashes continue, for the whole command: a shell has no room for a comment
-inside one. `ignore-file` in the first lines counts for the file, and so does a plain `ignore` that heads the file with a
-blank line, or a document marker, below it. In JSON the comment begins with `//`.
+where that line begins a command that backslashes continue, for all of it: a shell has no room for a comment
+inside one. `ignore-file` in the first lines counts for the file, and so does a plain `ignore` that heads the file with
+a blank line, or a document marker, below it. In JSON the comment begins with `//`.
 """
 
 from __future__ import annotations

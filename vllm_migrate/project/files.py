@@ -1,0 +1,41 @@
+"""Replace a small file of ours at once: a reader, or a crash, sees the old one or the new one."""
+
+from __future__ import annotations
+
+import os
+
+
+def replace_file(path: str, data: bytes, durable: bool) -> None:
+    """Write the file by way of a temporary one beside it. `durable`: on disk before it is named. Raises OSError."""
+    path = os.path.realpath(path)
+    temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+            if durable:
+                handle.flush()
+                os.fsync(handle.fileno())
+        mode = _mode(path)
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        discard(temporary)
+        raise
+
+
+def discard(path: str) -> bool:
+    """Remove a file that may be gone already; whether it was removed."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def _mode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mode & 0o777
+    except OSError:
+        return None
