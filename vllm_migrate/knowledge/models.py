@@ -65,11 +65,12 @@ class SeverityCase(Model):
 
 
 class Action(Model):
-    """One part of a fix: set an option, drop it, respell the setting at hand, or move it to another option."""
+    """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the setting at hand."""
 
     set: str | None = None
     to: object = None
     to_of: str | None = None
+    in_place: bool = False  # where the setting at hand stands
     drop: str | None = None
     respell: bool = False
     rename: bool = False  # the setting at hand under the name that the catalog's renames give, with its value
@@ -156,7 +157,8 @@ class Dialect(Model):
     verified: Literal["source", "executed"]
     evidence: Annotated[list[Evidence], Field(min_length=1)]
     about: str
-    carrier: Literal["yaml", "toml", "json", "shell", "python"]
+    carriers: Annotated[list[Literal["yaml", "toml", "json", "shell", "python"]], Field(min_length=1)]
+    framework: str = ""  # the package whose release conditions ask for: fw('>=0.6.0')
     markers: list[str] = []
     top_level: str | None = None
     compose: Literal["none", "hydra"] = "none"
@@ -166,6 +168,10 @@ class Dialect(Model):
     engine_core_key: str | None = None
     engine_core_pin: dict[str, object] | None = None
     engines: list[dict[str, object]]
+    keys: dict[str, str | dict[str, object]] = {}
+    absolute: dict[str, str | dict[str, object]] = {}
+    passthrough: list[str] = []
+    dead: dict[str, str] = {}
     sampling: dict[str, object] = {}
     given: dict[str, object] = {}
     passes: list[dict[str, object]] = []

@@ -218,14 +218,15 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
 
 
 def _fill_life(text: str, setting: Setting) -> str:
-    """Placeholders that ask the catalog: {removed_in}, {hint}, {deprecated}, {renamed}, {note}."""
-    rename = setting.rename() if "{renamed}" in text or "{note}" in text else None
+    """Placeholders that ask the catalog: {removed_in}, {hint}, {deprecated}, {renamed}, {instead}, {note}."""
+    rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
     new = (rename.new or "") if rename else ""
     lives: dict[str, Callable[[], str]] = {
         "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
         "hint": setting.hint,
         "deprecated": setting.deprecation,
         "renamed": lambda: new if "_" in setting.written.key else new.replace("_", "-"),
+        "instead": lambda: f"; {new} takes its place" if new else "",
         "note": lambda: f" ({rename.note})" if rename and rename.note else "",
     }
     for word, value in lives.items():
@@ -275,8 +276,11 @@ def _acts(entry: Record, case: Case) -> Iterator[Act]:
     if "set" in entry:
         option = str(entry["set"])
         value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
+        if option == "setting" and case.setting is not None:
+            option = case.setting.option
+        here = written if entry.get("in_place") else case.wrote(option)
         if not isinstance(value, Unsure):
-            yield Act("set", option, value, case.wrote(option))
+            yield Act("set", option, value, here)
     elif "drop" in entry:
         option = str(entry["drop"])
         target = written if option == "setting" else case.wrote(option)

@@ -35,6 +35,9 @@ class Setting:
         if name == "was":
             return trouble_kind(self.source.delivery, written)
         if name == "existed":
+            # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN).
+            if self.is_env:
+                return self.option in self.source.catalog.names("env", self.source.release)
             return self._in(self.source)
         if name == "exists":
             return self._in(self.target)
