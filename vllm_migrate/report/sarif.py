@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+LONGEST = 1000  # GitHub takes 1024 characters of a rule's description
 FINGERPRINT = "vllmMigrate/v1"
 
 Object = dict[str, object]
@@ -88,21 +89,23 @@ class _Rules:
         rule = self._known.get(item.code, {})
         title = str(rule.get("title") or item.name.replace("-", " "))
         explain = rule.get("explain")
-        about = (
-            [" ".join(str(text).split()) for text in explain.values() if isinstance(text, str)]
-            if isinstance(explain, dict)
-            else []
-        )
-        full = " ".join(about) or item.why or title
+        parts = explain if isinstance(explain, dict) else {"what": item.why or title}
+        what, why, write = (" ".join(str(parts.get(part, "")).split()) for part in ("what", "why", "write"))
+        about = " ".join(part for part in (what, why) if part) or title
+        ways = f"\n\nWhat to write: {write}" if write else ""
         return {
             "id": item.code,
             "name": item.name,
-            "shortDescription": {"text": title},
-            "fullDescription": {"text": full},
-            "help": {"text": f"{full}\n\nvllm-migrate explain {item.code}"},
+            "shortDescription": {"text": _plain(title)},
+            "fullDescription": {"text": _plain(_shortened(about))},
+            "help": {"text": _plain(f"{about}{ways}\n\nvllm-migrate explain {item.code}")},
             "defaultConfiguration": {"level": LEVELS[str(rule.get("severity") or item.severity)]},
             "properties": {"tags": ["vllm", item.layer]},
         }
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 3].rpartition(" ")[0] + "..."
 
 
 def _result(item: Item, rules: _Rules, root: str) -> Object:
