@@ -34,12 +34,13 @@ OFFERING = frozenset(("json", "sarif"))
 class Releases:
     """The two releases of a run and why they were chosen."""
 
-    __slots__ = ("notes", "source", "source_why", "target", "target_why")
+    __slots__ = ("frameworks", "notes", "source", "source_why", "target", "target_why")
 
     def __init__(self) -> None:
         self.source, self.source_why = SOURCE, "the default"
         self.target, self.target_why = TARGET, "the default"
         self.notes: list[str] = []
+        self.frameworks: dict[str, str] = {}
 
 
 class Session:
@@ -59,10 +60,9 @@ class Session:
         """--from and --to; else the configuration; else what the project pins today; else 0.8.5 and 0.18.1."""
         out = Releases()
         source, target = self.settings.source, self.settings.target
+        self._pinned(out)
         if source:
             out.source, out.source_why = self._known(source[0]), source[1]
-        else:
-            self._pinned(out)
         if target:
             out.target, out.target_why = self._known(target[0]), target[1]
         if self.catalog.ordinal(out.source) > self.catalog.ordinal(out.target):
@@ -82,6 +82,9 @@ class Session:
         from vllm_migrate.project.versions import choose_source, notes, releases_for
 
         pins = releases_for(self.settings.root)
+        out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
+        if self.settings.source:
+            return
         out.notes.extend(notes(pins))
         pin = choose_source(pins)
         if pin is None:
@@ -106,6 +109,7 @@ class Session:
     def run(self) -> Result:
         """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
         workspace = Workspace([entry.path for entry in self.inputs])
+        workspace.frameworks = self.releases.frameworks
         run = Run(self.question, self.catalog, self.knowledge, workspace)
         for entry in sorted(self.inputs, key=lambda entry: not entry.path.endswith((".sh", ".slurm", ".bash"))):
             self._judge(run, entry, workspace)

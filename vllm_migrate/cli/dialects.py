@@ -24,12 +24,14 @@ def command(
         print(json.dumps(chosen[0], indent=2) if output_format == "json" else page(chosen[0]))
         return
     if output_format == "json":
-        rows = [{k: d[k] for k in ("id", "title", "carrier", "repository", "verified")} for d in dialects]
+        rows = [{k: d[k] for k in ("id", "title", "carriers", "repository", "verified")} for d in dialects]
         print(json.dumps({"schema": 1, "dialects": rows}, indent=2))
         return
     width = max(len(str(dialect["id"])) for dialect in dialects)
     for dialect in dialects:
-        print(f"{str(dialect['id']).ljust(width)}  {dialect['carrier']:6}  {dialect['title']} ({dialect['repository']})")
+        carriers = dialect["carriers"]
+        kinds = ", ".join(map(str, carriers)) if isinstance(carriers, list) else ""
+        print(f"{str(dialect['id']).ljust(width)}  {kinds:12}  {dialect['title']} ({dialect['repository']})")
 
 
 def page(dialect: dict[str, object]) -> str:

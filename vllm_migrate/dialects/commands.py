@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
-from vllm_migrate.dialects.discover import facts_of
+from vllm_migrate.dialects.discover import carries, engines_in, facts_of, recognises
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
-from vllm_migrate.dialects.tree import File, tree_of
+from vllm_migrate.dialects.overrides import tree_of_words
+from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell import Command, ShellDocument, Word
 from vllm_migrate.knowledge.expr import Unsure
 
 
-def engines_of_script(file: File, profiles: list[Profile], workspace: Workspace) -> list[Engine]:
-    """Every engine that a script's commands start."""
+def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+    """Every engine that a script's commands start, by options of their own or by overrides of a configuration."""
     assert file.shell is not None
     out: list[Engine] = []
+    shells = [profile for profile in profiles if carries(profile, file)]
     for command in file.shell.commands:
-        for profile in profiles:
-            if profile["carrier"] != "shell":
+        overrides = tree_of_words(file, command) if any("compose" in p for p in shells) else None
+        for profile in shells:
+            if "compose" in profile:
+                engines = _overridden(file, command, overrides, profile, catalog, workspace)
+                if engines:
+                    for engine in engines:
+                        engine.id = f"{engine.id}#{len(out)}"
+                        out.append(engine)
+                    break
                 continue
             start = _begins(profile, command)
             if start is not None:
@@ -30,6 +40,26 @@ def engines_of_script(file: File, profiles: list[Profile], workspace: Workspace)
                 out.append(engine)
                 break
     return out
+
+
+def _overridden(
+    file: File,
+    command: Command,
+    overrides: Tree | None,
+    profile: Profile,
+    catalog: Catalog,
+    workspace: Workspace,
+) -> list[Engine]:
+    """Engines of a command that sets a framework's configuration word by word."""
+    assert file.shell is not None
+    if overrides is None or not recognises(profile, overrides, catalog):
+        return []
+    engines = engines_in(file, overrides, profile, workspace)
+    for engine in engines:
+        engine.argv = (command.index, 0)
+        engine.container = Spot(file, command.words[0].start, command.words[0].end)
+        _environment(engine, file, file.shell, command)
+    return engines
 
 
 def _begins(profile: Profile, command: Command) -> int | None:

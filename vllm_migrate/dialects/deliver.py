@@ -28,8 +28,9 @@ class Arrived(NamedTuple):
 class Trouble(NamedTuple):
     """A written setting that does not arrive as written.
 
-    kind: dropped (never leaves the framework), refused (the release's parser or constructor rejects it), unknown (no such
-    option), ambiguous, choice (value not accepted), value (malformed), missing. certain: under every candidate transport.
+    kind: dropped (false, and never leaves the framework), dead (declared, but nobody reads it), overridden (the framework's
+    own value wins), duplicate (passed twice: a crash); from the release's parser or constructor: unknown (no such option),
+    ambiguous, choice (value not accepted), value (malformed), missing. certain: under every candidate transport.
     """
 
     kind: str
@@ -56,9 +57,8 @@ class ReleaseEnv(DialectEnv):
     """A dialect's conditions that also depend on vLLM's release: vllm('0.10.2') is true from that release on."""
 
     def __init__(self, engine: Engine, catalog: Catalog, release: str) -> None:
-        super().__init__(engine)
+        super().__init__(engine, release=release)
         self.catalog = catalog
-        self.release = release
 
     def call(self, function: str, args: list[object]) -> object:
         if function == "vllm":
@@ -103,23 +103,39 @@ def _one(engine: Engine, transport: dict[str, object], catalog: Catalog, release
     return _by_kwargs(engine, transport, catalog, release)
 
 
-def _framework(engine: Engine) -> dict[str, Arrived]:
-    """What the framework passes by itself. A value it computes at run time is Unsure, and not vLLM's default."""
+def _framework(engine: Engine, release: str, hard: bool = False) -> dict[str, Arrived]:
+    """What the framework passes by itself; with `hard`, what it passes whatever the user writes.
+
+    A value it computes at run time is Unsure, and not vLLM's default. The first entry of an option that holds counts.
+    """
     out: dict[str, Arrived] = {}
+    env = DialectEnv(engine, release=release)
     passes = engine.dialect.get("passes")
     for entry in passes if isinstance(passes, list) else []:
         option, because = str(entry["option"]), str(entry.get("because", f"{engine.name} passes it"))
-        if "when" in entry:
-            test = evaluate(entry["when"], DialectEnv(engine))
-            if test is False:
-                continue
+        test = evaluate(entry.get("when", True), env)
+        if test is False or option in out or bool(entry.get("hard")) != hard:
+            continue
         value = entry["value"] if "value" in entry else Unsure((because,))
+        if isinstance(test, Unsure):
+            value = Unsure(test.reasons)
         out[option] = Arrived(option, value, None, because)
     return out
 
 
+def _overridden(engine: Engine, release: str, values: dict[str, Arrived], troubles: list[Trouble]) -> None:
+    """The framework's own values over the user's, and settings that it never reads."""
+    for option, forced in _framework(engine, release, hard=True).items():
+        known = values.get(option)
+        values[option] = forced
+        if known is not None and known.written is not None and not _equal(known.value, forced.value):
+            troubles.append(Trouble("overridden", known.written, forced.because, option))
+    for written, why in engine.dead:
+        troubles.append(Trouble("dead", written, why, written.option))
+
+
 def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
-    values = _framework(engine)
+    values = _framework(engine, release)
     troubles: list[Trouble] = []
     named: dict[int, str] = {}
     known = catalog.names("engine", release) | catalog.names("llm", release)
@@ -132,7 +148,11 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
             continue
         if written.value is None and transport.get("none") == "omit":
             continue
+        if option in values and values[option].written is not None and transport.get("duplicate") == "crash":
+            text = f"{engine.name} passes {option} twice: TypeError (multiple values for keyword argument)"
+            troubles.append(Trouble("duplicate", written, text, option))
         values[option] = Arrived(option, sure(written), written, "")
+    _overridden(engine, release, values, troubles)
     return Delivery(values, troubles, named)
 
 
@@ -215,7 +235,7 @@ def _text(value: object) -> str:
 def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
     tokens = tokens_of(engine, transport, catalog, release)
     parsed = argv.parse(tokens, catalog.flags(release))
-    values = _framework(engine)
+    values = _framework(engine, release)
     by_number = {written.number: written for written in engine.options}
     named: dict[int, str] = {}
     for arrival in parsed.arrivals:
@@ -229,6 +249,7 @@ def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, rel
     ]
     _leftovers(engine, parsed, by_number, troubles, named, catalog, release)
     _drops(engine, transport, tokens, troubles, named, catalog, release)
+    _overridden(engine, release, values, troubles)
     return Delivery(values, troubles, named)
 
 

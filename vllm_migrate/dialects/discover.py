@@ -11,7 +11,7 @@ from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
-from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 
@@ -32,7 +32,7 @@ def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: W
     if file.shell is not None:
         from vllm_migrate.dialects.commands import engines_of_script
 
-        found.engines = engines_of_script(file, profiles, workspace)
+        found.engines = engines_of_script(file, profiles, catalog, workspace)
         return found
     roots = file.data.roots if file.data is not None else []
     for index in range(len(roots)):
@@ -47,6 +47,8 @@ def _discover_tree(
 ) -> None:
     composed: hydra.Composed | None = None
     for profile in profiles:
+        if not carries(profile, file):
+            continue
         whole = tree
         if profile.get("compose") == "hydra" and hydra.uses_defaults(tree):
             if composed is None:
@@ -55,7 +57,7 @@ def _discover_tree(
         if not recognises(profile, whole, catalog):
             continue
         parts = composed if profile.get("compose") == "hydra" else None
-        engines = _engines(file, whole, profile, parts)
+        engines = engines_in(file, whole, profile, workspace, parts)
         found.engines.extend(engines)
         if engines:
             found.missing.extend(parts.missing if parts else [])
@@ -85,7 +87,16 @@ def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
     return bool(keys) and hits >= least and hits >= ratio * len(keys) and strong
 
 
-def _engines(file: File, tree: Tree, profile: Profile, composed: hydra.Composed | None) -> list[Engine]:
+def carries(profile: Profile, file: File) -> bool:
+    """Whether a dialect is written in files of this kind."""
+    carriers = profile["carriers"]
+    return isinstance(carriers, list) and kind_of(file.path) in carriers
+
+
+def engines_in(
+    file: File, tree: Tree, profile: Profile, workspace: Workspace, composed: hydra.Composed | None = None
+) -> list[Engine]:
+    """The engines that a recognised tree describes, those of other backends left out."""
     out: list[Engine] = []
     specs = profile.get("engines")
     for spec in specs if isinstance(specs, list) else []:
@@ -93,6 +104,7 @@ def _engines(file: File, tree: Tree, profile: Profile, composed: hydra.Composed 
             ident = f"{profile['id']}:{path or '.'}"
             engine = Engine(ident, str(spec["role"]), profile, spec, file)
             engine.root, engine.site, engine.site_path = tree, site, path
+            engine.framework = workspace.frameworks.get(str(profile.get("framework", "")))
             if composed is not None:
                 engine.files, engine.missing = composed.files, composed.missing
             if "when" in spec and evaluate(spec["when"], DialectEnv(engine)) is False:
@@ -124,11 +136,60 @@ def fill(engine: Engine) -> None:
     assert site is not None and root is not None
     place = site.places[0]
     engine.container = Spot(place.file, place.key_start, place.key_end)
-    for key, child in site.children.items():
-        if engine.spec.get("keys") == "options":
-            engine.options.append(_written(engine, key, "", child, f"{engine.site_path}.{key}".lstrip(".")))
+    if engine.spec.get("keys") == "options":
+        for key, child in site.children.items():
+            engine.options.append(_written(engine, key, "", child, _join(engine.site_path, key)))
+    else:
+        _mapped(engine, site)
     _sampling(engine)
     facts_of(engine)
+
+
+def _join(*parts: str) -> str:
+    return ".".join(part for part in parts if part)
+
+
+def _mapped(engine: Engine, site: Tree) -> None:
+    """Settings under the framework's own names, then those it passes through as they are."""
+    profile = engine.dialect
+    for name, inside in (("keys", True), ("absolute", False)):
+        table = profile.get(name)
+        for key, target in table.items() if isinstance(table, dict) else ():
+            tree = site.at(key) if inside else engine.root.at(key) if engine.root is not None else None
+            if tree is not None:
+                _map_one(engine, key, _join(engine.site_path, key) if inside else key, target, tree)
+    dead = profile.get("dead")
+    for key, why in dead.items() if isinstance(dead, dict) else ():
+        tree = site.at(key)
+        if tree is not None:
+            engine.dead.append((_written(engine, key, key, tree, _join(engine.site_path, key)), str(why)))
+    paths = profile.get("passthrough")
+    for path in paths if isinstance(paths, list) else []:
+        tree = site.at(str(path))
+        for key, child in tree.children.items() if tree is not None and tree.is_map else ():
+            engine.options.append(_written(engine, key, "", child, _join(engine.site_path, str(path), key)))
+
+
+def _map_one(engine: Engine, key: str, path: str, target: object, tree: Tree) -> None:
+    entry = target if isinstance(target, dict) else {"to": target}
+    option = str(entry["to"])
+    # Whether the framework's release knows the key is asked where it is delivered; here only the configuration counts.
+    if "when" in entry and evaluate(entry["when"], DialectEnv(engine)) is False:
+        return
+    written = _written(engine, key, option, tree, path)
+    if entry.get("invert") and isinstance(written.value, bool):
+        written.value = not written.value
+    if "." in option:
+        if option.startswith("env.") and written.value is not None and not isinstance(written.value, Unknown):
+            written.value = _env_text(written.value)
+        engine.given[option] = Given(_sure(written), written, "")
+    else:
+        written.number = len(engine.options)
+        engine.options.append(written)
+
+
+def _env_text(value: object) -> str:
+    return {True: "1", False: "0"}[value] if isinstance(value, bool) else str(value)
 
 
 def _written(engine: Engine, key: str, option: str, tree: Tree, path: str) -> Written:

@@ -16,13 +16,15 @@ class DialectEnv:
     has('a.b')          whether the composed configuration has that path
     config('a.b')       its scalar value (interpolations followed), None when absent
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
+    fw('>=0.6.0')       whether the framework's release fits
     fact.NAME           a fact the dialect file defines, by its cases
     value, option       of the pin being written
     """
 
-    def __init__(self, engine: Engine, extra: dict[str, object] | None = None) -> None:
+    def __init__(self, engine: Engine, extra: dict[str, object] | None = None, release: str = "") -> None:
         self.engine = engine
         self.extra = extra or {}
+        self.release = release  # of vLLM; "" where the question does not depend on it
 
     def name(self, dotted: str) -> object:
         if dotted in self.extra:
@@ -43,9 +45,28 @@ class DialectEnv:
         if function == "writes_bool":
             tree = self._found(path)
             return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
+        if function == "fw":
+            return self._framework(path)
         if function == "transport":
             return self.extra.get(f"transport.{path}")
         raise KeyError(function)
+
+    def _framework(self, wanted: str) -> object:
+        """Whether the framework's release fits a specifier such as '>=0.6.0'; Unsure when no file pins it."""
+        version = self.engine.framework
+        versions = [version] if version is not None else self._supporting()
+        answers = {fits(version, wanted) for version in versions}
+        if len(answers) == 1:
+            return answers.pop()
+        package = self.engine.dialect.get("framework") or self.engine.name
+        return Unsure((f"the release of {package}, which no file of the project pins",), (True, False))
+
+    def _supporting(self) -> list[str]:
+        """The framework's releases that run with this release of vLLM: one of them must be installed."""
+        requires = self.engine.dialect.get("requires")
+        if not self.release or not isinstance(requires, dict):
+            return []
+        return [fw for fw, spec in requires.items() if all(fits(self.release, part) for part in str(spec).split(","))]
 
     def fact(self, name: str) -> object:
         facts = self.engine.dialect.get("facts")
@@ -72,3 +93,20 @@ class DialectEnv:
             return Unsure((f"{path}, which may be set in a parent that was not found ({names})",))
         return value
 
+
+def fits(version: str, specifier: str) -> bool:
+    """Whether a release fits one clause such as '>=0.6.0'."""
+    op = specifier.strip().rstrip("0123456789.post")
+    left, right = numbers(version), numbers(specifier.strip()[len(op) :])
+    order = (left > right) - (left < right)
+    return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0, "==": order == 0}[op]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A release as numbers for comparison: '0.6.1.post1' is (0, 6, 1). Three places at least."""
+    out: list[int] = []
+    for part in version.lstrip("v").split("."):
+        if not part.isdigit():
+            break
+        out.append(int(part))
+    return tuple(out + [0] * (3 - len(out)))

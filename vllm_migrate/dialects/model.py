@@ -61,9 +61,11 @@ class Engine:
     __slots__ = (
         "argv",
         "container",
+        "dead",
         "dialect",
         "file",
         "files",
+        "framework",
         "given",
         "id",
         "missing",
@@ -73,6 +75,7 @@ class Engine:
         "site",
         "site_path",
         "spec",
+        "target",
     )
 
     def __init__(self, ident: str, role: str, dialect: Profile, spec: dict[str, object], file: File) -> None:
@@ -86,6 +89,9 @@ class Engine:
         self.site: Tree | None = None  # the mapping its options stand in
         self.site_path = ""
         self.options: list[Written] = []
+        self.dead: list[tuple[Written, str]] = []  # written, read by nobody, and why
+        self.target = ""  # the release of vLLM that pins are spelled for
+        self.framework: str | None = None  # the framework's release, where the project pins it
         self.given: dict[str, Given] = {}
         self.missing: list[Missing] = []
         # An engine started by a command line: the command's number and the word its options begin at.

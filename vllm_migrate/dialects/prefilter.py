@@ -21,9 +21,10 @@ class Prefilter:
         self._catalog = catalog
         for profile in profiles:
             markers = profile.get("markers")
-            kind = str(profile["carrier"])
-            if isinstance(markers, list):
-                self._markers.setdefault(kind, []).extend(str(marker).encode() for marker in markers)
+            carriers = profile["carriers"]
+            for kind in carriers if isinstance(carriers, list) else []:
+                if isinstance(markers, list):
+                    self._markers.setdefault(str(kind), []).extend(str(marker).encode() for marker in markers)
             self._hydra = self._hydra or profile.get("compose") == "hydra"
             self._top_level = self._top_level or "top_level" in profile
 

@@ -34,6 +34,8 @@ class Workspace:
         self.problems: list[Problem] = []
         # Configuration files that a command line of this run names: judged with it, not by themselves.
         self.claimed: set[str] = set()
+        # Releases of frameworks that the project pins, by package.
+        self.frameworks: dict[str, str] = {}
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:

@@ -137,7 +137,7 @@ class View:
             return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
         own = self.engine.dialect.get("engine_core")
         if isinstance(own, list):
-            choice = choose(own, DialectEnv(self.engine))
+            choice = choose(own, DialectEnv(self.engine, release=self.release))
             if choice.found:
                 given = self.engine.given.get("config.core")
                 return _chosen(choice, "resolved")._replace(written=given.written if given else None)

@@ -24,10 +24,14 @@ class Change(NamedTuple):
 
 
 class Spelling(NamedTuple):
-    """How a dialect writes a setting: its key and the value that stands there."""
+    """How a dialect writes a setting: its key below the engine's mapping (dots between levels) and the value.
+
+    prefix: what a Hydra override of a key that may be missing needs in front: "+" or "++".
+    """
 
     key: str
     value: object
+    prefix: str = ""
 
 
 def plan(finding: Finding) -> list[Change]:
@@ -42,15 +46,27 @@ def plan(finding: Finding) -> list[Change]:
 
 
 def _act(act: Act, engine: Engine) -> list[Change]:
-    if engine.argv is not None:
+    if engine.argv is not None and engine.site is None:
         from vllm_migrate.fixes.words import plan_words
 
         return plan_words(act, engine)
     if act.kind == "core":
         return _core(engine)
     if act.kind == "drop":
-        return [Change(p.file, p.index, Op(DELETE, p.path)) for p in [place_of(act.written)]]
+        if act.written is not None and act.written.tree is None and act.written.option.startswith("env."):
+            from vllm_migrate.fixes.words import drop_variable
+
+            return [drop_variable(act.written)]
+        return [_delete(place_of(act.written))]
     return _set(act, engine)
+
+
+def _delete(place: Place) -> Change:
+    if place.file.shell is not None:
+        from vllm_migrate.fixes.words import delete_override
+
+        return delete_override(place)
+    return Change(place.file, place.index, Op(DELETE, place.path))
 
 
 def place_of(written: Written | None) -> Place:
@@ -64,7 +80,7 @@ def place_of(written: Written | None) -> Place:
 
 def spell(engine: Engine, option: str, value: object) -> Spelling:
     """The dialect's spelling of option = value. Raises CannotEdit where it has none."""
-    env = DialectEnv(engine, {"value": value, "option": option})
+    env = DialectEnv(engine, {"value": value, "option": option}, engine.target)
     pins = engine.dialect.get("pins")
     for pin in pins if isinstance(pins, list) else []:
         if evaluate(pin.get("when", True), env) is not True:
@@ -72,10 +88,26 @@ def spell(engine: Engine, option: str, value: object) -> Spelling:
         if "say" in pin:
             raise CannotEdit(str(pin["say"]))
         key = str(pin["key"]).replace("{kebab}", _kebab(engine, option)).replace("{snake}", option)
+        if "{typed}" in key:
+            typed = _typed(engine, option)
+            if typed is None:
+                continue
+            key = key.replace("{typed}", typed)
         if "_" in key and key.startswith("no-"):
             key = "no_" + key[3:]
-        return Spelling(key, pin.get("write", value))
+        return Spelling(key, pin.get("write", value), str(pin.get("prefix", "")))
     raise CannotEdit(f"{engine.dialect['title']} has no way to set {option}")
+
+
+def _typed(engine: Engine, option: str) -> str | None:
+    """The framework's own key for an option; None when it has none at this release of the framework."""
+    keys = engine.dialect.get("keys")
+    for key, target in keys.items() if isinstance(keys, dict) else ():
+        entry = target if isinstance(target, dict) else {"to": target}
+        if entry["to"] == option and not entry.get("invert"):
+            if evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True:
+                return str(key)
+    return None
 
 
 def _kebab(engine: Engine, option: str) -> str:
@@ -89,14 +121,24 @@ def _kebab(engine: Engine, option: str) -> str:
 def _set(act: Act, engine: Engine) -> list[Change]:
     spelling = spell(engine, act.option, act.value)
     if act.written is not None:
-        return respell(act.written, spelling)
+        return respell(act.written, spelling, engine)
     file, index, path = pin_site(engine)
-    return [Change(file, index, Op(SET, (*path, spelling.key), spelling.value))]
+    if file.shell is not None:
+        from vllm_migrate.fixes.words import insert_override
+
+        return [insert_override(engine, spelling)]
+    return [Change(file, index, Op(SET, (*path, *spelling.key.split(".")), spelling.value))]
 
 
-def respell(written: Written, spelling: Spelling) -> list[Change]:
+def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change]:
     """The written setting under another key, with another value, in its place."""
     place = place_of(written)
+    if place.file.shell is not None:
+        from vllm_migrate.fixes.words import replace_override
+
+        return [replace_override(engine, place, spelling)]
+    if "." in spelling.key:
+        return [_delete(place), Change(place.file, place.index, Op(SET, _below(engine, spelling), spelling.value))]
     out = []
     path = place.path
     if written.key != spelling.key:
@@ -104,6 +146,10 @@ def respell(written: Written, spelling: Spelling) -> list[Change]:
         path = (*path[:-1], spelling.key)
     out.append(Change(place.file, place.index, Op(SET, path, spelling.value)))
     return out
+
+
+def _below(engine: Engine, spelling: Spelling) -> tuple[str | int, ...]:
+    return (*pin_site(engine)[2], *spelling.key.split("."))
 
 
 def pin_site(engine: Engine) -> tuple[File, int, tuple[str | int, ...]]:

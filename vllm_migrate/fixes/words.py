@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Engine, Spot, Written
-from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, apply_edits
 from vllm_migrate.documents.shell import Command, WordOp, parse_shell
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell
@@ -25,13 +25,13 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
     assert engine.argv is not None
     if act.kind == "core":
         given = engine.given.get("env.VLLM_USE_V1")
-        return [_drop_variable(given.written)] if given and given.written else []
+        return [drop_variable(given.written)] if given and given.written else []
     written = act.written
     if act.kind == "drop":
         if written is None:
             raise CannotEdit("it is not written here")
         if written.option.startswith("env."):
-            return [_drop_variable(written)]
+            return [drop_variable(written)]
         if written.words is None:
             place = place_of(written)
             return [Change(place.file, place.index, Op(DELETE, place.path))]
@@ -41,7 +41,7 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
     if written is not None and written.words is None:
         if written.tree is None:
             raise CannotEdit("it is not written in a file that can be edited")
-        return respell(written, spell_file(engine, act.option, act.value))
+        return respell(written, spell_file(engine, act.option, act.value), engine)
     if written is not None and written.words is not None:
         return _replace(engine, written.words, texts)
     return [_append(engine, texts)]
@@ -98,9 +98,55 @@ def _append(engine: Engine, texts: tuple[str, ...]) -> Change:
     return Change(engine.file, 0, WordOp("insert_after", command, last, texts))
 
 
-def _drop_variable(written: Written) -> Change:
+def drop_variable(written: Written) -> Change:
+    """Take an environment variable's assignment away."""
     spot: Spot = written.spot
     return Change(spot.file, 0, DropVariable(written.key, spot.start, spot.end))
+
+
+def delete_override(place: Place) -> Change:
+    """Take an override word away."""
+    return Change(place.file, 0, WordOp("delete", place.index, _word(place)))
+
+
+def replace_override(engine: Engine, place: Place, spelling: Spelling) -> Change:
+    """The override word becomes the spelling's."""
+    return Change(place.file, 0, WordOp("replace", place.index, _word(place), (_override(engine, spelling),)))
+
+
+def insert_override(engine: Engine, spelling: Spelling) -> Change:
+    """A new override after the last one below the same mapping."""
+    assert engine.argv is not None and engine.file.shell is not None
+    command = engine.argv[0]
+    last, prefix = -1, engine.site_path + "."
+    for at, word in enumerate(engine.file.shell.commands[command].words):
+        text = (word.value or word.prefix).lstrip("+~")
+        if text.startswith(prefix) and not word.maybe:
+            last = at
+    if last < 0:
+        raise CannotEdit("no override of this engine stands in the command")
+    return Change(engine.file, 0, WordOp("insert_after", command, last, (_override(engine, spelling),)))
+
+
+def _word(place: Place) -> int:
+    at = place.path[0]
+    assert isinstance(at, int)
+    return at
+
+
+def _override(engine: Engine, spelling: Spelling) -> str:
+    """`prefix path=value` as Hydra reads it back."""
+    value = spelling.value
+    if value is None:
+        text = "null"
+    elif isinstance(value, (dict, list)):
+        import json
+
+        text = json.dumps(value).replace('"', "")
+    else:
+        text = str(value)
+    path = f"{engine.site_path}.{spelling.key}" if engine.site_path else spelling.key
+    return f"{spelling.prefix}{path}={text}"
 
 
 def word_edits(file: File, ops: list[object]) -> list[Edit]:

@@ -33,7 +33,8 @@ class Evidence(Model):
     thread: str | None = None
     measured: str | None = None
     repository: str | None = None
-    catalog: str | None = None  # section.option whose presence or default at `release` proves it
+    catalog: str | None = None  # section.option which is there at `release`, with `value` as its default where that is given
+    absent: bool = False  # or which is not there
     value: object = None
 
 
@@ -168,6 +169,7 @@ class Dialect(Model):
     engine_core_key: str | None = None
     engine_core_pin: dict[str, object] | None = None
     engines: list[dict[str, object]]
+    requires: dict[str, str] = {}  # releases of the framework, each with the vLLM it runs with
     keys: dict[str, str | dict[str, object]] = {}
     absolute: dict[str, str | dict[str, object]] = {}
     passthrough: list[str] = []

@@ -73,6 +73,7 @@ class Run:
 
     def _judge_engine(self, engine: Engine) -> None:
         question = self.question
+        engine.target = question.target
         views = [
             View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
             for release in (question.source, question.target)

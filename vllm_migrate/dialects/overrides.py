@@ -1,0 +1,115 @@
+"""Hydra overrides on a command line (`key=value`, `+key=`, `++key=`, `~key`) as a tree that remembers its words."""
+
+from __future__ import annotations
+
+from vllm_migrate.dialects.tree import File, Place, Tree
+from vllm_migrate.documents.interface import MAP, SCALAR, Node, Pair, Unknown
+from vllm_migrate.documents.shell import Command, Word
+from vllm_migrate.documents.yaml_scalars import read_plain
+
+
+class WordNode(Node):
+    """The value of an override: start and end span the whole word."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, word: Word, value: object) -> None:
+        self.kind = SCALAR
+        self.start, self.end = word.start, word.end
+        self.flow = self.shared = False
+        self._value = value
+
+    @property
+    def value(self) -> object:
+        return self._value
+
+    def plain(self) -> object:
+        return self._value
+
+
+class Above(Node):
+    """A mapping that overrides imply: `a` of `a.b=1`."""
+
+    __slots__ = ()
+
+    def __init__(self, word: Word) -> None:
+        self.kind = MAP
+        self.start, self.end = word.start, word.end
+        self.flow = self.shared = False
+
+    @property
+    def pairs(self) -> list[Pair]:
+        return []
+
+
+def split(word: Word) -> tuple[str, str, object] | None:
+    """(prefix, key, value) of an override word; None when it is none. The value is Unknown where the shell decides it."""
+    text = word.value if word.value is not None else word.prefix
+    prefix = "++" if text.startswith("++") else text[:1] if text[:1] in "+~" else ""
+    key, eq, rest = text[len(prefix) :].partition("=")
+    if not key or key.startswith("-") or any(c in key for c in " \t'\"$/{}[]()"):
+        return None
+    if not eq:
+        return (prefix, key, None) if prefix == "~" and word.value is not None else None
+    if word.value is None:
+        return prefix, key, Unknown(word.raw.partition("=")[2])
+    return prefix, key, literal(rest)
+
+
+def literal(text: str) -> object:
+    """An override's value as Hydra reads it: numbers, booleans, null, lists and mappings; else text."""
+    if text[:1] in ("[", "{") or text[:1] in ("'", '"'):
+        import yaml
+
+        try:
+            value: object = yaml.safe_load(text)
+        except yaml.YAMLError:
+            return text
+        return value
+    return read_plain(text, True)
+
+
+def tree_of_words(file: File, command: Command, start: int = 0) -> Tree | None:
+    """The overrides of a command as one tree, later words over earlier ones; None when it has none."""
+    root: Tree | None = None
+    for at in range(start, len(command.words)):
+        word = command.words[at]
+        found = split(word)
+        if found is None:
+            continue
+        _, key, value = found
+        if root is None:
+            root = Tree([_place(file, command, at, Above(word))], {})
+        _store(root, key.split("."), file, command, at, value)
+    return root
+
+
+def _place(file: File, command: Command, at: int, node: Node) -> Place:
+    return Place(file, command.index, (at,), node, node.start, node.end)
+
+
+def _store(root: Tree, keys: list[str], file: File, command: Command, at: int, value: object) -> None:
+    word = command.words[at]
+    branch = root
+    for key in keys[:-1]:
+        below = branch.children.get(key)
+        if below is None or not below.is_map:
+            below = Tree([_place(file, command, at, Above(word))], {})
+            branch.children[key] = below
+        branch = below
+    leaf: Tree = Tree([_place(file, command, at, WordNode(word, value))])
+    if isinstance(value, dict):
+        leaf = _mapping(file, command, at, value)
+    branch.children[keys[-1]] = leaf
+
+
+def _mapping(file: File, command: Command, at: int, value: dict[str, object]) -> Tree:
+    """`key={a: 1}`: its parts all stand in the one word."""
+    word = command.words[at]
+    children = {
+        str(k): _mapping(file, command, at, v)
+        if isinstance(v, dict)
+        else Tree([_place(file, command, at, WordNode(word, v))])
+        for k, v in value.items()
+    }
+    return Tree([_place(file, command, at, Above(word))], children)
