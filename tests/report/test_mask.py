@@ -63,6 +63,9 @@ def test_secrets_go(text: str, shown: str) -> None:
     "text",
     [
         "hf_token: ${oc.env:HF_TOKEN}",
+        "hf_token: ${oc.env:HF_TOKEN, null}",
+        "HF_TOKEN: ${HF_TOKEN:-}",
+        "teacher_model.key=openai/gsm8k",
         "--hf-token $HF_TOKEN",
         "hf_token: true",
         "api_key: null",

@@ -17,7 +17,7 @@ from vllm_migrate.report.mask import HIDDEN, mask, mask_span
 from vllm_migrate.report.model import Report
 from vllm_migrate.report.preview import preview
 
-LINE = st.text(st.characters(exclude_characters="\n\r"), max_size=120)
+LINE = st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=120)
 WORDS = st.lists(st.text("abc`'\"|*_<>&%,:@#[]{}$多🚀", min_size=1, max_size=12), max_size=12).map(" ".join)
 
 

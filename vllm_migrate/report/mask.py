@@ -39,7 +39,7 @@ TEXT_TOKENS = _set(
     "draft spec extra added chat assistant user"
 )
 
-PLAIN = _set("true false null none yes no on off ~ ??? | > |- >-") | {"", HIDDEN}
+PLAIN = _set("true false null none yes no on off ~ ??? | > |- >- -") | {"", HIDDEN}
 
 
 # The same rule says the same of many places: what was found to hold no secret is remembered, up to so many texts.
@@ -129,12 +129,21 @@ def _harmless_text(key: str, text: str) -> bool:
     text = text.strip("\"' ")
     if text.lower() in PLAIN:
         return True
-    if text.startswith(("$", "{{", "<")) and "," not in text and ":-" not in text and ":=" not in text:
-        return text[:2] != "$$"
-    words = _words(key)
+    if text.startswith(("$", "{{", "<")):
+        return text[:2] != "$$" and _default_of(text).lower() in PLAIN
+    words = _words(key.rpartition(".")[2])
     if words in (["key"], ["keys"], ["token"]):  # too common a name on its own: only what looks drawn at random
-        return len(text) < 16 or not (any(c.isdigit() for c in text) and any(c.isalpha() for c in text)) or "/" in text
+        return len(text) < 20 or not (any(c.isdigit() for c in text) and any(c.isalpha() for c in text)) or "/" in text
     return ALWAYS.isdisjoint(words) and text.replace(".", "").replace("_", "").isdigit()
+
+
+def _default_of(reference: str) -> str:
+    """What stands in a reference for the case that it names nothing: `${X:-this}`, `${oc.env:X,this}`; "" if none."""
+    for mark in (":-", ":=", ","):
+        _, found, default = reference.partition(mark)
+        if found:
+            return default.rstrip("} ").strip()
+    return ""
 
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
