@@ -50,10 +50,10 @@ def write(folder: Path, example: Example) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def fix(linted: Linted) -> dict[str, str]:
+def fix(linted: Linted, findings: list[Finding]) -> dict[str, str]:
     """Write every fix that proves; the new text of each edited file."""
     fixer = Fixer(linted.question, load_catalog(), load_knowledge())
-    outcome = fix_all(linted.findings, fixer, unsafe=True)
+    outcome = fix_all(findings, fixer, unsafe=True)
     out = {}
     for file, edits in outcome.edits.items():
         out[file.path] = apply_edits(file.source.text, edits)
@@ -93,14 +93,17 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
 
 
 def _check_fix(rule: Rule, example: Example, linted: Linted, folder: Path) -> None:
-    texts = fix(linted)
+    texts = fix(linted, linted.of(rule))
     lines = [line.strip() for text in texts.values() for line in text.splitlines()]
     assert example.after in lines, texts
     again = lint(folder, example)
-    assert not [f for f in again.of(rule) if f.proposal is not None], "the rule offers a fix of what was fixed"
-    if not example.still:
-        assert not again.of(rule), "the rule fires on what it fixed"
-    assert fix(again) == {}, "a second fix changes something"
+    assert not again.of(rule), "the rule fires on what it fixed"
+    # Together with the fixes of every other rule.
+    write(folder, example)
+    assert fix(linted, linted.findings)
+    again = lint(folder, example)
+    assert not again.of(rule), "the rule fires on what was fixed together"
+    assert fix(again, again.findings) == {}, "a second fix changes something"
 
 
 @pytest.mark.parametrize(("rule", "example"), cases("silent"))

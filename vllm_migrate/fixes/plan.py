@@ -144,6 +144,8 @@ def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change
     if written.key != spelling.key:
         out.append(Change(place.file, place.index, Op(RENAME, path, new_key=spelling.key)))
         path = (*path[:-1], spelling.key)
+        if spelling.value is written.value and spelling.value is written.raw:
+            return out  # only its name changes
     out.append(Change(place.file, place.index, Op(SET, path, spelling.value)))
     return out
 

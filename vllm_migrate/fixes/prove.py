@@ -88,7 +88,9 @@ def _alike(old: object, new: object) -> bool:
 
 
 def _plain(value: object) -> object:
-    """Numbers given as text on a command line compare as numbers."""
+    """Numbers given as text on a command line compare as numbers, and a list of one as its item."""
+    if isinstance(value, list):
+        return _plain(value[0]) if len(value) == 1 else [_plain(item) for item in value]
     if isinstance(value, str):
         try:
             return float(value) if "." in value or "e" in value else int(value)

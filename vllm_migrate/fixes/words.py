@@ -43,6 +43,8 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
             raise CannotEdit("it is not written in a file that can be edited")
         return respell(written, spell_file(engine, act.option, act.value), engine)
     if written is not None and written.words is not None:
+        if len(written.words) > 1 and act.value is written.value:  # only its name changes
+            return [Change(engine.file, 0, WordOp("replace", engine.argv[0], written.words[0], texts[:1]))]
         return _replace(engine, written.words, texts)
     return [_append(engine, texts)]
 

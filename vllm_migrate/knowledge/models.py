@@ -114,7 +114,6 @@ class Example(Model):
     gpu: str | None = None  # as --gpu
     safety: Safety | None = None
     after: str | None = None  # a line that the fix writes; the rule is silent afterwards
-    still: bool = False  # unless the finding stays, as advice
 
 
 class Examples(Model):

@@ -152,7 +152,17 @@ REASONS = {
     "alias-bomb": ("VM908", "alias-bomb"),
     "vanished": ("VM909", "unreadable-file"),
     "unreadable": ("VM909", "unreadable-file"),
+    "binary": ("VM909", "unreadable-file"),
 }
+
+
+NOT_ANALYSED = (
+    ("VM900", "not-analysed"),
+    ("VM901", "no-engine-recognised"),
+    ("VM902", "parent-not-found"),
+    *dict.fromkeys(REASONS.values()),
+    ("VM910", "unused-suppression"),
+)
 
 
 def _problem(problem: Problem) -> Finding:
