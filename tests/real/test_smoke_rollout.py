@@ -1,0 +1,196 @@
+"""The rollout proof on real vLLM 0.8.5 and 0.18.1 (CPU): known truths, through the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+CONTRACT = ["--set", "temperature=0.7", "--set", "top_p=0.9", "--set", "top_k=20"]
+YAML = "dtype: {dtype}\nmax-model-len: 512\nenforce-eager: true\n"
+
+
+@pytest.fixture(scope="session")
+def model(tiny_model, tmp_path_factory) -> str:
+    """The tiny model with a tokenizer_config that the transformers of both releases read."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    shutil.copytree(tiny_model, folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tokenizer_class": "PreTrainedTokenizerFast"}))
+    return str(folder)
+
+
+def smoke(*words: str) -> tuple[int, dict, str]:
+    """Exit code, the JSON printed, standard error."""
+    code = "import sys; from vllm_migrate.cli.smoke import app; app(prog_name='smoke')"
+    done = subprocess.run([sys.executable, "-c", code, *words, "--output-format", "json"], capture_output=True, text=True, timeout=540,
+                          cwd=Path(__file__).parents[2])  # fmt: skip
+    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
+
+
+@pytest.fixture(scope="session")
+def old(vllm_py_085, model, tmp_path_factory):
+    """Recordings of 0.8.5 by dtype."""
+    made: dict[str, str] = {}
+
+    def record(dtype: str) -> str:
+        if dtype not in made:
+            folder = tmp_path_factory.mktemp("old")
+            (folder / "serve.yaml").write_text(YAML.format(dtype=dtype))
+            made[dtype] = str(folder / "old.jsonl")
+            code, found, text = smoke("record", str(folder / "serve.yaml"), "--python", vllm_py_085, "--model", model, *CONTRACT,
+                                      "-o", made[dtype])  # fmt: skip
+            assert (code, found.get("engine"), found.get("n_tokens")) == (0, "v0", 768), text
+        return made[dtype]
+
+    return record
+
+
+def run(config: Path, reference: str, python: str, model: str, *more: str) -> tuple[int, dict, str]:
+    return smoke("run", str(config), "--reference", reference, "--python", python, "--model", model, *CONTRACT, *more)
+
+
+def test_unfixed_fails_and_names_the_rule_and_the_pin_passes(old, vllm_py_0181, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(YAML.format(dtype="float32"))
+    code, found, text = run(config, old("float32"), vllm_py_0181, model)
+    assert (code, found.get("verdict"), found.get("layer"), found.get("suspects")) == (1, "fail", "semantic", ["logprobs-semantics"]), text
+    assert found["columns"] == {"reported": "raw", "sampled": "T+k+p", "claimed": "T+k+p"}
+    assert found["metrics"]["mean_ratio"]["value"] == pytest.approx(1.87, abs=0.06)
+    assert found["metrics"]["step_mean_ratio"]["value"] == pytest.approx(0.571, abs=0.03)
+    config.write_text(config.read_text() + "logprobs-mode: processed_logprobs\nno-enable-prefix-caching: true\n")
+    code, found, text = run(config, old("float32"), vllm_py_0181, model)
+    assert (code, found.get("verdict"), found.get("suspects")) == (0, "pass", []), text
+    assert found["metrics"]["mean_ratio"]["value"] == pytest.approx(1.0, abs=1e-4)
+    assert found["metrics"]["step_mean_ratio"]["value"] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(YAML.format(dtype="bfloat16") + "logprobs-mode: processed_logprobs\n")
+    code, found, text = run(config, old("bfloat16"), vllm_py_0181, model, "--dtype", "bfloat16")
+    assert (code, found.get("verdict")) == (0, "pass"), (found, text)
+    assert any("bf16 tiny model" in note for note in found["notes"])
+
+
+def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181, model, tmp_path):
+    config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
+    config.write_text(YAML.format(dtype="bfloat16") + "logprobs-mode: processed_logprobs\n")
+    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, "-o", recording,
+                          "--num-prompts", "32", "--max-tokens", "96")  # fmt: skip
+    assert code == 0, text
+    verdicts = {}
+    for head in ("float32", "bfloat16"):
+        _, verdicts[head], text = smoke("compare", recording, "--model", model, "--dtype", "bfloat16", "--head-dtype", head)
+    unequal = verdicts["float32"]
+    assert (unequal["verdict"], unequal["layer"], unequal["suspects"]) == ("fail", "numerics", ["fp32-lm-head"]), unequal
+    assert verdicts["bfloat16"]["verdict"] == "pass", verdicts["bfloat16"]
+
+
+def test_a_t_1_config_gets_a_probe_and_it_is_said(vllm_py_0181, model, tmp_path):
+    config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
+    config.write_text(YAML.format(dtype="float32"))
+    for more, verdict in (([], "fail"), (["--set", "logprobs_mode=processed_logprobs"], "pass")):
+        code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, "-o", recording, *more)
+        assert code == 0, text
+        _, found, text = smoke("compare", recording, "--model", model)
+        assert found["verdict"] == verdict, found
+        assert any("a probe at temperature 0.7" in note for note in found["notes"])
+    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, "-o", recording, "--no-probe")
+    _, found, _ = smoke("compare", recording, "--model", model)
+    assert found["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize(("pins", "pause", "verdict", "said"), [
+    ("", ["--pause-mode", "keep", "--keep-cache"], "fail", "stale cache"),
+    ("no-enable-prefix-caching: true\n", ["--pause-mode", "keep", "--keep-cache"], "pass", "old keys and values, as on V0"),
+    ("", ["--pause-mode", "keep", "--clear-cache"], "pass", "preempted and recomputed"),
+    ("", [], "fail", "aborted"),
+])  # fmt: skip
+def test_updates_in_flight(pins, pause, verdict, said, vllm_py_0181, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n" + pins)
+    _, found, text = smoke("update", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, *pause)
+    assert found.get("verdict") == verdict, (found, text)
+    assert any(said in note for note in found["notes"]), found["notes"]
+    assert found["layer"] == ("weight-update" if verdict == "fail" else None)
+
+
+def test_a_two_percent_update_shows(vllm_py_0181, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
+    _, found, text = smoke("update", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, "--pause-mode", "keep",
+                           "--keep-cache", "--perturb", "0.02")  # fmt: skip
+    assert (found.get("verdict"), found.get("layer")) == ("fail", "weight-update"), (found, text)
+
+
+def test_an_update_of_0_8_5_is_clean(vllm_py_085, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(YAML.format(dtype="float32"))
+    _, found, text = smoke("update", str(config), "--python", vllm_py_085, "--model", model, *CONTRACT)
+    assert found.get("verdict") == "pass", (found, text)
+    assert any("old keys and values, as on V0" in note for note in found["notes"]), found["notes"]
+
+
+def test_an_option_the_release_refuses_is_an_error_and_no_verdict(vllm_py_0181, model, tmp_path):
+    config = tmp_path / "engine.json"
+    config.write_text(json.dumps({"engine_args": {"swap_space": 4, "dtype": "float32"}}))
+    code, found, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, "-o", str(tmp_path / "r.jsonl"))
+    assert code not in (0, 4)
+    assert found == {}
+    assert "refuses: swap_space" in text
+
+
+@pytest.fixture(scope="session")
+def server(vllm_py_0181, model):
+    """`vllm serve` of 0.18.1 on loopback; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [vllm_py_0181, "-m", "vllm.entrypoints.cli.main", "serve", model, "--port", str(port), "--host", "127.0.0.1", "--dtype",
+               "float32", "--max-model-len", "512", "--enforce-eager", "--logprobs-mode", "processed_logprobs"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert process.poll() is None, process.stdout.read()[-3000:] if process.stdout else ""
+            try:
+                urllib.request.urlopen(url + "/health", timeout=2)
+                break
+            except OSError:
+                time.sleep(1)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def test_a_server_equals_the_offline_worker(server, vllm_py_0181, model, tmp_path):
+    config = tmp_path / "serve.yaml"
+    config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
+    offline, through, own = (str(tmp_path / f"{name}.jsonl") for name in ("offline", "through", "own"))
+    few = ["--num-prompts", "8", "--max-tokens", "24"]
+    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, *few, "-o", offline)
+    assert code == 0, text
+    code, _, text = smoke("record", str(config), "--base-url", server, "--model", model, "--tokens", offline, "-o", through)
+    assert code == 0, text
+    rows = {path: [json.loads(line) for line in Path(path).read_text().splitlines()[1:-1]] for path in (offline, through)}
+    for a, b in zip(rows[offline], rows[through], strict=True):
+        assert a["tokens"] == b["tokens"]
+        assert a["logprobs"] == pytest.approx(b["logprobs"], abs=1e-4)
+    code, _, text = smoke("record", str(config), "--base-url", server, "--model", model, *CONTRACT, "-o", own)
+    assert code == 0, text
+    _, found, text = smoke("compare", own, "--model", model)
+    assert found["verdict"] == "pass", (found, text)

@@ -1,0 +1,98 @@
+"""From a file to an engine: what reaches vLLM at a release."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.smoke.rollout import Ask, contracts, override, random_prompts, read_prompts, with_model
+from vllm_migrate.smoke.source import EngineSpec, load_engine
+
+SPEC = EngineSpec({"model": "m", "dtype": "auto"}, {"temperature": 0.7}, {}, "rl_rollout", "c.yaml", "e")
+
+
+def test_a_serve_config_arrives_as_its_parser_delivers_it(tmp_path):
+    path = tmp_path / "serve.yaml"
+    path.write_text("model: m\ndtype: float32\nmax-model-len: 2k\nenable-prefix-caching: false\nport: 8000\n")
+    spec = load_engine(str(path), "0.18.1")
+    assert spec.engine_args["model"] == "m"
+    assert spec.engine_args["max_model_len"] in (2000, 2048)
+    assert "enable_prefix_caching" not in spec.engine_args  # dropped on the way, and said
+    assert any("enable-prefix-caching" in note for note in spec.notes)
+    assert "port" not in spec.engine_args
+    assert spec.server
+
+
+def test_what_a_release_refuses_is_not_run(tmp_path):
+    path = tmp_path / "serve.yaml"
+    path.write_text("model: m\ndtype: float32\nmax-model-len: 512\nenforce-eager: true\nlogprobs-mode: processed_logprobs\n")
+    assert load_engine(str(path), "0.18.1").refused == ()
+    assert any("logprobs-mode" in text for text in load_engine(str(path), "0.8.5").refused)
+
+
+def test_fixes_are_applied_in_memory_only(tmp_path):
+    path = tmp_path / "serve.yaml"
+    text = "model: m\ndtype: float32\nmax-model-len: 512\nenforce-eager: true\nenable-prefix-caching: false\n"
+    path.write_text(text)
+    spec = load_engine(str(path), "0.18.1", fixed=True)
+    assert path.read_text() == text
+    assert spec != load_engine(str(path), "0.18.1")
+    assert any(note.startswith("--fixed: VM") for note in spec.notes)
+
+
+def test_engine_arguments_in_json(tmp_path):
+    path = tmp_path / "engine.json"
+    path.write_text(json.dumps({"engine_args": {"model": "m"}, "sampling": {"top_p": 0.9}, "pause": {"mode": "keep"}}))
+    spec = load_engine(str(path), "0.18.1")
+    assert (spec.engine_args, spec.sampling, spec.pause, spec.server) == ({"model": "m"}, {"top_p": 0.9}, {"mode": "keep"}, False)
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "no file"), ("a: 1\n", "no vLLM engine was recognised"), ("a: [", "no vLLM engine")])
+def test_a_config_without_an_engine(text, message, tmp_path):
+    path = tmp_path / "c.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_engine(str(path), "0.18.1")
+
+
+def test_overrides_find_their_place():
+    spec = override(SPEC, ["top_p=0.9", "max-model-len=512", "enforce_eager=True", "engine.seed=3", "hf_overrides={\"a\": 1}", "dtype=float16"])
+    assert spec.sampling == {"temperature": 0.7, "top_p": 0.9}
+    assert spec.engine_args == {"model": "m", "dtype": "float16", "max_model_len": 512, "enforce_eager": True, "seed": 3,
+                                "hf_overrides": {"a": 1}}  # fmt: skip
+    with pytest.raises(UsageError, match="not option=value"):
+        override(SPEC, ["top_p"])
+
+
+def test_the_model_of_the_command_line_wins():
+    assert with_model(SPEC, "other").engine_args["model"] == "other"
+    with pytest.raises(UsageError, match="which model runs"):
+        with_model(SPEC._replace(engine_args={}), None)
+
+
+def test_a_blind_contract_gets_a_probe():
+    assert list(contracts(SPEC, Ask())) == ["user"]
+    found = contracts(SPEC._replace(sampling={}), Ask())
+    assert found["probe"]["temperature"] == 0.7
+    assert list(contracts(SPEC._replace(sampling={}), Ask(probe=False))) == ["user"]
+
+
+def test_random_prompts_are_the_same_for_the_same_seed():
+    one, two = random_prompts(1000, Ask(num_prompts=3, seed=5)), random_prompts(1000, Ask(num_prompts=3, seed=5))
+    assert one == two != random_prompts(1000, Ask(num_prompts=3, seed=6))
+    assert all(16 <= token < 1000 for prompt in one for token in prompt)
+
+
+def test_prompts_from_a_file(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"prompt_token_ids": [1, 2]}\n[3, 4]\n')
+    assert read_prompts(str(path), None) == [[1, 2], [3, 4]]
+    path.write_text('{"prompt": "hello"}\n')
+    with pytest.raises(UsageError, match="tokenizer"):
+        read_prompts(str(path), None)
+    path.write_text("{}\n")
+    with pytest.raises(UsageError, match="neither token ids nor text"):
+        read_prompts(str(path), None)
