@@ -19,8 +19,9 @@ from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.project.walk import Input, walk
 from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.rules.run import Question, Result, Run
+from vllm_migrate.rules.run import NOT_ANALYSED, Question, Result, Run
 from vllm_migrate.settings import Settings
+from vllm_migrate.sift import record_baseline, sift
 
 if TYPE_CHECKING:
     from vllm_migrate.fixes.apply import Fixer, Outcome
@@ -124,6 +125,10 @@ class Session:
         else:
             run.judge_file(entry.path, entry.named)
 
+    def rules(self) -> list[dict[str, object]]:
+        """Every rule there is: those of rules/ and those about files that cannot be analysed."""
+        return [*self.knowledge.rules, *({"code": code, "name": name} for code, name in NOT_ANALYSED)]
+
     def fixer(self) -> Fixer:
         from vllm_migrate.fixes.apply import Fixer
 
@@ -202,8 +207,13 @@ def _arguments(call: Call) -> list[str]:
 
 def _fill(report: Report, session: Session, result: Result, proved: bool) -> None:
     """Findings that are selected and not suppressed, with what they offer."""
-    kept, suppressed = result.findings, []
-    report.suppressed = suppressed
+    sifted = sift(result, session.settings, session.rules())
+    kept = sifted.kept
+    report.suppressed = sifted.suppressed
+    report.notes.extend(sifted.notes)
+    if session.call.flag("write_baseline"):
+        report.notes.append(record_baseline(kept, session.settings.baseline))
+        kept = []
     fixer = session.fixer() if any(f.proposal for f in kept) else None
     for finding in kept:
         report.add(finding, fixer.offer(finding, proved) if fixer and finding.proposal else None)
@@ -232,7 +242,7 @@ def fix(call: Call) -> FixOutcome:
 
     session = Session(call)
     result = session.run()
-    findings = result.findings
+    findings = sift(result, session.settings, session.rules()).kept
     outcome = fix_all(findings, session.fixer(), call.flag("unsafe"))
     out = FixOutcome(outcome, findings, result.files)
     out.released = (session.releases.source, session.releases.target)

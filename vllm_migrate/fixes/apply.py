@@ -44,8 +44,10 @@ class Fixer:
             assert finding.engine is not None and finding.proposal is not None
             entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
             entry[1].extend(finding.proposal.acts)
+        # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
+        changed = {act.option for _, acts in by_engine.values() for act in acts}
         for engine, acts in by_engine.values():
-            prover.check(engine, acts)
+            prover.check(engine, acts, changed)
 
     def offer(self, finding: Finding, proved: bool = True) -> Offer | None:
         """What a finding offers by itself; advice (safety none, with the reason) where no edit can be offered."""

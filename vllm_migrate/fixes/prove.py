@@ -25,8 +25,8 @@ class Prover:
         self.knowledge = knowledge
         self.workspace = Workspace([], texts)
 
-    def check(self, engine: Engine, acts: list[Act]) -> None:
-        """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing else changed."""
+    def check(self, engine: Engine, acts: list[Act], changed: set[str]) -> None:
+        """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing but `changed` is different."""
         again = self._again(engine)
         before, after = self._view(engine), self._view(again)
         for act in acts:
@@ -34,7 +34,7 @@ class Prover:
                 self._arrived(after, act)
             elif act.kind == "drop":
                 self._gone(again, after, act)
-        self._others(before, after, {act.option for act in acts})
+        self._others(before, after, changed)
 
     def _view(self, engine: Engine) -> View:
         return View(engine, self.question.target, self.catalog, self.knowledge, self.question.assumptions)

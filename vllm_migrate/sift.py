@@ -1,0 +1,140 @@
+"""Which findings of a run are told: selection, severities of the project, suppression comments, the baseline."""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.dialects.model import Spot
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.errors import UsageError
+from vllm_migrate.project.select import Selection, check_selectors, layered
+from vllm_migrate.project.suppress import MARK, Suppressions
+from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.run import Result
+from vllm_migrate.settings import Settings
+
+Rule = dict[str, object]
+
+
+class Sifted:
+    """kept: to be told; suppressed: each with the comment's reason; hidden: how many the baseline knows."""
+
+    __slots__ = ("hidden", "kept", "notes", "suppressed")
+
+    def __init__(self) -> None:
+        self.kept: list[Finding] = []
+        self.suppressed: list[tuple[Finding, str]] = []
+        self.hidden = 0
+        self.notes: list[str] = []
+
+
+def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
+    """The project's choice of rules. Raises UsageError for a selector that means none."""
+    config, call = settings.config, settings.call
+    written = [config.texts(key) for key in ("select", "ignore", "extend-select")]
+    said = [call.get(key) and call.texts(key) or None for key in ("select", "ignore", "extend_select")]
+    known = [(str(rule["code"]), str(rule["name"])) for rule in rules]
+    for selectors, where in ((said, "--select/--ignore"), (written, config.path)):
+        check_selectors([s for each in selectors for s in each or ()], known, where)
+    select, ignore, extend = layered(written, said)
+    return Selection(select, ignore, extend, config.per_file_ignores, config.severity)
+
+
+def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
+    """Findings that are selected, neither suppressed nor known; comments that suppress nothing are findings too."""
+    selection = selection_of(settings, rules)
+    out = Sifted()
+    comments: dict[str, Suppressions] = {}
+    for finding in result.findings:
+        if _chosen(finding, selection, settings.root):
+            _place(finding, comments, out)
+    for path, suppressions in comments.items():
+        out.kept.extend(_idle(path, suppressions, result, selection))
+    if settings.baseline and not settings.call.flag("write_baseline"):
+        _against_baseline(out, settings.baseline)
+    return out
+
+
+def _chosen(finding: Finding, selection: Selection, root: str) -> bool:
+    path = os.path.relpath(finding.spot.file.path, root or os.curdir).replace(os.sep, "/")
+    if not selection.wants(finding.code, finding.name, path):
+        return False
+    severity = selection.severity(finding.code, finding.name, finding.severity)
+    if severity == "off":
+        return False
+    finding.severity = severity
+    return True
+
+
+def _place(finding: Finding, comments: dict[str, Suppressions], out: Sifted) -> None:
+    source = finding.spot.file.source
+    suppressions = comments.get(source.path)
+    if suppressions is None:
+        suppressions = comments[source.path] = Suppressions.parse(source.text)
+    found = None
+    if suppressions.all:
+        line = source.position(min(finding.spot.start, len(source.text))).line
+        found = suppressions.match(finding.code, finding.name, line)
+    if found is None:
+        out.kept.append(finding)
+    else:
+        out.suppressed.append((finding, found.reason))
+
+
+def _idle(path: str, suppressions: Suppressions, result: Result, selection: Selection) -> list[Finding]:
+    if not suppressions.all or not selection.selects("VM910", "unused-suppression"):
+        return []
+    file = result.workspace.load(path)
+    return [] if file is None else [_unused(file, u.line, u.column, u.codes) for u in suppressions.unused()]
+
+
+def _unused(file: File, line: int, column: int, codes: tuple[str, ...]) -> Finding:
+    start = _offset(file.source.text, line, column)
+    what = f" of {', '.join(codes)}" if codes else ""
+    finding = Finding(
+        "VM910",
+        "unused-suppression",
+        "info",
+        "broken-config",
+        f"this suppression{what} hides nothing",
+        Spot(file, start, start + len(MARK)),
+    )
+    finding.why = "it would hide a finding that comes back later"
+    finding.advice = "take the comment away"
+    finding.key = ",".join(codes)
+    return finding
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    at = 0
+    for _ in range(line - 1):
+        at = text.find("\n", at) + 1
+    return at + column - 1
+
+
+def _against_baseline(out: Sifted, path: str) -> None:
+    from vllm_migrate.project.baseline import load_baseline
+    from vllm_migrate.report.fingerprint import fingerprint
+
+    baseline = load_baseline(path)
+    kept = []
+    for finding in out.kept:
+        if baseline.hides(fingerprint(finding)):
+            out.hidden += 1
+        else:
+            kept.append(finding)
+    out.kept = kept
+    if out.hidden:
+        out.notes.append(f"{out.hidden} findings are known to the baseline {path}")
+    out.notes.extend(f"{path}: {known.code} in {known.path} no longer matches" for known in baseline.unmatched())
+
+
+def record_baseline(findings: list[Finding], path: str | None) -> str:
+    """Write today's findings as the baseline; what to tell. Raises UsageError without --baseline."""
+    from vllm_migrate.project.baseline import write_baseline
+    from vllm_migrate.report.fingerprint import fingerprint, relative
+
+    if not path:
+        raise UsageError("--write-baseline needs a file", "add --baseline FILE")
+    count = write_baseline(path, [(fingerprint(f), f.code, relative(f.spot.file.path)) for f in findings])
+    return f"recorded {count} findings in {path}"
