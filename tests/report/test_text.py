@@ -116,6 +116,27 @@ def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Report) ->
     assert "fix: pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("text", empty)
 
 
+@pytest.mark.parametrize(
+    ("reason", "way"),
+    [
+        ("the GPU (capability)", "settle it: pass --gpu NAME"),
+        ("the model's config.json (num_experts)", "settle it: pass --model-config FOLDER of the model"),
+        ("whether a parent that was not found (base) sets seed", "lint it together with its configuration folder"),
+        ("the value of VLLM_USE_V1", "settle it: pass --from-engine v0 or v1"),
+        ("the value of seed (${seed})", "settle it: write the value where the file has a reference"),
+    ],
+)
+def test_how_to_settle_what_a_finding_depends_on(make: Any, empty: Report, reason: str, way: str) -> None:
+    empty.add(make.finding("actor", depends_on=(reason,)))
+    out = render("text", empty)
+    assert f"depends on: {reason}" in out and way in out
+
+
+def test_a_reason_that_says_how_is_not_repeated(make: Any, empty: Report) -> None:
+    empty.add(make.finding("actor", depends_on=("which engine ran; settle it with --from-engine v0",)))
+    assert render("text", empty).count("settle it") == 1
+
+
 def test_many_children_and_lines_are_counted(make: Any, empty: Report) -> None:
     finding = make.finding("vllm_config", children=[f"c{i}.yaml" for i in range(9)])
     lines = [f"a{i}: 1" for i in range(30)]

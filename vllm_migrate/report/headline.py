@@ -19,6 +19,7 @@ SETTLED_BY = (
     ("the model's ", "pass --model-config FOLDER of the model"),
     ("the GPU", "pass --gpu NAME"),
     ("whether a parent that was not found", "lint it together with its configuration folder"),
+    ("the value of VLLM_USE_V1", "pass --from-engine v0 or v1"),
     ("the value of ", "write the value where the file has a reference"),
     ("which engine", "pass --from-engine v0 or v1"),
     ("the engine", "pass --from-engine v0 or v1"),
@@ -98,7 +99,9 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
 
 
 def settle(reason: str) -> str:
-    """How a user settles what a finding depends on; empty where only its advice says."""
+    """How a user settles what a finding depends on; empty where the reason itself or only the advice says."""
+    if "settle it" in reason:
+        return ""
     for start, how in SETTLED_BY:
         if reason.startswith(start):
             return how
