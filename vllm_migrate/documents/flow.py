@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .interface import CannotEdit, Edit
+from .interface import Edit
 
 _BREAK = re.compile(r"\r\n|[\n\r]")
 _LINE_LEAD = re.compile(r"[ \t]*")
-_CLEAN = re.compile(r"[ \t]*,?\s*")
 
 
 class Flow(NamedTuple):
@@ -120,31 +119,36 @@ def delete(flow: Flow, at: int) -> Iterator[list[Edit]]:
     """Ways to remove entry `at` with its comma, and its line and comment where it has its own."""
     entries, text = flow.entries, flow.text
     entry = entries[at]
+    last = at == len(entries) - 1
+    comma = _comma(flow, entry[1], flow.end if last else entries[at + 1][0])
+    if comma < 0 and at > 0:
+        comma = _comma(flow, entries[at - 1][1], entry[0])
     lead, rest = _lead(flow, entry), _rest(flow, entry)
     if lead is not None and rest is not None:
         start = line_start(text, entry[0])
         after = _BREAK.match(text, rest[1])
-        edits = [Edit(start, after.end() if after else rest[1], "")]
-        if at > 0 and at == len(entries) - 1 and rest[0] < 0:
-            comma = _comma_between(flow, entries[at - 1][1], entry[0])
-            edits.insert(0, Edit(comma, comma + 1, ""))
-        yield edits
+        end = after.end() if after else rest[1]
+        yield _with_comma(Edit(start, end, ""), comma)
     if len(entries) == 1:
-        tail = _CLEAN.match(text, entry[1])
-        end = tail.end() if tail and tail.end() <= flow.end else entry[1]
         start = flow.start if not text[flow.start : entry[0]].strip() else entry[0]
-        yield [Edit(start, end, "")]
-    elif at > 0 and _is_clean(text[entries[at - 1][1] : entry[0]]):
+        end = comma + 1 if comma >= 0 and not text[entry[1] : comma].strip() else entry[1]
+        yield _with_comma(Edit(start, end, ""), comma)
+    elif at > 0 and text[entries[at - 1][1] : entry[0]].strip() == ",":
         yield [Edit(entries[at - 1][1], entry[1], "")]
-    elif at == 0 and _is_clean(text[entry[1] : entries[1][0]]):
+    elif at == 0 and text[entry[1] : entries[1][0]].strip() == ",":
         yield [Edit(entry[0], entries[1][0], "")]
+    yield _with_comma(Edit(entry[0], entry[1], ""), comma)
 
 
-def _is_clean(between: str) -> bool:
-    return between.strip() == ","
+def _with_comma(edit: Edit, comma: int) -> list[Edit]:
+    """The edit, and another for the comma where it does not reach that."""
+    if comma < 0 or edit.start <= comma < edit.end:
+        return [edit]
+    return sorted([edit, Edit(comma, comma + 1, "")])
 
 
-def _comma_between(flow: Flow, start: int, end: int) -> int:
+def _comma(flow: Flow, start: int, end: int) -> int:
+    """Offset of the comma between two offsets, comments passed over; -1 where there is none."""
     at = start
     while at < end:
         match = flow.comment.match(flow.text, at)
@@ -154,4 +158,4 @@ def _comma_between(flow: Flow, start: int, end: int) -> int:
             return at
         else:
             at += 1
-    raise CannotEdit("no comma before the last entry")
+    return -1
