@@ -218,12 +218,13 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
 
 
 def _fill_life(text: str, setting: Setting) -> str:
-    """Placeholders that ask the catalog: {removed_in}, {hint}, {deprecated}, {renamed}, {instead}, {note}."""
+    """Placeholders that ask the catalog: {removed_in}, {hint}, {candidates}, {deprecated}, {renamed}, {instead}, {note}."""
     rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
     new = (rename.new or "") if rename else ""
     lives: dict[str, Callable[[], str]] = {
         "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
         "hint": setting.hint,
+        "candidates": setting.candidates,
         "deprecated": setting.deprecation,
         "renamed": lambda: new if "_" in setting.written.key else new.replace("_", "-"),
         "instead": lambda: f"; {new} takes its place" if new else "",

@@ -119,6 +119,13 @@ class Setting:
         dashes = "_" not in self.written.key.strip("-")
         return "; did you mean " + " or ".join(n.replace("_", "-") if dashes else n for n in near) + "?"
 
+    def candidates(self) -> str:
+        """What an abbreviation may stand for at the target."""
+        for trouble in self.target.delivery.troubles:
+            if trouble.written is self.written and trouble.candidates:
+                return "it may be " + " or ".join(trouble.candidates)
+        return f"it is {self.target.delivery.named.get(self.written.number, 'no option')}"
+
     # -- names
 
     def _option(self) -> str:
