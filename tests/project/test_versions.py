@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from vllm_migrate.project.pins import Pin, release_of
+from vllm_migrate.project.trail import Trail
 from vllm_migrate.project.versions import (
     choose_framework,
     choose_source,
@@ -247,10 +249,11 @@ def test_nearest_project_that_names_vllm(here: Path) -> None:
     assert [pin.version for pin in releases_for("examples/new/conf/a.yaml") if pin.package == "vllm"] == ["0.7.0"]
     (inner / "conf/a.yaml").write_text("a: 1\n")
     (inner / "pyproject.toml").write_text('[project]\ndependencies = ["verl==0.6.0"]\n')
-    looked: list[str] = []
-    pins = releases_for("examples/new/conf/a.yaml", looked)
+    trail = Trail()
+    pins = releases_for("examples/new/conf/a.yaml", trail)
     assert [(pin.package, pin.version) for pin in pins] == [("verl", "0.6.0"), ("vllm", "0.8.5")]
-    assert {"requirements.txt", "examples/new/pyproject.toml", "examples/new"} <= {str(Path(path)) for path in looked}
+    looked = {os.path.relpath(path) for path, _ in trail.items()}
+    assert looked >= {"requirements.txt", "examples/new/pyproject.toml", "examples/new", "examples/new/conf", "."}
     (inner / "pyproject.toml").write_text('[project]\ndependencies = ["vllm==0.9.0"]\n')
     assert [pin.version for pin in releases_for("examples/new/conf")] == ["0.9.0"]
 

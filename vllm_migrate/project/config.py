@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vllm_migrate.project.trail import Trail
+
 OWN_FILE, SHARED_FILE = "vllm-migrate.toml", "pyproject.toml"
 TABLE = "vllm-migrate"
 NEWLINE = b"\n"
@@ -87,7 +89,7 @@ class Config:
         value = self.text(key)
         return None if value is None else os.path.normpath(os.path.join(self.root, value))
 
-    def includes(self) -> list[str]:
+    def includes(self, trail: Trail | None = None) -> list[str]:
         """The PATHs of a call that names none: `include`, its patterns expanded and sorted; empty when not given."""
         out: list[str] = []
         for entry in self.texts("include") or ():
@@ -95,6 +97,8 @@ class Config:
             if any(c in entry for c in "*?["):
                 import glob
 
+                if trail is not None:
+                    trail.settled = False  # what a pattern looks at is not told
                 out.extend(sorted(glob.glob(path, recursive=True)))
             else:
                 out.append(path)
@@ -105,18 +109,26 @@ class Config:
         return f"{self.path}:{_line_of(self._lines, key, self.path)}"
 
 
-def load_config(start: str) -> Config:
-    """The configuration that holds for a file or folder; an empty one when there is none. Raises UsageError."""
+def load_config(start: str, trail: Trail | None = None) -> Config:
+    """The configuration that holds for a file or folder; an empty one when there is none. Raises UsageError.
+
+    trail: notes what is looked at.
+    """
     folder = os.path.abspath(start)
     if not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     while True:
         for name in (OWN_FILE, SHARED_FILE):
-            config = _read(os.path.join(folder, name), name == SHARED_FILE)
+            path = os.path.join(folder, name)
+            if trail is not None:
+                trail.note(path)
+            config = _read(path, name == SHARED_FILE)
             if config is not None:
                 return config
-        parent = os.path.dirname(folder)
-        if parent == folder or os.path.lexists(os.path.join(folder, ".git")):
+        parent, git = os.path.dirname(folder), os.path.join(folder, ".git")
+        if trail is not None:
+            trail.note_presence(git)
+        if parent == folder or os.path.lexists(git):
             return Config()
         folder = parent
 

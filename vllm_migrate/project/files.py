@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 
 
-def replace_file(path: str, data: bytes, durable: bool) -> None:
-    """Write the file by way of a temporary one beside it. `durable`: on disk before it is named. Raises OSError."""
+def replace_file(path: str, data: bytes, durable: bool, mode: int | None = None) -> None:
+    """Write the file by way of a temporary one beside it. Raises OSError.
+
+    durable: the data is on disk before it gets the name. mode: None keeps that of the file that is replaced.
+    """
     path = os.path.realpath(path)
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666)
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(data)
             if durable:
                 handle.flush()
                 os.fsync(handle.fileno())
-        mode = _mode(path)
+        mode = _mode(path) if mode is None else mode
         if mode is not None:
             os.chmod(temporary, mode)
         os.replace(temporary, path)

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vllm_migrate.project.trail import Trail
+
 SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
 MAX_SCRIPTS = 24
 MAX_FILES = 48
@@ -32,10 +34,10 @@ LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
 SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
 
 
-def releases_for(start: str, consulted: list[str] | None = None) -> list[Pin]:
+def releases_for(start: str, trail: Trail | None = None) -> list[Pin]:
     """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
 
-    consulted: gets the files and folders that were looked at (of folders, what they hold), for a result that is kept.
+    trail: notes what is looked at.
     """
     found: list[Pin] = []
     folder = os.path.abspath(start)
@@ -44,28 +46,34 @@ def releases_for(start: str, consulted: list[str] | None = None) -> list[Pin]:
     home = os.path.expanduser("~")
     first = True
     while True:
-        if first or any(os.path.lexists(os.path.join(folder, marker)) for marker in MARKERS):
-            here = find_releases(os.path.relpath(folder), consulted)
+        if first or _is_project(folder, trail):
+            here = find_releases(os.path.relpath(folder), trail)
             known = {pin.package for pin in found}
             found += [pin for pin in here if pin.package not in known]
             if any(pin.package == VLLM for pin in here):
                 return found
-        elif consulted is not None:
-            consulted.append(folder)
         parent = os.path.dirname(folder)
         if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
             return found
         folder, first = parent, False
 
 
-def find_releases(root: str, consulted: list[str] | None = None) -> list[Pin]:
+def _is_project(folder: str, trail: Trail | None) -> bool:
+    markers = [os.path.join(folder, marker) for marker in MARKERS]
+    if trail is not None:
+        for marker in markers:
+            trail.note_presence(marker)
+    return any(os.path.lexists(marker) for marker in markers)
+
+
+def find_releases(root: str, trail: Trail | None = None) -> list[Pin]:
     """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
     found: list[Pin] = []
-    for path, rank in _candidates(root, consulted):
+    for path, rank in _candidates(root, trail):
         limit = MAX_LOCK_BYTES if rank == places.LOCK else MAX_BYTES
+        if trail is not None:
+            trail.note(path)
         data = _read(path, limit)
-        if consulted is not None:
-            consulted.append(path)
         if data:
             found.extend(_pins(path, data, rank))
     found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
@@ -118,18 +126,18 @@ def pins_in(path: str, data: bytes) -> list[Pin]:
     return [] if rank is None else _pins(path, data, rank)
 
 
-def _candidates(root: str, consulted: list[str] | None) -> list[tuple[str, int]]:
+def _candidates(root: str, trail: Trail | None) -> list[tuple[str, int]]:
     """Files worth reading, with the trust that each kind has."""
     out: list[tuple[str, int]] = []
     scripts = 0
     for folder in ("", *SUBFOLDERS):
         at = os.path.join(root, folder) if folder else root
+        if trail is not None:
+            trail.note(at)
         try:
             names = sorted(os.listdir(at))
         except OSError:
             continue
-        if consulted is not None:
-            consulted.append(at)
         for name in names:
             rank = _rank(name, folder)
             if rank is None:

@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vllm_migrate.project.trail import Trail
+
 STDIN = "-"
 SKIPPED = frozenset(
     (
@@ -89,49 +91,70 @@ def walk(
     root: str = ".",
     force_exclude: bool = False,
     unreadable: list[str] | None = None,
+    trail: Trail | None = None,
 ) -> Iterator[Input]:
     """The input files of PATHs, each once, in the order of the PATHs; of a folder, first its files, then its folders.
 
     exclude: patterns in the language of .gitignore, relative to `root`; `force_exclude` holds named files to them too.
-    unreadable: gets the folders that could not be listed. Raises UsageError, before anything is read, for a PATH that
-    does not exist.
+    unreadable: gets the folders that could not be listed; trail: notes what is looked at, and the files. Raises
+    UsageError, before anything is read, for a PATH that does not exist.
     """
     for path in paths:
         if path != STDIN and not os.path.exists(path):
             remedy = "is it a broken symbolic link?" if os.path.islink(path) else "a PATH is a file, a folder or -"
             raise UsageError(f"no such file or folder: {path}", remedy)
-    return _inputs(paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable), force_exclude)
+    return _inputs(paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, trail), force_exclude)
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:
-    if len(paths) == 1 and paths[0] != STDIN and os.path.isdir(paths[0]):
-        for path in walker.files(paths[0]):
-            yield Input(path, False)
-        return
     folders = {path for path in paths if path != STDIN and os.path.isdir(path)}
-    named = {path if path == STDIN else os.path.abspath(path) for path in paths if path not in folders}
+    named = {_identity(path) for path in paths if path not in folders}
+    repeats = len(paths) > 1 or bool(named)  # a single folder gives each file once by itself
     seen: set[str] = set()
     for path in paths:
-        found = walker.files(path) if path in folders else iter((path,))
-        for file in found:
-            absolute = file if file == STDIN else os.path.abspath(file)
-            if absolute in seen or (force_exclude and file != STDIN and walker.excludes(file)):
+        for file in walker.files(path) if path in folders else (path,):
+            absolute = _identity(file) if repeats else ""
+            if absolute in seen or (force_exclude and absolute in named and walker.excludes(file)):
                 continue
-            seen.add(absolute)
+            if repeats:
+                seen.add(absolute)
+            walker.note_input(file)
             yield Input(file, absolute in named)
 
 
+def _identity(path: str) -> str:
+    return path if path == STDIN else os.path.abspath(path)
+
+
 class _Walker:
-    def __init__(self, exclude: Rules, root: str, respect_gitignore: bool, unreadable: list[str] | None) -> None:
+    def __init__(
+        self,
+        exclude: Rules,
+        root: str,
+        respect_gitignore: bool,
+        unreadable: list[str] | None,
+        trail: Trail | None,
+    ) -> None:
         self.exclude = exclude
         self.root = _absolute(os.path.realpath(root)) if exclude else ""
         self.respect_gitignore = respect_gitignore
         self.unreadable = unreadable
+        self.trail = trail
 
     def excludes(self, path: str) -> bool:
         """Whether the patterns of `exclude` mean this path."""
+        if path == STDIN or not self.exclude:
+            return False
         absolute = _absolute(os.path.realpath(path))[:-1]
         return absolute.startswith(self.root) and self.exclude.covers(absolute[len(self.root) :])
+
+    def note_input(self, path: str) -> None:
+        if self.trail is None:
+            return
+        if path == STDIN:
+            self.trail.settled = False
+        else:
+            self.trail.note(path)
 
     def files(self, top: str) -> Iterator[str]:
         """Every file of a known kind under the folder."""
@@ -147,17 +170,21 @@ class _Walker:
             entries = self._entries(folder)
             names = {entry.name for entry in entries}
             if folder.top or not any(sign in names for sign in ENVIRONMENT):
-                files, folders = _sort_out(folder, entries, self._levels(folder, names), exclude)
+                files, folders = _sort_out(folder, entries, self._levels(folder, names), exclude, self.trail)
                 yield from files
                 stack.extend(reversed(folders))
 
     def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
+        if self.trail is not None:
+            self.trail.note(folder.shown or os.curdir)
         try:
             with os.scandir(folder.shown or os.curdir) as entries:
                 return list(entries)
         except (FileNotFoundError, NotADirectoryError):
             return []  # it vanished while we walked
         except OSError:
+            if self.trail is not None:
+                self.trail.settled = False
             if self.unreadable is not None:
                 self.unreadable.append(folder.shown or os.curdir)
             return []
@@ -168,26 +195,45 @@ class _Walker:
             return []
         levels = folder.levels
         if ".git" in names and not folder.top:  # a repository within: the rules of the outer one end here
-            levels = _exclude_level(folder.shown, folder.absolute)
+            levels = self._exclude_rules(folder.shown, folder.absolute)
         if ".gitignore" in names:
-            levels = _gitignore_level(folder.shown + ".gitignore", folder.absolute) + levels
+            levels = self._read(folder.shown + ".gitignore", folder.absolute) + levels
         return levels
 
     def _levels_above(self, real: str) -> list[Level]:
         """The rules that hold for a folder given by the user, without its own .gitignore."""
-        repository = find_repository(real) if self.respect_gitignore else None
+        repository = find_repository(real, self.trail) if self.respect_gitignore else None
         if repository is None:
             return []
-        levels = _exclude_level(repository, _absolute(repository))
+        levels = self._exclude_rules(repository, _absolute(repository))
         at = repository
         for name in os.path.relpath(real, repository).split(os.sep) if real != repository else ():
-            levels = _gitignore_level(os.path.join(at, ".gitignore"), _absolute(at)) + levels
+            levels = self._read(os.path.join(at, ".gitignore"), _absolute(at)) + levels
             at = os.path.join(at, name)
         return levels
 
+    def _exclude_rules(self, repository: str, absolute: str) -> list[Level]:
+        git = os.path.join(repository, ".git")
+        if self.trail is not None and os.path.isfile(git):
+            self.trail.note(git)
+        return self._read(os.path.join(_common_folder(git), "info", "exclude"), absolute)
+
+    def _read(self, path: str, absolute: str) -> list[Level]:
+        """The rules in a file, for the folder with that absolute path; none when it has none."""
+        if self.trail is not None:
+            self.trail.note(path)
+        # As git: a .gitignore that is a symbolic link is not read.
+        linked = path.endswith(".gitignore") and os.path.islink(path)
+        rules = None if linked else read_rules(path)
+        return [Level(rules, len(absolute))] if rules else []
+
 
 def _sort_out(
-    folder: Folder, entries: list[os.DirEntry[str]], levels: list[Level], exclude: list[Level]
+    folder: Folder,
+    entries: list[os.DirEntry[str]],
+    levels: list[Level],
+    exclude: list[Level],
+    trail: Trail | None,
 ) -> tuple[list[str], list[Folder]]:
     """The files and the folders of a folder that count, each sorted by name."""
     files, folders = [], []
@@ -202,6 +248,8 @@ def _sort_out(
             elif dot > 0 and name[dot:].lower() in KINDS and entry.is_file():
                 is_dir = False
             else:
+                if trail is not None and entry.is_symlink():
+                    trail.note(folder.shown + name)  # where it leads may become a file
                 continue
         except OSError:  # a link to itself; a file system that fails
             continue
@@ -217,10 +265,13 @@ def _sort_out(
     return files, folders
 
 
-def find_repository(folder: str) -> str | None:
+def find_repository(folder: str, trail: Trail | None = None) -> str | None:
     """The nearest folder, from an absolute one upward, that holds `.git`; None when there is none."""
     while True:
-        if os.path.lexists(os.path.join(folder, ".git")):
+        git = os.path.join(folder, ".git")
+        if trail is not None:
+            trail.note_presence(git)
+        if os.path.lexists(git):
             return folder
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -239,17 +290,6 @@ def _ignored(levels: list[Level], folder: str, name: str, is_dir: bool) -> bool:
         if verdict is not None:
             return verdict
     return False
-
-
-def _gitignore_level(path: str, absolute: str) -> list[Level]:
-    # As git: a .gitignore that is a symbolic link is not read.
-    rules = None if os.path.islink(path) else read_rules(path)
-    return [Level(rules, len(absolute))] if rules else []
-
-
-def _exclude_level(repository: str, absolute: str) -> list[Level]:
-    rules = read_rules(os.path.join(_common_folder(os.path.join(repository, ".git")), "info", "exclude"))
-    return [Level(rules, len(absolute))] if rules else []
 
 
 def _common_folder(git: str) -> str:
