@@ -1,0 +1,437 @@
+"""Python files: calls with their keywords, imports, attribute chains and environment variables, each with offsets.
+
+Read with `ast`, never imported or run. Values that are literals (also `8 * 1024`, `dict(a=1)`, nested containers) are
+Python values, everything else is Unknown with its text. A file that this interpreter cannot parse is Unreadable.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .interface import DELETE, RENAME, SET, Edit, Source, Unknown, Unreadable
+
+__all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
+
+MAX_CHARS = 4_000_000
+_MAX_DEPTH = 50
+
+
+class Argument(NamedTuple):
+    """A positional argument, or a keyword with its `name`; start and end are of all of it, value_* of the value."""
+
+    name: str
+    value: object
+    start: int
+    end: int
+    value_start: int
+    value_end: int
+
+
+class Import(NamedTuple):
+    """`import module as alias` (name ""), or one name of `from module import name as alias`; dots stay in module."""
+
+    module: str
+    name: str
+    alias: str
+    start: int
+    end: int
+
+
+class Attribute(NamedTuple):
+    """A whole chain such as `llm.llm_engine.model_executor`; calls and subscripts in it show as `()` and `[]`."""
+
+    dotted: str
+    start: int
+    end: int
+    function: str
+
+
+class Environment(NamedTuple):
+    """A variable the program sets: `os.environ["X"] = v`, `.setdefault("X", v)` (`default`), `.update(X=v)`, putenv."""
+
+    name: str
+    value: object
+    start: int
+    end: int
+    function: str
+    default: bool
+
+
+class CallOp(NamedTuple):
+    """One change to call number `call` (Call.index).
+
+    SET: keyword `name` gets `value`, inserted after keyword `after` (else at the end) when it is not there. DELETE: the
+    keyword goes. RENAME: it becomes `new_name`. A value of Unknown is written as its text.
+    """
+
+    kind: str
+    call: int
+    name: str
+    value: object = None
+    new_name: str = ""
+    after: str = ""
+
+
+class Call:
+    """One call. `dotted` is the callee as written (`vllm.LLM`, `self.llm.generate`, `?` for what is no name).
+
+    `resolved` has the import behind its first name (`LLM` from `from vllm import LLM` is `vllm.LLM`). `function` is the
+    dotted name of the enclosing functions and classes ("" at module level), `statement` counts statements in the order
+    of the text, `conditional` says that an if, loop, try or function decides whether the call is made.
+    """
+
+    __slots__ = ("_document", "conditional", "dotted", "end", "function", "index", "node", "start", "statement")
+
+    def __init__(
+        self, document: PythonDocument, node: ast.Call, index: int, function: str, statement: int, conditional: bool
+    ) -> None:
+        self._document = document
+        self.node = node
+        self.index = index
+        self.function = function
+        self.statement = statement
+        self.conditional = conditional
+        self.dotted = _dotted(node.func)
+        self.start, self.end = document.span(node)
+
+    def __repr__(self) -> str:
+        return f"Call({self.dotted!r} at {self.start})"
+
+    @property
+    def resolved(self) -> str:
+        return self._document.resolve(self.dotted)
+
+    @property
+    def has_kwargs(self) -> bool:
+        """The call passes `**something`, so what it does not name is not decided."""
+        return any(keyword.arg is None for keyword in self.node.keywords)
+
+    @property
+    def has_star(self) -> bool:
+        return any(isinstance(arg, ast.Starred) for arg in self.node.args)
+
+    @property
+    def args(self) -> list[Argument]:
+        out = []
+        for node in self.node.args:
+            start, end = self._document.span(node)
+            out.append(Argument("", self._document.value(node), start, end, start, end))
+        return out
+
+    @property
+    def keywords(self) -> list[Argument]:
+        """The named arguments in order, without `**something`."""
+        out = []
+        for keyword in self.node.keywords:
+            if keyword.arg is not None:
+                start, end = self._document.span(keyword)
+                inner = self._document.span(keyword.value)
+                out.append(Argument(keyword.arg, self._document.value(keyword.value), start, end, *inner))
+        return out
+
+    def get(self, name: str) -> Argument | None:
+        """The keyword of that name."""
+        for keyword in self.keywords:
+            if keyword.name == name:
+                return keyword
+        return None
+
+
+class PythonDocument:
+    """A module. What is asked for is collected in one walk over the tree, on first use."""
+
+    __slots__ = ("_aliases", "_attributes", "_calls", "_environment", "_imports", "_starts", "source", "tree")
+
+    def __init__(self, source: Source, tree: ast.Module) -> None:
+        self.source = source
+        self.tree = tree
+        self._starts = line_starts(source.text)
+        self._calls: list[Call] | None = None
+        self._imports: list[Import] = []
+        self._attributes: list[Attribute] = []
+        self._environment: list[Environment] = []
+        self._aliases: dict[str, str] = {}
+
+    def offset(self, line: int, column: int) -> int:
+        """Code point offset of ast's position: lines from 1, columns in UTF-8 bytes."""
+        start = self._starts[line - 1]
+        text = self.source.text
+        prefix = text[start : start + column]
+        if prefix.isascii():
+            return start + column
+        end = self._starts[line] if line < len(self._starts) else len(text)
+        return start + len(text[start:end].encode()[:column].decode(errors="ignore"))
+
+    def span(self, node: ast.expr | ast.keyword | ast.alias | ast.stmt) -> tuple[int, int]:
+        last = node.end_lineno or node.lineno
+        return self.offset(node.lineno, node.col_offset), self.offset(last, node.end_col_offset or 0)
+
+    def value(self, node: ast.expr) -> object:
+        """The literal value of an expression; Unknown with its text when it is none."""
+        return self._literal(node, 0)
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls, each at its index."""
+        if self._calls is None:
+            self._calls = []
+            self._walk()
+        return self._calls
+
+    @property
+    def imports(self) -> list[Import]:
+        _ = self.calls
+        return self._imports
+
+    @property
+    def environment(self) -> list[Environment]:
+        _ = self.calls
+        return self._environment
+
+    def find(self, names: set[str]) -> list[Call]:
+        """Calls whose dotted name, as written or with its import resolved, is one of `names` or ends in `.name`.
+
+        In the order of the text, an outer call before those in its arguments.
+        """
+        found = [call for call in self.calls if _ends_in(call.dotted, names) or _ends_in(call.resolved, names)]
+        found.sort(key=lambda call: (call.start, -call.end))
+        return found
+
+    def attributes(self, names: set[str]) -> list[Attribute]:
+        """Attribute chains that hold one of `names` as consecutive parts (`model_executor.driver_worker`)."""
+        _ = self.calls
+        wanted = [f".{name}." for name in names]
+        return [chain for chain in self._attributes if any(name in f".{_bare(chain.dotted)}." for name in wanted)]
+
+    def resolve(self, dotted: str) -> str:
+        _ = self.calls
+        first, dot, rest = dotted.partition(".")
+        return self._aliases.get(first, first) + dot + rest
+
+    def plan(self, ops: list[CallOp]) -> list[Edit]:
+        """Edits that make `ops` in each call's own style. Raises CannotEdit."""
+        from .python_edit import plan
+
+        return plan(self, ops)
+
+    def prove(self, ops: list[CallOp], edits: list[Edit]) -> PythonDocument:
+        """Parse the edited text; raise ProofFailed unless its tree is the old one with `ops` made on it."""
+        from .python_edit import prove
+
+        return prove(self, ops, edits)
+
+    def _literal(self, node: ast.expr, depth: int) -> object:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if depth < _MAX_DEPTH:
+            if isinstance(node, ast.List | ast.Tuple) and not any(isinstance(x, ast.Starred) for x in node.elts):
+                items = [self._literal(item, depth + 1) for item in node.elts]
+                return items if isinstance(node, ast.List) else tuple(items)
+            if isinstance(node, ast.Dict):
+                keys = [self._literal(key, depth + 1) if key is not None else None for key in node.keys]
+                if all(isinstance(key, str | int) for key in keys):
+                    return {k: self._literal(v, depth + 1) for k, v in zip(keys, node.values, strict=True)}
+            if isinstance(node, ast.UnaryOp | ast.BinOp):
+                number = _number(node, depth)
+                if number is not None:
+                    return number
+            if isinstance(node, ast.Call) and _dotted(node.func) == "dict" and not node.args:
+                named = {keyword.arg: self._literal(keyword.value, depth + 1) for keyword in node.keywords}
+                if None not in named:
+                    return named
+        start, end = self.span(node)
+        return Unknown(self.source.text[start:end])
+
+    def _walk(self) -> None:
+        """One walk in the order of the text, without recursion: (node, function, conditional)."""
+        stack: list[tuple[ast.AST, str, bool]] = [(self.tree, "", False)]
+        statement = 0
+        calls = self._calls
+        assert calls is not None
+        while stack:
+            node, function, conditional = stack.pop()
+            if isinstance(node, ast.Call):
+                call = Call(self, node, len(calls), function, statement, conditional)
+                calls.append(call)
+                self._environment_call(call)
+            elif isinstance(node, ast.Attribute):
+                self._chain(node, function)
+            elif isinstance(node, ast.stmt):
+                statement += 1
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    function = f"{function}.{node.name}" if function else node.name
+                    conditional = conditional or not isinstance(node, ast.ClassDef)
+                elif isinstance(node, ast.Import | ast.ImportFrom):
+                    self._import(node)
+                elif isinstance(node, ast.Assign):
+                    self._environment_assign(node, function)
+                elif isinstance(node, _BRANCHES):
+                    conditional = True
+            for child in reversed(list(ast.iter_child_nodes(node))):
+                stack.append((child, function, conditional))
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for alias in node.names:
+            start, end = self.span(alias)
+            if isinstance(node, ast.Import):
+                self._imports.append(Import(alias.name, "", alias.asname or "", start, end))
+                if alias.asname:
+                    self._aliases[alias.asname] = alias.name
+            else:
+                module = "." * node.level + (node.module or "")
+                self._imports.append(Import(module, alias.name, alias.asname or "", start, end))
+                self._aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
+
+    def _chain(self, node: ast.Attribute, function: str) -> None:
+        start, end = self.span(node)
+        for known in reversed(self._attributes[-_MAX_DEPTH:]):  # the longer chain comes first
+            if known.start == start and known.end > end:
+                return
+        self._attributes.append(Attribute(_dotted(node), start, end, function))
+
+    def _environment_assign(self, node: ast.Assign, function: str) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Subscript) and self._is_environ(target.value):
+                name = self.value(target.slice)
+                if isinstance(name, str):
+                    start, end = self.span(node)
+                    found = Environment(name, self.value(node.value), start, end, function, False)
+                    self._environment.append(found)
+
+    def _environment_call(self, call: Call) -> None:
+        last = call.dotted.rpartition(".")[2]
+        if last not in ("setdefault", "update", "putenv"):
+            return
+        callee = call.node.func
+        on_environ = isinstance(callee, ast.Attribute) and self._is_environ(callee.value)
+        args = [arg.value for arg in call.args]
+        pairs: list[tuple[object, object]] = []
+        if last == "update" and on_environ:
+            pairs = [(keyword.name, keyword.value) for keyword in call.keywords]
+            if args and isinstance(args[0], dict):
+                pairs += list(args[0].items())
+        elif len(args) == 2 and (on_environ or last == "putenv"):
+            pairs = [(args[0], args[1])]
+        for name, value in pairs:
+            if isinstance(name, str):
+                found = Environment(name, value, call.start, call.end, call.function, last == "setdefault")
+                self._environment.append(found)
+
+    def _is_environ(self, node: ast.expr) -> bool:
+        dotted = _dotted(node)
+        return dotted in ("os.environ", "environ") or self._aliases.get(dotted) == "os.environ"
+
+
+_BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
+
+
+def parse_python(source: Source) -> PythonDocument:
+    """Raises Unreadable: "syntax" with the place, "too-deep", "too-large", "binary"."""
+    text = source.text
+    if len(text) > MAX_CHARS:
+        raise Unreadable("too-large", f"{len(text)} characters, more than {MAX_CHARS}")
+    if "\0" in text:
+        at = source.position(text.index("\0"))
+        raise Unreadable("binary", "contains a NUL byte", at.line, at.column)
+    return PythonDocument(source, parse_tree(text))
+
+
+def parse_tree(text: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes are the author's business
+            return ast.parse(text)
+    except SyntaxError as error:
+        raise Unreadable("syntax", f"not Python: {error.msg}", error.lineno or 0, error.offset or 0) from None
+    except (RecursionError, MemoryError):
+        raise Unreadable("too-deep", "nested too deeply") from None
+    except ValueError as error:
+        raise Unreadable("syntax", f"not Python: {error}") from None
+
+
+def line_starts(text: str) -> list[int]:
+    """Offsets of lines as Python counts them: \\n, \\r\\n and \\r end a line, nothing else."""
+    starts, at = [0], 0
+    if "\r" not in text:
+        while True:
+            at = text.find("\n", at) + 1
+            if not at:
+                return starts
+            starts.append(at)
+    for i, char in enumerate(text):
+        if char == "\n" or (char == "\r" and not text.startswith("\n", i + 1)):
+            starts.append(i + 1)
+    return starts
+
+
+def _dotted(node: ast.expr) -> str:
+    parts: list[str] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        elif isinstance(node, ast.Call) and parts:
+            parts.append("()")
+            node = node.func
+        elif isinstance(node, ast.Subscript) and parts:
+            parts.append("[]")
+            node = node.value
+        else:
+            parts.append(node.id if isinstance(node, ast.Name) else "?")
+            break
+    return ".".join(reversed(parts)).replace(".()", "()").replace(".[]", "[]")
+
+
+def _bare(dotted: str) -> str:
+    return dotted.replace("()", "").replace("[]", "")
+
+
+def _ends_in(dotted: str, names: set[str]) -> bool:
+    if dotted in names or dotted.rpartition(".")[2] in names:
+        return True
+    return any(dotted.endswith("." + name) for name in names if "." in name)
+
+
+def _number(node: ast.expr, depth: int) -> int | float | None:
+    """`-1`, `8 * 1024`, `2**20`: numbers joined by + - * / // **, while they stay small."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, int | float) and not isinstance(node.value, bool) else None
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        number = _number(node.operand, depth + 1)
+        return -number if number is not None and isinstance(node.op, ast.USub) else number
+    if not isinstance(node, ast.BinOp):
+        return None
+    left, right = _number(node.left, depth + 1), _number(node.right, depth + 1)
+    if left is None or right is None or max(abs(left), abs(right)) > 1e15:
+        return None
+    return _combined(node.op, left, right)
+
+
+def _combined(op: ast.operator, left: int | float, right: int | float) -> int | float | None:
+    if isinstance(op, ast.Add):
+        return left + right
+    if isinstance(op, ast.Sub):
+        return left - right
+    if isinstance(op, ast.Mult):
+        return left * right
+    if isinstance(op, ast.Div | ast.FloorDiv) and right:
+        return left / right if isinstance(op, ast.Div) else left // right
+    if isinstance(op, ast.Pow) and 0 <= right <= 64 and abs(left) <= 1000 and isinstance(right, int):
+        power = left**right
+        return power if isinstance(power, int | float) else None
+    return None
+
+
+def iter_calls(tree: ast.AST) -> Iterator[ast.Call]:
+    """Calls in the same order as PythonDocument.calls, for the proof."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Call):
+            yield node
+        stack += reversed(list(ast.iter_child_nodes(node)))
