@@ -248,4 +248,14 @@ def facts_of(engine: Engine) -> None:
             value = evaluate(fact["when"], env())
         else:
             value = fact
-        engine.given[name] = Given(value, None, "")
+        engine.given[name] = Given(value, _stands(engine, fact), "")
+
+
+def _stands(engine: Engine, fact: object) -> Written | None:
+    """Where a fact is written: the first of its `at` paths that the configuration has."""
+    paths = fact.get("at") if isinstance(fact, dict) else None
+    for path in paths if isinstance(paths, list) else []:
+        tree = engine.root.at(str(path)) if engine.root is not None else None
+        if tree is not None:
+            return _written(engine, str(path).rpartition(".")[2], f"config.{path}", tree, str(path))
+    return None

@@ -65,6 +65,15 @@ class SeverityCase(Model):
     severity: Severity
 
 
+class Variant(Model):
+    """What a rule says instead where a condition holds; the first that does."""
+
+    when: Condition
+    message: str | None = None
+    why: str | None = None
+    advice: str | None = None
+
+
 class Action(Model):
     """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the setting at hand."""
 
@@ -141,6 +150,7 @@ class Rule(Model):
     message: str
     why: str
     advice: str = ""
+    variants: list[Variant] = []
     fix: Fix | None = None
     joint_depends: bool = True
     silent_when: str

@@ -141,11 +141,22 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     finding.old = _side(rule, "old", case, case.source, finding.option)
     finding.new = _side(rule, "new", case, case.target, finding.option)
     finding.depends_on = reasons
-    finding.message = _fill(str(rule["message"]), finding, case)
-    finding.why = _fill(str(rule["why"]), finding, case)
-    finding.advice = _fill(str(rule.get("advice", "")), finding, case)
+    said = _variant(rule, case)
+    finding.message = _fill(str(said.get("message", rule["message"])), finding, case)
+    finding.why = _fill(str(said.get("why", rule["why"])), finding, case)
+    finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, case)
     finding.proposal = _proposal(rule, case, finding)
     yield finding
+
+
+def _variant(rule: Record, case: Case) -> Record:
+    """The first variant of what the rule says that certainly holds."""
+    variants = rule.get("variants")
+    for variant in variants if isinstance(variants, list) else []:
+        if evaluate(variant["when"], case) is True:
+            assert isinstance(variant, dict)
+            return variant
+    return {}
 
 
 def _severity(rule: Record, case: Case) -> tuple[str, tuple[str, ...]]:
