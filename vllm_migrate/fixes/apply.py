@@ -76,20 +76,12 @@ def _document_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
 
 
 def _lines(edits: dict[File, list[Edit]]) -> list[str]:
-    """The lines that would stand in the files, as a person reads them."""
+    """The lines that would be new in the files, as a person reads them."""
     out: list[str] = []
     for file, each in edits.items():
-        text = file.source.text
-        for edit in each:
-            if not edit.text.strip():
-                continue
-            start = text.rfind("\n", 0, edit.start) + 1
-            end = text.find("\n", edit.end)
-            tail = text[edit.end : end if end >= 0 else len(text)]
-            head = "" if edit.text.startswith(("\n", "\r")) else text[start : edit.start]
-            if edit.text.endswith("\n"):
-                tail = ""
-            out.extend(line.strip() for line in (head + edit.text + tail).splitlines() if line.strip())
+        before = set(file.source.text.splitlines())
+        after = apply_edits(file.source.text, each).splitlines()
+        out.extend(line.strip() for line in after if line not in before)
     return list(dict.fromkeys(out))
 
 
