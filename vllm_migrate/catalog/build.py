@@ -55,9 +55,7 @@ def read_tree(root: str, progress: Callable[[str], None] | None = None) -> Read:
         section: {name: intervals.shorten(facts) for name, facts in reader.plain(options).items()}
         for section, options in found.sections.items()
     }
-    details: intervals.Sections = {s: reader.docs(options) for s, options in found.sections.items()}
-    details["late"] = found.late
-    return Read(plain, details, found.gaps, found.digest)
+    return Read(plain, found.details, found.gaps, found.digest)
 
 
 def _origins(sources: str) -> dict[str, dict[str, Any]]:

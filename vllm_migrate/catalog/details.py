@@ -42,6 +42,16 @@ class Details:
         """Documentation of an option at a release, "" when there is none."""
         return str(self._at(section, name, self.catalog.canonical(release)) or "")
 
+    def carries(self, release: str) -> dict[str, bool]:
+        """How `--config FILE` carries values at a release: `lists`, `mappings`, `dotted`."""
+        release = self.catalog.canonical(release)
+        return {name: bool(self._at("carrier", name, release)) for name in ("lists", "mappings", "dotted")}
+
+    def forbids_extra(self, config_class: str, release: str) -> bool:
+        """True when a config class refuses keys it does not know."""
+        found = self._at("class", config_class, self.catalog.canonical(release))
+        return bool(found and found["forbid"])
+
     def late(self, release: str) -> dict[str, list[LateEntry]]:
         """`Class.method:target` -> its assignments at a release."""
         release = self.catalog.canonical(release)

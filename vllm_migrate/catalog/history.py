@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from . import changes
 from .details import Details, LateEntry
+from .details import load as load_details
 from .diff import shown
 from .store import SECTIONS, Catalog, OptionFacts
 
@@ -33,24 +34,23 @@ class Story(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """All sections that know the name; `nearest` suggests others when none does."""
+    """Every section that knows the name, the engine argument first."""
 
     name: str
     releases: tuple[str, ...]
     stories: list[Story]
-    nearest: list[str]
 
 
-def explain_option(cat: Catalog, name: str, details: Details | None = None) -> Explanation:
-    """The life of an option given in any spelling: `swap_space`, `--swap-space`, `CompilationConfig.level`."""
-    stories = [_story(cat, section, option, details) for section, option in found(cat, name)]
-    near: list[str] = []
-    if not stories:
-        import difflib
+def explain_option(cat: Catalog, name: str) -> Explanation | None:
+    """The life of an option given in any spelling: `swap_space`, `--swap-space`, `CompilationConfig.level`.
 
-        every = sorted({option for section in SECTIONS for option in cat.all_names(section)})
-        near = difflib.get_close_matches(name, every, 5, 0.6)
-    return Explanation(name, cat.releases, stories, near)
+    None when no release ever had it.
+    """
+    pairs = found(cat, name)
+    if not pairs:
+        return None
+    details = load_details(cat)
+    return Explanation(name, cat.releases, [_story(cat, section, option, details) for section, option in pairs])
 
 
 def found(cat: Catalog, name: str) -> list[tuple[str, str]]:
@@ -73,30 +73,25 @@ def _tails(names: set[str], spellings: set[str], section: str) -> list[str]:
     return sorted(n for n in names if n.rpartition(separator)[2] in spellings)
 
 
-def _story(cat: Catalog, section: str, option: str, details: Details | None) -> Story:
+def _story(cat: Catalog, section: str, option: str, details: Details) -> Story:
     spans = [Span(*one) for one in cat.life(section, option)]
     last = cat.releases[-1] if spans[-1].until is None else cat.releases[cat.ordinal(spans[-1].until) - 1]
     gone = spans[-1].until is not None
     pair = changes.rename_of(cat, section, option) if gone else None
-    doc = details.doc(section, option, last) if details else ""
-    late: dict[str, list[LateEntry]] = {}
-    if details and section == "engine":
-        late = details.late_of(option, last)
+    doc = details.doc(section, option, last)
+    late = details.late_of(option, last) if section == "engine" else {}
     return Story(section, option, spans, doc, pair.new if pair else None, pair.note if pair else None, late)
 
 
 # -- printing ------------------------------------------------------------------------------------
 
 
-def as_text(explanation: Explanation, late: bool = True) -> str:
+def render_text(explanation: Explanation) -> str:
     """Every story as a line of releases, its changes below."""
-    if not explanation.stories:
-        near = f" Did you mean {', '.join(explanation.nearest)}?" if explanation.nearest else ""
-        return f"No release has an option named {explanation.name}.{near}"
-    return "\n\n".join("\n".join(_lines(explanation, story, late)) for story in explanation.stories)
+    return "\n\n".join("\n".join(_lines(explanation, story)) for story in explanation.stories)
 
 
-def _lines(explanation: Explanation, story: Story, late: bool) -> list[str]:
+def _lines(explanation: Explanation, story: Story) -> list[str]:
     lines = [f"{story.option} ({story.section})", f"  {timeline(explanation.releases, story.spans)}"]
     before: OptionFacts | None = None
     for span in story.spans:
@@ -107,7 +102,7 @@ def _lines(explanation: Explanation, story: Story, late: bool) -> list[str]:
         lines.append(f"  {story.spans[-1].until:<10} {word}" + (f" ({story.note})" if story.note else ""))
     if story.doc:
         lines.append("  " + story.doc.split("\n\n")[0])
-    if late and story.late:
+    if story.late:
         lines.append("  set later on by:")
         for place, entries in story.late.items():
             where = place.partition(":")[0]

@@ -15,19 +15,18 @@ from .values import Function, Unknown
 def serve_parser(it: Interpreter) -> list[Flag]:
     """Flags of `vllm serve` in the order they are added. `it.gaps` tells what could not be followed."""
     parser = Parser()
-    command = class_named(it, "ServeSubcommand", "vllm.entrypoints.cli.serve", "vllm.entrypoints.cli.main")
+    command = class_named(it, "ServeSubcommand", "vllm.entrypoints.cli.serve")
     method = command.member("subparser_init")
     assert isinstance(method, Function)
-    before = len(parser.flags)
     it.call(method.bound(command), parser)
-    if len(parser.flags) < before + 20:
+    if not parser.flags:
         _without_command(it, parser)
     return [flag for flag in parser.flags if not flag.positional]
 
 
 def _without_command(it: Interpreter, parser: Parser) -> None:
     """The subcommand could not be followed: take the arguments its parts add."""
-    parser.flags.clear()
+    it.gaps.append("ServeSubcommand.subparser_init")
     for name in ("FrontendArgs", "AsyncEngineArgs"):
         cls = class_named(it, name)
         it.call(cls.member("add_cli_args"), parser)

@@ -23,6 +23,7 @@ from .values import (
     HostObject,
     Instance,
     Member,
+    Missing,
     ProgramError,
     TypeBuiltin,
     Undecidable,
@@ -371,6 +372,8 @@ class Interpreter:
             if result is MISSING and name != "default" and name != "default_factory":
                 raise ProgramError(AttributeError(name))
             return result.value() if isinstance(result, LazyType) else result
+        if isinstance(value, Missing):
+            raise ProgramError(AttributeError(name))
         if isinstance(value, type):
             if name in ("__name__", "__module__", "__qualname__"):
                 return getattr(value, name)

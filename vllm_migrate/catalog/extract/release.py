@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import cli, environment, options, resolution, routes, surface
+from . import carrier, cli, environment, options, resolution, routes, surface
 from .interp import Interpreter
 from .options import Section
 from .source import SourceTree
@@ -15,11 +15,13 @@ from .source import SourceTree
 class Extracted:
     """What one source tree yields: sections of facts, and what could not be followed."""
 
-    __slots__ = ("digest", "gaps", "late", "sections")
+    __slots__ = ("details", "digest", "gaps", "sections")
 
-    def __init__(self, sections: dict[str, Section], late: resolution.Rules, gaps: list[str], digest: str) -> None:
+    def __init__(
+        self, sections: dict[str, Section], details: dict[str, dict[str, Any]], gaps: list[str], digest: str
+    ) -> None:
         self.sections = sections
-        self.late = late
+        self.details = details
         self.gaps = gaps
         self.digest = digest
 
@@ -45,7 +47,11 @@ def extract(root: str, progress: Callable[[str], None] | None = None) -> Extract
     sections["env"] = environment.declared(it)
     sections["env_other"] = environment.elsewhere(it, sections["env"])
     tell("late")
-    return Extracted(sections, resolution.late(it), it.gaps, tree.digest())
+    details: dict[str, dict[str, Any]] = {name: docs(section) for name, section in sections.items()}
+    details["late"] = dict(resolution.late(it))
+    details["class"] = dict(carrier.classes(it))
+    details["carrier"] = dict(carrier.carrier(it))
+    return Extracted(sections, details, it.gaps, tree.digest())
 
 
 _READERS: dict[str, Callable[[Interpreter], Section]] = {
