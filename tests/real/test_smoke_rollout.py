@@ -32,8 +32,13 @@ def model(tiny_model, tmp_path_factory) -> str:
 def smoke(*words: str) -> tuple[int, dict, str]:
     """Exit code, the JSON printed, standard error."""
     code = "import sys; from vllm_migrate.cli.smoke import app; app(prog_name='smoke')"
-    done = subprocess.run([sys.executable, "-c", code, *words, "--output-format", "json"], capture_output=True, text=True, timeout=540,
-                          cwd=Path(__file__).parents[2])  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--output-format", "json"],
+        capture_output=True,
+        text=True,
+        timeout=540,
+        cwd=Path(__file__).parents[2],
+    )
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
 
 
@@ -47,8 +52,17 @@ def old(vllm_py_085, model, tmp_path_factory):
             folder = tmp_path_factory.mktemp("old")
             (folder / "serve.yaml").write_text(YAML.format(dtype=dtype))
             made[dtype] = str(folder / "old.jsonl")
-            code, found, text = smoke("record", str(folder / "serve.yaml"), "--python", vllm_py_085, "--model", model, *CONTRACT,
-                                      "-o", made[dtype])  # fmt: skip
+            code, found, text = smoke(
+                "record",
+                str(folder / "serve.yaml"),
+                "--python",
+                vllm_py_085,
+                "--model",
+                model,
+                *CONTRACT,
+                "-o",
+                made[dtype],
+            )
             assert (code, found.get("engine"), found.get("n_tokens")) == (0, "v0", 768), text
         return made[dtype]
 
@@ -63,7 +77,12 @@ def test_unfixed_fails_and_names_the_rule_and_the_pin_passes(old, vllm_py_0181, 
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32"))
     code, found, text = run(config, old("float32"), vllm_py_0181, model)
-    assert (code, found.get("verdict"), found.get("layer"), found.get("suspects")) == (1, "fail", "semantic", ["logprobs-semantics"]), text
+    assert (code, found.get("verdict"), found.get("layer"), found.get("suspects")) == (
+        1,
+        "fail",
+        "semantic",
+        ["logprobs-semantics"],
+    ), text
     assert found["columns"] == {"reported": "raw", "sampled": "T+k+p", "claimed": "T+k+p"}
     assert found["metrics"]["mean_ratio"]["value"] == pytest.approx(1.87, abs=0.06)
     assert found["metrics"]["step_mean_ratio"]["value"] == pytest.approx(0.571, abs=0.03)
@@ -85,14 +104,31 @@ def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):
 def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181, model, tmp_path):
     config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
     config.write_text(YAML.format(dtype="bfloat16") + "logprobs-mode: processed_logprobs\n")
-    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, "-o", recording,
-                          "--num-prompts", "32", "--max-tokens", "96")  # fmt: skip
+    code, _, text = smoke(
+        "record",
+        str(config),
+        "--python",
+        vllm_py_0181,
+        "--model",
+        model,
+        *CONTRACT,
+        "-o",
+        recording,
+        "--num-prompts",
+        "32",
+        "--max-tokens",
+        "96",
+    )
     assert code == 0, text
     verdicts = {}
     for head in ("float32", "bfloat16"):
-        _, verdicts[head], text = smoke("compare", recording, "--model", model, "--dtype", "bfloat16", "--head-dtype", head)
+        _, verdicts[head], text = smoke(
+            "compare", recording, "--model", model, "--dtype", "bfloat16", "--head-dtype", head
+        )
     unequal = verdicts["float32"]
-    assert (unequal["verdict"], unequal["layer"], unequal["suspects"]) == ("fail", "numerics", ["fp32-lm-head"]), unequal
+    assert (unequal["verdict"], unequal["layer"], unequal["suspects"]) == ("fail", "numerics", ["fp32-lm-head"]), (
+        unequal
+    )
     assert verdicts["bfloat16"]["verdict"] == "pass", verdicts["bfloat16"]
 
 
@@ -105,17 +141,27 @@ def test_a_t_1_config_gets_a_probe_and_it_is_said(vllm_py_0181, model, tmp_path)
         _, found, text = smoke("compare", recording, "--model", model)
         assert found["verdict"] == verdict, found
         assert any("a probe at temperature 0.7" in note for note in found["notes"])
-    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, "-o", recording, "--no-probe")
+    code, _, text = smoke(
+        "record", str(config), "--python", vllm_py_0181, "--model", model, "-o", recording, "--no-probe"
+    )
     _, found, _ = smoke("compare", recording, "--model", model)
     assert found["verdict"] == "inconclusive"
 
 
-@pytest.mark.parametrize(("pins", "pause", "verdict", "said"), [
-    ("", ["--pause-mode", "keep", "--keep-cache"], "fail", "stale cache"),
-    ("no-enable-prefix-caching: true\n", ["--pause-mode", "keep", "--keep-cache"], "pass", "old keys and values, as on V0"),
-    ("", ["--pause-mode", "keep", "--clear-cache"], "pass", "preempted and recomputed"),
-    ("", [], "fail", "aborted"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pins", "pause", "verdict", "said"),
+    [
+        ("", ["--pause-mode", "keep", "--keep-cache"], "fail", "stale cache"),
+        (
+            "no-enable-prefix-caching: true\n",
+            ["--pause-mode", "keep", "--keep-cache"],
+            "pass",
+            "old keys and values, as on V0",
+        ),
+        ("", ["--pause-mode", "keep", "--clear-cache"], "pass", "preempted and recomputed"),
+        ("", [], "fail", "aborted"),
+    ],
+)
 def test_updates_in_flight(pins, pause, verdict, said, vllm_py_0181, model, tmp_path):
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n" + pins)
@@ -128,8 +174,20 @@ def test_updates_in_flight(pins, pause, verdict, said, vllm_py_0181, model, tmp_
 def test_a_two_percent_update_shows(vllm_py_0181, model, tmp_path):
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
-    _, found, text = smoke("update", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, "--pause-mode", "keep",
-                           "--keep-cache", "--perturb", "0.02")  # fmt: skip
+    _, found, text = smoke(
+        "update",
+        str(config),
+        "--python",
+        vllm_py_0181,
+        "--model",
+        model,
+        *CONTRACT,
+        "--pause-mode",
+        "keep",
+        "--keep-cache",
+        "--perturb",
+        "0.02",
+    )
     assert (found.get("verdict"), found.get("layer")) == ("fail", "weight-update"), (found, text)
 
 
@@ -144,7 +202,9 @@ def test_an_update_of_0_8_5_is_clean(vllm_py_085, model, tmp_path):
 def test_an_option_the_release_refuses_is_an_error_and_no_verdict(vllm_py_0181, model, tmp_path):
     config = tmp_path / "engine.json"
     config.write_text(json.dumps({"engine_args": {"swap_space": 4, "dtype": "float32"}}))
-    code, found, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, "-o", str(tmp_path / "r.jsonl"))
+    code, found, text = smoke(
+        "record", str(config), "--python", vllm_py_0181, "--model", model, "-o", str(tmp_path / "r.jsonl")
+    )
     assert code not in (0, 4)
     assert found == {}
     assert "refuses: swap_space" in text
@@ -156,9 +216,27 @@ def server(vllm_py_0181, model):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [vllm_py_0181, "-m", "vllm.entrypoints.cli.main", "serve", model, "--port", str(port), "--host", "127.0.0.1", "--dtype",
-               "float32", "--max-model-len", "512", "--enforce-eager", "--logprobs-mode", "processed_logprobs"]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    command = [
+        vllm_py_0181,
+        "-m",
+        "vllm.entrypoints.cli.main",
+        "serve",
+        model,
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+        "--dtype",
+        "float32",
+        "--max-model-len",
+        "512",
+        "--enforce-eager",
+        "--logprobs-mode",
+        "processed_logprobs",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(240):
@@ -182,11 +260,17 @@ def test_a_server_equals_the_offline_worker(server, vllm_py_0181, model, tmp_pat
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
     offline, through, own = (str(tmp_path / f"{name}.jsonl") for name in ("offline", "through", "own"))
     few = ["--num-prompts", "8", "--max-tokens", "24"]
-    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, *few, "-o", offline)
+    code, _, text = smoke(
+        "record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, *few, "-o", offline
+    )
     assert code == 0, text
-    code, _, text = smoke("record", str(config), "--base-url", server, "--model", model, "--tokens", offline, "-o", through)
+    code, _, text = smoke(
+        "record", str(config), "--base-url", server, "--model", model, "--tokens", offline, "-o", through
+    )
     assert code == 0, text
-    rows = {path: [json.loads(line) for line in Path(path).read_text().splitlines()[1:-1]] for path in (offline, through)}
+    rows = {
+        path: [json.loads(line) for line in Path(path).read_text().splitlines()[1:-1]] for path in (offline, through)
+    }
     for a, b in zip(rows[offline], rows[through], strict=True):
         assert a["tokens"] == b["tokens"]
         assert a["logprobs"] == pytest.approx(b["logprobs"], abs=1e-4)

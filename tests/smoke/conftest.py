@@ -15,15 +15,25 @@ CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20, "max_tokens": 48}
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 
 
-def make_model(folder: Path, *, seed: int = 0, dtype: str = "float32", perturb: float = 0.0, scale: float = 0.25) -> Path:
+def make_model(
+    folder: Path, *, seed: int = 0, dtype: str = "float32", perturb: float = 0.0, scale: float = 0.25
+) -> Path:
     """The model the real recordings were made with (`seed` 0): random, two layers, 1,024 tokens."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     config = transformers.Qwen2Config(
-        vocab_size=1024, hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
+        vocab_size=1024,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        tie_word_embeddings=False,
+        bos_token_id=0,
+        eos_token_id=1,
         pad_token_id=2,
-    )  # fmt: skip
+    )
     torch.set_num_threads(1)  # the tensors are tiny; a second thread only waits
     torch.manual_seed(seed)
     model = transformers.Qwen2ForCausalLM(config).float().eval()
@@ -62,12 +72,26 @@ def prompts(count: int = 16, length: int = 24, seed: int = 0) -> list[list[int]]
     return [[generator.randrange(3, 1024) for _ in range(length)] for _ in range(count)]
 
 
-def job(model: Path, *, mode: str = "record", sampling: dict | None = None, sequences=(), update=None, count: int = 16,
-        **args) -> Job:  # fmt: skip
+def job(
+    model: Path,
+    *,
+    mode: str = "record",
+    sampling: dict | None = None,
+    sequences=(),
+    update=None,
+    count: int = 16,
+    **args,
+) -> Job:
     sampling = {**CONTRACT, **(sampling or {})}
     requests = [{"prompt": p, "contract": "user", "prompt_index": i} for i, p in enumerate(prompts(count))]
-    return Job(mode, {"model": str(model), **args}, {"user": sampling}, requests if mode == "record" else [],
-               list(sequences), update or {})  # fmt: skip
+    return Job(
+        mode,
+        {"model": str(model), **args},
+        {"user": sampling},
+        requests if mode == "record" else [],
+        list(sequences),
+        update or {},
+    )
 
 
 def run(work: Job) -> Recording:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
-
 from vllm_migrate.smoke.columns import NUCLEUS, History, evaluate, plan, replay
 from vllm_migrate.smoke.contract import Contract, bfloat16
+
+torch = pytest.importorskip("torch")
 
 NO_HISTORY = History((), (), 0)
 
@@ -36,11 +36,19 @@ def literal(logits, contract, order):
 
 @pytest.mark.parametrize("vocabulary", [50, NUCLEUS + 700])
 @pytest.mark.parametrize("order", ["v0", "v1"])
-@pytest.mark.parametrize("given", [
-    {"temperature": 0.7}, {"temperature": 0.7, "top_k": 5}, {"top_p": 0.8}, {"temperature": 1.3, "top_p": 0.97},
-    {"temperature": 0.7, "top_k": 20, "top_p": 0.9}, {"min_p": 0.02, "top_p": 0.6}, {"min_p": 0.3, "top_k": 3},
-    {"temperature": 1.2, "min_p": 1e-3, "top_p": 0.95},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"temperature": 0.7},
+        {"temperature": 0.7, "top_k": 5},
+        {"top_p": 0.8},
+        {"temperature": 1.3, "top_p": 0.97},
+        {"temperature": 0.7, "top_k": 20, "top_p": 0.9},
+        {"min_p": 0.02, "top_p": 0.6},
+        {"min_p": 0.3, "top_k": 3},
+        {"temperature": 1.2, "min_p": 1e-3, "top_p": 0.95},
+    ],
+)
 def test_every_cut_agrees_with_the_samplers(given, order, vocabulary):
     torch.manual_seed(0)
     logits = torch.randn(60, vocabulary) * 2.5
@@ -89,8 +97,12 @@ def test_v0_beside_bfloat16_claims_rounded_parameters():
 
 
 def test_a_generation_config_fills_only_what_the_request_left_open():
-    chosen = plan(Contract(temperature=0.7), "v1", inherited={"temperature": 0.1, "repetition_penalty": 1.3},
-                  given={"temperature": 0.7})  # fmt: skip
+    chosen = plan(
+        Contract(temperature=0.7),
+        "v1",
+        inherited={"temperature": 0.1, "repetition_penalty": 1.3},
+        given={"temperature": 0.7},
+    )
     inherited = next(c for c in chosen.columns if c.name.endswith("@generation_config"))
     assert (inherited.contract.temperature, inherited.contract.repetition_penalty) == (0.7, 1.3)
     assert inherited.penalties
@@ -125,10 +137,17 @@ def test_replaying_the_recorded_support_keeps_a_token_that_rounding_pushed_out()
     assert replay(logits, token, Contract(top_k=2), [[]]).item() == pytest.approx(logits.log_softmax(1)[0, 2].item())
 
 
-@pytest.mark.parametrize(("given", "blind"), [
-    ({}, True), ({"temperature": 0.0}, True), ({"temperature": 0.7}, False), ({"top_p": 0.9}, False),
-    ({"top_k": -1, "top_p": 1.0, "temperature": 1.0}, True), ({"presence_penalty": 0.1}, False),
-    ({"temperature": None}, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "blind"),
+    [
+        ({}, True),
+        ({"temperature": 0.0}, True),
+        ({"temperature": 0.7}, False),
+        ({"top_p": 0.9}, False),
+        ({"top_k": -1, "top_p": 1.0, "temperature": 1.0}, True),
+        ({"presence_penalty": 0.1}, False),
+        ({"temperature": None}, True),
+    ],
+)
 def test_blind_contracts_are_known(given, blind):
     assert Contract.of(given).blind is blind

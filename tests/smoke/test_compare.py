@@ -24,8 +24,10 @@ def raw(lab):
 
 
 def test_the_real_recordings_give_their_known_truths(shared, lab):
-    found = {name: compare(lab.scored(read(shared / f"qwen2-tiny_vllm-{name}.json"), lab.model))
-             for name in ("0.8.5_v0", "0.18.1_raw", "0.18.1_processed")}  # fmt: skip
+    found = {
+        name: compare(lab.scored(read(shared / f"qwen2-tiny_vllm-{name}.json"), lab.model))
+        for name in ("0.8.5_v0", "0.18.1_raw", "0.18.1_processed")
+    }
     assert [v.decision for v in found.values()] == ["pass", "fail", "pass"]
     wrong = found["0.18.1_raw"]
     assert (wrong.blame.layer, wrong.blame.suspects) == ("semantic", ("logprobs-semantics",))
@@ -77,7 +79,12 @@ def test_a_trainer_that_forgets_part_of_the_contract(claims, suspect, healthy):
 
 
 def test_min_p_in_the_other_order(lab):
-    work = lab.job(lab.model, sampling={"temperature": 1.0, "min_p": 0.04, "top_k": -1, "top_p": 0.9}, order="v0", logprobs_mode="processed_logprobs")
+    work = lab.job(
+        lab.model,
+        sampling={"temperature": 1.0, "min_p": 0.04, "top_k": -1, "top_p": 0.9},
+        order="v0",
+        logprobs_mode="processed_logprobs",
+    )
     recording = lab.run(work)
     assert compare(lab.scored(recording, lab.model)).decision == "pass"
     effective = {**recording.header.effective, "order": "v1"}
@@ -93,7 +100,11 @@ def test_parameters_inherited_from_generation_config(lab, tmp_path):
     asked = {"temperature": 0.7, "top_p": 0.9, "top_k": 20, "max_tokens": 48}
     unaware = Recording(recording.header.model_copy(update={"sampling": {"user": asked}}), recording.rows)
     verdict = compare(lab.scored(unaware, model))
-    assert (verdict.decision, verdict.blame.layer, verdict.blame.suspects) == ("fail", "semantic", ("gen-config-unchanged",))
+    assert (verdict.decision, verdict.blame.layer, verdict.blame.suspects) == (
+        "fail",
+        "semantic",
+        ("gen-config-unchanged",),
+    )
 
 
 def test_unequal_heads_are_numerics_and_equal_ones_pass(lab):
@@ -129,7 +140,9 @@ def test_logprobs_shifted_by_one_token(healthy):
 
 @pytest.mark.parametrize("sampling", [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 1.0, "top_k": -1}])
 def test_blind_evidence_is_refused(sampling, lab):
-    verdict = compare(lab.scored(lab.run(lab.job(lab.model, sampling={**sampling, "max_tokens": 8}, count=4)), lab.model))
+    verdict = compare(
+        lab.scored(lab.run(lab.job(lab.model, sampling={**sampling, "max_tokens": 8}, count=4)), lab.model)
+    )
     assert (verdict.decision, verdict.exit_code) == ("inconclusive", 4)
     assert "refused as evidence" in verdict.blame.reasons[0]
     assert "--probe" in verdict.blame.decide
@@ -164,8 +177,10 @@ def test_few_tokens_are_inconclusive_and_say_how_many_are_needed(lab, tiny_bf16)
 
 def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
     quiet = lab.scored(lab.run(lab.job(tiny_bf16, **PROCESSED)), tiny_bf16)
-    noisy = [row.model_copy(update={"logprobs": [v - (0.15 if i % 2 else -0.15) for i, v in enumerate(row.logprobs)]})
-             for row in quiet.rows]  # fmt: skip
+    noisy = [
+        row.model_copy(update={"logprobs": [v - (0.15 if i % 2 else -0.15) for i, v in enumerate(row.logprobs)]})
+        for row in quiet.rows
+    ]
     noisy = [row.model_copy(update={"logprobs": [min(0.0, v) for v in row.logprobs]}) for row in noisy]
     assert compare(quiet, quiet).metrics["k3_ratio"].gate == "pass"
     assert compare(Recording(quiet.header, noisy), quiet).metrics["k3_ratio"].gate == "fail"
@@ -188,7 +203,17 @@ def test_clip_previews_use_the_epsilon_given(raw):
 
 def test_the_json_contract(raw):
     found = compare(raw).json()
-    assert set(found) >= {"schema", "verdict", "layer", "suspects", "metrics", "columns", "n_sequences", "n_tokens", "invalid"}
+    assert set(found) >= {
+        "schema",
+        "verdict",
+        "layer",
+        "suspects",
+        "metrics",
+        "columns",
+        "n_sequences",
+        "n_tokens",
+        "invalid",
+    }
     assert (found["schema"], found["verdict"], found["n_sequences"], found["n_tokens"]) == (1, "fail", 16, 768)
     assert set(found["metrics"]["D"]) == {"value", "low", "high", "margin", "gate"}
 
@@ -198,8 +223,10 @@ def test_a_probe_shows_what_t_1_cannot(lab):
     for mode, decision in (("raw_logprobs", "fail"), ("processed_logprobs", "pass")):
         plain = lab.job(lab.model, sampling={"temperature": 1.0, "top_p": 1.0, "top_k": -1}, logprobs_mode=mode)
         probe = {"temperature": 0.7, "top_p": 0.9, "top_k": 20, "max_tokens": 48}
-        work = plain._replace(contracts={**plain.contracts, "probe": probe},
-                              requests=[*plain.requests, *({**r, "contract": "probe"} for r in plain.requests)])  # fmt: skip
+        work = plain._replace(
+            contracts={**plain.contracts, "probe": probe},
+            requests=[*plain.requests, *({**r, "contract": "probe"} for r in plain.requests)],
+        )
         verdict = compare(lab.scored(lab.run(work), lab.model))
         assert verdict.decision == decision
         assert any("probe at temperature 0.7" in note for note in verdict.notes)
@@ -209,8 +236,10 @@ def test_a_probe_shows_what_t_1_cannot(lab):
 
 
 def dump_of(recording, logps, **fields):
-    rows = [Row(prompt=r.prompt, tokens=r.tokens, logprobs=r.logprobs, scores={"trainer": Scores(logp=a, **fields)})
-            for r, a in zip(recording.rows, logps, strict=True)]  # fmt: skip
+    rows = [
+        Row(prompt=r.prompt, tokens=r.tokens, logprobs=r.logprobs, scores={"trainer": Scores(logp=a, **fields)})
+        for r, a in zip(recording.rows, logps, strict=True)
+    ]
     return Recording(Header(protocol="dump", effective={"dtype": "float32"}), rows)
 
 
@@ -226,5 +255,8 @@ def test_a_trainers_dump_needs_no_model(healthy):
 
 
 def test_a_dump_of_greedy_tokens_shows_nothing():
-    rows = [Row(prompt=[i], tokens=[1] * 9, logprobs=[0.0] * 9, scores={"trainer": Scores(logp=[0.0] * 9)}) for i in range(20)]
+    rows = [
+        Row(prompt=[i], tokens=[1] * 9, logprobs=[0.0] * 9, scores={"trainer": Scores(logp=[0.0] * 9)})
+        for i in range(20)
+    ]
     assert compare(Recording(Header(protocol="dump"), rows)).decision == "inconclusive"

@@ -12,8 +12,14 @@ from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.dump import is_dump, read_dump
 from vllm_migrate.smoke.errors import RecordingError
 
-LINE = {"prompt_ids": [1, 2], "output_ids": [3, 4, 5], "rollout_logprobs": [-1.0, -2.0, -0.5], "trainer_logprobs": [-1.1, -2.0, -0.5],
-        "trainer_entropy": [1.0, 1.0, 1.0], "trainer_varentropy": [0.5, 0.5, 0.5]}  # fmt: skip
+LINE = {
+    "prompt_ids": [1, 2],
+    "output_ids": [3, 4, 5],
+    "rollout_logprobs": [-1.0, -2.0, -0.5],
+    "trainer_logprobs": [-1.1, -2.0, -0.5],
+    "trainer_entropy": [1.0, 1.0, 1.0],
+    "trainer_varentropy": [0.5, 0.5, 0.5],
+}
 
 
 def write(tmp_path, *lines) -> str:
@@ -54,9 +60,14 @@ def test_a_recording_is_no_dump(tmp_path):
     assert not is_dump(str(path))
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ({"output_ids": [1]}, "no trainer_logprobs"), ({"trainer_logprobs": [1]}, "no output_ids"), ([1], "not an object"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"output_ids": [1]}, "no trainer_logprobs"),
+        ({"trainer_logprobs": [1]}, "no output_ids"),
+        ([1], "not an object"),
+    ],
+)
 def test_what_is_missing_is_named(line, message, tmp_path):
     with pytest.raises(RecordingError, match=message):
         read_dump(write(tmp_path, line))

@@ -32,13 +32,20 @@ def test_every_line_is_plain_json(tmp_path):
         json.loads(line, parse_constant=pytest.fail)
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("", "is empty"), ("nonsense\n", "not JSON"), ('{"kind": "row"}\n', "does not start with"),
-    ('{"kind": "header", "schema": 99}\n', "schema 99"), ('[1]\n', "not an object"),
-    ('{"kind": "header", "schema": 1}\n{"kind": "row", "prompt": [1], "tokens": "x", "logprobs": []}\n', "tokens"),
-    ('{"kind": "header", "schema": 1}\n{"kind": "end", "rows": 3}\n', "promises 3 rows"),
-    ('{"kind": "header", "schema": 1}\n', "cut off"), ('{"kind": "header", "schema": 1}\n{"kind":\n', ":2 is not JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("nonsense\n", "not JSON"),
+        ('{"kind": "row"}\n', "does not start with"),
+        ('{"kind": "header", "schema": 99}\n', "schema 99"),
+        ("[1]\n", "not an object"),
+        ('{"kind": "header", "schema": 1}\n{"kind": "row", "prompt": [1], "tokens": "x", "logprobs": []}\n', "tokens"),
+        ('{"kind": "header", "schema": 1}\n{"kind": "end", "rows": 3}\n', "promises 3 rows"),
+        ('{"kind": "header", "schema": 1}\n', "cut off"),
+        ('{"kind": "header", "schema": 1}\n{"kind":\n', ":2 is not JSON"),
+    ],
+)
 def test_what_is_no_recording_says_so(text, message, tmp_path):
     (tmp_path / "r.jsonl").write_text(text)
     with pytest.raises(RecordingError, match=message):
@@ -56,14 +63,23 @@ def test_rows_stream(tmp_path):
     assert next(rows).tokens == [1, 2]
 
 
-@pytest.mark.parametrize(("fields", "kind"), [
-    ({}, None), ({"finish": "abort"}, "aborted"), ({"tokens": [], "logprobs": []}, "empty"), ({"logprobs": [-1.0]}, "length-mismatch"),
-    ({"logprobs": [-1.0, None]}, "null-logprob"), ({"logprobs": [-1.0, math.nan]}, "nan-logprob"),
-    ({"logprobs": [-1.0, -9999.0]}, "impossible-logprob"), ({"logprobs": [-1.0, 3.2]}, "impossible-logprob"),
-    ({"seen_prompt": [6]}, "unequal-prompt"), ({"seen_prompt": [5, 6]}, None),
-    ({"tokens": [9, 0, 0, 0, 0], "logprobs": [-1.0, 0.0, 0.0, 0.0, 0.0]}, "dead-end-token-0"),
-    ({"scores": {"raw": Scores(logp=[-1.0])}}, "length-mismatch"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, None),
+        ({"finish": "abort"}, "aborted"),
+        ({"tokens": [], "logprobs": []}, "empty"),
+        ({"logprobs": [-1.0]}, "length-mismatch"),
+        ({"logprobs": [-1.0, None]}, "null-logprob"),
+        ({"logprobs": [-1.0, math.nan]}, "nan-logprob"),
+        ({"logprobs": [-1.0, -9999.0]}, "impossible-logprob"),
+        ({"logprobs": [-1.0, 3.2]}, "impossible-logprob"),
+        ({"seen_prompt": [6]}, "unequal-prompt"),
+        ({"seen_prompt": [5, 6]}, None),
+        ({"tokens": [9, 0, 0, 0, 0], "logprobs": [-1.0, 0.0, 0.0, 0.0, 0.0]}, "dead-end-token-0"),
+        ({"scores": {"raw": Scores(logp=[-1.0])}}, "length-mismatch"),
+    ],
+)
 def test_defects(fields, kind):
     assert defect(row(**fields)) == kind
 

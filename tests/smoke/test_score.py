@@ -23,10 +23,14 @@ def mean_abs(values):
     return sum(map(abs, values)) / len(values)
 
 
-@pytest.mark.parametrize(("name", "reported"), [
-    ("qwen2-tiny_vllm-0.8.5_v0", "T+k+p"), ("qwen2-tiny_vllm-0.18.1_processed", "T+k+p"),
-    ("qwen2-tiny_vllm-0.18.1_raw", "raw"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "reported"),
+    [
+        ("qwen2-tiny_vllm-0.8.5_v0", "T+k+p"),
+        ("qwen2-tiny_vllm-0.18.1_processed", "T+k+p"),
+        ("qwen2-tiny_vllm-0.18.1_raw", "raw"),
+    ],
+)
 def test_real_recordings_are_met_to_the_noise_floor(name, reported, shared, lab):
     recording = lab.scored(read(shared / f"{name}.json"), lab.model)
     x, out = distances(recording, reported)
@@ -41,9 +45,14 @@ def test_the_known_truth_of_0_8_5(shared, lab):
     assert sum(map(math.exp, x)) / len(x) == pytest.approx(0.571, abs=1e-3)
 
 
-@pytest.mark.parametrize(("args", "reported"), [
-    ({"logprobs_mode": "processed_logprobs"}, "T+k+p"), ({"logprobs_mode": "raw_logprobs"}, "raw"), ({"order": "v0"}, "T+k+p"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("args", "reported"),
+    [
+        ({"logprobs_mode": "processed_logprobs"}, "T+k+p"),
+        ({"logprobs_mode": "raw_logprobs"}, "raw"),
+        ({"order": "v0"}, "T+k+p"),
+    ],
+)
 def test_the_torch_engine_reports_what_its_mode_says(args, reported, lab):
     recording = lab.scored(lab.run(lab.job(lab.model, count=6, **args)), lab.model)
     x, out = distances(recording, reported)
@@ -63,13 +72,20 @@ def test_the_torch_engine_agrees_with_real_vllm_token_for_token(shared, lab):
             assert ours.logprobs == pytest.approx(theirs.logprobs, abs=5e-5)
 
 
-@pytest.mark.parametrize("sampling", [
-    {"min_p": 0.05}, {"repetition_penalty": 1.3, "presence_penalty": 0.4, "frequency_penalty": 0.2}, {"top_k": -1},
-    {"logit_bias": {7: 5.0}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        {"min_p": 0.05},
+        {"repetition_penalty": 1.3, "presence_penalty": 0.4, "frequency_penalty": 0.2},
+        {"top_k": -1},
+        {"logit_bias": {7: 5.0}},
+    ],
+)
 @pytest.mark.parametrize("order", ["v0", "v1"])
 def test_contracts_are_replayed(sampling, order, lab):
-    work = lab.job(lab.model, sampling={**sampling, "max_tokens": 16}, count=4, order=order, logprobs_mode="processed_logprobs")
+    work = lab.job(
+        lab.model, sampling={**sampling, "max_tokens": 16}, count=4, order=order, logprobs_mode="processed_logprobs"
+    )
     recording = lab.scored(lab.run(work), lab.model)
     claimed = recording.header.score.claimed["user"]
     x, out = distances(recording, claimed)
@@ -79,9 +95,14 @@ def test_contracts_are_replayed(sampling, order, lab):
 
 def test_entropy_calibrates_the_sampled_law(lab):
     recording = lab.scored(lab.run(lab.job(lab.model, logprobs_mode="processed_logprobs")), lab.model)
-    right = [sums(r.scores["T+k+p"].logp, r.logprobs, r.scores["T+k+p"].entropy, r.scores["T+k+p"].varentropy)
-             for r in recording.rows]  # fmt: skip
-    wrong = [sums(r.scores["raw"].logp, r.logprobs, r.scores["raw"].entropy, r.scores["raw"].varentropy) for r in recording.rows]
+    right = [
+        sums(r.scores["T+k+p"].logp, r.logprobs, r.scores["T+k+p"].entropy, r.scores["T+k+p"].varentropy)
+        for r in recording.rows
+    ]
+    wrong = [
+        sums(r.scores["raw"].logp, r.logprobs, r.scores["raw"].entropy, r.scores["raw"].varentropy)
+        for r in recording.rows
+    ]
     b = estimate(right).b
     assert b.low < 0 < b.high
     assert abs(estimate(wrong).b.value) > 0.3
@@ -109,11 +130,15 @@ def test_the_other_head_is_scored_beside_the_claimed_one(lab):
 
 
 def test_a_stale_prefix_cache_is_reproduced_exactly(shared, lab, tiny_updated):
-    """0.18.1 answered from 256 cached tokens of the old weights; old keys and values under the new weights say the same."""
+    """0.18.1 answered from 256 cached tokens of the old weights; those under the new weights say the same."""
     data = json.loads((shared / "weight-update_0.18.1_prefix-cache-on_keep.json").read_text())
     tokens, logprobs, cached = data["B_after"]
-    header = Header(engine="v1", vllm="0.18.1", protocol="update",
-                    sampling={"user": {"temperature": 0.7, "top_p": 0.9, "top_k": 20}})  # fmt: skip
+    header = Header(
+        engine="v1",
+        vllm="0.18.1",
+        protocol="update",
+        sampling={"user": {"temperature": 0.7, "top_p": 0.9, "top_k": 20}},
+    )
     row = Row(prompt=data["prompt"], tokens=tokens, logprobs=logprobs, cached=cached, phase="after")
     found = lab.scored(Recording(header, [row]), lab.model, updated=tiny_updated).rows[0].scores
     assert sum(value is None for value in found["T+k+p"].logp) == 10

@@ -8,14 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-torch = pytest.importorskip("torch")
-
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.server import Server
 from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.recording import Header, Recording, Row
+
+torch = pytest.importorskip("torch")
 
 
 class Completions(BaseHTTPRequestHandler):
@@ -45,10 +45,17 @@ class Completions(BaseHTTPRequestHandler):
         with self.server.lock:
             engine = self.server.engine
             row = engine._generate([{"prompt": body["prompt"]}], body, "user")[0]
-            law = engine.law(engine.model.logits(engine.model.hidden([body["prompt"]])[0, -1:]), Contract.of(body),
-                             {"prompt": body["prompt"], "tokens": []})[0]  # fmt: skip
+            law = engine.law(
+                engine.model.logits(engine.model.hidden([body["prompt"]])[0, -1:]),
+                Contract.of(body),
+                {"prompt": body["prompt"], "tokens": []},
+            )[0]
         top = {f"token_id:{int(i)}": float(law[i]) for i in law.topk(20).indices if law[i] > -1e30}
-        told = {"tokens": [f"token_id:{t}" for t in row["tokens"]], "token_logprobs": row["logprobs"], "top_logprobs": [top]}
+        told = {
+            "tokens": [f"token_id:{t}" for t in row["tokens"]],
+            "token_logprobs": row["logprobs"],
+            "top_logprobs": [top],
+        }
         self.answer({"choices": [{"logprobs": told, "finish_reason": "length"}]})
 
 
@@ -76,14 +83,25 @@ def record(url, work) -> Recording:
 
 
 def test_a_servers_samples_pass(served, lab):
-    recording = record(address(served) + "/v1", lab.job(lab.model, count=16, sampling={"max_tokens": 24}, dtype="float32"))
+    recording = record(
+        address(served) + "/v1", lab.job(lab.model, count=16, sampling={"max_tokens": 24}, dtype="float32")
+    )
     assert (recording.header.vllm, recording.header.engine, recording.header.model) == ("0.18.1", "v1", "tiny")
     assert compare(lab.scored(recording, lab.model)).decision == "pass"
 
 
 def test_only_what_the_contract_says_is_sent(served, lab):
     record(address(served), lab.job(lab.model, count=1, sampling={"max_tokens": 2, "best_of": 3}))
-    assert set(served.bodies[0]) == {"model", "prompt", "logprobs", "return_tokens_as_token_ids", "temperature", "top_p", "top_k", "max_tokens"}
+    assert set(served.bodies[0]) == {
+        "model",
+        "prompt",
+        "logprobs",
+        "return_tokens_as_token_ids",
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+    }
 
 
 def test_a_server_step_scores_an_offline_recording(served, lab):
@@ -94,11 +112,16 @@ def test_a_server_step_scores_an_offline_recording(served, lab):
         assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
 
 
-@pytest.mark.parametrize(("fault", "message"), [
-    (({"error": "no such model"}, 404), "answered 404"), ((b"<html>", 200), "did not answer JSON"),
-    (({"choices": []}, 200), "without choices"), (({"choices": [{"text": "x"}]}, 200), "without logprobs"),
-    (({"choices": [{"logprobs": {"tokens": ["hello"], "token_logprobs": [-1.0]}}]}, 200), "instead of its id"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (({"error": "no such model"}, 404), "answered 404"),
+        ((b"<html>", 200), "did not answer JSON"),
+        (({"choices": []}, 200), "without choices"),
+        (({"choices": [{"text": "x"}]}, 200), "without logprobs"),
+        (({"choices": [{"logprobs": {"tokens": ["hello"], "token_logprobs": [-1.0]}}]}, 200), "instead of its id"),
+    ],
+)
 def test_what_a_server_does_wrong_is_said(fault, message, served, lab):
     served.fault = fault
     with pytest.raises(EngineRunError, match=message):

@@ -27,7 +27,9 @@ def test_a_serve_config_arrives_as_its_parser_delivers_it(tmp_path):
 
 def test_what_a_release_refuses_is_not_run(tmp_path):
     path = tmp_path / "serve.yaml"
-    path.write_text("model: m\ndtype: float32\nmax-model-len: 512\nenforce-eager: true\nlogprobs-mode: processed_logprobs\n")
+    path.write_text(
+        "model: m\ndtype: float32\nmax-model-len: 512\nenforce-eager: true\nlogprobs-mode: processed_logprobs\n"
+    )
     assert load_engine(str(path), "0.18.1").refused == ()
     assert any("logprobs-mode" in text for text in load_engine(str(path), "0.8.5").refused)
 
@@ -46,10 +48,17 @@ def test_engine_arguments_in_json(tmp_path):
     path = tmp_path / "engine.json"
     path.write_text(json.dumps({"engine_args": {"model": "m"}, "sampling": {"top_p": 0.9}, "pause": {"mode": "keep"}}))
     spec = load_engine(str(path), "0.18.1")
-    assert (spec.engine_args, spec.sampling, spec.pause, spec.server) == ({"model": "m"}, {"top_p": 0.9}, {"mode": "keep"}, False)
+    assert (spec.engine_args, spec.sampling, spec.pause, spec.server) == (
+        {"model": "m"},
+        {"top_p": 0.9},
+        {"mode": "keep"},
+        False,
+    )
 
 
-@pytest.mark.parametrize(("text", "message"), [(None, "no file"), ("a: 1\n", "no vLLM engine was recognised"), ("a: [", "no vLLM engine")])
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "no file"), ("a: 1\n", "no vLLM engine was recognised"), ("a: [", "no vLLM engine")]
+)
 def test_a_config_without_an_engine(text, message, tmp_path):
     path = tmp_path / "c.yaml"
     if text is not None:
@@ -59,10 +68,26 @@ def test_a_config_without_an_engine(text, message, tmp_path):
 
 
 def test_overrides_find_their_place():
-    spec = override(SPEC, ["top_p=0.9", "max-model-len=512", "enforce_eager=True", "engine.seed=3", "hf_overrides={\"a\": 1}", "dtype=float16"])
+    spec = override(
+        SPEC,
+        [
+            "top_p=0.9",
+            "max-model-len=512",
+            "enforce_eager=True",
+            "engine.seed=3",
+            'hf_overrides={"a": 1}',
+            "dtype=float16",
+        ],
+    )
     assert spec.sampling == {"temperature": 0.7, "top_p": 0.9}
-    assert spec.engine_args == {"model": "m", "dtype": "float16", "max_model_len": 512, "enforce_eager": True, "seed": 3,
-                                "hf_overrides": {"a": 1}}  # fmt: skip
+    assert spec.engine_args == {
+        "model": "m",
+        "dtype": "float16",
+        "max_model_len": 512,
+        "enforce_eager": True,
+        "seed": 3,
+        "hf_overrides": {"a": 1},
+    }
     with pytest.raises(UsageError, match="not option=value"):
         override(SPEC, ["top_p"])
 

@@ -11,9 +11,17 @@ from vllm_migrate.smoke import margins, stats
 from vllm_migrate.smoke.stats import Estimate, estimate, gate, student_t, sums
 
 
-@pytest.mark.parametrize(("df", "level", "t"), [
-    (1, 0.95, 12.7062), (5, 0.95, 2.57058), (15, 0.95, 2.13145), (63, 0.95, 1.99834), (15, 0.90, 1.75305), (10_000, 0.95, 1.9602),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("df", "level", "t"),
+    [
+        (1, 0.95, 12.7062),
+        (5, 0.95, 2.57058),
+        (15, 0.95, 2.13145),
+        (63, 0.95, 1.99834),
+        (15, 0.90, 1.75305),
+        (10_000, 0.95, 1.9602),
+    ],
+)
 def test_student_t_quantiles(df, level, t):
     assert student_t(level, df) == pytest.approx(t, rel=1e-4)
 
@@ -91,10 +99,16 @@ def test_temperature_error_is_read_from_calibration():
     assert estimate(groups).d.value == 0.0  # D cannot see it
 
 
-@pytest.mark.parametrize(("value", "outcome"), [
-    (Estimate(0.0, -0.004, 0.004), "pass"), (Estimate(0.02, 0.015, 0.025), "fail"), (Estimate(-0.02, -0.025, -0.015), "fail"),
-    (Estimate(0.004, -0.002, 0.010), "inconclusive"), (Estimate(0.0, -math.inf, math.inf), "inconclusive"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        (Estimate(0.0, -0.004, 0.004), "pass"),
+        (Estimate(0.02, 0.015, 0.025), "fail"),
+        (Estimate(-0.02, -0.025, -0.015), "fail"),
+        (Estimate(0.004, -0.002, 0.010), "inconclusive"),
+        (Estimate(0.0, -math.inf, math.inf), "inconclusive"),
+    ],
+)
 def test_the_gate(value, outcome):
     assert gate(value, 0.005) == outcome
 
@@ -115,10 +129,17 @@ def test_estimate_needs_a_token():
         estimate([sums([None], [-1.0])])
 
 
-@pytest.mark.parametrize(("args", "kind"), [
-    (("float32",), "fp32"), (("bfloat16", None, 0, 128), "bf16-tiny"), (("bfloat16", None, 0, 4096), "bf16"),
-    (("bfloat16", "fp8", 0, 4096), "fp8"), (("bfloat16", None, 64, 4096), "moe"), (("bfloat16", "mxfp8", 64, 4096), "mxfp8"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("args", "kind"),
+    [
+        (("float32",), "fp32"),
+        (("bfloat16", None, 0, 128), "bf16-tiny"),
+        (("bfloat16", None, 0, 4096), "bf16"),
+        (("bfloat16", "fp8", 0, 4096), "fp8"),
+        (("bfloat16", None, 64, 4096), "moe"),
+        (("bfloat16", "mxfp8", 64, 4096), "mxfp8"),
+    ],
+)
 def test_margins_follow_the_noisiest_part(args, kind):
     assert margins.kind_of(*args) == kind
     assert margins.select(kind, 768).b >= margins.select(kind, 64 * 512).b

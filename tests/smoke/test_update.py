@@ -68,16 +68,29 @@ def test_an_update_of_raw_logprobs_is_judged_all_the_same(probe):
 
 @pytest.mark.parametrize("name", ["on", "off"])
 def test_recordings_of_real_vllm(name, shared, lab, tiny_updated):
-    """0.18.1, keep with clear_cache=False: stale with the prefix cache on, clean with it off, the running request the same."""
+    """0.18.1, keep with clear_cache=False: stale with the prefix cache on, clean with it off."""
     data = json.loads((shared / f"weight-update_0.18.1_prefix-cache-{name}_keep.json").read_text())
     sampling = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
-    header = Header(protocol="update", engine="v1", vllm="0.18.1", sampling={"user": sampling}, effective={"dtype": "float32"},
-                    update={"pause": KEEP})  # fmt: skip
-    prompts = {"A1": data["prompt"], "A2": data["prompt"], "inflight": data["other"], "B_after": data["prompt"],
-               "B_other": data["prompt"][::-1]}  # fmt: skip
+    header = Header(
+        protocol="update",
+        engine="v1",
+        vllm="0.18.1",
+        sampling={"user": sampling},
+        effective={"dtype": "float32"},
+        update={"pause": KEEP},
+    )
+    prompts = {
+        "A1": data["prompt"],
+        "A2": data["prompt"],
+        "inflight": data["other"],
+        "B_after": data["prompt"],
+        "B_other": data["prompt"][::-1],
+    }
     phases = {"A1": "before", "A2": "cached", "inflight": "inflight", "B_after": "after", "B_other": "other"}
-    rows = [Row(prompt=prompts[key], tokens=data[key][0], logprobs=data[key][1], cached=data[key][2], phase=phase)
-            for key, phase in phases.items()]  # fmt: skip
+    rows = [
+        Row(prompt=prompts[key], tokens=data[key][0], logprobs=data[key][1], cached=data[key][2], phase=phase)
+        for key, phase in phases.items()
+    ]
     old = lab.scored(Recording(header.model_copy(update={"protocol": "samples"}), rows), lab.model).rows[2]
     met = [a is not None and abs(a - b) < 1e-4 for a, b in zip(old.scores["T+k+p"].logp, old.logprobs, strict=True)]
     rows[2] = rows[2].model_copy(update={"switch": met.index(False)})

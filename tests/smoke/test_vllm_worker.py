@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -32,39 +33,58 @@ def failure(tmp_path, body, **options) -> str:
 
 def test_rows_come_through_among_other_output(tmp_path):
     seen = []
-    body = ('print("loading weights")\nemit({"kind":"header"})\nemit({"kind":"note","text":"n"})\n'
-            'print("(pid=3) ", end=""); emit({"kind":"row","i":1})\nemit({"kind":"end","rows":1})\n')  # fmt: skip
+    body = (
+        'print("loading weights")\nemit({"kind":"header"})\nemit({"kind":"note","text":"n"})\n'
+        'print("(pid=3) ", end=""); emit({"kind":"row","i":1})\nemit({"kind":"end","rows":1})\n'
+    )
     assert [line["kind"] for line in lines(tmp_path, body, watch=seen.append)] == ["header", "row"]
     assert seen == [{"kind": "note", "text": "n"}]
 
 
 def test_the_job_reaches_the_worker(tmp_path):
-    found = lines(tmp_path, 'job=json.load(open(sys.argv[1]))\nemit({"kind":"header","job":job})\nemit({"kind":"end","rows":0})')
+    found = lines(
+        tmp_path, 'job=json.load(open(sys.argv[1]))\nemit({"kind":"header","job":job})\nemit({"kind":"end","rows":0})'
+    )
     assert found[0]["job"]["requests"] == JOB.requests
 
 
 def test_a_hung_worker_is_stopped_with_its_children(tmp_path):
     started = time.monotonic()
-    body = ('import subprocess\np=subprocess.Popen([sys.executable,"-c","import time; time.sleep(60)"])\n'
-            'print("child", p.pid, file=sys.stderr, flush=True)\nemit({"kind":"header"})\ntime.sleep(60)\n')  # fmt: skip
+    body = (
+        'import subprocess\np=subprocess.Popen([sys.executable,"-c","import time; time.sleep(60)"])\n'
+        'print("child", p.pid, file=sys.stderr, flush=True)\nemit({"kind":"header"})\ntime.sleep(60)\n'
+    )
     text = failure(tmp_path, body, timeout=2.0)
     assert time.monotonic() - started < 15
     assert "gave no recording within 2 s and was stopped" in text
     child = int(text.rsplit("child ", 1)[1].split()[0])
     time.sleep(0.2)
-    assert not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read().split(")")[1]
+    stat = Path(f"/proc/{child}/stat")
+    assert not stat.exists() or "Z" in stat.read_text().split(")")[1]
 
 
-@pytest.mark.parametrize(("body", "message"), [
-    ('print("Traceback: boom", file=sys.stderr); sys.exit(3)', "died with exit code 3 after 0 rows\n  | Traceback: boom"),
-    ('emit({"kind":"header"}); emit({"kind":"row"}); os.kill(os.getpid(), 9)', "killed by SIGKILL after 1 rows (the system"),
-    ('print("\\x00\\xff garbage")', "ended without a recording (0 rows, no end line)\n  | "),
-    ('print("@vllm-migrate 9 {half")', "printed a line that is not the protocol's"),
-    ('print("@vllm-migrate x {}")', "printed a line that is not the protocol's"),
-    ('emit({"kind":"header"}); emit({"kind":"end","rows":4})', "promised 4 rows and gave 0"),
-    ('emit({"kind":"error","error":"ValueError","detail":"no such dtype"}); sys.exit(1)', "vLLM failed: ValueError: no such dtype"),
-    ('print("torch.OutOfMemoryError: CUDA", file=sys.stderr); sys.exit(1)', "out of memory"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            'print("Traceback: boom", file=sys.stderr); sys.exit(3)',
+            "died with exit code 3 after 0 rows\n  | Traceback: boom",
+        ),
+        (
+            'emit({"kind":"header"}); emit({"kind":"row"}); os.kill(os.getpid(), 9)',
+            "killed by SIGKILL after 1 rows (the system",
+        ),
+        ('print("\\x00\\xff garbage")', "ended without a recording (0 rows, no end line)\n  | "),
+        ('print("@vllm-migrate 9 {half")', "printed a line that is not the protocol's"),
+        ('print("@vllm-migrate x {}")', "printed a line that is not the protocol's"),
+        ('emit({"kind":"header"}); emit({"kind":"end","rows":4})', "promised 4 rows and gave 0"),
+        (
+            'emit({"kind":"error","error":"ValueError","detail":"no such dtype"}); sys.exit(1)',
+            "vLLM failed: ValueError: no such dtype",
+        ),
+        ('print("torch.OutOfMemoryError: CUDA", file=sys.stderr); sys.exit(1)', "out of memory"),
+    ],
+)
 def test_a_worker_that_fails_says_how(body, message, tmp_path):
     assert message in failure(tmp_path, body)
 
@@ -85,10 +105,14 @@ def test_an_interpreter_that_is_not_there():
         list(VllmWorker("/no/such/python").run(JOB, lambda line: None))
 
 
-@pytest.mark.parametrize(("command", "words"), [
-    ("python3", ["python3"]), ("srun -N1 'my python'", ["srun", "-N1", "my python"]),
-    ("docker run --rm img python3", ["docker", "run", "--rm", "img", "python3"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("python3", ["python3"]),
+        ("srun -N1 'my python'", ["srun", "-N1", "my python"]),
+        ("docker run --rm img python3", ["docker", "run", "--rm", "img", "python3"]),
+    ],
+)
 def test_a_command_may_have_a_prefix(command, words):
     assert split_command(command) == words
 
@@ -113,7 +137,10 @@ def test_the_worker_without_vllm_says_so(tmp_path):
 def test_the_worker_is_one_file_of_the_standard_library_and_vllm(tmp_path):
     """It starts alone, elsewhere, on an isolated interpreter; nothing of ours is imported."""
     (tmp_path / "vllm_migrate_worker.py").write_text(worker_source())
-    code = "import sys; sys.path.insert(0, '.'); import vllm_migrate_worker; print([m for m in sys.modules if m.startswith(('vllm_migrate.', 'torch', 'pydantic'))])"
+    code = (
+        "import sys; sys.path.insert(0, '.'); import vllm_migrate_worker; "
+        "print([m for m in sys.modules if m.startswith(('vllm_migrate.', 'torch', 'pydantic'))])"
+    )
     done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -121,8 +148,12 @@ def test_the_worker_is_one_file_of_the_standard_library_and_vllm(tmp_path):
 def test_the_torch_engine_speaks_the_same_protocol(lab):
     pytest.importorskip("torch")
     work = lab.job(lab.model, count=2, sampling={"max_tokens": 4}, logprobs_mode="processed_logprobs")
-    worker = VllmWorker(sys.executable, timeout=120, argv=["-m", "vllm_migrate.smoke.backends.torch_engine"],
-                        env={"PYTHONPATH": os.getcwd()})  # fmt: skip
+    worker = VllmWorker(
+        sys.executable,
+        timeout=120,
+        argv=["-m", "vllm_migrate.smoke.backends.torch_engine"],
+        env={"PYTHONPATH": os.getcwd()},
+    )
     found = list(worker.run(work, lambda line: None))
     assert [line["kind"] for line in found] == ["header", "row", "row"]
     here = lab.run(work)

@@ -27,12 +27,15 @@ NOT_RULES = {
 }
 
 INVALID = {
-    "aborted": Blame("weight-update", ("inflight-weight-update",),
-                     ("requests were aborted: pause_generation's mode is \"abort\" unless it is written",)),
+    "aborted": Blame(
+        "weight-update",
+        ("inflight-weight-update",),
+        ('requests were aborted: pause_generation\'s mode is "abort" unless it is written',),
+    ),
     "null-logprob": Blame("semantic", ("logprobs-semantics",), ("tokens came without a logprob",)),
     "unequal-prompt": Blame("semantic", ("chat-template",), ("the two sides saw different prompt tokens",)),
     "dead-end-token-0": Blame("semantic", ("structured-outputs-params",), ("a grammar came to a dead end",)),
-}  # fmt: skip
+}
 
 
 class Case(NamedTuple):
@@ -81,22 +84,33 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
     for by in (-1, 1):
         if evidence.shifted(case.data, by) < 0.5 * here:
             side = "late" if by > 0 else "early"
-            return Blame("semantic", ("token-alignment",), (f"moved by one token, the logprobs agree: they come one {side}",))
+            return Blame(
+                "semantic", ("token-alignment",), (f"moved by one token, the logprobs agree: they come one {side}",)
+            )
     if triple is not None and case.triple is not None and case.triple.reported.score < 0.01:
         return triple  # the reported column is met exactly: a law, not another model
     drift = evidence.drift_by_position(case.data)
     if drift.low > 1.5:
-        return Blame("semantic", ("chat-template",),
-                     (f"the disagreement falls along the sequence (first third over last: {drift.value:.1f})",),
-                     "compare the prompt token ids of both sides")  # fmt: skip
+        return Blame(
+            "semantic",
+            ("chat-template",),
+            (f"the disagreement falls along the sequence (first third over last: {drift.value:.1f})",),
+            "compare the prompt token ids of both sides",
+        )
     if drift.high < 1 / 1.5:
-        return Blame("numerics", ("rope-scaling",),
-                     (f"the disagreement grows along the sequence (first third over last: {drift.value:.2f})",),
-                     "score the same tokens with a shorter context")  # fmt: skip
+        return Blame(
+            "numerics",
+            ("rope-scaling",),
+            (f"the disagreement grows along the sequence (first third over last: {drift.value:.2f})",),
+            "score the same tokens with a shorter context",
+        )
     cached = _cached(case)
-    return cached or Blame("weight-update", ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
-                           ("the two sides are different models",),
-                           "score on the weights before the update, and once without LoRA")  # fmt: skip
+    return cached or Blame(
+        "weight-update",
+        ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
+        ("the two sides are different models",),
+        "score on the weights before the update, and once without LoRA",
+    )
 
 
 def _penalty(case: Case) -> Blame | None:
@@ -106,9 +120,15 @@ def _penalty(case: Case) -> Blame | None:
     seen = evidence.seen_against_unseen(case.data)
     if seen is None or not (seen.low > 0.03 or seen.high < -0.03):
         return None
-    return Blame("semantic", ("gen-config-unchanged",),
-                 (f"tokens that had occurred before are off by {seen.value:+.3f} nats against the others: a penalty that the "
-                  "request did not ask for",), "the generation_config.json beside the checkpoint")  # fmt: skip
+    return Blame(
+        "semantic",
+        ("gen-config-unchanged",),
+        (
+            f"tokens that had occurred before are off by {seen.value:+.3f} nats against the others: a penalty that the "
+            "request did not ask for",
+        ),
+        "the generation_config.json beside the checkpoint",
+    )
 
 
 def _cached(case: Case) -> Blame | None:
@@ -116,8 +136,11 @@ def _cached(case: Case) -> Blame | None:
     if split is None or unpaired_ratio(*split).low <= 1.5:
         return None
     hit, miss = split
-    return Blame("inference-path", ("prefix-caching-default",),
-                 (f"prompts answered from the prefix cache are worse (k3 {hit.value:.2g} against {miss.value:.2g})",))  # fmt: skip
+    return Blame(
+        "inference-path",
+        ("prefix-caching-default",),
+        (f"prompts answered from the prefix cache are worse (k3 {hit.value:.2g} against {miss.value:.2g})",),
+    )
 
 
 def _spread(case: Case) -> Blame:
@@ -129,23 +152,36 @@ def _spread(case: Case) -> Blame:
         return _head(case.head)
     share = evidence.heavy_tail(case.data)
     if share > evidence.HEAVY_SHARE and case.margins.name.startswith(("MoE", "bf16", "block", "MXFP8")):
-        return Blame("numerics", ("moe-routing",), (f"one token in a hundred carries {share:.0%} of the disagreement",),
-                     "replay the rollout's routing in the trainer")  # fmt: skip
-    return Blame(None, ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"),
-                 ("the law is right and the spread is too large",),
-                 "score with --head-dtype float32 and bfloat16, record one sequence at a time, and score on the old weights")  # fmt: skip
+        return Blame(
+            "numerics",
+            ("moe-routing",),
+            (f"one token in a hundred carries {share:.0%} of the disagreement",),
+            "replay the rollout's routing in the trainer",
+        )
+    return Blame(
+        None,
+        ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"),
+        ("the law is right and the spread is too large",),
+        "score with --head-dtype float32 and bfloat16, record one sequence at a time, and score on the old weights",
+    )
 
 
 def _head(ratio: Estimate) -> Blame:
-    return Blame("numerics", ("fp32-lm-head",),
-                 (f"the other precision of the trainer's head fits {ratio.value:.1f} times better (k3): it is not the engine's",))  # fmt: skip
+    return Blame(
+        "numerics",
+        ("fp32-lm-head",),
+        (f"the other precision of the trainer's head fits {ratio.value:.1f} times better (k3): the two sides differ",),
+    )
 
 
 def _outside(case: Case) -> Blame:
     share = case.numbers.out.value
-    return Blame("semantic", ("flashinfer-sampler", "min-p-order", "gen-config-unchanged"),
-                 (f"{share:.1%} of the tokens lie outside the claimed support",),
-                 "record with --set logprobs_mode=processed_logprobs and compare the recorded supports")  # fmt: skip
+    return Blame(
+        "semantic",
+        ("flashinfer-sampler", "min-p-order", "gen-config-unchanged"),
+        (f"{share:.1%} of the tokens lie outside the claimed support",),
+        "record with --set logprobs_mode=processed_logprobs and compare the recorded supports",
+    )
 
 
 def _law(case: Case) -> Blame:
@@ -154,9 +190,15 @@ def _law(case: Case) -> Blame:
         b = case.numbers.b
         flatter = b is not None and b.value < 0
         which = "flatter" if flatter else "sharper"
-        return Blame("semantic", ("logprobs-semantics", "gen-config-unchanged"),
-                     (f"both sides agree on the logprobs, and the tokens were drawn from a {which} law than either claims",),
-                     "score with the sampling contract's columns, to tell a temperature from a penalty")  # fmt: skip
-    return Blame("semantic", ("logprobs-semantics", "truncation-bias", "trainer-temperature"),
-                 ("the reported logprobs are not the law the trainer claims",),
-                 "score the recording with --model, to see which column was reported")  # fmt: skip
+        return Blame(
+            "semantic",
+            ("logprobs-semantics", "gen-config-unchanged"),
+            (f"both sides agree on the logprobs, and the tokens were drawn from a {which} law than either claims",),
+            "score with the sampling contract's columns, to tell a temperature from a penalty",
+        )
+    return Blame(
+        "semantic",
+        ("logprobs-semantics", "truncation-bias", "trainer-temperature"),
+        ("the reported logprobs are not the law the trainer claims",),
+        "score the recording with --model, to see which column was reported",
+    )

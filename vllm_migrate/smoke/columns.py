@@ -1,8 +1,8 @@
 """Columns: the laws a logprob may belong to, and their log-likelihood, entropy and varentropy from logits.
 
-A column is named by what has been done to the logits: `raw`, `T`, `T+k`, `T+k+p`, `pen+T+k+p+m` (penalties, temperature,
-top_k, top_p, min_p); a suffix tells a variant: `@v0`, `@v1` (the other engine's order of min_p), `@unrounded`,
-`@generation_config`. torch is imported where it is used, never when this module is.
+A column is named by what has been done to the logits: `raw`, `T`, `T+k`, `T+k+p`, `pen+T+k+p+m` (penalties,
+temperature, top_k, top_p, min_p); a suffix tells a variant: `@v0`, `@v1` (the other engine's order of min_p),
+`@unrounded`, `@generation_config`. torch is imported where it is used, never when this module is.
 """
 
 from __future__ import annotations
@@ -49,8 +49,14 @@ class Plan(NamedTuple):
     claimed: str
 
 
-def plan(contract: Contract, order: Order, *, bf16: bool = False, inherited: Mapping[str, Any] | None = None,
-         given: Mapping[str, Any] | None = None) -> Plan:  # fmt: skip
+def plan(
+    contract: Contract,
+    order: Order,
+    *,
+    bf16: bool = False,
+    inherited: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Plan:
     """The columns a recording under `contract` may have reported or sampled from.
 
     `inherited` is the model's generation_config, `given` the sampling parameters as the request wrote them.
@@ -92,7 +98,9 @@ def _name(contract: Contract, penalties: bool) -> str:
         parts.append("pen")
     if contract.temperature != 1.0:
         parts.append("T")
-    parts += [mark for mark, on in (("k", contract.has_top_k), ("p", contract.has_top_p), ("m", contract.has_min_p)) if on]
+    parts += [
+        mark for mark, on in (("k", contract.has_top_k), ("p", contract.has_top_p), ("m", contract.has_min_p)) if on
+    ]
     return "+".join(parts) or RAW
 
 
@@ -121,8 +129,12 @@ def evaluate(logits: Tensor, tokens: Tensor, columns: Sequence[Column], history:
     shaped: dict[tuple[Any, ...], Tensor] = {}
     result = {}
     for column in columns:
-        key = (column.penalties, column.contract.repetition_penalty, column.contract.presence_penalty,
-               column.contract.frequency_penalty)  # fmt: skip
+        key = (
+            column.penalties,
+            column.contract.repetition_penalty,
+            column.contract.presence_penalty,
+            column.contract.frequency_penalty,
+        )
         if key not in shaped:
             shaped[key] = shape(logits, column.contract, history) if column.penalties else logits.float()
         result[column.name] = _one(shaped[key] / column.contract.temperature, tokens, column)
@@ -189,7 +201,9 @@ def keep_sorted(values: Tensor, contract: Contract, order: Order, total: Tensor)
 
 
 def _law(values: Tensor, own: Tensor, inside: Tensor) -> Values:
-    """log p, H and V of the distribution with logits `values` (-inf: not in the support); H and V count 0 log 0 as 0."""
+    """log p, H and V of the distribution with logits `values` (-inf: not in the support); H and V count 0 log 0 as
+    0.
+    """
     import torch
 
     norm = values.logsumexp(1)

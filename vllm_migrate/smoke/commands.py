@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +61,9 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
 
         return TorchEngine()
     if (options.python is None) == (options.base_url is None):
-        raise UsageError("which engine runs?", remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server")
+        raise UsageError(
+            "which engine runs?", remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server"
+        )
     if options.base_url is not None:
         from vllm_migrate.smoke.backends.server import Server
 
@@ -87,7 +89,11 @@ def engine_of(config: str, options: EngineOptions) -> EngineSpec:
 
 def ask_of(options: EngineOptions, spec: EngineSpec) -> rollout.Ask:
     """How much to record. Prompts from a file come with their own end."""
-    prompts = rollout.read_prompts(options.prompts, options.model or spec.engine_args.get("model")) if options.prompts else None
+    prompts = (
+        rollout.read_prompts(options.prompts, options.model or spec.engine_args.get("model"))
+        if options.prompts
+        else None
+    )
     if prompts is not None:
         prompts = prompts[: options.num_prompts] if options.num_prompts else prompts
     return rollout.Ask(options.num_prompts, options.max_tokens, options.seed, prompts, options.probe)
@@ -120,7 +126,9 @@ def score(path: str, model: str, options: ScoreOptions, output: str, watch: Watc
     return write(output, header.model_copy(update={"score": scorer.info}), scored)
 
 
-def score_in_memory(recording: Recording, model: str, options: ScoreOptions, watch: Watch, updated: str | None = None) -> Recording:
+def score_in_memory(
+    recording: Recording, model: str, options: ScoreOptions, watch: Watch, updated: str | None = None
+) -> Recording:
     """As `score`, for a recording that is in memory anyway."""
     from vllm_migrate.smoke.score import Model, Scorer
     from vllm_migrate.smoke.score import Options as TorchOptions
@@ -140,7 +148,9 @@ def load(path: str) -> Recording:
     return read_dump(path) if is_dump(path) else read(path)
 
 
-def compare_options(claims: str, epsilon: str | None, sequence_epsilon: str | None, margins: str | None) -> CompareOptions:
+def compare_options(
+    claims: str, epsilon: str | None, sequence_epsilon: str | None, margins: str | None
+) -> CompareOptions:
     """Options of `compare` from text. Raises UsageError."""
     if margins is not None and margins not in TABLE:
         raise UsageError(f"no margins for {margins!r}", remedy="one of " + ", ".join(TABLE))
@@ -160,24 +170,39 @@ def _range(text: str | None, default: tuple[float, float]) -> tuple[float, float
     return found
 
 
-def compare_files(a: str, b: str | None, options: CompareOptions, model: str | None, scoring: ScoreOptions, watch: Watch) -> Verdict:
+def compare_files(
+    a: str, b: str | None, options: CompareOptions, model: str | None, scoring: ScoreOptions, watch: Watch
+) -> Verdict:
     """The verdict on recordings; with `model`, those without scores are scored on the way."""
     found = [load(path) for path in (a, b) if path is not None]
     if model is not None:
         found = [
-            score_in_memory(r, model, scoring, watch) if r.header.protocol == "samples" and r.header.score is None else r
+            score_in_memory(r, model, scoring, watch)
+            if r.header.protocol == "samples" and r.header.score is None
+            else r
             for r in found
         ]
     return compare(found[0], found[1] if len(found) > 1 else None, options)
 
 
-def run(config: str, reference: str, options: EngineOptions, scoring: ScoreOptions, choice: CompareOptions, output: str | None,
-        watch: Watch) -> Verdict:  # fmt: skip
-    """The config as it is on disk, on its target: its own samples scored, the reference's tokens step-scored, one verdict."""
+def run(
+    config: str,
+    reference: str,
+    options: EngineOptions,
+    scoring: ScoreOptions,
+    choice: CompareOptions,
+    output: str | None,
+    watch: Watch,
+) -> Verdict:
+    """The config as it is on disk, on its target: its own samples scored, the reference's tokens step-scored, one
+    verdict.
+    """
     spec = engine_of(config, options)
     before = read(reference)
     if before.header.protocol != "samples":
-        raise UsageError(f"{reference} is no recording of samples", remedy="vllm-migrate smoke record, on the old release")
+        raise UsageError(
+            f"{reference} is no recording of samples", remedy="vllm-migrate smoke record, on the old release"
+        )
     job = rollout.record_job(spec, ask_of(options, spec), before)
     found = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
     choice = _with_loss(choice, spec)
@@ -190,16 +215,22 @@ def run(config: str, reference: str, options: EngineOptions, scoring: ScoreOptio
         scored_before = before if before.header.score else score_in_memory(before, str(model), scoring, watch)
         verdicts.append(compare(scored, scored_before, choice))
     else:
-        notes.append("no trainer forward: torch and a local --model are needed for it; the engines were compared token by token")
+        notes.append(
+            "no trainer forward: torch and a local --model are needed for it; the engines were compared token by token"
+        )
     if output is not None:
         write(output, scored.header, scored.rows)
     blind = Contract.of(before.header.sampling.get(USER, {})).blind
     if found.steps is not None and found.steps.rows and not blind:
         verdicts.append(compare(before, found.steps, choice))
     elif blind:
-        notes.append("the reference's own contract cannot tell raw from processed logprobs; its tokens were not step-scored")
+        notes.append(
+            "the reference's own contract cannot tell raw from processed logprobs; its tokens were not step-scored"
+        )
     if not verdicts:
-        raise UsageError("nothing can be compared", remedy="--model DIR, a local checkpoint, with the smoke extra installed")
+        raise UsageError(
+            "nothing can be compared", remedy="--model DIR, a local checkpoint, with the smoke extra installed"
+        )
     return _joined(verdicts, notes)
 
 
@@ -223,14 +254,25 @@ def _joined(verdicts: list[Verdict], notes: list[str]) -> Verdict:
     decision = worst([v.decision for v in verdicts])
     metrics: dict[str, Metric] = dict(first.metrics)
     for other in rest:
-        metrics |= {f"step_{name}": metric for name, metric in other.metrics.items() if metric.gate or name == "mean_ratio"}
+        metrics |= {
+            f"step_{name}": metric for name, metric in other.metrics.items() if metric.gate or name == "mean_ratio"
+        }
     blame = next((v.blame for v in verdicts if v.decision == decision and v.blame.layer), first.blame)
     heard = list(dict.fromkeys(itertools.chain(notes, *(v.notes for v in verdicts))))
     return first._replace(decision=decision, blame=blame, metrics=metrics, notes=tuple(heard))
 
 
-def update(config: str, options: EngineOptions, scoring: ScoreOptions, pause: dict[str, Any], amount: float, updated: str | None,
-           output: str | None, watch: Watch, choice: CompareOptions) -> Verdict:  # fmt: skip
+def update(
+    config: str,
+    options: EngineOptions,
+    scoring: ScoreOptions,
+    pause: dict[str, Any],
+    amount: float,
+    updated: str | None,
+    output: str | None,
+    watch: Watch,
+    choice: CompareOptions,
+) -> Verdict:
     """The in-flight weight update probe, scored on the old and the new weights."""
     from vllm_migrate.smoke.update import PAUSE_DEFAULTS, Probe, job_fields, judge_update, perturb
 
@@ -251,7 +293,11 @@ def update(config: str, options: EngineOptions, scoring: ScoreOptions, pause: di
     if output is not None:
         write(output, scored.header, scored.rows)
     verdict = judge_update(scored, choice)
-    said = () if spec.pause or pause else ("the config does not show its pause_generation arguments: vLLM's defaults were used",)
+    said = (
+        ()
+        if spec.pause or pause
+        else ("the config does not show its pause_generation arguments: vLLM's defaults were used",)
+    )
     return verdict._replace(notes=(*found.header.notes, *said, *verdict.notes))
 
 
@@ -262,5 +308,3 @@ def _sized(probe: Any, spec: EngineSpec) -> Any:
         return probe
     short = max(16, limit - probe.tokens - 8)
     return probe._replace(prompt=short, inflight=min(probe.inflight, max(16, limit - 72)))
-
-

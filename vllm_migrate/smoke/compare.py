@@ -43,8 +43,11 @@ def compare(a: Recording, b: Recording | None = None, options: Options | None = 
     """The verdict on recording `a`; `b` is a reference run, a step scoring of `a`'s tokens, or a trainer's dump."""
     chosen = options or Options()
     if "prompt_logprobs" in (a.header.protocol, b.header.protocol if b else ""):
-        return refused("prompt_logprobs are raw in V1 and processed in V0: they prove nothing across releases", a,
-                       "run `vllm-migrate smoke record`, which records sampled tokens")  # fmt: skip
+        return refused(
+            "prompt_logprobs are raw in V1 and processed in V0: they prove nothing across releases",
+            a,
+            "run `vllm-migrate smoke record`, which records sampled tokens",
+        )
     if a.header.protocol == "update":
         from vllm_migrate.smoke.update import judge_update
 
@@ -56,8 +59,10 @@ def compare(a: Recording, b: Recording | None = None, options: Options | None = 
     if a.header.protocol == "dump":
         return judge_claims(a, chosen)
     if a.header.score is None:
-        raise UsageError("this recording has no scores and there is nothing to compare it with",
-                         remedy="vllm-migrate smoke score REC --model DIR, or a step scoring of its tokens")  # fmt: skip
+        raise UsageError(
+            "this recording has no scores and there is nothing to compare it with",
+            remedy="vllm-migrate smoke score REC --model DIR, or a step scoring of its tokens",
+        )
     return judge_samples(a, b, chosen)
 
 
@@ -66,7 +71,9 @@ def refused(why: str, recording: Recording, remedy: str) -> Verdict:
     rows, kinds = valid(recording.rows)
     tokens = sum(len(row.tokens) for row in rows)
     blame = Blame(None, (), (f"refused as evidence: {why}",), remedy)
-    return Verdict("inconclusive", blame, {}, {"reported": None, "sampled": None, "claimed": None}, len(rows), tokens, kinds)
+    return Verdict(
+        "inconclusive", blame, {}, {"reported": None, "sampled": None, "claimed": None}, len(rows), tokens, kinds
+    )
 
 
 def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdict:
@@ -80,8 +87,11 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
     probe = [row for row in rows if row.contract == PROBE]
     user = [row for row in rows if row.contract == USER]
     if blind and not probe:
-        return refused("at T = 1 without truncation (or greedy) raw and processed logprobs are the same", a,
-                       "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows")  # fmt: skip
+        return refused(
+            "at T = 1 without truncation (or greedy) raw and processed logprobs are the same",
+            a,
+            "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows",
+        )
     first = _judge(a.header, user, options, reference=_reference(b, options)) if user else None
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
@@ -102,8 +112,11 @@ def _reference(b: Recording | None, options: Options) -> Estimates | None:
 def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, int]:
     """Prompt token ids that differ between two runs of the same prompts; D cannot see a lost BOS."""
     theirs = {row.prompt_index: row.prompt for row in b.rows if row.prompt_index is not None and row.contract == USER}
-    wrong = sum(row.prompt_index in theirs and theirs[row.prompt_index] != row.prompt
-                for row in a.rows if row.prompt_index is not None and row.contract == USER)  # fmt: skip
+    wrong = sum(
+        row.prompt_index in theirs and theirs[row.prompt_index] != row.prompt
+        for row in a.rows
+        if row.prompt_index is not None and row.contract == USER
+    )
     return {**kinds, "unequal-prompt": kinds.get("unequal-prompt", 0) + wrong} if wrong else kinds
 
 
@@ -118,14 +131,20 @@ def margins_for(header: Header, tokens: int, options: Options) -> Margins:
     score, quantization = header.score, header.effective.get("quantization")
     hidden = score.hidden_size if score else int(header.effective.get("hidden_size") or 0)
     theirs = score.dtype if score else header.dtype
-    dtype = "float32" if {header.dtype, theirs} <= {"float32", "auto"} and "float32" in (header.dtype, theirs) else "bfloat16"
+    dtype = (
+        "float32"
+        if {header.dtype, theirs} <= {"float32", "auto"} and "float32" in (header.dtype, theirs)
+        else "bfloat16"
+    )
     if score and "bfloat16" in (score.head_dtype, score.dtype):
         dtype = "bfloat16"
     kind = options.kind or margins.kind_of(dtype, str(quantization or ""), score.experts if score else 0, hidden)
     return margins.select(kind, tokens)
 
 
-def _judge(header: Header, rows: list[Row], options: Options, *, name: str = USER, reference: Estimates | None = None) -> Verdict:
+def _judge(
+    header: Header, rows: list[Row], options: Options, *, name: str = USER, reference: Estimates | None = None
+) -> Verdict:
     """One contract's rows: Q1 to Q3, the gates, the positive control, the blame."""
     claimed = claimed_name(header, name, options.claims)
     contract = claimed_name(header, name, "contract")
@@ -163,7 +182,9 @@ def _judge(header: Header, rows: list[Row], options: Options, *, name: str = USE
     return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
 
 
-def measure(numbers: Estimates, limits: Margins, reference: Estimates | None = None, head: Estimate | None = None) -> dict[str, Metric]:
+def measure(
+    numbers: Estimates, limits: Margins, reference: Estimates | None = None, head: Estimate | None = None
+) -> dict[str, Metric]:
     """Every metric with its margin and gate."""
     found = {
         "D": Metric.of(numbers.d, limits.d, gate_d(numbers, limits.d)),
@@ -176,9 +197,13 @@ def measure(numbers: Estimates, limits: Margins, reference: Estimates | None = N
         found["k3_ratio"] = _ratio(unpaired_ratio(numbers.k3, reference.k3), SPREAD_RATIO)
     if head is not None and numbers.k3.value > FLOOR_K3:
         found["head_ratio"] = _ratio(head, HEAD_RATIO)
-    found["mean_ratio"] = Metric(numbers.mean_ratio, *(math.exp(min(edge, 700.0)) for edge in numbers.d[1:]))
+    found["mean_ratio"] = Metric(numbers.mean_ratio, _exp(numbers.d.low), _exp(numbers.d.high))
     exact = {"mean_x": numbers.mean_x, "mean_abs_x": numbers.mean_abs, "ess": numbers.ess}
     return found | {name: Metric(value, value, value) for name, value in exact.items()}
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(value, 700.0))
 
 
 def _ratio(value: Estimate, margin: float) -> Metric:
@@ -199,7 +224,9 @@ def _decide(metrics: dict[str, Metric], numbers: Estimates) -> tuple[Decision, l
     outcomes: list[Decision] = [metric.gate for metric in metrics.values() if metric.gate is not None]
     notes = []
     if not numbers.interpretable:
-        notes.append(f"D cannot be read: the two sides differ too much (ESS/n {numbers.ess:.2f}, k3 {numbers.k3.value:.2g})")
+        notes.append(
+            f"D cannot be read: the two sides differ too much (ESS/n {numbers.ess:.2f}, k3 {numbers.k3.value:.2g})"
+        )
     return worst(outcomes), notes
 
 
@@ -216,7 +243,9 @@ def _semantic_shows(triple: semantics.Triple, rows: Sequence[Row], limits: Margi
     return False
 
 
-def _control(decision: Decision, rows: list[Row], triple: semantics.Triple, limits: Margins) -> tuple[Decision, list[str]]:
+def _control(
+    decision: Decision, rows: list[Row], triple: semantics.Triple, limits: Margins
+) -> tuple[Decision, list[str]]:
     """The positive control: a deliberately wrong column must fail, else the run shows nothing."""
     right = triple.reported.alike | triple.sampled.alike | {triple.claimed, triple.contract}
     names = semantics.laws(rows)
@@ -226,14 +255,20 @@ def _control(decision: Decision, rows: list[Row], triple: semantics.Triple, limi
         gates = [m.gate for m in measure(numbers, limits).values()] if numbers else ["fail"]
         if "fail" in gates:
             return decision, [f"positive control: column {name} fails, as it must"]
-    return worst([decision, "inconclusive"]), ["positive control: no wrong column fails, so that a pass would mean nothing"]
+    return worst([decision, "inconclusive"]), [
+        "positive control: no wrong column fails, so that a pass would mean nothing"
+    ]
 
 
 def previews(data: Against, options: Options) -> dict[str, Metric]:
     """What noise alone would clip at the user's epsilons."""
     found = evidence.clips(data, options.token_clip, options.sequence_clip)
-    epsilons = {"token_low": options.token_clip[0], "token_high": options.token_clip[1],
-                "sequence_low": options.sequence_clip[0], "sequence_high": options.sequence_clip[1]}  # fmt: skip
+    epsilons = {
+        "token_low": options.token_clip[0],
+        "token_high": options.token_clip[1],
+        "sequence_low": options.sequence_clip[0],
+        "sequence_high": options.sequence_clip[1],
+    }
     shares = found._asdict()
     return {f"clip_{side}": Metric(shares[side], shares[side], shares[side], eps) for side, eps in epsilons.items()}
 
@@ -259,8 +294,11 @@ def _needed(metrics: dict[str, Metric], limits: Margins, tokens: int) -> int | N
 def _with_probe(first: Verdict, second: Verdict, blind: bool) -> Verdict:
     """The user's rows with the probe beside them: what the user's contract cannot show, the probe does."""
     why = "cannot tell raw from processed logprobs" if blind else "is shown beside"
-    note = f"a probe at temperature 0.7, top_p 0.9, top_k 20 was added, since the contract {why}" if blind else (
-        "the recording holds probe rows at temperature 0.7, top_p 0.9, top_k 20")
+    note = (
+        f"a probe at temperature 0.7, top_p 0.9, top_k 20 was added, since the contract {why}"
+        if blind
+        else ("the recording holds probe rows at temperature 0.7, top_p 0.9, top_k 20")
+    )
     own = first
     if blind and first.decision == "inconclusive" and all(m.gate in (None, "pass") for m in first.metrics.values()):
         own = first._replace(decision="pass")  # only the control was missing; the probe brings its own
@@ -269,10 +307,26 @@ def _with_probe(first: Verdict, second: Verdict, blind: bool) -> Verdict:
     blame, columns, extra = own.blame, first.columns, []
     if second.decision == "fail" and own.decision != "fail":
         blame, columns = second.blame, second.columns
-        extra = ["the user's own rows agree: at this contract the two kinds of logprobs are equal, and at any other they are not"]
-    notes = (note, *extra, *(n for n in second.notes if "control" in n), *(n for n in first.notes if "control" not in n))
-    return Verdict(decision, blame, {**first.metrics, **probe}, columns, first.n_sequences + second.n_sequences,
-                   first.n_tokens + second.n_tokens, {}, notes, first.tokens_needed or second.tokens_needed)  # fmt: skip
+        extra = [
+            "the user's own rows agree: at this contract both kinds of logprobs are equal; at any other they are not"
+        ]
+    notes = (
+        note,
+        *extra,
+        *(n for n in second.notes if "control" in n),
+        *(n for n in first.notes if "control" not in n),
+    )
+    return Verdict(
+        decision,
+        blame,
+        {**first.metrics, **probe},
+        columns,
+        first.n_sequences + second.n_sequences,
+        first.n_tokens + second.n_tokens,
+        {},
+        notes,
+        first.tokens_needed or second.tokens_needed,
+    )
 
 
 def judge_joined(a: Recording, b: Recording, options: Options) -> Verdict:
@@ -287,31 +341,46 @@ def judge_joined(a: Recording, b: Recording, options: Options) -> Verdict:
             continue
         scores = (other.scores or {}).get("trainer") or Scores(
             logp=[None if v is None or v <= -1e30 else v for v in other.logprobs],
-            entropy=other.entropy, varentropy=other.varentropy)
+            entropy=other.entropy,
+            varentropy=other.varentropy,
+        )
         joined.append(row.model_copy(update={"scores": {key: scores}}))
     header = a.header.model_copy(update={"protocol": "dump"})
     kinds = {"unequal-tokens": missing} if missing else {}
-    note = f"reference: {b.header.vllm or b.header.engine}, each token through its sampling path" if key == "step" else (
-        "reference: the trainer's own logprobs")
+    note = (
+        f"reference: {b.header.vllm or b.header.engine}, each token through its sampling path"
+        if key == "step"
+        else ("reference: the trainer's own logprobs")
+    )
     return judge_claims(Recording(header, joined), options, kinds, key, (note,))
 
 
-def judge_claims(a: Recording, options: Options, kinds: dict[str, int] | None = None, key: str = "trainer",
-                 notes: tuple[str, ...] = ()) -> Verdict:  # fmt: skip
+def judge_claims(
+    a: Recording,
+    options: Options,
+    kinds: dict[str, int] | None = None,
+    key: str = "trainer",
+    notes: tuple[str, ...] = (),
+) -> Verdict:
     """Logprobs of both sides without columns: D, b where there are entropies, k3, out."""
     rows, found = valid(a.rows)
     found = {**found, **(kinds or {})}
     if found or not rows:
         return _invalid(a, found or {"empty-recording": 1}, rows)
     if a.header.sampling.get(USER) and a.header.contract(USER).blind:
-        return refused("at T = 1 without truncation (or greedy) raw and processed logprobs are the same", a,
-                       "record with a temperature other than 1, or with --probe")  # fmt: skip
+        return refused(
+            "at T = 1 without truncation (or greedy) raw and processed logprobs are the same",
+            a,
+            "record with a temperature other than 1, or with --probe",
+        )
     data = Against.column(rows, key)
     numbers = data.estimates()
     tokens = sum(len(row.tokens) for row in rows)
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": key}
     if numbers is None:
-        return Verdict("fail", Blame(None, (), ("no token lies in the claimed support",)), {}, columns, len(rows), tokens, {})
+        return Verdict(
+            "fail", Blame(None, (), ("no token lies in the claimed support",)), {}, columns, len(rows), tokens, {}
+        )
     limits = margins_for(a.header, tokens, options)
     metrics = measure(numbers, limits)
     decision, more = _decide(metrics, numbers)
@@ -326,7 +395,9 @@ def judge_claims(a: Recording, options: Options, kinds: dict[str, int] | None = 
         more = [*more, "positive control: logprobs moved by one token fail, as they must"]
     metrics |= previews(data, options)
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
-    return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed)
+    return Verdict(
+        decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed
+    )
 
 
 def _step_blame(blame: Blame, numbers: Estimates, key: str) -> Blame:
@@ -334,9 +405,12 @@ def _step_blame(blame: Blame, numbers: Estimates, key: str) -> Blame:
     if key != "step" or blame.layer not in ("semantic", None) or not numbers.interpretable:
         return blame
     side = "lower" if numbers.mean_x < 0 else "higher"
-    return Blame("semantic", ("logprobs-semantics",),
-                 (f"the other engine gives the same tokens {side} logprobs ({numbers.mean_x:+.3f} nats each)",),
-                 "score both recordings with --model, to see which column each reported")  # fmt: skip
+    return Blame(
+        "semantic",
+        ("logprobs-semantics",),
+        (f"the other engine gives the same tokens {side} logprobs ({numbers.mean_x:+.3f} nats each)",),
+        "score both recordings with --model, to see which column each reported",
+    )
 
 
 def _shift_fails(data: Against, numbers: Estimates) -> bool:

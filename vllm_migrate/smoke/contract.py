@@ -13,11 +13,31 @@ Order = Literal["v0", "v1"]
 # vLLM's own greedy threshold (_SAMPLING_EPS in both engines).
 GREEDY_BELOW = 1e-5
 
-SAMPLING_NAMES = frozenset({
-    "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
-    "logit_bias", "allowed_token_ids", "min_tokens", "max_tokens", "stop", "stop_token_ids", "ignore_eos", "bad_words",
-    "structured_outputs", "guided_decoding", "n", "logprobs", "skip_special_tokens", "include_stop_str_in_output",
-})  # fmt: skip
+SAMPLING_NAMES = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
+        "logit_bias",
+        "allowed_token_ids",
+        "min_tokens",
+        "max_tokens",
+        "stop",
+        "stop_token_ids",
+        "ignore_eos",
+        "bad_words",
+        "structured_outputs",
+        "guided_decoding",
+        "n",
+        "logprobs",
+        "skip_special_tokens",
+        "include_stop_str_in_output",
+    }
+)
 
 
 class Contract(BaseModel):

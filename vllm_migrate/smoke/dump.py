@@ -18,14 +18,27 @@ from vllm_migrate.smoke.recording import USER, Header, Recording, Row, Scores
 NAMES: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_ids", "prompt_token_ids", "prompts", "prompt", "query_ids"),
     "tokens": ("output_ids", "output_token_ids", "response_ids", "responses", "completion_ids", "token_ids", "tokens"),
-    "rollout": ("rollout_logprobs", "rollout_log_probs", "sampling_logprobs", "sampling_per_token_logps", "inference_logprobs",
-                "logprobs"),
-    "trainer": ("trainer_logprobs", "trainer_log_probs", "actor_logprobs", "old_log_probs", "old_logprobs",
-                "old_per_token_logps", "train_logprobs"),
+    "rollout": (
+        "rollout_logprobs",
+        "rollout_log_probs",
+        "sampling_logprobs",
+        "sampling_per_token_logps",
+        "inference_logprobs",
+        "logprobs",
+    ),
+    "trainer": (
+        "trainer_logprobs",
+        "trainer_log_probs",
+        "actor_logprobs",
+        "old_log_probs",
+        "old_logprobs",
+        "old_per_token_logps",
+        "train_logprobs",
+    ),
     "entropy": ("trainer_entropy", "entropy", "entropys"),
     "varentropy": ("trainer_varentropy", "varentropy"),
     "mask": ("mask", "loss_mask", "response_mask", "completion_mask"),
-}  # fmt: skip
+}
 
 
 def is_dump(path: str) -> bool:
@@ -54,8 +67,10 @@ def _values(path: str) -> Iterator[dict[str, Any]]:
         try:
             import pyarrow.parquet
         except ImportError:
-            raise UsageError("reading Parquet needs pyarrow, which is not installed here",
-                             remedy="pip install pyarrow, or write the dump as JSON Lines") from None  # fmt: skip
+            raise UsageError(
+                "reading Parquet needs pyarrow, which is not installed here",
+                remedy="pip install pyarrow, or write the dump as JSON Lines",
+            ) from None
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
             yield from batch.to_pylist()
         return
@@ -84,7 +99,9 @@ def _row(value: dict[str, Any], where: str, index: int) -> Row:
     tokens, trainer = _get(value, "tokens"), _get(value, "trainer")
     if tokens is None or trainer is None:
         missing = "output_ids" if tokens is None else "trainer_logprobs"
-        raise RecordingError(f"{where}: no {missing}; known names: {', '.join(NAMES['tokens' if tokens is None else 'trainer'])}")
+        raise RecordingError(
+            f"{where}: no {missing}; known names: {', '.join(NAMES['tokens' if tokens is None else 'trainer'])}"
+        )
     rollout = _get(value, "rollout") or [None] * len(tokens)
     mask = _get(value, "mask")
     keep = [i for i in range(len(tokens)) if mask is None or (i < len(mask) and mask[i])]
@@ -100,5 +117,11 @@ def _row(value: dict[str, Any], where: str, index: int) -> Row:
         if v is None or math.isnan(v):
             told[i] = math.nan  # no evidence: counted before any statistic
     scores = Scores(logp=logp, entropy=pick(_get(value, "entropy")), varentropy=pick(_get(value, "varentropy")))
-    return Row(prompt=_get(value, "prompt") or [], tokens=[int(tokens[i]) for i in keep], logprobs=told,
-               prompt_index=index, finish=value.get("finish_reason"), scores={"trainer": scores})  # fmt: skip
+    return Row(
+        prompt=_get(value, "prompt") or [],
+        tokens=[int(tokens[i]) for i in keep],
+        logprobs=told,
+        prompt_index=index,
+        finish=value.get("finish_reason"),
+        scores={"trainer": scores},
+    )

@@ -51,7 +51,11 @@ class Against(NamedTuple):
 
     def x(self, index: int) -> list[float]:
         """a - reported of the finite tokens of one row."""
-        return [a - r for a, r in zip(self.logp[index], self.rows[index].logprobs, strict=True) if a is not None and r is not None]
+        return [
+            a - r
+            for a, r in zip(self.logp[index], self.rows[index].logprobs, strict=True)
+            if a is not None and r is not None
+        ]
 
     def outside(self) -> int:
         return sum(a is None for logp in self.logp for a in logp)
@@ -104,8 +108,11 @@ def head_ratio(rows: Sequence[Row], name: str) -> Estimate | None:
     claimed, other = Against.column(rows, name), Against.column(rows, name + OTHER_HEAD)
     pairs = []
     for i, row in enumerate(rows):
-        both = [(a - r, b - r) for a, b, r in zip(claimed.logp[i], other.logp[i], row.logprobs, strict=True)
-                if a is not None and b is not None and r is not None]  # fmt: skip
+        both = [
+            (a - r, b - r)
+            for a, b, r in zip(claimed.logp[i], other.logp[i], row.logprobs, strict=True)
+            if a is not None and b is not None and r is not None
+        ]
         pairs.append((sum(k3(x) for x, _ in both), sum(k3(y) for _, y in both)))
     return ratio(pairs)
 
@@ -126,7 +133,7 @@ def shifted(data: Against, by: int) -> float:
     found = []
     for logp, row in zip(data.logp, data.rows, strict=True):
         told = row.logprobs
-        moved = zip(logp[max(0, by):], told[max(0, -by):], strict=False)
+        moved = zip(logp[max(0, by) :], told[max(0, -by) :], strict=False)
         found += [min(1.0, abs(a - r)) for a, r in moved if a is not None and r is not None]
     return sum(found) / max(1, len(found))
 
@@ -139,10 +146,14 @@ def heavy_tail(data: Against) -> float:
 
 
 def seen_against_unseen(data: Against) -> Estimate | None:
-    """Mean x of tokens that had occurred in prompt or output, minus that of the others: not 0 under an unseen penalty."""
+    """Mean x of tokens that had occurred in prompt or output, minus that of the others: not 0 under an unseen
+    penalty.
+    """
     differences = []
     for logp, row in zip(data.logp, data.rows, strict=True):
-        before, seen, fresh = set(row.prompt), [], []
+        before = set(row.prompt)
+        seen: list[float] = []
+        fresh: list[float] = []
         for token, a, r in zip(row.tokens, logp, row.logprobs, strict=True):
             if a is not None and r is not None:
                 (seen if token in before else fresh).append(max(-1.0, min(1.0, a - r)))

@@ -1,5 +1,6 @@
-"""What counts as agreement, by dtype and size, as data. D margins come from simulation (benchmarks/smoke_calibration.py);
-b, k3 and out are starting values to calibrate on real models."""
+"""What counts as agreement, by dtype and size, as data. D margins come from simulation
+(benchmarks/smoke_calibration.py); b, k3 and out are starting values to calibrate on real models.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +26,7 @@ class Margins(NamedTuple):
     says: str
 
 
-SMALL_SAYS = (
-    "finds the wrong logprob mode and temperature errors above about 15 %; does not exclude smaller ones"
-)
+SMALL_SAYS = "finds the wrong logprob mode and temperature errors above about 15 %; does not exclude smaller ones"
 LARGE_SAYS = "finds offsets and temperature errors of the size of the margins"
 
 # kind: (large, small)

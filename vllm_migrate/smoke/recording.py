@@ -4,7 +4,8 @@
     {"kind": "row", "prompt": [ids], "tokens": [ids], "logprobs": [nats], ...}
     {"kind": "end", "rows": 16}
 
-Numbers that JSON cannot hold are strings: "nan", "-inf", "inf". In scores, null is a token outside the column's support.
+Numbers that JSON cannot hold are strings: "nan", "-inf", "inf". In scores, null is a token outside the column's
+support.
 """
 
 from __future__ import annotations
@@ -43,12 +44,16 @@ class ScoreInfo(BaseModel):
     claimed: dict[str, str] = Field(default_factory=dict)  # contract name -> the column of the whole contract
 
 
+def _one_contract() -> dict[str, dict[str, Any]]:
+    return {USER: {}}
+
+
 class Header(BaseModel):
     """What ran: settings as the engine ended up with them, contracts by name, releases, hardware."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
-    schema_: int = Field(SCHEMA, alias="schema")
+    schema_: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
     protocol: Protocol = "samples"
     vllm: str | None = None
     engine: Literal["v0", "v1", "torch", "server", "unknown"] = "unknown"
@@ -57,7 +62,7 @@ class Header(BaseModel):
     backend: str | None = None
     engine_args: dict[str, Any] = Field(default_factory=dict)
     effective: dict[str, Any] = Field(default_factory=dict)
-    sampling: dict[str, dict[str, Any]] = Field(default_factory=lambda: {USER: {}})
+    sampling: dict[str, dict[str, Any]] = Field(default_factory=_one_contract)
     hardware: dict[str, Any] = Field(default_factory=dict)
     update: dict[str, Any] = Field(default_factory=dict)
     scored: str | None = None  # protocol step: the engine whose tokens these are
@@ -103,7 +108,9 @@ class Row(BaseModel):
     phase: str | None = None  # protocol update: before, cached, inflight, after, other
     switch: int | None = None  # protocol update: tokens of an in-flight request before the new weights
     versions: list[int] | None = None  # weight version per token, where the engine reports it
-    entropy: list[float] | None = None  # protocol step: of the law the engine scored with, where its support is complete
+    entropy: list[float] | None = (
+        None  # protocol step: of the law the engine scored with, where its support is complete
+    )
     varentropy: list[float] | None = None
     scores: dict[str, Scores] | None = None
 
@@ -131,8 +138,10 @@ def stream(path: str | os.PathLike[str]) -> tuple[Header, Iterator[Row]]:
         if "samples" in first[1]:
             plain = _plain(first[1], path)
             return plain.header, iter(plain.rows)
-        raise RecordingError(f"{path} does not start with a recording's header",
-                             remedy="a recording comes from `vllm-migrate smoke record`")  # fmt: skip
+        raise RecordingError(
+            f"{path} does not start with a recording's header",
+            remedy="a recording comes from `vllm-migrate smoke record`",
+        )
     if first[1].get("schema") != SCHEMA:
         raise RecordingError(f"{path} has schema {first[1].get('schema')!r}; this version reads {SCHEMA}")
     return _parse(Header, first[1], path, 1), _rows(lines, path)
@@ -188,8 +197,14 @@ def _plain(value: dict[str, Any], path: str | os.PathLike[str]) -> Recording:
     """A single object {vllm, engine: {args}, sampling, samples: [{prompt, tokens, logprobs}]}."""
     args = dict(value.get("engine") or {})
     v1 = "v1" in str(value.get("engine_class", "v1"))
-    header = Header(vllm=value.get("vllm"), engine="v1" if v1 else "v0", engine_args=args, effective=args,
-                    sampling={USER: dict(value.get("sampling") or {})}, source=str(path))  # fmt: skip
+    header = Header(
+        vllm=value.get("vllm"),
+        engine="v1" if v1 else "v0",
+        engine_args=args,
+        effective=args,
+        sampling={USER: dict(value.get("sampling") or {})},
+        source=str(path),
+    )
     rows = [_parse(Row, {**s, "prompt_index": i}, path, i + 1) for i, s in enumerate(value["samples"])]
     return Recording(header, rows)
 

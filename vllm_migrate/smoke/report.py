@@ -53,7 +53,17 @@ def render(verdict: Verdict, console: Console) -> None:
         console.print(f"  rows that are no evidence: {counted}", highlight=False, soft_wrap=True, markup=False)
     if verdict.metrics:
         wide = console.width >= WIDE
-        table = Table("", "value", "interval", "margin", "", *(["meaning"] if wide else []), box=None, pad_edge=False, header_style="dim")
+        table = Table(
+            "",
+            "value",
+            "interval",
+            "margin",
+            "",
+            *(["meaning"] if wide else []),
+            box=None,
+            pad_edge=False,
+            header_style="dim",
+        )
         for column in table.columns:
             column.no_wrap = True
         for name, metric in verdict.metrics.items():
@@ -61,8 +71,12 @@ def render(verdict: Verdict, console: Console) -> None:
             table.add_row(*cells, *([_meaning(name)] if wide else []))
         console.print(table)
     told = " · ".join(f"{key} {value}" for key, value in verdict.columns.items() if value)
-    console.print(f"{verdict.n_sequences} sequences, {verdict.n_tokens} tokens" + (f"; {told}" if told else ""),
-                  highlight=False, soft_wrap=True, markup=False)  # fmt: skip
+    console.print(
+        f"{verdict.n_sequences} sequences, {verdict.n_tokens} tokens" + (f"; {told}" if told else ""),
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
     if verdict.tokens_needed:
         console.print(f"about {verdict.tokens_needed} tokens would decide", highlight=False, soft_wrap=True)
     for note in verdict.notes:

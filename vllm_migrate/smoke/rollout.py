@@ -68,10 +68,14 @@ def contracts(spec: EngineSpec, ask: Ask) -> dict[str, dict[str, Any]]:
 
 
 def record_job(spec: EngineSpec, ask: Ask, reference: Recording | None = None) -> Job:
-    """Samples of the user's contract (and of the probe's); with `reference`, its tokens step-scored on the same engine."""
+    """Samples of the user's contract (and of the probe's); with `reference`, its tokens step-scored on the same
+    engine.
+    """
     named = contracts(spec, ask)
     prompts = ask.prompts or _reference_prompts(reference, ask) or random_prompts(vocabulary(spec), ask)
-    requests = [{"prompt": list(p), "contract": name, "prompt_index": i} for name in named for i, p in enumerate(prompts)]
+    requests = [
+        {"prompt": list(p), "contract": name, "prompt_index": i} for name in named for i, p in enumerate(prompts)
+    ]
     sequences, args = step_sequences(reference) if reference else [], dict(spec.engine_args)
     if sequences and reference is not None:
         named["reference"] = dict(reference.header.sampling.get(USER, {}))
@@ -86,8 +90,10 @@ def step_job(spec: EngineSpec, reference: Recording) -> Job:
     """Protocol B alone: the tokens of `reference` through the engine's sampling path."""
     job = record_job(spec, Ask(probe=False), reference)
     if not job.sequences:
-        raise UsageError("this recording's tokens cannot be step-scored: under penalties a prompt is not its own output",
-                         remedy="vllm-migrate smoke score REC --model DIR")  # fmt: skip
+        raise UsageError(
+            "this recording's tokens cannot be step-scored: under penalties a prompt is not its own output",
+            remedy="vllm-migrate smoke score REC --model DIR",
+        )
     return job._replace(mode="step", requests=[])
 
 
@@ -96,8 +102,11 @@ def step_sequences(reference: Recording) -> list[dict[str, Any]]:
     contract = reference.header.contract(USER)
     if contract.has_penalties or contract.min_tokens:
         return []
-    return [{"prompt": row.prompt, "tokens": row.tokens, "contract": "reference", "prompt_index": row.prompt_index}
-            for row in reference.rows if row.contract == USER and row.tokens]  # fmt: skip
+    return [
+        {"prompt": row.prompt, "tokens": row.tokens, "contract": "reference", "prompt_index": row.prompt_index}
+        for row in reference.rows
+        if row.contract == USER and row.tokens
+    ]
 
 
 def _reference_prompts(reference: Recording | None, ask: Ask) -> list[list[int]]:
@@ -124,7 +133,9 @@ def vocabulary(spec: EngineSpec) -> int:
 
 
 def read_prompts(path: str, model: str | None) -> list[list[int]]:
-    """Prompts of a file: JSON Lines with `prompt_token_ids` (or a list of ids), or text lines for the model's tokenizer."""
+    """Prompts of a file: JSON Lines with `prompt_token_ids` (or a list of ids), or text lines for the model's
+    tokenizer.
+    """
     try:
         lines = [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -171,8 +182,10 @@ class Rollout(NamedTuple):
 def run_job(backend: Backend, job: Job, spec: EngineSpec, watch: Watch) -> Rollout:
     """Runs a job and sorts its rows. Raises EngineRunError."""
     if spec.refused:
-        raise EngineRunError("this release refuses the config, and the real launch would fail as well: " + "; ".join(spec.refused),
-                             "vllm-migrate fix FILE writes what it accepts")  # fmt: skip
+        raise EngineRunError(
+            "this release refuses the config, and the real launch would fail as well: " + "; ".join(spec.refused),
+            "vllm-migrate fix FILE writes what it accepts",
+        )
     notes = list(spec.notes)
 
     def listen(line: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The trainer's side: a forward pass over recorded tokens, and what a trainer would claim for each of them.
 
-The trunk runs in batches of a bounded number of tokens, the head in chunks of a bounded number of logits, rows stream from
-the recording to the scored file: the peak does not grow with the number of sequences.
+The trunk runs in batches of a bounded number of tokens, the head in chunks of a bounded number of logits, rows stream
+from the recording to the scored file: the peak does not grow with the number of sequences.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Model:
         return out.last_hidden_state
 
     def hidden_across(self, old: Model, ids: Sequence[int], split: int) -> Tensor:
-        """Last hidden states [1, len(ids) - split, width] when the first `split` tokens keep `old`'s keys and values."""
+        """Last hidden states [1, len(ids) - split, width] when the first `split` tokens keep `old`'s keys and
+        values.
+        """
         import torch
 
         row = torch.tensor([list(ids)], device=self.device)
@@ -132,8 +134,10 @@ class Model:
             spread = float((whole - whole.mean()).abs().max())
             self._split = bool((whole - ours).abs().max() <= 0.02 * max(spread, 1e-3))
         if not self._split:
-            raise UsageError(f"{type(self.model).__name__} does something to its logits that is not known here",
-                             remedy="score with your own trainer and compare its dump")  # fmt: skip
+            raise UsageError(
+                f"{type(self.model).__name__} does something to its logits that is not known here",
+                remedy="score with your own trainer and compare its dump",
+            )
 
 
 def _packages() -> tuple[Any, Any]:
@@ -162,7 +166,9 @@ def _device(name: str) -> str:
 
 
 class Scorer:
-    """Scores rows under every contract of a recording. `updated` holds the weights after an update, if there was one."""
+    """Scores rows under every contract of a recording. `updated` holds the weights after an update, if there was
+    one.
+    """
 
     def __init__(self, header: Header, model: Model, options: Options, updated: Model | None = None) -> None:
         self.header, self.model, self.updated, self.options = header, model, updated, options
@@ -179,10 +185,14 @@ class Scorer:
     def info(self) -> ScoreInfo:
         model = self.model
         return ScoreInfo(
-            model=model.path, dtype=model.dtype_name, head_dtype=model.head_name, hidden_size=model.hidden_size,
-            updated_model=self.updated.path if self.updated else None, experts=model.experts,
+            model=model.path,
+            dtype=model.dtype_name,
+            head_dtype=model.head_name,
+            hidden_size=model.hidden_size,
+            updated_model=self.updated.path if self.updated else None,
+            experts=model.experts,
             claimed={name: chosen.claimed for name, chosen in self.plans.items()},
-        )  # fmt: skip
+        )
 
     def rows(self, rows: Iterable[Row], total: int = 0, progress: Progress | None = None) -> Iterator[Row]:
         """The rows with scores; a row that is no evidence passes unscored."""
@@ -202,8 +212,10 @@ class Scorer:
     def _fits(self, row: Row) -> bool:
         if row.prompt and max(max(row.prompt), max(row.tokens)) < (self.model.vocabulary or 1 << 62):
             return True
-        raise UsageError("the recording holds token ids that the model does not have, or no prompt",
-                         remedy="--model must be the checkpoint the rollout used")  # fmt: skip
+        raise UsageError(
+            "the recording holds token ids that the model does not have, or no prompt",
+            remedy="--model must be the checkpoint the rollout used",
+        )
 
     def _batch(self, rows: Sequence[Row]) -> Iterator[Row]:
         hidden = self.model.hidden([row.prompt + row.tokens for row in rows])
@@ -251,8 +263,15 @@ class Scorer:
         low = used & {"bfloat16", "float16"}
         return (min(low) if model.head_name == "float32" else "float32") if low else None
 
-    def _values(self, row: Row, columns: Sequence[Column], hidden: Tensor, model: Model, first: int,
-                head_dtype: str | None = None) -> dict[str, Values]:  # fmt: skip
+    def _values(
+        self,
+        row: Row,
+        columns: Sequence[Column],
+        hidden: Tensor,
+        model: Model,
+        first: int,
+        head_dtype: str | None = None,
+    ) -> dict[str, Values]:
         """Values for tokens[first:], chunk by chunk."""
         import torch
 

@@ -88,7 +88,9 @@ def _likelier(rows: Sequence[Row], best: str, other: str) -> Estimate:
     """How much likelier the tokens are under `best` than under `other`, per token that lies in both."""
     differences = []
     for row in rows:
-        both = [(a, b) for a, b in zip(_logp(row, best), _logp(row, other), strict=True) if a is not None and b is not None]
+        both = [
+            (a, b) for a, b in zip(_logp(row, best), _logp(row, other), strict=True) if a is not None and b is not None
+        ]
         differences.append((sum(a - b for a, b in both), len(both)))
     return paired(differences)
 
@@ -116,7 +118,11 @@ def blame(triple: Triple) -> Blame | None:
     contract = triple.contract
     seen = f"reported {told}, sampled {drawn}, claimed {claimed}"
     for suffix, suspect, why in (
-        ("@generation_config", "gen-config-unchanged", "the request inherits sampling parameters from generation_config.json"),
+        (
+            "@generation_config",
+            "gen-config-unchanged",
+            "the request inherits sampling parameters from generation_config.json",
+        ),
         ("@v0", "min-p-order", "min_p was cut after top_k and top_p, as V0 does"),
         ("@v1", "min-p-order", "min_p was cut before top_k and top_p, as V1 does"),
         ("@unrounded", "v0-sampling-params-dtype", "the engine did not round its parameters to bfloat16"),
@@ -126,8 +132,11 @@ def blame(triple: Triple) -> Blame | None:
     if told == claimed == drawn:
         return None
     if drawn != contract:
-        return Blame("semantic", ("gen-config-unchanged",),
-                     (f"the tokens were not drawn by the contract ({seen}): the request lost or gained sampling parameters",))  # fmt: skip
+        return Blame(
+            "semantic",
+            ("gen-config-unchanged",),
+            (f"the tokens were not drawn by the contract ({seen}): the request lost or gained sampling parameters",),
+        )
     if told == contract:
         return _trainer_side(claimed, contract, seen)
     if claimed == told:
@@ -139,7 +148,13 @@ def blame(triple: Triple) -> Blame | None:
 
 def _trainer_side(claimed: str, contract: str, seen: str) -> Blame:
     if claimed == RAW and contract.split("@")[0].split("+")[0] in ("T", "pen"):
-        return Blame("semantic", ("trainer-temperature",),
-                     (f"the trainer scores untempered logits, the engine reports processed logprobs ({seen})",))  # fmt: skip
-    return Blame("semantic", ("truncation-bias",),
-                 (f"the engine renormalises over the truncated support, the trainer does not ({seen})",))  # fmt: skip
+        return Blame(
+            "semantic",
+            ("trainer-temperature",),
+            (f"the trainer scores untempered logits, the engine reports processed logprobs ({seen})",),
+        )
+    return Blame(
+        "semantic",
+        ("truncation-bias",),
+        (f"the engine renormalises over the truncated support, the trainer does not ({seen})",),
+    )

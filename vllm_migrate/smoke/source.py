@@ -1,7 +1,7 @@
 """From the user's file to an engine to run: what reaches vLLM at one release, by the way its dialect takes.
 
-A JSON file with the keys `engine_args` and, if need be, `sampling` and `env` is taken as it is, for engines that no file of a
-known framework describes.
+A JSON file with the keys `engine_args` and, if need be, `sampling` and `env` is taken as it is, for engines that no
+file of a known framework describes.
 """
 
 from __future__ import annotations
@@ -21,16 +21,31 @@ if TYPE_CHECKING:
 # The positional argument of `vllm serve`.
 MODEL_KEYS = ("model", "model_tag", "model-tag")
 # What a smoke rollout has no use for: where the server listens and what it writes down.
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
-            "logit_bias", "allowed_token_ids", "min_tokens", "max_tokens", "stop_token_ids", "ignore_eos", "bad_words")  # fmt: skip
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "allowed_token_ids",
+    "min_tokens",
+    "max_tokens",
+    "stop_token_ids",
+    "ignore_eos",
+    "bad_words",
+)
 
 
 class EngineSpec(NamedTuple):
     """One engine of a config at one release.
 
-    engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether a
-    server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them; refused:
-    what the release would refuse at start; notes: what could not be carried over; loss: the RL loss's clip range and claims.
+    engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether
+    a server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them;
+    refused: what the release would refuse at start; notes: what could not be carried over; loss: the RL loss's clip
+    range (`epsilon_low`, `epsilon_high`).
     """
 
     engine_args: dict[str, Any]
@@ -46,11 +61,13 @@ class EngineSpec(NamedTuple):
     loss: dict[str, Any] = {}
 
 
-def load_engine(path: str, release: str, engine_id: str | None = None, *, source: str = "0.8.5", fixed: bool = False) -> EngineSpec:
+def load_engine(
+    path: str, release: str, engine_id: str | None = None, *, source: str = "0.8.5", fixed: bool = False
+) -> EngineSpec:
     """The engine of the file at `path` as it runs on `release`.
 
-    `engine_id` chooses where there are several (the id, or its role). `fixed` applies the safe fixes for a move from `source`
-    in memory; the file is never written. Raises UsageError.
+    `engine_id` chooses where there are several (the id, or its role). `fixed` applies the safe fixes for a move from
+    `source` in memory; the file is never written. Raises UsageError.
     """
     if not os.path.isfile(path):
         raise UsageError(f"no file {path}", remedy="give a config with a vLLM engine in it")
@@ -74,8 +91,17 @@ def _plain(path: str) -> EngineSpec | None:
     if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
         return None
     env = {str(k): str(v) for k, v in (value.get("env") or {}).items()}
-    return EngineSpec(dict(value["engine_args"]), dict(value.get("sampling") or {}), env, "rl_rollout", path, "engine",
-                      bool(value.get("server")), dict(value.get("pause") or {}), loss=dict(value.get("loss") or {}))  # fmt: skip
+    return EngineSpec(
+        dict(value["engine_args"]),
+        dict(value.get("sampling") or {}),
+        env,
+        "rl_rollout",
+        path,
+        "engine",
+        bool(value.get("server")),
+        dict(value.get("pause") or {}),
+        loss=dict(value.get("loss") or {}),
+    )
 
 
 def _from_dialect(path: str, release: str, engine_id: str | None, source: str, fixed: bool) -> EngineSpec:
@@ -120,8 +146,10 @@ def _choose(path: str, result: Result, engine_id: str | None) -> Any:
     engines = [judged for judged in result.engines if judged.engine.file.path == path] or result.engines
     if not engines:
         problem = f": {result.problems[0].message}" if result.problems else ""
-        raise UsageError(f"no vLLM engine was recognised in {path}{problem}",
-                         remedy="see `vllm-migrate dialects`, or give a JSON file with engine_args")  # fmt: skip
+        raise UsageError(
+            f"no vLLM engine was recognised in {path}{problem}",
+            remedy="see `vllm-migrate dialects`, or give a JSON file with engine_args",
+        )
     names = [judged.engine.id for judged in engines]
     if engine_id is not None:
         wanted = [j for j in engines if engine_id in (j.engine.id, j.engine.role)]
@@ -159,13 +187,27 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
         elif kind == "env":
             env[rest] = str(given.value)
     troubles = view.delivery.troubles
-    refused = tuple(f"{t.written.key}: {t.text}" for t in troubles if t.kind != "dropped" and t.certain
-                    and t.written.key not in MODEL_KEYS)  # fmt: skip
+    refused = tuple(
+        f"{t.written.key}: {t.text}"
+        for t in troubles
+        if t.kind != "dropped" and t.certain and t.written.key not in MODEL_KEYS
+    )
     notes += [f"{t.written.key}: {t.text}" for t in troubles if t.kind == "dropped"]
     via = engine.given.get("sampling.via")
     server = (via.value if via is not None else "explicit") in ("http", "request")
-    return EngineSpec(args, sampling, env, engine.role, path, engine.id, server, _prefixed(engine.given, "pause."), refused,
-                      tuple(notes), _prefixed(engine.given, "loss."))  # fmt: skip
+    return EngineSpec(
+        args,
+        sampling,
+        env,
+        engine.role,
+        path,
+        engine.id,
+        server,
+        _prefixed(engine.given, "pause."),
+        refused,
+        tuple(notes),
+        _prefixed(engine.given, "loss."),
+    )
 
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}

@@ -1,7 +1,8 @@
 """The estimators of the parity test, from sums over clusters. Nats throughout; no dependency.
 
-Per token: a = log p(token) on the trainer's claimed column, x = a - reported logprob, r = e^x, C = -a - H. Sums are taken
-per cluster (a sequence, or a prompt where it was sampled more than once), so that a long recording costs little.
+Per token: a = log p(token) on the trainer's claimed column, x = a - reported logprob, r = e^x, C = -a - H. Sums are
+taken per cluster (a sequence, or a prompt where it was sampled more than once), so that a long recording costs
+little.
 """
 
 from __future__ import annotations
@@ -40,8 +41,12 @@ def merge(parts: Iterable[Sums]) -> Sums:
     return Sums(sum(n), sum(out), f(r), f(r2), f(clipped), f(k3), f(x), f(absolute), f(c), f(v))
 
 
-def sums(a: Sequence[float | None], reported: Sequence[float], entropy: Sequence[float] | None = None,
-         varentropy: Sequence[float] | None = None) -> Sums:  # fmt: skip
+def sums(
+    a: Sequence[float | None],
+    reported: Sequence[float],
+    entropy: Sequence[float] | None = None,
+    varentropy: Sequence[float] | None = None,
+) -> Sums:
     """The sums of one sequence. None or -inf in `a` is a token outside the support."""
     n = out = 0
     r_sum = r2 = clipped = k3 = x_sum = absolute = c = v = 0.0
@@ -115,9 +120,18 @@ def estimate(groups: Sequence[Sums]) -> Estimates:
         slope, h = -total.c / total.v, LEVEL_B / math.sqrt(total.v)
         b = Estimate(slope, slope - h, slope + h)
     return Estimates(
-        g, n, wilson(out, n + out), around(center, t, d_se), math.log(total.clipped / n), b,
-        around(mean_k3, t, k3_se), total.r * total.r / (total.r2 * n), mean_r, total.x / n, total.absolute / n,
-    )  # fmt: skip
+        g,
+        n,
+        wilson(out, n + out),
+        around(center, t, d_se),
+        math.log(total.clipped / n),
+        b,
+        around(mean_k3, t, k3_se),
+        total.r * total.r / (total.r2 * n),
+        mean_r,
+        total.x / n,
+        total.absolute / n,
+    )
 
 
 def around(center: float, t: float, se: float) -> Estimate:
@@ -162,7 +176,9 @@ def unpaired_ratio(top: Estimate, bottom: Estimate) -> Estimate:
         return Estimate(math.nan, 0.0, math.inf)
     h = math.hypot(top.half / top.value, bottom.half / bottom.value)
     center = math.log(top.value / bottom.value)
-    return Estimate(math.exp(center), math.exp(center - h) if h < 700 else 0.0, math.exp(center + h) if h < 700 else math.inf)
+    return Estimate(
+        math.exp(center), math.exp(center - h) if h < 700 else 0.0, math.exp(center + h) if h < 700 else math.inf
+    )
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> Estimate:

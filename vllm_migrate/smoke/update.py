@@ -1,8 +1,8 @@
 """The in-flight weight update probe: what is asked of the engine, and what its rows say.
 
-A long prompt is sent twice, the weights are replaced while another request runs, then the long prompt is sent again beside
-one the engine has not seen. All of it is scored on the old weights, on the new ones, and on new weights over the keys and
-values of the old ones (a prefix cache that outlived the update).
+A long prompt is sent twice, the weights are replaced while another request runs, then the long prompt is sent again
+beside one the engine has not seen. All of it is scored on the old weights, on the new ones, and on new weights over
+the keys and values of the old ones (a prefix cache that outlived the update).
 """
 
 from __future__ import annotations
@@ -46,16 +46,25 @@ def job_fields(probe: Probe, weights: str, pause: dict[str, Any], vocabulary: in
         return [generator.randrange(3, vocabulary) for _ in range(length)]
 
     return {
-        "weights": weights, "pause": pause, "max_tokens": probe.tokens, "inflight_tokens": probe.inflight,
-        "switch_after": probe.switch_after, "prompts": [draw(probe.prompt) for _ in range(probe.prompts)],
-        "others": [draw(64) for _ in range(probe.prompts)], "inflight": draw(64),
-    }  # fmt: skip
+        "weights": weights,
+        "pause": pause,
+        "max_tokens": probe.tokens,
+        "inflight_tokens": probe.inflight,
+        "switch_after": probe.switch_after,
+        "prompts": [draw(probe.prompt) for _ in range(probe.prompts)],
+        "others": [draw(64) for _ in range(probe.prompts)],
+        "inflight": draw(64),
+    }
 
 
 def perturb(model: str, out: str, amount: float, seed: int) -> str:
-    """Writes the checkpoint `model` with every weight times 1 + amount * normal noise; shard by shard. Returns `out`."""
+    """Writes the checkpoint `model` with every weight times 1 + amount * normal noise; shard by shard. Returns
+    `out`.
+    """
     if amount < SMALLEST:
-        raise UsageError(f"an update of {amount:.1%} cannot be told from bfloat16 noise", remedy="perturb by 2 % or more")
+        raise UsageError(
+            f"an update of {amount:.1%} cannot be told from bfloat16 noise", remedy="perturb by 2 % or more"
+        )
     try:
         import torch
         from safetensors.torch import load_file, save_file
@@ -113,13 +122,19 @@ def fit(rows: Sequence[Row], column: str) -> Fit:
 def judge_update(a: Recording, options: Options) -> Verdict:
     """The verdict on an update recording scored on both sets of weights."""
     if a.header.score is None or a.header.score.updated_model is None:
-        raise UsageError("an update recording is scored on the old and on the new weights",
-                         remedy="vllm-migrate smoke score REC --model OLD --updated-model NEW")  # fmt: skip
-    phases = {name: [r for r in a.rows if r.phase == name] for name in ("before", "cached", "inflight", "after", "other")}
+        raise UsageError(
+            "an update recording is scored on the old and on the new weights",
+            remedy="vllm-migrate smoke score REC --model OLD --updated-model NEW",
+        )
+    phases = {
+        name: [r for r in a.rows if r.phase == name] for name in ("before", "cached", "inflight", "after", "other")
+    }
     rows, kinds = valid([r for r in a.rows if r.phase != "inflight"])
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": None}
     if kinds or not phases["after"] or not phases["other"] or not phases["before"]:
-        blame = Blame("weight-update", ("inflight-weight-update",), ("the engine gave no clean rows around the update",))
+        blame = Blame(
+            "weight-update", ("inflight-weight-update",), ("the engine gave no clean rows around the update",)
+        )
         tokens = sum(len(r.tokens) for r in rows)
         return Verdict("invalid", blame, {}, columns, len(rows), tokens, kinds or {"empty-recording": 1})
     base = [row.model_copy(update={"scores": _only_old(row)}) for row in phases["before"] + phases["cached"]]
@@ -136,18 +151,18 @@ def judge_update(a: Recording, options: Options) -> Verdict:
         metrics["b"] = metrics["b"]._replace(gate=None) if "b" in metrics else Metric(0.0, 0.0, 0.0)
         metrics["D"] = metrics["D"]._replace(gate=gate_d(numbers, limits.d))
         decision = worst([m.gate for m in metrics.values() if m.gate])
-    blame, notes = _blame(phases, column, a.header)
+    found, notes = _blame(phases, column, a.header)
     running, more = _inflight(phases["inflight"], column)
     control = _control(phases["before"] + phases["cached"], column, limits)
-    if decision == "fail" and blame is None:
-        blame = Blame("weight-update", SUSPECTS, ("what the engine says after the update is not the new weights",))
+    if decision == "fail" and found is None:
+        found = Blame("weight-update", SUSPECTS, ("what the engine says after the update is not the new weights",))
     if running is not None:
-        decision, blame = worst([decision, "fail"]), blame or running
+        decision, found = worst([decision, "fail"]), found or running
     if not control:
         decision = worst([decision, "inconclusive"])
         notes.append("positive control: the old weights do not fail, so the update is too small to be seen")
     tokens = sum(len(r.tokens) for r in rows)
-    blame = blame if decision == "fail" and blame is not None else Blame()
+    blame = found if decision == "fail" and found is not None else Blame()
     return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, DISCLAIMER))
 
 
@@ -167,16 +182,26 @@ def _blame(phases: dict[str, list[Row]], column: str, header: Header) -> tuple[B
     again, fresh = fit(phases["after"], column), fit(phases["other"], column)
     cached = sum(row.cached or 0 for row in phases["after"])
     pause = header.update.get("pause", {})
-    notes = [f"pause_generation({', '.join(f'{k}={v!r}' for k, v in pause.items())}), "
-             f"{cached} cached tokens in the prompts sent again"]  # fmt: skip
+    notes = [
+        f"pause_generation({', '.join(f'{k}={v!r}' for k, v in pause.items())}), "
+        f"{cached} cached tokens in the prompts sent again"
+    ]
     if fresh.best == "old" and again.best in ("old", "stale"):
-        return Blame("weight-update", ("inflight-weight-update",),
-                     (f"lost update: the engine still answers from the old weights (|d| {fresh.old:.2g} against {fresh.new:.2g})",)), notes  # fmt: skip
+        return Blame(
+            "weight-update",
+            ("inflight-weight-update",),
+            (f"lost update: the engine answers from the old weights (|d| {fresh.old:.2g} against {fresh.new:.2g})",),
+        ), notes
     if again.best != "new" and fresh.best == "new":
         how = f"{again.stale:.2g}" if again.stale is not None else f"{again.old:.2g}"
-        return Blame("weight-update", SUSPECTS,
-                     (f"stale cache: the prompts sent again were answered from keys and values of the old weights "
-                      f"(|d| {how} to those, {again.new:.2g} to the new weights)",)), notes  # fmt: skip
+        return Blame(
+            "weight-update",
+            SUSPECTS,
+            (
+                f"stale cache: the prompts sent again were answered from keys and values of the old weights "
+                f"(|d| {how} to those, {again.new:.2g} to the new weights)",
+            ),
+        ), notes
     return None, notes
 
 
@@ -186,8 +211,11 @@ def _inflight(rows: Sequence[Row], column: str) -> tuple[Blame | None, list[str]
         return None, ["no request was in flight"]
     row = rows[0]
     if row.finish in ("abort", "aborted"):
-        return Blame("weight-update", ("inflight-weight-update",),
-                     (f"aborted: the running request ended after {len(row.tokens)} tokens",)), []  # fmt: skip
+        return Blame(
+            "weight-update",
+            ("inflight-weight-update",),
+            (f"aborted: the running request ended after {len(row.tokens)} tokens",),
+        ), []
     if not row.scores or not row.switch or row.switch >= len(row.tokens):
         return None, ["the running request finished before the weights changed"]
     found = fit(rows[:1], column)

@@ -62,12 +62,18 @@ class Verdict(NamedTuple):
     def json(self) -> dict[str, Any]:
         """The contract's object; `notes` and `tokens_needed` come on top of it."""
         return {
-            "schema": 1, "verdict": self.decision, "layer": self.blame.layer, "suspects": list(self.blame.suspects),
-            "metrics": {name: metric.json() for name, metric in self.metrics.items()}, "columns": self.columns,
-            "n_sequences": self.n_sequences, "n_tokens": self.n_tokens, "invalid": self.invalid,
+            "schema": 1,
+            "verdict": self.decision,
+            "layer": self.blame.layer,
+            "suspects": list(self.blame.suspects),
+            "metrics": {name: metric.json() for name, metric in self.metrics.items()},
+            "columns": self.columns,
+            "n_sequences": self.n_sequences,
+            "n_tokens": self.n_tokens,
+            "invalid": self.invalid,
             "notes": [*self.blame.reasons, *([self.blame.decide] if self.blame.decide else []), *self.notes],
             "tokens_needed": self.tokens_needed,
-        }  # fmt: skip
+        }
 
 
 SEVERITY: dict[str, int] = {"pass": 0, "inconclusive": 1, "fail": 2, "invalid": 3}

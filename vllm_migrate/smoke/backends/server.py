@@ -16,8 +16,22 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.errors import EngineRunError
 
-FIELDS = ("temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
-          "logit_bias", "min_tokens", "max_tokens", "stop_token_ids", "ignore_eos", "allowed_token_ids", "bad_words")  # fmt: skip
+FIELDS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "min_tokens",
+    "max_tokens",
+    "stop_token_ids",
+    "ignore_eos",
+    "allowed_token_ids",
+    "bad_words",
+)
 CONCURRENT = 16
 
 
@@ -26,7 +40,9 @@ class Server:
 
     name = "server"
 
-    def __init__(self, base_url: str, *, model: str | None = None, timeout: float = 1800.0, api_key: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, *, model: str | None = None, timeout: float = 1800.0, api_key: str | None = None
+    ) -> None:
         self.root = base_url.rstrip("/").removesuffix("/v1")
         self.model, self.timeout, self.api_key = model, timeout, api_key
 
@@ -36,10 +52,18 @@ class Server:
         model, length = self._model()
         release = self._release()
         yield {
-            "kind": "header", "schema": 1, "protocol": "samples", "vllm": release, "engine": _engine(release), "model": model,
-            "engine_args": {}, "effective": {"max_model_len": length, **_known(job.engine_args)}, "sampling": job.contracts,
-            "hardware": {}, "update": {},
-        }  # fmt: skip
+            "kind": "header",
+            "schema": 1,
+            "protocol": "samples",
+            "vllm": release,
+            "engine": _engine(release),
+            "model": model,
+            "engine_args": {},
+            "effective": {"max_model_len": length, **_known(job.engine_args)},
+            "sampling": job.contracts,
+            "hardware": {},
+            "update": {},
+        }
         total = len(job.requests) + sum(len(s["tokens"]) for s in job.sequences)
         done = 0
         with ThreadPoolExecutor(CONCURRENT) as pool:
@@ -59,10 +83,14 @@ class Server:
         tokens = [_token(text) for text in told.get("tokens") or []]
         seen = choice.get("prompt_token_ids")
         return {
-            "prompt": request["prompt"], "prompt_index": request.get("prompt_index"), "contract": request["contract"],
-            "tokens": tokens, "logprobs": told.get("token_logprobs") or [], "finish": choice.get("finish_reason"),
+            "prompt": request["prompt"],
+            "prompt_index": request.get("prompt_index"),
+            "contract": request["contract"],
+            "tokens": tokens,
+            "logprobs": told.get("token_logprobs") or [],
+            "finish": choice.get("finish_reason"),
             "seen_prompt": None if seen is None or seen == request["prompt"] else seen,
-        }  # fmt: skip
+        }
 
     def _step(self, pool: ThreadPoolExecutor, model: str, sampling: dict[str, Any], sequence: dict[str, Any]) -> Line:
         """One request a token; the recorded token is looked up among the server's top 20."""
@@ -77,8 +105,12 @@ class Server:
 
         found = list(pool.map(one, range(len(tokens))))
         complete = 0 < int(sampling.get("top_k") or 0) <= 20
-        return {**sequence, "logprobs": [float("-inf") if v is None and complete else v for v in found], "finish": "length",
-                "phase": "step"}  # fmt: skip
+        return {
+            **sequence,
+            "logprobs": [float("-inf") if v is None and complete else v for v in found],
+            "finish": "length",
+            "phase": "step",
+        }
 
     def _complete(self, model: str, sampling: dict[str, Any], prompt: list[int], logprobs: int) -> dict[str, Any]:
         body = {name: sampling[name] for name in FIELDS if sampling.get(name) is not None}
@@ -88,7 +120,9 @@ class Server:
         if not choices or not isinstance(choices[0], dict):
             raise EngineRunError(f"{self.root} answered without choices: {str(answer)[:300]}")
         if not (choices[0].get("logprobs") or {}).get("tokens"):
-            raise EngineRunError(f"{self.root} answered without logprobs", "is it a vLLM server, and does it allow logprobs?")
+            raise EngineRunError(
+                f"{self.root} answered without logprobs", "is it a vLLM server, and does it allow logprobs?"
+            )
         return dict(choices[0])
 
     def _model(self) -> tuple[str, int | None]:
@@ -126,7 +160,9 @@ class Server:
             raise EngineRunError(f"{request.full_url} answered {error.code}: {text[:500]}") from None
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
-            raise EngineRunError(f"no answer from {request.full_url}: {reason}", "is the server up, and --base-url its address?") from None
+            raise EngineRunError(
+                f"no answer from {request.full_url}: {reason}", "is the server up, and --base-url its address?"
+            ) from None
         except ValueError as error:
             raise EngineRunError(f"{request.full_url} did not answer JSON: {error}") from None
 
@@ -150,5 +186,7 @@ def _token(text: str) -> int:
     try:
         return int(text.removeprefix("token_id:"))
     except ValueError:
-        raise EngineRunError(f"the server named a token {text!r} instead of its id",
-                             "it ignores return_tokens_as_token_ids: not a vLLM server, or one before 0.6") from None  # fmt: skip
+        raise EngineRunError(
+            f"the server named a token {text!r} instead of its id",
+            "it ignores return_tokens_as_token_ids: not a vLLM server, or one before 0.6",
+        ) from None

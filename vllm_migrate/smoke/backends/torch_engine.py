@@ -1,9 +1,9 @@
 """A small engine in torch that speaks the worker's protocol: for tests, and for trying the proof without vLLM.
 
-It samples as vLLM does (a literal sampler of its own, so that it checks `columns` rather than repeats it), reports raw or
-processed logprobs, keeps a block prefix cache that survives a weight update unless it is told to clear it, pauses and resumes
-in-flight requests, and computes its head in a dtype of choice. Options beside vLLM's names: `order` ("v0", "v1"),
-`head_dtype`, `block_size`, `lose_update` (a weight update that never arrives).
+It samples as vLLM does (a literal sampler of its own, so that it checks `columns` rather than repeats it), reports
+raw or processed logprobs, keeps a block prefix cache that survives a weight update unless it is told to clear it,
+pauses and resumes in-flight requests, and computes its head in a dtype of choice. Options beside vLLM's names:
+`order` ("v0", "v1"), `head_dtype`, `block_size`, `lose_update` (a weight update that never arrives).
 """
 
 from __future__ import annotations
@@ -57,14 +57,26 @@ class Engine:
     def header(self, job: Job) -> Line:
         import torch
 
-        effective = {"dtype": self.model.dtype_name, "logprobs_mode": self.mode, "order": self.order,
-                     "enable_prefix_caching": self.caching, "head_dtype": self.model.head_name}  # fmt: skip
+        effective = {
+            "dtype": self.model.dtype_name,
+            "logprobs_mode": self.mode,
+            "order": self.order,
+            "enable_prefix_caching": self.caching,
+            "head_dtype": self.model.head_name,
+        }
         return {
-            "kind": "header", "schema": 1, "protocol": "samples" if job.mode == "record" else job.mode,
-            "vllm": None, "engine": "torch", "model": self.model.path, "engine_args": self.args, "effective": effective,
-            "sampling": job.contracts, "hardware": {"device": self.model.device, "torch": torch.__version__},
+            "kind": "header",
+            "schema": 1,
+            "protocol": "samples" if job.mode == "record" else job.mode,
+            "vllm": None,
+            "engine": "torch",
+            "model": self.model.path,
+            "engine_args": self.args,
+            "effective": effective,
+            "sampling": job.contracts,
+            "hardware": {"device": self.model.device, "torch": torch.__version__},
             "update": job.update,
-        }  # fmt: skip
+        }
 
     def record(self, job: Job) -> Iterator[Line]:
         groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
@@ -82,10 +94,18 @@ class Engine:
         hidden = torch.cat([state for state, _, _ in started])
         past = _stack([layers for _, layers, _ in started])
         rows: list[Line] = [
-            {"prompt": r["prompt"], "prompt_index": r.get("prompt_index"), "contract": name, "tokens": [], "logprobs": [],
-             "support": [], "cached": cached, "finish": "length"}
+            {
+                "prompt": r["prompt"],
+                "prompt_index": r.get("prompt_index"),
+                "contract": name,
+                "tokens": [],
+                "logprobs": [],
+                "support": [],
+                "cached": cached,
+                "finish": "length",
+            }
             for r, (_, _, cached) in zip(requests, started, strict=True)
-        ]  # fmt: skip
+        ]
         for step in range(length):
             tokens = self._draw(self.model.logits(hidden), rows, contract)
             if step + 1 < length:
@@ -144,8 +164,14 @@ class Engine:
             x[0, token] -= contract.frequency_penalty
         for token in set(row["tokens"]):
             x[0, token] -= contract.presence_penalty
-        return x if not contract.allowed_token_ids else x + torch.where(
-            torch.isin(torch.arange(x.shape[1]), torch.tensor(contract.allowed_token_ids)), 0.0, -torch.inf)
+        return (
+            x
+            if not contract.allowed_token_ids
+            else x
+            + torch.where(
+                torch.isin(torch.arange(x.shape[1]), torch.tensor(contract.allowed_token_ids)), 0.0, -torch.inf
+            )
+        )
 
     def _prefill(self, prompt: Sequence[int]) -> tuple[Tensor, list[tuple[Tensor, Tensor]], int]:
         """Last hidden state [1, width], keys and values, and how many tokens came from the prefix cache."""
@@ -162,7 +188,9 @@ class Engine:
                 self.blocks[tuple(prompt[:end])] = [(k[:, :, :end], v[:, :, :end]) for k, v in layers]
         return hidden, layers, cached
 
-    def _forward(self, ids: Tensor, past: list[tuple[Tensor, Tensor]] | None) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def _forward(
+        self, ids: Tensor, past: list[tuple[Tensor, Tensor]] | None
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         import torch
         from transformers import DynamicCache
 
@@ -188,7 +216,9 @@ class Engine:
             yield row
 
     def update(self, job: Job) -> Iterator[Line]:
-        """The probe: a long prompt twice, an in-flight request across the update, the long prompt and another one after."""
+        """The probe: a long prompt twice, an in-flight request across the update, the long prompt and another one
+        after.
+        """
         what, pause = job.update, job.update.get("pause", {})
         short = {**job.contracts["user"], "max_tokens": what["max_tokens"]}
         for phase in ("before", "cached"):
@@ -208,8 +238,16 @@ class Engine:
         """The in-flight request; its row has `switch` where the weights changed under it."""
         mode, clear = pause.get("mode", "abort"), bool(pause.get("clear_cache", True))
         hidden, past, cached = self._prefill(what["inflight"])
-        row: Line = {"prompt": what["inflight"], "contract": "user", "tokens": [], "logprobs": [], "support": [],
-                     "cached": cached, "phase": "inflight", "finish": "length"}  # fmt: skip
+        row: Line = {
+            "prompt": what["inflight"],
+            "contract": "user",
+            "tokens": [],
+            "logprobs": [],
+            "support": [],
+            "cached": cached,
+            "phase": "inflight",
+            "finish": "length",
+        }
         for step in range(int(what["inflight_tokens"])):
             if step == int(what["switch_after"]) and mode == "abort":
                 row["finish"] = "abort"
@@ -229,8 +267,12 @@ class Engine:
         if not self.args.get("lose_update"):
             self.model = Model(weights, self.options)
 
-    def _resume(self, row: Line, past: list[tuple[Tensor, Tensor]], clear_cache: bool) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """The state before the next token: recomputed where the caches were cleared, else on the old keys and values."""
+    def _resume(
+        self, row: Line, past: list[tuple[Tensor, Tensor]], clear_cache: bool
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """The state before the next token: recomputed where the caches were cleared, else on the old keys and
+        values.
+        """
         import torch
 
         if clear_cache:

