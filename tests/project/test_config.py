@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.project.config import load_config, read_config
@@ -128,6 +131,23 @@ def test_line_in_pyproject_is_that_of_our_table(here: Path) -> None:
     (here / "pyproject.toml").write_text('[tool.other]\nselct = 1\n\n[tool.vllm-migrate]\nto = "1"\nselct = ["VM1"]\n')
     with pytest.raises(UsageError, match=r"^pyproject\.toml:6: unknown setting 'selct'"):
         load_config(".")
+
+
+@given(
+    st.lists(
+        st.sampled_from([*FULL.splitlines(), "[tool.vllm-migrate]", "to = 1", "x", "[", '"', "= 3", "a.b = 1"]),
+        max_size=8,
+    )
+)
+def test_any_text_is_read_or_refused_with_its_place(lines: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "vllm-migrate.toml")
+        path.write_text("\n".join(lines))
+        try:
+            load_config(folder)
+        except UsageError as error:
+            line = int(error.message.split("vllm-migrate.toml:")[1].split(":")[0])
+            assert 1 <= line <= len(lines) + 1
 
 
 def test_not_utf8(here: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 
 import pytest
 import yaml
@@ -122,6 +123,34 @@ def test_ignore_file_far_down_is_a_mistake() -> None:
 def test_lines_are_those_of_an_editor(text: str) -> None:
     lines = [text[a:b] for a, b in line_spans(text)]
     assert lines == text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+@given(st.text(alphabet="#/ \n\\[],ab", max_size=40), st.text(alphabet=" :[]-,ignorefilVM1", max_size=30))
+def test_no_text_is_too_strange(before: str, after: str) -> None:
+    text = f"{before}# vllm-migrate: ignore{after}\nb: 1\n" * 2
+    found = Suppressions.parse(text)
+    for line in range(1, text.count("\n") + 1):
+        found.match("VM101", "x", line)
+    assert len(found.unused()) <= len(found.all) <= 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# vllm-migrate: ignore[VM1]\n" * 50_000,
+        "# vllm-migrate: ignore " * 50_000,
+        "a \\\n" * 100_000 + "# vllm-migrate: ignore\n",
+        ("# vllm-migrate: ignore\n" + "a \\\n" * 20) * 3000,
+        "\n" * 500_000 + "# vllm-migrate: ignore[" + "V," * 100_000,
+    ],
+)
+def test_time_grows_with_the_text_only(text: str) -> None:
+    start = time.process_time()
+    found = Suppressions.parse(text)
+    for line in range(1, 200):
+        found.match("VM101", "x", line)
+    found.unused()
+    assert time.process_time() - start < 10
 
 
 def added(path: str, text: str, *wanted: tuple[int, str]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vllm_migrate.project.pins import Pin, release_of
 from vllm_migrate.project.trail import Trail
@@ -270,3 +273,49 @@ def test_what_cannot_be_read_is_passed_over(here: Path) -> None:
     (here / "setup.py").write_bytes(b" " * 300_000 + b'"vllm==0.8.4"')
     (here / "Dockerfile").write_text("FROM vllm/vllm-openai:\nRUN pip install vllm[ vllm== $ 'vllm==")
     assert said(find_releases(".")) == [vllm("0.8.5", 1)]
+
+
+PIECES = [
+    "vllm",
+    "==",
+    "0.8.5",
+    "${",
+    "V",
+    "}",
+    "@",
+    "[",
+    "]",
+    "\n",
+    " ",
+    "#",
+    '"',
+    "'",
+    ",",
+    ">=",
+    "=",
+    "{",
+    ":",
+    "/",
+    "vllm/vllm-openai",
+    "tag:",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.binary(max_size=5))
+def test_no_text_is_too_strange(text: str, rest: bytes) -> None:
+    names = ["uv.lock", "requirements.txt", "pyproject.toml", "setup.cfg", "environment.yml", "Dockerfile", "a.yaml"]
+    for name in names:
+        for pin in pins_in(name, text.encode() + rest):
+            assert pin.exact <= bool(pin.version)
+            assert 1 <= pin.line <= text.count("\n") + 2
+
+
+@pytest.mark.parametrize(
+    "piece", ["vllm==0.8.5 ", "vllm", "vllm==$", "vllm/vllm-openai:$V V=", '"vllm >=', "\nvllm @ x"]
+)
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "Dockerfile"])
+def test_time_is_bounded(name: str, piece: str) -> None:
+    data = (piece * 60_000)[:256_000].encode()
+    start = time.process_time()
+    pins_in(name, data)
+    assert time.process_time() - start < 10

@@ -19,6 +19,10 @@ PACKAGES = (VLLM, *FRAMEWORKS)
 # How far a place can be trusted to say what runs; the lowest rank is believed.
 LOCK, REQUIREMENT, DECLARED, INSTALL, IMAGE, SCRIPT, NOTED = range(7)
 
+# Bounds for files that nobody wrote by hand.
+MAX_OCCURRENCES = 1000
+MAX_LINE = 2000
+
 IMAGE_NAME = b"vllm/vllm-openai"
 NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_./")
 VERSION_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.*+!_-")
@@ -73,12 +77,15 @@ class Text:
         return self.data.count(b"\n", 0, at) + 1
 
     def before(self, at: int) -> bytes:
-        """The text of the line before an offset."""
-        return self.data[self.data.rfind(b"\n", 0, at) + 1 : at]
+        """The text of the line before an offset (of an endless line, its end)."""
+        nearest = max(0, at - MAX_LINE)
+        return self.data[max(self.data.rfind(b"\n", nearest, at) + 1, nearest) : at]
 
     def occurrences(self, word: bytes) -> Iterator[int]:
         at = self.low.find(word)
-        while at >= 0:
+        for _ in range(MAX_OCCURRENCES):
+            if at < 0:
+                return
             yield at
             at = self.low.find(word, at + 1)
 

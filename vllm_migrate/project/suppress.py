@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MARK = "vllm-migrate:"
 LINE, FILE = "ignore", "ignore-file"
 HEAD_LINES = 20
+MARKS_PER_LINE = 8
 # Words of other tools that people try first.
 MISTAKEN = ("ign", "disable", "noqa", "skip", "nolint", "suppress", "off")
 
@@ -75,11 +76,22 @@ class Malformed:
 class Suppressions:
     """The suppressions of one file."""
 
-    __slots__ = ("all", "malformed")
+    __slots__ = ("_by_line", "_wide", "all", "malformed")
 
     def __init__(self) -> None:
         self.all: list[Suppression] = []
         self.malformed: list[Malformed] = []
+        self._by_line: dict[int, list[Suppression]] = {}
+        self._wide: list[Suppression] = []  # for a command over several lines, and at last for the file
+
+    def add(self, suppression: Suppression) -> None:
+        self.all.append(suppression)
+        if suppression.first == 0:
+            self._wide.append(suppression)
+        elif suppression.first < suppression.last:
+            self._wide.insert(0, suppression)
+        else:
+            self._by_line.setdefault(suppression.first, []).append(suppression)
 
     @classmethod
     def parse(cls, text: str) -> Suppressions:
@@ -91,7 +103,8 @@ class Suppressions:
 
     def match(self, code: str, name: str, line: int) -> Suppression | None:
         """The suppression of a finding, which is now used; the one nearest to the line before one for the file."""
-        for suppression in sorted(self.all, key=lambda s: s.first == 0):
+        near: list[Suppression] = self._by_line.get(line, [])
+        for suppression in near + self._wide:
             if suppression.first == 0 or suppression.first <= line <= suppression.last:
                 given = suppression.names(code, name)
                 if given is not None:
@@ -118,6 +131,9 @@ class _Parser:
         self.text = text
         self.out = out
         self.spans = line_spans(text)
+        # The first line with content: what stands above it heads the file.
+        self.content = next((n for n in range(1, len(self.spans) + 1) if not self._empty(n)), len(self.spans) + 1)
+        self.below: dict[int, tuple[int, int]] = {}
 
     def line(self, number: int) -> str:
         if not 1 <= number <= len(self.spans):
@@ -129,7 +145,9 @@ class _Parser:
         for number in range(1, len(self.spans) + 1):
             line = self.line(number)
             at = line.find(MARK)
-            while at >= 0:
+            for _ in range(MARKS_PER_LINE):
+                if at < 0:
+                    break
                 following = line.find(MARK, at + 1)
                 self._comment(number, line, at, following if following >= 0 else len(line))
                 at = following
@@ -169,23 +187,32 @@ class _Parser:
             suppression.first = suppression.last = 0
         elif own_line:
             self._cover_next(suppression)
-        self.out.all.append(suppression)
+        self.out.add(suppression)
 
     def _cover_next(self, suppression: Suppression) -> None:
         """Let a comment on a line of its own count for what follows it."""
-        number = suppression.line + 1
-        while is_comment(self.line(number)):
-            number += 1
-        following = self.line(number).strip()
-        if following in ("", "---") and self._heads_file(suppression.line):
+        first, last = self._following(suppression.line)
+        if suppression.line < self.content and self.line(first).strip() in ("", "---"):
             suppression.first = suppression.last = 0
-            return
-        suppression.first = suppression.last = number
-        while continues(self.line(suppression.last)):
-            suppression.last += 1
+        else:
+            suppression.first, suppression.last = first, last
 
-    def _heads_file(self, number: int) -> bool:
-        return all(line.strip() in ("", "---") or is_comment(line) for line in (self.line(n) for n in range(1, number)))
+    def _following(self, number: int) -> tuple[int, int]:
+        """The lines of what follows the comments at a line."""
+        if number not in self.below:
+            first = number + 1
+            while is_comment(self.line(first)):
+                first += 1
+            last = first
+            while continues(self.line(last)):
+                last += 1
+            for comment in range(number, first):
+                self.below[comment] = (first, last)
+        return self.below[number]
+
+    def _empty(self, number: int) -> bool:
+        line = self.line(number)
+        return line.strip() in ("", "---") or is_comment(line)
 
     def _malformed(self, line: int, column: int, message: str) -> None:
         self.out.malformed.append(Malformed(line, column, message))
