@@ -90,7 +90,7 @@ class _Builder:
 
     def several(self, one: Schema, flag: Flag) -> Schema:
         least, most = (flag.nargs, flag.nargs) if isinstance(flag.nargs, int) else (1, None)
-        ways = [one] if least == 1 else []
+        ways = [one, *self.mapping(flag)] if least == 1 else []
         if self.carries["lists"]:
             ways.append(_list_of(_inside_list(one), least, most))
         if flag.nargs == "*":
@@ -122,7 +122,7 @@ class _Builder:
         elif base.startswith("dataclass:") or base.endswith((".from_cli", ".from_json")):
             ways = self.config_text(base)
         elif base == "union_dict_and_str":
-            ways = [{"type": "number"}, _text(_WORD)]
+            ways = [{"type": "number"}, _text(_WORD), *([] if optional else [_NONE])]
         else:  # str, and whatever takes any text
             ways = [{"type": "number"}, _text(_WORD), *([] if optional else [_NONE])]
             if flag.action == "LoRAParserAction":
@@ -175,6 +175,14 @@ class _Builder:
             found["additionalProperties"] = False
         return found
 
+    def inner_keys(self, flag: Flag) -> str:
+        """Pattern of what may follow `option.`: the fields of a class that refuses others, else anything."""
+        config_class = flag.type.partition("dataclass:")[2]
+        known = self.known_keys(config_class) if config_class else {}
+        if known.get("additionalProperties") is False:
+            return f"({'|'.join(sorted(known['properties']))})(\\..+)?"
+        return ".+"
+
     # -- keys ------------------------------------------------------------------------------------
 
     def spellings(self, properties: dict[str, Schema]) -> dict[str, Schema]:
@@ -190,7 +198,7 @@ class _Builder:
             for key in sorted(properties):
                 if _takes_mapping(flags["--" + key]):
                     dotted = {"type": ["string", "number"], "description": f"One key of {key}."}
-                    patterns[f"^{_either(key)}\\..+$"] = dotted
+                    patterns[f"^{_either(key)}\\.{self.inner_keys(flags['--' + key])}$"] = dotted
         return patterns
 
 
