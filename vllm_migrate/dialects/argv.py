@@ -252,7 +252,7 @@ def convert(value: object, flag: Flag) -> tuple[bool, object]:
         return _number(value, float)
     if kind == "human_readable_int":
         return _human(value)
-    if kind == "json":
+    if kind == "json" or (kind.startswith("dataclass:") and value.startswith("{")):
         return _json(value)
     return True, value
 
