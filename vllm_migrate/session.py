@@ -16,6 +16,7 @@ from vllm_migrate.effective.view import Assumptions
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.project.trail import Trail
 from vllm_migrate.project.walk import Input, walk
 from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Finding
@@ -49,11 +50,12 @@ class Session:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.settings = Settings.of(call)
+        self.trail = Trail()
+        self.settings = Settings.of(call, self.trail)
         self.catalog = store.load()
         self.knowledge: Knowledge = load_knowledge()
-        self.paths = call.paths or self.settings.include or ["."]
-        self.inputs = list(walk(self.paths, self.settings.exclude, root=self.settings.root))
+        self.paths = call.paths or self.settings.config.includes(self.trail) or ["."]
+        self.inputs = list(walk(self.paths, self.settings.exclude, root=self.settings.root, trail=self.trail))
         self.releases = self._releases()
         self.question = Question(self.releases.source, self.releases.target, self._assumptions())
 
@@ -82,7 +84,7 @@ class Session:
         """The release that the project pins today, where one place says it."""
         from vllm_migrate.project.versions import choose_source, notes, releases_for
 
-        pins = releases_for(self.settings.root)
+        pins = releases_for(self.settings.root, self.trail)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
         if self.settings.source:
             return
@@ -109,7 +111,7 @@ class Session:
 
     def run(self) -> Result:
         """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
-        workspace = Workspace([entry.path for entry in self.inputs])
+        workspace = Workspace([entry.path for entry in self.inputs], note=self.trail.note)
         workspace.frameworks = self.releases.frameworks
         run = Run(self.question, self.catalog, self.knowledge, workspace)
         for entry in sorted(self.inputs, key=lambda entry: not entry.path.endswith((".sh", ".slurm", ".bash"))):
@@ -127,7 +129,8 @@ class Session:
 
     def rules(self) -> list[dict[str, object]]:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""
-        return [*self.knowledge.rules, *({"code": code, "name": name} for code, name in NOT_ANALYSED)]
+        extra: list[dict[str, object]] = [{"code": code, "name": name} for code, name in NOT_ANALYSED]
+        return self.knowledge.rules + extra
 
     def fixer(self) -> Fixer:
         from vllm_migrate.fixes.apply import Fixer
@@ -159,15 +162,14 @@ def _model_files(folder: str | None) -> tuple[dict[str, object] | None, dict[str
 
 
 class LintOutcome:
-    """A lint: the report, the exit code, or the text of an unchanged run (`cached`)."""
+    """A lint: the report, the exit code, and the trail of what was looked at."""
 
-    __slots__ = ("cached", "exit_code", "report", "session")
+    __slots__ = ("exit_code", "report", "trail")
 
-    def __init__(self, session: Session | None, report: Report, exit_code: int, cached: str | None = None) -> None:
-        self.session = session
+    def __init__(self, report: Report, exit_code: int, trail: Trail) -> None:
         self.report = report
         self.exit_code = exit_code
-        self.cached = cached
+        self.trail = trail
 
 
 def lint(call: Call) -> LintOutcome:
@@ -188,12 +190,11 @@ def lint(call: Call) -> LintOutcome:
     report.problems = result.problems
     _fill(report, session, result, proved=(call.text("output_format") or "text") in OFFERING)
     if result.files == 0:
-        return LintOutcome(session, report, 3)
-    return LintOutcome(session, report, 1 if report.failing() else 0)
-
-
-def remember(outcome: LintOutcome, text: str) -> None:
-    """Keep the text of a run, to answer an unchanged one."""
+        return LintOutcome(report, 3, session.trail)
+    for path in (store.cache_folder(), session.settings.baseline, session.settings.model_config):
+        if path:
+            session.trail.note(path)
+    return LintOutcome(report, 1 if report.failing() else 0, session.trail)
 
 
 def _arguments(call: Call) -> list[str]:

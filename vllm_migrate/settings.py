@@ -6,6 +6,7 @@ import os
 
 from vllm_migrate.cli.options import Call
 from vllm_migrate.project.config import Config, load_config, read_config
+from vllm_migrate.project.trail import Trail
 
 Why = tuple[str, str]  # a release and where it was said
 
@@ -27,16 +28,17 @@ class Settings:
         self.baseline = call.text("baseline") or config.file("baseline")
 
     @classmethod
-    def of(cls, call: Call) -> Settings:
-        """The settings of a call, with the configuration file that it names or that is nearest to its first PATH."""
+    def of(cls, call: Call, trail: Trail | None = None) -> Settings:
+        """The settings of a call, with the configuration file that it names or that is nearest to its first PATH.
+
+        trail: notes what is looked at.
+        """
         if call.flag("isolated"):
             return cls(call, Config())
         named = call.text("config")
-        return cls(call, read_config(named) if named else load_config(_start(call.paths)))
-
-    @property
-    def include(self) -> list[str]:
-        return self.config.includes()
+        if named and trail is not None:
+            trail.note(named)
+        return cls(call, read_config(named) if named else load_config(_start(call.paths), trail))
 
     @property
     def source(self) -> Why | None:

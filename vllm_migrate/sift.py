@@ -32,7 +32,7 @@ def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
     """The project's choice of rules. Raises UsageError for a selector that means none."""
     config, call = settings.config, settings.call
     written = [config.texts(key) for key in ("select", "ignore", "extend-select")]
-    said = [call.get(key) and call.texts(key) or None for key in ("select", "ignore", "extend_select")]
+    said = [call.texts(key) or None for key in ("select", "ignore", "extend_select")]
     known = [(str(rule["code"]), str(rule["name"])) for rule in rules]
     for selectors, where in ((said, "--select/--ignore"), (written, config.path)):
         check_selectors([s for each in selectors for s in each or ()], known, where)

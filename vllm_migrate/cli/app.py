@@ -45,7 +45,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     default: Any = False if option.kind == "flag" else None
     text = option.help + (f" One of: {', '.join(option.choices)}." if option.choices else "")
     info = typer.Option(*names, help=text, metavar=option.metavar or None, show_default=False)
-    annotation = Annotated[kind if option.kind == "flag" else kind | None, info]
+    annotation: Any = Annotated[kind if option.kind == "flag" else kind | None, info]
     return inspect.Parameter(
         destination(option), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )

@@ -10,25 +10,45 @@ from vllm_migrate.cli.terminal import use_color, width
 
 def run(call: Call) -> int:
     """Lint; the exit code: 0 nothing at or above --fail-on, 1 findings, 3 no input files."""
+    color, columns = use_color(call), width()
+    key = _key(call, color, columns)
+    if key is not None:
+        from vllm_migrate.project.cache import lookup
+
+        kept = lookup(key)
+        if kept is not None:
+            sys.stdout.write(kept.text)
+            return kept.exit_code
     from vllm_migrate import session
+    from vllm_migrate.report.formats import render
 
     outcome = session.lint(call)
-    if outcome.cached is not None:
-        sys.stdout.write(outcome.cached)
-        return outcome.exit_code
-    from vllm_migrate.report.formats import render
 
     name = call.text("output_format") or "text"
     if call.flag("statistics"):
         name = "statistics"
     target = call.text("output_file")
-    text = render(name, outcome.report, color=target is None and use_color(call), width=width())
+    text = render(name, outcome.report, color=target is None and color, width=columns)
     if target is not None:
         with open(target, "w", encoding="utf-8") as handle:
             handle.write(text)
     else:
         sys.stdout.write(text)
-        session.remember(outcome, text)
+        if key is not None and outcome.report.files:
+            from vllm_migrate.project.cache import store
+
+            store(key, outcome.trail, outcome.exit_code, text)
     if outcome.report.files == 0:
         print("no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files", file=sys.stderr)
     return outcome.exit_code
+
+
+def _key(call: Call, color: bool, columns: int) -> list[str] | None:
+    """What besides files shapes the text of this call; None when its result is not to be kept."""
+    if call.flag("no_cache") or "-" in call.paths:
+        return None
+    if any(field in call for field in ("output_file", "write_baseline", "add_ignores")):
+        return None
+    if (call.text("output_format") or "text") not in ("text", "concise"):
+        return None
+    return [*(f"{field}={call[field]}" for field in sorted(call)), str(color), str(columns)]

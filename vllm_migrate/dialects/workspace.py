@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
@@ -28,7 +29,10 @@ class Problem(NamedTuple):
 class Workspace:
     """Loads documents by path and remembers them. `texts` replaces what is on disk (read-back proof, standard input)."""
 
-    def __init__(self, requested: list[str], texts: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, requested: list[str], texts: dict[str, str] | None = None, note: Callable[[str], None] | None = None
+    ) -> None:
+        self._note = note  # told of every path that is looked at, found or not
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
         self.problems: list[Problem] = []
@@ -62,6 +66,8 @@ class Workspace:
         if key in self._files:
             return self._files[key]
         self._files[key] = None
+        if self._note is not None:
+            self._note(path)
         if key in self.texts or os.path.isfile(path):
             self._files[key] = self._parse(path, key)
         return self._files[key]

@@ -28,7 +28,7 @@ class Fixer:
         """Edits per file, each file's document proved to hold the changes and nothing else. Raises CannotEdit, ProofFailed."""
         grouped: dict[tuple[int, int], tuple[File, int, list[object]]] = {}
         for change in changes:
-            entry = grouped.setdefault((id(change.file), change.index), (change.file, change.index, []))
+            entry = grouped.setdefault((id(change.file), change.document), (change.file, change.document, []))
             entry[2].append(change.op)
         out: dict[File, list[Edit]] = {}
         for file, index, ops in grouped.values():

@@ -16,10 +16,10 @@ from vllm_migrate.rules.finding import Act, Finding
 
 
 class Change(NamedTuple):
-    """One operation on document `index` of a file; for a shell script `op` is a word operation."""
+    """One operation on document number `document` of a file; for a shell script `op` is a word operation."""
 
     file: File
-    index: int
+    document: int
     op: object
 
 
