@@ -6,7 +6,7 @@ import os
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
-from vllm_migrate.dialects.discover import carries, engines_in, facts_of, recognises
+from vllm_migrate.dialects.discover import carries, engines_in, facts_of, recognised
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.overrides import tree_of_words
 from vllm_migrate.dialects.tree import File, Tree, tree_of
@@ -52,9 +52,10 @@ def _overridden(
 ) -> list[Engine]:
     """Engines of a command that sets a framework's configuration word by word."""
     assert file.shell is not None
-    if overrides is None or not recognises(profile, overrides, catalog):
+    tree = recognised(profile, overrides, catalog) if overrides is not None else None
+    if tree is None:
         return []
-    engines = engines_in(file, overrides, profile, workspace)
+    engines = engines_in(file, tree, profile, workspace)
     for engine in engines:
         engine.argv = (command.index, 0)
         engine.container = Spot(file, command.words[0].start, command.words[0].end)

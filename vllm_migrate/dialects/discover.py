@@ -10,7 +10,7 @@ from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
-from vllm_migrate.dialects.tree import File, Tree, tree_of
+from vllm_migrate.dialects.tree import File, Tree, mount, tree_of
 from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Unsure, evaluate
@@ -54,8 +54,10 @@ def _discover_tree(
             if composed is None:
                 composed = hydra.compose(file, tree, workspace.load)
             whole = composed.tree
-        if not recognises(profile, whole, catalog):
+        seen = recognised(profile, whole, catalog)
+        if seen is None:
             continue
+        whole = seen
         parts = composed if profile.get("compose") == "hydra" else None
         engines = engines_in(file, whole, profile, workspace, parts)
         found.engines.extend(engines)
@@ -64,17 +66,28 @@ def _discover_tree(
             return
 
 
-def recognises(profile: Profile, tree: Tree, catalog: Catalog) -> bool:
-    """Whether any of a dialect's signs is in the tree."""
+def recognised(profile: Profile, tree: Tree, catalog: Catalog) -> Tree | None:
+    """The tree as the dialect's engines look for it, when any of the dialect's signs is in it; else None."""
     signs = profile.get("recognise")
     for sign in signs if isinstance(signs, list) else []:
-        if "path" in sign:
-            node = tree.at(str(sign["path"]))
-            if node is not None and (node.is_map or not sign.get("mapping", True)):
-                return True
-        elif sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog):
-            return True
-    return False
+        if _has_sign(sign, tree, catalog):
+            return mount(tree, str(sign["mount"])) if "mount" in sign else tree
+    return None
+
+
+def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
+    if "path" in sign:
+        node = tree.at(str(sign["path"]))
+        if node is None:
+            return False
+        if "equals" in sign:
+            return not node.is_map and node.value == sign["equals"]
+        return node.is_map or not sign.get("mapping", True)
+    if "any" in sign:
+        every, some = sign.get("all", []), sign["any"]
+        assert isinstance(every, list) and isinstance(some, list)
+        return all(tree.at(str(p)) is not None for p in every) and any(tree.at(str(p)) is not None for p in some)
+    return sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog)
 
 
 def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
