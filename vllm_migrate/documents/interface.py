@@ -261,6 +261,12 @@ class DataDocument:
         """Edits that make `ops` on document `index` of the file, in the file's own style. Raises CannotEdit."""
         raise NotImplementedError
 
+    def plan_proved(self, ops: list[Op], index: int = 0) -> tuple[list[Edit], DataDocument]:
+        """Edits that make `ops`, proved, and the document they lead to. Where the first splice fails its proof the
+        next place is tried; CannotEdit when none is left."""
+        edits = self.plan(ops, index)
+        return edits, self.prove(ops, edits, index)
+
     def prove(self, ops: list[Op], edits: list[Edit], index: int = 0) -> DataDocument:
         """Parse the edited text; raise ProofFailed unless it equals `ops` made on the old data by other code."""
         raise NotImplementedError
