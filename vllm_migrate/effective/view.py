@@ -162,6 +162,9 @@ class View:
 
     def call(self, function: str, args: list[object]) -> object:
         option = str(args[0]) if args else ""
+        if function == "maybe":
+            # What decides how much a finding matters, not whether it is true: unknown counts as yes.
+            return True if isinstance(args[0], Unsure) else args[0]
         if function == "known":
             return not isinstance(args[0], Unsure)
         if function == "set":
@@ -203,7 +206,7 @@ class View:
         """A sampling default of the model's generation_config.json; None when the file has none."""
         if self.assumptions.generation is not None:
             return self.assumptions.generation.get(name)
-        return Unsure((f"the model's generation_config.json, which may set {name}",))
+        return Unsure(("the model's generation_config.json, which may set sampling parameters",))
 
     def _model(self, name: str) -> object:
         if self.assumptions.model is not None:
