@@ -67,7 +67,7 @@ def test_values_and_spans() -> None:
     st.sampled_from([None, 0, 2, "\t"]),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_reads_what_the_standard_library_writes(value: object, indent: int | str | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert equal(read(text).root.plain(), json.loads(text))

@@ -283,6 +283,7 @@ REFUSED = [
     ("f(**kw)\n", put("k", 1)),
     ("f(x for x in y)\n", put("k", 1)),
     ("f(a=1)\n", drop("b")),
+    ("x = f'{f(a=1)}'\n", put("k", 1)),
     ("f(a=1, b=2)\n", CallOp(RENAME, 0, "a", new_name="b")),
     ("f(a=1)\n", CallOp(RENAME, 0, "a", new_name="not a name")),
     ("f(a=1)\n", put("k", float("nan"))),

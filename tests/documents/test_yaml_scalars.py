@@ -104,7 +104,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.sampled_from(["", "'", '"']))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_value_reads_back(value: object, quote: str) -> None:
     try:
         written = render(value, Style(quote=quote))

@@ -219,6 +219,8 @@ def parse_json(source: Source) -> JsonDocument:
     """A JSON file with spans. Raises Unreadable: too-large, too-deep, template, syntax."""
     if len(source.text) > MAX_CHARACTERS:
         raise Unreadable("too-large", f"more than {MAX_CHARACTERS:,} characters")
+    if source.text.count(",") > MAX_NODES:
+        raise Unreadable("too-large", f"more than {MAX_NODES:,} values")
     return JsonDocument(source, _Reader(source).document())
 
 
