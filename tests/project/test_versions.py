@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vllm_migrate.project import versions
 from vllm_migrate.project.pins import Pin, release_of
 from vllm_migrate.project.trail import Trail
 from vllm_migrate.project.versions import (
@@ -222,26 +223,21 @@ def test_frameworks(here: Path) -> None:
     assert choose_framework(pins, "trl") is None
 
 
-def test_large_lock_is_searched_by_its_order(here: Path) -> None:
-    names = sorted([*(f"pkg-{i:05}" for i in range(4000)), "trl", "verl", "vllm", "vllm", "vllm-router", "zzz"])
-    versions = iter(["0.8.5", "0.9.0"])
-    tables = [
-        f'[[package]]\nname = "{name}"\nversion = "{next(versions) if name == "vllm" else "1.2.3"}"\n'
-        + f"# {'x' * (i % 97)}\n" * 3
-        for i, name in enumerate(names)
-    ]
-    text = "version = 1\n\n" + "\n".join(tables)
-    assert len(text) > 300_000
-    (here / "uv.lock").write_text(text)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_lock_is_read_in_blocks(here: Path, monkeypatch: pytest.MonkeyPatch, newline: str) -> None:
+    """Wherever a block happens to end, every table is found once, on its line, in whatever order they stand."""
+    names = ["trl", "pkg-a", "vllm", "verl-x", "vllm", "vllm-router", "Verl"]
+    tables = [f'[[package]]\nname = "{name}"\nversion = "{i}.2"\n#{"y" * 190 * i}\n' for i, name in enumerate(names)]
+    meta = '[[manifest.dependency-metadata]]\nname = "vllm"\nversion = "9.9.9"\n\n'
+    text = ("version = 1\n" + meta + "\n".join(tables)).replace("\n", newline)
+    (here / "uv.lock").write_bytes(text.encode())
     lines = text.splitlines()
-    pins = find_releases(".")
-    assert [(pin.package, pin.version) for pin in pins] == [
-        ("trl", "1.2.3"),
-        ("verl", "1.2.3"),
-        ("vllm", "0.8.5"),
-        ("vllm", "0.9.0"),
-    ]
-    assert all(lines[pin.line - 1] == f'version = "{pin.version}"' for pin in pins)
+    for block in [*range(1, 60), *range(60, 1000, 37), 1 << 15]:
+        monkeypatch.setattr(versions, "BLOCK", block)
+        pins = find_releases(".")
+        found = [(pin.package, pin.version) for pin in pins]
+        assert found == [("trl", "0.2"), ("vllm", "2.2"), ("vllm", "4.2"), ("verl", "6.2")], block
+        assert all(lines[pin.line - 1] == f'version = "{pin.version}"' for pin in pins)
 
 
 def test_nearest_project_that_names_vllm(here: Path) -> None:

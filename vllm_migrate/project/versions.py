@@ -22,14 +22,15 @@ MAX_SCRIPTS = 24
 MAX_FILES = 48
 MAX_BYTES = 256_000
 MAX_LOCK_BYTES = 32_000_000
-# A smaller lock is searched from end to end, whatever its order.
-SMALL_LOCK = 200_000
+BLOCK = 32_768
+TABLE_HEAD = 300
 # What makes a folder above the PATHs a project.
 MARKERS = (
     *("pyproject.toml", "uv.lock", "poetry.lock", "requirements.txt", "setup.py", "setup.cfg", "Dockerfile"),
     *("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "environment.yml", ".git"),
 )
 
+NAMES = {package.encode(): package for package in PACKAGES}
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
 SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
 
@@ -70,11 +71,11 @@ def find_releases(root: str, trail: Trail | None = None) -> list[Pin]:
     """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
     found: list[Pin] = []
     for path, rank in _candidates(root, trail):
-        limit = MAX_LOCK_BYTES if rank == places.LOCK else MAX_BYTES
         if trail is not None:
             trail.note(path)
-        data = _read(path, limit)
-        if data:
+        if rank == places.LOCK:
+            found.extend(_lock_pins(path, _blocks(path)))
+        elif data := _read(path):
             found.extend(_pins(path, data, rank))
     found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
     return found
@@ -123,6 +124,8 @@ def notes(found: list[Pin]) -> list[str]:
 def pins_in(path: str, data: bytes) -> list[Pin]:
     """The pins in one file of any kind that is looked at, as in `find_releases`."""
     rank = _rank(os.path.basename(path), os.path.basename(os.path.dirname(path)))
+    if rank == places.LOCK:
+        return _lock_pins(path, iter((data,)))
     return [] if rank is None else _pins(path, data, rank)
 
 
@@ -168,7 +171,7 @@ def _rank(name: str, folder: str) -> int | None:
 CONDA = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 
 
-def _read(path: str, limit: int) -> bytes:
+def _read(path: str) -> bytes:
     """The bytes of a file; none when it is too large, no file, or gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -176,7 +179,7 @@ def _read(path: str, limit: int) -> bytes:
         return b""
     try:
         size = os.fstat(descriptor).st_size
-        return os.read(descriptor, size) if 0 < size <= limit else b""
+        return os.read(descriptor, size) if 0 < size <= MAX_BYTES else b""
     except OSError:
         return b""
     finally:
@@ -184,8 +187,6 @@ def _read(path: str, limit: int) -> bytes:
 
 
 def _pins(path: str, data: bytes, rank: int) -> list[Pin]:
-    if rank == places.LOCK:
-        return _lock_pins(path, data)
     name = os.path.basename(path).lower()
     text = Text(path, data, rank)
     if rank == places.REQUIREMENT or name == "setup.cfg":
@@ -197,54 +198,41 @@ def _pins(path: str, data: bytes, rank: int) -> list[Pin]:
     return command_pins(text) if VLLM.encode() in text.low else []
 
 
-def _lock_pins(path: str, data: bytes) -> list[Pin]:
-    """Pins of a lock: tables of `name` and `version`, sorted by name; two of one name for two platforms."""
-    header = b"[[packages]]\n" if b"[[packages]]\n" in data[:20_000] else b"[[package]]\n"
-    if b"\r\n" in data[:1000]:
-        data = data.replace(b"\r\n", b"\n")
-    offsets = sorted((at, package) for package in PACKAGES for at in _entries(data, header, package.encode()))
-    out, counted, number = [], 0, 1
-    for at, package in offsets:
-        line = data[at : data.find(b"\n", at)]
-        if not line.startswith(b"version = "):
-            continue
-        number += data.count(b"\n", counted, at)
-        counted = at
-        version = line.partition(b"= ")[2].strip(b"\"' ").decode("utf-8", "replace")
-        release = release_of(version)
-        out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+def _lock_pins(path: str, blocks: Iterator[bytes]) -> list[Pin]:
+    """Pins of a lock: tables that begin with `name` and `version`. A package may stand there twice, for two platforms.
+
+    Read in small blocks: a lock can have megabytes, and touching that much fresh memory costs more than the search.
+    """
+    header = b'[[packages]]\nname = "' if os.path.basename(path).startswith("pylock") else b'[[package]]\nname = "'
+    out, line, rest, last = [], 1, b"", False
+    while not last:
+        block = next(blocks, b"")
+        last = not block
+        data = rest + block
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        done = 0
+        while (at := data.find(header, done)) >= 0 and (last or at + TABLE_HEAD <= len(data)):
+            done = at + len(header)
+            end = data.find(b'"\n', done, at + TABLE_HEAD)
+            package = NAMES.get(data[done:end].lower().replace(b"_", b"-"))
+            if package is not None and data.startswith(b"version = ", end + 2):
+                version = data[end + 12 :].partition(b"\n")[0].strip(b"\"' ").decode("utf-8", "replace")
+                release, number = release_of(version), line + data.count(b"\n", 0, done) + 1
+                out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+        keep = at if at >= 0 else max(done, len(data) - len(header))
+        line += data.count(b"\n", 0, keep)
+        rest = data[keep:]
     return out
 
 
-def _entries(data: bytes, header: bytes, package: bytes) -> Iterator[int]:
-    """Offsets of the line after `name = "..."` of each table of that package."""
-    opening = header + b"name = "
-    wanted = opening + b'"' + package + b'"\n'
-    start, end = (0, len(data)) if len(data) <= SMALL_LOCK else _bounds(data, opening, package)
-    at = data.find(wanted, start, end + len(wanted))
-    while at >= 0:
-        yield at + len(wanted)
-        # Tables of one package are neighbours.
-        at = data.find(opening, at + 1)
-        at = at if data.startswith(wanted, at) else -1
-
-
-def _bounds(data: bytes, opening: bytes, package: bytes) -> tuple[int, int]:
-    """Between which offsets the package's first table begins: tables are sorted, and a lock can have megabytes."""
-    low = 0
-    high = end = len(data)
-    while high - low > 10_000:
-        middle = (low + high) // 2
-        at = data.find(opening, middle, high)
-        if at < 0:
-            high = middle
-            continue
-        start = at + len(opening) + 1
-        if data[start : data.find(b'"', start)].lower() < package:
-            low = at
-        else:
-            high, end = middle, at
-    return low, end
+def _blocks(path: str) -> Iterator[bytes]:
+    try:
+        with open(path, "rb", buffering=0) as handle:
+            for _ in range(MAX_LOCK_BYTES // BLOCK):
+                yield handle.read(BLOCK)
+    except OSError:
+        return
 
 
 __all__ = [
