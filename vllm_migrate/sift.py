@@ -6,6 +6,7 @@ import os
 
 from vllm_migrate.dialects.model import Spot
 from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import Source
 from vllm_migrate.errors import UsageError
 from vllm_migrate.project.select import Selection, check_selectors, layered
 from vllm_migrate.project.suppress import MARK, Suppressions
@@ -34,8 +35,10 @@ def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
     written = [config.texts(key) for key in ("select", "ignore", "extend-select")]
     said = [call.texts(key) or None for key in ("select", "ignore", "extend_select")]
     known = [(str(rule["code"]), str(rule["name"])) for rule in rules]
-    for selectors, where in ((said, "--select/--ignore"), (written, config.path)):
-        check_selectors([s for each in selectors for s in each or ()], known, where)
+    check_selectors([s for each in said for s in each or ()], known, "--select/--ignore")
+    for key, selectors in zip(("select", "ignore", "extend-select"), written, strict=True):
+        if selectors:
+            check_selectors(selectors, known, config.where(key))
     select, ignore, extend = layered(written, said)
     return Selection(select, ignore, extend, config.per_file_ignores, config.severity)
 
@@ -44,15 +47,20 @@ def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
     """Findings that are selected, neither suppressed nor known; comments that suppress nothing are findings too."""
     selection = selection_of(settings, rules)
     out = Sifted()
-    comments: dict[str, Suppressions] = {}
+    comments = {source.path: (source, Suppressions.parse(source.text)) for source in result.marked}
     for finding in result.findings:
         if _chosen(finding, selection, settings.root):
             _place(finding, comments, out)
-    for path, suppressions in comments.items():
-        out.kept.extend(_idle(path, suppressions, result, selection))
+    judged = {key.lower() for rule in rules for key in (str(rule["code"]), str(rule["name"])) if _counts(rule, selection)}
+    for source, suppressions in comments.values():
+        out.kept.extend(_idle(source, suppressions, judged, selection))
     if settings.baseline and not settings.call.flag("write_baseline"):
-        _against_baseline(out, settings.baseline)
+        _against_baseline(out, settings.baseline, {_known_path(path) for path in result.seen}, judged)
     return out
+
+
+def _counts(rule: Rule, selection: Selection) -> bool:
+    return selection.selects(str(rule["code"]), str(rule["name"]))
 
 
 def _chosen(finding: Finding, selection: Selection, root: str) -> bool:
@@ -66,42 +74,40 @@ def _chosen(finding: Finding, selection: Selection, root: str) -> bool:
     return True
 
 
-def _place(finding: Finding, comments: dict[str, Suppressions], out: Sifted) -> None:
+def _place(finding: Finding, comments: dict[str, tuple[Source, Suppressions]], out: Sifted) -> None:
     source = finding.spot.file.source
-    suppressions = comments.get(source.path)
-    if suppressions is None:
-        suppressions = comments[source.path] = Suppressions.parse(source.text)
+    marked = comments.get(source.path)
     found = None
-    if suppressions.all:
+    if marked is not None:
         line = source.position(min(finding.spot.start, len(source.text))).line
-        found = suppressions.match(finding.code, finding.name, line)
+        found = marked[1].match(finding.code, finding.name, line)
     if found is None:
         out.kept.append(finding)
     else:
         out.suppressed.append((finding, found.reason))
 
 
-def _idle(path: str, suppressions: Suppressions, result: Result, selection: Selection) -> list[Finding]:
-    if not suppressions.all or not selection.selects("VM910", "unused-suppression"):
+def _idle(source: Source, suppressions: Suppressions, judged: set[str], selection: Selection) -> list[Finding]:
+    """Comments that suppress nothing, and those that are meant as suppressions and are none."""
+    if not selection.selects("VM910", "unused-suppression"):
         return []
-    file = result.workspace.load(path)
-    return [] if file is None else [_unused(file, u.line, u.column, u.codes) for u in suppressions.unused()]
+    file = File.bare(source)
+    out = []
+    for unused in suppressions.unused(lambda name: name in judged):
+        what = f" of {', '.join(unused.codes)}" if unused.codes else ""
+        out.append(_remark(file, unused.line, unused.column, f"this suppression{what} hides nothing", ",".join(unused.codes)))
+    for odd in suppressions.malformed:
+        out.append(_remark(file, odd.line, odd.column, odd.message, "malformed"))
+    return out
 
 
-def _unused(file: File, line: int, column: int, codes: tuple[str, ...]) -> Finding:
+def _remark(file: File, line: int, column: int, message: str, key: str) -> Finding:
     start = _offset(file.source.text, line, column)
-    what = f" of {', '.join(codes)}" if codes else ""
-    finding = Finding(
-        "VM910",
-        "unused-suppression",
-        "info",
-        "broken-config",
-        f"this suppression{what} hides nothing",
-        Spot(file, start, start + len(MARK)),
-    )
-    finding.why = "it would hide a finding that comes back later"
-    finding.advice = "take the comment away"
-    finding.key = ",".join(codes)
+    spot = Spot(file, start, start + len(MARK))
+    finding = Finding("VM910", "unused-suppression", "info", "broken-config", message, spot)
+    finding.why = "a comment that hides nothing today would hide a finding that comes back later"
+    finding.advice = "take the comment away, or mend it"
+    finding.key = key
     return finding
 
 
@@ -112,7 +118,13 @@ def _offset(text: str, line: int, column: int) -> int:
     return at + column - 1
 
 
-def _against_baseline(out: Sifted, path: str) -> None:
+def _known_path(path: str) -> str:
+    from vllm_migrate.report.fingerprint import relative
+
+    return relative(path)
+
+
+def _against_baseline(out: Sifted, path: str, seen: set[str], judged: set[str]) -> None:
     from vllm_migrate.project.baseline import load_baseline
     from vllm_migrate.report.fingerprint import fingerprint
 
@@ -126,7 +138,8 @@ def _against_baseline(out: Sifted, path: str) -> None:
     out.kept = kept
     if out.hidden:
         out.notes.append(f"{out.hidden} findings are known to the baseline {path}")
-    out.notes.extend(f"{path}: {known.code} in {known.path} no longer matches" for known in baseline.unmatched())
+    left = baseline.unmatched(lambda code, file: code.lower() in judged and file in seen)
+    out.notes.extend(f"{path}: {known.code} in {known.path} no longer matches" for known in left)
 
 
 def record_baseline(findings: list[Finding], path: str | None) -> str:

@@ -19,6 +19,9 @@ from vllm_migrate.rules.inherit import Judged, note_inheritors
 from vllm_migrate.rules.judge import judge
 
 
+MARK = b"vllm-migrate:"
+
+
 class Question(NamedTuple):
     """What is asked of a run: the two releases and what the user told us besides the files."""
 
@@ -30,7 +33,7 @@ class Question(NamedTuple):
 class Result:
     """files: how many input files there were; engines: all that were found; findings: sorted by place, each once."""
 
-    __slots__ = ("engines", "files", "findings", "problems", "workspace")
+    __slots__ = ("engines", "files", "findings", "marked", "problems", "seen", "workspace")
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -38,6 +41,8 @@ class Result:
         self.engines: list[Judged] = []
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
+        self.seen: list[str] = []  # the paths of the input files
+        self.marked: list[Source] = []  # files with a comment addressed to us
 
 
 class Run:
@@ -48,15 +53,19 @@ class Run:
         self.catalog = catalog
         self.knowledge = knowledge
         self.result = Result(workspace)
+        workspace.target = question.target
         self._prefilter = Prefilter(knowledge.dialects, catalog)
         self._by_identity: dict[tuple[str, str, int, str], Finding] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
         """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean."""
         self.result.files += 1
+        self.result.seen.append(path)
         workspace = self.result.workspace
         try:
             data = workspace.read(path) if data is None else data
+            if MARK in data:
+                self.result.marked.append(decode(path, data))
             if not self._prefilter.may_concern(path, data):
                 if named:
                     self._unrecognised(path, data)
