@@ -51,7 +51,9 @@ def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
     for finding in result.findings:
         if _chosen(finding, selection, settings.root):
             _place(finding, comments, out)
-    judged = {key.lower() for rule in rules for key in (str(rule["code"]), str(rule["name"])) if _counts(rule, selection)}
+    judged = {
+        key.lower() for rule in rules for key in (str(rule["code"]), str(rule["name"])) if _counts(rule, selection)
+    }
     for source, suppressions in comments.values():
         out.kept.extend(_idle(source, suppressions, judged, selection))
     if settings.baseline and not settings.call.flag("write_baseline"):
@@ -95,7 +97,9 @@ def _idle(source: Source, suppressions: Suppressions, judged: set[str], selectio
     out = []
     for unused in suppressions.unused(lambda name: name in judged):
         what = f" of {', '.join(unused.codes)}" if unused.codes else ""
-        out.append(_remark(file, unused.line, unused.column, f"this suppression{what} hides nothing", ",".join(unused.codes)))
+        out.append(
+            _remark(file, unused.line, unused.column, f"this suppression{what} hides nothing", ",".join(unused.codes))
+        )
     for odd in suppressions.malformed:
         out.append(_remark(file, odd.line, odd.column, odd.message, "malformed"))
     return out

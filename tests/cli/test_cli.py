@@ -134,7 +134,9 @@ def test_a_file_in_which_nothing_is_recognised_says_so(tmp_path: Path, capsys: p
     assert names(lint_json(capsys, str(tmp_path))) == []
 
 
-def test_what_cannot_be_read_is_one_finding_and_the_rest_goes_on(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_read_is_one_finding_and_the_rest_goes_on(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (conf / "broken.yaml").write_text("vllm_kwargs: [\n", encoding="utf-8")
     (conf / "latin.yaml").write_bytes(b"vllm_kwargs: {a: \xff}\n")
     found = names(lint_json(capsys, "conf"))
@@ -160,7 +162,9 @@ def test_suppression_and_baseline(conf: Path, capsys: pytest.CaptureFixture[str]
 
 def test_no_colour_off_a_terminal(conf: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR",)}
-    done = subprocess.run([sys.executable, "-m", "vllm_migrate", "lint", "conf"], capture_output=True, check=False, env=env)
+    done = subprocess.run(
+        [sys.executable, "-m", "vllm_migrate", "lint", "conf"], capture_output=True, check=False, env=env
+    )
     assert b"\x1b" not in done.stdout
 
 

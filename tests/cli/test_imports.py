@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"typer", "click", "rich", "pydantic", "tomlkit", "packaging", "torch", "transformers", "vllm", "dataclasses", "pathlib"}
+HEAVY = {
+    "typer",
+    "click",
+    "rich",
+    "pydantic",
+    "tomlkit",
+    "packaging",
+    "torch",
+    "transformers",
+    "vllm",
+    "dataclasses",
+    "pathlib",
+}
 SERVE = "model: m\nmax-model-len: 8192\nenable-prefix-caching: false\n"
 SCRIPT = "VLLM_USE_V1=0 vllm serve m --max-model-len 8192\n"
 

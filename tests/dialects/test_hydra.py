@@ -71,11 +71,19 @@ def test_agrees_with_hydra_core(root: Path, name: str) -> None:
 
 
 def test_the_chain_is_given_root_first(root: Path) -> None:
-    assert ours(root, "grandchild.yaml")[1] == ["model/common.yaml", "model/large.yaml", "base.yaml", "child.yaml", "grandchild.yaml"]
+    assert ours(root, "grandchild.yaml")[1] == [
+        "model/common.yaml",
+        "model/large.yaml",
+        "base.yaml",
+        "child.yaml",
+        "grandchild.yaml",
+    ]
 
 
 def test_what_is_not_found_is_said(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("defaults:\n  - gone\n  - group: lost\n  - optional group: fine\n  - _self_\nx: 1\n", encoding="utf-8")
+    (tmp_path / "a.yaml").write_text(
+        "defaults:\n  - gone\n  - group: lost\n  - optional group: fine\n  - _self_\nx: 1\n", encoding="utf-8"
+    )
     plain, _, missing = ours(tmp_path, "a.yaml")
     assert plain == {"x": 1}
     assert missing == ["gone", "group/lost"]

@@ -110,7 +110,8 @@ def _version(value: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True),
     ] = False,
 ) -> None:
     """Finds every default of vLLM that depends on the release, says what it does to the RL loss, writes the pins that reach the

@@ -12,10 +12,18 @@ from vllm_migrate.cli.options import SHARED, Call, store
 
 def command(
     path: Annotated[list[str], typer.Argument(metavar="PATH", help="A file or a folder.")],
-    source: Annotated[str | None, typer.Option("--from", metavar="RELEASE", help="The release of today.", show_default=False)] = None,
-    target: Annotated[str | None, typer.Option("--to", metavar="RELEASE", help="The release moved to.", show_default=False)] = None,
-    from_engine: Annotated[str | None, typer.Option(metavar="ENGINE", help="v0, v1 or auto.", show_default=False)] = None,
-    gpu: Annotated[str | None, typer.Option(metavar="NAME", help="The GPU (a100, h100, ...).", show_default=False)] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="RELEASE", help="The release of today.", show_default=False)
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", metavar="RELEASE", help="The release moved to.", show_default=False)
+    ] = None,
+    from_engine: Annotated[
+        str | None, typer.Option(metavar="ENGINE", help="v0, v1 or auto.", show_default=False)
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The GPU (a100, h100, ...).", show_default=False)
+    ] = None,
     model_config: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="A folder with config.json and generation_config.json.", show_default=False),
@@ -27,7 +35,13 @@ def command(
     from vllm_migrate.session import Session
 
     call = Call(paths=path)
-    given = {"--from": source, "--to": target, "--from-engine": from_engine, "--gpu": gpu, "--model-config": model_config}
+    given = {
+        "--from": source,
+        "--to": target,
+        "--from-engine": from_engine,
+        "--gpu": gpu,
+        "--model-config": model_config,
+    }
     for option in SHARED:
         value = given.get(option.name)
         if value is not None and not store(call, option, value):
@@ -55,7 +69,13 @@ def as_json(source: str, target: str, engines: list[Any]) -> dict[str, object]:
             for row in rows(judged.source, judged.target)
         ]
         out.append(
-            {"path": engine.file.path, "id": engine.id, "role": engine.role, "dialect": engine.name, "settings": settings}
+            {
+                "path": engine.file.path,
+                "id": engine.id,
+                "role": engine.role,
+                "dialect": engine.name,
+                "settings": settings,
+            }
         )
     return {"schema": 1, "from": source, "to": target, "engines": out}
 
@@ -69,12 +89,16 @@ def show(releases: Any, engines: list[Any], everything: bool) -> None:
     from vllm_migrate.report.mask import mask_value
 
     console = Console(highlight=False)
-    console.print(f"vLLM {releases.source} ({releases.source_why}) -> {releases.target} ({releases.target_why})", markup=False)
+    console.print(
+        f"vLLM {releases.source} ({releases.source_why}) -> {releases.target} ({releases.target_why})", markup=False
+    )
     if not engines:
         console.print("no vLLM engine was recognised", markup=False)
     for judged in engines:
         engine = judged.engine
-        table = Table(title=f"{engine.file.path}  {engine.id}  ({engine.role})", title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            title=f"{engine.file.path}  {engine.id}  ({engine.role})", title_justify="left", box=None, pad_edge=False
+        )
         for name in ("option", releases.source, "from", releases.target, "from"):
             table.add_column(name, overflow="fold")
         shown = rows(judged.source, judged.target)
@@ -92,10 +116,20 @@ def show(releases: Any, engines: list[Any], everything: bool) -> None:
                 continue
             style = "bold" if row.changed else None
             table.add_row(
-                row.option, text(row.option, row.source), row.source.origin, text(row.option, row.target), row.target.origin, style=style
+                row.option,
+                text(row.option, row.source),
+                row.source.origin,
+                text(row.option, row.target),
+                row.target.origin,
+                style=style,
             )
         console.print(table)
-        reasons = dict.fromkeys(c.depends_on for row in shown for c in (row.source, row.target) if c.depends_on and (row.changed or everything))
+        reasons = dict.fromkeys(
+            c.depends_on
+            for row in shown
+            for c in (row.source, row.target)
+            if c.depends_on and (row.changed or everything)
+        )
         for reason in reasons:
             console.print(f"? depends on {reason}", markup=False)
         if hidden:

@@ -21,7 +21,9 @@ class Option(NamedTuple):
 SHARED = (
     Option("--from", "value", "The vLLM release the files run on today.", "RELEASE"),
     Option("--to", "value", "The release they move to.", "RELEASE"),
-    Option("--from-engine", "value", "The engine of 0.8.5 to 0.10, where no file tells it.", "ENGINE", ("auto", "v0", "v1")),
+    Option(
+        "--from-engine", "value", "The engine of 0.8.5 to 0.10, where no file tells it.", "ENGINE", ("auto", "v0", "v1")
+    ),
     Option("--gpu", "value", "The GPU, where defaults depend on it (a100, h100, ...).", "NAME"),
     Option("--model-config", "value", "A folder with the model's config.json and generation_config.json.", "PATH"),
     Option("--select", "list", "Only these rules (codes, prefixes such as VM1, or names).", "RULES"),
@@ -41,7 +43,13 @@ LINT = (
     Option("--output-format", "value", "How to print the findings.", "FORMAT", FORMATS),
     Option("--output-file", "value", "Write the report to a file instead.", "FILE", short="-o"),
     Option("--statistics", "flag", "Count findings by rule instead of listing them."),
-    Option("--fail-on", "value", "The severity from which on the exit code is 1.", "SEVERITY", ("error", "warning", "info", "never")),
+    Option(
+        "--fail-on",
+        "value",
+        "The severity from which on the exit code is 1.",
+        "SEVERITY",
+        ("error", "warning", "info", "never"),
+    ),
     Option("--baseline", "value", "Hide the findings recorded in this file.", "FILE"),
     Option("--write-baseline", "flag", "Record today's findings in the baseline file."),
     Option("--add-ignores", "flag", "Write a suppression comment for every finding."),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from vllm_migrate.catalog.store import Catalog
 
 # Engine options whose names other programs use too; alone they tell nothing.
-COMMON = frozenset({"allowed-origins", "api-key", "block-size", "chat-template", "download-dir", "log-level", "root-path"})
+COMMON = frozenset(
+    {"allowed-origins", "api-key", "block-size", "chat-template", "download-dir", "log-level", "root-path"}
+)
 
 _names: dict[int, tuple[frozenset[str], frozenset[str]]] = {}
 _dests: dict[tuple[int, str], frozenset[str]] = {}

@@ -85,7 +85,9 @@ class _Composer:
         """The configuration folder and the primary's group below it, told by where absolute names are found."""
         here = _directory(self.file.path)
         names = [
-            _join(entry.group, entry.option) for entry in self._entries(self.primary)[0] if entry.absolute and entry.option
+            _join(entry.group, entry.option)
+            for entry in self._entries(self.primary)[0]
+            if entry.absolute and entry.option
         ]
         folder, group = here, ""
         for _ in range(4):

@@ -26,7 +26,9 @@ class Row(NamedTuple):
 def rows(source: View, target: View) -> list[Row]:
     """Every option that is written, passed by the framework, or known to resolve: changed rows first, then by name."""
     options = {"engine", *source.knowledge.effective, *source.delivery.values, *target.delivery.values}
-    options.update(name for name in source.engine.given if name.startswith(("sampling.", "env.")) and name != "sampling.via")
+    options.update(
+        name for name in source.engine.given if name.startswith(("sampling.", "env.")) and name != "sampling.via"
+    )
     options.update(trouble.option for view in (source, target) for trouble in view.delivery.troubles if trouble.option)
     out = [_row(option, source, target) for option in options]
     return sorted(out, key=lambda row: (not row.changed, row.option))

@@ -56,7 +56,9 @@ def _remarks(result: FixOutcome) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
     outcome = result.outcome
     out: list[str] = []
-    needs = max((f.proposal.needs for f in outcome.applied if f.proposal and f.proposal.needs), key=_version, default="")
+    needs = max(
+        (f.proposal.needs for f in outcome.applied if f.proposal and f.proposal.needs), key=_version, default=""
+    )
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
     for text in dict.fromkeys(_upgrades(result)):
@@ -78,7 +80,9 @@ def _remarks(result: FixOutcome) -> list[str]:
         out.append(f"not fixed: {finding.spot.file.path}: {finding.code} {finding.name}: {why}")
     for finding in advice:
         line = finding.spot.file.source.position(finding.spot.start).line
-        out.append(f"no fix: {finding.spot.file.path}:{line}: {finding.code} {finding.name}: {finding.advice or finding.message}")
+        out.append(
+            f"no fix: {finding.spot.file.path}:{line}: {finding.code} {finding.name}: {finding.advice or finding.message}"
+        )
     return ["", *out] if outcome.edits else out
 
 

@@ -91,7 +91,11 @@ class Run:
         for finding in judge(engine, views[0], views[1], self.knowledge):
             self._add(finding)
         for missing in engine.missing:
-            self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, missing.place.node.start, missing.place.node.end)))
+            self._add(
+                _missing_parent(
+                    engine, missing.name, Spot(missing.place.file, missing.place.node.start, missing.place.node.end)
+                )
+            )
 
     def _add(self, finding: Finding) -> None:
         """Each place once: the graver of two wins, and names the file that made it so."""
@@ -177,7 +181,9 @@ NOT_ANALYSED = (
 def _problem(problem: Problem) -> Finding:
     code, name = REASONS.get(problem.reason, ("VM900", "not-analysed"))
     source = Source(problem.path, b"", "", False, "\n")
-    finding = Finding(code, name, "warning", "broken-config", problem.message, Spot(File.bare(source), problem.line, problem.column))
+    finding = Finding(
+        code, name, "warning", "broken-config", problem.message, Spot(File.bare(source), problem.line, problem.column)
+    )
     finding.key = problem.reason
     return finding
 
