@@ -342,7 +342,7 @@ def test_inserted(text: str, op: Op, expected: str | None) -> None:
         ("a: !tag {x: 1}\n", put("a.w", 1), "tag"),
         ("a: !!null\n", put("a.w", 1), "tag"),
         ("a: {{ x }}\n", put("a", 1), "template"),
-        ("a: 5\n", put("a.b", 1), "'5'"),
+        ("a: 5\n", put("a.b", 1), "plain value"),
         ("a: [1]\n", put("a.b", 1), "sequence"),
         ("a: [1]\n", put("a.3", 1), "no item 3"),
         ("a: {x: 1}\n", Op(SET, ("a", 0), 1), "mapping"),

@@ -66,6 +66,13 @@ class Spot:
         self.flow = any(parent.flow for parent in parents)
 
 
+def _not_ours(node: YamlNode) -> CannotEdit:
+    """Refuses a tagged value or a template. Messages never hold values: one may be a secret."""
+    if node.text.startswith("!"):
+        return CannotEdit(f"a value with the explicit tag {node.text.split(None, 1)[0]} is not edited")
+    return CannotEdit("a value that a template fills in is not edited")
+
+
 class Planner:
     """Plans one operation on one document of a file. `root` is None for a file without any document."""
 
@@ -113,8 +120,8 @@ class Planner:
             found = entries(node)
             return found[key] if -len(found) <= key < len(found) else None
         if isinstance(node.value, Unknown):
-            raise CannotEdit(f"{node.text[:40]!r} is not edited: an explicit tag or a template")
-        what = {MAP: "a mapping", SEQ: "a sequence"}.get(node.kind, f"the value {node.text[:40]!r}")
+            raise _not_ours(node)
+        what = {MAP: "a mapping", SEQ: "a sequence"}.get(node.kind, "a plain value")
         raise CannotEdit(f"{key!r} was expected to stand in {what}")
 
     # --- SET
@@ -240,7 +247,7 @@ class Planner:
     def _replace(self, spot: Spot, value: object) -> Iterator[list[Edit]]:
         node = spot.node
         if self._is_tagged(node) and not node.alias:
-            raise CannotEdit(f"{node.text[:40]!r} is not edited: an explicit tag or a template")
+            raise _not_ours(node)
         if equal(node.plain(), value):
             yield []
             return
