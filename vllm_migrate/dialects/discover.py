@@ -118,9 +118,10 @@ def engines_in(
             engine = Engine(ident, str(spec["role"]), profile, spec, file)
             engine.root, engine.site, engine.site_path = tree, site, path
             engine.framework = workspace.frameworks.get(str(profile.get("framework", "")))
+            engine.target = workspace.target
             if composed is not None:
                 engine.files, engine.missing = composed.files, composed.missing
-            if "when" in spec and evaluate(spec["when"], DialectEnv(engine)) is False:
+            if "when" in spec and evaluate(spec["when"], DialectEnv(engine, release=engine.target)) is False:
                 continue
             fill(engine)
             out.append(engine)
@@ -177,22 +178,31 @@ def _mapped(engine: Engine, site: Tree) -> None:
         if tree is not None:
             engine.dead.append((_written(engine, key, key, tree, _join(engine.site_path, key)), str(why)))
     paths = profile.get("passthrough")
-    for path in paths if isinstance(paths, list) else []:
-        tree = site.at(str(path))
+    for item in paths if isinstance(paths, list) else []:
+        entry = item if isinstance(item, dict) else {"path": item}
+        path = str(entry["path"])
+        tree = site.at(path)
         for key, child in tree.children.items() if tree is not None and tree.is_map else ():
-            engine.options.append(_written(engine, key, "", child, _join(engine.site_path, str(path), key)))
+            written = _written(engine, key, "", child, _join(engine.site_path, path, key))
+            _conditional(written, entry)
+            engine.options.append(written)
+
+
+def _conditional(written: Written, entry: dict[str, object]) -> None:
+    """Whether the framework reads it may depend on its release; that is asked where it is delivered."""
+    written.when, written.unread = entry.get("when", True), str(entry.get("unread", ""))
 
 
 def _map_one(engine: Engine, key: str, path: str, target: object, tree: Tree) -> None:
     entry = target if isinstance(target, dict) else {"to": target}
     option = str(entry["to"])
-    # Whether the framework's release knows the key is asked where it is delivered; here only the configuration counts.
-    if "when" in entry and evaluate(entry["when"], DialectEnv(engine)) is False:
-        return
     written = _written(engine, key, option, tree, path)
+    _conditional(written, entry)
     if entry.get("invert") and isinstance(written.value, bool):
         written.value = not written.value
     if "." in option:
+        if evaluate(written.when, DialectEnv(engine, release=engine.target)) is False:
+            return
         if option.startswith("env.") and written.value is not None and not isinstance(written.value, Unknown):
             written.value = _env_text(written.value)
         engine.given[option] = Given(_sure(written), written, "")
@@ -230,11 +240,12 @@ def _sampling(engine: Engine) -> None:
         return
     root = spec.get("root")
     tree = engine.root.at(str(root)) if root and engine.root is not None else None
-    if tree is None:
-        return
-    for key, child in tree.children.items():
+    for key, child in tree.children.items() if tree is not None else ():
         written = _written(engine, key, f"sampling.{key}", child, f"{root}.{key}")
         engine.given[f"sampling.{key}"] = Given(_sure(written), written, "")
+    defaults = spec.get("defaults")
+    for key, value in defaults.items() if isinstance(defaults, dict) and not engine.missing else ():
+        engine.given.setdefault(f"sampling.{key}", Given(value, None, f"{engine.dialect['title']}'s default"))
 
 
 def _sure(written: Written) -> object:
@@ -253,7 +264,7 @@ def facts_of(engine: Engine) -> None:
         written = _written(engine, str(key).rpartition(".")[2], "config.core", tree, str(key))
         engine.given["config.core"] = Given(_sure(written), written, "")
     facts = engine.dialect.get("given")
-    env: Callable[[], DialectEnv] = lambda: DialectEnv(engine)  # noqa: E731
+    env: Callable[[], DialectEnv] = lambda: DialectEnv(engine, release=engine.target)  # noqa: E731
     for name, fact in facts.items() if isinstance(facts, dict) else ():
         if isinstance(fact, dict) and "depends_on" in fact:
             value: object = Unsure((str(fact["depends_on"]),), (True, False))

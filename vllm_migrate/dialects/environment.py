@@ -15,9 +15,12 @@ class DialectEnv:
 
     has('a.b')          whether the composed configuration has that path
     config('a.b')       its scalar value (interpolations followed), None when absent
+    here('a.b')         the same below the engine's own mapping
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
     fact.NAME           a fact the dialect file defines, by its cases
+    env.NAME            an environment variable that is written for the engine, None when it is not
+    role                of the engine
     value, option       of the pin being written
     """
 
@@ -31,10 +34,17 @@ class DialectEnv:
             return self.extra[dotted]
         if dotted.startswith("fact."):
             return self.fact(dotted[5:])
+        if dotted.startswith("env."):
+            given = self.engine.given.get(dotted)
+            return given.value if given is not None else None
+        if dotted == "role":
+            return self.engine.role
         raise KeyError(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
         path = str(args[0]) if args else ""
+        if function == "here":
+            function, path = "config", f"{self.engine.site_path}.{path}".lstrip(".")
         if function == "has":
             return True if self._found(path) is not None else self._absent(False, path)
         if function == "config":
@@ -52,10 +62,16 @@ class DialectEnv:
         raise KeyError(function)
 
     def _framework(self, wanted: str) -> object:
-        """Whether the framework's release fits a specifier such as '>=0.6.0'; Unsure when no file pins it."""
+        """Whether the framework's release fits a specifier such as '>=0.6.0'; Unsure when no file pins it.
+
+        The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
+        the framework has to move too.
+        """
         version = self.engine.framework
-        versions = [version] if version is not None else self._supporting()
-        answers = {fits(version, wanted) for version in versions}
+        supporting = self._supporting()
+        pinned = version is not None and (not supporting or self._runs(version))
+        versions = [version] if pinned else supporting
+        answers = {fits(v, wanted) for v in versions if v is not None}
         if len(answers) == 1:
             return answers.pop()
         package = self.engine.dialect.get("framework") or self.engine.name
@@ -63,10 +79,19 @@ class DialectEnv:
 
     def _supporting(self) -> list[str]:
         """The framework's releases that run with this release of vLLM: one of them must be installed."""
+        return [fw for fw, spec in self._requires().items() if _satisfies(self.release, spec)] if self.release else []
+
+    def _runs(self, version: str) -> bool:
+        """Whether the framework at `version` runs with this release of vLLM, by the last entry not newer than it."""
+        entry = None
+        for fw, spec in self._requires().items():
+            if numbers(fw) <= numbers(version):
+                entry = spec
+        return entry is None or _satisfies(self.release, entry)
+
+    def _requires(self) -> dict[str, str]:
         requires = self.engine.dialect.get("requires")
-        if not self.release or not isinstance(requires, dict):
-            return []
-        return [fw for fw, spec in requires.items() if all(fits(self.release, part) for part in str(spec).split(","))]
+        return {str(fw): str(spec) for fw, spec in requires.items()} if isinstance(requires, dict) else {}
 
     def fact(self, name: str) -> object:
         facts = self.engine.dialect.get("facts")
@@ -92,6 +117,10 @@ class DialectEnv:
             names = ", ".join(m.name for m in self.engine.missing)
             return Unsure((f"{path}, which may be set in a parent that was not found ({names})",))
         return value
+
+
+def _satisfies(release: str, spec: str) -> bool:
+    return all(fits(release, part) for part in spec.split(","))
 
 
 def fits(version: str, specifier: str) -> bool:

@@ -26,7 +26,7 @@ class Written:
     the Python value, Unknown where the files do not decide; spot: its key; number: position among the engine's settings.
     """
 
-    __slots__ = ("key", "number", "option", "raw", "spot", "tree", "value", "value_spot", "words")
+    __slots__ = ("attached", "key", "number", "option", "raw", "spot", "tree", "unread", "value", "value_spot", "when", "words")
 
     def __init__(self, key: str, option: str, value: object, spot: Spot, value_spot: Spot, number: int) -> None:
         self.key = key
@@ -38,6 +38,9 @@ class Written:
         self.number = number
         self.tree: Tree | None = None  # where it stands in a tree
         self.words: list[int] | None = None  # or which words of the engine's command it is
+        self.when: object = True  # the condition under which the framework reads it
+        self.unread = ""  # and what to say when it does not
+        self.attached = False  # its first value stands behind `=` in the same word
 
 
 class Given(NamedTuple):

@@ -40,6 +40,7 @@ class Workspace:
         self.claimed: set[str] = set()
         # Releases of frameworks that the project pins, by package.
         self.frameworks: dict[str, str] = {}
+        self.target = ""  # the release of vLLM that the run moves to
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:

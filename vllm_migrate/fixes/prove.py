@@ -40,6 +40,9 @@ class Prover:
         return View(engine, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
 
     def _again(self, engine: Engine) -> Engine:
+        self.workspace.target = self.question.target
+        if engine.framework is not None:
+            self.workspace.frameworks[str(engine.dialect.get("framework", ""))] = engine.framework
         file = self.workspace.load(engine.file.path)
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
