@@ -11,7 +11,8 @@ fix is shown as advice), ProofFailed (the edited text does not read back as inte
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import NamedTuple
+
+from vllm_migrate.records import NamedTuple
 
 
 class Unreadable(Exception):
@@ -183,7 +184,7 @@ class Node:
     """One value in a data document: start and end are offsets of its text, without trailing comments.
 
     `value` is the Python value of a scalar (str, int, float, bool, None); `pairs` those of a mapping (duplicates kept,
-    merges expanded after own keys), `items` those of a sequence. `shared` says that an alias or merge elsewhere shows it too.
+    merges expanded after own keys), `items` those of a sequence. `shared`: an alias or merge elsewhere shows it too.
     """
 
     __slots__ = ("end", "flow", "kind", "shared", "start")

@@ -75,7 +75,8 @@ def compose(text: str) -> tuple[list[yaml.Node], frozenset[int]]:
     opens = text.count("[") + text.count("{")
     stack = _SURE_FLOW if issubclass(_Composer, yaml.composer.Composer) else _STACK_FLOW
     try:
-        if len(text) > _SURE_SIZE or opens > stack or _BLOCK_PREFIX.search(text):
+        exact = len(text) > _SURE_SIZE or opens > stack or _BLOCK_PREFIX.search(text) is not None
+        if exact:
             _check_events(text)
         composer = _Composer(text)
         roots: list[yaml.Node] = []
@@ -90,7 +91,7 @@ def compose(text: str) -> tuple[list[yaml.Node], frozenset[int]]:
         OverflowError,
     ) as error:  # a tag's %-escapes that are not UTF-8, an absurd %YAML version
         raise Unreadable("syntax", str(error)) from None
-    if opens > _SURE_FLOW or ("*" in text and "&" in text):
+    if ("*" in text and "&" in text) or (opens > _SURE_FLOW and not exact):
         return roots, survey(roots)
     return roots, frozenset()
 
