@@ -13,13 +13,13 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.effective.view import Assumptions
 from vllm_migrate.fixes.apply import Fixer, fix_all
-from vllm_migrate.knowledge.build import read_rules_full, rules_folder
+from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.models import Example, Rule
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Question, Run
 
-RULES = read_rules_full(rules_folder())
+RULES = read_rules(rules_folder())
 
 
 class Linted(NamedTuple):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import COMPILED
 from vllm_migrate.knowledge.models import Dialect, EffectiveEntry, Model, Rule
-from vllm_migrate.knowledge.parse import compile_expr
+from vllm_migrate.knowledge.parse import BadCondition, compile_expr
 
 CONDITIONS = {"when", "review_when", "unless", "to_of", "value_of", "old_of", "new_of"}
 # Read by `explain` and the docs from the compiled file, but never evaluated.
@@ -36,7 +35,10 @@ def rules_folder() -> Path:
 
 
 def read_yaml(path: Path) -> object:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise VllmMigrateError(f"{path.name}: {' '.join(str(error).split())}") from None
 
 
 Kind = TypeVar("Kind", bound=Model)
@@ -54,26 +56,35 @@ def _first(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
 
 
-def _checked(model: type[Model], raw: object, path: Path) -> dict[str, object]:
-    return _validated(model, raw, path).model_dump(exclude_defaults=True)
-
-
-def read_rules_full(folder: Path) -> list[Rule]:
-    """Rule files with their examples, for tests and documentation, in the order of their codes."""
-    rules = [_validated(Rule, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))]
-    return sorted(rules, key=lambda rule: rule.code)
-
-
-def read_rules(folder: Path) -> list[dict[str, object]]:
-    """Rule files as checked, in the order of their codes."""
-    out = [_checked(Rule, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))]
-    seen: dict[object, object] = {}
-    for rule in out:
-        for key in (rule["code"], rule["name"]):
+def read_rules(folder: Path) -> list[Rule]:
+    """Rule files as checked, with their examples, in the order of their codes."""
+    out: list[Rule] = []
+    seen: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        rule = _validated(Rule, read_yaml(path), path)
+        if rule.name != path.stem:
+            raise VllmMigrateError(f"{path.name}: name: the rule is called {rule.name}, and its file is not")
+        for key in (rule.code, rule.name):
             if key in seen:
-                raise VllmMigrateError(f"two rules are called {key}")
-            seen[key] = rule
-    return sorted(out, key=lambda rule: str(rule["code"]))
+                raise VllmMigrateError(f"{path.name}: {key} is the rule of {seen[key].name}")
+            seen[key] = path
+        out.append(rule)
+    return sorted(out, key=lambda rule: rule.code)
+
+
+def read_dialects(folder: Path) -> list[Dialect]:
+    """Dialect files in the order in which they are tried: those that any mapping could be of come last."""
+    found = [_validated(Dialect, read_yaml(path), path) for path in sorted((folder / "dialects").glob("*.yaml"))]
+    return sorted(found, key=lambda dialect: (dialect.top_level is not None, dialect.id))
+
+
+def read_effective(folder: Path) -> list[EffectiveEntry]:
+    """What unset options resolve to, from every file of effective/."""
+    out: list[EffectiveEntry] = []
+    for path in sorted((folder / "effective").glob("*.yaml")):
+        entries = read_yaml(path)
+        out.extend(_validated(EffectiveEntry, entry, path) for entry in (entries if isinstance(entries, list) else [entries]))
+    return out
 
 
 def compile_all(folder: Path) -> dict[str, object]:
@@ -82,32 +93,34 @@ def compile_all(folder: Path) -> dict[str, object]:
     raw = read_yaml(folder / "predicates" / "predicates.yaml") if (folder / "predicates").is_dir() else {}
     assert isinstance(raw, dict)
     for name, text in raw.items():
-        predicates[str(name)] = compile_expr(text, predicates)
-    convert: Callable[[object], object] = lambda node: _compile(node, predicates)  # noqa: E731
-    rules = [convert({k: v for k, v in rule.items() if k not in LEFT_OUT}) for rule in read_rules(folder)]
-    effective: dict[str, object] = {}
-    for path in sorted((folder / "effective").glob("*.yaml")):
-        entries = read_yaml(path)
-        for entry in entries if isinstance(entries, list) else [entries]:
-            checked = _checked(EffectiveEntry, entry, path)
-            effective[str(checked["option"])] = convert(checked)
-    dialects = [convert(_checked(Dialect, read_yaml(path), path)) for path in sorted((folder / "dialects").glob("*.yaml"))]
-    dialects.sort(key=lambda d: (isinstance(d, dict) and "top_level" in d, str(d["id"]) if isinstance(d, dict) else ""))
+        predicates[str(name)] = _condition(f"predicates.yaml: {name}", text, predicates)
+
+    def convert(name: str, record: Model) -> object:
+        return _compile(record.model_dump(exclude_defaults=True, exclude=LEFT_OUT), predicates, name)
+
+    rules = [convert(f"{rule.name}.yaml", rule) for rule in read_rules(folder)]
+    effective = {e.option: convert(f"effective {e.option}", e) for e in read_effective(folder)}
+    dialects = [convert(f"dialects/{dialect.id}.yaml", dialect) for dialect in read_dialects(folder)]
     gpus = read_yaml(folder / "predicates" / "gpus.yaml") if (folder / "predicates" / "gpus.yaml").exists() else {}
     out: dict[str, object] = {"rules": rules, "dialects": dialects, "effective": effective, "gpus": gpus}
     out["digest"] = hashlib.sha256(json.dumps(out, sort_keys=True).encode()).hexdigest()[:16]
     return out
 
 
-def _compile(node: object, predicates: dict[str, object], key: str = "") -> object:
+def _compile(node: object, predicates: dict[str, object], where: str, key: str = "") -> object:
     """The record with every condition compiled; YAML's true/false/null keys back to words."""
     if isinstance(node, dict):
-        return {_word(k): _compile(v, predicates, _word(k)) for k, v in node.items()}
+        return {_word(k): _compile(v, predicates, f"{where}: {_word(k)}", _word(k)) for k, v in node.items()}
     if isinstance(node, list):
-        return [_compile(item, predicates) for item in node]
-    if key in CONDITIONS:
-        return compile_expr(node, predicates)
-    return node
+        return [_compile(item, predicates, f"{where}[{i}]") for i, item in enumerate(node)]
+    return _condition(where, node, predicates) if key in CONDITIONS else node
+
+
+def _condition(where: str, text: object, predicates: dict[str, object]) -> object:
+    try:
+        return compile_expr(text, predicates)
+    except BadCondition as error:
+        raise BadCondition(f"{where}: {error.message}") from None
 
 
 def _word(key: object) -> str:

@@ -6,9 +6,8 @@ condition's value instead. What no file decides is a case with `depends_on` (and
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.knowledge.expr import Env, Unsure, evaluate, same
+from vllm_migrate.records import NamedTuple
 
 
 class Choice(NamedTuple):

@@ -23,7 +23,8 @@ class Case:
     same, inverted or deleted; .deprecated: what the target says of it ("" when nothing); .switched: whether the key
     names another option at the target.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
-    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x),
+    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
+    maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
     rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
     """
 
@@ -74,11 +75,14 @@ class Case:
         if "." in option:
             given = self.target.engine.given.get(option)
             return given.written if given else None
+        source, target = self.source.delivery, self.target.delivery
         found = None
         for written in self.target.engine.options:
-            names = (self.target.delivery.named.get(written.number), self.source.delivery.named.get(written.number))
+            names = [target.named.get(written.number), source.named.get(written.number)]
             if option in names or option == written.option:
                 found = written
+            elif names == [None, None] and option == self.option_of(written):
+                found = written  # refused at both releases, and written all the same
         return found
 
     def option_of(self, written: Written) -> str:
@@ -229,7 +233,7 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
 
 
 def _fill_life(text: str, setting: Setting) -> str:
-    """Placeholders that ask the catalog: {removed_in}, {hint}, {candidates}, {deprecated}, {renamed}, {instead}, {note}."""
+    """The placeholders that ask the catalog: what became of the setting, and what takes its place."""
     rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
     new = (rename.new or "") if rename else ""
     lives: dict[str, Callable[[], str]] = {

@@ -1,0 +1,129 @@
+"""rules/ is checked when it is compiled, the mistakes are named with file and field, and the compiled file is fresh."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vllm_migrate.errors import VllmMigrateError
+from vllm_migrate.knowledge.build import compile_all, read_rules, render, rules_folder
+from vllm_migrate.knowledge.load import COMPILED, Knowledge
+
+Change = Callable[[dict[str, object]], None]
+
+
+def test_the_compiled_file_is_fresh() -> None:
+    assert Path(COMPILED).read_text(encoding="utf-8") == render(rules_folder()), "run python -m vllm_migrate.knowledge.build"
+
+
+def test_the_same_rules_give_the_same_bytes() -> None:
+    code = "import sys; from vllm_migrate.knowledge.build import render, rules_folder; sys.stdout.write(render(rules_folder()))"
+    texts = [
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True)
+        for seed in ("1", "2")
+    ]
+    assert texts[0].stdout == texts[1].stdout
+
+
+def test_examples_and_only_examples_stay_out() -> None:
+    compiled = compile_all(rules_folder())
+    knowledge = Knowledge(json.loads(json.dumps(compiled)))
+    assert [rule["code"] for rule in knowledge.rules] == [rule.code for rule in read_rules(rules_folder())]
+    assert all("examples" not in rule and "explain" in rule and "evidence" in rule for rule in knowledge.rules)
+
+
+def test_a_rule_is_found_by_code_in_any_case_and_by_name() -> None:
+    knowledge = Knowledge(json.loads(render(rules_folder())))
+    rule = knowledge.rule("logprobs-semantics")
+    assert rule is not None
+    assert knowledge.rule("vm401") is rule
+    assert knowledge.rule("no-such-rule") is None
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of rules/ with one rule in it."""
+    source, target = rules_folder(), tmp_path / "rules"
+    target.mkdir()
+    for name in ("dialects", "effective", "predicates"):
+        shutil.copytree(source / name, target / name)
+    shutil.copy(source / "multi-step.yaml", target)
+    return target
+
+
+def edit(path: Path, change: Change) -> None:
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(raw)
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rule: rule.update(severity="fatal"), "severity"),
+        (lambda rule: rule.pop("evidence"), "evidence"),
+        (lambda rule: rule.update(evidence=[]), "evidence"),
+        (lambda rule: rule.update(code="VM1"), "code"),
+        (lambda rule: rule.update(colour="red"), "colour"),
+        (lambda rule: rule["explain"].pop("why"), "explain.why"),
+        (lambda rule: rule["examples"].update(silent=rule["examples"]["silent"][:1]), "examples.silent"),
+        (lambda rule: rule.update(when="setting.existed and ("), "when"),
+        (lambda rule: rule["fix"].update(review_when="a.b()"), "fix: review_when"),
+        (lambda rule: rule["fix"]["do"].append({"set": "seed", "to_of": "1 +"}), "fix: do[1]: to_of"),
+        (lambda rule: rule.update(name="multi-steps"), "name"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_file_and_field(folder: Path, change: Change, said: str) -> None:
+    edit(folder / "multi-step.yaml", change)
+    with pytest.raises(VllmMigrateError) as error:
+        compile_all(folder)
+    assert error.value.message.startswith("multi-step.yaml: ")
+    assert said in error.value.message
+
+
+def test_a_file_that_is_no_yaml_is_named(folder: Path) -> None:
+    (folder / "multi-step.yaml").write_text("code: [", encoding="utf-8")
+    with pytest.raises(VllmMigrateError, match=r"multi-step\.yaml: "):
+        compile_all(folder)
+
+
+def test_two_rules_of_one_code_are_named(folder: Path) -> None:
+    text = (folder / "multi-step.yaml").read_text(encoding="utf-8")
+    (folder / "single-step.yaml").write_text(text.replace("name: multi-step", "name: single-step"), encoding="utf-8")
+    with pytest.raises(VllmMigrateError, match=r"single-step\.yaml: VM203 is the rule of multi-step\.yaml"):
+        compile_all(folder)
+
+
+def test_a_condition_of_a_dialect_is_named(folder: Path) -> None:
+    edit(folder / "dialects" / "pipelinerl.yaml", lambda raw: raw["transport"][0].update(when="fact.launcher =="))  # type: ignore[index]
+    with pytest.raises(VllmMigrateError, match=r"dialects/pipelinerl\.yaml: transport\[0\]: when: "):
+        compile_all(folder)
+
+
+def test_a_mistake_in_effective_is_named(folder: Path) -> None:
+    path = folder / "effective" / "engine.yaml"
+    edit(path, lambda raw: raw["cases"][0].update(when="env.X =="))  # type: ignore[index]
+    with pytest.raises(VllmMigrateError, match=r"effective engine: cases\[0\]: when: "):
+        compile_all(folder)
+
+
+def test_check_only_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from vllm_migrate.knowledge import build
+
+    target = tmp_path / "knowledge.json"
+    monkeypatch.setattr(build, "COMPILED", str(target))
+    assert build.main(["--check"]) == 1
+    assert not target.exists()
+    assert build.main([]) == 0
+    assert build.main(["--check"]) == 0
+    target.write_text("{}", encoding="utf-8")
+    assert build.main(["--check"]) == 1
+    assert target.read_text(encoding="utf-8") == "{}"
+    assert "stale" in capsys.readouterr().out

@@ -1,0 +1,61 @@
+"""docs/rules/ is made from the rule files, and is fresh."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate.knowledge.build import read_rules, rules_folder
+from vllm_migrate.knowledge.docs import evidence, index, main, pages
+from vllm_migrate.knowledge.models import Evidence
+
+RULES = read_rules(rules_folder())
+DOCS = rules_folder().parent / "docs" / "rules"
+
+
+@pytest.mark.skipif(not DOCS.is_dir(), reason="an installation has no docs")
+def test_the_pages_are_fresh() -> None:
+    kept = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
+    assert kept == pages(RULES), "run python -m vllm_migrate.knowledge.docs"
+    assert main(["--check"]) == 0
+
+
+def test_the_index_has_every_rule_once() -> None:
+    text = index(RULES)
+    for rule in RULES:
+        assert text.count(f"]({rule.name}.md)") == 1
+    assert text.count("\n| VM") == len(RULES)
+
+
+def test_a_page_has_its_parts_and_no_place_or_time() -> None:
+    made = pages(RULES)
+    for rule in RULES:
+        text = made[f"{rule.name}.md"]
+        for title in ("What happens", "Why it matters to your loss", "What to write", "When it is silent", "Evidence"):
+            assert f"\n## {title}\n" in text
+        assert rule.code in text
+        assert rule.examples is not None and text.count("```") == 2 * sum(
+            len(example.files) for example in (*rule.examples.fires, *rule.examples.silent)
+        )
+        assert str(Path(__file__).resolve().parents[2]) not in text
+
+
+@pytest.mark.parametrize(
+    ("item", "line"),
+    [
+        (Evidence(pr="vllm#21398"), "vllm pull request #21398"),
+        (Evidence(thread="vllm#51401"), "vllm thread #51401"),
+        (Evidence(measured="on a CPU"), "measured: on a CPU"),
+        (Evidence(release="0.18.1", file="vllm/a.py", symbol="A.b", line=3), "vLLM 0.18.1: `vllm/a.py`, line 3, `A.b`"),
+        (Evidence(release="0.8.5", catalog="engine.swap_space"), "catalog, vLLM 0.8.5: engine `swap_space` there"),
+        (Evidence(release="0.8.5", catalog="engine.seed", value=None), "catalog, vLLM 0.8.5: engine `seed` default unset"),
+        (Evidence(release="0.18.0", catalog="engine.x", value=True), "catalog, vLLM 0.18.0: engine `x` default `true`"),
+        (Evidence(release="0.11.0", catalog="engine.x", absent=True), "catalog, vLLM 0.11.0: engine `x` absent"),
+        (Evidence(repository="a/b", commit="abc", file="c.py"), "a/b at abc: `c.py`"),
+    ],
+)
+def test_evidence_reads_as_a_line(item: Evidence, line: str) -> None:
+    assert evidence(item) == line
+    assert not re.search(r"\bNone\b", line)

@@ -1,0 +1,84 @@
+"""What rules and effective values rest on, held against the catalog: options there or gone, defaults, releases in order."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from vllm_migrate.catalog.store import SECTIONS, load
+from vllm_migrate.knowledge.build import read_effective, read_rules, rules_folder
+from vllm_migrate.knowledge.models import Evidence
+
+CATALOG = load()
+RULES = read_rules(rules_folder())
+
+
+class Claim(NamedTuple):
+    where: str
+    evidence: Evidence
+
+
+def claims() -> list[Claim]:
+    owners = [(rule.name, rule.evidence) for rule in RULES]
+    owners += [(entry.option, entry.evidence) for entry in read_effective(rules_folder())]
+    return [Claim(name, evidence) for name, each in owners for evidence in each]
+
+
+CLAIMS = claims()
+IN_CATALOG = [claim for claim in CLAIMS if claim.evidence.catalog is not None]
+
+
+def ident(claim: Claim) -> str:
+    return f"{claim.where}-{claim.evidence.catalog}-{claim.evidence.release}"
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(IN_CATALOG) >= 30
+    assert any(claim.evidence.absent for claim in IN_CATALOG)
+
+
+@pytest.mark.parametrize("claim", IN_CATALOG, ids=ident)
+def test_the_catalog_agrees(claim: Claim) -> None:
+    evidence = claim.evidence
+    assert evidence.catalog is not None and evidence.release is not None
+    section, _, option = evidence.catalog.partition(".")
+    assert section in SECTIONS
+    facts = CATALOG.get(section, option, evidence.release)
+    if evidence.absent:
+        assert facts is None
+        return
+    assert facts is not None, f"{option} is not in {evidence.release}"
+    if "value" in evidence.model_fields_set:
+        assert facts.default == evidence.value
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.where)
+def test_evidence_can_be_looked_up(claim: Claim) -> None:
+    """A release that exists, a file with a symbol, a thread with its repository, a commit, or a measurement."""
+    evidence = claim.evidence
+    if evidence.release is not None:
+        assert CATALOG.knows(evidence.release)
+        assert evidence.catalog or (evidence.file and evidence.symbol), "a release needs a file and symbol, or the catalog"
+    if evidence.file is not None and evidence.release is not None:
+        assert re.fullmatch(r"(vllm|csrc|tests)/[\w/.]+", evidence.file)
+    for thread in (evidence.pr, evidence.thread):
+        assert thread is None or re.fullmatch(r"[\w./-]+#\d+", thread)
+    assert evidence.release or evidence.pr or evidence.thread or evidence.commit or evidence.measured
+
+
+def test_every_rule_rests_on_a_release() -> None:
+    assert [rule.name for rule in RULES if not any(e.release or e.commit for e in rule.evidence)] == []
+
+
+def test_codes_belong_to_their_families() -> None:
+    """VM1xx a default, VM2xx removed or renamed, VM3xx does not arrive, VM4xx the contract, VM5xx environment."""
+    for rule in RULES:
+        each = rule.each
+        if rule.code.startswith("VM5"):
+            assert each == "given"
+        if rule.code.startswith("VM1"):
+            assert each == "engine" and rule.option
+        if rule.code.startswith("VM4"):
+            assert rule.layer in ("semantic", "weight-update", "numerics", "inference-path", "broken-config")
