@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from vllm_migrate.records import NamedTuple
 
 from .interface import DELETE, RENAME, SET, Edit, Source, Unknown, Unreadable
 
@@ -75,30 +76,46 @@ class CallOp(NamedTuple):
     after: str = ""
 
 
+class _Scope(NamedTuple):
+    function: str
+    conditional: bool
+    in_string: bool
+
+
 class Call:
     """One call. `dotted` is the callee as written (`vllm.LLM`, `self.llm.generate`, `?` for what is no name).
 
     `resolved` has the import behind its first name (`LLM` from `from vllm import LLM` is `vllm.LLM`). `function` is the
     dotted name of the enclosing functions and classes ("" at module level), `statement` counts statements in the order
-    of the text, `conditional` says that an if, loop, try or function decides whether the call is made.
+    of the text, `conditional` says that an if, loop, try or function decides whether the call is made. `in_string`:
+    it stands inside an f-string, where older interpreters do not know its place; it is never edited.
     """
 
-    __slots__ = ("_document", "conditional", "dotted", "end", "function", "index", "node", "start", "statement")
+    __slots__ = ("_document", "_scope", "dotted", "end", "index", "node", "start", "statement")
 
-    def __init__(
-        self, document: PythonDocument, node: ast.Call, index: int, function: str, statement: int, conditional: bool
-    ) -> None:
+    def __init__(self, document: PythonDocument, node: ast.Call, index: int, scope: _Scope, statement: int) -> None:
         self._document = document
+        self._scope = scope
         self.node = node
         self.index = index
-        self.function = function
         self.statement = statement
-        self.conditional = conditional
         self.dotted = _dotted(node.func)
         self.start, self.end = document.span(node)
 
     def __repr__(self) -> str:
         return f"Call({self.dotted!r} at {self.start})"
+
+    @property
+    def function(self) -> str:
+        return self._scope.function
+
+    @property
+    def conditional(self) -> bool:
+        return self._scope.conditional
+
+    @property
+    def in_string(self) -> bool:
+        return self._scope.in_string
 
     @property
     def resolved(self) -> str:
@@ -157,7 +174,7 @@ class PythonDocument:
 
     def offset(self, line: int, column: int) -> int:
         """Code point offset of ast's position: lines from 1, columns in UTF-8 bytes."""
-        start = self._starts[line - 1]
+        start = self._starts[min(line, len(self._starts)) - 1]
         text = self.source.text
         prefix = text[start : start + column]
         if prefix.isascii():
@@ -246,32 +263,34 @@ class PythonDocument:
         return Unknown(self.source.text[start:end])
 
     def _walk(self) -> None:
-        """One walk in the order of the text, without recursion: (node, function, conditional)."""
-        stack: list[tuple[ast.AST, str, bool]] = [(self.tree, "", False)]
+        """One walk in the order of the text, without recursion."""
+        stack: list[tuple[ast.AST, _Scope]] = [(self.tree, _Scope("", False, False))]
         statement = 0
         calls = self._calls
         assert calls is not None
         while stack:
-            node, function, conditional = stack.pop()
+            node, scope = stack.pop()
             if isinstance(node, ast.Call):
-                call = Call(self, node, len(calls), function, statement, conditional)
+                call = Call(self, node, len(calls), scope, statement)
                 calls.append(call)
                 self._environment_call(call)
             elif isinstance(node, ast.Attribute):
-                self._chain(node, function)
+                self._chain(node, scope.function)
+            elif isinstance(node, ast.JoinedStr):
+                scope = scope._replace(in_string=True)
             elif isinstance(node, ast.stmt):
                 statement += 1
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                    function = f"{function}.{node.name}" if function else node.name
-                    conditional = conditional or not isinstance(node, ast.ClassDef)
+                    name = f"{scope.function}.{node.name}" if scope.function else node.name
+                    scope = _Scope(name, scope.conditional or not isinstance(node, ast.ClassDef), False)
                 elif isinstance(node, ast.Import | ast.ImportFrom):
                     self._import(node)
                 elif isinstance(node, ast.Assign):
-                    self._environment_assign(node, function)
+                    self._environment_assign(node, scope.function)
                 elif isinstance(node, _BRANCHES):
-                    conditional = True
+                    scope = scope._replace(conditional=True)
             for child in reversed(list(ast.iter_child_nodes(node))):
-                stack.append((child, function, conditional))
+                stack.append((child, scope))
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:

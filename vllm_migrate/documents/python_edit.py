@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+from vllm_migrate.records import TYPE_CHECKING
 
 from .interface import DELETE, RENAME, SET, CannotEdit, Edit, ProofFailed, Source, Unknown, Unreadable, apply_edits
 from .python_calls import iter_calls, parse_tree
@@ -26,6 +27,8 @@ def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
         if not 0 <= op.call < len(document.calls):
             raise CannotEdit(f"no call {op.call}")
         call = document.calls[op.call]
+        if call.in_string:
+            raise CannotEdit("the call stands inside an f-string")
         if op.kind == SET and call.get(op.name) is None:
             _check_new(call, op.name)
             inserted.setdefault(op.call, []).append(op)
