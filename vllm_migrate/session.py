@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
 from vllm_migrate.cli.options import Call
@@ -18,6 +17,7 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.project.trail import Trail
 from vllm_migrate.project.walk import Input, walk
+from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import NOT_ANALYSED, Question, Result, Run

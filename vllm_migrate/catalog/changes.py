@@ -9,9 +9,13 @@ Kinds: removed, added, renamed, default, choices, deprecated; `resolves` needs t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+
+from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 from .store import Catalog, FlagTable, OptionFacts, Rename
+
+if TYPE_CHECKING:
+    from typing import Any
 
 KINDS = ("removed", "renamed", "added", "default", "resolves", "choices", "deprecated")
 REQUIRED = {"required": True}

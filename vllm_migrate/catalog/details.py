@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+
+from vllm_migrate.records import TYPE_CHECKING
 
 from . import store
+
+if TYPE_CHECKING:
+    from typing import Any
 
 LateEntry = tuple[str, str]  # (conditions joined by " and ", value), both source text
 

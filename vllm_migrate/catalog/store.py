@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+
+from vllm_migrate.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 SECTIONS = (
     "engine",
@@ -283,7 +287,7 @@ class Catalog:
         for section in ("frontend", "cli"):
             for name in sorted(self.names(section, release)):
                 raw = self._raw(section, name, release) or {}
-                for option in [name, *raw.get("f", ())]:
+                for option in [name, *raw.get("f", ()), *raw.get("spelled_out", ())]:
                     table[option] = Flag(option, name, section, raw, False)
                     if raw.get("a") == "bool_optional" and option.startswith("--"):
                         no = "--no-" + option[2:]

@@ -8,6 +8,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.discover import carries, engines_in, facts_of, recognised
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
+from vllm_migrate.dialects.named import laid_over, named_config
 from vllm_migrate.dialects.overrides import tree_of_words
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
@@ -32,9 +33,11 @@ def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, wor
                         out.append(engine)
                     break
                 continue
-            start = _begins(profile, command)
-            if start is not None:
-                engine = _engine(file, file.shell, command, start, profile, workspace)
+            begin = _begins(profile, command)
+            if begin is not None:
+                engine = _engine(file, file.shell, command, begin[0], profile, workspace)
+                if begin[1] is not None:
+                    engine.spec = {**engine.spec, "entrypoint": begin[1]}
                 # The number among the script's engines, not among its commands: fixes add and drop commands.
                 engine.id = f"{profile['id']}:{len(out)}"
                 out.append(engine)
@@ -52,10 +55,13 @@ def _overridden(
 ) -> list[Engine]:
     """Engines of a command that sets a framework's configuration word by word."""
     assert file.shell is not None
-    tree = recognised(profile, overrides, catalog) if overrides is not None else None
+    if overrides is None:
+        return []
+    named = named_config(file, command, workspace)
+    tree = recognised(profile, laid_over(named, overrides) if named else overrides, catalog)
     if tree is None:
         return []
-    engines = engines_in(file, tree, profile, workspace)
+    engines = engines_in(file, tree, profile, workspace, named)
     for engine in engines:
         engine.argv = (command.index, 0)
         engine.container = Spot(file, command.words[0].start, command.words[0].end)
@@ -63,8 +69,9 @@ def _overridden(
     return engines
 
 
-def _begins(profile: Profile, command: Command) -> int | None:
-    """Index of the first word after the dialect's sign in a command; None when the sign is not there."""
+def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
+    """Index of the first word after the dialect's sign in a command, and the program that the sign starts (None: the
+    dialect's own); None when the sign is not there."""
     words = command.words
     texts = [word.value if word.value is not None else word.raw for word in words]
     signs = profile.get("recognise")
@@ -74,12 +81,12 @@ def _begins(profile: Profile, command: Command) -> int | None:
             for at in range(len(texts) - len(wanted) + 1):
                 found = [os.path.basename(t) if i == 0 else t for i, t in enumerate(texts[at : at + len(wanted)])]
                 if found == wanted:
-                    return at + len(wanted)
+                    return at + len(wanted), sign.get("entrypoint")
         image = sign.get("image")
         if isinstance(image, str) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
             for at, text in enumerate(texts):
                 if text == image or text.startswith((f"{image}:", f"{image}@")):
-                    return at + 1
+                    return at + 1, sign.get("entrypoint")
     return None
 
 
@@ -137,6 +144,7 @@ def _option(engine: Engine, file: File, command: Command, words: list[int]) -> W
         len(engine.options),
     )
     written.words = words
+    written.attached = head.value is not None and text.startswith("-") and "=" in text
     return written
 
 

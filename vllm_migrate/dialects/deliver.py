@@ -6,14 +6,13 @@ that may apply are simulated and only what they agree on is claimed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Unsure, evaluate, same
+from vllm_migrate.records import NamedTuple
 
 
 class Arrived(NamedTuple):
@@ -132,6 +131,24 @@ def _overridden(engine: Engine, release: str, values: dict[str, Arrived], troubl
             troubles.append(Trouble("overridden", known.written, forced.because, option))
     for written, why in engine.dead:
         troubles.append(Trouble("dead", written, why, written.option))
+    for written, why in unread(engine, DialectEnv(engine, release=release)):
+        troubles.append(Trouble("dead", written, why, written.option or written.key.replace("-", "_")))
+
+
+def unread(engine: Engine, env: DialectEnv) -> list[tuple[Written, str]]:
+    """Settings that this release of the framework does not read, and why."""
+    out = []
+    for written in engine.options:
+        if evaluate(written.when, env) is False:
+            why = written.unread or f"this release of {engine.dialect['title']} has no {written.key}"
+            out.append((written, why))
+    return out
+
+
+def _read(engine: Engine, release: str) -> list[Written]:
+    """The settings that the framework reads."""
+    gone = {written.number for written, _ in unread(engine, DialectEnv(engine, release=release))}
+    return [written for written in engine.options if written.number not in gone] if gone else engine.options
 
 
 def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
@@ -139,7 +156,7 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
     troubles: list[Trouble] = []
     named: dict[int, str] = {}
     known = catalog.names("engine", release) | catalog.names("llm", release)
-    for written in engine.options:
+    for written in _read(engine, release):
         option = written.option or written.key.replace("-", "_")
         named[written.number] = option
         if option not in known:
@@ -163,38 +180,46 @@ def sure(written: Written) -> object:
     return written.value
 
 
-def tokens_of(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> list[argv.Token]:
-    """The argument list that the framework builds from what is written."""
-    out: list[argv.Token] = []
+def tokens_of(
+    engine: Engine, transport: dict[str, object], catalog: Catalog, release: str
+) -> tuple[list[argv.Token], list[argv.Token]]:
+    """The words of the engine's command line, and those that the framework or a configuration file adds to them.
+
+    Settings of a mapping have one value each: one written later under the same name takes the place of an earlier one.
+    """
     spelled = transport.get("values")
     how = spelled if isinstance(spelled, dict) else {}
     env = ReleaseEnv(engine, catalog, release)
     skipped = {*_words(transport.get("drops")), *_words(transport.get("positional"))}
-    for written in engine.options:
+    command: list[argv.Token] = []
+    slots: dict[str, list[argv.Token]] = {}
+    for written in _read(engine, release):
         if written.key in skipped:
             continue
         if written.words is not None:
-            out.extend(_command_words(written))
+            command.extend(_command_words(written))
             continue
-        out.extend(argv.Token(text, written.number) for text in _spell(written, how, env))
-    return out
+        name = written.option or written.key
+        slots[name] = [argv.Token(text, written.number) for text in _spell(name, written.value, how, env)]
+    return command, [token for tokens in slots.values() for token in tokens]
 
 
 def _command_words(written: Written) -> list[argv.Token]:
     """A setting that stands on a command line: its words as they are."""
     values = written.value if isinstance(written.value, list) else [] if written.value is True else [written.value]
-    return [argv.Token(text, written.number) for text in ([written.key] if written.key else []) + values]
+    words = [written.key, *values] if written.key else values
+    if written.attached and isinstance(values[0], str):
+        words = [f"{written.key}={values[0]}", *values[1:]]
+    return [argv.Token(word, written.number) for word in words]
 
 
 def _words(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def _spell(written: Written, how: dict[str, object], env: ReleaseEnv) -> list[object]:
+def _spell(name: str, value: object, how: dict[str, object], env: ReleaseEnv) -> list[object]:
     """Arguments of one written setting. `how` maps a kind of value to flag, no-flag, drop, literal, repeat or json."""
-    flag, value = f"--{written.key}", written.value
-    if written.key.startswith("-"):
-        return [written.key] if value is True else [written.key, value]
+    flag = f"--{name}"
     kind = _kind(value)
     style = how.get(kind, "literal")
     if isinstance(style, list):
@@ -204,14 +229,12 @@ def _spell(written: Written, how: dict[str, object], env: ReleaseEnv) -> list[ob
     if style == "flag":
         return [flag]
     if style == "no-flag":
-        return [f"--no-{written.key}"]
+        return [f"--no-{name}"]
     if style == "repeat" and isinstance(value, list):
         return [flag, *[_text(item) for item in value]] if value else []
     if style == "json":
-        import json
-
-        return [flag, json.dumps(value)]
-    return [flag, value if isinstance(value, Unknown) else _text(value)]
+        return [flag, value]  # stands for its JSON
+    return [flag, _text(value)]
 
 
 def _kind(value: object) -> str:
@@ -228,29 +251,49 @@ def _kind(value: object) -> str:
     return "dict" if isinstance(value, dict) else "value"
 
 
-def _text(value: object) -> str:
-    return str(value)
+def _text(value: object) -> object:
+    """Python's text of a value; Unknown where a part of it is."""
+    if isinstance(value, Unknown):
+        return value
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((text for text in map(_text, inner) if isinstance(text, Unknown)), None) or str(value)
 
 
 def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
-    tokens = tokens_of(engine, transport, catalog, release)
-    parsed = argv.parse(tokens, catalog.flags(release))
+    command, config = tokens_of(engine, transport, catalog, release)
+    parsed = argv.parse(command, catalog, release, entrypoint(engine, catalog, release), config)
     values = _framework(engine, release)
     by_number = {written.number: written for written in engine.options}
     named: dict[int, str] = {}
     for arrival in parsed.arrivals:
         written = by_number[arrival.source]
         named[arrival.source] = arrival.dest
-        value = Unsure((f"the value of {written.key} ({arrival.value.text})",)) if isinstance(arrival.value, Unknown) else arrival.value
-        values[arrival.dest] = Arrived(arrival.dest, value, written, "")
+        values[arrival.dest] = Arrived(arrival.dest, _sure(arrival.value, written.key), written, "")
     troubles = [
         Trouble(r.kind, by_number[r.source], r.text, _named(by_number[r.source], catalog, release), r.candidates)
         for r in parsed.refusals
     ]
     _leftovers(engine, parsed, by_number, troubles, named, catalog, release)
-    _drops(engine, transport, tokens, troubles, named, catalog, release)
+    _drops(engine, transport, [*command, *config], troubles, named, catalog, release)
     _overridden(engine, release, values, troubles)
     return Delivery(values, troubles, named)
+
+
+def entrypoint(engine: Engine, catalog: Catalog, release: str) -> str:
+    """The program that reads the words: `serve`, or `api_server` (the module; containers ran it before 0.11.1)."""
+    entry = str(engine.spec.get("entrypoint", ""))
+    if entry == "image":
+        return "serve" if catalog.ordinal(release) >= catalog.ordinal("0.11.1") else "api_server"
+    return entry
+
+
+def _sure(value: object, key: str) -> object:
+    """A value with what no file decides in it marked as such."""
+    if isinstance(value, Unknown):
+        return Unsure((f"the value of {key} ({value.text})",))
+    if isinstance(value, dict):
+        return {name: _sure(inner, f"{key}.{name}") for name, inner in value.items()}
+    return value
 
 
 def _leftovers(
@@ -262,11 +305,11 @@ def _leftovers(
     catalog: Catalog,
     release: str,
 ) -> None:
-    """Words that no option took (`--flag False`): the parser refuses them, unless they are the model."""
+    """Words that no option took (`--flag False`): the parser refuses them."""
     blamed = {trouble.written.number for trouble in troubles}
     for token in parsed.positional:
         written = by_number.get(token.source)
-        if written is None or written.number in blamed or written.key == "":
+        if written is None or written.number in blamed:
             continue
         blamed.add(written.number)
         text = f"unrecognized arguments: {token.text}"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import hydra
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
+from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
+from vllm_migrate.dialects.named import not_missing
 from vllm_migrate.dialects.tree import File, Tree, mount, tree_of
 from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
@@ -62,7 +63,7 @@ def _discover_tree(
         engines = engines_in(file, whole, profile, workspace, parts)
         found.engines.extend(engines)
         if engines:
-            found.missing.extend(parts.missing if parts else [])
+            found.missing.extend(engines[0].missing)
             return
 
 
@@ -120,7 +121,8 @@ def engines_in(
             engine.framework = workspace.frameworks.get(str(profile.get("framework", "")))
             engine.target = workspace.target
             if composed is not None:
-                engine.files, engine.missing = composed.files, composed.missing
+                engine.files = composed.files
+                engine.missing = not_missing(composed.missing, profile.get("own_configs"))
             if "when" in spec and evaluate(spec["when"], DialectEnv(engine, release=engine.target)) is False:
                 continue
             fill(engine)

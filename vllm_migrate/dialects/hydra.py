@@ -7,10 +7,10 @@ tree then lacks that part, and whoever judges it says so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, mount, tree_of, without
 from vllm_migrate.documents.interface import SEQ
+from vllm_migrate.records import NamedTuple
 
 # Reads a file by path: the File, or None when there is none or it cannot be read.
 Loader = Callable[[str], "File | None"]
@@ -70,6 +70,7 @@ class _Composer:
         self.missing: list[Missing] = []
         self.overrides: dict[str, _Entry] = {}
         self.root, self.group = self._find_root()
+        self.search = _search_path(file, tree)
 
     def run(self) -> Composed:
         package = _header(self.file)
@@ -127,8 +128,7 @@ class _Composer:
             return None
         folder = target if entry.group or not entry.absolute else ""
         name = _join(folder, option.lstrip("/"))
-        path = _join(self.root, name)
-        file = self.load(path if path.endswith((".yaml", ".yml")) else path + ".yaml")
+        file = self._load(name)
         tree = tree_of(file) if file else None
         if file is None:
             if not entry.optional:
@@ -137,6 +137,15 @@ class _Composer:
         if tree is None or not tree.is_map:
             return None
         return self._config(file, tree, _directory(name), self._package(entry, file, package, name), depth + 1)
+
+    def _load(self, name: str) -> File | None:
+        """A config by name: in the configuration folder, else in the folders of `hydra.searchpath`."""
+        name = name if name.endswith((".yaml", ".yml")) else name + ".yaml"
+        for folder in (self.root, *self.search):
+            found = self.load(_join(folder, name))
+            if found is not None:
+                return found
+        return None
 
     def _package(self, entry: _Entry, file: File, parent: str, name: str) -> str:
         if entry.package is not None:
@@ -176,6 +185,21 @@ class _Composer:
                 for option in _options(value):
                     target.append(_entry(words[-1], option, value.place, optional="optional" in words[:-1]))
         return entries, overrides, self_at if self_at >= 0 else len(entries)
+
+
+def _search_path(file: File, tree: Tree) -> list[str]:
+    """Folders that `hydra.searchpath` may mean: `file://a/b` and `pkg://a.b` below any folder above the file."""
+    node = tree.at("hydra.searchpath")
+    out: list[str] = []
+    for item in node.items if node is not None and node.is_seq else []:
+        kind, _, path = str(item.value).partition("://")
+        if kind not in ("file", "pkg"):
+            continue
+        folder = _directory(file.path)
+        while folder:
+            out.append(_join(folder, path.strip("/") if kind == "file" else path.replace(".", "/")))
+            folder = _directory(folder)
+    return out
 
 
 def _options(value: Tree) -> list[str]:

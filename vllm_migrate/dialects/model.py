@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.dialects.hydra import Missing
 from vllm_migrate.dialects.tree import File, Tree
+from vllm_migrate.records import NamedTuple
 
 # A dialect as compiled from rules/dialects/*.yaml.
 Profile = dict[str, object]

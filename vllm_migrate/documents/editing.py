@@ -8,7 +8,8 @@ edits of the original text.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+
+from vllm_migrate.records import TYPE_CHECKING
 
 from .interface import (
     DELETE,
@@ -23,6 +24,9 @@ from .interface import (
     apply_edits,
 )
 from .oracle import Box, Value, Written, apply, same
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class EditableDocument(DataDocument):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Self
+
+from vllm_migrate.records import TYPE_CHECKING
 
 from . import flow
 from .editing import EditableDocument
@@ -31,6 +32,9 @@ from .interface import (
     Unreadable,
 )
 from .oracle import Box, Written, equal, from_plain
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["JsonDocument", "parse_json"]
 

@@ -7,9 +7,13 @@ boxes, and the boxes of the edited text must be the same. It shares no code with
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+
+from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 from .interface import DELETE, INSERT, RENAME, SET, Op, ProofFailed
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 
 class Written(NamedTuple):

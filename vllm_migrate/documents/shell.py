@@ -7,7 +7,8 @@ broken line continuation: the command ended before it, and the shell takes it fo
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from vllm_migrate.records import NamedTuple
 
 from .interface import Edit, Source, Unreadable
 from .shell_expand import Array, Assign, Word

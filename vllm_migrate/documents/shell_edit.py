@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+
+from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 from .interface import CannotEdit, Edit, ProofFailed, Source, apply_edits
 from .shell_expand import Array, Word

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
+
+from vllm_migrate.records import NamedTuple
 
 from .shell_quote import ansi, brace_expansions
 from .shell_skip import skip

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from typing import Self
+
+from vllm_migrate.records import TYPE_CHECKING
 
 from .editing import EditableDocument
 from .interface import CannotEdit, Edit, Op, Source
 from .oracle import Box, Written, from_plain
 from .toml_scan import TomlNode, scan
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["TomlDocument", "parse_toml"]
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any, NamedTuple
+
+from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 from .interface import MAP, SCALAR, SEQ, Node, Pair, Source, Unreadable
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 100

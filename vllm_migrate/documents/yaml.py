@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
 
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from vllm_migrate.records import TYPE_CHECKING
 
 from .editing import EditableDocument
 from .interface import CannotEdit, Edit, Op, Source
@@ -14,6 +15,9 @@ from .oracle import Alias, Box, Data, Key, OddKey, Unopened, Written
 from .yaml_compose import C_PARSER, compose
 from .yaml_nodes import PLAIN, QUOTED, Context, YamlNode, is_merge, key_text
 from .yaml_scalars import read_plain, read_tagged
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["C_PARSER", "YamlDocument", "parse_yaml"]
 

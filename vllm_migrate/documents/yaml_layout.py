@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
+
+from vllm_migrate.records import NamedTuple
 
 from .interface import MAP, SEQ, CannotEdit
 from .yaml_nodes import Context, YamlNode, alias_span, content_end, is_merge, key_text

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.effective.view import Value, View
 from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.records import NamedTuple
 
 
 class Cell(NamedTuple):

@@ -6,15 +6,14 @@ A `View` is also the environment in which the conditions of rules are evaluated.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.deliver import Delivery, deliver
+from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Unsure, merge
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.records import NamedTuple
 
 
 class Assumptions(NamedTuple):
@@ -151,7 +150,7 @@ class View:
         if dotted == "dialect":
             return self.engine.name
         if dotted == "entrypoint":
-            return self.engine.spec.get("entrypoint", "")
+            return entrypoint(self.engine, self.catalog, self.release)
         if dotted == "executor":
             return self.value("distributed_executor_backend").value
         if dotted.startswith("gpu."):

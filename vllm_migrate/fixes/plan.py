@@ -5,13 +5,12 @@ Raises CannotEdit with the reason where a dialect cannot express it or the file 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op
 from vllm_migrate.knowledge.expr import evaluate
+from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act, Finding
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
+from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, apply_edits
 from vllm_migrate.documents.shell import Command, WordOp, parse_shell
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell
+from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act
 
 

@@ -14,7 +14,12 @@ The result is a value, or `Unsure`: the reasons why it cannot be told, and the v
 
 from __future__ import annotations
 
-from typing import Protocol
+from vllm_migrate.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 
 class Unsure:

@@ -174,6 +174,7 @@ class Dialect(Model):
     markers: list[str] = []
     top_level: str | None = None
     compose: Literal["none", "hydra"] = "none"
+    own_configs: list[str] = []  # parents that come with the framework: what they set stands in `passes`; `a/*` is a prefix
     recognise: list[dict[str, object]]
     facts: dict[str, list[Case]] = {}
     engine_core: list[Case] | None = None

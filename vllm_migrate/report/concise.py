@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.headline import fixable, found, headline
 from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean

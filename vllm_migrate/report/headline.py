@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.layout import clean
 from vllm_migrate.rules.finding import SEVERITIES
 

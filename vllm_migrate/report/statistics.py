@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.headline import fixable, found, headline
 from vllm_migrate.report.model import fix_of
 from vllm_migrate.report.paint import Paint

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act, Finding
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
@@ -14,10 +13,10 @@ from vllm_migrate.dialects.workspace import Problem, Workspace
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.effective.view import Assumptions, View
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
 from vllm_migrate.rules.inherit import Judged, note_inheritors
 from vllm_migrate.rules.judge import judge
-
 
 MARK = b"vllm-migrate:"
 
