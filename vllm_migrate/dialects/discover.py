@@ -121,7 +121,7 @@ def engines_in(
             engine.framework = workspace.frameworks.get(str(profile.get("framework", "")))
             engine.target = workspace.target
             if composed is not None:
-                engine.files = composed.files
+                engine.files = composed.files if file in composed.files else [*composed.files, file]
                 engine.missing = not_missing(composed.missing, profile.get("own_configs"))
             if "when" in spec and evaluate(spec["when"], DialectEnv(engine, release=engine.target)) is False:
                 continue

@@ -1,0 +1,88 @@
+"""The configuration that a Hydra command line names: `--config-path DIR --config-name NAME`, found beside the script.
+
+The words may begin with a variable (`--config-path="$PROJECT/conf"`): what is known of their end is looked for in the
+script's folder and the folders above it. A file outside the tree is not found, and the framework's own stands for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
+from vllm_migrate.dialects.tree import File, Tree, merge, tree_of
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.shell import Command, Word
+
+PATHS = ("--config-path", "-cp", "--config-dir", "-cd")
+NAMES = ("--config-name", "-cn")
+
+# How many folders above the script are looked at.
+ABOVE = 6
+
+
+def named_config(file: File, command: Command, workspace: Workspace) -> Composed | None:
+    """The composed configuration that the command names; None when it names none, or one that is not in the tree."""
+    name = _after(command, NAMES)
+    if not name:
+        return None
+    name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    folder = _after(command, PATHS) or ""
+    config = _find(os.path.dirname(file.path), os.path.join(folder.strip("/"), name), workspace)
+    tree = tree_of(config) if config is not None else None
+    if config is None or tree is None or not tree.is_map:
+        return None
+    workspace.claimed.add(os.path.normpath(config.path))
+    if uses_defaults(tree):
+        return compose(config, tree, workspace.load)
+    return Composed(tree, [config], [])
+
+
+def _find(folder: str, name: str, workspace: Workspace) -> File | None:
+    for _ in range(ABOVE):
+        found = workspace.load(os.path.join(folder, name))
+        if found is not None and found.data is not None:
+            return found
+        if folder in ("", ".", "/"):
+            return None
+        folder = os.path.dirname(folder)
+    return None
+
+
+def _after(command: Command, flags: tuple[str, ...]) -> str | None:
+    """The value of `--flag value` or `--flag=value`, as far as its end is known."""
+    words = command.words
+    for at, word in enumerate(words):
+        text = word.value if word.value is not None else word.prefix
+        flag, eq, _ = text.partition("=")
+        if flag not in flags:
+            continue
+        if eq:
+            return _tail(word).partition("=")[2] if word.value is not None else _tail(word)
+        return _tail(words[at + 1]) if at + 1 < len(words) else None
+    return None
+
+
+def _tail(word: Word) -> str:
+    """What is known of a word's end: `/conf` of `$ROOT/conf`."""
+    out = ""
+    for piece in word.pieces:
+        out = out + piece.text if piece.known else ""
+    return out
+
+
+def not_missing(missing: list[Missing], own: object) -> list[Missing]:
+    """What was not found, without the configurations that come with the framework (their settings are its defaults)."""
+    names = own if isinstance(own, list) else []
+    return [item for item in missing if not any(_same(item.name, str(name)) for name in names)]
+
+
+def _same(name: str, own: str) -> bool:
+    return name == own or (own.endswith("*") and name.startswith(own[:-1]))
+
+
+def laid_over(composed: Composed, overrides: Tree) -> Tree:
+    """Overrides of a command line over the configuration it names."""
+    merged = merge(composed.tree, overrides)
+    assert merged is not None
+    return merged
+
