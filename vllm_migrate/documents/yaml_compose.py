@@ -8,13 +8,17 @@ nesting, the number of nodes, and what aliases would expand to.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
-
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from .interface import Unreadable
 from .yaml_nodes import PLAIN, QUOTED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 MAX_CHARACTERS = 2_000_000
 MAX_NODES = 200_000  # also of what aliases expand to
