@@ -11,7 +11,10 @@ import os
 from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
 from vllm_migrate.dialects.tree import File, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.shell import Command, Word
+from vllm_migrate.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vllm_migrate.documents.shell import Command, Word
 
 PATHS = ("--config-path", "-cp", "--config-dir", "-cd")
 NAMES = ("--config-name", "-cn")
