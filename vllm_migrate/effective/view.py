@@ -115,7 +115,10 @@ class View:
     def _declared(self, option: str) -> Value:
         if "." in option:
             return Value(None, "default", "")
-        facts = self.catalog.get("engine", option, self.release) or self.catalog.get("cli", "--" + option.replace("_", "-"), self.release)
+        flag = "--" + option.replace("_", "-")
+        entries = (("engine", option), ("cli", flag), ("frontend", flag))
+        found = (self.catalog.get(section, name, self.release) for section, name in entries)
+        facts = next((each for each in found if each is not None), None)
         if facts is None:
             return Value(None, "default", f"{option} is no option of {self.release}")
         default = facts.default
