@@ -77,6 +77,8 @@ def _path(path: str) -> tuple[str | int, ...]:
         ("a: 1\rb: 2\r", put("c", 3, "a"), "a: 1\rc: 3\rb: 2\r"),
         # other Unicode line breaks
         ("a: 'x\u2028y' # \u00e9\nb: 1\n", put("c", 2, "a"), "a: 'x\u2028y' # \u00e9\nc: 2\nb: 1\n"),
+        ("a: 1\x85b: 2\n", put("c", 3, "a"), "a: 1\nc: 3\x85b: 2\n"),
+        ("a: 1 # \u2029b: 2\n", put("c", 3, "a"), "a: 1 # \nc: 3\u2029b: 2\n"),
         # a multi-line scalar ends where it ends
         ("a: one\n  two\nb: 1\n", put("c", 2, "a"), "a: one\n  two\nc: 2\nb: 1\n"),
         ('a: "one\n  two" # c\nb: 1\n', put("c", 2, "a"), 'a: "one\n  two" # c\nc: 2\nb: 1\n'),

@@ -18,8 +18,10 @@ from .yaml_layout import (
     is_explicit,
     last_leaf,
     line_break,
+    line_end,
     line_end_after,
     line_start,
+    newline_at,
     past_inner_comments,
     starts_line,
 )
@@ -45,14 +47,14 @@ def block_after(source: Source, entry: Entry, indent: int, lines: list[str]) -> 
         if end is None:
             return []
         if end > entry.end:  # right after the blank lines that a `|+` keeps
-            newline = _break_before(text, end) or source.newline
+            newline = newline_at(source, end - len(_break_before(text, end)))
             return [Edit(end, end, "".join(f"{' ' * indent}{line}{newline}" for line in lines))]
     else:
         found = line_end_after(text, entry.end)
         if found is None:
             return []
         end = past_inner_comments(text, found, indent)
-    newline = line_break(text, end) or source.newline
+    newline = newline_at(source, end)
     return [Edit(end, end, "".join(f"{newline}{' ' * indent}{line}" for line in lines))]
 
 
@@ -83,9 +85,7 @@ def _break_before(text: str, offset: int) -> str:
 def block_before(source: Source, start: int, indent: int, lines: list[str]) -> list[Edit]:
     """Insert lines before an entry that starts at `start`; comments above it stay above the new lines."""
     text = source.text
-    end = line_end_after(text, start)
-    newline = line_break(text, end) if end is not None else ""
-    newline = newline or source.newline
+    newline = newline_at(source, line_end(text, start))
     return [Edit(start, start, "".join(f"{line}{newline}{' ' * indent}" for line in lines))]
 
 

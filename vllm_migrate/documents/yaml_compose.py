@@ -8,6 +8,7 @@ nesting, the number of nodes, and what aliases would expand to.
 from __future__ import annotations
 
 import re
+
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 

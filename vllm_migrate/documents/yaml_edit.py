@@ -41,9 +41,9 @@ from .yaml_layout import (
     find_duplicate,
     guard_anchors,
     is_explicit,
-    line_break,
     line_end_after,
     line_start,
+    newline_at,
     own_entry,
     starts_line,
     step,
@@ -202,7 +202,7 @@ class Planner:
                 here = column(spot.parents[-1])
                 deeper = here + step(spot.parents[:-1], spot.parents[-1])
                 lines = nested_lines(keys, value, self._style(value), step(spot.parents[:-1], spot.parents[-1]))
-                newline = line_break(self.text, line_end) or self.source.newline
+                newline = newline_at(self.source, line_end)
                 new = "".join(f"{newline}{' ' * deeper}{line}" for line in lines)
                 edits = [Edit(colon, node.end, "")] if written else []
                 yield [*edits, Edit(line_end, line_end, new)]

@@ -10,7 +10,7 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.records import NamedTuple
 
-from .interface import MAP, SEQ, CannotEdit
+from .interface import MAP, SEQ, CannotEdit, Source
 from .yaml_nodes import Context, YamlNode, alias_span, content_end, is_merge, key_text
 
 _BREAKS = "\n\r\x85\u2028\u2029"  # what libyaml takes for a line's end
@@ -79,6 +79,18 @@ def line_break(text: str, offset: int) -> str:
     """The line break at `offset`, "" where there is none."""
     match = _BREAK.match(text, offset)
     return match.group() if match else ""
+
+
+def line_end(text: str, offset: int) -> int:
+    """Where the line that `offset` stands on ends."""
+    match = _BREAK.search(text, offset)
+    return match.start() if match else len(text)
+
+
+def newline_at(source: Source, offset: int) -> str:
+    """What a new line at `offset` ends with: what ends the line there, else the file's newline."""
+    found = line_break(source.text, offset)
+    return found if found in ("\n", "\r\n", "\r") else source.newline
 
 
 def line_end_after(text: str, offset: int) -> int | None:
