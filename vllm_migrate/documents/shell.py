@@ -22,13 +22,13 @@ __all__ = [
     "Command",
     "Heredoc",
     "ShellDocument",
+    "VariableOp",
     "Word",
     "WordOp",
     "parse_shell",
 ]
 
 MAX_CHARS = 1_000_000
-_FILLER = "\ue000"
 
 # A word no one means as a command: `--flag`, `-O3`, `+key=`, `++key=`, `~key`, `a.b=1`, `group/name=x`.
 _OVERRIDE = re.compile(r"-{1,2}[A-Za-z]|\+{1,2}[\w./@]+=|~[A-Za-z_][\w.@]*(?:\Z|=)|[A-Za-z_]\w*(?:[.@/][\w@.-]*)+=")
@@ -63,6 +63,19 @@ class WordOp(NamedTuple):
     command: int
     word: int
     texts: tuple[str, ...] = ()
+
+
+class VariableOp(NamedTuple):
+    """One change to a variable. replace, delete: the assignment whose value starts at offset `at` (Word.start).
+
+    export: a new line `export name=value` before the line of command number `command`.
+    """
+
+    kind: str
+    at: int = -1
+    value: str = ""
+    name: str = ""
+    command: int = -1
 
 
 class Command:
@@ -129,12 +142,14 @@ class ShellDocument:
     `export`.
 
     `exports`: (name, value word). `comments`: (start, end). `lost`: every broken continuation, in order.
+    `outer` is the script that holds this one in a string or heredoc (see nested).
     """
 
-    __slots__ = ("_arrays", "commands", "comments", "exports", "heredocs", "lost", "script", "source")
+    __slots__ = ("commands", "comments", "exports", "heredocs", "lost", "outer", "script", "source")
 
-    def __init__(self, source: Source, scanner: Scanner) -> None:
+    def __init__(self, source: Source, scanner: Scanner, outer: ShellDocument | None = None) -> None:
         self.source = source
+        self.outer = outer
         self.script = scanner.script
         self.commands = [Command(index, raw) for index, raw in enumerate(scanner.commands)]
         self.exports = _exports(scanner)
@@ -168,6 +183,16 @@ class ShellDocument:
             if other.index != command and any(w.start == at and w.array for w in other.words)
         ]
 
+    def nested(self) -> list[ShellDocument]:
+        """Scripts inside this one: `bash -c "..."`, and heredocs that a shell reads.
+
+        Their text is as long as this file's, blank outside of the script, so offsets, positions and edits hold for
+        the file. Their variables may come from this one.
+        """
+        from .shell_nested import nested
+
+        return nested(self)
+
     def plan(self, ops: list[WordOp]) -> list[Edit]:
         """Edits that make `ops` in the script's own style. Raises CannotEdit."""
         from .shell_edit import plan
@@ -176,9 +201,33 @@ class ShellDocument:
 
     def prove(self, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
         """Parse the edited text; raise ProofFailed unless exactly the asked for arguments changed."""
-        from .shell_edit import prove
+        from .shell_proof import prove
 
         return prove(self, ops, edits)
+
+    def plan_variables(self, ops: list[VariableOp]) -> list[Edit]:
+        """Edits of assignments and exports. Raises CannotEdit."""
+        from .shell_variables import plan_variables
+
+        return plan_variables(self, ops)
+
+    def prove_variables(self, ops: list[VariableOp], edits: list[Edit]) -> ShellDocument:
+        """Parse the edited text; raise ProofFailed unless exactly the asked for variables changed."""
+        from .shell_variables import prove_variables
+
+        return prove_variables(self, ops, edits)
+
+    def plan_join(self, command: int) -> list[Edit]:
+        """Edits that mend the broken continuations after command number `command`. Raises CannotEdit."""
+        from .shell_join import plan_join
+
+        return plan_join(self, command)
+
+    def prove_join(self, command: int, edits: list[Edit]) -> ShellDocument:
+        """Parse the edited text; raise ProofFailed unless the command gained exactly the words it had lost."""
+        from .shell_join import prove_join
+
+        return prove_join(self, command, edits)
 
 
 def parse_shell(source: Source) -> ShellDocument:
@@ -224,7 +273,7 @@ def _find_lost(text: str, commands: list[Command], scanner: Scanner) -> list[Bro
                 continue
             reason, at = "missing", raw.end
         if _follows(text, raw, then, reason) and _is_override(head, reason):
-            words = [word for _, word in then.assignments] + commands[index + 1].words
+            words = [_whole(text, name, word) for name, word in then.assignments] + commands[index + 1].words
             broken = Broken(reason, at, index, words)
             owner = commands[index]
             while owner.after >= 0:
@@ -233,6 +282,12 @@ def _find_lost(text: str, commands: list[Command], scanner: Scanner) -> list[Bro
             owner.lost.append(broken)
             lost.append(broken)
     return lost
+
+
+def _whole(text: str, name: str, value: Word) -> Word:
+    """The word `name=value` that a lost override became an assignment of."""
+    start = text.rindex(name, 0, value.start)
+    return Word(value.script, start, value.end, text[start : value.end], value.scope)
 
 
 def _follows(text: str, raw: Raw, then: Raw, reason: str) -> bool:

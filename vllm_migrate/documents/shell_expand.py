@@ -23,6 +23,8 @@ MAX_TEXT = 1 << 16
 MAX_WORDS = 5_000
 MAX_DEPTH = 40
 MAX_EXPANSIONS = 200_000
+MAX_STEPS = 200
+FILLER = "\ue000"
 
 _PLAIN = re.compile(r"[\w./:=+,@%^\-\[\]*?!#]*")
 _PIECE = re.compile(
@@ -187,16 +189,16 @@ class Script:
     scope i.
 
     `rerun` are scopes whose text can run after later text (loops, functions). `sourced` are offsets of
-    `source`, `.` and `eval`: after one of them any variable may have changed. `filler` is a character that
-    stands for nothing (inside a nested script, where its outer quoting had a backslash), "" in a file of its
-    own.
+    `source`, `.` and `eval`: after one of them any variable may have changed. `outer` is the script around a
+    nested one, whose variables it sees too; `filler` is then a character that stands for nothing, where the
+    outer quoting had a backslash.
     """
 
-    __slots__ = ("_cache", "_splits", "arrays", "assigns", "budget", "filler", "rerun", "scopes", "sourced", "text")
+    __slots__ = ("_cache", "_splits", "arrays", "assigns", "budget", "filler", "outer", "rerun", "scopes", "sourced")
 
-    def __init__(self, text: str, filler: str = "") -> None:
-        self.text = text
-        self.filler = filler
+    def __init__(self, outer: Script | None = None) -> None:
+        self.outer = outer
+        self.filler = FILLER if outer is not None else ""
         self.assigns: dict[str, list[Assign]] = {}
         self.arrays: dict[str, list[Array]] = {}
         self.scopes: list[int] = [0]
@@ -218,19 +220,22 @@ class Script:
             scope = self.scopes[scope]
         return False
 
-    def lookup(self, name: str, at: int, scope: int, depth: int) -> tuple[list[Piece], bool] | None:
-        """Pieces of the last sure assignment before `at`, and whether they are certain; None: not assigned
-        here.
+    def lookup(
+        self, name: str, at: int, scope: int, depth: int, escaped: bool = False
+    ) -> tuple[list[Piece], bool] | None:
+        """Pieces of the last sure assignment before `at`, and whether they are certain; None: not assigned here.
+
+        `escaped`: not what the outer script has, which leaves a `\\$NAME` alone.
         """
         made = self.assigns.get(name)
         if made is None:
+            if self.outer is not None and not escaped and name not in self.arrays:
+                return self.outer.lookup(name, at, 0, depth)
             return ([], False) if name in self.arrays else None
         i = bisect_right(made, at, key=_end)
         certain = i == len(made) or not self.repeats(scope)
         parts: list[Assign] = []
-        while i and len(parts) < MAX_DEPTH:
-            i -= 1
-            assign = made[i]
+        for assign in reversed(made[max(0, i - MAX_STEPS) : i]):
             if not (assign.sure and self.encloses(assign.scope, scope)):
                 certain = False
                 continue
@@ -241,6 +246,8 @@ class Script:
 
     def may_split(self, raw: str, inside: str = "", depth: int = 0) -> bool:
         """Whether a variable in `raw`, the value of `inside`, may hold blanks or nothing; cheap, errs to True."""
+        if self.outer is not None:
+            return True
         for name in _NAMES.findall(raw):
             if name not in self._splits:
                 self._splits[name] = True  # while it is being looked at: a circle may
@@ -279,6 +286,7 @@ class Script:
         if made is None or name in self.assigns:
             return None
         parts, unsure, i = [], False, bisect_right(made, at, key=_end)
+        made = made[:i]
         while i:
             i -= 1
             array = made[i]
@@ -292,9 +300,10 @@ class Script:
             else:
                 first, unsure = i, True
         else:
-            if not unsure:
+            if not parts and not unsure:
                 return None
-            parts = [(array, True) for array in made[first:] if array.append or array is made[first]][::-1]
+            if unsure:
+                parts = [(array, True) for array in made[first:] if array.append or array is made[first]][::-1]
         found = [(array, item, maybe) for array, maybe in reversed(parts) for item in array.items]
         self.budget -= len(found)
         return found if self.budget > 0 else None
@@ -429,7 +438,8 @@ class _Cutter:
         raw, a, b = self.raw[start:end], self.base + start, self.base + end
         found = None
         if name[0].isalpha() or name[0] == "_":
-            found = self.word.script.lookup(name, a, self.word.scope, self.depth)
+            escaped = start > 0 and self.raw[start - 1] == FILLER
+            found = self.word.script.lookup(name, a, self.word.scope, self.depth, escaped)
         pieces, certain = found or ([], False)
         hint = _joined(pieces) if pieces else None
         known = certain and all(piece.known for piece in pieces)

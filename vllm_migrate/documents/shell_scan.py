@@ -32,7 +32,7 @@ _ENDS = " \t\r\n;&|<>()"
 _CHANGED = re.compile(r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))")
 _COMPOUND = ("if", "then", "elif", "else", "fi", "while", "until", "for", "select", "do", "done", "case", "esac")
 _KEYWORDS = frozenset((*_COMPOUND, "{", "}", "!", "time", "function", "[[", "coproc"))
-_DECLARE = frozenset(("export", "local", "declare", "typeset", "readonly"))
+DECLARE = frozenset(("export", "local", "declare", "typeset", "readonly"))
 _SETTERS = frozenset(("read", "mapfile", "readarray", "unset", "getopts", "printf", "let", "wait"))
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 
@@ -101,9 +101,9 @@ class Scanner:
     bracket stands between them).
     """
 
-    def __init__(self, text: str, filler: str = "") -> None:
+    def __init__(self, text: str, outer: Script | None = None) -> None:
         self.text = text
-        self.script = Script(text, filler)
+        self.script = Script(outer)
         self.commands: list[Raw] = []
         self.exports: list[tuple[str, Word]] = []
         self.heredocs: list[Heredoc] = []
@@ -226,7 +226,7 @@ class Scanner:
     def _argument(self, word: Word, end: int) -> int:
         """`export A=1`, `local A=(...)`: arguments that assign."""
         raw = self._raw
-        if raw is None or raw.words[0].raw not in _DECLARE:
+        if raw is None or raw.words[0].raw not in DECLARE:
             return end
         m = _TARGET.match(word.raw)
         if m is None:

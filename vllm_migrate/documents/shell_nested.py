@@ -1,0 +1,113 @@
+"""Scripts inside a script: what `bash -c` gets as a string, and heredocs that a shell reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .interface import Edit, ProofFailed, Source, apply_edits
+from .shell import Command, ShellDocument, WordOp, parse_shell
+from .shell_expand import FILLER
+from .shell_proof import check
+from .shell_scan import Scanner
+
+MAX_NESTED = 20
+
+_SHELLS = frozenset(("bash", "sh", "zsh", "dash", "ksh"))
+_SUBMITTERS = frozenset(("sbatch", "qsub", "bsub"))
+_COMMAND_FLAG = re.compile(r"-[a-zA-Z]*c\Z")
+_DOUBLE = re.compile(r'"(?:[^"\\]|\\[\s\S])*"\Z')
+_ESCAPE = re.compile(r'\\([$`"\\])')
+_ESCAPE_HEREDOC = re.compile(r"\\([$`\\])")
+_INK = re.compile(r"[^\r\n]")
+
+
+def nested(document: ShellDocument) -> list[ShellDocument]:
+    """The scripts that `document` holds, in order, at most MAX_NESTED. One level: their own strings stay strings."""
+    return [_sub(document, *span) for span in _spans(document)]
+
+
+def _spans(document: ShellDocument) -> list[tuple[int, int, str]]:
+    if document.outer is not None or FILLER in document.source.text:
+        return []
+    return sorted([*_strings(document), *_heredocs(document)])[:MAX_NESTED]
+
+
+def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
+    """(start, end, kind) of the strings given to `bash -c`; kind is the quote around them."""
+    for command in document.commands:
+        shell = flagged = False
+        for word in command.written:
+            if flagged:
+                raw = word.raw
+                if raw[0] == "'" and raw.find("'", 1) == len(raw) - 1:
+                    yield word.start + 1, word.end - 1, "'"
+                elif _DOUBLE.match(raw):
+                    yield word.start + 1, word.end - 1, '"'
+                break
+            flagged = shell and _COMMAND_FLAG.match(word.raw) is not None
+            shell = shell or _name(word.raw) in _SHELLS
+
+
+def _heredocs(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
+    for heredoc in document.heredocs:
+        if heredoc.command >= 0 and _reads_script(document.commands[heredoc.command]):
+            yield heredoc.start, heredoc.end, "quoted" if heredoc.quoted else "plain"
+
+
+def _reads_script(command: Command) -> bool:
+    raws = [word.raw for word in command.written]
+    if _name(raws[0]) in _SUBMITTERS:
+        return True
+    if any(_COMMAND_FLAG.match(raw) for raw in raws[1:]):
+        return False
+    return any(_name(raw) in _SHELLS for raw in raws)
+
+
+def _name(raw: str) -> str:
+    return raw.rpartition("/")[2]
+
+
+def _sub(document: ShellDocument, start: int, end: int, kind: str) -> ShellDocument:
+    source = document.source
+    text = source.text
+    inside = text[start:end]
+    if kind in ('"', "plain"):
+        inside = (_ESCAPE if kind == '"' else _ESCAPE_HEREDOC).sub(FILLER + r"\1", inside)
+    masked = _INK.sub(" ", text[:start]) + inside + _INK.sub(" ", text[end:])
+    expanded = kind in ('"', "plain")  # by the outer shell; else the variables are the inner shell's own
+    scanner = Scanner(masked, document.script if expanded else None)
+    scanner.run()
+    return ShellDocument(Source(source.path, source.data, masked, source.bom, source.newline), scanner, document)
+
+
+def prove_nested(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
+    """The nested document after `edits` are made on the file. Raises ProofFailed."""
+    outer = document.outer
+    assert outer is not None
+    source = outer.source
+    try:
+        text = apply_edits(source.text, edits)
+    except ValueError as error:
+        raise ProofFailed(str(error)) from None
+    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    old, new = nested(outer), nested(after)
+    place = next((i for i, sub in enumerate(old) if sub.source.text == document.source.text), -1)
+    if place < 0 or len(old) != len(new):
+        raise ProofFailed("the script inside the string is not found again")
+    start, end, _ = _spans(outer)[place]
+    if any(edit.start < start or edit.end > end for edit in edits):
+        raise ProofFailed("an edit lies outside the string")
+    for index, (before, now) in enumerate(zip(old, new, strict=True)):
+        check(before, now, ops if index == place else [])
+    if _shape(outer) != _shape(after):
+        raise ProofFailed("the script around it changed")
+    return new[place]
+
+
+def _shape(document: ShellDocument) -> list[list[str]]:
+    """The outer commands without the texts of strings, which the nested documents compare."""
+    return [
+        [word.raw if len(word.raw) < 2 or word.raw[0] not in "'\"" else "" for word in c.written]
+        for c in document.commands
+    ]
