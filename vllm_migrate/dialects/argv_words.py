@@ -36,7 +36,7 @@ class Stop(Exception):
 class Era(NamedTuple):
     """How a release treats its words.
 
-    level: what `-O3` becomes ("" nothing, "--optimization-level", else a dotted key); dotted: keys with dots are
+    level: what `-O3` becomes ("" nothing, "--optimization-level", else a dotted key); renamed: `-O.` is `-cc.`; dotted: keys with dots are
     joined ("" no, "text" values stay text and only long options count, "json"); humans: 2k is a number in dotted
     values too; whole_head: `_` is `-` behind a dot too; model: `--model` behind `serve` is "refused" or moved to the
     "front"; name: `--served-model-name` needs the model first; bare: the server's module takes the model as its
@@ -44,6 +44,7 @@ class Era(NamedTuple):
     """
 
     level: str
+    renamed: bool
     dotted: str
     humans: bool
     whole_head: bool
@@ -64,18 +65,19 @@ def era(catalog: Catalog, release: str) -> Era:
         level = "" if not since["0.9.2"] else "-O.level" if not since["0.11.1"] else "-O.mode"
         _eras[key] = Era(
             level="--optimization-level" if since["0.12.0"] else level,
+            renamed=since["0.12.0"] and not since["0.13.0"],
             dotted="json" if since["0.9.2"] else "text" if since["0.9.0"] else "",
             humans=since["0.20.0"],
             whole_head=not since["0.9.1"],
             model="front" if since["0.11.1"] else "refused",
             name=since["0.17.0"],
             bare=since["0.10.0"],
-            config=since["0.14.0"],
+            config=since["0.10.2"],
         )
     return _eras[key]
 
 
-_CHANGES = ("0.9.0", "0.9.1", "0.9.2", "0.10.0", "0.11.1", "0.12.0", "0.14.0", "0.17.0", "0.20.0")
+_CHANGES = ("0.9.0", "0.9.1", "0.9.2", "0.10.0", "0.10.2", "0.11.1", "0.12.0", "0.13.0", "0.17.0", "0.20.0")
 
 
 def assemble(command: list[Token], config: list[Token], serve: bool, rules: Era) -> list[Token]:
@@ -160,7 +162,7 @@ def rewrite(words: list[Token], rules: Era) -> list[Token]:
             dots = dots or "." in text
             out.append(word._replace(text=text))
         elif text.startswith("-O") and rules.level:
-            new = _level(text, words[at + 1].text if at + 1 < len(words) else None, rules.level)
+            new = _level(text, words[at + 1].text if at + 1 < len(words) else None, rules)
             dots = dots or any("." in part for part in new)
             out.extend(word._replace(text=part) for part in new)
         else:
@@ -169,10 +171,13 @@ def rewrite(words: list[Token], rules: Era) -> list[Token]:
     return _joined(out, rules) if dots and rules.dotted else out
 
 
-def _level(text: str, following: object, option: str) -> list[str]:
+def _level(text: str, following: object, rules: Era) -> list[str]:
     """-O3, -O=3 and -O 3."""
+    option = rules.level
     if text == "-O":
         return [option] if following in ("0", "1", "2", "3") else [text]
+    if text[2] == "." and rules.renamed:
+        return ["-cc" + text[2:]]
     level = text[3:] if text[2] == "=" else text[2:]
     if option == "--optimization-level":
         return [option, level]

@@ -61,11 +61,15 @@ def _overridden(
     tree = recognised(profile, laid_over(named, overrides) if named else overrides, catalog)
     if tree is None:
         return []
-    engines = engines_in(file, tree, profile, workspace, named)
-    for engine in engines:
+    shell = file.shell
+
+    def started(engine: Engine) -> None:
         engine.argv = (command.index, 0)
+        _environment(engine, file, shell, command)
+
+    engines = engines_in(file, tree, profile, workspace, named, started)
+    for engine in engines:
         engine.container = Spot(file, command.words[0].start, command.words[0].end)
-        _environment(engine, file, file.shell, command)
     return engines
 
 

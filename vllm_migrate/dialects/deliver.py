@@ -59,6 +59,9 @@ class ReleaseEnv(DialectEnv):
         super().__init__(engine, release=release)
         self.catalog = catalog
 
+    def name(self, dotted: str) -> object:
+        return entrypoint(self.engine, self.catalog, self.release) if dotted == "entrypoint" else super().name(dotted)
+
     def call(self, function: str, args: list[object]) -> object:
         if function == "vllm":
             return self.catalog.ordinal(self.release) >= self.catalog.ordinal(str(args[0]))
@@ -218,7 +221,7 @@ def _words(value: object) -> list[str]:
 
 
 def _spell(name: str, value: object, how: dict[str, object], env: ReleaseEnv) -> list[object]:
-    """Arguments of one written setting. `how` maps a kind of value to flag, no-flag, drop, literal, repeat or json."""
+    """Arguments of one written setting. `how` maps a kind of value to flag, no-flag, no-flag-known, drop, literal, repeat or json."""
     flag = f"--{name}"
     kind = _kind(value)
     style = how.get(kind, "literal")
@@ -230,6 +233,8 @@ def _spell(name: str, value: object, how: dict[str, object], env: ReleaseEnv) ->
         return [flag]
     if style == "no-flag":
         return [f"--no-{name}"]
+    if style == "no-flag-known":
+        return [f"--no-{name}"] if f"--no-{name}" in env.catalog.flags(env.release) else []
     if style == "repeat" and isinstance(value, list):
         return [flag, *[_text(item) for item in value]] if value else []
     if style == "json":
@@ -262,7 +267,8 @@ def _text(value: object) -> object:
 def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
     command, config = tokens_of(engine, transport, catalog, release)
     parsed = argv.parse(command, catalog, release, entrypoint(engine, catalog, release), config)
-    values = _framework(engine, release)
+    replaced = _keys(engine, release)
+    values = {option: arrived for option, arrived in _framework(engine, release).items() if option not in replaced}
     by_number = {written.number: written for written in engine.options}
     named: dict[int, str] = {}
     for arrival in parsed.arrivals:
@@ -277,6 +283,15 @@ def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, rel
     _drops(engine, transport, [*command, *config], troubles, named, catalog, release)
     _overridden(engine, release, values, troubles)
     return Delivery(values, troubles, named)
+
+
+def _keys(engine: Engine, release: str) -> set[str]:
+    """Names under which a setting takes the place of the framework's own in the mapping, whether it arrives or not."""
+    return {
+        written.option or written.key
+        for written in _read(engine, release)
+        if written.words is None and (written.option or written.value is not None)
+    }
 
 
 def entrypoint(engine: Engine, catalog: Catalog, release: str) -> str:

@@ -108,9 +108,17 @@ def carries(profile: Profile, file: File) -> bool:
 
 
 def engines_in(
-    file: File, tree: Tree, profile: Profile, workspace: Workspace, composed: hydra.Composed | None = None
+    file: File,
+    tree: Tree,
+    profile: Profile,
+    workspace: Workspace,
+    composed: hydra.Composed | None = None,
+    started: Callable[[Engine], None] | None = None,
 ) -> list[Engine]:
-    """The engines that a recognised tree describes, those of other backends left out."""
+    """The engines that a recognised tree describes, those of other backends left out.
+
+    started: notes the command line that starts an engine, before the dialect's conditions are asked.
+    """
     out: list[Engine] = []
     specs = profile.get("engines")
     for spec in specs if isinstance(specs, list) else []:
@@ -120,6 +128,8 @@ def engines_in(
             engine.root, engine.site, engine.site_path = tree, site, path
             engine.framework = workspace.frameworks.get(str(profile.get("framework", "")))
             engine.target = workspace.target
+            if started is not None:
+                started(engine)
             if composed is not None:
                 engine.files = composed.files if file in composed.files else [*composed.files, file]
                 engine.missing = not_missing(composed.missing, profile.get("own_configs"))

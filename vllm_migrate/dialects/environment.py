@@ -16,6 +16,7 @@ class DialectEnv:
     has('a.b')          whether the composed configuration has that path
     config('a.b')       its scalar value (interpolations followed), None when absent
     here('a.b')         the same below the engine's own mapping
+    command('text')     whether a word of the engine's command line contains the text; False without a command line
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
     fact.NAME           a fact the dialect file defines, by its cases
@@ -52,6 +53,8 @@ class DialectEnv:
             if tree is None:
                 return self._absent(None, path)
             return self.scalar(tree, path)
+        if function == "command":
+            return self._command(path)
         if function == "writes_bool":
             tree = self._found(path)
             return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
@@ -60,6 +63,12 @@ class DialectEnv:
         if function == "transport":
             return self.extra.get(f"transport.{path}")
         raise KeyError(function)
+
+    def _command(self, text: str) -> bool:
+        engine = self.engine
+        if engine.argv is None or engine.file.shell is None:
+            return False
+        return any(text in word.raw for word in engine.file.shell.commands[engine.argv[0]].written)
 
     def _framework(self, wanted: str) -> object:
         """Whether the framework's release fits a specifier such as '>=0.6.0'; Unsure when no file pins it.

@@ -60,6 +60,8 @@ def _single(text: str) -> str | None:
 
 
 def _lookup(root: Tree, path: str, name: str, whole: str, depth: int) -> object:
+    if name.startswith("oc.select:"):
+        return _select(root, path, name[len("oc.select:") :], whole, depth)
     if not name or ":" in name or "${" in name:
         return Unknown(whole)
     target = _absolute(path, name)
@@ -69,6 +71,21 @@ def _lookup(root: Tree, path: str, name: str, whole: str, depth: int) -> object:
     if tree.is_map or tree.is_seq:
         return tree.plain()
     return resolve(root, target, tree.value, depth + 1)
+
+
+def _select(root: Tree, path: str, arguments: str, whole: str, depth: int) -> object:
+    """`${oc.select:key,default}`: the value at an absolute path, the default where there is none."""
+    key, comma, default = arguments.partition(",")
+    tree = root.at(key.strip())
+    if tree is not None and (tree.is_map or tree.is_seq):
+        return tree.plain()
+    if tree is not None and tree.value not in (None, "???"):
+        return resolve(root, key.strip(), tree.value, depth + 1)
+    if not comma:
+        return None
+    from vllm_migrate.documents.yaml_scalars import read_plain
+
+    return resolve(root, path, default.strip(), depth + 1) if "${" in default else read_plain(default.strip(), True)
 
 
 def _absolute(path: str, name: str) -> str | None:

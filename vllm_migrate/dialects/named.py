@@ -29,8 +29,10 @@ def named_config(file: File, command: Command, workspace: Workspace) -> Composed
     if not name:
         return None
     name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-    folder = _after(command, PATHS) or ""
-    config = _find(os.path.dirname(file.path), os.path.join(folder.strip("/"), name), workspace)
+    folder = (_after(command, PATHS) or "").strip("/")
+    config = None
+    for below in (_module(command), ""):  # a relative path is relative to the program, which stands in its module's folder
+        config = config or _find(os.path.dirname(file.path), os.path.normpath(os.path.join(below, folder, name)), workspace)
     tree = tree_of(config) if config is not None else None
     if config is None or tree is None or not tree.is_map:
         return None
@@ -38,6 +40,14 @@ def named_config(file: File, command: Command, workspace: Workspace) -> Composed
     if uses_defaults(tree):
         return compose(config, tree, workspace.load)
     return Composed(tree, [config], [])
+
+
+def _module(command: Command) -> str:
+    """The folder of the module that `python -m a.b.c` runs: a/b."""
+    for word, then in zip(command.words, command.words[1:], strict=False):
+        if word.value == "-m" and then.value:
+            return "/".join(then.value.split(".")[:-1])
+    return ""
 
 
 def _find(folder: str, name: str, workspace: Workspace) -> File | None:

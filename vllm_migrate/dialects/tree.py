@@ -9,19 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path, Source
-from vllm_migrate.records import TYPE_CHECKING
+from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell import ShellDocument
 
 
+class Inside(NamedTuple):
+    """Where a document stands in another one: at `path` of document `index` of `host`.
+
+    kind: "shell" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command). refused: why it
+    cannot be edited, "" when it can.
+    """
+
+    host: File
+    index: int
+    path: Path
+    refused: str
+    kind: str
+
+
 class File:
     """A document that takes part in a run: a tree (`data`) or a shell script (`shell`).
 
-    `requested`: it was among the PATHs of the call, so a fix may be written.
+    `requested`: it was among the PATHs of the call, so a fix may be written. `inside`: where it stands in another document
+    (then path and source are those of the file on disk).
     """
 
-    __slots__ = ("data", "path", "requested", "shell", "source")
+    __slots__ = ("data", "inside", "path", "requested", "shell", "source")
 
     def __init__(self, source: Source, document: DataDocument | ShellDocument | None, requested: bool) -> None:
         self.path = source.path
@@ -29,6 +44,12 @@ class File:
         self.requested = requested
         self.data = document if isinstance(document, DataDocument) else None
         self.shell = document if document is not None and not isinstance(document, DataDocument) else None
+        self.inside: Inside | None = None
+
+    @property
+    def outermost(self) -> File:
+        """The file on disk."""
+        return self if self.inside is None else self.inside.host.outermost
 
     @classmethod
     def bare(cls, source: Source) -> File:

@@ -74,8 +74,24 @@ def read_rules(folder: Path) -> list[Rule]:
 
 def read_dialects(folder: Path) -> list[Dialect]:
     """Dialect files in the order in which they are tried: those that any mapping could be of come last."""
-    found = [_validated(Dialect, read_yaml(path), path) for path in sorted((folder / "dialects").glob("*.yaml"))]
+    raw = {path: read_yaml(path) for path in sorted((folder / "dialects").glob("*.yaml"))}
+    found = [_validated(Dialect, _extended(data, raw), path) for path, data in raw.items()]
     return sorted(found, key=lambda dialect: (dialect.top_level is not None, dialect.id))
+
+
+def _extended(data: object, every: dict[Path, object]) -> object:
+    """A dialect laid over the one it extends: its own fields replace, tables of keys and facts are joined."""
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    base = next((d for path, d in every.items() if path.stem == data["extends"]), None)
+    if not isinstance(base, dict):
+        raise VllmMigrateError(f"{data.get('id')}.yaml: extends: there is no dialect {data['extends']}")
+    out = {**base, **data}
+    for field in ("keys", "absolute", "facts", "given", "dead"):
+        if field in base and field in data:
+            out[field] = {**base[field], **data[field]}
+    out["passes"] = [*data.get("passes", []), *base.get("passes", [])]
+    return out
 
 
 def read_effective(folder: Path) -> list[EffectiveEntry]:

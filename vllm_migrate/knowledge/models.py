@@ -164,6 +164,7 @@ class Rule(Model):
 
 class Dialect(Model):
     id: Slug
+    extends: str = ""  # the dialect it is a variant of: that one's fields hold where this one has none
     title: str
     repository: str
     verified: Literal["source", "executed"]
@@ -184,7 +185,7 @@ class Dialect(Model):
     requires: dict[str, str] = {}  # releases of the framework, each with the vLLM it runs with
     keys: dict[str, str | dict[str, object]] = {}
     absolute: dict[str, str | dict[str, object]] = {}
-    passthrough: list[str] = []
+    passthrough: list[str | dict[str, object]] = []
     dead: dict[str, str] = {}
     sampling: dict[str, object] = {}
     given: dict[str, object] = {}

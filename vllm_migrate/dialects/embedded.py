@@ -1,0 +1,138 @@
+"""Documents inside a scalar of another: a shell script in `run: |`, YAML in `serveConfigV2: |`.
+
+The text inside is parsed with everything around it blanked out, so that its offsets are those of the file and an edit of
+it is an edit of the file. That holds where the scalar shows its value character for character; where it has escapes the
+text inside is read but not edited. Edits are proved twice: by the document inside, and by the one around it.
+"""
+
+from __future__ import annotations
+
+from vllm_migrate.dialects.tree import File, Inside, Place
+from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit, Node, Op, ProofFailed, Source
+
+ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
+
+
+def embedded(place: Place, kind: str) -> File | None:
+    """The document in the scalar at `place`, of a kind ("shell", "yaml"); None when it cannot be read."""
+    text, exact = masked(place)
+    if text is None:
+        return None
+    host = place.file
+    source = Source(host.path, b"", text, False, host.source.newline)
+    document = _parse(source, kind)
+    if document is None:
+        return None
+    file = File(host.source, document, host.requested)
+    shared = "it stands under a YAML anchor that others share" if place.node.shared else ""
+    file.inside = Inside(host, place.index, place.path, shared or ("" if exact else ESCAPES), kind)
+    return file
+
+
+def _parse(source: Source, kind: str) -> object:
+    from vllm_migrate.documents.interface import Unreadable
+
+    try:
+        if kind == "shell":
+            from vllm_migrate.documents.shell import parse_shell
+
+            return parse_shell(source)
+        from vllm_migrate.documents.yaml import parse_yaml
+
+        return parse_yaml(source)
+    except Unreadable:
+        return None
+
+
+def masked(place: Place) -> tuple[str | None, bool]:
+    """The file's text with all but the scalar blanked out, and whether its offsets are exact."""
+    node, outer = place.node, place.file.source.text
+    value = node.value
+    if not isinstance(value, str):
+        return None, False
+    style = getattr(node, "style", "")
+    start, end = node.start, node.end
+    inner = outer[start:end]
+    if style in ("|", ">"):
+        head = len(inner.partition("\n")[0])
+        start, inner = start + head, inner[head:]
+    elif style:
+        start, end, inner = start + 1, end - 1, inner[1:-1]
+    if style == "|":
+        exact = [line.strip() for line in inner.strip().splitlines()] == [line.strip() for line in value.strip().splitlines()]
+    else:
+        # A fold is a blank; where it is a line break, the text cannot be shown in place.
+        inner = inner.replace("\r", " ").replace("\n", " ")
+        exact = inner.split(" ") == value.split(" ") or (
+            style in (">", "") and inner.split() == value.split() and "\n" not in value.strip()
+        )
+    if not exact:
+        inner = value
+    before = "".join(c if c in "\r\n" else " " for c in outer[:start])
+    if style and style not in "|>" and exact:
+        end = start + len(inner)
+    rest = outer[start + len(inner) :] if exact else ""
+    return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
+
+
+def check_editable(file: File) -> None:
+    """Raises CannotEdit where the text inside, or one around it, is not shown as it is."""
+    inside = file.inside
+    while inside is not None:
+        if inside.refused:
+            raise CannotEdit(inside.refused)
+        inside = inside.host.inside
+
+
+def prove_outside(file: File, edits: list[Edit]) -> None:
+    """Raise ProofFailed unless `edits` of a document inside leave the one around it as it was, but for the scalar, and
+    the scalar's new value reads as the edited document inside."""
+    inside = file.inside
+    if inside is None:
+        return
+    host = inside.host.data
+    assert host is not None
+    after = _again(host, edits)
+    node = after.roots[inside.index] if inside.index < len(after.roots) else None
+    found = node.at(inside.path) if node is not None else None
+    if inside.kind in ("shell", "yaml"):
+        if found is None or not isinstance(found.value, str):
+            raise ProofFailed("the text around it reads back as something else")
+        _same_inside(file, edits, found)
+        host.prove([Op(SET, inside.path, found.value)], edits, inside.index)
+    prove_outside(inside.host, edits)
+
+
+def _again(host: DataDocument, edits: list[Edit]) -> DataDocument:
+    from vllm_migrate.documents.editing import EditableDocument, edited
+    from vllm_migrate.documents.interface import Unreadable
+
+    assert isinstance(host, EditableDocument)
+    try:
+        return host.reparse(edited(host.source, edits))
+    except (Unreadable, ValueError) as error:
+        raise ProofFailed(f"the edited text does not parse: {error}") from None
+
+
+def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
+    """The text as edited in place, and as the scalar's new value gives it, are the same document."""
+    from vllm_migrate.documents.editing import edited
+
+    value = str(found.value)
+    if file.shell is not None:
+        from vllm_migrate.documents.shell import parse_shell
+
+        def words(text: str) -> list[list[str]]:
+            document = parse_shell(Source(file.path, b"", text, False, "\n"))
+            return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]
+
+        if words(edited(file.shell.source, edits).text) != words(value):
+            raise ProofFailed("the scalar reads back as another script")
+        return
+    assert file.data is not None
+    from vllm_migrate.documents.yaml import parse_yaml
+
+    mine = _again(file.data, edits)
+    theirs = parse_yaml(Source(file.path, b"", value, False, "\n"))
+    if [root.plain() for root in mine.roots] != [root.plain() for root in theirs.roots]:
+        raise ProofFailed("the scalar reads back as another document")
