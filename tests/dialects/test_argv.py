@@ -1,0 +1,161 @@
+"""Our simulation of the parser says what the releases' own parsers said (tests/real/serve_config_spellings.json)."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects import argv
+from vllm_migrate.dialects.commands import engines_of_script
+from vllm_migrate.dialects.deliver import Delivery, deliver
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.knowledge.load import load as load_knowledge
+
+RELEASES = ("0.8.5", "0.18.1")
+TABLE = Path(__file__).parents[1] / "real" / "serve_config_spellings.json"
+CASES: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))
+CATALOG = load_catalog()
+SHELL = [p for p in load_knowledge().dialects if p["id"] == "vllm-argv"]
+
+# What no parser decides: (why, the error of the real program). A line that matches no case must go.
+ELSEWHERE = [
+    ("a file that is no mapping, or that the YAML loader refuses", r"has no attribute 'items'|(Composer|Constructor)Error"),
+    ("whether a file is there shows when the server starts", r"FileNotFoundError|chat template string"),
+    ("a check of options against each other, after parsing", r"^TypeError: Error: --enable-[\w-]+ requires"),
+]
+
+
+def delivered(case: dict[str, Any], release: str) -> Delivery:
+    """What the command of a case delivers, read from a script as a user would write it."""
+    program = "python -m vllm.entrypoints.openai.api_server" if case.get("entry") == "api_server" else "vllm"
+    settings = [f"{name}={value}" for name, value in case.get("env", {}).items()]
+    line = " ".join([*settings, program, *map(shlex.quote, case["argv"])])
+    workspace = Workspace(["run.sh"], {**case.get("files", {}), "run.sh": line + "\n"})
+    file = workspace.load("run.sh")
+    assert file is not None
+    (engine,) = engines_of_script(file, SHELL, CATALOG, workspace)
+    return deliver(engine, CATALOG, release)
+
+
+def outcome(case: dict[str, Any], release: str) -> dict[str, object] | None:
+    """{option: value} that arrives; None: the program ends."""
+    delivery = delivered(case, release)
+    if any(trouble.kind != "dropped" for trouble in delivery.troubles):
+        return None
+    found = {option: arrived.value for option, arrived in delivery.values.items() if arrived.written is not None}
+    if found.get("model") == "m":
+        del found["model"]  # the table leaves it out
+    found.pop("config", None)  # the file is read, or --config=F is stored, and nothing follows from it
+    return found
+
+
+def expected(case: dict[str, Any], release: str) -> dict[str, object] | None:
+    real = case[release]
+    if "given" not in real:
+        return None
+    found = {key: value for key, value in real["given"].items() if key not in ("config", "model_tag")}
+    if "model_tag" in real["given"]:
+        found["model"] = real["given"]["model_tag"]
+    return found
+
+
+def alike(simulated: object, real: object, release: str) -> bool:
+    """Equal, types and all; of a configuration object every field that it changes."""
+    if isinstance(real, dict) and "__class__" in real:
+        assert isinstance(simulated, dict)
+        return all(field(real["__class__"], k, simulated.get(k), v, release) for k, v in real.items() if k[0] != "_")
+    if isinstance(real, list) and isinstance(simulated, list):
+        return len(real) == len(simulated) and all(alike(a, b, release) for a, b in zip(simulated, real, strict=True))
+    return simulated == real and type(simulated) is type(real)
+
+
+def field(cls: str, name: str, simulated: object, real: object, release: str) -> bool:
+    if simulated == real:
+        return True
+    # An enumeration's name stands for its value.
+    facts = CATALOG.get("config", f"{cls}.{name}", release)
+    return facts is not None and real in (facts.choices or ()) and isinstance(simulated, str)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_spelling(release: str) -> None:
+    differing = []
+    seen = set()
+    for case in CASES:
+        why = next((w for w, error in ELSEWHERE if re.search(error, case[release].get("error", ""))), None)
+        if why is not None:
+            seen.add(why)
+            continue
+        got, real = outcome(case, release), expected(case, release)
+        if (got is None) != (real is None) or set(got or ()) != set(real or ()):
+            differing.append((case["argv"], case.get("files"), got, case[release]))
+        elif got is not None and real is not None and not all(alike(got[k], real[k], release) for k in got):
+            differing.append((case["argv"], case.get("files"), got, case[release]))
+    assert differing == []
+    assert seen == {why for why, _ in ELSEWHERE}
+
+
+def parsed(*words: str | Unknown, release: str = "0.18.1", entry: str = "serve") -> argv.Parsed:
+    return argv.parse([argv.Token(word, i) for i, word in enumerate(words)], CATALOG, release, entry)
+
+
+def values(*words: str | Unknown, release: str = "0.18.1") -> dict[str, object]:
+    result = parsed("m", *words, release=release)
+    assert result.refusals == [] and result.positional == []
+    return {arrival.dest: arrival.value for arrival in result.arrivals if arrival.dest != "model"}
+
+
+def test_a_refusal_names_its_setting_and_what_it_may_have_meant() -> None:
+    (refusal,) = parsed("m", "--seed", "1", "--max-num", "8").refusals
+    assert (refusal.kind, refusal.source) == ("ambiguous", 3)
+    assert refusal.candidates[:2] == ("--max-num-batched-tokens", "--max-num-partial-prefills")
+
+
+def test_kinds_of_refusals() -> None:
+    wrong = {
+        "--no-such": "unknown",
+        "--max-num": "ambiguous",
+        "--seed=x": "value",
+        "--enable-prefix-caching=False": "value",
+        "--logprobs-mode=processed": "choice",
+        "--seed": "missing",
+        "--help": "refused",
+    }
+    assert {word: parsed("m", word).refusals[0].kind for word in wrong} == wrong
+
+
+def test_what_a_variable_holds_is_not_guessed() -> None:
+    unknown = Unknown("$X")
+    assert values("--seed", unknown) == {"seed": unknown}
+    assert values("--logprobs-mode", unknown) == {"logprobs_mode": unknown}
+    assert values("--hf-overrides.a", unknown) == {"hf_overrides": {"a": unknown}}
+    # It may stand for nothing, for options, or for the model.
+    assert parsed(Unknown("$ARGS"), "m").positional == []
+    assert parsed("m", "--enforce-eager", Unknown("$ARGS")).positional == []
+
+
+def test_joined_keys_name_all_settings_that_gave_them() -> None:
+    result = parsed("m", "--hf-overrides.a", "1", "--seed", "2", "--hf-overrides.b", "2")
+    both = [(a.source, a.value) for a in result.arrivals if a.dest == "hf_overrides"]
+    assert both == [(1, {"a": 1, "b": 2}), (5, {"a": 1, "b": 2})]
+
+
+def test_dashes_alone_end_the_options() -> None:
+    assert parsed("--seed", "1", "--", "m").arrivals[-1].value == "m"
+
+
+def test_a_configuration_class_checks_keys_inside_it() -> None:
+    assert values("--compilation-config", '{"pass_config": {"fuse_norm_quant": true}}') == {
+        "compilation_config": {"pass_config": {"fuse_norm_quant": True}}
+    }
+    (refusal,) = parsed("m", "--compilation-config", '{"pass_config": {"nothing": true}}').refusals
+    assert refusal.kind == "value" and "pass_config.nothing" in refusal.text
+    # Before 0.13.0 an unknown key was ignored.
+    assert values("--compilation-config", '{"nothing": true}', release="0.12.0")
