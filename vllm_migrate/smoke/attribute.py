@@ -59,7 +59,7 @@ def invalid(kinds: dict[str, int]) -> Blame:
 
 def attribute(case: Case) -> Blame:
     """Steps 2 to 6 for a case that failed, or whose columns disagree."""
-    triple = semantics.blame(case.triple) if case.triple else None
+    triple = semantics.blame(case.triple) if case.triple and _met(case, case.triple.names[0]) else None
     if not case.numbers.interpretable:
         return _gross(case, triple)
     if triple is not None:
@@ -68,7 +68,7 @@ def attribute(case: Case) -> Blame:
     if penalty is not None:
         return penalty
     if case.gates.get("D") == "fail":  # noise, stale weights and other models leave D at 0
-        return _cached(case) or _law(case)
+        return _cached(case) or (_tail(case) if case.triple else None) or _law(case)
     if case.gates.get("k3") == "fail" or case.gates.get("k3_ratio") == "fail":
         return _spread(case)
     if case.head is not None and case.head.low > HEAD_RATIO:
@@ -87,8 +87,19 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
             return Blame(
                 "semantic", ("token-alignment",), (f"moved by one token, the logprobs agree: they come one {side}",)
             )
-    if triple is not None and case.triple is not None and case.triple.reported.score < 0.01:
-        return triple  # the reported column is met exactly: a law, not another model
+    if triple is not None:
+        return triple
+    found = _drift(case) or _cached(case)
+    return found or Blame(
+        "weight-update",
+        ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
+        ("the two sides are different models",),
+        "score on the weights before the update, and once without LoRA",
+    )
+
+
+def _drift(case: Case) -> Blame | None:
+    """A disagreement that falls or grows along the sequence."""
     drift = evidence.drift_by_position(case.data)
     if drift.low > 1.5:
         return Blame(
@@ -104,13 +115,13 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
             (f"the disagreement grows along the sequence (first third over last: {drift.value:.2f})",),
             "score the same tokens with a shorter context",
         )
-    cached = _cached(case)
-    return cached or Blame(
-        "weight-update",
-        ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
-        ("the two sides are different models",),
-        "score on the weights before the update, and once without LoRA",
-    )
+    return None
+
+
+def _met(case: Case, column: str) -> bool:
+    """Whether the reported logprobs lie within noise of a column; else another model is at work, and no law is named."""
+    numbers = Against.column(case.data.rows, column).estimates()
+    return numbers is not None and numbers.interpretable and numbers.k3.value < case.margins.k3
 
 
 def _penalty(case: Case) -> Blame | None:
@@ -150,6 +161,22 @@ def _spread(case: Case) -> Blame:
         return cached
     if case.head is not None and case.head.low > HEAD_RATIO:
         return _head(case.head)
+    drift = _drift(case)
+    if drift is not None:
+        return drift
+    tail = _tail(case)
+    if tail is not None:
+        return tail
+    return Blame(
+        None,
+        ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"),
+        ("the law is right and the spread is too large",),
+        "score with --head-dtype float32 and bfloat16, record one sequence at a time, and score on the old weights",
+    )
+
+
+def _tail(case: Case) -> Blame | None:
+    """Few tokens that disagree widely: experts routed differently."""
     share = evidence.heavy_tail(case.data)
     if share > evidence.HEAVY_SHARE and case.margins.name.startswith(("MoE", "bf16", "block", "MXFP8")):
         return Blame(
@@ -158,12 +185,7 @@ def _spread(case: Case) -> Blame:
             (f"one token in a hundred carries {share:.0%} of the disagreement",),
             "replay the rollout's routing in the trainer",
         )
-    return Blame(
-        None,
-        ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"),
-        ("the law is right and the spread is too large",),
-        "score with --head-dtype float32 and bfloat16, record one sequence at a time, and score on the old weights",
-    )
+    return None
 
 
 def _head(ratio: Estimate) -> Blame:

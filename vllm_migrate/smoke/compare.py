@@ -86,13 +86,15 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
     blind = a.header.contract(USER).blind
     probe = [row for row in rows if row.contract == PROBE]
     user = [row for row in rows if row.contract == USER]
+    first = _judge(a.header, user, options, reference=_reference(b, options)) if user else None
     if blind and not probe:
+        if first is not None and first.decision == "fail" and not a.header.contract(USER).greedy:
+            return first
         return refused(
             "at T = 1 without truncation (or greedy) raw and processed logprobs are the same",
             a,
             "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows",
         )
-    first = _judge(a.header, user, options, reference=_reference(b, options)) if user else None
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
         found = first or second
@@ -151,7 +153,8 @@ def _judge(
     names = semantics.laws(rows)
     if claimed not in names:
         raise UsageError(f"no column {claimed!r} in this recording; it has: {', '.join(names)}")
-    triple = semantics.Triple(semantics.reported(rows, names), semantics.sampled(rows, names), claimed, contract)
+    drawn = semantics.sampled(rows, names if not header.contract(name).greedy else [contract])
+    triple = semantics.Triple(semantics.reported(rows, names), drawn, claimed, contract)
     data = Against.claimed(rows, claimed)
     numbers = data.estimates()
     tokens = sum(len(row.tokens) for row in rows)
@@ -164,6 +167,8 @@ def _judge(
     numbers = numbers._replace(out=outside.out if outside else numbers.out)
     head = evidence.head_ratio(rows, claimed)
     metrics = measure(numbers, limits, reference, head)
+    if header.contract(name).greedy:  # the likeliest token is no sample: nothing to calibrate against
+        metrics["b"] = metrics["b"]._replace(gate=None) if "b" in metrics else Metric(0.0, 0.0, 0.0)
     decision, notes = _decide(metrics, numbers)
     blamed = semantics.blame(triple)
     if decision == "pass" and blamed is not None:
