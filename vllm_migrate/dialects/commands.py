@@ -10,6 +10,7 @@ from vllm_migrate.dialects.discover import carries, engines_in, facts_of, recogn
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config
 from vllm_migrate.dialects.overrides import tree_of_words
+from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
@@ -34,6 +35,12 @@ def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, wor
                     break
                 continue
             begin = _begins(profile, command)
+            if begin is not None and "flags" in profile:
+                engines = _by_flags(file, command, begin[0], profile, workspace)
+                for engine in engines:
+                    engine.id = f"{profile['id']}:{len(out)}"
+                    out.append(engine)
+                break
             if begin is not None:
                 engine = _engine(file, file.shell, command, begin[0], profile, workspace)
                 if begin[1] is not None:
@@ -73,6 +80,25 @@ def _overridden(
     return engines
 
 
+def _by_flags(file: File, command: Command, start: int, profile: Profile, workspace: Workspace) -> list[Engine]:
+    """Engines of a command of a framework with flags of its own."""
+    assert file.shell is not None
+    shell, spec = file.shell, profile["flags"]
+    assert isinstance(spec, dict)
+    tree = tree_of_flags(file, command, start, spec)
+    if tree is None:
+        return []
+
+    def started(engine: Engine) -> None:
+        engine.argv = (command.index, start)
+        _environment(engine, file, shell, command)
+
+    engines = engines_in(file, tree, profile, workspace, None, started)
+    for engine in engines:
+        engine.container = Spot(file, command.words[start - 1].start, command.words[start - 1].end)
+    return engines
+
+
 def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
     """Index of the first word after the dialect's sign in a command, and the program that the sign starts (None: the
     dialect's own); None when the sign is not there."""
@@ -89,9 +115,14 @@ def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
         image = sign.get("image")
         if isinstance(image, str) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
             for at, text in enumerate(texts):
-                if text == image or text.startswith((f"{image}:", f"{image}@")):
+                if _image_name(text) == image:
                     return at + 1, sign.get("entrypoint")
     return None
+
+
+def _image_name(text: str) -> str:
+    """The last part of an image's name: `vllm-openai` of `docker.io/vllm/vllm-openai:v0.8.5@sha256:...`."""
+    return text.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def _engine(

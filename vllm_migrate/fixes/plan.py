@@ -56,8 +56,18 @@ def _act(act: Act, engine: Engine) -> list[Change]:
             from vllm_migrate.fixes.words import drop_variable
 
             return [drop_variable(act.written)]
-        return [_delete(place_of(act.written))]
+        place = place_of(act.written)
+        if place.file.shell is not None and flags_of_engine(engine):
+            from vllm_migrate.fixes.flags import delete_flag
+
+            return delete_flag(place)
+        return [_delete(place)]
     return _set(act, engine)
+
+
+def flags_of_engine(engine: Engine) -> bool:
+    """Whether the engine's settings are flags of its framework on a command line."""
+    return "flags" in engine.dialect and engine.argv is not None and engine.file.shell is not None
 
 
 def _delete(place: Place) -> Change:
@@ -122,6 +132,10 @@ def _set(act: Act, engine: Engine) -> list[Change]:
     if act.written is not None:
         return respell(act.written, spelling, engine)
     file, index, path = pin_site(engine)
+    if file.shell is not None and flags_of_engine(engine):
+        from vllm_migrate.fixes.flags import set_flag
+
+        return set_flag(engine, spelling)
     if file.shell is not None:
         from vllm_migrate.fixes.words import insert_override
 
@@ -132,6 +146,10 @@ def _set(act: Act, engine: Engine) -> list[Change]:
 def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change]:
     """The written setting under another key, with another value, in its place."""
     place = place_of(written)
+    if place.file.shell is not None and flags_of_engine(engine):
+        from vllm_migrate.fixes.flags import replace_flag
+
+        return replace_flag(engine, place, spelling)
     if place.file.shell is not None:
         from vllm_migrate.fixes.words import replace_override
 

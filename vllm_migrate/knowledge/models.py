@@ -176,6 +176,7 @@ class Dialect(Model):
     top_level: str | None = None
     compose: Literal["none", "hydra"] = "none"
     own_configs: list[str] = []  # parents that come with the framework: what they set stands in `passes`; `a/*` is a prefix
+    flags: dict[str, object] = {}  # how the framework reads flags of its own; see dialects/own_flags.py
     recognise: list[dict[str, object]]
     facts: dict[str, list[Case]] = {}
     engine_core: list[Case] | None = None
@@ -183,6 +184,8 @@ class Dialect(Model):
     engine_core_pin: dict[str, object] | None = None
     engines: list[dict[str, object]]
     requires: dict[str, str] = {}  # releases of the framework, each with the vLLM it runs with
+    embeds: list[dict[str, object]] = []  # what stands inside YAML mappings: see Embed in CONTRIBUTING.md
+    embed_markers: list[str] = []  # one of them stands in a file with such a thing
     keys: dict[str, str | dict[str, object]] = {}
     absolute: dict[str, str | dict[str, object]] = {}
     passthrough: list[str | dict[str, object]] = []

@@ -1,0 +1,93 @@
+"""A framework's own command-line flags as a tree that remembers its words: `--vllm.enforce_eager`, `--vllm_mode colocate`.
+
+`flags` in a dialect says how they are read. booleans: `present` (a flag alone is true, and its absence false) or `literal`
+(`--flag true`); mappings: flags whose value is a JSON mapping. `-` and `_` in a name are one, dots are levels.
+"""
+
+from __future__ import annotations
+
+import json
+
+from vllm_migrate.dialects.overrides import Above, WordNode
+from vllm_migrate.dialects.tree import File, Place, Tree
+from vllm_migrate.documents.interface import Node, Unknown
+from vllm_migrate.documents.shell import Command, Word
+from vllm_migrate.documents.yaml_scalars import read_plain
+
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
+def tree_of_flags(file: File, command: Command, start: int, spec: dict[str, object]) -> Tree | None:
+    """The flags from word `start` on as one tree, later ones over earlier ones; None without any."""
+    mappings = spec.get("mappings")
+    known = mappings if isinstance(mappings, list) else []
+    words = command.words
+    root = Tree([Place(file, command.index, (), Above(words[start - 1]), words[0].start, words[0].end)], {})
+    at = start
+    while at < len(words):
+        name = flag_name(words[at])
+        if name is None:
+            at += 1
+            continue
+        end = at + 1
+        while end < len(words) and flag_name(words[end]) is None:
+            end += 1
+        used = list(range(at, end))
+        _store(root, name.split("."), file, command, used, _value(words, used, name in known))
+        at = end
+    return root if root.children else None
+
+
+def flag_name(word: Word) -> str | None:
+    """`vllm.enforce_eager` of `--vllm.enforce-eager` or `--vllm.enforce_eager=true`; None when the word is no flag."""
+    text = word.value if word.value is not None else word.prefix
+    if not text.startswith("--") or len(text) < 4 or not text[2].isalpha():
+        return None
+    name = text[2:].partition("=")[0].replace("-", "_")
+    return name if name.replace(".", "").replace("_", "").isalnum() else None
+
+
+def _value(words: list[Word], used: list[int], mapping: bool) -> object:
+    head = words[used[0]]
+    if "=" in (head.value or head.prefix):
+        if head.value is None:
+            return Unknown(head.raw.partition("=")[2])
+        return _read(head.value.partition("=")[2], mapping)
+    values = [_read(word.value, mapping) if word.value is not None else Unknown(word.raw) for word in (words[i] for i in used[1:])]
+    return True if not values else values[0] if len(values) == 1 else values
+
+
+def _read(text: str, mapping: bool) -> object:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if mapping and text.lstrip().startswith("{"):
+        try:
+            value: object = json.loads(text)
+        except ValueError:
+            return text
+        return value
+    return read_plain(text, True)
+
+
+def _store(root: Tree, keys: list[str], file: File, command: Command, used: list[int], value: object) -> None:
+    head = command.words[used[0]]
+    branch = root
+    for key in keys[:-1]:
+        below = branch.children.get(key)
+        if below is None or not below.is_map:
+            below = Tree([_place(file, command, used, Above(head))], {})
+            branch.children[key] = below
+        branch = below
+    branch.children[keys[-1]] = _leaf(file, command, used, value)
+
+
+def _leaf(file: File, command: Command, used: list[int], value: object) -> Tree:
+    head = command.words[used[0]]
+    if isinstance(value, dict):
+        children = {str(key): _leaf(file, command, used, inner) for key, inner in value.items()}
+        return Tree([_place(file, command, used, Above(head))], children)
+    return Tree([_place(file, command, used, WordNode(head, value))])
+
+
+def _place(file: File, command: Command, used: list[int], node: Node) -> Place:
+    return Place(file, command.index, tuple(used), node, node.start, node.end)
