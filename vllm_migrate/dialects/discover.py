@@ -11,6 +11,7 @@ from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.named import not_missing
+from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Tree, mount, tree_of
 from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
@@ -40,7 +41,43 @@ def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: W
         tree = tree_of(file, index)
         if tree is not None and tree.is_map:
             _discover_tree(file, tree, profiles, catalog, workspace, found)
+            _discover_inside(tree, index, profiles, catalog, workspace, found)
     return found
+
+
+def _discover_inside(
+    tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
+) -> None:
+    """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
+    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds")]
+    wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
+    if not wanted:
+        return
+    from vllm_migrate.dialects.containers import documents_inside
+
+    for inner in documents_inside(wanted):
+        engines = discover(inner, profiles, catalog, workspace).engines
+        assert inner.inside is not None
+        where = ".".join(str(key) for key in inner.inside.path)
+        for engine in engines:
+            engine.id = f"{engine.id}@{index}.{where}"
+        found.engines.extend(engines)
+
+
+def _opens(site: Tree, embed: dict[str, object]) -> bool:
+    """Whether a mapping has what an entry of `embeds` asks for."""
+    where = embed.get("where")
+    for path, wanted in where.items() if isinstance(where, dict) else ():
+        node = site.at(str(path))
+        if node is None or node.is_map or node.value != wanted:
+            return False
+    named = [embed[name] for name in ("text", "command", "entrypoint", "image") if name in embed]
+    return any(site.get(str(key)) is not None for key in named)
+
+
+def _listed(profile: Profile, key: str) -> list[dict[str, object]]:
+    value = profile.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _discover_tree(
@@ -104,7 +141,8 @@ def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
 def carries(profile: Profile, file: File) -> bool:
     """Whether a dialect is written in files of this kind."""
     carriers = profile["carriers"]
-    return isinstance(carriers, list) and kind_of(file.path) in carriers
+    kind = "shell" if file.shell is not None else kind_of(file.path) if file.inside is None else "yaml"
+    return isinstance(carriers, list) and kind in carriers
 
 
 def engines_in(
@@ -122,7 +160,7 @@ def engines_in(
     out: list[Engine] = []
     specs = profile.get("engines")
     for spec in specs if isinstance(specs, list) else []:
-        for path, site in _sites(tree, str(spec.get("root", ""))):
+        for path, site in sites(tree, str(spec.get("root", ""))):
             ident = f"{profile['id']}:{path or '.'}"
             engine = Engine(ident, str(spec["role"]), profile, spec, file)
             engine.root, engine.site, engine.site_path = tree, site, path
@@ -138,22 +176,6 @@ def engines_in(
             fill(engine)
             out.append(engine)
     return out
-
-
-def _sites(tree: Tree, pattern: str) -> list[tuple[str, Tree]]:
-    """Mappings at a dotted path; `*` stands for every key or item at its place."""
-    at: list[tuple[str, Tree]] = [("", tree)]
-    for key in pattern.split(".") if pattern else []:
-        below: list[tuple[str, Tree]] = []
-        for path, node in at:
-            if key == "*":
-                pairs = list(node.children.items()) if node.is_map else [(str(i), n) for i, n in enumerate(node.items)]
-            else:
-                child = node.at(key)
-                pairs = [(key, child)] if child is not None else []
-            below.extend((f"{path}.{name}" if path else name, child) for name, child in pairs)
-        at = below
-    return [(path, node) for path, node in at if node.is_map]
 
 
 def fill(engine: Engine) -> None:

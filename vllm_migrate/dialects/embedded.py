@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.tree import File, Inside, Place
 from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit, Node, Op, ProofFailed, Source
+from vllm_migrate.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vllm_migrate.documents.shell import ShellDocument
 
 ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
@@ -29,7 +33,7 @@ def embedded(place: Place, kind: str) -> File | None:
     return file
 
 
-def _parse(source: Source, kind: str) -> object:
+def _parse(source: Source, kind: str) -> DataDocument | ShellDocument | None:
     from vllm_migrate.documents.interface import Unreadable
 
     try:
@@ -63,9 +67,7 @@ def masked(place: Place) -> tuple[str | None, bool]:
     else:
         # A fold is a blank; where it is a line break, the text cannot be shown in place.
         inner = inner.replace("\r", " ").replace("\n", " ")
-        exact = inner.split(" ") == value.split(" ") or (
-            style in (">", "") and inner.split() == value.split() and "\n" not in value.strip()
-        )
+        exact = inner.split() == value.split() and "\n" not in value.strip()
     if not exact:
         inner = value
     before = "".join(c if c in "\r\n" else " " for c in outer[:start])
@@ -93,13 +95,13 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
     host = inside.host.data
     assert host is not None
     after = _again(host, edits)
-    node = after.roots[inside.index] if inside.index < len(after.roots) else None
+    node = after.roots[inside.document] if inside.document < len(after.roots) else None
     found = node.at(inside.path) if node is not None else None
     if inside.kind in ("shell", "yaml"):
         if found is None or not isinstance(found.value, str):
             raise ProofFailed("the text around it reads back as something else")
         _same_inside(file, edits, found)
-        host.prove([Op(SET, inside.path, found.value)], edits, inside.index)
+        host.prove([Op(SET, inside.path, found.value)], edits, inside.document)
     prove_outside(inside.host, edits)
 
 

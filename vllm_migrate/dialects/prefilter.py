@@ -25,6 +25,10 @@ class Prefilter:
             for kind in carriers if isinstance(carriers, list) else []:
                 if isinstance(markers, list):
                     self._markers.setdefault(str(kind), []).extend(str(marker).encode() for marker in markers)
+            inside = profile.get("embed_markers")
+            self._markers.setdefault("yaml", []).extend(
+                str(marker).encode() for marker in (inside if isinstance(inside, list) else [])
+            )
             self._hydra = self._hydra or profile.get("compose") == "hydra"
             self._top_level = self._top_level or "top_level" in profile
 

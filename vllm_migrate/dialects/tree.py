@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Inside(NamedTuple):
-    """Where a document stands in another one: at `path` of document `index` of `host`.
+    """Where a document stands in another one: at `path` of document number `document` of `host`.
 
     kind: "shell" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command). refused: why it
     cannot be edited, "" when it can.
     """
 
     host: File
-    index: int
+    document: int
     path: Path
     refused: str
     kind: str

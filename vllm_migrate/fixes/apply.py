@@ -24,15 +24,18 @@ class Fixer:
         self.catalog = catalog
         self.knowledge = knowledge
 
-    def edits(self, changes: list[Change]) -> dict[File, list[Edit]]:
-        """Edits per file, each file's document proved to hold the changes and nothing else. Raises CannotEdit, ProofFailed."""
+    def edits(self, changes: list[Change], proved: bool = True) -> dict[File, list[Edit]]:
+        """Edits per file; each file's document is proved to hold the changes and nothing else.
+
+        Without `proved` they are only planned. Raises CannotEdit, ProofFailed.
+        """
         grouped: dict[tuple[int, int], tuple[File, int, list[object]]] = {}
         for change in changes:
             entry = grouped.setdefault((id(change.file), change.document), (change.file, change.document, []))
             entry[2].append(change.op)
         out: dict[File, list[Edit]] = {}
         for file, index, ops in grouped.values():
-            out.setdefault(file, []).extend(_document_edits(file, index, ops))
+            out.setdefault(file.outermost, []).extend(_document_edits(file, index, ops, proved))
         return out
 
     def prove(self, edits: dict[File, list[Edit]], findings: list[Finding]) -> None:
@@ -55,7 +58,7 @@ class Fixer:
         if proposal is None:
             return None
         try:
-            edits = self.edits(plan(finding))
+            edits = self.edits(plan(finding), proved)
             if proved and edits:
                 self.prove(edits, [finding])
         except (CannotEdit, ProofFailed) as error:
@@ -64,11 +67,16 @@ class Fixer:
         return Offer(proposal.safety, proposal.title, placed, _lines(edits), "", proposal.needs)
 
 
-def _document_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
+def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> list[Edit]:
+    if file.inside is not None:
+        from vllm_migrate.fixes.carried import carried_edits
+
+        return carried_edits(file, index, ops)
     if file.data is not None:
         data_ops = [op for op in ops if isinstance(op, Op)]
         edits = file.data.plan(data_ops, index)
-        file.data.prove(data_ops, edits, index)
+        if proved:
+            file.data.prove(data_ops, edits, index)
         return edits
     from vllm_migrate.fixes.words import word_edits
 

@@ -166,7 +166,8 @@ def word_edits(file: File, ops: list[object]) -> list[Edit]:
 
 
 def _removal(file: File, drop: DropVariable) -> Edit:
-    text = file.source.text
+    assert file.shell is not None
+    text = file.shell.source.text
     line = text.rfind("\n", 0, drop.start) + 1
     end = text.find("\n", drop.end)
     end = len(text) if end < 0 else end
@@ -185,7 +186,7 @@ def _removal(file: File, drop: DropVariable) -> Edit:
 
 def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit]) -> None:
     assert file.shell is not None
-    source = file.source
+    source = file.shell.source
     text = apply_edits(source.text, removals)
     after = parse_shell(Source(source.path, b"", text, source.bom, source.newline))
     gone = {drop.name for drop in drops}

@@ -1,0 +1,308 @@
+"""Command lines in YAML: compose services, Kubernetes-shaped containers, scripts and option lists in strings.
+
+A dialect's `embeds` say where they stand. What is found becomes a document with commands, as a shell script has, so that
+engines are found in it and fixed in it in the same way. Words keep the item or the text they stand in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vllm_migrate.dialects.embedded import embedded
+from vllm_migrate.dialects.tree import File, Inside, Place, Tree
+from vllm_migrate.documents.interface import Path
+from vllm_migrate.documents.shell import Command, ShellDocument, WordOp
+from vllm_migrate.documents.shell_expand import Piece, Script, Word
+from vllm_migrate.records import NamedTuple
+
+SHELLS = frozenset(("sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/sh", "dash", "zsh"))
+
+# What something else puts in before the program starts: `$(NAME)` (Kubernetes), `${NAME}` and `$NAME` (compose).
+_HOLE = re.compile(r"\$\$|\$\([A-Za-z_][\w.]*\)|\$\{[^}]*\}|\$[A-Za-z_]\w*|\{\{.*?\}\}")
+
+
+class ListItem(NamedTuple):
+    """A word that is an item of a YAML sequence, or a scalar by itself (`number` -1)."""
+
+    path: Path
+    number: int
+
+
+class InText(NamedTuple):
+    """A word of a string that holds several."""
+
+    file: File
+    command: int
+    word: int
+
+
+class ContainerCommand(Command):
+    """A command whose words stand in YAML. `origins`: where each word stands, None for those that are implied."""
+
+    __slots__ = ("arguments", "origins", "_assignments", "_start", "_end", "variables")
+
+    def __init__(self, words: list[Word], origins: list[ListItem | InText | None], span: tuple[int, int]) -> None:
+        self.index = 0
+        self.after = -1
+        self.lost = []
+        self._words = words
+        self.origins = origins
+        self._assignments: list[tuple[str, Word]] = []
+        self.variables: dict[str, ListItem] = {}
+        self.arguments: Path = ()  # where a first argument would go
+        self._start, self._end = span
+
+    @property
+    def start(self) -> int:
+        return self._start
+
+    @property
+    def end(self) -> int:
+        return self._end
+
+    @property
+    def scope(self) -> int:
+        return 0
+
+    @property
+    def sure(self) -> bool:
+        return True
+
+    @property
+    def written(self) -> list[Word]:
+        return self.words
+
+    @property
+    def assignments(self) -> list[tuple[str, Word]]:
+        return self._assignments
+
+    @property
+    def redirects(self) -> list[tuple[str, Word]]:
+        return []
+
+
+class ContainerDocument(ShellDocument):
+    """One command in YAML, as a document with commands. Its edits: fixes.carried."""
+
+    __slots__ = ()
+
+    def __init__(self, file: File, command: ContainerCommand) -> None:
+        self.source = file.source
+        self.script = Script()
+        self.commands = [command]
+        self.exports = []
+        self.heredocs = []
+        self.comments = []
+        self.lost = []
+
+
+def documents_inside(wanted: list[tuple[dict[str, object], Tree]]) -> Iterator[File]:
+    """The documents in mappings of a YAML file, each mapping with the entry of `embeds` that found it; each place once."""
+    seen: set[tuple[Path, str]] = set()
+    for embed, site in wanted:
+        key = (site.place.path, str(embed.get("text", "")))
+        if key in seen:
+            continue
+        found = _open(site, embed)
+        if found is not None:
+            seen.add(key)
+            yield found
+
+
+def _open(site: Tree, embed: dict[str, object]) -> File | None:
+    text = embed.get("text")
+    if text is not None:
+        node = site.at(str(text))
+        if node is None or node.is_map or node.is_seq:
+            return None
+        return embedded(node.place, str(embed.get("as", "shell")))
+    return _Container(site, embed).open()
+
+
+class _Container:
+    """Reads one mapping with a command."""
+
+    def __init__(self, site: Tree, embed: dict[str, object]) -> None:
+        self.site = site
+        self.embed = embed
+        self.words: list[Word] = []
+        self.origins: list[ListItem | InText | None] = []
+        place = site.places[-1]
+        self.place = place
+        self.script = Script()
+
+    def open(self) -> File | None:
+        arguments = self._field("command")
+        program = self.embed.get("program")
+        own = self._field("entrypoint")
+        for word in program if isinstance(program, list) else ():
+            self._implied(str(word), self.place)
+        if own is not None:
+            self._take(own)
+        elif not isinstance(program, list):
+            self._image()
+        if arguments is not None:
+            self._take(arguments)
+        script = self._script()
+        if script is not None:
+            return script
+        if not any(word.value for word in self.words):
+            return None
+        return self._document()
+
+    def _field(self, name: str) -> Tree | None:
+        key = self.embed.get(name)
+        return self.site.at(str(key)) if key is not None else None
+
+    def _image(self) -> None:
+        """Without a program of its own, a container runs its image's."""
+        image = self._field("image")
+        if image is None or not isinstance(image.value, str):
+            return
+        self._implied("docker", self.place)
+        self._implied(image.value, image.place)
+
+    def _implied(self, text: str, place: Place) -> None:
+        self.words.append(self._word(text, place.node.start if place is not self.place else place.key_start, text))
+        self.origins.append(None)
+
+    def _take(self, field: Tree) -> None:
+        if field.is_seq:
+            for number, item in enumerate(field.items):
+                self._item(item, ListItem(field.place.path, number))
+            return
+        if field.is_map or not isinstance(field.value, str):
+            return
+        inner = embedded(field.place, "shell")
+        if inner is None or inner.shell is None or not inner.shell.commands:
+            return
+        command = inner.shell.commands[0]
+        for number, word in enumerate(command.words):
+            self.words.append(word)
+            self.origins.append(InText(inner, 0, number))
+
+    def _item(self, item: Tree, origin: ListItem) -> None:
+        node, value = item.place.node, item.value
+        # A number or a boolean in a list of arguments reaches the program as text.
+        text = value if isinstance(value, str) else _plain_text(item)
+        self.words.append(self._word(text, node.start, item.place.file.source.text[node.start : node.end]))
+        self.origins.append(origin)
+
+    def _word(self, text: str, start: int, raw: str) -> Word:
+        word = Word(self.script, start, start + len(raw), raw, 0)
+        word._pieces = _pieces(text, start, start + len(raw))
+        return word
+
+    def _script(self) -> File | None:
+        """`[sh, -c, SCRIPT]`: the script is a document of its own."""
+        texts = [word.value for word in self.words[:3]]
+        if len(self.words) < 3 or texts[0] not in SHELLS or not (texts[1] or "").startswith("-"):
+            return None
+        for at, word in enumerate(self.words[1:], 1):
+            text, origin = word.value, self.origins[at]
+            if text is not None and text.startswith("-") and " " not in text and "\n" not in text:
+                continue
+            if not isinstance(origin, ListItem):
+                return None
+            node = self.site
+            root = _root_item(node, origin)
+            return embedded(root, "shell") if root is not None else None
+        return None
+
+    def _document(self) -> File:
+        place = self.place
+        span = (place.key_start, place.key_end)
+        command = ContainerCommand(self.words, self.origins, span)
+        self._environment(command)
+        key = self.embed.get("command")
+        command.arguments = (*place.path, str(key)) if key is not None and self._field("command") is None else ()
+        host = place.file
+        file = File(host.source, None, host.requested)
+        file.shell = ContainerDocument(host, command)
+        refused = "it stands under a YAML anchor that others share" if place.node.shared else ""
+        file.inside = Inside(host, place.index, place.path, refused, "container")
+        return file
+
+    def _environment(self, command: ContainerCommand) -> None:
+        field = self._field("env")
+        if field is None:
+            return
+        for number, item in enumerate(field.items if field.is_seq else ()):
+            name = item.get("name")
+            if name is not None and isinstance(name.value, str):
+                value = item.get("value")
+                self._variable(command, name.value, value, name.place, ListItem(field.place.path, number))
+            elif isinstance(item.value, str) and "=" in item.value:
+                self._variable(command, item.value.partition("=")[0], item, item.place, ListItem(field.place.path, number))
+        for key, item in field.children.items() if field.is_map else ():
+            self._variable(command, key, item, item.place, ListItem(item.place.path, -1))
+
+    def _variable(
+        self, command: ContainerCommand, name: str, value: Tree | None, place: Place, origin: ListItem
+    ) -> None:
+        text = _plain_text(value) if value is not None and not value.is_map else ""
+        if origin.number >= 0 and value is not None and value.place is place:
+            text = text.partition("=")[2]
+        raw = text if value is not None and not value.is_map else "$(elsewhere)"
+        start = place.key_start if origin.number < 0 else place.node.start
+        word = self._word(raw, start, "")
+        if not raw.startswith("$"):
+            word._pieces = [Piece(raw, True, raw, start, start)]
+        command.assignments.append((name, word))
+        command.variables[name] = origin
+
+
+def _root_item(site: Tree, origin: ListItem) -> Place | None:
+    """The place of a sequence's item, from the mapping that holds the sequence."""
+    below = origin.path[len(site.places[-1].path) :]
+    node: Tree | None = site
+    for key in below:
+        node = None if node is None else node.items[key] if isinstance(key, int) else node.get(key)
+    if node is None or origin.number >= len(node.items):
+        return None
+    return node.items[origin.number].place
+
+
+def _plain_text(item: Tree) -> str:
+    """A scalar as text: `true` stays `true`."""
+    value = item.value
+    if isinstance(value, str):
+        return value
+    node = item.place.node
+    return item.place.file.source.text[node.start : node.end].strip()
+
+
+def _pieces(text: str, start: int, end: int) -> list[Piece]:
+    """The text with what is filled in later as undecided parts."""
+    out: list[Piece] = []
+    at = 0
+    for hole in _HOLE.finditer(text):
+        if hole.start() > at:
+            out.append(Piece(text[at : hole.start()], True, text[at : hole.start()], start, end))
+        inner = hole.group()
+        if inner == "$$":
+            out.append(Piece("$", True, "$", start, end))
+        else:
+            default = inner[2:-1].partition(":-")[2] if inner.startswith("${") and ":-" in inner else None
+            out.append(Piece(inner, False, default, start, end))
+        at = hole.end()
+    if at < len(text) or not out:
+        out.append(Piece(text[at:], True, text[at:], start, end))
+    return out
+
+
+def word_ops_of(command: ContainerCommand, ops: list[WordOp]) -> tuple[list[tuple[ListItem, WordOp]], list[tuple[InText, WordOp]], list[WordOp]]:
+    """Operations by where their words stand: in sequences, in strings, and beside words that are only implied."""
+    items: list[tuple[ListItem, WordOp]] = []
+    texts: list[tuple[InText, WordOp]] = []
+    implied: list[WordOp] = []
+    for op in ops:
+        origin = command.origins[op.word]
+        if isinstance(origin, ListItem):
+            items.append((origin, op))
+        elif isinstance(origin, InText):
+            texts.append((origin, op._replace(command=origin.command, word=origin.word)))
+        else:
+            implied.append(op)
+    return items, texts, implied
