@@ -25,7 +25,10 @@ from vllm_migrate.settings import Settings
 from vllm_migrate.sift import record_baseline, sift
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vllm_migrate.fixes.apply import Fixer, Outcome
+    from vllm_migrate.fixes.offer import Offer
 
 SOURCE, TARGET = "0.8.5", "0.18.1"
 
@@ -109,11 +112,11 @@ class Session:
         model, generation = _model_files(self.settings.model_config)
         return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
 
-    def run(self) -> Result:
+    def run(self, offer: Callable[[Finding], Offer | None] | None = None, keep: bool = False) -> Result:
         """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
         workspace = Workspace([entry.path for entry in self.inputs], note=self.trail.note)
         workspace.frameworks = self.releases.frameworks
-        run = Run(self.question, self.catalog, self.knowledge, workspace)
+        run = Run(self.question, self.catalog, self.knowledge, workspace, offer, keep)
         for entry in sorted(self.inputs, key=lambda entry: not entry.path.endswith((".sh", ".slurm", ".bash"))):
             self._judge(run, entry, workspace)
         return run.finish()
@@ -175,12 +178,14 @@ class LintOutcome:
 def lint(call: Call) -> LintOutcome:
     """Lint as the call asks."""
     session = Session(call)
-    result = session.run()
+    proved = (call.text("output_format") or "text") in OFFERING
+    fixer = session.fixer()
+    result = session.run(lambda finding: fixer.offer(finding, proved))
     report = Report(
         session.releases.source, session.releases.target, session.releases.source_why, session.releases.target_why
     )
     report.files = result.files
-    report.engines = len(result.engines)
+    report.engines = result.engines
     report.paths = session.paths
     report.arguments = _arguments(call)
     report.notes = session.releases.notes
@@ -188,7 +193,7 @@ def lint(call: Call) -> LintOutcome:
     report.rules = session.knowledge.rules
     report.quiet = call.flag("quiet")
     report.problems = result.problems
-    _fill(report, session, result, proved=(call.text("output_format") or "text") in OFFERING)
+    _fill(report, session, result, fixer, proved)
     if result.files == 0:
         return LintOutcome(report, 3, session.trail)
     for path in (store.cache_folder(), session.settings.baseline, session.settings.model_config):
@@ -206,7 +211,7 @@ def _arguments(call: Call) -> list[str]:
     return out
 
 
-def _fill(report: Report, session: Session, result: Result, proved: bool) -> None:
+def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved: bool) -> None:
     """Findings that are selected and not suppressed, with what they offer."""
     sifted = sift(result, session.settings, session.rules())
     kept = sifted.kept
@@ -215,9 +220,12 @@ def _fill(report: Report, session: Session, result: Result, proved: bool) -> Non
     if session.call.flag("write_baseline"):
         report.notes.append(record_baseline(kept, session.settings.baseline))
         kept = []
-    fixer = session.fixer() if any(f.proposal for f in kept) else None
     for finding in kept:
-        report.add(finding, fixer.offer(finding, proved) if fixer and finding.proposal else None)
+        offer = result.offers[id(finding)] if id(finding) in result.offers else fixer.offer(finding, proved)
+        if offer is not None and finding.proposal is not None and offer.safety == "safe":
+            # An engine that was judged later may inherit the pin and have run differently.
+            offer = offer._replace(safety=finding.proposal.safety)
+        report.add(finding, offer)
 
 
 class FixOutcome:

@@ -47,11 +47,11 @@ def command(
         if value is not None and not store(call, option, value):
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(option.choices)}", param_hint=option.name)
     session = Session(call)
-    result = session.run()
+    result = session.run(keep=True)
     if output_format == "json":
-        print(json.dumps(as_json(session.releases.source, session.releases.target, result.engines), indent=2))
+        print(json.dumps(as_json(session.releases.source, session.releases.target, result.judged), indent=2))
         return
-    show(session.releases, result.engines, everything)
+    show(session.releases, result.judged, everything)
 
 
 def as_json(source: str, target: str, engines: list[Any]) -> dict[str, object]:

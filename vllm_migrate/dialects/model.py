@@ -100,6 +100,15 @@ class Engine:
         self.argv: tuple[int, int] | None = None
         self.container: Spot | None = None
 
+    def release(self) -> None:
+        """Let the files go. What was found stays: id, role, dialect, places; nothing can be read or planned any more."""
+        self.root = self.site = None
+        for written in self.options:
+            written.tree = None
+        for given in self.given.values():
+            if given.written is not None:
+                given.written.tree = None
+
     @property
     def name(self) -> str:
         return str(self.dialect["id"])

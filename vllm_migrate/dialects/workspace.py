@@ -80,6 +80,11 @@ class Workspace:
             self.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return None
 
+    def release(self, file: File) -> None:
+        """Let a file's document go; whoever needs it again reads it again."""
+        self._files.pop(os.path.normpath(file.path), None)
+        file.data = file.shell = None
+
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""
         file = File(source, parse(source), requested)

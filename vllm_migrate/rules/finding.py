@@ -39,6 +39,7 @@ class Finding:
         "code",
         "depends_on",
         "engine",
+        "home",
         "inheritors",
         "key",
         "layer",
@@ -71,6 +72,7 @@ class Finding:
         self.depends_on: tuple[str, ...] = ()
         self.proposal: Proposal | None = None
         self.children: list[str] = []
+        self.home: tuple[str, str] | None = None  # file and mapping that a new setting of the engine goes to
         # Engines that would inherit the pin and ran differently before, each as a sentence part.
         self.inheritors: list[str] = []
         self.key = ""  # the dotted path of the place, for the fingerprint

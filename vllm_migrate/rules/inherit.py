@@ -2,48 +2,84 @@
 
 from __future__ import annotations
 
+import os
+
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import NamedTuple
-from vllm_migrate.rules.finding import Act, Finding
+from vllm_migrate.rules.finding import Finding
 
 
-class Judged(NamedTuple):
-    """An engine with its two views."""
+class Ran(NamedTuple):
+    """What one engine ran with: its file, and per option the value at the source and whether it sets its own."""
 
-    engine: Engine
-    source: View
-    target: View
-
-
-def note_inheritors(finding: Finding, engines: list[Judged]) -> None:
-    """Lower a safe pin in a shared parent to `review` when an engine that inherits it ran with another value, and name it."""
-    proposal, engine = finding.proposal, finding.engine
-    if proposal is None or engine is None or engine.dialect.get("pin_file") != "root" or engine.site is None:
-        return
-    pinned = [act for act in proposal.acts if act.kind == "set" and act.written is None]
-    if not pinned:
-        return
-    home = engine.site.places[0].file
-    differing: list[str] = []
-    for other in engines:
-        if other.engine is engine or other.engine.site_path != engine.site_path or home not in other.engine.files:
-            continue
-        for act in pinned:
-            said = _ran_otherwise(other, act)
-            if said:
-                differing.append(f"{other.engine.file.path} {said}")
-    if differing:
-        finding.proposal = proposal._replace(safety="review" if proposal.safety == "safe" else proposal.safety)
-        finding.inheritors = differing
+    path: str
+    values: dict[str, tuple[object, bool]]
 
 
-def _ran_otherwise(judged: Judged, act: Act) -> str:
-    """How an inheriting engine ran at the source, when that is not what the pin says; "" when it is, or it sets its own."""
-    if act.option in judged.target.delivery.values and judged.target.delivery.values[act.option].written is not None:
+class Ledger:
+    """Every engine under the file and mapping in which its pins would be written; light enough to keep for a whole run."""
+
+    __slots__ = ("_homes", "_options")
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._homes: dict[tuple[str, str], list[Ran]] = {}
+        self._options = _pinned_options(knowledge)
+
+    def enter(self, engine: Engine, source: View, target: View) -> None:
+        """Note an engine whose pins go to a parent that others may share."""
+        home = home_of(engine)
+        if home is None:
+            return
+        arrived = target.delivery.values
+        values = {
+            option: (source.name(option), option in arrived and arrived[option].written is not None)
+            for option in self._options
+        }
+        self._homes.setdefault(home, []).append(Ran(engine.file.path, values))
+
+    def lower(self, finding: Finding) -> None:
+        """Lower a safe pin to `review` when an engine that inherits it ran with another value, and name that engine."""
+        proposal, home = finding.proposal, finding.home
+        if proposal is None or home is None or finding.engine is None:
+            return
+        pinned = [act for act in proposal.acts if act.kind == "set" and act.written is None]
+        differing: list[str] = []
+        for ran in self._homes.get(home, ()) if pinned else ():
+            if ran.path == finding.engine.file.path:
+                continue
+            said = [text for act in pinned if (text := _otherwise(ran, act.option, act.value))]
+            differing.extend(f"{ran.path} {text}" for text in said)
+        if differing:
+            finding.proposal = proposal._replace(safety="review" if proposal.safety == "safe" else proposal.safety)
+            finding.inheritors = differing
+
+
+def home_of(engine: Engine) -> tuple[str, str] | None:
+    """(path of the file, dotted path) where a new setting of an engine belongs, when that may be a shared parent."""
+    if engine.dialect.get("pin_file") != "root" or engine.site is None:
+        return None
+    return os.path.normpath(engine.site.places[0].file.path), engine.site_path
+
+
+def _otherwise(ran: Ran, option: str, value: object) -> str:
+    """How an engine ran, when not as the pin says and it does not set its own; else ""."""
+    known = ran.values.get(option)
+    if known is None or known[1]:
         return ""
-    value = judged.source.name(act.option)
-    if isinstance(value, Unsure):
-        return f"may have run with another {act.option}"
-    return "" if same(value, act.value) else f"ran with {act.option} {value}"
+    if isinstance(known[0], Unsure):
+        return f"may have run with another {option}"
+    return "" if same(known[0], value) else f"ran with {option} {known[0]}"
+
+
+def _pinned_options(knowledge: Knowledge) -> list[str]:
+    """The options that any rule's fix sets."""
+    out: dict[str, None] = {}
+    for rule in knowledge.rules:
+        fix = rule.get("fix")
+        for entry in fix.get("do", ()) if isinstance(fix, dict) else ():
+            if "set" in entry and "." not in str(entry["set"]):
+                out[str(entry["set"])] = None
+    return list(out)

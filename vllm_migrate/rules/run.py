@@ -13,10 +13,15 @@ from vllm_migrate.dialects.workspace import Problem, Workspace
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.effective.view import Assumptions, View
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.records import NamedTuple
+from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
-from vllm_migrate.rules.inherit import Judged, note_inheritors
+from vllm_migrate.rules.inherit import Ledger, home_of
 from vllm_migrate.rules.judge import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vllm_migrate.fixes.offer import Offer
 
 MARK = b"vllm-migrate:"
 
@@ -29,15 +34,28 @@ class Question(NamedTuple):
     assumptions: Assumptions = Assumptions()
 
 
-class Result:
-    """files: how many input files there were; engines: all that were found; findings: sorted by place, each once."""
+class Judged(NamedTuple):
+    """An engine with its two views."""
 
-    __slots__ = ("engines", "files", "findings", "marked", "problems", "seen", "workspace")
+    engine: Engine
+    source: View
+    target: View
+
+
+class Result:
+    """files: how many input files there were; engines: how many were found; findings: sorted by place, each once.
+
+    judged: the engines themselves, where they are kept; offers: by id of the finding, where they were made on the way.
+    """
+
+    __slots__ = ("engines", "files", "findings", "judged", "marked", "offers", "problems", "seen", "workspace")
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.files = 0
-        self.engines: list[Judged] = []
+        self.engines = 0
+        self.judged: list[Judged] = []
+        self.offers: dict[int, Offer | None] = {}
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
         self.seen: list[str] = []  # the paths of the input files
@@ -45,9 +63,24 @@ class Result:
 
 
 class Run:
-    """Judges files one by one; `finish` returns what was found."""
+    """Judges files one by one; `finish` returns what was found.
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, workspace: Workspace) -> None:
+    offer: makes a finding's offer. With it, a file that stands alone is let go as soon as its findings have theirs, so that
+    memory does not grow with the number of files. keep: keep every engine with its views.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        catalog: Catalog,
+        knowledge: Knowledge,
+        workspace: Workspace,
+        offer: Callable[[Finding], Offer | None] | None = None,
+        keep: bool = False,
+    ) -> None:
+        self._offer = offer
+        self._keep = keep
+        self._ledger = Ledger(knowledge)
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
@@ -74,30 +107,40 @@ class Run:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
         found = discover(file, self.knowledge.dialects, self.catalog, workspace)
-        for engine in found.engines:
-            self._judge_engine(engine)
+        fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
         if named and not found.engines:
             self._unrecognised(path, data)
+        if self._offer is not None and all(engine.files == [file] for engine in found.engines):
+            for finding in fresh:
+                self.result.offers[id(finding)] = self._offer(finding)
+            for engine in found.engines:
+                engine.release()
+            workspace.release(file)
 
-    def _judge_engine(self, engine: Engine) -> None:
+    def _judge_engine(self, engine: Engine) -> list[Finding]:
+        """The findings on one engine that are new."""
         question = self.question
         engine.target = question.target
         views = [
             View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
             for release in (question.source, question.target)
         ]
-        self.result.engines.append(Judged(engine, views[0], views[1]))
+        self.result.engines += 1
+        if self._keep:
+            self.result.judged.append(Judged(engine, views[0], views[1]))
+        self._ledger.enter(engine, views[0], views[1])
+        home, fresh = home_of(engine), []
         for finding in judge(engine, views[0], views[1], self.knowledge):
-            self._add(finding)
+            finding.home = home
+            if self._add(finding):
+                fresh.append(finding)
         for missing in engine.missing:
-            self._add(
-                _missing_parent(
-                    engine, missing.name, Spot(missing.place.file, missing.place.node.start, missing.place.node.end)
-                )
-            )
+            node = missing.place.node
+            self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end)))
+        return fresh
 
-    def _add(self, finding: Finding) -> None:
-        """Each place once: the graver of two wins, and names the file that made it so."""
+    def _add(self, finding: Finding) -> bool:
+        """Each place once: the graver of two wins, and names the file that made it so. False for one that did not win."""
         key = identity(finding)
         known = self._by_identity.get(key)
         path = finding.engine.file.path if finding.engine else ""
@@ -105,12 +148,14 @@ class Run:
             self._by_identity[key] = finding
             if path and path != finding.spot.file.path:
                 finding.children.append(path)
-            return
-        if _graver(finding, known):
+            return True
+        wins = _graver(finding, known)
+        if wins:
             finding.children = known.children
             self._by_identity[key] = known = finding
         if path and path != finding.spot.file.path and path not in known.children:
             known.children.append(path)
+        return wins
 
     def _unrecognised(self, path: str, data: bytes) -> None:
         source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
@@ -133,7 +178,7 @@ class Run:
         for problem in result.problems:
             self._add(_problem(problem))
         for finding in self._by_identity.values():
-            note_inheritors(finding, result.engines)
+            self._ledger.lower(finding)
         result.findings = sorted(
             self._by_identity.values(),
             key=lambda f: (f.spot.file.path, f.spot.start, -SEVERITIES.index(f.severity), f.code, f.option),

@@ -123,7 +123,7 @@ def _run(path: str, source: str, release: str, texts: dict[str, str]) -> Result:
     from vllm_migrate.rules.run import Question, Run
 
     workspace = Workspace([path], texts)
-    run = Run(Question(source, release), load_catalog(), load_knowledge(), workspace)
+    run = Run(Question(source, release), load_catalog(), load_knowledge(), workspace, keep=True)
     text = texts.get(os.path.normpath(path))
     run.judge_file(path, named=True, data=None if text is None else text.encode())
     return run.finish()
@@ -143,7 +143,7 @@ def _fixed(result: Result, source: str, release: str) -> tuple[dict[str, str], l
 
 
 def _choose(path: str, result: Result, engine_id: str | None) -> Any:
-    engines = [judged for judged in result.engines if judged.engine.file.path == path] or result.engines
+    engines = [judged for judged in result.judged if judged.engine.file.path == path] or result.judged
     if not engines:
         problem = f": {result.problems[0].message}" if result.problems else ""
         raise UsageError(
