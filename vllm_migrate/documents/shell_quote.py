@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import re
 
-_INSIDE = re.compile(r"""\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*+"|\$\{|[{},]|\.\.""")
-_ANSI = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|([\s\S]))")
+from .shell_skip import compiled
+
+_INSIDE = r"""\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*+"|\$\{|[{},]|\.\."""
+_ANSI = r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|([\s\S]))"
 _LETTERS = dict(zip("abeEfnrtv", "\a\b\x1b\x1b\f\n\r\t\v", strict=True))
 
 
@@ -15,7 +17,7 @@ def brace_expansions(raw: str) -> dict[int, int]:
     """Offsets of `{a,b}` and `{1..3}` outside quotes: start to end."""
     found: dict[int, int] = {}
     stack: list[tuple[int, bool]] = []
-    for m in _INSIDE.finditer(raw):
+    for m in compiled(_INSIDE).finditer(raw):
         token = m[0]
         if token in ("{", "${"):
             stack.append((m.start() if token == "{" else -1, False))
@@ -36,7 +38,7 @@ def ansi(text: str) -> str:
                 return chr(code) if code < 0x110000 else m[0]
         return _LETTERS.get(m[5], m[5] if m[5] in "\\'\"?" else m[0])
 
-    return _ANSI.sub(one, text)
+    return compiled(_ANSI).sub(one, text)
 
 
 _SAFE = re.compile(r"[\w./:=+,@%^-]+", re.ASCII)

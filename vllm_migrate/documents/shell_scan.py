@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from .shell_expand import Array, Assign, Script, Word
-from .shell_skip import heredoc_end, skip
+from .shell_skip import compiled, heredoc_end, skip
 
 _MAX_SCOPES = 200  # deeper nesting is not followed: everything below shares one scope
 
@@ -25,11 +25,11 @@ _TOKEN = re.compile(
     | (?P<op>&&|\|\||;;&|;;|;&|\|&|&>>|&>|<<<|<<-|<<|<&|>&|>>|>\||<>|[<>](?!\()|[;&|()]) | (?P<eof>\Z) | (?P<odd>) )""",
     re.X,
 )
-_CHUNK = re.compile(rf"{_WORD}++", re.X)
+_CHUNK = rf"{_WORD}++"
 _TARGET = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+?)=")
 _PARENS = re.compile(r"[ \t]*\([ \t]*\)")
 _ENDS = " \t\r\n;&|<>()"
-_CHANGED = re.compile(r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))")
+_CHANGED = r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))"
 _COMPOUND = ("if", "then", "elif", "else", "fi", "while", "until", "for", "select", "do", "done", "case", "esac")
 _KEYWORDS = frozenset((*_COMPOUND, "{", "}", "!", "time", "function", "[[", "coproc"))
 DECLARE = frozenset(("export", "local", "declare", "typeset", "readonly"))
@@ -156,8 +156,9 @@ class Scanner:
     def _slow(self, start: int) -> int:
         """End of a word with `$(...)`, nested braces, backticks or an open quote."""
         text, n, i = self.text, len(self.text), start
+        chunk = compiled(_CHUNK).match
         while i < n:
-            m = _CHUNK.match(text, i)
+            m = chunk(text, i)
             if m is not None:
                 i = m.end()
                 continue
@@ -183,7 +184,7 @@ class Scanner:
         """After `$'...'`; of `$"` only the dollar."""
         if not self.text.startswith("'", i + 1):
             return i + 1
-        m = re.compile(r"\$'(?:[^'\\]|\\[\s\S])*+(?:'|\Z)").match(self.text, i)
+        m = compiled(r"\$'(?:[^'\\]|\\[\s\S])*+(?:'|\Z)").match(self.text, i)
         return m.end() if m else len(self.text)
 
     def _make(self, start: int, end: int) -> Word:
@@ -356,7 +357,7 @@ class Scanner:
         if name == "printf":
             names = names[1:2] if names[:1] == ["-v"] else []
         elif name == "let":
-            names = [m[1] for word in names for m in _CHANGED.finditer(word)]
+            names = [m[1] for word in names for m in compiled(_CHANGED).finditer(word)]
         elif name in ("set", "wait"):
             names = []
         read = raw.heredocs[-1] if name == "read" and raw.heredocs and "-d" in " ".join(names) else None
@@ -493,7 +494,7 @@ class Scanner:
     def _arithmetic(self, at: int) -> int:
         """After `(( ... ))` that opens at `at`; the names it changes are not known any more."""
         end = skip(self.text, at, len(self.text))
-        for m in _CHANGED.finditer(self.text, at, min(end, at + 2000)):
+        for m in compiled(_CHANGED).finditer(self.text, at, min(end, at + 2000)):
             self._unset(m[1], at)
         self._gap()
         return end

@@ -5,19 +5,25 @@ raises.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _TICK = r"`(?:[^`\\]|\\[\s\S])*+(?:`|\Z)"
-_CODE = re.compile(
+# What matters inside each kind of construct. Compiled on first use: a plain script needs none of them.
+_CODE, _STRING, _BRACED, _BRACED_IN_STRING = (
     rf"""\\[\s\S] | '[^']*(?:'|\Z) | (?P<open>"|\$[{{(]|\() | (?P<close>\)) | {_TICK}
     | (?P<comment>(?<=[\s;&|(])\#[^\n]*) | <<<
     | (?P<here><<-?[ \t]*(?P<mark>'[^'\n]*'|"[^"\n]*"|[\w\\.-]+))
     | (?P<line>\n) | (?P<case>\bcase[ \t]{{1,20}}[^\s]{{1,200}}[ \t]{{1,20}}in\b) | (?P<esac>\besac\b)""",
-    re.X,
+    rf"""\\[\s\S] | (?P<open>\$[{{(]) | (?P<close>") | {_TICK}""",
+    rf"""\\[\s\S] | '[^']*(?:'|\Z) | (?P<open>"|\$[{{(]) | (?P<close>\}}) | {_TICK}""",
+    rf"""\\[\s\S] | (?P<open>"|\$[{{(]) | (?P<close>\}}) | {_TICK}""",
 )
-_STRING = re.compile(rf"""\\[\s\S] | (?P<open>\$[{{(]) | (?P<close>") | {_TICK}""", re.X)
-_BRACED = re.compile(rf"""\\[\s\S] | '[^']*(?:'|\Z) | (?P<open>"|\$[{{(]) | (?P<close>\}}) | {_TICK}""", re.X)
-_BRACED_IN_STRING = re.compile(rf"""\\[\s\S] | (?P<open>"|\$[{{(]) | (?P<close>\}}) | {_TICK}""", re.X)
-_TICKED = re.compile(_TICK)
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A verbose pattern, compiled when it is first needed: all of them cost milliseconds of every start."""
+    return re.compile(pattern, re.X)
 
 
 class _Frame:
@@ -27,7 +33,7 @@ class _Frame:
 
     __slots__ = ("case", "heredocs", "pattern")
 
-    def __init__(self, pattern: re.Pattern[str]) -> None:
+    def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.case = False
         self.heredocs: list[tuple[str, bool]] = []
@@ -38,13 +44,13 @@ def skip(text: str, at: int, end: int) -> int:
     it never closes.
     """
     if text[at] == "`":
-        m = _TICKED.match(text, at, end)
+        m = compiled(_TICK).match(text, at, end)
         return m.end() if m else end
     stack: list[_Frame] = []
     i = _enter(text, at, stack)
     while stack:
         frame = stack[-1]
-        m = frame.pattern.search(text, i, end)
+        m = compiled(frame.pattern).search(text, i, end)
         if m is None:
             return end
         i, kind = m.end(), m.lastgroup
