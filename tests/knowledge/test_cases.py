@@ -20,7 +20,8 @@ class Names:
 
 def pick(cases: list[dict[str, object]], **values: object) -> Choice:
     compiled: list[object] = [
-        {key: compile_expr(value) if key in ("when", "value_of") else value for key, value in case.items()} for case in cases
+        {key: compile_expr(value) if key in ("when", "value_of") else value for key, value in case.items()}
+        for case in cases
     ]
     return choose(compiled, Names(**values))
 

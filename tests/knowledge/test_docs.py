@@ -50,7 +50,10 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
         (Evidence(measured="on a CPU"), "measured: on a CPU"),
         (Evidence(release="0.18.1", file="vllm/a.py", symbol="A.b", line=3), "vLLM 0.18.1: `vllm/a.py`, line 3, `A.b`"),
         (Evidence(release="0.8.5", catalog="engine.swap_space"), "catalog, vLLM 0.8.5: engine `swap_space` there"),
-        (Evidence(release="0.8.5", catalog="engine.seed", value=None), "catalog, vLLM 0.8.5: engine `seed` default unset"),
+        (
+            Evidence(release="0.8.5", catalog="engine.seed", value=None),
+            "catalog, vLLM 0.8.5: engine `seed` default unset",
+        ),
         (Evidence(release="0.18.0", catalog="engine.x", value=True), "catalog, vLLM 0.18.0: engine `x` default `true`"),
         (Evidence(release="0.11.0", catalog="engine.x", absent=True), "catalog, vLLM 0.11.0: engine `x` absent"),
         (Evidence(repository="a/b", commit="abc", file="c.py"), "a/b at abc: `c.py`"),

@@ -134,7 +134,19 @@ def test_constants_pass_through() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a = 1", "one <", "lambda: 1", "[x for x in y]", "a.b()", "f(x=1)", "a < b < c", "a * 2", "x[0]", "__import__('os').x", "~one"],
+    [
+        "a = 1",
+        "one <",
+        "lambda: 1",
+        "[x for x in y]",
+        "a.b()",
+        "f(x=1)",
+        "a < b < c",
+        "a * 2",
+        "x[0]",
+        "__import__('os').x",
+        "~one",
+    ],
 )
 def test_other_python_is_refused_with_the_text(text: str) -> None:
     with pytest.raises(BadCondition) as error:

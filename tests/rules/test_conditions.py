@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.dialects.model import Engine
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.load import Record, load
 from vllm_migrate.rules.judge import Case
-from vllm_migrate.rules.run import Question, Run
 from vllm_migrate.rules.setting import Setting
 
 KNOWLEDGE = load()
@@ -71,7 +71,9 @@ def test_names_are_known(where: str, record: Record) -> None:
         for leaf in leaves(code):
             if leaf[0] == "name" and not known(str(leaf[1])):
                 strangers.append(leaf[1])
-            if leaf[1] in ("set", "from_set", "written", "exists", "from_exists", "key", "from_key") and not known(str(leaf[2])):
+            if leaf[1] in ("set", "from_set", "written", "exists", "from_exists", "key", "from_key") and not known(
+                str(leaf[2])
+            ):
                 strangers.append(leaf[2])
             if leaf[1] in ("since", "from_since", "crosses") and not CATALOG.knows(str(leaf[2])):
                 strangers.append(leaf[2])
@@ -79,13 +81,15 @@ def test_names_are_known(where: str, record: Record) -> None:
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(
+    tmp_path_factory: pytest.TempPathFactory,
+    read_engine: Callable[[Path, str], Engine],
+    view_both: Callable[[Engine, str, str], tuple[View, View]],
+) -> Case:
     path = tmp_path_factory.mktemp("case") / "serve.yaml"
-    path.write_text("model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\n", encoding="utf-8")
-    run = Run(Question("0.8.5", "0.18.1"), CATALOG, KNOWLEDGE, Workspace([str(path)]))
-    run.judge_file(str(path))
-    judged = run.finish().engines[0]
-    return Case(judged.source, judged.target, Setting(judged.source, judged.target, judged.engine.options[1]))
+    engine = read_engine(path, "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\n")
+    source, target = view_both(engine, "0.8.5", "0.18.1")
+    return Case(source, target, Setting(source, target, engine.options[1]))
 
 
 def _answers(env: Case | View, leaf: list[object]) -> None:

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.dialects.model import Engine
+from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure
-from vllm_migrate.knowledge.load import load
-from vllm_migrate.rules.run import Judged, Question, Run
 from vllm_migrate.rules.setting import Setting
 
 PIPELINERL = "vllm_config:\n  vllm_kwargs:\n    dtype: bfloat16\n"
 
 
-def engine_of(folder: Path, name: str, text: str, source: str, target: str) -> Judged:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    run = Run(Question(source, target), load_catalog(), load(), Workspace([str(path)]))
-    run.judge_file(str(path))
-    return run.finish().engines[0]
+class Asker:
+    """Makes settings of small scripts."""
+
+    def __init__(
+        self, folder: Path, read: Callable[[Path, str], Engine], views: Callable[..., tuple[View, View]]
+    ) -> None:
+        self.folder, self.read, self.views = folder, read, views
+
+    def setting(self, words: str, key: str, source: str = "0.8.5", target: str = "0.18.1") -> Setting:
+        """The setting `key` of `vllm serve m <words>`."""
+        engine = self.read(self.folder / "serve.sh", f"vllm serve m {words}\n")
+        written = next(option for option in engine.options if option.key == key)
+        return Setting(*self.views(engine, source, target), written)
+
+    def variable(self, name: str) -> Setting:
+        engine = self.read(self.folder / "serve.sh", f"{name}=1 vllm serve m --max-model-len 9\n")
+        written = engine.given[f"env.{name}"].written
+        assert written is not None
+        return Setting(*self.views(engine, "0.8.5", "0.18.1"), written)
 
 
-def setting(folder: Path, words: str, key: str, source: str = "0.8.5", target: str = "0.18.1") -> Setting:
-    """The setting `key` of `vllm serve m <words>`."""
-    judged = engine_of(folder, "serve.sh", f"vllm serve m {words}\n", source, target)
-    written = next(option for option in judged.engine.options if option.key == key)
-    return Setting(judged.source, judged.target, written)
+@pytest.fixture
+def ask(
+    tmp_path: Path, read_engine: Callable[[Path, str], Engine], view_both: Callable[..., tuple[View, View]]
+) -> Asker:
+    return Asker(tmp_path, read_engine, view_both)
 
 
-def variable(folder: Path, name: str, source: str = "0.8.5", target: str = "0.18.1") -> Setting:
-    judged = engine_of(folder, "serve.sh", f"{name}=1 vllm serve m --max-model-len 9\n", source, target)
-    written = judged.engine.given[f"env.{name}"].written
-    assert written is not None
-    return Setting(judged.source, judged.target, written)
-
-
-def test_a_removed_option(tmp_path: Path) -> None:
-    found = setting(tmp_path, "--swap-space 4", "--swap-space")
+def test_a_removed_option(ask: Asker) -> None:
+    found = ask.setting("--swap-space 4", "--swap-space")
     names = ("option", "key", "value", "existed", "exists", "ever", "was", "trouble", "renamed", "polarity", "switched")
     assert [found.fact(name) for name in names] == [
         "swap_space", "--swap-space", "4", True, False, True, "", "unknown", "", "deleted", False,
@@ -47,19 +52,19 @@ def test_a_removed_option(tmp_path: Path) -> None:
     assert found.removed_in() == "0.18.0"
 
 
-def test_an_option_that_lives_on_as_a_flag_of_the_server(tmp_path: Path) -> None:
-    found = setting(tmp_path, "--disable-log-requests", "--disable-log-requests", target="0.16.0")
+def test_an_option_that_lives_on_as_a_flag_of_the_server(ask: Asker) -> None:
+    found = ask.setting("--disable-log-requests", "--disable-log-requests", target="0.16.0")
     assert found.fact("exists") is True
     assert found.removed_in() == "0.17.0"
     assert "DEPRECATED" in found.deprecation()
-    assert setting(tmp_path, "--max-model-len 9", "--max-model-len").deprecation() == ""
+    assert ask.setting("--max-model-len 9", "--max-model-len").deprecation() == ""
 
 
-def test_a_rename_counts_only_between_the_releases(tmp_path: Path) -> None:
+def test_a_rename_counts_only_between_the_releases(ask: Asker) -> None:
     words = ("--cuda-graph-sizes 64", "--cuda-graph-sizes")
-    between = setting(tmp_path, *words, source="0.10.2")
+    between = ask.setting(*words, source="0.10.2")
     assert (between.fact("renamed"), between.fact("polarity")) == ("cudagraph_capture_sizes", "same")
-    before = setting(tmp_path, *words, source="0.10.2", target="0.11.0")
+    before = ask.setting(*words, source="0.10.2", target="0.11.0")
     assert (before.fact("renamed"), before.fact("polarity")) == ("", "")
 
 
@@ -72,51 +77,51 @@ def test_a_rename_counts_only_between_the_releases(tmp_path: Path) -> None:
         ("--zzzz 1", "--zzzz", ""),
     ],
 )
-def test_hints(tmp_path: Path, words: str, key: str, hint: str) -> None:
-    assert setting(tmp_path, words, key).hint() == hint
+def test_hints(ask: Asker, words: str, key: str, hint: str) -> None:
+    assert ask.setting(words, key).hint() == hint
 
 
-def test_a_hint_names_the_release_that_took_it_away(tmp_path: Path) -> None:
-    found = setting(tmp_path, "--num-scheduler-steps 1", "--num-scheduler-steps", source="0.12.0")
+def test_a_hint_names_the_release_that_took_it_away(ask: Asker) -> None:
+    found = ask.setting("--num-scheduler-steps 1", "--num-scheduler-steps", source="0.12.0")
     assert found.hint() == "; it was removed in 0.10.1"
 
 
-def test_an_abbreviation_that_means_another_option(tmp_path: Path) -> None:
-    found = setting(tmp_path, "--device cuda", "--device", target="0.24.0")
+def test_an_abbreviation_that_means_another_option(ask: Asker) -> None:
+    found = ask.setting("--device cuda", "--device", target="0.24.0")
     assert found.fact("option") == "device"
     assert found.fact("switched") is True
     assert found.candidates() == "it is device_ids"
 
 
-def test_an_ambiguous_abbreviation(tmp_path: Path) -> None:
-    found = setting(tmp_path, "--kv-cache fp8", "--kv-cache")
+def test_an_ambiguous_abbreviation(ask: Asker) -> None:
+    found = ask.setting("--kv-cache fp8", "--kv-cache")
     assert (found.fact("was"), found.fact("trouble"), found.fact("option")) == ("", "ambiguous", "kv_cache_dtype")
     assert "--kv-cache-dtype or " in found.candidates()
 
 
-def test_variables(tmp_path: Path) -> None:
-    found = variable(tmp_path, "VLLM_USE_V1")
+def test_variables(ask: Asker) -> None:
+    found = ask.variable("VLLM_USE_V1")
     assert [found.fact(name) for name in ("option", "existed", "exists")] == ["VLLM_USE_V1", True, False]
     assert found.removed_in() == "0.11.1"
     # Read by vLLM once, but not its own: nothing is said when it no longer reads it.
-    assert variable(tmp_path, "HF_TOKEN").fact("existed") is False
+    assert ask.variable("HF_TOKEN").fact("existed") is False
 
 
-def test_trouble_that_depends_on_the_framework(tmp_path: Path) -> None:
+def test_trouble_that_depends_on_the_framework(ask: Asker) -> None:
     text = PIPELINERL + '    disable-log-requests: ""\n'
-    judged = engine_of(tmp_path, "base.yaml", text, "0.8.5", "0.18.1")
-    found = Setting(judged.source, judged.target, judged.engine.options[1])
+    engine = ask.read(ask.folder / "base.yaml", text)
+    found = Setting(*ask.views(engine, "0.8.5", "0.18.1"), engine.options[1])
     trouble = found.fact("trouble")
     assert isinstance(trouble, Unsure)
     assert set(trouble.options) == {"dropped", "unknown", ""}
     assert "1d5a8d3" in trouble.reasons[0]
 
 
-def test_a_value_that_the_files_do_not_decide(tmp_path: Path) -> None:
-    value = setting(tmp_path, '--dtype "$1"', "--dtype").fact("value")
+def test_a_value_that_the_files_do_not_decide(ask: Asker) -> None:
+    value = ask.setting('--dtype "$1"', "--dtype").fact("value")
     assert isinstance(value, Unsure)
 
 
-def test_no_such_fact(tmp_path: Path) -> None:
+def test_no_such_fact(ask: Asker) -> None:
     with pytest.raises(KeyError):
-        setting(tmp_path, "--max-model-len 9", "--max-model-len").fact("colour")
+        ask.setting("--max-model-len 9", "--max-model-len").fact("colour")

@@ -99,7 +99,9 @@ def read_effective(folder: Path) -> list[EffectiveEntry]:
     out: list[EffectiveEntry] = []
     for path in sorted((folder / "effective").glob("*.yaml")):
         entries = read_yaml(path)
-        out.extend(_validated(EffectiveEntry, entry, path) for entry in (entries if isinstance(entries, list) else [entries]))
+        out.extend(
+            _validated(EffectiveEntry, entry, path) for entry in (entries if isinstance(entries, list) else [entries])
+        )
     return out
 
 

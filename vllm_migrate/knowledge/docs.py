@@ -46,10 +46,18 @@ def index(rules: list[Rule]) -> str:
         members = [rule for rule in rules if rule.code.startswith(family)]
         if not members:
             continue
-        lines += ["", f"## {family}xx: {title}", "", "| code | rule | severity | layer | fix |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {family}xx: {title}",
+            "",
+            "| code | rule | severity | layer | fix |",
+            "|---|---|---|---|---|",
+        ]
         for rule in members:
             name = f"[{rule.name}]({rule.name}.md)"
-            lines.append(f"| {rule.code} | {name}: {rule.title} | {_severities(rule)} | {rule.layer} | {_safety(rule)} |")
+            lines.append(
+                f"| {rule.code} | {name}: {rule.title} | {_severities(rule)} | {rule.layer} | {_safety(rule)} |"
+            )
     return "\n".join(lines) + "\n"
 
 

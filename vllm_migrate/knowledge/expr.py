@@ -47,11 +47,9 @@ class Env(Protocol):
 
     def name(self, dotted: str) -> object:
         """The value of a name; Unsure when the files do not tell. KeyError: no such name (a bug in a rule file)."""
-        ...
 
     def call(self, function: str, args: list[object]) -> object:
         """A function of the environment."""
-        ...
 
 
 def merge(values: list[Unsure]) -> Unsure:

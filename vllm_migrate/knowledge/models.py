@@ -22,7 +22,7 @@ class Model(BaseModel):
 
 
 class Evidence(Model):
-    """Where it can be looked up: a release's source (file and symbol), a pull request or issue, a framework's commit."""
+    """Where it can be looked up: a release's source (file, symbol), a pull request or issue, a framework's commit."""
 
     release: str | None = None
     commit: str | None = None
@@ -77,7 +77,7 @@ class Variant(Model):
 
 
 class Action(Model):
-    """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the setting at hand."""
+    """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the one at hand."""
 
     set: str | None = None
     to: object = None

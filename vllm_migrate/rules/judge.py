@@ -17,8 +17,8 @@ class Case:
 
     from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
     setting.key, .option, .value: the setting at hand, an option or an environment variable; .before, .after: its
-    option's effective values; .trouble, .was: what became of it at the target and at the source (dropped, refused kinds unknown,
-    ambiguous, value, choice, missing; "" when it arrives); .existed, .exists: whether the source, the target has the
+    option's effective values; .trouble, .was: what became of it at the target and at the source (dropped; or refused:
+    unknown, ambiguous, value, choice, missing, refused; "" when it arrives); .existed, .exists: whether the source, the target has the
     option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when none) and
     same, inverted or deleted; .deprecated: what the target says of it ("" when nothing); .switched: whether the key
     names another option at the target.
