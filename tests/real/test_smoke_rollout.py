@@ -102,7 +102,7 @@ def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):
 
 
 def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181, model, tmp_path):
-    """A float32 engine against a trainer with a bfloat16 head. (A bfloat16 trunk of this model drowns the difference.)"""
+    """A float32 engine against a trainer with a bfloat16 head. (A bfloat16 trunk drowns the difference.)"""
     config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
     code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, "-o", recording)

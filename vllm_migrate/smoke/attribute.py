@@ -89,7 +89,7 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
             )
     if triple is not None:
         return triple
-    found = _drift(case) or _cached(case)
+    found = _penalty(case) or _drift(case) or _cached(case)
     return found or Blame(
         "weight-update",
         ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
@@ -119,7 +119,7 @@ def _drift(case: Case) -> Blame | None:
 
 
 def _met(case: Case, column: str) -> bool:
-    """Whether the reported logprobs lie within noise of a column; else another model is at work, and no law is named."""
+    """Whether the reported logprobs lie within noise of a column; else another model is at work."""
     numbers = Against.column(case.data.rows, column).estimates()
     return numbers is not None and numbers.interpretable and numbers.k3.value < case.margins.k3
 
@@ -128,15 +128,16 @@ def _penalty(case: Case) -> Blame | None:
     """A penalty the contract does not know shows on tokens that had occurred before."""
     if case.gates.get("k3") == "pass" and case.gates.get("b") == "pass":
         return None
-    seen = evidence.seen_against_unseen(case.data)
-    if seen is None or not (seen.low > 0.03 or seen.high < -0.03):
+    found = evidence.seen_and_unseen(case.data)
+    if found is None or not (found[0].low > 0 > found[1].high or found[1].low > 0 > found[0].high):
         return None
+    seen, fresh = found
     return Blame(
         "semantic",
         ("gen-config-unchanged",),
         (
-            f"tokens that had occurred before are off by {seen.value:+.3f} nats against the others: a penalty that the "
-            "request did not ask for",
+            f"tokens that had occurred before are off by {seen.value:+.3f} nats, the others by {fresh.value:+.3f}: "
+            "a penalty that the request did not ask for",
         ),
         "the generation_config.json beside the checkpoint",
     )

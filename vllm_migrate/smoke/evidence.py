@@ -145,22 +145,24 @@ def heavy_tail(data: Against) -> float:
     return sum(values[: max(1, int(len(values) * HEAVY_TOP))]) / total if total > 0 else 0.0
 
 
-def seen_against_unseen(data: Against) -> Estimate | None:
-    """Mean x of tokens that had occurred in prompt or output, minus that of the others: not 0 under an unseen
-    penalty.
+def seen_and_unseen(data: Against) -> tuple[Estimate, Estimate] | None:
+    """Mean x (cut off at 1) of tokens that had occurred in prompt or output, and of the others.
+
+    Noise makes both negative; a penalty that one side does not know makes them differ in sign.
     """
-    differences = []
+    seen: list[tuple[float, int]] = []
+    fresh: list[tuple[float, int]] = []
     for logp, row in zip(data.logp, data.rows, strict=True):
         before = set(row.prompt)
-        seen: list[float] = []
-        fresh: list[float] = []
+        sums, counts = [0.0, 0.0], [0, 0]
         for token, a, r in zip(row.tokens, logp, row.logprobs, strict=True):
             if a is not None and r is not None:
-                (seen if token in before else fresh).append(max(-1.0, min(1.0, a - r)))
+                sums[token in before] += max(-1.0, min(1.0, a - r))
+                counts[token in before] += 1
             before.add(token)
-        if seen and fresh:
-            differences.append((sum(seen) / len(seen) - sum(fresh) / len(fresh), 1))
-    return paired(differences) if len(differences) > 3 else None
+        fresh.append((sums[0], counts[0]))
+        seen.append((sums[1], counts[1]))
+    return (paired(seen), paired(fresh)) if sum(count > 0 for _, count in seen) > 3 else None
 
 
 def cached_against_fresh(data: Against) -> tuple[Estimate, Estimate] | None:
