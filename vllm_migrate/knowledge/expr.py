@@ -115,9 +115,18 @@ def evaluate(code: object, env: Env) -> object:
 
 def _choose(code: list[object], env: Env) -> object:
     test = evaluate(code[1], env)
-    if isinstance(test, Unsure):
-        return test
-    return evaluate(code[2] if _truth(test) else code[3], env)
+    if not isinstance(test, Unsure):
+        return evaluate(code[2] if _truth(test) else code[3], env)
+    sides = [evaluate(part, env) for part in code[2:4]]
+    options: list[object] = []
+    for side in sides:
+        if isinstance(side, Unsure) and not side.options:
+            return Unsure(merge([test, side]).reasons)
+        for option in side.options if isinstance(side, Unsure) else (side,):
+            options += [] if any(same(option, other) for other in options) else [option]
+    if len(options) == 1:
+        return options[0]
+    return Unsure(merge([test, *(side for side in sides if isinstance(side, Unsure))]).reasons, tuple(options))
 
 
 def _truth(value: object) -> bool:

@@ -33,9 +33,7 @@ class Evidence(Model):
     thread: str | None = None
     measured: str | None = None
     repository: str | None = None
-    catalog: str | None = (
-        None  # section.option which is there at `release`, with `value` as its default where that is given
-    )
+    catalog: str | None = None  # section.option, there at `release`, with `value` as its default where that is given
     absent: bool = False  # or which is not there
     value: object = None
 

@@ -18,10 +18,10 @@ class Case:
     from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
     setting.key, .option, .value: the setting at hand, an option or an environment variable; .before, .after: its
     option's effective values; .trouble, .was: what became of it at the target and at the source (dropped; or refused:
-    unknown, ambiguous, value, choice, missing, refused; "" when it arrives); .existed, .exists: whether the source, the target has the
-    option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when none) and
-    same, inverted or deleted; .deprecated: what the target says of it ("" when nothing); .switched: whether the key
-    names another option at the target.
+    unknown, ambiguous, value, choice, missing, refused; "" when it arrives); .existed, .exists: whether the source, the
+    target has the option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when
+    none) and how it relates (same, inverted, value, nested, split, deleted); .deprecated: what the target says of it (""
+    when nothing); .switched: whether the key names another option at the target.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
     exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
     maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
