@@ -75,7 +75,7 @@ def _overridden(
         _environment(engine, file, shell, command)
 
     engines = engines_in(file, tree, profile, workspace, named, started)
-    for engine in engines:
+    for engine in engines[:1]:  # further ones stand where their own settings begin
         engine.container = Spot(file, command.words[0].start, command.words[0].end)
     return engines
 

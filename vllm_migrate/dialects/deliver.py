@@ -161,11 +161,11 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
     known = catalog.names("engine", release) | catalog.names("llm", release)
     for written in _read(engine, release):
         option = written.option or written.key.replace("-", "_")
-        named[written.number] = option
         if option not in known:
             text = f"unexpected keyword argument '{option}'"
             troubles.append(Trouble("unknown", written, text, option))
             continue
+        named[written.number] = option
         if written.value is None and transport.get("none") == "omit":
             continue
         if option in values and values[option].written is not None and transport.get("duplicate") == "crash":
