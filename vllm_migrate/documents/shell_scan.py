@@ -87,11 +87,14 @@ class Raw:
 
 
 class _Block:
-    __slots__ = ("kind", "scope")
+    """An open compound command; `function` is the scope of the function around it, 0 for none."""
 
-    def __init__(self, kind: str, scope: int) -> None:
+    __slots__ = ("function", "kind", "scope")
+
+    def __init__(self, kind: str, scope: int, function: int) -> None:
         self.kind = kind
         self.scope = scope
+        self.function = function
 
 
 class Scanner:
@@ -109,7 +112,7 @@ class Scanner:
         self.heredocs: list[Heredoc] = []
         self.comments: list[tuple[int, int]] = []
         self.gaps: set[int] = set()
-        self._blocks = [_Block("top", 0)]
+        self._blocks = [_Block("top", 0, 0)]
         self._scope = 0
         self._raw: Raw | None = None
         self._pending: list[Heredoc] = []
@@ -232,13 +235,14 @@ class Scanner:
         m = _TARGET.match(word.raw)
         if m is None:
             return end
-        sure = raw.sure and raw.words[0].raw != "local"
+        sure = raw.sure
         if m.end() == len(word.raw) and self.text.startswith("(", end):
             end = self._array(m[1], word.start, end, bool(m[3]), sure)
             word.end, word.raw = end, self.text[word.start : end]
         else:
             value = self._make(word.start + m.end(), end)
-            self._assign(Assign(m[1], value, word.start, end, self._scope, sure, bool(m[3]), bool(m[2])))
+            assign = Assign(m[1], value, word.start, end, self._scope, sure, bool(m[3]), bool(m[2]))
+            self._assign(assign, raw.words[0].raw in ("local", "declare", "typeset"))
             if raw.words[0].raw == "export" or any(w.raw.startswith("-") and "x" in w.raw for w in raw.words[1:2]):
                 self.exports.append((m[1], value))
         raw.end = end
@@ -255,8 +259,11 @@ class Scanner:
         raw.end = end
         return end
 
-    def _assign(self, assign: Assign) -> None:
+    def _assign(self, assign: Assign, local: bool = False) -> None:
         self.script.assigns.setdefault(assign.name, []).append(assign)
+        function = self._blocks[-1].function
+        if function and not local:
+            self.script.wandering.setdefault(assign.name, set()).add(function)
 
     def _unset(self, name: str, at: int) -> None:
         """`name` gets a value that the file does not show."""
@@ -417,7 +424,8 @@ class Scanner:
             if kind in ("loop", "function"):
                 self.script.rerun.add(scope)
         if len(self._blocks) < 10 * _MAX_SCOPES:
-            self._blocks.append(_Block(kind, scope))
+            function = scope if kind == "function" else self._blocks[-1].function
+            self._blocks.append(_Block(kind, scope, function))
         self._scope = scope
         self._function = self._listed = self._piped = False
         self._gap()
