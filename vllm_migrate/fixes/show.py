@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
@@ -32,14 +33,10 @@ def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: 
         if check:
             out.append(f"would change {file.path}")
             continue
-        out.extend(_paint(line) if color else line for line in _headed(diff(file, edits)))
+        out.extend(_paint(line) if color else line for line in diff(file, edits))
     if not quiet and not check:
         out.extend(_remarks(result))
     return "\n".join(out) + "\n" if out else ""
-
-
-def _headed(lines: list[str]) -> list[str]:
-    return [line for line in lines if line.strip("\n") or True]
 
 
 def _paint(line: str) -> str:
@@ -66,9 +63,9 @@ def _remarks(result: FixOutcome) -> list[str]:
     if result.skipped:
         out.append(f"not written, outside the given paths (--follow-parents writes them): {', '.join(result.skipped)}")
     if result.written:
-        out.append(f"wrote {_files(len(result.written))}, {len(outcome.applied)} findings fixed")
+        out.append(f"wrote {_count(len(result.written), 'file')}, {_count(len(outcome.applied), 'finding')} fixed")
     elif outcome.edits:
-        out.append(f"would change {_files(len(outcome.edits))}, {len(outcome.applied)} findings; --write writes them")
+        out.append(f"would change {_count(len(outcome.edits), 'file')}, {_count(len(outcome.applied), 'finding')}; --write writes them")
     else:
         out.append("nothing to fix")
     waiting = [finding for finding, why in outcome.refused if why == "needs --unsafe"]
@@ -98,9 +95,9 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count} files"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _names(names: object) -> str:
-    return ", ".join(dict.fromkeys(names))  # type: ignore[call-overload]
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
