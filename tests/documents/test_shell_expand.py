@@ -128,6 +128,8 @@ UNDECIDED = [
     ("f() { read X <<<2; }\nX=1\nf\nshow k=$X", [[None]]),
     ("f() { export X=2; }\nX=1\nif true; then f; fi\nshow k=$X", [[None]]),
     ("g() { show k=$X; }\nX=1\ng\nX=2\ng", [[None]]),
+    ("local X=1\nshow k=$X", [[None]]),
+    ("X=1\nshow $\\\nX $X\\\nY", [[None, None]]),
     ("X=1\nfor X in a b; do show k=$X; done", [[None]]),
     ("X=1\nfor i in a b; do show k=$X; X=2; done", [[None]]),
     ("X=1\nwhile read X; do :; done </dev/null\nshow k=$X", [[None]]),

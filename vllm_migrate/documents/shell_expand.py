@@ -17,7 +17,7 @@ from bisect import bisect_left, bisect_right
 from vllm_migrate.records import NamedTuple
 
 from .shell_quote import ansi, brace_expansions
-from .shell_skip import skip
+from .shell_skip import compiled, skip
 
 MAX_TEXT = 1 << 16
 MAX_WORDS = 5_000
@@ -40,6 +40,7 @@ _QUOTED = re.compile(
 )
 _NAMES = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _SPLITS = re.compile(r"\s|\\|''|\"\"|\$'")
+_TORN = r"\$\{?\w*(?:\\\r?\n)+[\w{(]"  # a continuation inside a name: `$NA\` newline `ME`
 _PARAMETER = re.compile(r"\$\{(?P<name>[A-Za-z_]\w*|[0-9]+|[@*])(?P<op>:?[-=+?])?(?P<arg>[\s\S]*)\}\Z")
 
 
@@ -324,7 +325,7 @@ def cut(word: Word, depth: int, assigned: bool = False) -> list[Piece]:
     raw, at = word.raw, word.start
     if "$" not in raw and _PLAIN.fullmatch(raw):
         return [Piece(raw, True, raw, at, word.end, True)]
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH or ("\\" in raw and compiled(_TORN).search(raw)):
         return [_undecided(raw, at, word.end)]
     cutter = _Cutter(word, depth, assigned)
     if word.body == "quoted":

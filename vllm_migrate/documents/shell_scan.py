@@ -241,7 +241,8 @@ class Scanner:
             word.end, word.raw = end, self.text[word.start : end]
         else:
             value = self._make(word.start + m.end(), end)
-            assign = Assign(m[1], value, word.start, end, self._scope, sure, bool(m[3]), bool(m[2]))
+            known = raw.words[0].raw != "local" or self._blocks[-1].function > 0  # elsewhere `local` fails
+            assign = Assign(m[1], value if known else None, word.start, end, self._scope, sure, bool(m[3]), bool(m[2]))
             self._assign(assign, raw.words[0].raw in ("local", "declare", "typeset"))
             if raw.words[0].raw == "export" or any(w.raw.startswith("-") and "x" in w.raw for w in raw.words[1:2]):
                 self.exports.append((m[1], value))
