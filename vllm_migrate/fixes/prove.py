@@ -63,9 +63,10 @@ class Prover:
 
     @staticmethod
     def _gone(engine: Engine, view: View, act: Act) -> None:
-        if any(t.option == act.option and act.written is not None and t.written.key == act.written.key for t in view.delivery.troubles):
-            if not _elsewhere(engine, act):
-                raise ProofFailed(f"{act.option} is still written")
+        key = act.written.key if act.written is not None else ""
+        still = any(t.option == act.option and t.written.key == key for t in view.delivery.troubles)
+        if still and not _elsewhere(engine, act):
+            raise ProofFailed(f"{act.option} is still written")
 
     @staticmethod
     def _others(before: View, after: View, changed: set[str]) -> None:
@@ -78,10 +79,8 @@ class Prover:
 def _elsewhere(engine: Engine, act: Act) -> bool:
     """Whether what is dropped in one file is written again in another of the chain."""
     assert act.written is not None
-    for written in engine.options:
-        if written.key == act.written.key and written.spot.file.path != act.written.spot.file.path:
-            return True
-    return False
+    key, path = act.written.key, act.written.spot.file.path
+    return any(written.key == key and written.spot.file.path != path for written in engine.options)
 
 
 def _alike(old: object, new: object) -> bool:
