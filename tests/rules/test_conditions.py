@@ -57,7 +57,8 @@ def known(dotted: str) -> bool:
         return rest in SAMPLING
     if head == "env":
         return rest in VARIABLES
-    return head in ("gpu", "model", "setting") or dotted in FACTS or dotted == "config.core"
+    # A key of an option that is a mapping, or of what a dialect or the user tells.
+    return head in ("gpu", "model", "setting") or head in OPTIONS or dotted in FACTS or dotted == "config.core"
 
 
 SOURCES: list[tuple[str, Record]] = [(str(rule["name"]), rule) for rule in KNOWLEDGE.rules]

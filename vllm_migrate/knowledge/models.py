@@ -137,7 +137,8 @@ class Rule(Model):
     layer: Layer
     severity: Severity
     each: Literal["engine", "setting", "given", "document"] = "engine"
-    options: list[str] = []  # the settings that a rule for each setting or given speaks of; empty: all
+    # What a rule for each setting or given speaks of; empty: every variable, every setting that does not arrive as before.
+    options: list[str] = []
     derived: bool = False  # follows from the catalog alone: speaks only of settings that no other rule spoke of
     when: Condition
     severity_when: list[SeverityCase] = []
@@ -172,7 +173,7 @@ class Dialect(Model):
     framework: str = ""  # the package whose release conditions ask for: fw('>=0.6.0')
     markers: list[str] = []
     top_level: str | None = None
-    compose: Literal["none", "hydra"] = "none"
+    compose: Literal["none", "hydra", "parent_files"] = "none"
     own_configs: list[str] = []  # parents that come with the framework: what they set stands in `passes`; `a/*` is a prefix
     flags: dict[str, object] = {}  # how the framework reads flags of its own; see dialects/own_flags.py
     recognise: list[dict[str, object]]
@@ -187,12 +188,14 @@ class Dialect(Model):
     keys: dict[str, str | dict[str, object]] = {}
     absolute: dict[str, str | dict[str, object]] = {}
     passthrough: list[str | dict[str, object]] = []
+    environment: list[str] = []  # mappings below an engine whose keys are environment variables
     dead: dict[str, str] = {}
     sampling: dict[str, object] = {}
     given: dict[str, object] = {}
     passes: list[dict[str, object]] = []
     transport: list[dict[str, object]]
     pins: list[dict[str, object]]
+    switch_off: str = ""  # how to switch {option} (written as {key}) off where a plain false does not arrive
     pin_file: Literal["own", "root"] = "own"
     upgrade: str = ""
     reads: dict[str, str] = {}

@@ -9,7 +9,7 @@ from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
-from vllm_migrate.rules.setting import Setting, first_trouble
+from vllm_migrate.rules.setting import Setting, by_option, first_trouble
 
 
 class Case:
@@ -28,10 +28,19 @@ class Case:
     rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
     """
 
-    def __init__(self, source: View, target: View, setting: Setting | None = None) -> None:
+    __slots__ = ("_by_option", "setting", "source", "target")
+
+    def __init__(
+        self,
+        source: View,
+        target: View,
+        setting: Setting | None = None,
+        by_option: dict[str, Written] | None = None,
+    ) -> None:
         self.source = source
         self.target = target
         self.setting = setting
+        self._by_option = by_option
 
     @property
     def written(self) -> Written | None:
@@ -75,15 +84,9 @@ class Case:
         if "." in option:
             given = self.target.engine.given.get(option)
             return given.written if given else None
-        source, target = self.source.delivery, self.target.delivery
-        found = None
-        for written in self.target.engine.options:
-            names = [target.named.get(written.number), source.named.get(written.number)]
-            if option in names or option == written.option:
-                found = written
-            elif names == [None, None] and option == self.option_of(written):
-                found = written  # refused at both releases, and written all the same
-        return found
+        if self._by_option is None:
+            self._by_option = by_option([Setting(self.source, self.target, w) for w in self.target.engine.options])
+        return self._by_option.get(option)
 
     def option_of(self, written: Written) -> str:
         return Setting(self.source, self.target, written).option
@@ -91,14 +94,18 @@ class Case:
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding of every rule on one engine. Derived rules come last, and say nothing of what others spoke of."""
-    cases = [Case(source, target, Setting(source, target, written)) for written in engine.options]
+    settings = [Setting(source, target, written) for written in engine.options]
+    written = by_option(settings)
+    whole = Case(source, target, None, written)
+    cases = [Case(source, target, setting, written) for setting in settings]
+    uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
     out: list[Finding] = []
     said: set[tuple[str, int]] = set()
     for derived in (False, True):
         for rule in knowledge.rules:
             if bool(rule.get("derived")) is not derived:
                 continue
-            for finding in _findings(rule, cases, engine, source, target):
+            for finding in _findings(rule, whole, cases, uneasy):
                 place = (finding.spot.file.path, finding.spot.start)
                 if not (derived and place in said):
                     out.append(finding)
@@ -106,27 +113,22 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     return out
 
 
-def _findings(rule: Record, cases: list[Case], engine: Engine, source: View, target: View) -> Iterator[Finding]:
-    each = rule.get("each", "engine")
+def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) -> Iterator[Finding]:
+    """A rule on an engine. A rule for each setting without `options` is only asked of those that are not quiet."""
+    each, options = rule.get("each", "engine"), rule.get("options")
     if each == "engine":
-        yield from _apply(rule, Case(source, target))
+        yield from _apply(rule, whole)
     elif each == "setting":
-        options = rule.get("options")
-        for case in cases:
+        for case in cases if isinstance(options, list) else uneasy:
             if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
                 yield from _apply(rule, case)
     elif each == "given":
-        yield from _given(rule, engine, source, target)
-
-
-def _given(rule: Record, engine: Engine, source: View, target: View) -> Iterator[Finding]:
-    """Rules about environment variables and the like: one finding for each that is written."""
-    options = rule.get("options")
-    names = options if isinstance(options, list) else [name for name in engine.given if name.startswith("env.")]
-    for name in names:
-        given = engine.given.get(name)
-        if given is not None and given.written is not None:
-            yield from _apply(rule, Case(source, target, Setting(source, target, given.written)))
+        given = whole.target.engine.given
+        for name in options if isinstance(options, list) else [name for name in given if name.startswith("env.")]:
+            fact = given.get(name)
+            if fact is not None and fact.written is not None:
+                setting = Setting(whole.source, whole.target, fact.written)
+                yield from _apply(rule, Case(whole.source, whole.target, setting))
 
 
 def _apply(rule: Record, case: Case) -> Iterator[Finding]:
@@ -222,6 +224,7 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         "value": show(case.written.value) if case.written else "",
         "why": trouble.text if trouble else "",
         "upgrade": str(case.target.engine.dialect.get("upgrade", "")),
+        "off": _off(case),
         "reads": _reads(case),
         "engine": case.target.engine.id,
     }
@@ -249,6 +252,14 @@ def _fill_life(text: str, setting: Setting) -> str:
         if "{" + word + "}" in text:
             text = text.replace("{" + word + "}", value())
     return text
+
+
+def _off(case: Case) -> str:
+    """How the dialect switches the option at hand off where a plain false does not arrive."""
+    key = case.written.key if case.written else ""
+    option = case.setting.option if case.setting is not None else ""
+    text = str(case.target.engine.dialect.get("switch_off", "write no-{key}: true"))
+    return text.replace("{key}", key).replace("{option}", option)
 
 
 def _reads(case: Case) -> str:

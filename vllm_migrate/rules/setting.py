@@ -27,6 +27,20 @@ class Setting:
         self.option = self._option()
         self._rename: Rename | None = None
 
+    @property
+    def quiet(self) -> bool:
+        """It means one option at both releases, arrives there, and the target says nothing against it."""
+        source, target, number = self.source.delivery, self.target.delivery, self.written.number
+        named = target.named.get(number)
+        return (
+            named == self.option
+            and source.named.get(number) == named
+            and first_trouble(source, self.written) is None
+            and first_trouble(target, self.written) is None
+            and self._in(self.target)
+            and self.option not in deprecated_options(self.target.catalog, self.target.release)
+        )
+
     def fact(self, name: str) -> object:
         """The value of `setting.<name>` in a condition; the names are listed at `judge.Case`."""
         written = self.written
@@ -149,6 +163,39 @@ class Setting:
             return [("env", self.option), ("env_other", self.option)]
         flag = "--" + self.option.replace("_", "-")
         return [("engine", self.option), ("cli", flag), ("frontend", flag)]
+
+
+_deprecated: dict[tuple[int, str], frozenset[str]] = {}
+
+
+def deprecated_options(catalog: Catalog, release: str) -> frozenset[str]:
+    """The options that a release marks as deprecated, by the name they are stored under."""
+    key = (id(catalog), release)
+    if key not in _deprecated:
+        engine = {name for name in catalog.names("engine", release) if _says(catalog, "engine", name, release)}
+        flags = {flag.dest for flag in catalog.flags(release).values() if flag.deprecated}
+        _deprecated[key] = frozenset(engine | flags)
+    return _deprecated[key]
+
+
+def _says(catalog: Catalog, section: str, name: str, release: str) -> bool:
+    facts = catalog.get(section, name, release)
+    return facts is not None and facts.deprecated is not None
+
+
+def by_option(settings: list[Setting]) -> dict[str, Written]:
+    """The setting that was written for each option, whether it arrives or not; of several the last."""
+    out: dict[str, Written] = {}
+    for setting in settings:
+        written = setting.written
+        for view in (setting.source, setting.target):
+            named = view.delivery.named.get(written.number)
+            if named:
+                out[named] = written
+        out[setting.option] = written
+        if written.option:
+            out[written.option] = written
+    return out
 
 
 def has_option(catalog: Catalog, option: str, release: str, is_env: bool = False) -> bool:
