@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -163,9 +164,10 @@ def _literal_version(path: str) -> str | None:
         except SyntaxError:
             return None
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            if any(isinstance(t, ast.Name) and t.id in ("__version__", "version") for t in node.targets):
-                return node.value.value
+        names = {t.id for t in node.targets if isinstance(t, ast.Name)} if isinstance(node, ast.Assign) else set()
+        value = node.value if isinstance(node, ast.Assign) else None
+        if names & {"__version__", "version"} and isinstance(value, ast.Constant) and isinstance(value.value, str):
+            return value.value
     return None
 
 
@@ -183,8 +185,8 @@ def _installed(python: str) -> Source:
 
 
 def _plain(version: str | None) -> str | None:
-    """Without the local part a build adds (`0.18.1+cpu`)."""
-    return version.partition("+")[0] if version else None
+    """Without the local part an official build adds (`0.18.1+cpu`); a fork's own stays."""
+    return re.sub(r"\+(cpu|cu\d+|rocm\d+|xpu|empty)$", "", version) if version else None
 
 
 # -- archives ------------------------------------------------------------------------------------

@@ -93,6 +93,8 @@ class _Builder:
         ways = [one, *self.mapping(flag)] if least == 1 else []
         if self.carries["lists"]:
             ways.append(_list_of(_inside_list(one), least, most))
+        elif least == 1:
+            ways += _python_text(flag)
         if flag.nargs == "*":
             ways.insert(0, {"const": True})
         return ways[0] if len(ways) == 1 else {"anyOf": ways}
@@ -127,6 +129,8 @@ class _Builder:
             ways = [{"type": "number"}, _text(_WORD), *([] if optional else [_NONE])]
             if flag.action == "LoRAParserAction":
                 ways = [_text(r"^[^=,]+=[^=,]*$|^\s*\{[\s\S]*\}\s*$|^$|^None$"), _NONE]
+            elif flag.action == "PromptAdapterParserAction":
+                return {"anyOf": [_text(r"^[^-=][^=]*=[^=]*$")]}
         if optional:
             ways = [*ways, {"enum": ["", "None", None]}]
         return {"anyOf": ways}
@@ -141,7 +145,12 @@ class _Builder:
         base = flag.type.removeprefix("optional_")
         if base == "CompilationConfig.from_cli":
             return [self.known_keys("CompilationConfig")]
+        if flag.action.endswith("ParserAction"):
+            takes_it = self.carries["mappings"] and flag.action == "LoRAParserAction"
+            return [{"type": "object", "required": ["name", "path"]}] if takes_it else []
         if not self.carries["mappings"]:
+            if base in ("json", "json_or_kvs") or base.endswith((".from_cli", ".from_json")):
+                return [{"type": "object", "maxProperties": 0}]
             return [{"type": "object"}] if base == "str" and flag.choices is None else []
         if base.startswith("dataclass:"):
             return [self.known_keys(base.partition(":")[2])]
@@ -253,7 +262,7 @@ def _inside_list(one: Schema) -> Schema:
 
 def _python_text(flag: Flag) -> list[Schema]:
     """Before lists were carried, a list became its Python text, which reads as JSON when it holds numbers."""
-    if flag.choices is not None:
+    if flag.choices is not None or flag.action.endswith("ParserAction"):
         return []
     if flag.type in ("str", "optional_str"):
         return [{"type": "array"}]

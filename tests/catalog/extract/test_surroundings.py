@@ -9,7 +9,7 @@ from vllm_migrate.catalog.extract.interp import Interpreter
 
 Make = Callable[..., Interpreter]
 
-ENVS = '''
+ENVS = """
 import os, tempfile
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ environment_variables = {
     "VLLM_CHOICE": env_with_choices("VLLM_CHOICE", None, ["p", "q"]),
     "VLLM_OLD": deprecated_env("VLLM_OLD", "v1", "Use --new.", lambda: 2),
 }
-'''
+"""
 
 
 def test_declared_variables_have_the_default_of_their_getter(module: Make) -> None:
@@ -89,7 +89,12 @@ def test_routes_keep_the_conditions_met_on_the_way(module: Make) -> None:
     it = module(
         {
             "entrypoints/openai/api_server": server,
-            "entrypoints/sage": "def attach_sage(router):\n    @router.post('/invocations')\n    def f(): ...\n    return router\n",
+            "entrypoints/sage": """
+                def attach_sage(router):
+                    @router.post('/invocations')
+                    def invocations(): ...
+                    return router
+                """,
             "entrypoints/dev": "from .hidden import inner\ndef register(app):\n    inner(app)\n",
             "entrypoints/hidden": """
                 from fastapi import APIRouter
@@ -202,12 +207,15 @@ def test_how_the_config_file_is_carried(module: Make) -> None:
                 for key, value in {}.items():
                     if isinstance(value, bool): ...
         """
-    new = old + """
+    new = (
+        old
+        + """
                     elif isinstance(value, list): ...
                     elif isinstance(value, dict): ...
             def parse_args(self):
                 def create_nested_dict(): ...
         """
+    )
     assert carrier.carrier(module(utils=old)) == {"lists": False, "mappings": False, "dotted": False}
     it = module(utils=new.replace("_load", "load"))
     assert carrier.carrier(it) == {"lists": True, "mappings": True, "dotted": True}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import vllm_migrate
 from vllm_migrate.catalog.extract.facts import default_of
 from vllm_migrate.catalog.extract.interp import Interpreter
 from vllm_migrate.catalog.extract.values import External, Unknown
 
+ROOT = Path(vllm_migrate.__file__).parents[1]
 Make = Callable[..., Interpreter]
 
 
@@ -154,3 +160,25 @@ def test_a_registry_of_a_class_is_never_read_as_empty(module: Make) -> None:
     it = module(a=text)
     assert it.lookup("vllm.a.X") == ["deep", "one", "two"]
     assert isinstance(it.lookup("vllm.a.Y"), Unknown)
+
+
+def test_sets_have_one_order_whatever_the_hash_seed(tmp_path: Path) -> None:
+    source = "X = [list({'b', 'a', 'c'}), [x for x in {'q', 'p'}], ','.join({'n', 'm'}), next(x for x in {'w', 'v'})]\n"
+    (tmp_path / "vllm").mkdir()
+    (tmp_path / "vllm" / "a.py").write_text(source)
+    program = (
+        "import sys; from vllm_migrate.catalog.extract.interp import Interpreter; "
+        "from vllm_migrate.catalog.extract.source import SourceTree; "
+        "print(Interpreter(SourceTree(sys.argv[1])).lookup('vllm.a.X'))"
+    )
+    outputs = set()
+    for seed in ("1", "2", "3"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        outputs.add(done.stdout)
+    assert outputs == {"[['a', 'b', 'c'], ['p', 'q'], 'm,n', 'v']\n"}

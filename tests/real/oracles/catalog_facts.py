@@ -1,13 +1,16 @@
-"""Runs inside an interpreter with a real vLLM: prints as JSON what its own objects hold.
+"""What a vLLM release's own objects hold, for comparison with the catalog.
 
-{"version", "engine": {field: value}, "sampling": {...}, "config": {"Class.field": value},
- "flags": {option: {"dest", "default", "choices", "nargs", "const", "action", "type"}}, "env": {name: value}}
+Runs inside the interpreter of that release. Reads a JSON list of cases from stdin (their content does not
+matter) and writes a list with one answer per case:
+
+{"version", "home", "engine": {field: value}, "sampling": {...}, "config": {"Class.field": value},
+ "llm": {parameter: value}, "flags": {option: {"dest", "default", "choices", "nargs", "const", "action", "type"}},
+ "env": {name: value}}
 A value without a JSON form is {"object": "Name"}.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import enum
 import importlib
@@ -60,7 +63,10 @@ def fields_of(cls: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(cls):
         found = {f.name: field_default(f) for f in dataclasses.fields(cls)}
     elif hasattr(cls, "model_fields"):
-        found = {n: NONE if f.is_required() else f.get_default(call_default_factory=True) for n, f in cls.model_fields.items()}
+        found = {
+            n: NONE if f.is_required() else f.get_default(call_default_factory=True)
+            for n, f in cls.model_fields.items()
+        }
     elif hasattr(cls, "__struct_fields__"):
         found = struct_fields(cls)
     else:
@@ -179,21 +185,22 @@ def main() -> None:
     from vllm import SamplingParams
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    json.dump(
-        {
-            "version": vllm.__version__,
-            "home": os.path.expanduser("~"),
-            "engine": fields_of(AsyncEngineArgs),
-            "sampling": fields_of(SamplingParams),
-            "llm": llm(),
-            "config": configs(),
-            "flags": flags(),
-            "env": environment(),
-        },
-        sys.stdout,
-    )
+    answer = {
+        "version": vllm.__version__,
+        "home": os.path.expanduser("~"),
+        "engine": fields_of(AsyncEngineArgs),
+        "sampling": fields_of(SamplingParams),
+        "llm": llm(),
+        "config": configs(),
+        "flags": flags(),
+        "env": environment(),
+    }
+    with os.fdopen(out, "w") as stream:
+        json.dump([answer for _ in cases], stream)
 
 
 if __name__ == "__main__":
-    assert argparse
+    cases = json.load(sys.stdin)
+    out = os.dup(1)
+    os.dup2(2, 1)  # vLLM logs to stdout
     main()

@@ -13,12 +13,7 @@ Carrier = dict[str, bool]
 def carrier(it: Interpreter) -> Carrier:
     """lists: a YAML list becomes several arguments (else its Python text); mappings: a YAML mapping becomes
     JSON (else its Python text); dotted: `--option.key value` builds a mapping."""
-    module = it.tree.find_class("FlexibleArgumentParser")
-    if module is None:
-        return {}
-    node = next(b.node for b in module.bindings["FlexibleArgumentParser"])
-    assert isinstance(node, ast.ClassDef)
-    methods = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
+    methods = parser_methods(it)
     loader = methods.get("load_config_file") or methods.get("_load_config_file")
     kinds = {_tested(call) for call in ast.walk(loader) if isinstance(call, ast.Call)} if loader else set()
     parse = methods.get("parse_args")
@@ -27,6 +22,13 @@ def carrier(it: Interpreter) -> Carrier:
         "mappings": "dict" in kinds,
         "dotted": parse is not None and "create_nested_dict" in ast.unparse(parse),
     }
+
+
+def parser_methods(it: Interpreter) -> dict[str, ast.FunctionDef]:
+    """Methods of vLLM's own argument parser; empty when the tree has none."""
+    module = it.tree.find_class("FlexibleArgumentParser")
+    node = next((b.node for b in module.bindings["FlexibleArgumentParser"]), None) if module else None
+    return {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)} if isinstance(node, ast.ClassDef) else {}
 
 
 def _tested(call: ast.Call) -> str:

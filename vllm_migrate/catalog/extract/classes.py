@@ -205,6 +205,9 @@ class ClassValue:
         bases = {name.rpartition(".")[2] for name in self.external_bases()}
         return self.is_dataclass() or bool(bases & {"BaseModel", "Struct", "NamedTuple", "TypedDict"})
 
+    def is_typed_dict(self) -> bool:
+        return any(name.rpartition(".")[2] == "TypedDict" for name in self.external_bases())
+
     def fields(self, init_vars: bool = False) -> list[Field]:
         """Fields in definition order along the MRO, as `dataclasses.fields` gives them."""
         found: dict[str, Field] = {}

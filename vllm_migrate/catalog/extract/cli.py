@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
+from . import carrier
 from .classes import ClassValue
 from .facts import Facts, NotJson, default_of, deprecation, jsonable
 from .interp import Interpreter
@@ -43,7 +45,16 @@ def sections(it: Interpreter) -> tuple[Section, Section]:
         section[flag.name] = facts
         if "doc" not in facts and flag.dest in fields and fields[flag.dest].doc:
             facts["doc"] = fields[flag.dest].doc
+    _optimization_shorthand(it, cli)
     return cli, frontend
+
+
+def _optimization_shorthand(it: Interpreter, section: Section) -> None:
+    """From 0.12 on the parser itself spells `-O LEVEL` out as `--optimization-level LEVEL`."""
+    flag = "--optimization-level"
+    parse = carrier.parser_methods(it).get("parse_args")
+    if flag in section and parse is not None and repr(flag) in ast.unparse(parse):
+        section[flag]["spelled_out"] = ["-O"]
 
 
 _IMPLIED: dict[str, Any] = {"store_true": False, "store_false": True}

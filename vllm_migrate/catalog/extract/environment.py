@@ -104,7 +104,8 @@ def _comments(module: Module, nodes: dict[str, ast.expr]) -> dict[str, str]:
     return docs
 
 
-_READ = re.compile(r"environ|getenv")
+_READ = re.compile(r"(?:getenv|environ(?:\.get)?)\s*[(\[]\s*[rbf]?['\"]")
+_GETTERS = ("os.getenv", "os.environ.get", "getenv", "environ.get")
 _SKIPPED = ("vllm.third_party", "vllm.vllm_flash_attn", "vllm.envs", "vllm.benchmarks")
 
 
@@ -136,11 +137,15 @@ def _reads(module: Module) -> Iterator[tuple[str, ast.expr | None, bool]]:
     """(variable, expression of its default, whether a missing variable is allowed) of every read."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
-            callee = ast.unparse(node.func)
-            if callee in ("os.getenv", "os.environ.get", "getenv", "environ.get") and node.args:
+            if node.args and _is_getter(node.func):
                 yield _text(node.args[0]), node.args[1] if len(node.args) > 1 else None, True
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is_environ(node.value):
             yield _text(node.slice), None, False
+
+
+def _is_getter(node: ast.expr) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name in ("get", "getenv") and ast.unparse(node) in _GETTERS
 
 
 def _is_environ(node: ast.expr) -> bool:

@@ -256,6 +256,11 @@ def _identical(left: Any, right: Any, text: str) -> bool:
     return bool(left == right) if is_type_like(left) and is_type_like(right) else False
 
 
+def in_order(values: set[Any] | frozenset[Any]) -> list[Any]:
+    """Members of a set in one order whatever the hash seed. (The program itself has none to rely on.)"""
+    return sorted(values, key=lambda one: (type(one).__name__, repr(one)))
+
+
 def iterate(value: Any) -> Iterator[Any]:
     """Iterate as the program would; Undecidable for what source does not decide."""
     if isinstance(value, ClassValue):
@@ -264,6 +269,8 @@ def iterate(value: Any) -> Iterator[Any]:
         return iter(value.members())
     if isinstance(value, Instance):
         raise Undecidable(value.cls.name)
+    if isinstance(value, set | frozenset):
+        return iter(in_order(value))
     result: Iterator[Any] = _guarded(lambda: iter(value))
     return result
 

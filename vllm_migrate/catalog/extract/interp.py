@@ -47,6 +47,7 @@ class ModuleRef:
 
 
 _PLAIN = (str, bytes, int, float, bool, list, dict, set, frozenset, tuple)
+_ORDERED = (list, tuple, enumerate, zip, map, filter, iter)  # what a set must not be handed to unsorted
 _LENIENT = {"get_kwargs", "_compute_kwargs"}  # one field they fail on does not spoil the others
 _OPAQUE_DECORATORS = {"contextmanager", "asynccontextmanager"}
 
@@ -312,6 +313,8 @@ class Interpreter:
             return callee(*args, **kwargs)
         if not callable(callee):
             raise Undecidable(text if isinstance(text, str) else ast.unparse(text))
+        if callee in _ORDERED or getattr(callee, "__name__", "") in ("join", "extend"):
+            args = tuple(expressions.in_order(a) if isinstance(a, set | frozenset) else a for a in args)
         try:
             return callee(*args, **kwargs)
         except (Undecidable, ProgramError):

@@ -91,7 +91,7 @@ def config_classes(it: Interpreter) -> list[ClassValue]:
             if class_name.startswith("_") or not isinstance(bindings[-1].node, ast.ClassDef):
                 continue
             value = it.name_in(module, class_name)
-            if not isinstance(value, ClassValue) or value.is_enum():
+            if not isinstance(value, ClassValue) or value.is_enum() or value.is_typed_dict():
                 continue
             if value.is_record() or class_name.endswith("Config"):
                 found.setdefault(class_name, value)
