@@ -41,11 +41,11 @@ Exit code: 0 done or nothing to do, 1 something would be written (without --writ
 
 def _parameter(option: Option) -> inspect.Parameter:
     names = [option.name, *([option.short] if option.short else [])]
-    kind: Any = bool if option.kind == "flag" else list[str] if option.kind == "list" else str
-    default: Any = False if option.kind == "flag" else None
+    kinds: dict[str, tuple[Any, Any]] = {"flag": (bool, False), "list": (list[str] | None, None)}
+    kind, default = kinds.get(option.kind, (str | None, None))
     text = option.help + (f" One of: {', '.join(option.choices)}." if option.choices else "")
     info = typer.Option(*names, help=text, metavar=option.metavar or None, show_default=False)
-    annotation: Any = Annotated[kind if option.kind == "flag" else kind | None, info]
+    annotation: Any = Annotated[kind, info]
     return inspect.Parameter(
         destination(option), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )

@@ -6,13 +6,15 @@ A `View` is also the environment in which the conditions of rules are evaluated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
-from vllm_migrate.knowledge.expr import Unsure, merge
-from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.expr import Unsure, merge, same
+from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.records import NamedTuple
 
 
@@ -78,8 +80,14 @@ class View:
         forced = entry.get("forced")
         if isinstance(forced, list):
             choice = choose(forced, self)
-            if choice.found and not isinstance(choice.value, Unsure):
+            if isinstance(choice.value, Unsure):
+                return _either(choice.value, self._unforced(option, entry))
+            if choice.found:
                 return Value(choice.value, "resolved", choice.because)
+        return self._unforced(option, entry)
+
+    def _unforced(self, option: str, entry: Record) -> Value:
+        """What the option is where nothing overrules what is written."""
         given = self._given(option)
         if given is not None:
             return given
@@ -92,7 +100,10 @@ class View:
 
     def _given(self, option: str) -> Value | None:
         """What the user or the framework sets."""
-        if "." in option:
+        head, dot, key = option.partition(".")
+        if dot and head.endswith("_config"):
+            return self._part(head, key)
+        if dot:
             given = self.engine.given.get(option)
             if given is None or (given.value is None and option.startswith("sampling.")):
                 return self._maybe_inherited(option)
@@ -103,6 +114,16 @@ class View:
         if arrived.value in (None, "auto") and option in self.knowledge.effective:
             return None  # an explicit None or auto asks for the default
         return Value(arrived.value, "written" if arrived.written else "framework", arrived.because, arrived.written)
+
+    def _part(self, option: str, key: str) -> Value | None:
+        """One key of a configuration object that is written as a mapping (`compilation_config.mode`)."""
+        arrived = self.delivery.values.get(option)
+        if arrived is None or not isinstance(arrived.value, (dict, Unsure)):
+            return None
+        value = arrived.value if isinstance(arrived.value, Unsure) else arrived.value.get(key)
+        if value is None:
+            return None
+        return Value(value, "written" if arrived.written else "framework", arrived.because, arrived.written)
 
     def _maybe_inherited(self, option: str) -> Value | None:
         """A sampling parameter or fact that nobody sets here, while a parent is missing: not known."""
@@ -174,6 +195,11 @@ class View:
         if function == "written":
             given = self._given(option)
             return given is not None and given.written is not None
+        if function == "given":
+            given = self._given(option)
+            return None if given is None else given.value
+        if function in _ARITHMETIC:
+            return arithmetic(function, args)
         if function == "since":
             return self.catalog.ordinal(self.release) >= self.catalog.ordinal(option)
         if function == "exists":
@@ -205,14 +231,22 @@ class View:
         return value.get(key) if isinstance(value, dict) else None
 
     def _generation(self, name: str) -> object:
-        """A sampling default of the model's generation_config.json; None when the file has none."""
+        """A sampling default of override_generation_config, else of the model's generation_config.json; None: neither has it."""
+        override = self._key("override_generation_config", name)
+        if override is not None:
+            return override
+        source = self.value("generation_config").value
+        if source == "vllm":
+            return None
+        if source != "auto":
+            return Unsure((f"the generation_config.json in {source}" if isinstance(source, str) else "generation_config",))
         if self.assumptions.generation is not None:
             return self.assumptions.generation.get(name)
         return Unsure(("the model's generation_config.json, which may set sampling parameters",))
 
     def _model(self, name: str) -> object:
         if self.assumptions.model is not None:
-            return self.assumptions.model.get(name)
+            return _in_model(self.assumptions.model, name)
         return Unsure((f"the model's config.json ({name})",))
 
     def _gpu(self, name: str) -> object:
@@ -222,6 +256,38 @@ class View:
             if isinstance(facts, dict):
                 return facts.get(name)
         return Unsure((f"the GPU ({name})",))
+
+
+def _in_model(config: dict[str, object], name: str) -> object:
+    """A value of a model's config.json, of its text part where there are several; newer files say dtype for torch_dtype."""
+    text = config.get("text_config")
+    for part in (config, text):
+        for key in (name, "dtype") if name == "torch_dtype" else (name,):
+            value: object = part
+            for step in key.split("."):
+                value = value.get(step) if isinstance(value, dict) else None
+            if value is not None:
+                return value
+    return None
+
+
+_ARITHMETIC: dict[str, Callable[[list[float]], float]] = {"least": min, "most": max, "times": lambda x: x[0] * x[1]}
+
+
+def arithmetic(function: str, args: list[object]) -> object:
+    """The least, the most or the product of numbers; Unsure with all it may be where one of them is."""
+    unsure = [arg for arg in args if isinstance(arg, Unsure)]
+    ways: list[list[object]] = [[]]
+    for arg in args:
+        ways = [[*way, one] for way in ways for one in (arg.options if isinstance(arg, Unsure) else (arg,))]
+    results: list[object] = []
+    for way in ways:
+        numbers = [n for n in way if isinstance(n, (int, float))]
+        result = _ARITHMETIC[function](numbers) if len(numbers) == len(way) else None
+        results += [result] if result not in results else []
+    if not unsure:
+        return results[0]
+    return results[0] if len(results) == 1 else Unsure(merge(unsure).reasons, tuple(results))
 
 
 def rounds(value: object, dtype: object) -> object:
@@ -243,6 +309,19 @@ def rounds(value: object, dtype: object) -> object:
     if dtype in ("float16", "half"):
         return struct.unpack(">e", struct.pack(">e", value))[0] != struct.unpack(">f", single)[0]
     return False
+
+
+def _either(forced: Unsure, other: Value) -> Value:
+    """A value that may be overruled: the other one where both are the same, else what either may be."""
+    unsure = other.value if isinstance(other.value, Unsure) else None
+    options: list[object] = []
+    for value in (*forced.options, *((other.value,) if unsure is None else unsure.options)):
+        options += [] if any(same(value, known) for known in options) else [value]
+    if len(options) == 1 and unsure is None:
+        return other
+    complete = forced.options and (unsure is None or unsure.options)
+    reasons = merge([forced] if unsure is None else [forced, unsure]).reasons
+    return Value(Unsure(reasons, tuple(options) if complete else ()), "unknown", "; ".join(reasons))
 
 
 def _chosen(choice: Choice, origin: str) -> Value:

@@ -1,0 +1,116 @@
+"""Fixes: what is selected, proved, refused, and what a shared parent changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate import session
+from vllm_migrate.cli.options import Call
+from vllm_migrate.documents.interface import apply_edits
+from vllm_migrate.fixes.apply import Fixer, fix_all
+from vllm_migrate.rules.run import Result
+
+V0 = "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    generation-config: vllm\n"
+V1_CHILD = "defaults:\n  - base\n  - _self_\nvllm_config:\n  use_v1: true\n"
+
+
+def run(tmp_path: Path, files: dict[str, str], **options: object) -> tuple[Result, Fixer]:
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    call = Call(paths=[str(tmp_path)], isolated=True, **options)
+    this = session.Session(call)
+    return this.run(), this.fixer()
+
+
+def after(result: Result, fixer: Fixer, unsafe: bool = True) -> dict[str, str]:
+    outcome = fix_all(result.findings, fixer, unsafe)
+    return {Path(f.path).name: apply_edits(f.source.text, edits) for f, edits in outcome.edits.items()}
+
+
+def named(result: Result, name: str) -> object:
+    return next(finding for finding in result.findings if finding.name == name)
+
+
+def test_the_request_for_v0_goes_only_with_the_pins(tmp_path: Path) -> None:
+    result, fixer = run(tmp_path, {"base.yaml": V0})
+    without = [f for f in result.findings if f.name != "prefix-caching-default"]
+    everything = after(result, fixer)["base.yaml"]
+    assert "use_v1: true" in everything and "no-enable-prefix-caching" in everything
+    outcome = fix_all(result.findings, fixer, unsafe=True)
+    kept = [f for f in outcome.applied if f.name == "engine-v0-removed"]
+    assert kept
+    # The same findings with the pin taken from the wanted set: the evidence of the old engine must stay.
+    pinned = next(f for f in result.findings if f.name == "prefix-caching-default")
+    assert pinned.proposal is not None
+    pinned.proposal = pinned.proposal._replace(safety="none")
+    text = after(result, fixer)["base.yaml"]
+    assert "use_v1: false" in text
+    assert without
+
+
+def test_a_pin_in_a_shared_parent_is_lowered_when_a_child_ran_differently(tmp_path: Path) -> None:
+    alone, _ = run(tmp_path / "alone", {"base.yaml": V0})
+    shared, _ = run(tmp_path / "shared", {"base.yaml": V0, "child.yaml": V1_CHILD})
+    for result, safety in ((alone, "safe"), (shared, "review")):
+        finding = next(f for f in result.findings if f.name == "prefix-caching-default")
+        assert finding.proposal is not None and finding.proposal.safety == safety
+    finding = next(f for f in shared.findings if f.name == "prefix-caching-default")
+    assert any("child.yaml ran with enable_prefix_caching True" in text for text in finding.inheritors)
+
+
+def test_an_anchored_mapping_is_not_edited(tmp_path: Path) -> None:
+    text = "shared: &k\n  dtype: bfloat16\nvllm_config:\n  use_v1: false\n  vllm_kwargs: *k\n"
+    result, fixer = run(tmp_path, {"base.yaml": text})
+    outcome = fix_all(result.findings, fixer, unsafe=True)
+    assert "anchor" in " ".join(why for _, why in outcome.refused)
+    assert not any("no-enable-prefix-caching" in apply_edits(f.source.text, e) for f, e in outcome.edits.items())
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("final", [True, False])
+def test_newlines_mark_and_end_are_kept(tmp_path: Path, newline: str, bom: str, final: bool) -> None:
+    text = V0 if final else V0.rstrip("\n")
+    path = tmp_path / "base.yaml"
+    before = (bom + text).replace("\n", newline).encode()
+    path.write_bytes(before)
+    out = session.fix(Call(paths=[str(path)], isolated=True, write=True, unsafe=True))
+    assert out.exit_code == 0 and out.written == [str(path)]
+    data = path.read_bytes()
+    assert data.startswith(bom.encode()) and data.endswith(newline.encode()) == final
+    assert data.count(b"\r\n") == (data.count(b"\n") if newline == "\r\n" else 0)
+    for line in before.splitlines():
+        assert line in data or b"use_v1" in line
+
+
+def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "base.yaml"
+    path.write_text(V0, encoding="utf-8")
+    from vllm_migrate.documents import write
+    from vllm_migrate.fixes import write as fixes_write
+
+    def late(name: str, source: object, text: str) -> bool:
+        path.write_text(V0 + "# somebody else\n", encoding="utf-8")
+        return write.write_atomic(name, source, text)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fixes_write, "write_atomic", late)
+    with pytest.raises(write.CannotWrite, match="changed"):
+        session.fix(Call(paths=[str(path)], isolated=True, write=True))
+    assert path.read_text(encoding="utf-8") == V0 + "# somebody else\n"
+
+
+def test_a_script_is_fixed_in_its_own_style(tmp_path: Path) -> None:
+    script = (
+        "#!/bin/bash\nexport VLLM_USE_V1=0   # the old engine\nfor i in 1 2; do\n  vllm serve m \\\n"
+        "    --max-model-len 8192 \\\n    --swap-space 4 \\\n    --port 80$i   # one a port\ndone\n"
+    )
+    result, fixer = run(tmp_path, {"serve.sh": script})
+    text = after(result, fixer)["serve.sh"]
+    assert "VLLM_USE_V1" not in text and "--swap-space" not in text
+    assert "    --no-enable-prefix-caching" in text and "# one a port" in text
+    again, fixer = run(tmp_path, {"serve.sh": text})
+    assert after(again, fixer) == {}
