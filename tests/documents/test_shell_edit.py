@@ -242,6 +242,17 @@ CASES = [
         SPREAD.replace("x=3", "n=1 \\\n    m=2"),
     ),
     (
+        "around a deleted word, in order",
+        "p a=1 b=2 c=3\n",
+        [
+            ("delete", "b=2"),
+            ("insert_before", "b=2", "y=2"),
+            ("insert_after", "a=1", "x=1"),
+            ("insert_after", "b=2", "z=3"),
+        ],
+        "p a=1 x=1 y=2 z=3 c=3\n",
+    ),
+    (
         "replace one, insert, delete another",
         SPREAD,
         [("replace", "a.b=1", "a.b=5"), ("insert_after", "a.b=1", "n=1"), ("delete", "a.c=2")],

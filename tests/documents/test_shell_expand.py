@@ -44,6 +44,7 @@ def run_bash(text: str) -> list[list[str]]:
 
 DECIDED = [
     "show a b  c",
+    "show --k=\\\n\\$ b\\\n\\ c",
     "show a=1 \\\n  b=2 \\\n  c=3\nshow d",
     "show a\\\nb 'x y' \"z w\" q\\ r $'t\\tn\\x41\\'s' \"a\\$b\\\"c\\\\d\\e\"",
     "show '' \"\" a\"\"b x''",

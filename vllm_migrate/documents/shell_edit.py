@@ -56,7 +56,7 @@ def plan(document: ShellDocument, ops: list[WordOp]) -> list[Edit]:
     for wish in wishes.values():
         heir = _heir(wish, gone, wishes)
         if heir is not None:
-            heir.before.extend(wish.behind)
+            heir.before[:0] = wish.behind
             wish.behind.clear()
     edits: list[Edit] = []
     done: set[int] = set()
