@@ -64,7 +64,7 @@ def _overridden(
     assert file.shell is not None
     if overrides is None:
         return []
-    named = named_config(file, command, workspace)
+    named = named_config(file, command, workspace, str(profile["compose"]))
     tree = recognised(profile, laid_over(named, overrides) if named else overrides, catalog)
     if tree is None:
         return []

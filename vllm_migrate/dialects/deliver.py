@@ -108,27 +108,48 @@ def _one(engine: Engine, transport: dict[str, object], catalog: Catalog, release
 def _framework(engine: Engine, release: str, hard: bool = False) -> dict[str, Arrived]:
     """What the framework passes by itself; with `hard`, what it passes whatever the user writes.
 
-    A value it computes at run time is Unsure, and not vLLM's default. The first entry of an option that holds counts.
+    A value it computes at run time is Unsure, and not vLLM's default. The first entry of an option that certainly holds
+    ends the list of those that may; where they differ, the value is Unsure between them.
     """
-    out: dict[str, Arrived] = {}
+    found: dict[str, list[Arrived]] = {}
+    reasons: dict[str, list[str]] = {}
+    closed: set[str] = set()
     env = DialectEnv(engine, release=release)
     passes = engine.dialect.get("passes")
     for entry in passes if isinstance(passes, list) else []:
         option, because = str(entry["option"]), str(entry.get("because", f"{engine.name} passes it"))
+        if option in closed or bool(entry.get("hard")) != hard:
+            continue
         test = evaluate(entry.get("when", True), env)
-        if test is False or option in out or bool(entry.get("hard")) != hard:
+        if test is False:
             continue
         value = entry["value"] if "value" in entry else Unsure((because,))
+        found.setdefault(option, []).append(Arrived(option, value, None, because))
         if isinstance(test, Unsure):
-            value = Unsure(test.reasons)
-        out[option] = Arrived(option, value, None, because)
-    return out
+            reasons.setdefault(option, []).extend(r for r in test.reasons if r not in reasons.get(option, ()))
+        else:
+            closed.add(option)
+    return {option: _among(arrived, reasons.get(option, []), option in closed) for option, arrived in found.items()}
+
+
+def _among(found: list[Arrived], reasons: list[str], closed: bool) -> Arrived:
+    """One of several values that the framework may pass. Not closed: it may pass none of them."""
+    first = found[0]
+    if closed and all(_equal(other.value, first.value) for other in found):
+        return first
+    known = all(not isinstance(other.value, Unsure) for other in found)
+    if not reasons:
+        return first
+    return first._replace(value=Unsure(tuple(reasons), tuple(other.value for other in found) if known and closed else ()))
 
 
 def _overridden(engine: Engine, release: str, values: dict[str, Arrived], troubles: list[Trouble]) -> None:
     """The framework's own values over the user's, and settings that it never reads."""
     for option, forced in _framework(engine, release, hard=True).items():
         known = values.get(option)
+        if isinstance(forced.value, Unsure):
+            values[option] = _perhaps(engine, option, forced, known)
+            continue
         values[option] = forced
         if known is not None and known.written is not None and not _equal(known.value, forced.value):
             troubles.append(Trouble("overridden", known.written, forced.because, option))
@@ -136,6 +157,20 @@ def _overridden(engine: Engine, release: str, values: dict[str, Arrived], troubl
         troubles.append(Trouble("dead", written, why, written.option))
     for written, why in unread(engine, DialectEnv(engine, release=release)):
         troubles.append(Trouble("dead", written, why, written.option or written.key.replace("-", "_")))
+
+
+def _perhaps(engine: Engine, option: str, forced: Arrived, known: Arrived | None) -> Arrived:
+    """What an option is when it depends on the framework's release whether its own value wins."""
+    assert isinstance(forced.value, Unsure)
+    passes = engine.dialect.get("passes")
+    entries = [e for e in passes if e["option"] == option and e.get("hard")] if isinstance(passes, list) else []
+    candidates = [entry.get("value") for entry in entries]
+    if known is None:
+        return forced
+    if not isinstance(known.value, Unsure) and all(_equal(value, known.value) for value in candidates):
+        return known
+    options = (*candidates, known.value) if not isinstance(known.value, Unsure) else ()
+    return forced._replace(value=Unsure(forced.value.reasons, options))
 
 
 def unread(engine: Engine, env: DialectEnv) -> list[tuple[Written, str]]:
@@ -159,7 +194,10 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
     troubles: list[Trouble] = []
     named: dict[int, str] = {}
     known = catalog.names("engine", release) | catalog.names("llm", release)
-    for written in _read(engine, release):
+    crash = transport.get("duplicate") == "crash"
+    keywords = _keywords(engine, release) if crash else set()
+    # What wins over what is passed through is put in after it.
+    for written in sorted(_read(engine, release), key=lambda written: written.last):
         option = written.option or written.key.replace("-", "_")
         if option not in known:
             text = f"unexpected keyword argument '{option}'"
@@ -168,12 +206,27 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
         named[written.number] = option
         if written.value is None and transport.get("none") == "omit":
             continue
-        if option in values and values[option].written is not None and transport.get("duplicate") == "crash":
+        earlier = values[option].written if option in values else None
+        if crash and not written.last and (earlier is not None or (written.passed and option in keywords)):
             text = f"{engine.name} passes {option} twice: TypeError (multiple values for keyword argument)"
             troubles.append(Trouble("duplicate", written, text, option))
+        elif written.last and earlier is not None and not _equal(earlier.value, written.value):
+            text = f"{engine.name} puts {written.key} in its place"
+            troubles.append(Trouble("overridden", earlier, text, option))
         values[option] = Arrived(option, sure(written), written, "")
     _overridden(engine, release, values, troubles)
     return Delivery(values, troubles, named)
+
+
+def _keywords(engine: Engine, release: str) -> set[str]:
+    """Options that the framework passes as keywords of its own, beside what it passes through."""
+    env = DialectEnv(engine, release=release)
+    passes = engine.dialect.get("passes")
+    return {
+        str(entry["option"])
+        for entry in (passes if isinstance(passes, list) else [])
+        if entry.get("keyword") and evaluate(entry.get("when", True), env) is True
+    }
 
 
 def sure(written: Written) -> object:
@@ -280,7 +333,10 @@ def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, rel
         for r in parsed.refusals
     ]
     _leftovers(engine, parsed, by_number, troubles, named, catalog, release)
-    _drops(engine, transport, [*command, *config], troubles, named, catalog, release)
+    lost = _drops(engine, transport, [*command, *config], troubles, named, catalog, release)
+    for option in lost:  # the user's setting took the place of the framework's own, and leaves nothing
+        if option in values and values[option].written is None:
+            del values[option]
     _overridden(engine, release, values, troubles)
     return Delivery(values, troubles, named)
 
@@ -340,17 +396,22 @@ def _drops(
     named: dict[int, str],
     catalog: Catalog,
     release: str,
-) -> None:
-    """Settings that left no argument at all."""
+) -> set[str]:
+    """Settings that left no argument at all; the options they name."""
     present = {token.source for token in tokens}
     positional = _words(transport.get("positional"))
+    lost: set[str] = set()
     for written in engine.options:
         if written.number in present:
             continue
         option = _named(written, catalog, release)
         named.setdefault(written.number, option)
-        if written.key not in positional:
+        lost.add(option)
+        # `no_x: false` asks for nothing, and gets it.
+        asks = not (written.value is False and written.key.startswith(("no_", "no-")))
+        if written.key not in positional and asks:
             troubles.append(Trouble("dropped", written, f"{written.key} is dropped on the way", option))
+    return lost
 
 
 def _named(written: Written, catalog: Catalog, release: str) -> str:

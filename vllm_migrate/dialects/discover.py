@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects import hydra
+from vllm_migrate.dialects import hydra, parents
+from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.interpolate import resolve
@@ -66,13 +67,10 @@ def _discover_inside(
 
 def _opens(site: Tree, embed: dict[str, object]) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
-    where = embed.get("where")
-    for path, wanted in where.items() if isinstance(where, dict) else ():
-        node = site.at(str(path))
-        if node is None or node.is_map or node.value != wanted:
-            return False
+    if not has(site, embed):
+        return False
     named = [embed[name] for name in ("text", "command", "entrypoint", "image") if name in embed]
-    return any(site.get(str(key)) is not None for key in named)
+    return "program" in embed or any(site.get(str(key)) is not None for key in named)
 
 
 def _listed(profile: Profile, key: str) -> list[dict[str, object]]:
@@ -83,25 +81,31 @@ def _listed(profile: Profile, key: str) -> list[dict[str, object]]:
 def _discover_tree(
     file: File, tree: Tree, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
-    composed: hydra.Composed | None = None
+    composed: dict[str, hydra.Composed | None] = {}
     for profile in profiles:
         if not carries(profile, file):
             continue
-        whole = tree
-        if profile.get("compose") == "hydra" and hydra.uses_defaults(tree):
-            if composed is None:
-                composed = hydra.compose(file, tree, workspace.load)
-            whole = composed.tree
-        seen = recognised(profile, whole, catalog)
-        if seen is None:
+        kind = str(profile.get("compose"))
+        if kind not in composed:
+            composed[kind] = composed_by(kind, file, tree, workspace)
+        parts = composed[kind]
+        whole = recognised(profile, parts.tree if parts else tree, catalog)
+        if whole is None:
             continue
-        whole = seen
-        parts = composed if profile.get("compose") == "hydra" else None
         engines = engines_in(file, whole, profile, workspace, parts)
         found.engines.extend(engines)
         if engines:
             found.missing.extend(engines[0].missing)
             return
+
+
+def composed_by(kind: str, file: File, tree: Tree, workspace: Workspace) -> hydra.Composed | None:
+    """The configuration that a file and those it names make; None when it names none."""
+    if kind == "hydra" and hydra.uses_defaults(tree):
+        return hydra.compose(file, tree, workspace.load)
+    if kind == "parent_files" and parents.uses_parents(tree):
+        return parents.compose(file, tree, workspace.load)
+    return None
 
 
 def recognised(profile: Profile, tree: Tree, catalog: Catalog) -> Tree | None:
@@ -114,6 +118,8 @@ def recognised(profile: Profile, tree: Tree, catalog: Catalog) -> Tree | None:
 
 
 def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
+    if "glob" in sign:
+        return any(has(node, sign) for _, node in sites(tree, str(sign["glob"])))
     if "path" in sign:
         node = tree.at(str(sign["path"]))
         if node is None:
@@ -159,8 +165,12 @@ def engines_in(
     """
     out: list[Engine] = []
     specs = profile.get("engines")
+    taken: set[str] = set()
     for spec in specs if isinstance(specs, list) else []:
         for path, site in sites(tree, str(spec.get("root", ""))):
+            if path in taken or not has(site, spec):
+                continue
+            taken.add(path)
             ident = f"{profile['id']}:{path or '.'}"
             engine = Engine(ident, str(spec["role"]), profile, spec, file)
             engine.root, engine.site, engine.site_path = tree, site, path
@@ -176,6 +186,18 @@ def engines_in(
             fill(engine)
             out.append(engine)
     return out
+
+
+def has(node: Tree, wanted: dict[str, object]) -> bool:
+    """Whether a mapping has the child that `has` names, and the values that `where` gives by path."""
+    if "has" in wanted and node.at(str(wanted["has"])) is None:
+        return False
+    where = wanted.get("where")
+    for path, value in where.items() if isinstance(where, dict) else ():
+        child = node.at(str(path))
+        if child is None or child.is_map or child.value != value:
+            return False
+    return True
 
 
 def fill(engine: Engine) -> None:
@@ -216,10 +238,61 @@ def _mapped(engine: Engine, site: Tree) -> None:
         entry = item if isinstance(item, dict) else {"path": item}
         path = str(entry["path"])
         tree = site.at(path)
+        left_out = entry.get("except", ())
+        assert isinstance(left_out, (list, tuple))
         for key, child in tree.children.items() if tree is not None and tree.is_map else ():
+            if key in left_out:
+                continue
             written = _written(engine, key, "", child, _join(engine.site_path, path, key))
             _conditional(written, entry)
+            written.passed = True
             engine.options.append(written)
+        for written in _arguments(engine, path, tree) if tree is not None and tree.is_seq else ():
+            _conditional(written, entry)
+            engine.options.append(written)
+    _variables(engine, site)
+
+
+def _arguments(engine: Engine, path: str, tree: Tree) -> list[Written]:
+    """A list of arguments as settings: an option and the values behind it are one."""
+    out: list[Written] = []
+    for number, item in enumerate(tree.items):
+        if item.is_map or item.is_seq:
+            continue
+        node = item.place.node
+        text = item.value if isinstance(item.value, str) else item.place.file.source.text[node.start : node.end]
+        if is_option(text) or not out or not out[-1].key:
+            key, eq, value = text.partition("=") if text.startswith("-") else ("", "", text)
+            written = _written(engine, key, "", item, _join(engine.site_path, path, str(number)))
+            written.value = value if eq or not key else True
+            written.attached, written.words = bool(eq), [number]
+            written.number = len(engine.options) + len(out)
+            out.append(written)
+            continue
+        last = out[-1]
+        last.value = [*last.value, text] if isinstance(last.value, list) else text if last.value is True else [last.value, text]
+        assert last.words is not None
+        last.words.append(number)
+    return out
+
+
+def _variables(engine: Engine, site: Tree) -> None:
+    """Environment variables that the framework sets for its engine."""
+    paths = engine.dialect.get("environment")
+    for path in paths if isinstance(paths, list) else []:
+        tree = site.at(str(path))
+        pairs = list(tree.children.items()) if tree is not None and tree.is_map else _named_values(tree)
+        for key, child in pairs:
+            written = _written(engine, key, f"env.{key}", child, _join(engine.site_path, str(path), key))
+            if written.value is not None and not isinstance(written.value, Unknown):
+                written.value = _env_text(written.value)
+            engine.given[f"env.{key}"] = Given(_sure(written), written, "")
+
+
+def _named_values(tree: Tree | None) -> list[tuple[str, Tree]]:
+    """`- {name: A, value: b}`, as Kubernetes writes environment variables."""
+    found = [(item.get("name"), item.get("value")) for item in (tree.items if tree is not None else [])]
+    return [(str(name.value), value) for name, value in found if name is not None and value is not None]
 
 
 def _conditional(written: Written, entry: dict[str, object]) -> None:
@@ -234,6 +307,10 @@ def _map_one(engine: Engine, key: str, path: str, target: object, tree: Tree) ->
     _conditional(written, entry)
     if entry.get("invert") and isinstance(written.value, bool):
         written.value = not written.value
+    values = entry.get("values")
+    if isinstance(values, dict) and isinstance(written.value, str):
+        written.value = values.get(written.value, written.value)
+    written.last = bool(entry.get("last"))
     if "." in option:
         if evaluate(written.when, DialectEnv(engine, release=engine.target)) is False:
             return

@@ -17,6 +17,7 @@ class DialectEnv:
     config('a.b')       its scalar value (interpolations followed), None when absent
     here('a.b')         the same below the engine's own mapping
     command('text')     whether a word of the engine's command line contains the text; False without a command line
+    starts('a.b', 'x')  whether its value is a text that starts so
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
     fact.NAME           a fact the dialect file defines, by its cases
@@ -55,6 +56,9 @@ class DialectEnv:
             return self.scalar(tree, path)
         if function == "command":
             return self._command(path)
+        if function == "starts":
+            value = self.call("config", [path])
+            return value if isinstance(value, Unsure) else isinstance(value, str) and value.startswith(str(args[1]))
         if function == "writes_bool":
             tree = self._found(path)
             return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())

@@ -25,7 +25,22 @@ class Written:
     the Python value, Unknown where the files do not decide; spot: its key; number: position among the engine's settings.
     """
 
-    __slots__ = ("attached", "key", "number", "option", "raw", "spot", "tree", "unread", "value", "value_spot", "when", "words")
+    __slots__ = (
+        "attached",
+        "key",
+        "last",
+        "number",
+        "option",
+        "passed",
+        "raw",
+        "spot",
+        "tree",
+        "unread",
+        "value",
+        "value_spot",
+        "when",
+        "words",
+    )
 
     def __init__(self, key: str, option: str, value: object, spot: Spot, value_spot: Spot, number: int) -> None:
         self.key = key
@@ -39,6 +54,8 @@ class Written:
         self.words: list[int] | None = None  # or which words of the engine's command it is
         self.when: object = True  # the condition under which the framework reads it
         self.unread = ""  # and what to say when it does not
+        self.passed = False  # it is passed through under vLLM's own name
+        self.last = False  # it wins over what is passed through
         self.attached = False  # its first value stands behind `=` in the same word
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.dialects import parents
 from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
 from vllm_migrate.dialects.tree import File, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 
 PATHS = ("--config-path", "-cp", "--config-dir", "-cd")
 NAMES = ("--config-name", "-cn")
+FILES = ("--config",)
 
 # How many folders above the script are looked at.
 ABOVE = 6
 
 
-def named_config(file: File, command: Command, workspace: Workspace) -> Composed | None:
+def named_config(file: File, command: Command, workspace: Workspace, kind: str = "hydra") -> Composed | None:
     """The composed configuration that the command names; None when it names none, or one that is not in the tree."""
-    name = _after(command, NAMES)
+    name = _after(command, NAMES if kind == "hydra" else FILES)
     if not name:
         return None
     name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
@@ -37,6 +39,8 @@ def named_config(file: File, command: Command, workspace: Workspace) -> Composed
     if config is None or tree is None or not tree.is_map:
         return None
     workspace.claimed.add(os.path.normpath(config.path))
+    if kind == "parent_files":
+        return parents.compose(config, tree, workspace.load)
     if uses_defaults(tree):
         return compose(config, tree, workspace.load)
     return Composed(tree, [config], [])

@@ -29,7 +29,7 @@ class Prefilter:
             self._markers.setdefault("yaml", []).extend(
                 str(marker).encode() for marker in (inside if isinstance(inside, list) else [])
             )
-            self._hydra = self._hydra or profile.get("compose") == "hydra"
+            self._hydra = self._hydra or profile.get("compose") in ("hydra", "parent_files")
             self._top_level = self._top_level or "top_level" in profile
 
     def may_concern(self, path: str, data: bytes) -> bool:

@@ -7,7 +7,7 @@ import os
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import File
-from vllm_migrate.documents.interface import CannotEdit, Edit, Op, ProofFailed, apply_edits
+from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
 from vllm_migrate.fixes.prove import Prover
@@ -73,7 +73,7 @@ def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> 
 
         return carried_edits(file, index, ops)
     if file.data is not None:
-        data_ops = [op for op in ops if isinstance(op, Op)]
+        data_ops = in_order([op for op in ops if isinstance(op, Op)])
         edits = file.data.plan(data_ops, index)
         if proved:
             file.data.prove(data_ops, edits, index)
@@ -81,6 +81,16 @@ def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> 
     from vllm_migrate.fixes.words import word_edits
 
     return word_edits(file, ops)
+
+
+def in_order(ops: list[Op]) -> list[Op]:
+    """Changes to the items of a list last, from its end to its beginning, so that their numbers stay right."""
+    items = [op for op in ops if op.kind in (DELETE, INSERT) and isinstance(op.path[-1], int)]
+    return [op for op in ops if op not in items] + sorted(items, key=_number, reverse=True)
+
+
+def _number(op: Op) -> int:
+    return op.path[-1] if isinstance(op.path[-1], int) else 0
 
 
 def _lines(edits: dict[File, list[Edit]]) -> list[str]:

@@ -22,7 +22,9 @@ def carried_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
         edits = word_edits(file, ops)
     else:
         assert file.data is not None
-        data_ops = [op for op in ops if isinstance(op, Op)]
+        from vllm_migrate.fixes.apply import in_order
+
+        data_ops = in_order([op for op in ops if isinstance(op, Op)])
         edits = file.data.plan(data_ops, index)
         file.data.prove(data_ops, edits, index)
     prove_outside(file, edits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.dialects.tree import File, Place
-from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op
+from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, CannotEdit, Op
 from vllm_migrate.knowledge.expr import evaluate
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act, Finding
@@ -25,12 +25,14 @@ class Change(NamedTuple):
 class Spelling(NamedTuple):
     """How a dialect writes a setting: its key below the engine's mapping (dots between levels) and the value.
 
-    prefix: what a Hydra override of a key that may be missing needs in front: "+" or "++".
+    prefix: what a Hydra override of a key that may be missing needs in front: "+" or "++". argument: the option, where
+    the key is a list of arguments that it is added to.
     """
 
     key: str
     value: object
     prefix: str = ""
+    argument: str = ""
 
 
 def plan(finding: Finding) -> list[Change]:
@@ -51,6 +53,8 @@ def _act(act: Act, engine: Engine) -> list[Change]:
         return plan_words(act, engine)
     if act.kind == "core":
         return _core(engine)
+    if act.written is not None and act.written.words is not None and act.written.tree is not None:
+        return _in_list(act, engine)
     if act.kind == "drop":
         if act.written is not None and act.written.tree is None and act.written.option.startswith("env."):
             from vllm_migrate.fixes.words import drop_variable
@@ -68,6 +72,38 @@ def _act(act: Act, engine: Engine) -> list[Change]:
 def flags_of_engine(engine: Engine) -> bool:
     """Whether the engine's settings are flags of its framework on a command line."""
     return "flags" in engine.dialect and engine.argv is not None and engine.file.shell is not None
+
+
+def _in_list(act: Act, engine: Engine) -> list[Change]:
+    """A setting in a list of arguments: dropped, or written anew in its place."""
+    from vllm_migrate.fixes.words import texts_of
+
+    place = place_of(act.written)
+    assert act.written is not None and act.written.words is not None
+    words = [(*place.path[:-1], number) for number in act.written.words]
+    out = [Change(place.file, place.index, Op(DELETE, path)) for path in reversed(words)]
+    if act.kind == "drop":
+        return out
+    spelling = spell(engine, act.option, act.value)
+    if not spelling.argument:
+        return [*out, Change(place.file, place.index, Op(SET, _below(engine, spelling), spelling.value))]
+    return [*out, Change(place.file, place.index, Op(INSERT, words[0], "=".join(texts_of(spelling.argument, spelling.value))))]
+
+
+def _append_arguments(engine: Engine, spelling: Spelling) -> list[Change]:
+    """New arguments at the end of a list, which is made when there is none."""
+    from vllm_migrate.fixes.words import texts_of
+
+    file, index, path = pin_site(engine)
+    text = "=".join(texts_of(spelling.argument, spelling.value))
+    assert engine.site is not None
+    items = engine.site.at(spelling.key)
+    below = (*path, *spelling.key.split("."))
+    if items is None or not items.is_seq:
+        return [Change(file, index, Op(INSERT, (*below, 0), text))]
+    if items.place.file is not file:
+        raise CannotEdit("its list of arguments stands in another file")
+    return [Change(file, index, Op(INSERT, (*below, len(items.items)), text))]
 
 
 def _delete(place: Place) -> Change:
@@ -98,25 +134,27 @@ def spell(engine: Engine, option: str, value: object) -> Spelling:
             raise CannotEdit(str(pin["say"]))
         key = str(pin["key"]).replace("{kebab}", _kebab(engine, option)).replace("{snake}", option)
         if "{typed}" in key:
-            typed = _typed(engine, option)
-            if typed is None:
+            typed, inverted = _typed(engine, option)
+            if not typed:
                 continue
             key = key.replace("{typed}", typed)
+            if inverted:
+                return Spelling(key, not value, str(pin.get("prefix", "")))
         if "_" in key and key.startswith("no-"):
             key = "no_" + key[3:]
-        return Spelling(key, pin.get("write", value), str(pin.get("prefix", "")))
+        argument = str(pin.get("argument", "")).replace("{kebab}", option.replace("_", "-"))
+        return Spelling(key, pin.get("write", value), str(pin.get("prefix", "")), argument)
     raise CannotEdit(f"{engine.dialect['title']} has no way to set {option}")
 
 
-def _typed(engine: Engine, option: str) -> str | None:
-    """The framework's own key for an option; None when it has none at this release of the framework."""
+def _typed(engine: Engine, option: str) -> tuple[str, bool]:
+    """The framework's own key for an option, and whether it says the opposite; "" when it has none at its release."""
     keys = engine.dialect.get("keys")
     for key, target in keys.items() if isinstance(keys, dict) else ():
         entry = target if isinstance(target, dict) else {"to": target}
-        if entry["to"] == option and not entry.get("invert"):
-            if evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True:
-                return str(key)
-    return None
+        if entry["to"] == option and evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True:
+            return str(key), bool(entry.get("invert"))
+    return "", False
 
 
 def _kebab(engine: Engine, option: str) -> str:
@@ -195,6 +233,5 @@ def _core(engine: Engine) -> list[Change]:
         return [Change(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
     given = engine.given.get("env.VLLM_USE_V1")
     if given is not None and given.written is not None:
-        place = place_of(given.written)
-        return [Change(place.file, place.index, Op(DELETE, place.path))]
+        return [_delete(place_of(given.written))]
     return []

@@ -36,7 +36,7 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
             return [Change(place.file, place.index, Op(DELETE, place.path))]
         return [_delete(engine, at) for at in written.words]
     spelling = spell(engine, act.option, act.value)
-    texts = _texts(spelling.key, spelling.value)
+    texts = texts_of(spelling.key, spelling.value)
     if written is not None and written.words is None:
         if written.tree is None:
             raise CannotEdit("it is not written in a file that can be edited")
@@ -54,7 +54,7 @@ def spell_file(engine: Engine, option: str, value: object) -> Spelling:
     return Spelling(spelling.key.lstrip("-"), spelling.value)
 
 
-def _texts(key: str, value: object) -> tuple[str, ...]:
+def texts_of(key: str, value: object) -> tuple[str, ...]:
     if value is True:
         return (key,)
     if isinstance(value, (dict, list)):
