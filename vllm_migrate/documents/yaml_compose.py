@@ -143,12 +143,13 @@ def _unreadable(text: str, error: yaml.YAMLError) -> Unreadable:
     return Unreadable("syntax", message or "not YAML", line, column)
 
 
-_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Compiled when first needed: a set of this many characters takes milliseconds.
+_FORBIDDEN = r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def _place(text: str) -> tuple[int, int]:
     """Line and column of the first character YAML forbids: a reader's error names a byte, or nothing."""
-    match = _FORBIDDEN.search(text)
+    match = re.search(_FORBIDDEN, text)
     if match is None:
         return 0, 0
     before = text[: match.start()].replace("\r\n", "\n").replace("\r", "\n")
