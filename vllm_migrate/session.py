@@ -220,6 +220,11 @@ def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved
     if session.call.flag("write_baseline"):
         report.notes.append(record_baseline(kept, session.settings.baseline))
         kept = []
+    if session.call.flag("add_ignores"):
+        from vllm_migrate.ignores import write_ignores
+
+        report.notes.extend(write_ignores(kept, result.workspace))
+        kept = []
     for finding in kept:
         offer = result.offers[id(finding)] if id(finding) in result.offers else fixer.offer(finding, proved)
         if offer is not None and finding.proposal is not None and offer.safety == "safe":

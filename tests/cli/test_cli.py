@@ -172,3 +172,11 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("lint", "fix", "explain", "effective"):
         assert main([command, "--help"]) == 0
         assert "Usage" in capsys.readouterr().out
+
+
+def test_add_ignores_silences_what_is_found(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", "--add-ignores", "conf"]) == 0
+    text = (conf / "base.yaml").read_text(encoding="utf-8")
+    assert "# vllm-migrate: ignore[" in text
+    capsys.readouterr()
+    assert names(lint_json(capsys, "conf")) == []
