@@ -1,0 +1,107 @@
+"""The examples of the rules, given to the releases' own parsers: what is refused is found, what is fixed is accepted."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from oracles.client import RELEASES, run_oracle
+
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import apply_edits
+from vllm_migrate.effective.view import Assumptions
+from vllm_migrate.fixes.apply import Fixer, fix_all
+from vllm_migrate.knowledge.build import read_rules, rules_folder
+from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.models import Example
+from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.run import Question, Run
+
+TARGET = RELEASES[-1]
+
+
+class Sample(NamedTuple):
+    """An example that is one file which starts `vllm serve`, or configures it."""
+
+    ident: str
+    example: Example
+    name: str
+    text: str
+
+
+def samples() -> list[Sample]:
+    out = []
+    for rule in read_rules(rules_folder()):
+        examples = rule.examples
+        for example in (*examples.fires, *examples.silent) if examples is not None else ():
+            for name, text in example.files.items():
+                if name in ("serve.sh", "serve.yaml") and example.target == TARGET and "$1" not in text:
+                    out.append(Sample(f"{rule.name}: {example.title}", example, name, text))
+    return out
+
+
+SAMPLES = samples()
+
+
+def case(sample: Sample, text: str) -> dict[str, Any]:
+    """The question to the parser of a release."""
+    if sample.name.endswith(".yaml"):
+        return {"argv": ["serve", "m", "--config", "F.yaml"], "files": {"F.yaml": text}}
+    words = [word for line in text.replace("\\\n", " ").splitlines() for word in shlex.split(line)]
+    return {"argv": words[words.index("serve") :]}
+
+
+class Judged(NamedTuple):
+    findings: list[Finding]
+    fixed: str
+    unmended: list[Finding]
+
+
+def judge(sample: Sample, folder: Path) -> Judged:
+    """What the linter finds, the file after every fix, and what then is still found to stop the server."""
+    path = folder / sample.name
+    path.write_text(sample.text, encoding="utf-8")
+    engine = None if sample.example.from_engine == "auto" else sample.example.from_engine
+    question = Question(sample.example.source, sample.example.target, Assumptions(engine=engine))
+
+    def lint() -> list[Finding]:
+        run = Run(question, load_catalog(), load_knowledge(), Workspace([str(path)]))
+        run.judge_file(str(path))
+        return run.finish().findings
+
+    findings = lint()
+    outcome = fix_all(findings, Fixer(question, load_catalog(), load_knowledge()), unsafe=True)
+    for file, edits in outcome.edits.items():
+        path.write_text(apply_edits(file.source.text, edits), encoding="utf-8")
+    return Judged(findings, path.read_text(encoding="utf-8"), [f for f in lint() if stops(f)])
+
+
+def stops(finding: Finding) -> bool:
+    """Whether the finding says that the parser refuses the file."""
+    return finding.layer == "broken-config" and finding.name not in ("yaml-false-dropped", "deprecated-option")
+
+
+@pytest.fixture(scope="module")
+def answers(vllm_pythons: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Any, Judged]]:
+    """By sample: the target's answer to the file as it is, its answer to the fixed file, and what we say."""
+    judged = {s.ident: judge(s, tmp_path_factory.mktemp("sample")) for s in SAMPLES}
+    python = vllm_pythons[TARGET]
+    before = run_oracle(python, "serve_parser.py", [case(s, s.text) for s in SAMPLES])
+    after = run_oracle(python, "serve_parser.py", [case(s, judged[s.ident].fixed) for s in SAMPLES])
+    return {s.ident: (b, a, judged[s.ident]) for s, b, a in zip(SAMPLES, before, after, strict=True)}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[s.ident for s in SAMPLES])
+def test_what_the_target_refuses_is_found(sample: Sample, answers: dict[str, tuple[Any, Any, Judged]]) -> None:
+    before, _, judged = answers[sample.ident]
+    said = [f.name for f in judged.findings if stops(f)]
+    assert bool(said) is not before["ok"], (before["error"], said)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[s.ident for s in SAMPLES])
+def test_what_is_fixed_is_accepted(sample: Sample, answers: dict[str, tuple[Any, Any, Judged]]) -> None:
+    _, after, judged = answers[sample.ident]
+    assert after["ok"] or judged.unmended, (after["error"], judged.fixed)
