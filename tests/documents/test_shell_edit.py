@@ -127,6 +127,12 @@ CASES = [
         'A=(a=1 b=2 c=3)\np "${A[@]}"\n',
     ),
     (
+        "an array that a function declares",
+        'f() {\n  local -a A=(\n    a=$X\n    b=2\n  )\n  p "${A[@]}"\n}\n',
+        [("insert_after", "b=2", "c=3")],
+        'f() {\n  local -a A=(\n    a=$X\n    b=2\n    c=3\n  )\n  p "${A[@]}"\n}\n',
+    ),
+    (
         "an array of flags",
         "A=(\n   --x 1\n   --y\n)\np ${A[@]}\n",
         [("insert_after", "1", "--z", "2")],
@@ -281,6 +287,7 @@ def test_the_same_word_through_two_users_of_an_array_is_changed_once() -> None:
 
 REFUSED = [
     ('A="a=1 b=2"\np $A\n', WordOp("replace", 0, 1, ("a=3",))),
+    ("A=(a=1)\np ${A[@]}\n", WordOp("insert_after", 0, 1, ("k=[1, 2]",))),
     ("p a=$X\n", WordOp("replace", 0, 1, ("a=3",))),
     ("p a=1\n", WordOp("delete", 0, 0)),
     ("p a=1\n", WordOp("insert_before", 0, 0, ("X=1",))),

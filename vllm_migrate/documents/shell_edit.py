@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TAIL = re.compile(r"[ \t]*(\\\r?\n)?")
 _REST = re.compile(r"[ \t]*(#[^\r\n]*)?(?=\r?\n|\Z)")
+_BLANK = re.compile(r"\s")
 _LINE_END = re.compile(r"\r?\n")
 _CONTINUED = re.compile(r"\\\r?\n")
 
@@ -124,6 +125,9 @@ def _slot(document: ShellDocument, op: WordOp) -> _Slot:
         raise CannotEdit("the word stands inside a quoted script, and needs quotes of its own")
     if word.via and word.array is None:
         raise CannotEdit(f"the word comes out of the string in ${word.via}")
+    bare = any(written.raw.startswith("${" + word.via + "[") for written in command.written)
+    if word.via and bare and any(not text or _BLANK.search(text) for text in op.texts):
+        raise CannotEdit(f"${{{word.via}[@]}} is expanded without quotes, so no element can hold blanks")
     words = word.array.items if word.array is not None else command.written
     for index, written in enumerate(words):
         if written.start == word.start and written.end == word.end:

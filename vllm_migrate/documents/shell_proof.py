@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .interface import Edit, ProofFailed, Source, apply_edits
 from .shell_expand import Word
+from .shell_scan import DECLARE
 
 if TYPE_CHECKING:
     from .shell import Command, ShellDocument, WordOp
+
+_ELEMENTS = re.compile(r"\A(\w+\+?=)\([\s\S]*\)\Z")
 
 
 def prove(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
@@ -61,7 +65,8 @@ def _touched(document: ShellDocument, ops: list[WordOp]) -> set[int]:
                 names.add(name)
                 found = True
     if names:
-        touched |= {command.index for command in document.commands if _mentions(command.written, names)}
+        users = [command for command in document.commands if command.written[0].raw not in DECLARE]
+        touched |= {command.index for command in users if _mentions(command.written, names)}
     return touched
 
 
@@ -97,7 +102,7 @@ def _unchanged(before: ShellDocument, after: ShellDocument, ops: list[WordOp]) -
     def commands(document: ShellDocument) -> object:
         rows = [(c.scope, c.sure, c.after, c.assignments, c.redirects, c.written) for c in document.commands]
         return [
-            (*row[:3], _texts(row[3]), _texts(row[4]), None if i in touched else [word.raw for word in row[5]])
+            (*row[:3], _texts(row[3]), _texts(row[4]), None if i in touched else _raws(row[5]))
             for i, row in enumerate(rows)
         ]
 
@@ -131,3 +136,10 @@ def _unchanged(before: ShellDocument, after: ShellDocument, ops: list[WordOp]) -
 
 def _texts(pairs: list[tuple[str, Word]]) -> list[tuple[str, str]]:
     return [(name, word.raw) for name, word in pairs]
+
+
+def _raws(words: list[Word]) -> list[str]:
+    """The words as written; of `local A=(...)` without the elements, which are compared as an array."""
+    if words[0].raw in DECLARE:
+        return [_ELEMENTS.sub(r"\1()", word.raw) for word in words]
+    return [word.raw for word in words]
