@@ -1,7 +1,7 @@
-"""Build the shipped catalog: `python -m vllm_migrate.catalog.build --sources DIR`.
+"""Build the shipped catalog: `python -m vllm_migrate.catalog.build --sources DIR [--index-url URL]`.
 
-DIR holds one folder per release with its `vllm/` package below (see docs/catalog.md), and optionally
-`origins.json`, which says from which artefact each was unpacked.
+DIR holds one folder per release with its `vllm/` package below, and `origins.json`, which says from which
+artefact each was unpacked. With an index URL (or PIP_INDEX_URL set) missing releases are fetched first.
 """
 
 from __future__ import annotations
@@ -98,10 +98,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sources", required=True, help="folder with one unpacked source tree per release")
     parser.add_argument("--out", default=DATA, help="folder to write to (default: the package's data)")
     parser.add_argument("--release", action="append", help="only these releases (default: every folder)")
+    parser.add_argument(
+        "--index-url", default=os.environ.get("PIP_INDEX_URL"), help="package index to fetch missing releases from"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="source trees read at once (default: 1)")
     options = parser.parse_args(argv)
     from packaging.version import Version
 
+    if options.index_url:
+        from .sources import fetch_all
+
+        fetch_all(options.index_url, options.sources, options.release, lambda line: print(line, file=sys.stderr))
     found = options.release or [
         name for name in os.listdir(options.sources) if os.path.isdir(os.path.join(options.sources, name, "vllm"))
     ]
