@@ -1,0 +1,162 @@
+"""`catalog add`: from a tree, an sdist, a wheel and an interpreter; and what is no source of vLLM."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate.catalog import added, details, diff, store
+from vllm_migrate.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*.py"))}
+
+
+def sdist(root: Path, target: Path, more: dict[str, bytes] | None = None) -> Path:
+    members = {"PKG-INFO": b"Metadata-Version: 2.1\nName: vllm\nVersion: 9.2.0\n", **files_of(root), **(more or {})}
+    with tarfile.open(target, "w:gz") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(f"vllm-9.2.0/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return target
+
+
+def wheel(root: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, data in files_of(root).items():
+            archive.writestr(name, data)
+        archive.writestr("vllm-9.3.0.dist-info/METADATA", "Name: vllm\nVersion: 9.3.0\n")
+    return target
+
+
+def check(release: str) -> store.Catalog:
+    cat = store.load()
+    assert cat.releases[-1] == release and cat.is_added(release)
+    assert cat.get("engine", "depth", release).default == 3  # type: ignore[union-attr]
+    assert cat.get("config", "ShaftConfig.tools", release).default == ["pick"]  # type: ignore[union-attr]
+    assert cat.flags(release)["--no-lamp"].dest == "lamp" and cat.flags(release)["-w"].type == "float"
+    assert cat.get("env", "VLLM_DEPTH", release).default == 3  # type: ignore[union-attr]
+    assert cat.get("sampling", "stop", release).default == []  # type: ignore[union-attr]
+    assert cat.get("llm", "chatty", release).extra("forced") is True  # type: ignore[union-attr]
+    assert cat.get("request", "ChatCompletionRequest.temperature", release) is not None
+    assert cat.get("route", "POST /dig", release).extra("gate") == "envs.VLLM_DEPTH"  # type: ignore[union-attr]
+    assert cat.get("api", "LLM.sleep.level", release).default == 1  # type: ignore[union-attr]
+    assert details.load(cat).late_of("lamp", release) == {
+        "EngineArgs.create:lamp": [("self.lamp is None", "self.depth > 5")]
+    }
+    assert details.load(cat).doc("config", "ShaftConfig.width", release) == "Metres across."
+    return cat
+
+
+def test_from_a_source_tree(small: Path) -> None:
+    steps: list[str] = []
+    assert added.add(str(small), progress=steps.append) == ("9.1.0", [])
+    assert "cli" in steps and "env" in steps
+    cat = check("9.1.0")
+    assert any(c.option == "swap_space" or c.kind == "removed" for c in diff.diff(cat, "0.33.0", "9.1.0"))
+
+
+def test_from_the_package_folder_itself(small: Path) -> None:
+    assert added.add(str(small / "vllm"))[0] == "9.1.0"
+
+
+def test_from_an_sdist(small: Path, tmp_path: Path) -> None:
+    assert added.add(str(sdist(small, tmp_path / "vllm-9.2.0.tar.gz")))[0] == "9.2.0"
+    origin = details.load(check("9.2.0")).origins["9.2.0"]
+    assert origin["artefact"] == "vllm-9.2.0.tar.gz" and len(origin["artefact_sha256"]) == 64
+
+
+def test_from_a_wheel_under_a_name_of_ones_own(small: Path, tmp_path: Path) -> None:
+    path = wheel(small, tmp_path / "vllm-9.3.0-cp38-abi3-linux_x86_64.whl")
+    assert added.add(str(path))[0] == "9.3.0"
+    assert added.add(str(path), release="v9.3.0+mine")[0] == "9.3.0+mine"
+    check("9.3.0+mine")
+    added.remove("9.3.0+mine")
+    check("9.3.0")
+
+
+def test_from_the_vllm_of_an_interpreter(small: Path, tmp_path: Path) -> None:
+    folder = small / "vllm-9.4.0+cpu.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 9.4.0+cpu\n")
+    python = tmp_path / "py"  # -I hides PYTHONPATH, so the wrapper puts the folder on the path itself
+    python.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.path.insert(0, {str(small)!r}); exec(sys.argv[1])" "$3"\n'
+    )
+    python.chmod(0o755)
+    assert added.add(str(python))[0] == "9.4.0"
+    check("9.4.0")
+
+
+@pytest.mark.parametrize("make", ["missing", "empty_folder", "text", "no_vllm", "broken", "python_without"])
+def test_what_is_no_source(make: str, tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    if make == "empty_folder":
+        path.mkdir()
+    elif make == "text":
+        path.write_text("hello")
+    elif make == "no_vllm":
+        path = tmp_path / "x-1.tar.gz"
+        with tarfile.open(path, "w:gz"):
+            pass
+    elif make == "broken":
+        path = tmp_path / "x.whl"
+        path.write_bytes(b"PK not a zip")
+    elif make == "python_without":
+        path = Path(sys.executable)
+    with pytest.raises(UsageError):
+        added.add(str(path), release="9.9.9")
+    assert store.load().releases[-1] == "0.33.0"
+
+
+def test_a_tree_without_a_version_needs_a_name(small: Path) -> None:
+    (small / "vllm" / "_version.py").unlink()
+    with pytest.raises(UsageError) as error:
+        added.add(str(small))
+    assert "--release" in error.value.remedy
+    assert added.add(str(small), release="9.5.dev1")[0] == "9.5.dev1"
+
+
+def test_members_that_would_leave_the_folder_are_passed_over(small: Path, tmp_path: Path) -> None:
+    path = sdist(small, tmp_path / "vllm-9.2.0.tar.gz", {"vllm/../../../evil.py": b"x = 1"})
+    added.add(str(path))
+    assert not list(tmp_path.rglob("evil.py"))
+
+
+def test_what_could_not_be_followed_is_returned(small: Path) -> None:
+    path = small / "vllm" / "engine" / "arg_utils.py"
+    text = path.read_text().replace(
+        "        return parser\n", "        platform.register(parser)\n        return parser\n", 1
+    )
+    path.write_text(
+        "from somewhere import platform\n" + text.replace("platform.register(parser)", "if platform.gpu(): pass", 1)
+    )
+    _, gaps = added.add(str(small))
+    assert len(gaps) == 1 and "platform.gpu()" in gaps[0]
+
+
+def test_the_cache_file_is_whole_or_absent(small: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        added.add(str(small))
+    assert list((own_cache / "catalog").iterdir()) == []
+
+
+def test_removing_what_was_never_added() -> None:
+    with pytest.raises(UsageError):
+        added.remove("9.9.9")
+    assert json.dumps(store.load().releases[-1]) == '"0.33.0"'

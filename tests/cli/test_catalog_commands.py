@@ -1,0 +1,96 @@
+"""`diff`, `releases`, `schema` and `catalog` as commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vllm_migrate.catalog import details, store
+from vllm_migrate.cli import catalog, diff, releases, schema
+from vllm_migrate.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_MIGRATE_CACHE", str(tmp_path / "cache"))
+    store.forget()
+    details._loaded.clear()
+
+
+def test_diff_json(capsys: pytest.CaptureFixture[str]) -> None:
+    diff.command("v0.8.5", "0.18.1", kind=["removed,renamed"], option="swap", output_format="json")
+    body = json.loads(capsys.readouterr().out)
+    assert body["from"] == "0.8.5" and {c["option"] for c in body["changes"]} >= {"swap_space", "--swap-space"}
+
+
+def test_diff_text_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    diff.command("0.8.5", "0.18.1", rl=True)
+    assert "logprobs_mode" in capsys.readouterr().out
+    diff.command("0.8.5", "0.18.1", layer="weight-update", output_format="markdown")
+    assert "`POST /pause`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [{"old": "0.1"}, {"kind": ["gone"]}, {"layer": "all"}, {"output_format": "xml"}])
+def test_diff_refuses_what_it_does_not_know(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as error:
+        diff.command(**{"old": "0.8.5", "new": "0.18.1", **wrong})  # type: ignore[arg-type]
+    assert error.value.remedy
+
+
+def test_releases(capsys: pytest.CaptureFixture[str]) -> None:
+    releases.command()
+    lines = capsys.readouterr().out.splitlines()
+    assert "45 releases" in lines[0] and lines[2].startswith("0.8.5") and "vllm-0.8.5.tar.gz" in lines[2]
+    releases.command(output_format="json")
+    rows = json.loads(capsys.readouterr().out)["releases"]
+    assert rows[-1]["release"] == "0.33.0" and rows[-1]["added"] is False and len(rows[0]["tree_sha256"]) == 64
+
+
+def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    schema.command("0.18.1")
+    assert json.loads(capsys.readouterr().out)["additionalProperties"] is False
+    with pytest.raises(UsageError):
+        schema.command("1.0")
+
+
+def test_catalog_add_list_remove(tmp_path: Path) -> None:
+    root = tmp_path / "src" / "vllm"
+    for name, text in TREE.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    run = CliRunner()
+    done = run.invoke(catalog.app, ["add", str(root.parent), "--release", "7.0.0"])
+    assert done.exit_code == 0, done.output
+    assert "added vLLM 7.0.0: 1 engine arguments, 1 flags" in done.output and "reading cli" in done.output
+    assert "7.0.0" in run.invoke(catalog.app, ["list"]).output
+    assert run.invoke(catalog.app, ["remove", "7.0.0"]).exit_code == 0
+    assert run.invoke(catalog.app, ["list"]).output == ""
+
+
+ARGS = """
+class EngineArgs:
+    pick: int = 1
+    @staticmethod
+    def add_cli_args(parser):
+        parser.add_argument("--pick", type=int, default=EngineArgs.pick)
+        return parser
+class AsyncEngineArgs(EngineArgs):
+    pass
+"""
+SERVE = """
+from vllm.engine.arg_utils import AsyncEngineArgs
+class ServeSubcommand:
+    def subparser_init(self, subparsers):
+        return AsyncEngineArgs.add_cli_args(subparsers.add_parser("serve"))
+"""
+TREE = {
+    "envs.py": "environment_variables = {}\n",
+    "engine/arg_utils.py": ARGS,
+    "entrypoints/cli/serve.py": SERVE,
+    "entrypoints/llm.py": "class LLM:\n    def __init__(self, model): ...\n",
+    "sampling_params.py": "class SamplingParams: ...\n",
+}
