@@ -17,6 +17,7 @@ class DialectEnv:
     config('a.b')       its scalar value (interpolations followed), None when absent
     here('a.b')         the same below the engine's own mapping
     command('text')     whether a word of the engine's command line contains the text; False without a command line
+    word('text')        whether a word of it is the text
     starts('a.b', 'x')  whether its value is a text that starts so
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
@@ -44,6 +45,17 @@ class DialectEnv:
         raise KeyError(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
+        if function == "fw":
+            return self._framework(str(args[0]))
+        if function == "transport":
+            return self.extra.get(f"transport.{args[0]}")
+        answer = self._read(function, args)
+        if self.engine.asked is not None:
+            self.engine.asked[(function, *map(str, args))] = answer
+        return answer
+
+    def _read(self, function: str, args: list[object]) -> object:
+        """The functions that read the configuration or the command line."""
         path = str(args[0]) if args else ""
         if function == "here":
             function, path = "config", f"{self.engine.site_path}.{path}".lstrip(".")
@@ -54,25 +66,22 @@ class DialectEnv:
             if tree is None:
                 return self._absent(None, path)
             return self.scalar(tree, path)
-        if function == "command":
-            return self._command(path)
+        if function in ("command", "word"):
+            return self._command(path, function == "word")
         if function == "starts":
-            value = self.call("config", [path])
+            value = self._read("config", [path])
             return value if isinstance(value, Unsure) else isinstance(value, str) and value.startswith(str(args[1]))
         if function == "writes_bool":
             tree = self._found(path)
             return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
-        if function == "fw":
-            return self._framework(path)
-        if function == "transport":
-            return self.extra.get(f"transport.{path}")
         raise KeyError(function)
 
-    def _command(self, text: str) -> bool:
+    def _command(self, text: str, whole: bool) -> bool:
         engine = self.engine
         if engine.argv is None or engine.file.shell is None:
             return False
-        return any(text in word.raw for word in engine.file.shell.commands[engine.argv[0]].written)
+        words = [word.raw for word in engine.file.shell.commands[engine.argv[0]].written]
+        return text in words if whole else any(text in word for word in words)
 
     def _framework(self, wanted: str) -> object:
         """Whether the framework's release fits a specifier such as '>=0.6.0'; Unsure when no file pins it.

@@ -79,6 +79,7 @@ class Engine:
 
     __slots__ = (
         "argv",
+        "asked",
         "container",
         "dead",
         "dialect",
@@ -113,6 +114,8 @@ class Engine:
         self.framework: str | None = None  # the framework's release, where the project pins it
         self.given: dict[str, Given] = {}
         self.missing: list[Missing] = []
+        # What the dialect's conditions read from the configuration, while it is noted: (function, arguments) to answer.
+        self.asked: dict[tuple[str, ...], object] | None = None
         # An engine started by a command line: the command's number and the word its options begin at.
         self.argv: tuple[int, int] | None = None
         self.container: Spot | None = None
@@ -129,6 +132,12 @@ class Engine:
     @property
     def name(self) -> str:
         return str(self.dialect["id"])
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
+        table = self.spec.get("map", self.dialect.get("keys"))
+        return table if isinstance(table, dict) else {}
 
     def spot(self) -> Spot:
         """Where the engine stands: its container's key, else the start of its file."""

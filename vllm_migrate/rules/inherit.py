@@ -11,12 +11,15 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Finding
 
+# Per option that a fix may pin: the value at the source, and whether the engine sets its own.
+Pins = dict[str, tuple[object, bool]]
+
 
 class Ran(NamedTuple):
-    """What one engine ran with: its file, and per option the value at the source and whether it sets its own."""
+    """What one engine of a file ran with."""
 
     path: str
-    values: dict[str, tuple[object, bool]]
+    values: Pins
 
 
 class Ledger:
@@ -28,17 +31,21 @@ class Ledger:
         self._homes: dict[tuple[str, str], list[Ran]] = {}
         self._options = _pinned_options(knowledge)
 
-    def enter(self, engine: Engine, source: View, target: View) -> None:
-        """Note an engine whose pins go to a parent that others may share."""
-        home = home_of(engine)
-        if home is None:
-            return
+    def pins(self, engine: Engine, source: View, target: View) -> Pins | None:
+        """What an engine ran with whose pins go to a parent that others may share; None for any other."""
+        if home_of(engine) is None:
+            return None
         arrived = target.delivery.values
-        values = {
+        return {
             option: (source.name(option), option in arrived and arrived[option].written is not None)
             for option in self._options
         }
-        self._homes.setdefault(home, []).append(Ran(engine.file.path, values))
+
+    def enter(self, engine: Engine, pins: Pins | None) -> None:
+        """Note what an engine ran with, at the place its pins go to."""
+        home = home_of(engine)
+        if home is not None and pins is not None:
+            self._homes.setdefault(home, []).append(Ran(engine.file.path, pins))
 
     def lower(self, finding: Finding) -> None:
         """Lower a safe pin to `review` when an engine that inherits it ran with another value, and name that engine."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Spot
@@ -14,9 +12,11 @@ from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.effective.view import Assumptions, View
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
+from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
 from vllm_migrate.rules.inherit import Ledger, home_of
 from vllm_migrate.rules.judge import judge
+from vllm_migrate.rules.memo import Judgement, Memo, signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,7 @@ class Run:
         self._offer = offer
         self._keep = keep
         self._ledger = Ledger(knowledge)
+        self._memo = Memo()
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
@@ -119,18 +120,12 @@ class Run:
 
     def _judge_engine(self, engine: Engine) -> list[Finding]:
         """The findings on one engine that are new."""
-        question = self.question
-        engine.target = question.target
-        views = [
-            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
-            for release in (question.source, question.target)
-        ]
+        engine.target = self.question.target
+        judgement = self._judgement(engine)
         self.result.engines += 1
-        if self._keep:
-            self.result.judged.append(Judged(engine, views[0], views[1]))
-        self._ledger.enter(engine, views[0], views[1])
+        self._ledger.enter(engine, judgement.pins)
         home, fresh = home_of(engine), []
-        for finding in judge(engine, views[0], views[1], self.knowledge):
+        for finding in judgement.findings:
             finding.home = home
             if self._add(finding):
                 fresh.append(finding)
@@ -138,6 +133,27 @@ class Run:
             node = missing.place.node
             self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end)))
         return fresh
+
+    def _judgement(self, engine: Engine) -> Judgement:
+        """What the rules say of an engine, made anew or as it was made for an engine that says the same."""
+        key = None if self._keep else signature(engine)
+        known = self._memo.recall(engine, key) if key is not None else None
+        if known is not None:
+            return known
+        question = self.question
+        engine.asked = {}
+        source, target = (
+            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
+            for release in (question.source, question.target)
+        )
+        if self._keep:
+            self.result.judged.append(Judged(engine, source, target))
+        found = judge(engine, source, target, self.knowledge)
+        judgement = Judgement(found, self._ledger.pins(engine, source, target))
+        if key is not None:
+            self._memo.remember(engine, key, judgement)
+        engine.asked = None
+        return judgement
 
     def _add(self, finding: Finding) -> bool:
         """Each place once: the graver of two wins, and names the file that made it so. False for one that did not win."""
@@ -160,17 +176,8 @@ class Run:
     def _unrecognised(self, path: str, data: bytes) -> None:
         source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
         spot = Spot(File.bare(source), 0, 0)
-        finding = Finding(
-            "VM901",
-            "no-engine-recognised",
-            "info",
-            "broken-config",
-            "no vLLM engine was recognised in this file, so nothing in it was judged",
-            spot,
-        )
-        finding.why = "a framework that is not supported yet must not look clean"
-        finding.advice = "see `vllm-migrate dialects` for what is recognised"
-        self._add(finding)
+        message = "no vLLM engine was recognised in this file, so nothing in it was judged"
+        self._add(file_finding(named("no-engine-recognised"), message, spot))
 
     def finish(self) -> Result:
         result = self.result
@@ -192,48 +199,11 @@ def _graver(finding: Finding, known: Finding) -> bool:
 
 def _missing_parent(engine: Engine, name: str, spot: Spot) -> Finding:
     message = f"the parent config {name} was not found, so what it sets is not known"
-    finding = Finding("VM902", "parent-not-found", "info", "broken-config", message, spot, engine)
+    finding = file_finding(named("parent-not-found"), message, spot, name, engine)
     finding.option = name
-    finding.why = "a setting that the parent makes may change what is said here"
-    finding.advice = "lint it together with its configuration folder"
-    finding.key = name
     return finding
-
-
-REASONS = {
-    "syntax": ("VM903", "does-not-parse"),
-    "not-utf8": ("VM904", "not-utf8"),
-    "template": ("VM905", "template"),
-    "too-large": ("VM906", "too-large"),
-    "too-deep": ("VM907", "too-deep"),
-    "alias-bomb": ("VM908", "alias-bomb"),
-    "vanished": ("VM909", "unreadable-file"),
-    "unreadable": ("VM909", "unreadable-file"),
-    "binary": ("VM909", "unreadable-file"),
-}
-
-
-NOT_ANALYSED = (
-    ("VM900", "not-analysed"),
-    ("VM901", "no-engine-recognised"),
-    ("VM902", "parent-not-found"),
-    *dict.fromkeys(REASONS.values()),
-    ("VM910", "unused-suppression"),
-)
 
 
 def _problem(problem: Problem) -> Finding:
-    code, name = REASONS.get(problem.reason, ("VM900", "not-analysed"))
-    source = Source(problem.path, b"", "", False, "\n")
-    finding = Finding(
-        code, name, "warning", "broken-config", problem.message, Spot(File.bare(source), problem.line, problem.column)
-    )
-    finding.key = problem.reason
-    return finding
-
-
-def is_input(path: str) -> bool:
-    """Whether a file found by walking is of a kind that is linted."""
-    from vllm_migrate.dialects.workspace import kind_of
-
-    return bool(kind_of(path)) and os.path.isfile(path)
+    spot = Spot(File.bare(Source(problem.path, b"", "", False, "\n")), problem.line, problem.column)
+    return file_finding(for_reason(problem.reason), problem.message, spot, problem.reason)

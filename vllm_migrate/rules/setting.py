@@ -149,8 +149,14 @@ class Setting:
         named = self.source.delivery.named.get(written.number) or self.target.delivery.named.get(written.number)
         if named:
             return named
-        trouble = first_trouble(self.source.delivery, written) or first_trouble(self.target.delivery, written)
-        return trouble.option if trouble and trouble.option else written.key.lstrip("-").replace("-", "_")
+        meant = ""
+        for view in (self.source, self.target):
+            trouble = first_trouble(view.delivery, written)
+            if trouble is not None and trouble.option:
+                if has_option(view.catalog, trouble.option, view.release):
+                    return trouble.option
+                meant = meant or trouble.option
+        return meant or written.key.lstrip("-").replace("-", "_")
 
     def _dotted(self) -> str:
         return self.written.option if "." in self.written.option else self.option

@@ -1,0 +1,173 @@
+"""Judge engines that say the same once: what was found on the first is told again at the places of the others.
+
+Files of one project repeat each other. A judgement depends on an engine's signature (dialect, settings and facts with
+their values, framework release, missing parents) and on what the dialect's conditions read from the configuration while
+it was made; both are compared in full, so a judgement that is told again is the one that would be made again.
+"""
+
+from __future__ import annotations
+
+from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.records import NamedTuple
+from vllm_migrate.rules.finding import Act, Finding, Proposal
+from vllm_migrate.rules.inherit import Pins
+
+# A judgement is remembered with at most so many different answers to what its conditions read.
+VARIANTS = 8
+REMEMBERED = 20_000
+
+Key = tuple[object, ...]
+ELSEWHERE = frozenset(("spot", "value_spot", "tree"))  # where a setting stands, not what it says
+SAYS = tuple(name for name in Written.__slots__ if name not in ELSEWHERE)
+ENGINE = -1  # the slot of the engine's own place
+
+
+class Judgement(NamedTuple):
+    """What is known of one engine: its findings, and what it ran with where its pins go to a parent."""
+
+    findings: list[Finding]
+    pins: Pins | None
+
+
+class Template(NamedTuple):
+    """A finding without its places: `slot` and those of `acts` number the engine's written settings (see _slots)."""
+
+    finding: Finding
+    slot: int
+    acts: tuple[int | None, ...]
+
+
+class Remembered(NamedTuple):
+    """A judgement without places, what was read from the configuration for it, and what keeps the signature's ids alive."""
+
+    asked: dict[tuple[str, ...], Key]
+    templates: list[Template]
+    pins: Pins | None
+    alive: tuple[object, ...]
+
+
+class Memo:
+    """Judgements of one run by signature. The two releases and the assumptions are the run's, and so not part of it."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Key, list[Remembered]] = {}
+
+    def recall(self, engine: Engine, key: Key) -> Judgement | None:
+        """The judgement of an engine that says the same, at this engine's places."""
+        for known in self._known.get(key, ()):
+            if all(_ask(engine, question) == answer for question, answer in known.asked.items()):
+                return Judgement(_told(known.templates, engine), known.pins)
+        return None
+
+    def remember(self, engine: Engine, key: Key, judgement: Judgement) -> None:
+        """Keep a judgement that was just made; not one whose places are not all the engine's own."""
+        variants = self._known.setdefault(key, [])
+        if engine.asked is None or len(variants) >= VARIANTS or len(self._known) > REMEMBERED:
+            return
+        templates = _templates(engine, judgement.findings)
+        if templates is None:
+            return
+        asked = {question: frozen(answer) for question, answer in engine.asked.items()}
+        whens = tuple(written.when for written in engine.options)
+        variants.append(Remembered(asked, templates, judgement.pins, (engine.dialect, engine.spec, whens)))
+
+
+def signature(engine: Engine) -> Key | None:
+    """All that a judgement depends on but the configuration; None for an engine whose judgements are not kept."""
+    if engine.site is None or engine.argv is not None:
+        return None  # command lines: their words say too much to be compared
+    first: dict[tuple[str, int], int] = {}
+    spots = [engine.spot(), *(written.spot for written in _slots(engine) if written is not None)]
+    return (
+        id(engine.dialect),
+        id(engine.spec),
+        *(engine.id, engine.role, engine.site_path, engine.target, engine.framework),
+        tuple(missing.name for missing in engine.missing),
+        tuple(_says(written) for written in engine.options),
+        tuple((name, frozen(given.value), _says(given.written), given.because) for name, given in engine.given.items()),
+        tuple((_says(written), why) for written, why in engine.dead),
+        # Which places coincide: a rule says nothing where another has spoken.
+        tuple(first.setdefault((spot.file.path, spot.start), number) for number, spot in enumerate(spots)),
+    )
+
+
+def _says(written: Written | None) -> Key:
+    if written is None:
+        return ()
+    # The condition is a part of the dialect: one object wherever it is the same.
+    return tuple(id(written.when) if name == "when" else frozen(getattr(written, name)) for name in SAYS)
+
+
+def frozen(value: object) -> Key:
+    """A value as one that can be compared and hashed; unlike ==, it tells 1, 1.0 and True apart."""
+    if isinstance(value, dict):
+        return ("dict", *((frozen(key), frozen(inner)) for key, inner in value.items()))
+    if isinstance(value, (list, tuple)):
+        return (type(value), *map(frozen, value))
+    if isinstance(value, Unsure):
+        return (Unsure, value.reasons, frozen(value.options))
+    if isinstance(value, Unknown):
+        return (Unknown, value.text)
+    if isinstance(value, float):
+        return (float, repr(value))
+    return (type(value), value)
+
+
+def _ask(engine: Engine, question: tuple[str, ...]) -> Key:
+    function, *args = question
+    return frozen(DialectEnv(engine).call(function, list(args)))
+
+
+def _slots(engine: Engine) -> list[Written | None]:
+    """Every written setting of an engine, in an order that engines of one signature share."""
+    out: list[Written | None] = list(engine.options)
+    out.extend(given.written for given in engine.given.values())
+    out.extend(written for written, _ in engine.dead)
+    return out
+
+
+def _templates(engine: Engine, findings: list[Finding]) -> list[Template] | None:
+    """The findings without places; None when one points at something that is no setting of the engine."""
+    slots = {id(written): number for number, written in enumerate(_slots(engine)) if written is not None}
+    by_spot = {id(written.spot): slots[id(written)] for written in _slots(engine) if written is not None}
+    out: list[Template] = []
+    for finding in findings:
+        slot = by_spot.get(id(finding.spot), ENGINE if finding.spot == engine.spot() else None)
+        acts = finding.proposal.acts if finding.proposal else []
+        if slot is None or any(act.written is not None and id(act.written) not in slots for act in acts):
+            return None
+        numbers = tuple(None if act.written is None else slots[id(act.written)] for act in acts)
+        out.append(Template(_copy(finding, finding.spot, engine, finding.proposal), slot, numbers))
+    return out
+
+
+def _told(templates: list[Template], engine: Engine) -> list[Finding]:
+    slots = _slots(engine)
+    out: list[Finding] = []
+    for finding, slot, numbers in templates:
+        at = slots[slot] if slot != ENGINE else None
+        spot: Spot = at.spot if at is not None else engine.spot()
+        proposal = finding.proposal
+        if proposal is not None:
+            acts = [
+                act if number is None else Act(act.kind, act.option, act.value, slots[number])
+                for act, number in zip(proposal.acts, numbers, strict=True)
+            ]
+            proposal = Proposal(proposal.title, proposal.safety, acts, proposal.needs, proposal.with_rules)
+        out.append(_copy(finding, spot, engine, proposal))
+    return out
+
+
+def _copy(finding: Finding, spot: Spot, engine: Engine, proposal: Proposal | None) -> Finding:
+    """The finding as the judge leaves it, elsewhere."""
+    out = Finding(finding.code, finding.name, finding.severity, finding.layer, finding.message, spot, engine)
+    out.option, out.key = finding.option, finding.key
+    out.old, out.new = finding.old, finding.new
+    out.why, out.advice, out.depends_on = finding.why, finding.advice, finding.depends_on
+    out.proposal = proposal
+    return out
