@@ -168,7 +168,8 @@ def engines_in(
     taken: set[str] = set()
     for spec in specs if isinstance(specs, list) else []:
         for path, site in sites(tree, str(spec.get("root", ""))):
-            if path in taken or not has(site, spec):
+            left_out = spec.get("except")
+            if path in taken or (isinstance(left_out, list) and path in left_out) or not has(site, spec):
                 continue
             taken.add(path)
             ident = f"{profile['id']}:{path or '.'}"
@@ -223,7 +224,7 @@ def _mapped(engine: Engine, site: Tree) -> None:
     """Settings under the framework's own names, then those it passes through as they are."""
     profile = engine.dialect
     for name, inside in (("keys", True), ("absolute", False)):
-        table = profile.get(name)
+        table = engine.keys if inside else profile.get(name)
         for key, target in table.items() if isinstance(table, dict) else ():
             tree = site.at(key) if inside else engine.root.at(key) if engine.root is not None else None
             if tree is not None:

@@ -149,8 +149,7 @@ def spell(engine: Engine, option: str, value: object) -> Spelling:
 
 def _typed(engine: Engine, option: str) -> tuple[str, bool]:
     """The framework's own key for an option, and whether it says the opposite; "" when it has none at its release."""
-    keys = engine.dialect.get("keys")
-    for key, target in keys.items() if isinstance(keys, dict) else ():
+    for key, target in engine.keys.items():
         entry = target if isinstance(target, dict) else {"to": target}
         if entry["to"] == option and evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True:
             return str(key), bool(entry.get("invert"))
@@ -169,6 +168,8 @@ def _set(act: Act, engine: Engine) -> list[Change]:
     spelling = spell(engine, act.option, act.value)
     if act.written is not None:
         return respell(act.written, spelling, engine)
+    if spelling.argument:
+        return _append_arguments(engine, spelling)
     file, index, path = pin_site(engine)
     if file.shell is not None and flags_of_engine(engine):
         from vllm_migrate.fixes.flags import set_flag
