@@ -19,8 +19,9 @@ from vllm_migrate.project.trail import Trail
 from vllm_migrate.project.walk import Input, walk
 from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.model import Report
+from vllm_migrate.rules.files import as_records
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.rules.run import NOT_ANALYSED, Question, Result, Run
+from vllm_migrate.rules.run import Question, Result, Run
 from vllm_migrate.settings import Settings
 from vllm_migrate.sift import record_baseline, sift
 
@@ -132,8 +133,7 @@ class Session:
 
     def rules(self) -> list[dict[str, object]]:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""
-        extra: list[dict[str, object]] = [{"code": code, "name": name} for code, name in NOT_ANALYSED]
-        return self.knowledge.rules + extra
+        return self.knowledge.rules + as_records()
 
     def fixer(self) -> Fixer:
         from vllm_migrate.fixes.apply import Fixer

@@ -10,6 +10,7 @@ from vllm_migrate.documents.interface import Source
 from vllm_migrate.errors import UsageError
 from vllm_migrate.project.select import Selection, check_selectors, layered
 from vllm_migrate.project.suppress import MARK, Suppressions
+from vllm_migrate.rules.files import file_finding, named
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Result
 from vllm_migrate.settings import Settings
@@ -107,12 +108,7 @@ def _idle(source: Source, suppressions: Suppressions, judged: set[str], selectio
 
 def _remark(file: File, line: int, column: int, message: str, key: str) -> Finding:
     start = _offset(file.source.text, line, column)
-    spot = Spot(file, start, start + len(MARK))
-    finding = Finding("VM910", "unused-suppression", "info", "broken-config", message, spot)
-    finding.why = "a comment that hides nothing today would hide a finding that comes back later"
-    finding.advice = "take the comment away, or mend it"
-    finding.key = key
-    return finding
+    return file_finding(named("unused-suppression"), message, Spot(file, start, start + len(MARK)), key)
 
 
 def _offset(text: str, line: int, column: int) -> int:

@@ -8,6 +8,7 @@ import typer
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.rules.files import as_records
 
 
 def command(
@@ -17,7 +18,7 @@ def command(
     from vllm_migrate.knowledge.page import rule_page
 
     knowledge = load()
-    rule = knowledge.rule(what)
+    rule = knowledge.rule(what) or next((r for r in as_records() if what.lower() in (str(r["code"]).lower(), r["name"])), None)
     if rule is not None:
         print(rule_page(rule))
         return

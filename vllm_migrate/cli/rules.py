@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.rules.files import as_records
 
 
 def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
     """List the rules: code, name, severity, layer, the best safety of its fix, title."""
-    rules = load().rules
+    rules = load().rules + as_records()
     if output_format == "json":
         fields = ("code", "name", "title", "layer", "severity")
         rows = [{**{f: rule[f] for f in fields}, "fix": safety(rule)} for rule in rules]

@@ -22,9 +22,10 @@ def rule_page(rule: Record, width: int = 100) -> str:
     fix = rule.get("fix")
     if isinstance(fix, dict):
         out += [f"Fix: {fix['title']} ({fix['safety']} at best)", ""]
-    out.append("Evidence")
     evidence = rule["evidence"]
     assert isinstance(evidence, list)
+    if evidence:
+        out.append("Evidence")
     out.extend(f"  {evidence_line(entry)}" for entry in evidence)
     return "\n".join(out)
 

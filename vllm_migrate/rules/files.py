@@ -1,0 +1,110 @@
+"""The VM9xx rules: what is said of a file that could not be analysed, or not wholly. They are about reading, not about vLLM."""
+
+from __future__ import annotations
+
+from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.records import NamedTuple
+from vllm_migrate.rules.finding import Finding
+
+Record = dict[str, object]
+
+
+class FileRule(NamedTuple):
+    """reason: the slug under which a parser raises it ("" for those the run itself finds)."""
+
+    code: str
+    name: str
+    severity: str
+    title: str
+    why: str
+    write: str
+    reasons: tuple[str, ...] = ()
+
+
+FILE_RULES = (
+    FileRule("VM900", "not-analysed", "warning", "A file could not be analysed", "what it sets is not known", "see the message"),
+    FileRule(
+        "VM901",
+        "no-engine-recognised",
+        "info",
+        "No vLLM engine was recognised in a file that was named by itself",
+        "a framework that is not supported yet must not look clean",
+        "see `vllm-migrate dialects` for what is recognised",
+    ),
+    FileRule(
+        "VM902",
+        "parent-not-found",
+        "info",
+        "A parent configuration was not found",
+        "a setting that the parent makes may change what is said of its children; what depends on it says so",
+        "lint it together with its configuration folder",
+    ),
+    FileRule(
+        "VM903", "does-not-parse", "warning", "A file does not parse", "nothing in it was judged", "mend the syntax", ("syntax",)
+    ),
+    FileRule("VM904", "not-utf8", "warning", "A file is not UTF-8", "nothing in it was judged", "save it as UTF-8", ("not-utf8",)),
+    FileRule(
+        "VM905",
+        "template",
+        "warning",
+        "A file is a template that is no YAML before it is rendered",
+        "nothing in it was judged",
+        "lint what it renders to",
+        ("template",),
+    ),
+    FileRule("VM906", "too-large", "warning", "A file is too large", "nothing in it was judged", "exclude or split it", ("too-large",)),
+    FileRule("VM907", "too-deep", "warning", "A file nests too deep", "nothing in it was judged", "exclude it", ("too-deep",)),
+    FileRule(
+        "VM908", "alias-bomb", "warning", "Aliases of a file expand to too much", "nothing in it was judged", "exclude it", ("alias-bomb",)
+    ),
+    FileRule(
+        "VM909",
+        "unreadable-file",
+        "warning",
+        "A file cannot be read",
+        "nothing in it was judged",
+        "check that it exists, is text, and may be read",
+        ("vanished", "unreadable", "binary"),
+    ),
+    FileRule(
+        "VM910",
+        "unused-suppression",
+        "info",
+        "A suppression comment hides nothing",
+        "it would hide a finding that comes back later",
+        "take the comment away, or mend it",
+    ),
+)
+
+
+def for_reason(reason: str) -> FileRule:
+    """The rule for a reason why a file could not be read."""
+    return next((rule for rule in FILE_RULES if reason in rule.reasons), FILE_RULES[0])
+
+
+def named(name: str) -> FileRule:
+    return next(rule for rule in FILE_RULES if rule.name == name)
+
+
+def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Engine | None = None) -> Finding:
+    """A finding of one of these rules."""
+    finding = Finding(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
+    finding.why, finding.advice, finding.key = rule.why, rule.write, key
+    return finding
+
+
+def as_records() -> list[Record]:
+    """In the form of compiled rules, for lists and pages."""
+    return [
+        {
+            "code": rule.code,
+            "name": rule.name,
+            "title": rule.title,
+            "layer": "broken-config",
+            "severity": rule.severity,
+            "explain": {"what": rule.title + ".", "why": rule.why + ".", "write": rule.write + "."},
+            "silent_when": "The file is read and understood.",
+            "evidence": [],
+        }
+        for rule in FILE_RULES
+    ]
