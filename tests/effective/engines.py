@@ -98,7 +98,7 @@ def measured(name: str, value: object) -> object:
         return MODES[str(value)]
     if name == "optimization_level":
         return int(str(value)[1:])
-    if name == "swap_space_bytes" and isinstance(value, int):
+    if name == "swap_space_bytes" and isinstance(value, (int, float)):
         return value / 2**30
     return value
 
