@@ -63,9 +63,10 @@ def resolved(cat: Catalog, old: str, new: str) -> list[Change]:
 def _resolution(details_of: details.Details, name: str, release: str) -> list[str]:
     """`value if conditions` of every place that sets the option, platform hooks other than CUDA's left out."""
     lines = []
+    handed_on = (name, f"self.{name}", f"self.{name} or {{}}", f"{name} or {{}}")
     for place, entries in details_of.late_of(name, release).items():
         if not place.startswith(("CpuPlatform", "RocmPlatform")):
-            lines += [f"{value} if {guard}" if guard else value for guard, value in entries]
+            lines += [f"{v} if {guard}" if guard else v for guard, v in entries if guard or v not in handed_on]
     return list(dict.fromkeys(lines))
 
 
@@ -157,7 +158,7 @@ def shown(value: Any, width: int = 60) -> str:
     elif value == changes.REQUIRED:
         text = "(required)"
     else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
