@@ -63,7 +63,7 @@ def old(vllm_py_085, model, tmp_path_factory):
                 "-o",
                 made[dtype],
             )
-            assert (code, found.get("engine"), found.get("n_tokens")) == (0, "v0", 768), text
+            assert (code, found.get("engine"), found.get("n_tokens")) == (0, "v0", 1024), text
         return made[dtype]
 
     return record
@@ -73,24 +73,43 @@ def run(config: Path, reference: str, python: str, model: str, *more: str) -> tu
     return smoke("run", str(config), "--reference", reference, "--python", python, "--model", model, *CONTRACT, *more)
 
 
-def test_unfixed_fails_and_names_the_rule_and_the_pin_passes(old, vllm_py_0181, model, tmp_path):
-    config = tmp_path / "serve.yaml"
-    config.write_text(YAML.format(dtype="float32"))
-    code, found, text = run(config, old("float32"), vllm_py_0181, model)
-    assert (code, found.get("verdict"), found.get("layer"), found.get("suspects")) == (
-        1,
-        "fail",
-        "semantic",
-        ["logprobs-semantics"],
-    ), text
+PIPELINERL = """\
+llm:
+  parameters: {max_tokens: 48, temperature: 0.7, top_p: 0.9, top_k: 20}
+vllm_config:
+  use_v1: false
+  vllm_kwargs:
+    dtype: float32
+    max-model-len: 512
+    enforce-eager: ""
+"""
+
+
+def test_a_pipelinerl_config_fails_unfixed_and_passes_after_fix(vllm_py_085, vllm_py_0181, model, tmp_path):
+    """The whole way: the old release's recording, the file as it is on disk, `fix --write`, the file again."""
+    config, reference = tmp_path / "base.yaml", str(tmp_path / "old.jsonl")
+    config.write_text(PIPELINERL)
+    code, found, text = smoke("record", str(config), "--python", vllm_py_085, "--model", model, "-o", reference)
+    assert (code, found.get("engine"), found.get("n_tokens")) == (0, "v0", 1024), text
+    words = ("run", str(config), "--reference", reference, "--python", vllm_py_0181, "--model", model)
+    code, found, text = smoke(*words)
+    told = (code, found.get("verdict"), found.get("layer"), found.get("suspects"))
+    assert told == (1, "fail", "semantic", ["logprobs-semantics"]), text
     assert found["columns"] == {"reported": "raw", "sampled": "T+k+p", "claimed": "T+k+p"}
     assert found["metrics"]["mean_ratio"]["value"] == pytest.approx(1.87, abs=0.06)
     assert found["metrics"]["step_mean_ratio"]["value"] == pytest.approx(0.571, abs=0.03)
-    config.write_text(config.read_text() + "logprobs-mode: processed_logprobs\nno-enable-prefix-caching: true\n")
-    code, found, text = run(config, old("float32"), vllm_py_0181, model)
+    fix = subprocess.run(
+        [sys.executable, "-c", "from vllm_migrate.cli.main import entry; entry()", "fix", "--write", str(config)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert fix.returncode == 0, fix.stdout + fix.stderr
+    assert "processed_logprobs" in config.read_text()
+    code, found, text = smoke(*words)
     assert (code, found.get("verdict"), found.get("suspects")) == (0, "pass", []), text
-    assert found["metrics"]["mean_ratio"]["value"] == pytest.approx(1.0, abs=1e-4)
-    assert found["metrics"]["step_mean_ratio"]["value"] == pytest.approx(1.0, abs=1e-4)
+    for name in ("mean_ratio", "step_mean_ratio"):
+        assert found["metrics"][name]["value"] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):

@@ -48,7 +48,7 @@ def reference(config, tmp_path_factory):
     path = tmp_path_factory.mktemp("reference") / "old.jsonl"
     result = smoke("record", config("old", order="v0"), "--backend", "torch", "-o", path)
     assert result.exit_code == 0
-    assert "16 sequences, 768 tokens" in result.stdout
+    assert "16 sequences, 1024 tokens" in result.stdout
     return path
 
 

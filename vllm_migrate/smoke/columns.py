@@ -127,47 +127,80 @@ def evaluate(logits: Tensor, tokens: Tensor, columns: Sequence[Column], history:
     A token outside a column's support has log p = -inf.
     """
     shaped: dict[tuple[Any, ...], Tensor] = {}
+    scaled: dict[tuple[Any, ...], _Scaled] = {}
     result = {}
     for column in columns:
+        contract = column.contract
         key = (
             column.penalties,
-            column.contract.repetition_penalty,
-            column.contract.presence_penalty,
-            column.contract.frequency_penalty,
+            contract.repetition_penalty,
+            contract.presence_penalty,
+            contract.frequency_penalty,
         )
         if key not in shaped:
-            shaped[key] = shape(logits, column.contract, history) if column.penalties else logits.float()
-        result[column.name] = _one(shaped[key] / column.contract.temperature, tokens, column)
+            shaped[key] = shape(logits, contract, history) if column.penalties else logits.float()
+        at = (*key, contract.temperature)
+        if at not in scaled:
+            same = contract.temperature == 1.0
+            scaled[at] = _Scaled(shaped[key] if same else shaped[key] / contract.temperature)
+        result[column.name] = _one(scaled[at], tokens, column)
     return result
 
 
-def _one(scaled: Tensor, tokens: Tensor, column: Column) -> Values:
+class _Scaled:
+    """Logits after the temperature, and what several columns need of them."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+        self._total: Tensor | None = None
+        self._top: Tensor | None = None
+
+    @property
+    def total(self) -> Tensor:
+        """Log-sum-exp of every row [n]."""
+        if self._total is None:
+            self._total = self.logits.logsumexp(1)
+        return self._total
+
+    def top(self, width: int) -> Tensor:
+        """The `width` largest logits of every row [n, width], descending."""
+        if self._top is None or self._top.shape[1] < width:
+            self._top = self.logits.topk(width, dim=1).values
+        return self._top[:, :width]
+
+
+def _one(scaled: _Scaled, tokens: Tensor, column: Column) -> Values:
     import torch
 
-    own = scaled.gather(1, tokens[:, None]).squeeze(1)
-    contract = column.contract
+    logits, contract = scaled.logits, column.contract
+    own = logits.gather(1, tokens[:, None]).squeeze(1)
     if not (contract.has_top_k or contract.has_top_p or contract.has_min_p):
-        return _law(scaled, own, torch.isfinite(own))
-    width = _width(contract, scaled.shape[1])
-    values = scaled.topk(width, dim=1).values
-    keep, enough = keep_sorted(values, contract, column.order, scaled.logsumexp(1))
-    threshold = values.masked_fill(~keep, torch.inf).amin(1)
-    result = _law(values.masked_fill(~keep, -torch.inf), own, own >= threshold)
-    if width == scaled.shape[1] or bool(enough.all()):
+        return _law(logits, scaled.total, own, torch.isfinite(own))
+    values = scaled.top(_width(contract, logits.shape[1]))
+    result, enough = _cut(values, scaled.total, own, column)
+    if values.shape[1] == logits.shape[1] or bool(enough.all()):
         return result
     rest = (~enough).nonzero().squeeze(1)
-    full = scaled[rest].sort(dim=1, descending=True).values
-    keep, _ = keep_sorted(full, contract, column.order, full.logsumexp(1))
-    threshold = full.masked_fill(~keep, torch.inf).amin(1)
-    part = _law(full.masked_fill(~keep, -torch.inf), own[rest], own[rest] >= threshold)
+    full = logits[rest].sort(dim=1, descending=True).values
+    part, _ = _cut(full, scaled.total[rest], own[rest], column)
     for whole, piece in zip(result, part, strict=True):
         whole[rest] = piece
     return result
 
 
+def _cut(values: Tensor, total: Tensor, own: Tensor, column: Column) -> tuple[Values, Tensor]:
+    """The truncated law of descending logits `values`, and for which rows they reach far enough."""
+    import torch
+
+    keep, enough = keep_sorted(values, column.contract, column.order, total)
+    threshold = values.masked_fill(~keep, torch.inf).amin(1)
+    kept = values.masked_fill(~keep, -torch.inf)
+    return _law(kept, kept.logsumexp(1), own, own >= threshold), enough
+
+
 def _width(contract: Contract, vocabulary: int) -> int:
-    wanted = contract.top_k + TIES if contract.has_top_k else 0
-    return min(vocabulary, max(NUCLEUS, wanted))
+    """How many of the largest logits decide the support: top_k and its ties, else what a nucleus seldom exceeds."""
+    return min(vocabulary, contract.top_k + TIES if contract.has_top_k else NUCLEUS)
 
 
 def keep_sorted(values: Tensor, contract: Contract, order: Order, total: Tensor) -> tuple[Tensor, Tensor]:
@@ -200,18 +233,18 @@ def keep_sorted(values: Tensor, contract: Contract, order: Order, total: Tensor)
     return keep, enough
 
 
-def _law(values: Tensor, own: Tensor, inside: Tensor) -> Values:
+def _law(values: Tensor, norm: Tensor, own: Tensor, inside: Tensor) -> Values:
     """log p, H and V of the distribution with logits `values` (-inf: not in the support); H and V count 0 log 0 as
     0.
     """
     import torch
 
-    norm = values.logsumexp(1)
     logp = values - norm[:, None]
     p = logp.exp()
-    finite = logp.masked_fill(p == 0, 0.0)
-    entropy = -(p * finite).sum(1)
-    varentropy = ((p * finite * finite).sum(1) - entropy * entropy).clamp_min(0.0)
+    logp.clamp_(min=-1e4)  # finite where p is 0
+    entropy = -torch.einsum("nv,nv->n", p, logp)
+    square = torch.einsum("nv,nv->n", p.mul_(logp), logp)
+    varentropy = (square - entropy * entropy).clamp_min(0.0)
     return Values(torch.where(inside, own - norm, -torch.inf), entropy, varentropy)
 
 

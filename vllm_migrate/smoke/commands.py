@@ -36,7 +36,7 @@ class EngineOptions(NamedTuple):
     overrides: tuple[str, ...] = ()
     prompts: str | None = None
     num_prompts: int = 16
-    max_tokens: int = 48
+    max_tokens: int = 64
     seed: int = 0
     timeout: float = 1800.0
     workdir: str | None = None

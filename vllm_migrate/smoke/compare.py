@@ -388,6 +388,8 @@ def judge_claims(
         )
     limits = margins_for(a.header, tokens, options)
     metrics = measure(numbers, limits)
+    if key == "step" and "b" in metrics and metrics["b"].gate == "inconclusive":
+        metrics["b"] = metrics["b"]._replace(gate=None)  # whose tokens these are, their own run decides
     decision, more = _decide(metrics, numbers)
     blame = Blame()
     if decision == "fail":

@@ -23,7 +23,7 @@ class Ask(NamedTuple):
     """How much to record: `prompts` token ids, or None for `num_prompts` random ones from `seed`."""
 
     num_prompts: int = 16
-    max_tokens: int = 48
+    max_tokens: int = 64
     seed: int = 0
     prompts: Sequence[Sequence[int]] | None = None
     probe: bool = True

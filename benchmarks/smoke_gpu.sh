@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The rollout proof on a GPU with a vLLM that runs there: bf16, real kernels, an update in flight, the noise floor.
+#
+#   benchmarks/smoke_gpu.sh PY MODEL [OUT]
+#
+# PY: a python with vLLM for this GPU (0.12 or later for the update probe). MODEL: a local checkpoint, 0.5B or larger.
+# It needs `pip install "vllm-migrate[smoke]"` where it is started. Each step prints its verdict and its exit code; the
+# last lines say which of the expected answers did not come.
+set -uo pipefail
+[ $# -ge 2 ] || { sed -n '2,9p' "$0"; exit 2; }
+PY=$1 MODEL=$2 OUT=${3:-smoke-gpu}
+mkdir -p "$OUT"
+SMOKE=(vllm-migrate smoke)
+CONTRACT=(--set temperature=0.7 --set top_p=0.9 --set top_k=20)
+SIZE=(--num-prompts 64 --max-tokens 512)
+missed=()
+
+config() { # name, extra lines
+  printf 'dtype: bfloat16\nmax-model-len: 2048\ngpu-memory-utilization: 0.6\n%b' "$2" > "$OUT/$1.yaml"
+}
+
+expect() { # wanted exit code, what, command...
+  local wanted=$1 what=$2
+  shift 2
+  echo "== $what"
+  "$@"
+  local code=$?
+  echo "exit $code (expected $wanted)"
+  [ "$code" = "$wanted" ] || missed+=("$what: exit $code, expected $wanted")
+}
+
+config raw ''
+config pinned 'logprobs-mode: processed_logprobs\n'
+config update 'logprobs-mode: processed_logprobs\nno-enable-prefix-caching: true\n'
+
+nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv || true
+"$PY" -c 'import vllm, torch; print("vllm", vllm.__version__, "torch", torch.__version__)'
+
+for name in raw pinned; do
+  expect 0 "record $name" "${SMOKE[@]}" record "$OUT/$name.yaml" --python "$PY" --model "$MODEL" "${CONTRACT[@]}" "${SIZE[@]}" \
+    -o "$OUT/$name.jsonl"
+  expect 0 "score $name" "${SMOKE[@]}" score "$OUT/$name.jsonl" --model "$MODEL" --dtype bfloat16 -o "$OUT/$name.scored.jsonl"
+done
+expect 1 "raw logprobs fail, logprobs-semantics" "${SMOKE[@]}" compare "$OUT/raw.scored.jsonl"
+expect 0 "pinned passes at bf16's own margins" "${SMOKE[@]}" compare "$OUT/pinned.scored.jsonl"
+expect 1 "a trainer without the temperature fails" "${SMOKE[@]}" compare "$OUT/pinned.scored.jsonl" --claims raw
+expect 0 "step scoring" "${SMOKE[@]}" record "$OUT/pinned.yaml" --python "$PY" --model "$MODEL" --tokens "$OUT/pinned.jsonl" \
+  -o "$OUT/step.jsonl"
+expect 0 "engine against itself, token by token" "${SMOKE[@]}" compare "$OUT/pinned.jsonl" "$OUT/step.jsonl"
+expect 1 "raw run against the pinned reference" "${SMOKE[@]}" run "$OUT/raw.yaml" --reference "$OUT/pinned.jsonl" --python "$PY" \
+  --model "$MODEL" "${CONTRACT[@]}" --dtype bfloat16
+expect 1 "update, prefix cache on, clear_cache=False: stale" "${SMOKE[@]}" update "$OUT/pinned.yaml" --python "$PY" \
+  --model "$MODEL" "${CONTRACT[@]}" --dtype bfloat16 --pause-mode keep --keep-cache
+expect 0 "update with the pins: clean" "${SMOKE[@]}" update "$OUT/update.yaml" --python "$PY" --model "$MODEL" \
+  "${CONTRACT[@]}" --dtype bfloat16 --pause-mode keep --keep-cache
+for head in float32 bfloat16; do
+  echo "== head $head (shown; which one fits the engine better)"
+  "${SMOKE[@]}" compare "$OUT/pinned.jsonl" --model "$MODEL" --dtype bfloat16 --head-dtype "$head"
+done
+
+if [ ${#missed[@]} -eq 0 ]; then
+  echo "all as expected"
+else
+  printf 'NOT AS EXPECTED: %s\n' "${missed[@]}"
+  exit 1
+fi
