@@ -246,10 +246,13 @@ def tokens_of(
     spelled = transport.get("values")
     how = spelled if isinstance(spelled, dict) else {}
     env = ReleaseEnv(engine, catalog, release)
-    skipped = {*_words(transport.get("drops")), *_words(transport.get("positional"))}
+    positional = _words(transport.get("positional"))
+    skipped = {*_words(transport.get("drops")), *positional}
     command: list[argv.Token] = []
     slots: dict[str, list[argv.Token]] = {}
     for written in _read(engine, release):
+        if written.key in positional and written.value is not None:
+            command.insert(0, argv.Token(written.value, written.number))
         if written.key in skipped:
             continue
         if written.words is not None:

@@ -12,7 +12,7 @@ from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.named import not_missing
-from vllm_migrate.dialects.sites import sites
+from vllm_migrate.dialects.sites import may_find, sites
 from vllm_migrate.dialects.tree import File, Tree, mount, tree_of
 from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
@@ -50,7 +50,10 @@ def _discover_inside(
     tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds")]
+    # A look at the text saves the walk through every mapping; what stands in a string is spelled otherwise there.
+    file = tree.place.file
+    text = file.source.text if file.inside is None else "\\"
+    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if may_find(str(embed["at"]), text)]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
@@ -165,13 +168,15 @@ def engines_in(
     """
     out: list[Engine] = []
     specs = profile.get("engines")
-    taken: set[str] = set()
+    taken: dict[str, str] = {}  # paths, by the root that named them; entries with the same root are alternatives
     for spec in specs if isinstance(specs, list) else []:
-        for path, site in sites(tree, str(spec.get("root", ""))):
+        pattern = str(spec.get("root", ""))
+        for path, site in sites(tree, pattern):
             left_out = spec.get("except")
-            if path in taken or (isinstance(left_out, list) and path in left_out) or not has(site, spec):
+            named = taken.get(path, pattern) != pattern or any(engine.site_path == path for engine in out)
+            if named or (isinstance(left_out, list) and path in left_out) or not has(site, spec):
                 continue
-            taken.add(path)
+            taken[path] = pattern
             ident = f"{profile['id']}:{path or '.'}"
             engine = Engine(ident, str(spec["role"]), profile, spec, file)
             engine.root, engine.site, engine.site_path = tree, site, path
