@@ -1,0 +1,93 @@
+"""Small files on disk, read as a run reads them: engines, what arrives, findings, the files after every fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects.deliver import Delivery, deliver
+from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import apply_edits
+from vllm_migrate.effective.view import Assumptions
+from vllm_migrate.fixes.apply import Fixer, Outcome, fix_all
+from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.run import Question, Result, Run
+
+
+class Reading:
+    """One run over files, given by name and text. frameworks: releases that the project pins."""
+
+    def __init__(
+        self,
+        folder: Path,
+        files: dict[str, str],
+        source: str = "0.8.5",
+        target: str = "0.18.1",
+        frameworks: dict[str, str] | None = None,
+        engine: str | None = None,
+    ) -> None:
+        self.folder = folder
+        self.frameworks = frameworks or {}
+        self.names = list(files)
+        self.question = Question(source, target, Assumptions(engine=engine))
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        self.result = self._run()
+
+    def _run(self) -> Result:
+        paths = [str(self.folder / name) for name in self.names]
+        workspace = Workspace(paths)
+        workspace.frameworks = self.frameworks
+        run = Run(self.question, load_catalog(), load_knowledge(), workspace, keep=True)
+        for path in paths:
+            run.judge_file(path)
+        return run.finish()
+
+    @property
+    def engines(self) -> list[Engine]:
+        return [judged.engine for judged in self.result.judged]
+
+    @property
+    def engine(self) -> Engine:
+        (engine,) = self.engines
+        return engine
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self.result.findings
+
+    def names_of(self) -> set[str]:
+        return {finding.name for finding in self.findings}
+
+    def named(self, name: str) -> Finding:
+        return next(finding for finding in self.findings if finding.name == name)
+
+    def delivery(self, release: str) -> Delivery:
+        return deliver(self.engine, load_catalog(), release)
+
+    def arrives(self, release: str) -> dict[str, object]:
+        """What reaches the engine, by option."""
+        return {option: arrived.value for option, arrived in self.delivery(release).values.items()}
+
+    def troubles(self, release: str) -> set[tuple[str, str]]:
+        return {(trouble.kind, trouble.option) for trouble in self.delivery(release).troubles}
+
+    def fix(self) -> Outcome:
+        """Write every fix there is; another run over the result has nothing left to write."""
+        outcome = self._fixed(self.result)
+        for file, edits in outcome.edits.items():
+            Path(file.path).write_text(apply_edits(file.source.text, edits), encoding="utf-8")
+        if outcome.edits:
+            assert not self._fixed(self._run()).edits, "a second fix changes something"
+        return outcome
+
+    def _fixed(self, result: Result) -> Outcome:
+        fixer = Fixer(self.question, load_catalog(), load_knowledge())
+        return fix_all(result.findings, fixer, unsafe=True)
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")

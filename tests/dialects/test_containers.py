@@ -1,0 +1,168 @@
+"""Command lines in YAML: where they are found, what arrives, and fixes that stay inside their scalar or list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.dialects.reading import Reading
+
+PINS = ["--no-enable-prefix-caching", "--no-async-scheduling", "--logprobs-mode", "processed_logprobs"]
+
+
+def container(body: str, env: str = "") -> str:
+    """A Deployment with one container."""
+    lines = "".join(f"          {line}\n" for line in (body + env).splitlines())
+    return (
+        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n"
+        "        - name: model\n" + lines
+    )
+
+
+V0 = "env:\n  - name: VLLM_USE_V1\n    value: '0'\n  - name: KEPT\n    value: x\n"
+
+
+def first(text: str) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def test_arguments_of_vllms_own_image(tmp_path: Path) -> None:
+    body = "image: vllm/vllm-openai:v0.8.5\nargs:\n  - --model=a/b\n  - --max-model-len\n  - '8192'  # long\n"
+    reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
+    assert reading.arrives("0.18.1")["max_model_len"] == 8192
+    assert reading.engine.given["env.VLLM_USE_V1"].value == "0"
+    reading.fix()
+    after = first(reading.text("d.yaml"))
+    assert after["args"] == ["--model=a/b", "--max-model-len", "8192", *PINS]
+    assert after["env"] == [{"name": "KEPT", "value": "x"}]
+    assert "'8192'  # long" in reading.text("d.yaml")
+
+
+def test_a_program_of_its_own_and_a_flow_list(tmp_path: Path) -> None:
+    body = 'image: x/y:1\ncommand: ["vllm", "serve", "a/b"]\nargs: ["--disable-log-requests", "--seed", "0"]\n'
+    reading = Reading(tmp_path, {"d.yaml": container(body)}, engine="v1")
+    assert "arg-disable-log-requests" in reading.names_of()
+    reading.fix()
+    assert first(reading.text("d.yaml"))["args"] == ["--seed", "0", "--no-async-scheduling"]
+
+
+@pytest.mark.parametrize("shell", ['["/bin/sh", "-c"]', "[bash, -lc]", "[sh, -e, -c]"])
+def test_a_script_in_a_block_keeps_its_indentation(shell: str, tmp_path: Path) -> None:
+    body = (
+        f"image: x/y:1\ncommand: {shell}\nargs:\n  - |\n    set -e  # stays\n    export VLLM_USE_V1=0\n"
+        "    vllm serve a/b \\\n      --num-scheduler-steps 1 \\\n      --port 80\n"
+    )
+    reading = Reading(tmp_path, {"d.yaml": container(body)})
+    reading.fix()
+    script = first(reading.text("d.yaml"))["args"][0]  # type: ignore[index]
+    assert script.startswith("set -e  # stays\nvllm serve a/b \\\n  --port 80 \\\n  --no-")
+    assert "num-scheduler-steps" not in script and "VLLM_USE_V1" not in script
+
+
+def test_a_script_in_quotes(tmp_path: Path) -> None:
+    body = "image: x/y:1\ncommand: [sh, -c, 'vllm serve a/b --disable-log-requests --seed 0']\n"
+    reading = Reading(tmp_path, {"d.yaml": container(body)}, engine="v1")
+    reading.fix()
+    assert first(reading.text("d.yaml"))["command"] == ["sh", "-c", "vllm serve a/b --seed 0 --no-async-scheduling"]
+
+
+def test_a_scalar_with_escapes_is_read_and_left_alone(tmp_path: Path) -> None:
+    body = 'image: x/y:1\ncommand: [sh, -c, "vllm serve a/b --seed 0 \\u002d-disable-log-requests"]\n'
+    reading = Reading(tmp_path, {"d.yaml": container(body)}, engine="v1")
+    assert "arg-disable-log-requests" in reading.names_of()
+    outcome = reading.fix()
+    assert not outcome.edits
+    assert {why for _, why in outcome.refused if "escapes" in why}
+
+
+def test_an_edit_that_the_quotes_cannot_hold_is_refused(tmp_path: Path) -> None:
+    """A JSON value needs quotes of the shell's, which end the scalar's own."""
+    body = "image: x/y:1\ncommand: [sh, -c, 'vllm serve a/b --seed 0 --guided-decoding-backend outlines']\n"
+    text = container(body)
+    reading = Reading(tmp_path, {"d.yaml": text}, engine="v1")
+    reading.fix()
+    command = first(reading.text("d.yaml"))["command"]
+    assert isinstance(command, list) and command[2].startswith("vllm serve a/b --seed 0")
+
+
+def test_compose_string_map_and_list(tmp_path: Path) -> None:
+    compose = (
+        "services:\n  folded:\n    image: vllm/vllm-openai:v0.8.5\n    command: >\n      --model ${MODEL:-a/b}\n"
+        "      --num-scheduler-steps 1\n    environment:\n      - VLLM_USE_V1=0\n      - KEPT=1\n"
+        "  listed:\n    image: vllm/vllm-openai:v0.8.5\n    command: [--model, a/b, --seed, 1]\n"
+        "    environment:\n      VLLM_USE_V1: '0'\n      KEPT: '1'\n"
+        "  spelled:\n    image: x\n    entrypoint: [python3, -m, vllm.entrypoints.openai.api_server]\n    command: --model a/b\n"
+        "  bystander:\n    image: lmsysorg/sglang:latest\n    command: --enable-prefix-caching --max-num-seqs 8\n"
+    )
+    reading = Reading(tmp_path, {"compose.yaml": compose})
+    assert [engine.id.partition("@")[2] for engine in reading.engines] == [
+        "0.services.folded",
+        "0.services.listed",
+        "0.services.spelled",
+    ]
+    reading.fix()
+    after = yaml.safe_load(reading.text("compose.yaml"))["services"]
+    assert after["folded"]["environment"] == ["KEPT=1"]
+    assert after["folded"]["command"].split() == ["--model", "${MODEL:-a/b}", *PINS]
+    assert after["listed"]["environment"] == {"KEPT": "1"}
+    assert after["listed"]["command"] == ["--model", "a/b", "--seed", 1, *PINS]
+    assert after["bystander"] == yaml.safe_load(compose)["services"]["bystander"]
+
+
+def test_the_image_alone_gets_its_first_arguments(tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"d.yaml": container("image: vllm/vllm-openai:v0.8.5\n", V0)})
+    reading.fix()
+    assert first(reading.text("d.yaml"))["args"] == PINS
+
+
+def test_containers_nested_anywhere_and_every_document(tmp_path: Path) -> None:
+    text = (
+        "kind: Service\n---\nkind: LeaderWorkerSet\nspec:\n  leaderWorkerTemplate:\n    leaderTemplate:\n      spec:\n"
+        "        containers:\n          - command: [vllm, serve, a/b]\n---\nspec:\n  engine: VLLM\n  args: [--seed=1]\n"
+        "---\ndecode:\n  containers:\n    - modelCommand: vllmServe\n      args: [--seed=2]\n"
+        "---\nspec:\n  template:\n    containers:\n      - name: main\n        env:\n"
+        "          - {name: VLLM_ADDITIONAL_ARGS, value: '--seed=3 --disable-log-requests'}\n"
+    )
+    reading = Reading(tmp_path, {"d.yaml": text}, engine="v1")
+    assert len(reading.engines) == 4
+    reading.fix()
+    after = list(yaml.safe_load_all(reading.text("d.yaml")))
+    assert after[2]["spec"]["args"] == ["--seed=1", "--no-async-scheduling"]
+    assert after[3]["decode"]["containers"][0]["args"] == ["--seed=2", "--no-async-scheduling"]
+    assert after[4]["spec"]["template"]["containers"][0]["env"][0]["value"] == "--seed=3 --no-async-scheduling"
+
+
+def test_an_anchor_that_others_share_is_left_alone(tmp_path: Path) -> None:
+    text = (
+        "x-run: &run\n  image: vllm/vllm-openai:v0.8.5\n  command: [--model, a/b]\n"
+        "services:\n  one: *run\n  two: *run\n"
+    )
+    reading = Reading(tmp_path, {"compose.yaml": text}, engine="v1")
+    outcome = reading.fix()
+    assert len(reading.engines) >= 1 and not outcome.edits
+
+
+def test_skypilot_run(tmp_path: Path) -> None:
+    text = "resources: {accelerators: A100}\nrun: |\n  conda activate v\n  vllm serve a/b --disable-log-requests\n"
+    reading = Reading(tmp_path, {"s.yaml": text}, engine="v1")
+    reading.fix()
+    assert yaml.safe_load(reading.text("s.yaml"))["run"].splitlines()[1] == "vllm serve a/b --no-async-scheduling"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        container("image: lmsysorg/sglang:v0.4\nargs: [--model-path, a/b, --max-num-seqs, '8']\n"),
+        container("image: ghcr.io/huggingface/text-generation-inference:3\nargs: [--model-id, a/b]\n"),
+        container("image: vllm/router:1\nargs: [--vllm-port=8200]\n"),
+        "services:\n  web:\n    image: nginx\n    command: echo vllm\n",
+        "run: |\n  echo vllm\n",
+        "containers: vllm\nservices: [vllm]\n",
+    ],
+)
+def test_other_programs_are_silent(text: str, tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"d.yaml": text})
+    assert not reading.engines and not reading.findings
