@@ -68,7 +68,9 @@ def attribute(case: Case) -> Blame:
     if penalty is not None:
         return penalty
     if case.gates.get("D") == "fail":  # noise, stale weights and other models leave D at 0
-        return _cached(case) or (_tail(case) if case.triple else None) or _law(case)
+        if case.triple is not None and not _met(case, case.triple.names[0]):
+            return _cached(case) or _tail(case) or _gross(case, None)
+        return _cached(case) or _law(case)
     if case.gates.get("k3") == "fail" or case.gates.get("k3_ratio") == "fail":
         return _spread(case)
     if case.head is not None and case.head.low > HEAD_RATIO:
