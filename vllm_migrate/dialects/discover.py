@@ -12,7 +12,7 @@ from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.named import not_missing
-from vllm_migrate.dialects.sites import may_find, sites
+from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Tree, mount, tree_of
 from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
@@ -50,10 +50,7 @@ def _discover_inside(
     tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    # A look at the text saves the walk through every mapping; what stands in a string is spelled otherwise there.
-    file = tree.place.file
-    text = file.source.text if file.inside is None else "\\"
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if may_find(str(embed["at"]), text)]
+    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds")]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
@@ -85,8 +82,9 @@ def _discover_tree(
     file: File, tree: Tree, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     composed: dict[str, hydra.Composed | None] = {}
+    closed: set[object] = set()
     for profile in profiles:
-        if not carries(profile, file):
+        if not carries(profile, file) or profile["id"] in closed:
             continue
         kind = str(profile.get("compose"))
         if kind not in composed:
@@ -95,6 +93,7 @@ def _discover_tree(
         whole = recognised(profile, parts.tree if parts else tree, catalog)
         if whole is None:
             continue
+        closed.add(profile.get("extends"))  # a variant speaks for the dialect it extends
         engines = engines_in(file, whole, profile, workspace, parts)
         found.engines.extend(engines)
         if engines:
@@ -122,6 +121,8 @@ def recognised(profile: Profile, tree: Tree, catalog: Catalog) -> Tree | None:
 
 def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
     if "glob" in sign:
+        if not all(tree.may_have(key) for key in str(sign.get("has", "")).split(".")):
+            return False
         return any(has(node, sign) for _, node in sites(tree, str(sign["glob"])))
     if "path" in sign:
         node = tree.at(str(sign["path"]))
