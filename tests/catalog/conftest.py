@@ -171,7 +171,7 @@ def module(tmp_path: Path) -> Callable[..., Interpreter]:
 @pytest.fixture(scope="session")
 def cat() -> store.Catalog:
     """The shipped catalog alone."""
-    return store.Catalog(store._read(f"{store.DATA}/catalog.json"))
+    return store.Catalog(store._read(f"{store.DATA}/catalog.json"), {}, f"{store.DATA}/surface.json")
 
 
 @pytest.fixture

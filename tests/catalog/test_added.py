@@ -146,6 +146,13 @@ def test_what_could_not_be_followed_is_returned(small: Path) -> None:
     assert len(gaps) == 1 and "platform.gpu()" in gaps[0]
 
 
+def test_a_source_that_has_moved_on_loses_one_section_and_says_so(small: Path) -> None:
+    (small / "vllm" / "sampling_params.py").unlink()
+    name, gaps = added.add(str(small))
+    assert gaps == ["section sampling: no class SamplingParams", "section late: no class SamplingParams"]
+    assert store.load().names("sampling", name) == frozenset() and store.load().names("engine", name)
+
+
 def test_the_cache_file_is_whole_or_absent(small: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise OSError("disk full")

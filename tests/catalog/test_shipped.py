@@ -113,7 +113,7 @@ def test_rl_names_exist(cat: store.Catalog) -> None:
 
 
 def test_no_text_of_the_data_names_a_machine() -> None:
-    for name in ("catalog.json", "details.json"):
+    for name in ("catalog.json", "surface.json", "details.json"):
         with open(f"{store.DATA}/{name}", encoding="utf-8") as stream:
             text = stream.read()
         json.loads(text)

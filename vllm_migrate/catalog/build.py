@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 from . import intervals
 from .extract import release as reader
-from .store import DATA
+from .store import DATA, HOT
 
 
 def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[str]:
-    """Extract every release below `sources` and write catalog.json and details.json. Returns what was not read."""
+    """Extract every release below `sources` and write the data files. Returns what could not be followed."""
     origins = _origins(sources)
     read: list[Read] = []
     gaps: list[str] = []
@@ -74,13 +74,18 @@ def write(
     docs: list[intervals.Sections],
     origins: dict[str, dict[str, Any]],
 ) -> None:
-    """Write catalog.json (hot) and details.json (documentation, late resolution, origins) below `out`."""
-    pool = intervals.Pool()
-    sections = intervals.merge(plain, pool)
-    body = intervals.dump({}, sections, "facts", pool.values)
-    version = f"{releases[-1]}.{hashlib.sha256(body.encode()).hexdigest()[:8]}"
+    """Write catalog.json (what linting asks for), surface.json (the other sections) and details.json
+    (documentation, late resolution, origins) below `out`."""
+    halves = []
+    for is_hot in (True, False):
+        pool = intervals.Pool()
+        half = [{s: options for s, options in one.items() if (s in HOT) is is_hot} for one in plain]
+        halves.append((intervals.merge(half, pool), pool.values))
+    bodies = "".join(intervals.dump({}, sections, "facts", facts) for sections, facts in halves)
+    version = f"{releases[-1]}.{hashlib.sha256(bodies.encode()).hexdigest()[:8]}"
     head = {"schema": 1, "version": version, "releases": releases}
-    _save(out, "catalog.json", intervals.dump(head, sections, "facts", pool.values))
+    for name, (sections, facts) in zip(("catalog.json", "surface.json"), halves, strict=True):
+        _save(out, name, intervals.dump(head, sections, "facts", facts))
     texts = intervals.Pool()
     documentation = intervals.merge(docs, texts)
     head = {"schema": 1, "version": version, "origins": origins}

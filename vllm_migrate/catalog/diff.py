@@ -33,8 +33,7 @@ def hidden(cat: Catalog, section: str, name: str, old: str, new: str) -> bool:
     """Private names, and arguments of AsyncEngineArgs alone: those are shown as the flags they are."""
     if name.rpartition(".")[2].startswith("_"):
         return True
-    facts = cat.get(section, name, new) or cat.get(section, name, old)
-    return section == "engine" and facts is not None and bool(facts.extra("async_only"))
+    return section == "engine" and (cat.is_async_only(name, new) or cat.is_async_only(name, old))
 
 
 def _moved_out(found: list[Change]) -> list[Change]:

@@ -30,6 +30,7 @@ SECTIONS = (
     "api",
     "config",
 )
+HOT = ("engine", "cli", "frontend", "llm", "sampling", "env")  # in catalog.json; the others in surface.json
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
 
@@ -164,17 +165,25 @@ class Rename:
         self.note: str = raw.get("note", "")
 
 
+Intervals = dict[str, list[list[int]]]
 Life = list[tuple[str, "str | None", OptionFacts]]
 
 
 class Catalog:
-    """All releases. Positions and intervals count releases in order of version."""
+    """All releases. Positions and intervals count releases in order of version.
 
-    def __init__(self, data: dict[str, Any], added: dict[str, dict[str, Any]] | None = None) -> None:
+    `surface` is the path of the file with the sections linting seldom asks for, read when one is asked for.
+    """
+
+    def __init__(
+        self, data: dict[str, Any], added: dict[str, dict[str, Any]] | None = None, surface: str | None = None
+    ) -> None:
         self.shipped: tuple[str, ...] = tuple(data["releases"])
         self.version: str = data["version"]
-        self._sections: dict[str, dict[str, list[list[int]]]] = data["sections"]
+        self._sections: dict[str, Intervals] = data["sections"]
         self._facts: list[dict[str, Any]] = data["facts"]
+        self._surface = surface
+        self._loaded_surface: dict[str, Any] | None = None
         self.added = added or {}
         self.releases: tuple[str, ...] = _ordered(self.shipped, self.added)
         self._position = {release: i for i, release in enumerate(self.releases)}
@@ -211,20 +220,35 @@ class Catalog:
 
     # -- options ---------------------------------------------------------------------------------
 
+    def _section(self, section: str) -> tuple[Intervals, list[dict[str, Any]]]:
+        """Intervals of a section, and the facts they number."""
+        if section in self._sections or section in HOT or self._surface is None:
+            return self._sections.get(section, {}), self._facts
+        if self._loaded_surface is None:
+            self._loaded_surface = _read(self._surface)
+        found: Intervals = self._loaded_surface["sections"].get(section, {})
+        return found, self._loaded_surface["facts"]
+
     def _raw(self, section: str, name: str, release: str) -> dict[str, Any] | None:
         if release in self.added:
             found: dict[str, Any] | None = self.added[release]["sections"].get(section, {}).get(name)
             return found
         position = self._shipped_position[release]
-        for since, until, fact in self._sections.get(section, {}).get(name, ()):
+        intervals, facts = self._section(section)
+        for since, until, fact in intervals.get(name, ()):
             if since <= position and (until < 0 or position < until):
-                return self._facts[fact]
+                return facts[fact]
         return None
 
     def get(self, section: str, name: str, release: str) -> OptionFacts | None:
         """Facts of an option at a release, None when the release does not have it."""
         raw = self._raw(section, name, self.canonical(release))
         return None if raw is None else OptionFacts(raw)
+
+    def is_async_only(self, name: str, release: str) -> bool:
+        """True for an argument of AsyncEngineArgs that EngineArgs does not have."""
+        facts = self.get("engine", name, release)
+        return facts is not None and bool(facts.extra("async_only"))
 
     def names(self, section: str, release: str) -> frozenset[str]:
         """Option names of a section at a release."""
@@ -237,14 +261,14 @@ class Catalog:
                 position = self._shipped_position[release]
                 self._names[key] = frozenset(
                     name
-                    for name, intervals in self._sections.get(section, {}).items()
+                    for name, intervals in self._section(section)[0].items()
                     if any(since <= position and (until < 0 or position < until) for since, until, _ in intervals)
                 )
         return self._names[key]
 
     def all_names(self, section: str) -> list[str]:
         """Names a section ever had, in order."""
-        found = set(self._sections.get(section, ()))
+        found = set(self._section(section)[0])
         for added in self.added.values():
             found.update(added["sections"].get(section, ()))
         return sorted(found)
@@ -266,7 +290,7 @@ class Catalog:
 
     def sections_of(self, name: str) -> list[str]:
         """Sections that ever had an option of exactly this name."""
-        return [s for s in SECTIONS if name in self._sections.get(s, ()) or self._in_added(s, name)]
+        return [s for s in SECTIONS if name in self._section(s)[0] or self._in_added(s, name)]
 
     def _in_added(self, section: str, name: str) -> bool:
         return any(name in added["sections"].get(section, ()) for added in self.added.values())
@@ -370,7 +394,8 @@ def load() -> Catalog:
     """The shipped catalog with the user's own releases, read once per process and cache folder."""
     folder = cache_folder()
     if folder not in _loaded:
-        _loaded[folder] = Catalog(_read(os.path.join(DATA, "catalog.json")), _added(folder))
+        data = _read(os.path.join(DATA, "catalog.json"))
+        _loaded[folder] = Catalog(data, _added(folder), os.path.join(DATA, "surface.json"))
     return _loaded[folder]
 
 

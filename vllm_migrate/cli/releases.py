@@ -20,7 +20,7 @@ def command(
         {
             "release": release,
             "added": cat.is_added(release),
-            "engine": len(cat.names("engine", release)),
+            "engine": sum(not cat.is_async_only(name, release) for name in cat.names("engine", release)),
             "flags": len(cat.names("cli", release)) + len(cat.names("frontend", release)),
             "env": len(cat.names("env", release)),
             **origins.get(release, {}),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from . import carrier, cli, environment, options, resolution, routes, surface
 from .interp import Interpreter
 from .options import Section
 from .source import SourceTree
+from .values import ProgramError, Undecidable
+
+T = TypeVar("T")
 
 
 class Extracted:
@@ -39,19 +42,28 @@ def extract(root: str, progress: Callable[[str], None] | None = None) -> Extract
     sections: dict[str, Section] = {}
     for name, read in _READERS.items():
         tell(name)
-        sections[name] = read(it)
+        sections[name] = _attempt(it, name, read, {})
     tell("cli")
-    sections["cli"], sections["frontend"] = cli.sections(it)
+    sections["cli"], sections["frontend"] = _attempt(it, "cli", cli.sections, ({}, {}))
     _document_engine(sections)
     tell("env")
-    sections["env"] = environment.declared(it)
+    sections["env"] = _attempt(it, "env", environment.declared, {})
     sections["env_other"] = environment.elsewhere(it, sections["env"])
     tell("late")
     details: dict[str, dict[str, Any]] = {name: docs(section) for name, section in sections.items()}
-    details["late"] = dict(resolution.late(it))
+    details["late"] = dict(_attempt(it, "late", resolution.late, {}))
     details["class"] = dict(carrier.classes(it))
     details["carrier"] = dict(carrier.carrier(it))
     return Extracted(sections, details, it.gaps, tree.digest())
+
+
+def _attempt(it: Interpreter, name: str, read: Callable[[Interpreter], T], empty: T) -> T:
+    """What a reader finds; a source that has moved beyond it loses one section, and says so."""
+    try:
+        return read(it)
+    except (LookupError, AssertionError, Undecidable, ProgramError, RecursionError) as error:
+        it.gaps.append(f"section {name}: {error}")
+        return empty
 
 
 _READERS: dict[str, Callable[[Interpreter], Section]] = {
