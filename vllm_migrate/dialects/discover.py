@@ -196,9 +196,11 @@ def engines_in(
 
 
 def has(node: Tree, wanted: dict[str, object]) -> bool:
-    """Whether a mapping has the child that `has` names, and the values that `where` gives by path."""
-    if "has" in wanted and node.at(str(wanted["has"])) is None:
-        return False
+    """Whether a mapping has the mapping or list that `has` names, and the values that `where` gives by path."""
+    if "has" in wanted:
+        child = node.at(str(wanted["has"]))
+        if child is None or not (child.is_map or child.is_seq):
+            return False
     where = wanted.get("where")
     for path, value in where.items() if isinstance(where, dict) else ():
         child = node.at(str(path))
@@ -315,8 +317,8 @@ def _map_one(engine: Engine, key: str, path: str, target: object, tree: Tree) ->
     if entry.get("invert") and isinstance(written.value, bool):
         written.value = not written.value
     values = entry.get("values")
-    if isinstance(values, dict) and isinstance(written.value, str):
-        written.value = values.get(written.value, written.value)
+    if isinstance(values, dict):
+        written.value = values.get(str(written.value), written.value)
     written.last = bool(entry.get("last"))
     if "." in option:
         if evaluate(written.when, DialectEnv(engine, release=engine.target)) is False:

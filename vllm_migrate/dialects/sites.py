@@ -7,8 +7,11 @@ from vllm_migrate.dialects.tree import Tree
 
 def sites(tree: Tree, pattern: str) -> list[tuple[str, Tree]]:
     """The mappings that a pattern finds, each with its dotted path, in the order of the file."""
+    keys = pattern.split(".") if pattern else []
+    if not all(tree.may_have(key) for key in keys if key not in ("*", "**")):
+        return []
     at: list[tuple[str, Tree]] = [("", tree)]
-    for key in pattern.split(".") if pattern else []:
+    for key in keys:
         if key == "**":
             at = _once([(_join(path, below), node) for path, start in at for below, node in start.walk()])
         else:

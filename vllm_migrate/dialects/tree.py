@@ -74,11 +74,12 @@ class Place:
 class Tree:
     """A mapping, sequence or scalar of a composed configuration. `places` are the nodes it was merged from, last wins."""
 
-    __slots__ = ("_children", "_items", "places")
+    __slots__ = ("_children", "_composed", "_items", "places")
 
     def __init__(self, places: list[Place], children: dict[str, Tree] | None = None) -> None:
         self.places = places
         self._children = children
+        self._composed = children is not None
         self._items: list[Tree] | None = None
 
     @property
@@ -151,6 +152,14 @@ class Tree:
             return [item.plain() for item in self.items]
         return self.value
 
+    def may_have(self, key: str) -> bool:
+        """False only when the key stands nowhere in the tree. A look at the text saves a walk through all of it."""
+        file = self.place.file
+        if self._composed or file.data is None or file.inside is not None or not key or key.isdigit():
+            return True
+        text = file.source.text
+        return "\\" in text or has_word(text, key)
+
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
         """Every mapping and sequence item below, itself included, with its dotted path."""
         yield prefix, self
@@ -158,6 +167,18 @@ class Tree:
         for key, child in below:
             if child.is_map or child.is_seq:
                 yield from child.walk(f"{prefix}.{key}" if prefix else key)
+
+
+def has_word(text: str, word: str) -> bool:
+    """Whether a text has a word, not as a part of another one."""
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        around = text[at - 1 : at] + text[end : end + 1]
+        if not any(character.isalnum() or character == "_" for character in around):
+            return True
+        at = text.find(word, at + 1)
+    return False
 
 
 def tree_of(file: File, index: int = 0) -> Tree | None:

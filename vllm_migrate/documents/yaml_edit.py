@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import yaml
 from yaml.nodes import ScalarNode
 
 from . import flow
@@ -85,11 +86,17 @@ class Planner:
     def candidates(self, op: Op) -> Iterator[list[Edit]]:
         if self.root is None:
             return self._into_nothing(op)
-        twice = find_duplicate(self.root.raw, self.text)
+        twice = self._twice(self.root.raw)
         if twice is not None:
             line = self.source.position(twice[1]).line
             raise CannotEdit(f"the key {twice[0]!r} stands twice in one mapping (line {line})")
         return {SET: self._set, DELETE: self._delete, RENAME: self._rename, INSERT: self._insert}[op.kind](op)
+
+    def _twice(self, root: yaml.Node) -> tuple[str, int] | None:
+        known = self.context.twice
+        if id(root) not in known:
+            known[id(root)] = find_duplicate(root, self.text)
+        return known[id(root)]
 
     # --- walking
 

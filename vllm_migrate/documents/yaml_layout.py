@@ -41,6 +41,13 @@ class Entry(NamedTuple):
 
 def entries(node: YamlNode) -> list[Entry]:
     """Own entries of a mapping or sequence, in the file's order. Raises CannotEdit for aliased keys."""
+    known = node.context.entries.get(id(node.raw))
+    if known is None:
+        known = node.context.entries[id(node.raw)] = _entries(node)
+    return known
+
+
+def _entries(node: YamlNode) -> list[Entry]:
     text, low = node.context.text, int(node.raw.start_mark.index)
     found: list[Entry] = []
     if isinstance(node.raw, MappingNode):

@@ -12,8 +12,13 @@ import re
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
+from vllm_migrate.records import TYPE_CHECKING
+
 from .interface import MAP, SCALAR, SEQ, Node, Pair, Unknown
 from .yaml_scalars import read_plain, read_tagged
+
+if TYPE_CHECKING:
+    from .yaml_layout import Entry
 
 # What the composer stores as tag of a node that has none; NUL cannot occur in YAML, so no explicit tag is equal.
 PLAIN, QUOTED = "\0plain", "\0quoted"
@@ -26,12 +31,15 @@ _SPACE = re.compile(r"(?:\s|#[^\n\r]*+)*+")
 class Context:
     """What all nodes of one file share: its text, how scalars are read, which nodes are used more than once."""
 
-    __slots__ = ("omegaconf", "shared", "text")
+    __slots__ = ("entries", "omegaconf", "shared", "text", "twice")
 
     def __init__(self, text: str, omegaconf: bool, shared: frozenset[int]) -> None:
         self.text = text
         self.omegaconf = omegaconf
         self.shared = shared  # id() of composed nodes
+        # What the editor has found out, by id() of the composed node: entries of collections, a key that stands twice.
+        self.entries: dict[int, list[Entry]] = {}
+        self.twice: dict[int, tuple[str, int] | None] = {}
 
 
 def is_template(raw: yaml.Node, text: str) -> bool:

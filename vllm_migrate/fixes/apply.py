@@ -64,7 +64,7 @@ class Fixer:
         except (CannotEdit, ProofFailed) as error:
             return Offer("none", proposal.title, [], [], str(error))
         placed = [Placed(file, edit) for file, each in edits.items() for edit in each]
-        return Offer(proposal.safety, proposal.title, placed, _lines(edits), "", proposal.needs)
+        return Offer(proposal.safety, proposal.title, placed, [], "", proposal.needs)
 
 
 def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> list[Edit]:
@@ -91,16 +91,6 @@ def in_order(ops: list[Op]) -> list[Op]:
 
 def _number(op: Op) -> int:
     return op.path[-1] if isinstance(op.path[-1], int) else 0
-
-
-def _lines(edits: dict[File, list[Edit]]) -> list[str]:
-    """The lines that would be new in the files, as a person reads them."""
-    out: list[str] = []
-    for file, each in edits.items():
-        before = set(file.source.text.splitlines())
-        after = apply_edits(file.source.text, each).splitlines()
-        out.extend(line.strip() for line in after if line not in before)
-    return list(dict.fromkeys(out))
 
 
 class Outcome:
