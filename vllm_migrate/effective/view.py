@@ -192,6 +192,8 @@ class View:
             return not isinstance(args[0], Unsure)
         if function == "set":
             return self._is_set(option)
+        if function == "starts":
+            return not any(trouble.certain and trouble.kind != "dropped" for trouble in self.delivery.troubles)
         if function == "written":
             given = self._given(option)
             return given is not None and given.written is not None

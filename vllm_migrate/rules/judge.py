@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
@@ -24,6 +25,7 @@ class Case:
     when nothing); .switched: whether the key names another option at the target.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
     exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
+    starts(): whether the release accepts all that is written;
     maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
     rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
     """
@@ -207,7 +209,7 @@ def _side(rule: Record, side: str, case: Case, view: View, option: str) -> objec
         value = view.name(option)
     else:
         return None
-    return None if isinstance(value, Unsure) else value
+    return None if isinstance(value, (Unsure, Unknown)) else value
 
 
 def _fill(text: str, finding: Finding, case: Case) -> str:
@@ -275,7 +277,7 @@ def show(value: object) -> str:
         return "unset"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
 def _proposal(rule: Record, case: Case, finding: Finding) -> Proposal | None:
