@@ -230,6 +230,9 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         "reads": _reads(case),
         "engine": case.target.engine.id,
     }
+    if "{because}" in text:
+        because = case.source.value(finding.option).because
+        words["because"] = f" ({because})" if because else ""
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
     if case.setting is not None and "{" in text:
