@@ -78,16 +78,6 @@ def test_a_scalar_with_escapes_is_read_and_left_alone(tmp_path: Path) -> None:
     assert {why for _, why in outcome.refused if "escapes" in why}
 
 
-def test_an_edit_that_the_quotes_cannot_hold_is_refused(tmp_path: Path) -> None:
-    """A JSON value needs quotes of the shell's, which end the scalar's own."""
-    body = "image: x/y:1\ncommand: [sh, -c, 'vllm serve a/b --seed 0 --guided-decoding-backend outlines']\n"
-    text = container(body)
-    reading = Reading(tmp_path, {"d.yaml": text}, engine="v1")
-    reading.fix()
-    command = first(reading.text("d.yaml"))["command"]
-    assert isinstance(command, list) and command[2].startswith("vllm serve a/b --seed 0")
-
-
 def test_compose_string_map_and_list(tmp_path: Path) -> None:
     compose = (
         "services:\n  folded:\n    image: vllm/vllm-openai:v0.8.5\n    command: >\n      --model ${MODEL:-a/b}\n"

@@ -40,7 +40,7 @@ class InText(NamedTuple):
 class ContainerCommand(Command):
     """A command whose words stand in YAML. `origins`: where each word stands, None for those that are implied."""
 
-    __slots__ = ("arguments", "origins", "_assignments", "_start", "_end", "variables")
+    __slots__ = ("_assignments", "_end", "_start", "arguments", "origins", "variables")
 
     def __init__(self, words: list[Word], origins: list[ListItem | InText | None], span: tuple[int, int]) -> None:
         self.index = 0
@@ -292,8 +292,16 @@ def _pieces(text: str, start: int, end: int) -> list[Piece]:
     return out
 
 
-def word_ops_of(command: ContainerCommand, ops: list[WordOp]) -> tuple[list[tuple[ListItem, WordOp]], list[tuple[InText, WordOp]], list[WordOp]]:
-    """Operations by where their words stand: in sequences, in strings, and beside words that are only implied."""
+class Sorted(NamedTuple):
+    """Operations by where their words stand: in sequences, in strings, beside words that are only implied."""
+
+    items: list[tuple[ListItem, WordOp]]
+    texts: list[tuple[InText, WordOp]]
+    implied: list[WordOp]
+
+
+def word_ops_of(command: ContainerCommand, ops: list[WordOp]) -> Sorted:
+    """Operations on a command's words as operations on what they stand in."""
     items: list[tuple[ListItem, WordOp]] = []
     texts: list[tuple[InText, WordOp]] = []
     implied: list[WordOp] = []
@@ -305,4 +313,4 @@ def word_ops_of(command: ContainerCommand, ops: list[WordOp]) -> tuple[list[tupl
             texts.append((origin, op._replace(command=origin.command, word=origin.word)))
         else:
             implied.append(op)
-    return items, texts, implied
+    return Sorted(items, texts, implied)
