@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
-from vllm_migrate.cli.options import COMMANDS, quick_parse
+from vllm_migrate.cli.options import COMMANDS, Call, quick_parse
 from vllm_migrate.errors import VllmMigrateError
 
 EXIT_ERROR = 2
@@ -44,13 +45,7 @@ def _dispatch(argv: list[str]) -> int:
     if argv and argv[0] in COMMANDS and "COMP_WORDS" not in os.environ:
         call = quick_parse(argv[0], argv[1:])
         if call is not None:
-            if argv[0] == "lint":
-                from vllm_migrate.cli import lint
-
-                return lint.run(call)
-            from vllm_migrate.cli import fix
-
-            return fix.run(call)
+            return _quick(argv[0], call)
     if argv == ["--version"]:
         from vllm_migrate.cli import version
 
@@ -59,3 +54,20 @@ def _dispatch(argv: list[str]) -> int:
     from vllm_migrate.cli.app import run_app
 
     return run_app(argv)
+
+
+def _quick(command: str, call: Call) -> int:
+    """A call that was parsed without typer, with the collector off: trees hold no cycles, it would only walk them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        if command == "lint":
+            from vllm_migrate.cli import lint
+
+            return lint.run(call)
+        from vllm_migrate.cli import fix
+
+        return fix.run(call)
+    finally:
+        if collects:
+            gc.enable()
