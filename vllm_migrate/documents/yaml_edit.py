@@ -327,7 +327,7 @@ class Planner:
             yield from delete_block_entry(self.source, node, spot.entry, found, found.index(entry))
 
     def _refuse_merged(self, node: YamlNode, key: str) -> None:
-        if any(pair.merged and pair.key == key for pair in node.pairs):
+        if node.merges and any(pair.merged and pair.key == key for pair in node.pairs):
             raise CannotEdit(f"a merge would bring {key!r} back")
 
     # --- RENAME

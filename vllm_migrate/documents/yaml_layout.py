@@ -74,6 +74,8 @@ def own_entry(node: YamlNode, key: str) -> Entry | None:
 
 
 def child(node: YamlNode, entry: Entry) -> YamlNode:
+    if entry.raw_key is not None:
+        return node.child(entry.key, entry.raw_key, entry.raw)
     return YamlNode(entry.raw, node.context, entry.low, node.shared)
 
 

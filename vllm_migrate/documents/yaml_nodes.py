@@ -25,6 +25,7 @@ PLAIN, QUOTED = "\0plain", "\0quoted"
 _COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _ALIAS = re.compile(r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]*")
+_BLOCK = ("|", ">")
 _SPACE = re.compile(r"(?:\s|#[^\n\r]*+)*+")
 
 
@@ -123,15 +124,19 @@ class YamlNode(Node):
         self._pairs: list[Pair] | None = None
         self._items: list[Node] | None = None
         self._cache: dict[str, YamlNode] | None = None
+        self.alias = self.flow = False
+        self.kind = SCALAR
         text = context.text
-        self.alias = self.shared and raw.start_mark.index < low
+        start: int = raw.start_mark.index
+        if type(raw) is ScalarNode and not self.shared and raw.style not in _BLOCK and text[start : start + 1] != "&":
+            self.start, self.end = start, raw.end_mark.index  # nine of ten nodes
+            return
+        self.alias = self.shared and start < low
         if self.alias:
             self.start, self.end = alias_span(low, text)
         else:
             self.start = value_start(raw, text)
             self.end = content_end(raw, 0, text)
-        self.flow = False
-        self.kind = SCALAR
         if isinstance(raw, CollectionNode) and raw.tag in _COLLECTION_TAGS and not is_template(raw, text):
             self.flow = bool(raw.flow_style)
             self.kind = MAP if isinstance(raw, MappingNode) else SEQ
@@ -177,7 +182,7 @@ class YamlNode(Node):
                     self._items.append(node)
         return self._items
 
-    def _child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
+    def child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
         """The value of an own key, the same object each time."""
         if self._cache is None:
             self._cache = {}
@@ -185,6 +190,11 @@ class YamlNode(Node):
         if node is None or node.raw is not raw:
             node = self._cache[key] = YamlNode(raw, self.context, raw_key.end_mark.index, self.shared)
         return node
+
+    @property
+    def merges(self) -> bool:
+        """Whether a `<<` brings in pairs."""
+        return isinstance(self.raw, MappingNode) and any(is_merge(raw_key) for raw_key, _ in self.raw.value)
 
     def _own_pairs(self) -> list[Pair]:
         pairs: list[Pair] = []
@@ -201,7 +211,7 @@ class YamlNode(Node):
             if key_node.alias:  # the marks of an aliased key are elsewhere
                 node = YamlNode(raw, context, key_node.end, self.shared)
             else:
-                node = self._child(key, raw_key, raw)
+                node = self.child(key, raw_key, raw)
             low = max(low, node.end)
             pairs.append(Pair(key, key_node, node, False))
         if merges:
@@ -234,9 +244,9 @@ class YamlNode(Node):
         text = self.context.text
         for raw_key, raw in reversed(self.raw.value):
             if key_text(raw_key, text) == key and not is_merge(raw_key):
-                return self._child(key, raw_key, raw)
+                return self.child(key, raw_key, raw)
         # An inline merge, `<<: {a: 1}`, needs no alias.
-        return super().get(key) if any(is_merge(raw_key) for raw_key, _ in self.raw.value) else None
+        return super().get(key) if self.merges else None
 
     def plain(self) -> object:
         if self.kind == SCALAR or self.context.shared:

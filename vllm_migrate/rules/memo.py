@@ -7,6 +7,8 @@ it was made; both are compared in full, so a judgement that is told again is the
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
@@ -21,7 +23,10 @@ REMEMBERED = 20_000
 
 Key = tuple[object, ...]
 ELSEWHERE = frozenset(("spot", "value_spot", "tree"))  # where a setting stands, not what it says
-SAYS = tuple(name for name in Written.__slots__ if name not in ELSEWHERE)
+# Texts, numbers and switches, which are compared as they are; and what may be anything.
+PLAIN = ("attached", "key", "last", "number", "option", "passed", "unread")
+OTHERS = tuple(name for name in Written.__slots__ if name not in ELSEWHERE and name not in PLAIN and name != "when")
+_plain, _others = attrgetter(*PLAIN), attrgetter(*OTHERS)
 ENGINE = -1  # the slot of the engine's own place
 
 
@@ -100,22 +105,25 @@ def _says(written: Written | None) -> Key:
     if written is None:
         return ()
     # The condition is a part of the dialect: one object wherever it is the same.
-    return tuple(id(written.when) if name == "when" else frozen(getattr(written, name)) for name in SAYS)
+    return (id(written.when), _plain(written), *map(frozen, _others(written)))
 
 
 def frozen(value: object) -> Key:
     """A value as one that can be compared and hashed; unlike ==, it tells 1, 1.0 and True apart."""
+    kind = type(value)
+    if kind is str or kind is bool or kind is int or value is None:
+        return (kind, value)
     if isinstance(value, dict):
         return ("dict", *((frozen(key), frozen(inner)) for key, inner in value.items()))
     if isinstance(value, (list, tuple)):
-        return (type(value), *map(frozen, value))
+        return (kind, *map(frozen, value))
     if isinstance(value, Unsure):
         return (Unsure, value.reasons, frozen(value.options))
     if isinstance(value, Unknown):
         return (Unknown, value.text)
     if isinstance(value, float):
         return (float, repr(value))
-    return (type(value), value)
+    return (kind, value)
 
 
 def _ask(engine: Engine, question: tuple[str, ...]) -> Key:
