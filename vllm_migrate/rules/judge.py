@@ -99,7 +99,9 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Case(source, target, None, written)
-    cases = [Case(source, target, setting, written) for setting in settings]
+    # What the framework declares and never reads is a setting to speak of, and sets nothing.
+    dead = [Setting(source, target, setting) for setting, _ in engine.dead]
+    cases = [Case(source, target, setting, written) for setting in [*settings, *dead]]
     uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
     out: list[Finding] = []
     said: set[tuple[str, int]] = set()
