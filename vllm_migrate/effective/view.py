@@ -169,6 +169,9 @@ class View:
     # -- the environment of conditions
 
     def name(self, dotted: str) -> object:
+        known = self._values.get(dotted)
+        if known is not None:
+            return known.value
         if dotted == "role":
             return self.engine.role
         if dotted == "dialect":

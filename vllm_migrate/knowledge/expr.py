@@ -66,9 +66,7 @@ def compare(op: str, left: object, right: object) -> bool:
     if op == "!=":
         return not same(left, right)
     if op == "in" or op == "not in":
-        members = right if isinstance(right, (list, tuple)) else [right]
-        found = any(same(left, member) for member in members)
-        return found if op == "in" else not found
+        return _among(left, right if isinstance(right, (list, tuple)) else [right]) is (op == "in")
     if not (_number(left) and _number(right)):
         return False
     assert isinstance(left, (int, float)) and isinstance(right, (int, float))
@@ -79,6 +77,13 @@ def compare(op: str, left: object, right: object) -> bool:
     if op == ">":
         return left > right
     return left >= right
+
+
+def _among(value: object, members: list[object] | tuple[object, ...]) -> bool:
+    for member in members:  # the hot path of a lint: a generator would cost more than the comparison
+        if value == member and same(value, member):
+            return True
+    return False
 
 
 def _number(value: object) -> bool:
@@ -100,17 +105,22 @@ def evaluate(code: object, env: Env) -> object:
     if op == "name":
         return env.name(code[1])
     if op == "list":
-        return [evaluate(item, env) for item in code[1:]]
+        return [evaluate(item, env) if isinstance(item, list) else item for item in code[1:]]
     if op == "and" or op == "or":
-        return _connect(op, code[1:], env)
+        return _connect(op, code, env)
     if op == "not":
         value = evaluate(code[1], env)
         return Unsure(value.reasons, (True, False)) if isinstance(value, Unsure) else not _truth(value)
     if op == "call":
-        return env.call(code[1], [evaluate(arg, env) for arg in code[2:]])
+        return env.call(code[1], [evaluate(arg, env) if isinstance(arg, list) else arg for arg in code[2:]])
     if op == "if":
         return _choose(code, env)
-    return _binary(op, evaluate(code[1], env), evaluate(code[2], env))
+    left, right = code[1], code[2]
+    if isinstance(left, list):
+        left = evaluate(left, env)
+    if isinstance(right, list):
+        right = evaluate(right, env)
+    return _binary(op, left, right)
 
 
 def _choose(code: list[object], env: Env) -> object:
@@ -133,11 +143,11 @@ def _truth(value: object) -> bool:
     return bool(value)
 
 
-def _connect(op: str, parts: list[object], env: Env) -> object:
+def _connect(op: str, code: list[object], env: Env) -> object:
     decisive = op == "or"
     unsure: list[Unsure] = []
-    for part in parts:
-        value = evaluate(part, env)
+    for at in range(1, len(code)):
+        value = evaluate(code[at], env)
         if isinstance(value, Unsure):
             if value.options and all(_truth(o) == decisive for o in value.options):
                 return decisive
