@@ -52,6 +52,7 @@ Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", he
 NumPrompts = Annotated[int, typer.Option("--num-prompts", min=1, help="How many prompts.")]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="New tokens per prompt.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the random prompts, and of an engine that has none.")]
+EngineDtype = Annotated[str, typer.Option("--dtype", help="Of the engine, instead of the config's.")]
 Dtype = Annotated[
     str, typer.Option("--dtype", help="Of the trainer's forward: float32, bfloat16, float16; auto is the checkpoint's.")
 ]
@@ -105,7 +106,7 @@ def record_command(
     num_prompts: NumPrompts = 16,
     max_tokens: MaxTokens = 64,
     seed: Seed = 0,
-    dtype: Dtype = "auto",
+    dtype: EngineDtype = "auto",
     timeout: Timeout = 1800.0,
     output_format: OutputFormat = "text",
     overrides: Set = None,

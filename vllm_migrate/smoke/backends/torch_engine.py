@@ -119,7 +119,10 @@ class Engine:
         """Draws a token for each row and writes it down with its logprob and support."""
         import torch
 
-        law = torch.cat([self.law(logits[i : i + 1], contract, row) for i, row in enumerate(rows)])
+        if contract.has_penalties or contract.has_mask:
+            law = torch.cat([self.law(logits[i : i + 1], contract, row) for i, row in enumerate(rows)])
+        else:
+            law = self.law(logits, contract, rows[0])
         greedy = contract.greedy
         tokens = law.argmax(1) if greedy else torch.multinomial(law.exp(), 1, generator=self.random).squeeze(1)
         shown = law if self.mode == "processed_logprobs" else logits.log_softmax(1)
@@ -155,6 +158,8 @@ class Engine:
     def _penalised(self, x: Tensor, contract: Contract, row: Line) -> Tensor:
         import torch
 
+        if not (contract.has_penalties or contract.has_mask):
+            return x
         for token, bias in contract.logit_bias.items():
             x[0, token] += bias
         for token in set(row["prompt"]) | set(row["tokens"]):

@@ -29,6 +29,7 @@ from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
 
 TAIL = 20
+LESS_MEMORY = "a lower --set gpu_memory_utilization=..., a smaller --set max_model_len=..., or more parallelism"
 OUT_OF_MEMORY = (
     "out of memory",
     "OutOfMemoryError",
@@ -196,12 +197,10 @@ class _Run:
 
     def _failure(self, message: str, remedy: str = "") -> EngineRunError:
         self._settle()
-        if any(word in line for line in (*self.tail, message) for word in OUT_OF_MEMORY):
-            message, remedy = (
-                f"{message}: out of memory",
-                remedy
-                or ("a lower --set gpu_memory_utilization=..., a smaller --set max_model_len=..., or more parallelism"),
-            )
+        said = "out of memory" in message
+        if said or any(word in line for line in (*self.tail, message) for word in OUT_OF_MEMORY):
+            message = message if said else f"{message}: out of memory"
+            remedy = remedy or LESS_MEMORY
         return EngineRunError(message, remedy, tuple(self.tail))
 
     def _wait(self) -> int | None:
