@@ -112,12 +112,17 @@ def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
                 found = [os.path.basename(t) if i == 0 else t for i, t in enumerate(texts[at : at + len(wanted)])]
                 if found == wanted:
                     return at + len(wanted), sign.get("entrypoint")
-        image = sign.get("image")
-        if isinstance(image, str) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
+        images = sign.get("image")
+        if isinstance(images, list) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
             for at, text in enumerate(texts):
-                if _image_name(text) == image:
+                needed = sign.get("with")
+                if _image_name(text) in images and (needed is None or _gives(texts[at + 1 :], str(needed))):
                     return at + 1, sign.get("entrypoint")
     return None
+
+
+def _gives(texts: list[str], option: str) -> bool:
+    return any(text.partition("=")[0] == option for text in texts)
 
 
 def _image_name(text: str) -> str:

@@ -31,10 +31,9 @@ class Fixer:
         """
         grouped: dict[tuple[int, int], tuple[File, int, list[object]]] = {}
         for change in changes:
-            entry = grouped.setdefault((id(change.file), change.document), (change.file, change.document, []))
-            entry[2].append(change.op)
+            _group(grouped, change.file, change.document, [change.op])
         out: dict[File, list[Edit]] = {}
-        for file, index, ops in grouped.values():
+        for file, index, ops in _lowered(grouped).values():
             out.setdefault(file.outermost, []).extend(_document_edits(file, index, ops, proved))
         return out
 
@@ -65,6 +64,26 @@ class Fixer:
             return Offer("none", proposal.title, [], [], str(error))
         placed = [Placed(file, edit) for file, each in edits.items() for edit in each]
         return Offer(proposal.safety, proposal.title, placed, [], "", proposal.needs)
+
+
+Groups = dict[tuple[int, int], tuple[File, int, list[object]]]
+
+
+def _group(groups: Groups, file: File, index: int, ops: list[object]) -> None:
+    groups.setdefault((id(file), index), (file, index, []))[2].extend(ops)
+
+
+def _lowered(groups: Groups) -> Groups:
+    """The groups with those of containers put to the documents they stand in, so that each is planned and proved once."""
+    if all(file.inside is None for file, _, _ in groups.values()):
+        return groups
+    from vllm_migrate.fixes.carried import is_container, lowered
+
+    out: Groups = {}
+    for file, index, ops in groups.values():
+        for one in lowered(file, ops) if is_container(file) else [(file, index, ops)]:
+            _group(out, *one)
+    return out
 
 
 def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> list[Edit]:

@@ -11,14 +11,12 @@ from vllm_migrate.fixes.words import DropVariable, word_edits
 
 
 def carried_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
-    """Edits of the file on disk that make `ops` on a document inside it, proved there and around it.
+    """Edits of the file on disk that make `ops` on a document in one of its scalars, proved there and around it.
 
     Raises CannotEdit, ProofFailed.
     """
     check_editable(file)
-    if isinstance(file.shell, ContainerDocument):
-        edits = _container_edits(file, file.shell, ops)
-    elif file.shell is not None:
+    if file.shell is not None:
         edits = word_edits(file, ops)
     else:
         assert file.data is not None
@@ -31,27 +29,32 @@ def carried_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
     return edits
 
 
-def _container_edits(file: File, document: ContainerDocument, ops: list[object]) -> list[Edit]:
-    command = document.commands[0]
-    assert isinstance(command, ContainerCommand) and file.inside is not None
-    word_ops = [op for op in ops if isinstance(op, WordOp)]
-    items, texts, implied = word_ops_of(command, word_ops)
+def is_container(file: File) -> bool:
+    """Whether the document is a container's command, whose changes are changes of the YAML around it."""
+    return isinstance(file.shell, ContainerDocument)
+
+
+def lowered(file: File, ops: list[object]) -> list[tuple[File, int, list[object]]]:
+    """Operations on a container's command as operations on documents: the YAML around it, and strings of several words.
+
+    Raises CannotEdit.
+    """
+    check_editable(file)
+    assert file.shell is not None and file.inside is not None
+    command = file.shell.commands[0]
+    assert isinstance(command, ContainerCommand)
+    items, texts, implied = word_ops_of(command, [op for op in ops if isinstance(op, WordOp)])
     items += [(_variable(command, op), WordOp("delete", 0, -1)) for op in ops if isinstance(op, DropVariable)]
     data_ops = _item_ops(items)
     if implied:
         data_ops.append(_first_arguments(command, implied))
-    edits: list[Edit] = []
+    out: list[tuple[File, int, list[object]]] = []
     if data_ops:
-        host = file.inside.host
-        assert host.data is not None
-        edits = host.data.plan(data_ops, file.inside.document)
-        host.data.prove(data_ops, edits, file.inside.document)
-    by_text: dict[int, tuple[File, list[object]]] = {}
+        out.append((file.inside.host, file.inside.document, [*data_ops]))
+    by_text: dict[int, tuple[File, int, list[object]]] = {}
     for origin, op in texts:
-        by_text.setdefault(id(origin.file), (origin.file, []))[1].append(op)
-    for inner, inner_ops in by_text.values():
-        edits = [*edits, *carried_edits(inner, 0, inner_ops)]
-    return sorted(edits)
+        by_text.setdefault(id(origin.file), (origin.file, 0, []))[2].append(op)
+    return [*out, *by_text.values()]
 
 
 def _variable(command: ContainerCommand, drop: DropVariable) -> ListItem:
