@@ -1,8 +1,12 @@
-"""The schema against the release's own parser: one-key files, accept or reject, and what arrives."""
+"""The schema against the release's own parser: one-key files, accept or reject, and what arrives.
+
+VLLM_MIGRATE_REAL_MORE=0.12.0=PYTHON:0.24.0=PYTHON names releases beside the two of the fixtures.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from vllm_migrate.catalog.store import Flag
 
 jsonschema = pytest.importorskip("jsonschema")
 
+MORE = dict(pair.split("=", 1) for pair in os.environ.get("VLLM_MIGRATE_REAL_MORE", "").split(":") if "=" in pair)
 # values no schema of one key can judge: they need a file on disk, another key, or a whole config's validator
 ELSEWHERE = {"chat-template", "enable-auto-tool-choice", "enable-log-outputs", "enable-reasoning", "model", "config"}
 PLAIN: list[Any] = [True, False, None, 0, 1.5, -1, "x", "", "7", "1k", "auto", "-x", ["a", "b"], ["x"], [3], [], {}]
@@ -75,9 +80,9 @@ def expected(flag: Flag, value: Any) -> Any:
     return [one] if flag.nargs == "+" or flag.action == "append" else one
 
 
-@pytest.mark.parametrize("release", ["0.18.1", "0.8.5"])
+@pytest.mark.parametrize("release", ["0.18.1", "0.8.5", *MORE])
 def test_schema_agrees_with_the_parser(release: str, request: pytest.FixtureRequest) -> None:
-    py = request.getfixturevalue({"0.8.5": "vllm_py_085", "0.18.1": "vllm_py_0181"}[release])
+    py = MORE.get(release) or request.getfixturevalue({"0.8.5": "vllm_py_085", "0.18.1": "vllm_py_0181"}[release])
     cat = store.load()
     flags = cat.flags(release)
     validator = jsonschema.Draft202012Validator(schema.schema(cat, release))

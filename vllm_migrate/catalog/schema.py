@@ -149,7 +149,7 @@ class _Builder:
             takes_it = self.carries["mappings"] and flag.action == "LoRAParserAction"
             return [{"type": "object", "required": ["name", "path"]}] if takes_it else []
         if not self.carries["mappings"]:
-            if base in ("json", "json_or_kvs") or base.endswith((".from_cli", ".from_json")):
+            if _takes_mapping(flag) or base.endswith((".from_cli", ".from_json")):  # `{}` is JSON as well
                 return [{"type": "object", "maxProperties": 0}]
             return [{"type": "object"}] if base == "str" and flag.choices is None else []
         if base.startswith("dataclass:"):

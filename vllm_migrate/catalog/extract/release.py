@@ -44,14 +44,16 @@ def extract(root: str, progress: Callable[[str], None] | None = None) -> Extract
         tell(name)
         sections[name] = _attempt(it, name, read, {})
     tell("cli")
-    sections["cli"], sections["frontend"] = _attempt(it, "cli", cli.sections, ({}, {}))
+    nothing: tuple[Section, Section] = ({}, {})
+    sections["cli"], sections["frontend"] = _attempt(it, "cli", cli.sections, nothing)
     _document_engine(sections)
     tell("env")
     sections["env"] = _attempt(it, "env", environment.declared, {})
     sections["env_other"] = environment.elsewhere(it, sections["env"])
     tell("late")
     details: dict[str, dict[str, Any]] = {name: docs(section) for name, section in sections.items()}
-    details["late"] = dict(_attempt(it, "late", resolution.late, {}))
+    no_rules: resolution.Rules = {}
+    details["late"] = dict(_attempt(it, "late", resolution.late, no_rules))
     details["class"] = dict(carrier.classes(it))
     details["carrier"] = dict(carrier.carrier(it))
     return Extracted(sections, details, it.gaps, tree.digest())
