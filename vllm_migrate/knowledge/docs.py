@@ -41,7 +41,7 @@ def pages(rules: list[Rule]) -> dict[str, str]:
 
 def index(rules: list[Rule]) -> str:
     lines = [MADE.format(source="*.yaml"), "", "# Rules", ""]
-    lines.append(f"{len(rules)} rules. `vllm-migrate explain CODE` prints a page on the terminal.")
+    lines.append(f"{len(rules)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test.")
     for family, title in FAMILIES.items():
         members = [rule for rule in rules if rule.code.startswith(family)]
         if not members:
@@ -50,14 +50,14 @@ def index(rules: list[Rule]) -> str:
             "",
             f"## {family}xx: {title}",
             "",
-            "| code | rule | severity | layer | fix |",
-            "|---|---|---|---|---|",
+            "| code | rule | severity | layer | fix | examples: fires, silent |",
+            "|---|---|---|---|---|---|",
         ]
         for rule in members:
-            name = f"[{rule.name}]({rule.name}.md)"
-            lines.append(
-                f"| {rule.code} | {name}: {rule.title} | {_severities(rule)} | {rule.layer} | {_safety(rule)} |"
-            )
+            name = f"[{rule.name}]({rule.name}.md): {rule.title}"
+            counts = f"{len(rule.examples.fires)}, {len(rule.examples.silent)}" if rule.examples is not None else ""
+            cells = (rule.code, name, _severities(rule), rule.layer, _safety(rule), counts)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
