@@ -49,8 +49,12 @@ def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
     selection = selection_of(settings, rules)
     out = Sifted()
     comments = {source.path: (source, Suppressions.parse(source.text)) for source in result.marked}
+    below: dict[str, str] = {}  # a path as the project's patterns see it
     for finding in result.findings:
-        if _chosen(finding, selection, settings.root):
+        path = finding.spot.file.path
+        if path not in below:
+            below[path] = os.path.relpath(path, settings.root or os.curdir).replace(os.sep, "/")
+        if _chosen(finding, selection, below[path]):
             _place(finding, comments, out)
     judged = {
         key.lower() for rule in rules for key in (str(rule["code"]), str(rule["name"])) if _counts(rule, selection)
@@ -66,8 +70,7 @@ def _counts(rule: Rule, selection: Selection) -> bool:
     return selection.selects(str(rule["code"]), str(rule["name"]))
 
 
-def _chosen(finding: Finding, selection: Selection, root: str) -> bool:
-    path = os.path.relpath(finding.spot.file.path, root or os.curdir).replace(os.sep, "/")
+def _chosen(finding: Finding, selection: Selection, path: str) -> bool:
     if not selection.wants(finding.code, finding.name, path):
         return False
     severity = selection.severity(finding.code, finding.name, finding.severity)

@@ -104,13 +104,10 @@ class Tree:
         place, out = self.place, dict[str, Tree]()
         if place.node.kind != MAP:
             return out
-        for pair in place.node.pairs:
-            if pair.merged and pair.key in out:
-                continue
-            key = pair.key_node
-            out[pair.key] = Tree(
-                [Place(place.file, place.index, (*place.path, pair.key), pair.value, key.start, key.end)]
-            )
+        file, index, path = place.file, place.index, place.path
+        for key, start, end, value, merged in place.node.keyed():
+            if not (merged and key in out):
+                out[key] = Tree([Place(file, index, (*path, key), value, start, end)])
         return out
 
     @property

@@ -180,6 +180,10 @@ class Pair(NamedTuple):
     merged: bool  # arrives through a YAML merge (`<<:`): an edit here changes the anchor's other users
 
 
+# A pair's key, the start and the end of the key's text, the value, and whether it arrives through a merge.
+Keyed = tuple[str, int, int, "Node", bool]
+
+
 class Node:
     """One value in a data document: start and end are offsets of its text, without trailing comments.
 
@@ -206,6 +210,10 @@ class Node:
     @property
     def items(self) -> list[Node]:
         raise NotImplementedError
+
+    def keyed(self) -> list[Keyed]:
+        """The pairs as plain tuples, for a walk through all of them."""
+        return [(pair.key, pair.key_node.start, pair.key_node.end, pair.value, pair.merged) for pair in self.pairs]
 
     def get(self, key: str) -> Node | None:
         """The last pair of that key wins, own keys before merged ones; None when absent or not a mapping."""

@@ -226,15 +226,24 @@ def find_duplicate(root: yaml.Node, text: str) -> tuple[str, int] | None:
         raw = stack.pop()
         if isinstance(raw, ScalarNode):
             continue
-        keys: set[str] = set()
-        for item in raw.value:
-            if isinstance(item, tuple):
-                key = key_text(item[0], text)
-                if key in keys and not is_merge(item[0]):
-                    return key, int(item[0].start_mark.index)
-                keys.add(key)
-                item = item[1]
-            if not isinstance(item, ScalarNode) and id(item) not in seen:
+        items = raw.value
+        if isinstance(raw, MappingNode):
+            if len({key_text(key, text) for key, _ in items}) < len(items) and (again := _again(items, text)):
+                return again
+            items = [value for _, value in items]
+        for item in items:
+            if type(item) is not ScalarNode and id(item) not in seen:
                 seen.add(id(item))
                 stack.append(item)
+    return None
+
+
+def _again(pairs: list[tuple[yaml.Node, yaml.Node]], text: str) -> tuple[str, int] | None:
+    """The first key that another one of the mapping has the name of; `<<` may stand twice."""
+    keys: set[str] = set()
+    for raw_key, _ in pairs:
+        key = key_text(raw_key, text)
+        if key in keys and not is_merge(raw_key):
+            return key, int(raw_key.start_mark.index)
+        keys.add(key)
     return None

@@ -14,7 +14,7 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.records import TYPE_CHECKING
 
-from .interface import MAP, SCALAR, SEQ, Node, Pair, Unknown
+from .interface import MAP, SCALAR, SEQ, Keyed, Node, Pair, Unknown
 from .yaml_scalars import read_plain, read_tagged
 
 if TYPE_CHECKING:
@@ -195,6 +195,17 @@ class YamlNode(Node):
     def merges(self) -> bool:
         """Whether a `<<` brings in pairs."""
         return isinstance(self.raw, MappingNode) and any(is_merge(raw_key) for raw_key, _ in self.raw.value)
+
+    def keyed(self) -> list[Keyed]:
+        if self.kind != MAP or self._pairs is not None or self.context.shared or self.merges:
+            return super().keyed()
+        text = self.context.text
+        out: list[Keyed] = []
+        for raw_key, raw in self.raw.value:
+            key = key_text(raw_key, text)
+            end = content_end(raw_key, 0, text)
+            out.append((key, value_start(raw_key, text), end, self.child(key, raw_key, raw), False))
+        return out
 
     def _own_pairs(self) -> list[Pair]:
         pairs: list[Pair] = []
