@@ -135,6 +135,20 @@ def test_filters(found: list[Change]) -> None:
     assert any(c.option == "tokenizer_pool_size" for c in diff.select(found, layer="broken-config"))
 
 
+def test_tables_for_a_terminal(found: list[Change]) -> None:
+    import io
+
+    from rich.console import Console
+
+    from vllm_migrate.catalog import tables
+
+    out = io.StringIO()
+    few = diff.select(found, option="swap_space") + diff.select(found, kinds=["default"], option="hf_overrides")
+    tables.show("0.8.5", "0.18.1", few, Console(file=out, width=110))
+    page = out.getvalue()
+    assert "Removed (" in page and "swap_space" in page and "null -> {}" in page
+
+
 def test_text_and_markdown(found: list[Change]) -> None:
     few = diff.select(found, option="swap_space") + diff.select(
         found, kinds=["renamed"], option="guided_decoding_backend"

@@ -106,8 +106,16 @@ def _lines(explanation: Explanation, story: Story) -> list[str]:
         lines.append("  set later on by:")
         for place, entries in story.late.items():
             where = place.partition(":")[0]
-            lines += [f"    {where}: {shown(v, 60)}" + (f"  if {shown(g, 100)}" if g else "") for g, v in entries]
+            lines += [f"    {where}: {shown(v, 60)}" + (f"  if {_innermost(g)}" if g else "") for g, v in entries]
     return lines
+
+
+def _innermost(guard: str, width: int = 110) -> str:
+    """The end of a long condition: what is tested last says most."""
+    if len(guard) <= width:
+        return guard
+    tail = guard[-width:]
+    return "... and " + tail.partition(" and ")[2] if " and " in tail else "..." + tail
 
 
 def timeline(releases: tuple[str, ...], spans: list[Span]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -33,6 +34,11 @@ def command(
     except store.UnknownRelease as error:
         raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from error
     found = diff.select(diff.diff(cat, old, new), kinds, option, rl, layer)
+    if output_format == "text" and sys.stdout.isatty():
+        from vllm_migrate.catalog.tables import show as draw
+
+        draw(old, new, found)
+        return
     show = {"text": diff.as_text, "json": diff.as_json, "markdown": diff.as_markdown}[output_format]
     print(show(old, new, found))
 

@@ -1,0 +1,32 @@
+"""`diff` on a terminal: one table per kind of change."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from .changes import KINDS, Change
+from .diff import TITLES, describe, headline
+
+
+def show(old: str, new: str, found: list[Change], console: Console | None = None) -> None:
+    """Draw the changes from `old` to `new`."""
+    console = console or Console(highlight=False)
+    console.print(f"vLLM {old} -> {new}: {len(found)} changes", style="bold", markup=False)
+    for line in headline(old, new, found):
+        console.print(f"  {line}", markup=False)
+    for kind in KINDS:
+        mine = [change for change in found if change.kind == kind]
+        if mine:
+            console.print()
+            console.print(_table(f"{TITLES[kind]} ({len(mine)})", mine))
+
+
+def _table(title: str, found: list[Change]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for heading, ratio in (("since", None), ("section", None), ("option", 2), ("change", 3)):
+        table.add_column(heading, ratio=ratio, overflow="fold")
+    for change in found:
+        cells = (change.since, change.section, change.option, describe(change))
+        table.add_row(*(cell.replace("[", "\\[") for cell in cells))
+    return table
