@@ -50,7 +50,7 @@ def _discover_inside(
     tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds")]
+    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if _may_have(tree, embed)]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
@@ -121,9 +121,7 @@ def recognised(profile: Profile, tree: Tree, catalog: Catalog) -> Tree | None:
 
 def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
     if "glob" in sign:
-        if not all(tree.may_have(key) for key in str(sign.get("has", "")).split(".")):
-            return False
-        return any(has(node, sign) for _, node in sites(tree, str(sign["glob"])))
+        return _may_have(tree, sign) and any(has(node, sign) for _, node in sites(tree, str(sign["glob"])))
     if "path" in sign:
         node = tree.at(str(sign["path"]))
         if node is None:
@@ -193,6 +191,13 @@ def engines_in(
             fill(engine)
             out.append(engine)
     return out
+
+
+def _may_have(tree: Tree, wanted: dict[str, object]) -> bool:
+    """False only when no mapping of the tree can have what is wanted."""
+    where = wanted.get("where")
+    paths = [str(wanted.get("has", "")), *(map(str, where) if isinstance(where, dict) else ())]
+    return all(tree.may_have(key) for path in paths for key in path.split("."))
 
 
 def has(node: Tree, wanted: dict[str, object]) -> bool:
