@@ -62,3 +62,23 @@ def test_a_file_for_the_server_alone(tmp_path: Path) -> None:
 )
 def test_other_toml_is_silent(text: str, tmp_path: Path) -> None:
     assert not Reading(tmp_path, {"pyproject.toml": text}).engines
+
+
+def test_files_in_the_order_of_the_command_and_its_flags(tmp_path: Path) -> None:
+    script = "#!/bin/bash\nuv run rl @ base.toml @ over.toml --inference.vllm.max-num-seqs 16 --output-dir out\n"
+    over = "[inference.vllm]\nmax-num-seqs = 32\nenforce_eager = true\n"
+    files = {"run.sh": script, "base.toml": NEW, "over.toml": over}
+    reading = Reading(tmp_path, files)
+    engine = reading.engines[0]
+    assert Path(engine.file.path).name == "run.sh"
+    assert [Path(file.path).name for file in engine.files] == ["base.toml", "over.toml", "run.sh"]
+    values = {written.key.replace("-", "_"): written.value for written in engine.options}
+    assert values["max_num_seqs"] == 16 and values["enforce_eager"] is True
+    reading.fix()
+    assert tomllib.loads(reading.text("base.toml"))["inference"]["vllm"]["async_scheduling"] is False
+    assert reading.text("run.sh") == script
+
+
+def test_a_script_without_such_files_is_silent(tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"run.sh": 'echo mail me @ home.toml\ngit log @ -- "$X"\n'})
+    assert not reading.engines

@@ -62,9 +62,14 @@ def _overridden(
 ) -> list[Engine]:
     """Engines of a command that sets a framework's configuration word by word."""
     assert file.shell is not None
+    kind, spec = str(profile["compose"]), profile.get("flags")
+    named = named_config(file, command, workspace, kind) if overrides is not None or kind == "ordered_files" else None
+    if kind == "ordered_files":
+        # Such a command is told by the files it names; its flags go over them.
+        overrides = tree_of_flags(file, command, 1, spec) if named is not None and isinstance(spec, dict) else None
+        overrides = overrides or (named.tree if named is not None else None)
     if overrides is None:
         return []
-    named = named_config(file, command, workspace, str(profile["compose"]))
     tree = recognised(profile, laid_over(named, overrides) if named else overrides, catalog)
     if tree is None:
         return []

@@ -10,7 +10,8 @@ import os
 
 from vllm_migrate.dialects import parents
 from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
-from vllm_migrate.dialects.tree import File, Tree, merge, tree_of
+from vllm_migrate.dialects.overrides import Above
+from vllm_migrate.dialects.tree import File, Place, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.records import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ ABOVE = 6
 
 def named_config(file: File, command: Command, workspace: Workspace, kind: str = "hydra") -> Composed | None:
     """The composed configuration that the command names; None when it names none, or one that is not in the tree."""
+    if kind == "ordered_files":
+        return _ordered(file, command, workspace)
     name = _after(command, NAMES if kind == "hydra" else FILES)
     if not name:
         return None
@@ -44,6 +47,26 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
     if uses_defaults(tree):
         return compose(config, tree, workspace.load)
     return Composed(tree, [config], [])
+
+
+def _ordered(file: File, command: Command, workspace: Workspace) -> Composed | None:
+    """`rl @ a.toml @ b.toml`: the files that follow an `@`, a later one over an earlier."""
+    files: list[File] = []
+    merged: Tree | None = None
+    missing: list[Missing] = []
+    for mark, word in zip(command.words, command.words[1:], strict=False):
+        if mark.value != "@":
+            continue
+        name = _tail(word).lstrip("/") if word.value is None else word.value
+        config = _find(os.path.dirname(file.path), os.path.normpath(name), workspace) if name else None
+        tree = tree_of(config) if config is not None else None
+        if config is None or tree is None or not tree.is_map:
+            missing.append(Missing(word.raw, Place(file, command.index, (), Above(word), word.start, word.end)))
+            continue
+        workspace.claimed.add(os.path.normpath(config.path))
+        files.append(config)
+        merged = merge(merged, tree)
+    return Composed(merged, files, missing) if merged is not None else None
 
 
 def _module(command: Command) -> str:

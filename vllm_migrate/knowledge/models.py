@@ -173,7 +173,7 @@ class Dialect(Model):
     framework: str = ""  # the package whose release conditions ask for: fw('>=0.6.0')
     markers: list[str] = []
     top_level: str | None = None
-    compose: Literal["none", "hydra", "parent_files"] = "none"
+    compose: Literal["none", "hydra", "parent_files", "ordered_files"] = "none"
     own_configs: list[str] = []  # parents that come with the framework: what they set stands in `passes`; `a/*` is a prefix
     flags: dict[str, object] = {}  # how the framework reads flags of its own; see dialects/own_flags.py
     recognise: list[dict[str, object]]
