@@ -142,6 +142,18 @@ def test_what_cannot_be_followed_is_told_and_spoils_nothing_else(module: Make) -
     assert len(gaps) == 1 and "is_gpu" in gaps[0]
 
 
+def test_a_value_left_over_from_before_is_not_taken_for_one_that_could_not_be_read(module: Make) -> None:
+    body = """
+        for name, default in [("--one", 1), ("--two", other.missing)]:
+            if default == 1:
+                value = default
+            parser.add_argument(name, default=value)
+        """
+    found, gaps = flags(module, body, "import other\n")
+    assert found["--one"]["default"] == 1
+    assert found["--two"]["default"] == {"expr": "value"} and len(gaps) == 1
+
+
 def test_a_subclass_customises_the_keywords_of_its_base(module: Make) -> None:
     before = (
         KWARGS

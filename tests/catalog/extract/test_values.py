@@ -13,6 +13,7 @@ import pytest
 import vllm_migrate
 from vllm_migrate.catalog.extract.facts import default_of
 from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.source import SourceTree
 from vllm_migrate.catalog.extract.values import External, Unknown
 
 ROOT = Path(vllm_migrate.__file__).parents[1]
@@ -64,6 +65,17 @@ def test_names_through_imports_and_reexports(module: Make) -> None:
     paths = {"pkg/__init__": "from .inner import LIMIT as TOP\n", "pkg/inner": "LIMIT = 7\n"}
     it = module(paths, a="from .pkg import TOP\n")
     assert it.lookup("vllm.a.TOP") == 7
+
+
+def test_packages_lying_beside_vllm_are_not_part_of_the_tree(tmp_path: Path) -> None:
+    for name, text in (
+        ("vllm/a.py", "import beside\nfrom beside import X\nY = beside.X\n"),
+        ("beside/__init__.py", "X = 1\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    it = Interpreter(SourceTree(str(tmp_path)))
+    assert isinstance(it.lookup("vllm.a.X"), External) and isinstance(it.lookup("vllm.a.Y"), External)
 
 
 def test_runtime_branch_gives_values_and_typing_branch_gives_types(module: Make) -> None:

@@ -139,6 +139,9 @@ class SourceTree:
         self._classes: dict[str, list[str]] | None = None
 
     def path_of(self, name: str) -> tuple[str, bool] | None:
+        """(file, is it a package) of a module of vllm; None for all others, even where they lie beside it."""
+        if name != "vllm" and not name.startswith("vllm."):
+            return None
         base = os.path.join(self.root, *name.split("."))
         if os.path.isfile(os.path.join(base, "__init__.py")):
             return os.path.join(base, "__init__.py"), True
@@ -160,7 +163,8 @@ class SourceTree:
             return None
 
     def is_package(self, name: str) -> bool:
-        return os.path.isdir(os.path.join(self.root, *name.split(".")))
+        ours = name == "vllm" or name.startswith("vllm.")
+        return ours and os.path.isdir(os.path.join(self.root, *name.split(".")))
 
     @staticmethod
     def read(path: str) -> str:

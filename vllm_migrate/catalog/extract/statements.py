@@ -50,6 +50,14 @@ def execute(it: Interpreter, body: list[ast.stmt], scope: Scope) -> None:
             if not scope.lenient:
                 raise
             it.gaps.append(f"{scope.module.name}:{node.lineno}: {error}")
+            _forget(node, scope)
+
+
+def _forget(node: ast.stmt, scope: Scope) -> None:
+    """What a statement that was not followed might have set is unknown from here on."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            scope.vars[part.id] = Unknown(part.id)
 
 
 def _expression(it: Interpreter, node: ast.Expr, scope: Scope) -> None:
