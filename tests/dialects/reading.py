@@ -15,6 +15,21 @@ from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Question, Result, Run
 
+# The rules whose fixes these tests write: another rule's pin must not change what they expect.
+FIXED = frozenset(
+    (
+        "arg-disable-log-requests",
+        "async-scheduling-default",
+        "duplicate-keyword",
+        "engine-v0-removed",
+        "logprobs-semantics",
+        "multi-step",
+        "args-misc-removed",
+        "prefix-caching-default",
+        "yaml-false-dropped",
+    )
+)
+
 
 class Reading:
     """One run over files, given by name and text. frameworks: releases that the project pins."""
@@ -87,7 +102,7 @@ class Reading:
 
     def _fixed(self, result: Result) -> Outcome:
         fixer = Fixer(self.question, load_catalog(), load_knowledge())
-        return fix_all(result.findings, fixer, unsafe=True)
+        return fix_all([finding for finding in result.findings if finding.name in FIXED], fixer, unsafe=True)
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")

@@ -78,6 +78,17 @@ def test_a_scalar_with_escapes_is_read_and_left_alone(tmp_path: Path) -> None:
     assert {why for _, why in outcome.refused if "escapes" in why}
 
 
+def test_escaped_quotes_around_a_word(tmp_path: Path) -> None:
+    compose = (
+        "services:\n  a:\n    image: vllm/vllm-openai:v0.8.5\n"
+        '    command: "--model a/b --disable-log-requests --seed 0 --served-model-name \\"b\\""\n'
+    )
+    reading = Reading(tmp_path, {"compose.yaml": compose}, engine="v1")
+    assert reading.arrives("0.18.1")["served_model_name"] == ["b"]
+    reading.fix()
+    assert '"--model a/b --seed 0 --served-model-name \\"b\\" --no-async-scheduling"' in reading.text("compose.yaml")
+
+
 def test_compose_string_map_and_list(tmp_path: Path) -> None:
     compose = (
         "services:\n  folded:\n    image: vllm/vllm-openai:v0.8.5\n    command: >\n      --model ${MODEL:-a/b}\n"
@@ -148,6 +159,7 @@ def test_skypilot_run(tmp_path: Path) -> None:
         container("image: lmsysorg/sglang:v0.4\nargs: [--model-path, a/b, --max-num-seqs, '8']\n"),
         container("image: ghcr.io/huggingface/text-generation-inference:3\nargs: [--model-id, a/b]\n"),
         container("image: vllm/router:1\nargs: [--vllm-port=8200]\n"),
+        container("image: vllm/vllm-omni:1\ncommand: [vllm, serve, a/b, --omni, --enforce-eager]\n"),
         "services:\n  web:\n    image: nginx\n    command: echo vllm\n",
         "run: |\n  echo vllm\n",
         "containers: vllm\nservices: [vllm]\n",

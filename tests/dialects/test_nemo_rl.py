@@ -54,7 +54,9 @@ def test_a_key_that_only_newer_releases_read(release: str, vllm: str, read_there
     assert (("dead", "enable_prefix_caching") in reading.troubles(vllm)) is not read_there
 
 
-@pytest.mark.parametrize("line", ["enable_prefix_caching: false", "seed: 1", "enforce_eager: true", "logprobs_mode: raw_logprobs"])
+@pytest.mark.parametrize(
+    "line", ["enable_prefix_caching: false", "seed: 1", "enforce_eager: true", "logprobs_mode: raw_logprobs"]
+)
 def test_what_the_framework_passes_must_not_be_passed_again(line: str, tmp_path: Path) -> None:
     text = BASE.replace("vllm_kwargs: {}", f"vllm_kwargs: {{{line}}}")
     reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": "0.6.0"})
@@ -74,7 +76,9 @@ def test_a_pin_goes_to_the_keywords_of_the_child(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"grpo.yaml": BASE, "recipes/child.yaml": child}, frameworks={"nemo-rl": "0.6.0"})
     assert len(reading.engines) == 2 and not any(engine.missing for engine in reading.engines)
     reading.fix()
-    assert yaml.safe_load(reading.text("grpo.yaml"))["policy"]["generation"]["vllm_kwargs"] == {"async_scheduling": False}
+    assert yaml.safe_load(reading.text("grpo.yaml"))["policy"]["generation"]["vllm_kwargs"] == {
+        "async_scheduling": False
+    }
     assert reading.text("recipes/child.yaml") == child
 
 

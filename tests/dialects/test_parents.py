@@ -90,7 +90,9 @@ def test_a_circle_ends(tmp_path: Path) -> None:
     assert parents.compose(file, tree, workspace.load).tree.plain() == {"x": 1, "y": 1}
 
 
-@pytest.mark.parametrize("defaults", ["defaults: [base, _self_]", "defaults:\n  - model: a\n  - _self_", "defaults: {}"])
+@pytest.mark.parametrize(
+    "defaults", ["defaults: [base, _self_]", "defaults:\n  - model: a\n  - _self_", "defaults: {}"]
+)
 def test_a_hydra_list_is_no_list_of_parents(defaults: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(defaults + "\n", encoding="utf-8")
     file = Workspace([]).load(str(tmp_path / "a.yaml"))

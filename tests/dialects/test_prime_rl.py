@@ -10,7 +10,9 @@ import pytest
 from tests.dialects.reading import Reading
 
 NEW = '[orchestrator]\nbatch_size = 8\n\n[inference.vllm]\nmodel = "a/b"  # small\nmax-num-seqs = 256\nenforce_eager = false\n'
-OLD = '[trainer]\n\n[inference]\nenable_prefix_caching = false\n\n[inference.model]\nname = "a/b"\nmax_model_len = 2048\n'
+OLD = (
+    '[trainer]\n\n[inference]\nenable_prefix_caching = false\n\n[inference.model]\nname = "a/b"\nmax_model_len = 2048\n'
+)
 
 
 def test_arguments_by_their_own_names(tmp_path: Path) -> None:
@@ -58,7 +60,12 @@ def test_a_file_for_the_server_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['[project]\nname = "x"\n', '[tool.inference]\nvllm = true\n', '[model]\nname = "a"\n[trainer]\nlr = 1.0\n', '[inference]\nx = 1\n'],
+    [
+        '[project]\nname = "x"\n',
+        "[tool.inference]\nvllm = true\n",
+        '[model]\nname = "a"\n[trainer]\nlr = 1.0\n',
+        "[inference]\nx = 1\n",
+    ],
 )
 def test_other_toml_is_silent(text: str, tmp_path: Path) -> None:
     assert not Reading(tmp_path, {"pyproject.toml": text}).engines

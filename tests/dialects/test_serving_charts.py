@@ -60,7 +60,9 @@ def test_the_template_switches_prefix_caching_off_when_it_is_absent(tmp_path: Pa
 
 
 def test_typed_keys_and_the_arguments_behind_them(tmp_path: Path) -> None:
-    text = chart("enablePrefixCaching: true\nenableChunkedPrefill: false\nextraArgs: [--no-enable-prefix-caching, --seed=3]\n")
+    text = chart(
+        "enablePrefixCaching: true\nenableChunkedPrefill: false\nextraArgs: [--no-enable-prefix-caching, --seed=3]\n"
+    )
     reading = Reading(tmp_path, {"values.yaml": text})
     arrives = reading.arrives("0.18.1")
     assert (arrives["enable_prefix_caching"], arrives["enable_chunked_prefill"], arrives["seed"]) == (False, False, 3)

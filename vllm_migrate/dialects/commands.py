@@ -115,7 +115,7 @@ def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
         if isinstance(wanted, list):
             for at in range(len(texts) - len(wanted) + 1):
                 found = [os.path.basename(t) if i == 0 else t for i, t in enumerate(texts[at : at + len(wanted)])]
-                if found == wanted:
+                if found == wanted and not _gives(texts[at:], str(sign.get("without"))):
                     return at + len(wanted), sign.get("entrypoint")
         images = sign.get("image")
         if isinstance(images, list) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):

@@ -234,7 +234,9 @@ class _Container:
                 value = item.get("value")
                 self._variable(command, name.value, value, name.place, ListItem(field.place.path, number))
             elif isinstance(item.value, str) and "=" in item.value:
-                self._variable(command, item.value.partition("=")[0], item, item.place, ListItem(field.place.path, number))
+                self._variable(
+                    command, item.value.partition("=")[0], item, item.place, ListItem(field.place.path, number)
+                )
         for key, item in field.children.items() if field.is_map else ():
             self._variable(command, key, item, item.place, ListItem(item.place.path, -1))
 

@@ -19,7 +19,7 @@ ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
 def embedded(place: Place, kind: str) -> File | None:
     """The document in the scalar at `place`, of a kind ("shell", "yaml"); None when it cannot be read."""
-    text, exact = masked(place)
+    text, exact = masked(place, kind)
     if text is None:
         return None
     host = place.file
@@ -48,7 +48,7 @@ def _parse(source: Source, kind: str) -> DataDocument | ShellDocument | None:
         return None
 
 
-def masked(place: Place) -> tuple[str | None, bool]:
+def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     """The file's text with all but the scalar blanked out, and whether its offsets are exact."""
     node, outer = place.node, place.file.source.text
     value = node.value
@@ -63,11 +63,17 @@ def masked(place: Place) -> tuple[str | None, bool]:
     elif style:
         start, end, inner = start + 1, end - 1, inner[1:-1]
     if style == "|":
-        exact = [line.strip() for line in inner.strip().splitlines()] == [line.strip() for line in value.strip().splitlines()]
+        exact = [line.strip() for line in inner.strip().splitlines()] == [
+            line.strip() for line in value.strip().splitlines()
+        ]
     else:
         # A fold is a blank; where it is a line break, the text cannot be shown in place.
         inner = inner.replace("\r", " ").replace("\n", " ")
         exact = inner.split() == value.split() and "\n" not in value.strip()
+        if not exact and style == '"' and kind == "shell" and "\n" not in value.strip():
+            # `\"a\"` is `""a""` to a shell, as long: the same word, where no quotes are around it.
+            inner = inner.replace('\\"', '""')
+            exact = "\\" not in inner and _words(inner) == _words(value)
     if not exact:
         inner = value
     before = "".join(c if c in "\r\n" else " " for c in outer[:start])
@@ -75,6 +81,14 @@ def masked(place: Place) -> tuple[str | None, bool]:
         end = start + len(inner)
     rest = outer[start + len(inner) :] if exact else ""
     return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
+
+
+def _words(text: str) -> list[list[str]]:
+    """The words of every command of a script."""
+    from vllm_migrate.documents.shell import parse_shell
+
+    document = parse_shell(Source("", b"", text, False, "\n"))
+    return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]
 
 
 def check_editable(file: File) -> None:
@@ -122,13 +136,7 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
 
     value = str(found.value)
     if file.shell is not None:
-        from vllm_migrate.documents.shell import parse_shell
-
-        def words(text: str) -> list[list[str]]:
-            document = parse_shell(Source(file.path, b"", text, False, "\n"))
-            return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]
-
-        if words(edited(file.shell.source, edits).text) != words(value):
+        if _words(edited(file.shell.source, edits).text) != _words(value):
             raise ProofFailed("the scalar reads back as another script")
         return
     assert file.data is not None

@@ -31,9 +31,7 @@ def compose(file: File, tree: Tree, load: Loader) -> Composed:
     return Composed(merged, files, missing)
 
 
-def _inherit(
-    file: File, tree: Tree, load: Loader, files: list[File], missing: list[Missing], depth: int
-) -> Tree:
+def _inherit(file: File, tree: Tree, load: Loader, files: list[File], missing: list[Missing], depth: int) -> Tree:
     if file.data is not None:
         file.data.read_as_omegaconf()
     base: Tree | None = None
