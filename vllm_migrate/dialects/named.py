@@ -10,7 +10,6 @@ import os
 
 from vllm_migrate.dialects import parents
 from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
-from vllm_migrate.dialects.overrides import Above
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.records import TYPE_CHECKING
@@ -51,6 +50,8 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
 
 def _ordered(file: File, command: Command, workspace: Workspace) -> Composed | None:
     """`rl @ a.toml @ b.toml`: the files that follow an `@`, a later one over an earlier."""
+    from vllm_migrate.dialects.overrides import Above  # a run without scripts knows no words
+
     files: list[File] = []
     merged: Tree | None = None
     missing: list[Missing] = []
