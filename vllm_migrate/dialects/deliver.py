@@ -404,7 +404,7 @@ def _drops(
     present = {token.source for token in tokens}
     positional = _words(transport.get("positional"))
     lost: set[str] = set()
-    for written in engine.options:
+    for written in _read(engine, release):
         if written.number in present:
             continue
         option = _named(written, catalog, release)
