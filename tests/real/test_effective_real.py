@@ -1,0 +1,146 @@
+"""What a view says of generated engines is what `create_engine_config()` resolves, at both releases.
+
+The table of tests/effective holds chosen engines; these are drawn at random from settings that users combine.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracles.client import RELEASES, run_oracle
+
+from vllm_migrate.knowledge.expr import Unsure
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "effective"))
+
+import engines
+from test_against_engines import REASONS, UNCLAIMED
+
+SEED = 20250
+COUNT = 60
+DEVICES = ("h100", "h200", "b200", "a100", "a10g", "v100")
+# keyword, values; None stands for leaving it out
+SETTINGS: dict[str, tuple[object, ...]] = {
+    "enable_prefix_caching": (None, True, False),
+    "enable_chunked_prefill": (None, None, True, False),
+    "enforce_eager": (None, None, True),
+    "max_model_len": (None, 2048, 4096, 40960),
+    "max_num_seqs": (None, None, 16, 256, 2048),
+    "max_num_batched_tokens": (None, None, None, 4096, 65536),
+    "seed": (None, 0, 7),
+    "dtype": (None, "auto", "bfloat16", "float16", "half", "float32"),
+    "tensor_parallel_size": (None, None, 2, 8),
+    "pipeline_parallel_size": (None, None, None, 2),
+    "distributed_executor_backend": (None, None, None, "mp", "ray"),
+    "gpu_memory_utilization": (None, 0.5),
+    "kv_cache_dtype": (None, None, None, "auto", "fp8"),
+    "disable_cascade_attn": (None, None, True, False),
+    "generation_config": (None, "vllm"),
+    "enable_sleep_mode": (None, None, True),
+    "enable_lora": (None, None, None, True),
+    "compilation_config": (None, None, None, {}, {"cudagraph_capture_sizes": [1, 2]}),
+    "load_format": (None, "dummy"),
+    "max_logprobs": (None, 5),
+    "data_parallel_size": (None, None, None, 2),
+    "disable_sliding_window": (None, None, True),
+    "hf_overrides": (None, None, {"head_dtype": "float32"}, {"max_position_embeddings": 8192}),
+    "override_generation_config": (None, None, {"temperature": 0.5}),
+    "speculative_config": (None, None, None, {"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 3}),
+    "scheduling_policy": (None, None, "fcfs", "priority"),
+}
+OF_ONE: dict[str, dict[str, tuple[object, ...]]] = {
+    "0.8.5": {
+        "num_scheduler_steps": (None, None, None, 1, 8),
+        "compilation_config": (None, None, {"level": 0}, {"level": 3}),
+        "swap_space": (None, 8),
+        "preemption_mode": (None, None, None, "recompute"),
+        "task": (None, None, "auto", "generate", "embed"),
+        "guided_decoding_backend": (None, None, "xgrammar", "outlines"),
+    },
+    "0.18.1": {
+        "async_scheduling": (None, None, True, False),
+        "logprobs_mode": (None, "processed_logprobs", "raw_logits"),
+        "compilation_config": (None, None, {"mode": 0}, {"cudagraph_mode": "PIECEWISE"}, {"mode": 3}),
+        "optimization_level": (None, None, 0, 1, 3),
+        "runner": (None, None, "auto", "generate", "pooling"),
+        "performance_mode": (None, None, "throughput", "interactivity"),
+    },
+}
+VARIABLES = {
+    "VLLM_USE_V1": (None, None, None, "0", "1"),
+    "VLLM_BATCH_INVARIANT": (None, None, None, "1"),
+    "VLLM_ATTENTION_BACKEND": (None, None, None, None, "FLASH_ATTN_VLLM_V1", "XFORMERS", "FLASHINFER"),
+}
+LENGTHS = (4096, 32768, 40960, 131072)
+WINDOWS: tuple[dict[str, object], ...] = (
+    {},
+    {},
+    {},
+    {"use_sliding_window": True, "sliding_window": 2048, "max_window_layers": 0},
+    {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096}},
+)
+
+
+def drawn(release: str) -> list[dict[str, Any]]:
+    """Engines by keyword and by command line, with a model and a device each."""
+    chance = random.Random(SEED + RELEASES.index(release))
+    return [_case(chance, {**SETTINGS, **OF_ONE[release]}, number) for number in range(COUNT)]
+
+
+def _case(chance: random.Random, settings: dict[str, tuple[object, ...]], number: int) -> dict[str, Any]:
+    few = chance.sample(list(settings), chance.randint(1, 7))
+    kwargs = {name: value for name in few if (value := chance.choice(settings[name])) is not None}
+    dtype = chance.choice(("bfloat16", "float16", "float32"))
+    case: dict[str, Any] = {
+        "device": chance.choice(DEVICES),
+        "env": {name: value for name, of in VARIABLES.items() if (value := chance.choice(of)) is not None},
+        "model_config": {"torch_dtype": dtype, "dtype": dtype, "max_position_embeddings": chance.choice(LENGTHS)},
+    }
+    case["model_config"].update(chance.choice(WINDOWS))
+    if number % 2 and not any(isinstance(value, dict) for value in kwargs.values()):
+        return {**case, "argv": words(kwargs)}
+    return {**case, "kwargs": kwargs, "usage": chance.choice(("llm", "server"))}
+
+
+def words(kwargs: dict[str, object]) -> list[str]:
+    """The same as arguments of `vllm serve`."""
+    out = []
+    for name, value in kwargs.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            out.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            out += [f"--{flag}", str(value)]
+    return out
+
+
+def differing(case: dict[str, Any], release: str, resolved: dict[str, Any], told: bool) -> list[object]:
+    seen = engines.view(case, release, told)
+    wrong: list[object] = []
+    for name, real in resolved.items():
+        option = engines.option_of(name)
+        if option is None or name in UNCLAIMED:
+            continue
+        ours, value = engines.shown(name, seen.value(option).value), engines.measured(name, real)
+        named = ours.options if isinstance(ours, Unsure) else (ours,)
+        if not engines.alike(ours, value) and not any((resolved["engine"], name, value, o) in REASONS for o in named):
+            wrong.append((name, value, ours))
+    return wrong
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_views_say_what_the_release_resolves(vllm_pythons: dict[str, str], tiny_model: str, release: str) -> None:
+    cases = drawn(release)
+    answers = run_oracle(vllm_pythons[release], "engine_config.py", cases, "--cuda", tiny_model)
+    started = [(case, answer["resolved"]) for case, answer in zip(cases, answers, strict=True) if answer["ok"]]
+    assert len(started) >= 40, [answer["error"] for answer in answers if not answer["ok"]]
+    wrong = []
+    for case, resolved in started:
+        for told in (True, False):
+            if found := differing(case, release, resolved, told):
+                wrong.append((case, told, found))
+    assert wrong == []
