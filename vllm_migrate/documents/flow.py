@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from vllm_migrate.records import NamedTuple
 
 from .interface import Edit
+from .patterns import compiled
 
-_BREAK = re.compile(r"\r\n|[\n\r]")
-_LINE_LEAD = re.compile(r"[ \t]*")
+_BREAK = r"\r\n|[\n\r]"
+_LINE_LEAD = r"[ \t]*"
 
 
 class Flow(NamedTuple):
@@ -37,7 +38,7 @@ def _lead(flow: Flow, entry: tuple[int, int]) -> str | None:
     start = line_start(flow.text, entry[0])
     if start < flow.start:
         return None
-    lead = _LINE_LEAD.match(flow.text, start)
+    lead = compiled(_LINE_LEAD).match(flow.text, start)
     return lead.group() if lead and lead.end() == entry[0] else None
 
 
@@ -53,18 +54,18 @@ def _rest(flow: Flow, entry: tuple[int, int]) -> tuple[int, int] | None:
             comma, at = at, at + 1
         else:
             break
-    if at >= flow.end or not _BREAK.match(text, at):
+    if at >= flow.end or not compiled(_BREAK).match(text, at):
         return None
     return comma, at
 
 
 def _spaces(text: str, at: int) -> int:
-    match = _LINE_LEAD.match(text, at)
+    match = compiled(_LINE_LEAD).match(text, at)
     return match.end() if match else at
 
 
 def _break(flow: Flow, at: int) -> str:
-    match = _BREAK.match(flow.text, at)
+    match = compiled(_BREAK).match(flow.text, at)
     return match.group() if match else flow.newline
 
 
@@ -73,7 +74,7 @@ def insert(flow: Flow, at: int, new: str) -> Iterator[list[Edit]]:
     entries, text = flow.entries, flow.text
     if not entries:
         inside = text[flow.start : flow.end]
-        end = flow.end if not inside.strip() and not _BREAK.search(inside) and len(inside) < 2 else flow.start
+        end = flow.end if not inside.strip() and not compiled(_BREAK).search(inside) and len(inside) < 2 else flow.start
         yield [Edit(flow.start, end, new)]
         return
     if at == 0:
@@ -127,7 +128,7 @@ def delete(flow: Flow, at: int) -> Iterator[list[Edit]]:
     lead, rest = _lead(flow, entry), _rest(flow, entry)
     if lead is not None and rest is not None:
         start = line_start(text, entry[0])
-        after = _BREAK.match(text, rest[1])
+        after = compiled(_BREAK).match(text, rest[1])
         end = after.end() if after else rest[1]
         yield _with_comma(Edit(start, end, ""), comma)
     if len(entries) == 1:

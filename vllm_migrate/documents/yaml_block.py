@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import yaml
 from yaml.nodes import ScalarNode
 
 from .interface import MAP, CannotEdit, Edit, Source
+from .patterns import compiled
 from .yaml_layout import (
     Entry,
     after_colon,
@@ -28,7 +28,7 @@ from .yaml_layout import (
 from .yaml_nodes import YamlNode
 from .yaml_scalars import Style, render, render_string
 
-_HEADER = re.compile(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
+_HEADER = r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)"
 
 
 def nested_lines(keys: list[str], value: object, style: Style, width: int) -> list[str]:
@@ -72,7 +72,7 @@ def _after_block_scalar(text: str, leaf: yaml.ScalarNode, end: int) -> int | Non
 
 def _chomp(text: str, leaf: yaml.Node) -> str:
     """`+`, `-` or nothing: what a block scalar does with the line breaks at its end."""
-    match = _HEADER.match(text, leaf.start_mark.index)
+    match = compiled(_HEADER).match(text, leaf.start_mark.index)
     return match.group(1).strip("0123456789") if match else ""
 
 

@@ -25,6 +25,7 @@ from .interface import (
     Unknown,
 )
 from .oracle import equal
+from .patterns import compiled
 from .yaml_block import (
     block_after,
     block_before,
@@ -189,7 +190,7 @@ class Planner:
         spans = [(entry.start, entry.end) for entry in found]
         if self.text[node.start : node.start + 1] not in ("{", "["):
             raise CannotEdit("a pair without its own brackets")
-        return flow.Flow(self.text, node.start + 1, node.end - 1, spans, FLOW_COMMENT, self.source.newline)
+        return flow.Flow(self.text, node.start + 1, node.end - 1, spans, compiled(FLOW_COMMENT), self.source.newline)
 
     def _fill_null(self, spot: Spot, keys: list[str], value: object) -> Iterator[list[Edit]]:
         """Children for `key:`, `key: null`, an empty item or an empty document."""

@@ -11,17 +11,18 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 from vllm_migrate.records import NamedTuple
 
 from .interface import MAP, SEQ, CannotEdit, Source
+from .patterns import compiled
 from .yaml_nodes import Context, YamlNode, alias_span, content_end, is_merge, key_text
 
 _BREAKS = "\n\r\x85\u2028\u2029"  # what libyaml takes for a line's end
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
 _REST = re.compile(f"[ \t]*(?:(?<=[ \t])#[^{_BREAKS}]*)?")
 _INNER = re.compile(f"(?:(?:\r\n|[{_BREAKS}])[ \t]*)*(?:\r\n|[{_BREAKS}])( *)#[^{_BREAKS}]*")
-_TO_DASH = re.compile(r"(?:\s|#[^\n\r]*+)*+-")
+_TO_DASH = r"(?:\s|#[^\n\r]*+)*+-"
 _COLON = re.compile(r"\s*:")
-_ANCHOR = re.compile(r"\s*&[^\s,\[\]{}]+")
+_ANCHOR = r"\s*&[^\s,\[\]{}]+"
 _INDENT_SCAN = 60  # mappings looked at to learn the file's indentation
-FLOW_COMMENT = re.compile(r"(?<=[\s,\[{])#[^\n\r]*")
+FLOW_COMMENT = r"(?<=[\s,\[{])#[^\n\r]*"
 
 
 class Entry(NamedTuple):
@@ -143,7 +144,7 @@ def after_colon(text: str, entry: Entry) -> int:
         raise CannotEdit("an explicit `? key` entry")
     end = match.end()
     if not entry.alias and text[entry.raw.start_mark.index : entry.raw.start_mark.index + 1] == "&":
-        anchor = _ANCHOR.match(text, end)
+        anchor = compiled(_ANCHOR).match(text, end)
         end = anchor.end() if anchor else end
     return end
 
@@ -169,7 +170,7 @@ def column(node: YamlNode) -> int:
 def dash(node: YamlNode, found: list[Entry], index: int) -> int:
     """Offset of the `-` of item `index` of a block sequence."""
     text = node.context.text
-    match = _TO_DASH.match(text, found[index - 1].end if index else node.start)
+    match = compiled(_TO_DASH).match(text, found[index - 1].end if index else node.start)
     if match is None:
         raise CannotEdit("the dash of an item was not found")
     return match.end() - 1

@@ -7,14 +7,13 @@ where `*name` is written. Merges (`<<`) are expanded after a mapping's own keys.
 
 from __future__ import annotations
 
-import re
-
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.records import TYPE_CHECKING
 
 from .interface import MAP, SCALAR, SEQ, Keyed, Node, Pair, Unknown
+from .patterns import compiled
 from .yaml_scalars import read_plain, read_tagged
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 # What the composer stores as tag of a node that has none; NUL cannot occur in YAML, so no explicit tag is equal.
 PLAIN, QUOTED = "\0plain", "\0quoted"
 _COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-_ALIAS = re.compile(r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)")
-_ANCHOR = re.compile(r"&[^\s,\[\]{}]*")
+_ALIAS = r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)"
+_ANCHOR = r"&[^\s,\[\]{}]*"
 _BLOCK = ("|", ">")
-_SPACE = re.compile(r"(?:\s|#[^\n\r]*+)*+")
+_SPACE = r"(?:\s|#[^\n\r]*+)*+"
 
 
 class Context:
@@ -65,10 +64,10 @@ def value_start(raw: yaml.Node, text: str) -> int:
     """Where the value itself starts, after an anchor. A tag, and what follows it, belongs to the value."""
     start: int = raw.start_mark.index
     if text[start : start + 1] == "&" and start < raw.end_mark.index:
-        anchor = _ANCHOR.match(text, start)
+        anchor = compiled(_ANCHOR).match(text, start)
         if anchor:
             start = anchor.end()
-            space = _SPACE.match(text, start)
+            space = compiled(_SPACE).match(text, start)
             if space and space.end() < raw.end_mark.index:
                 start = space.end()
     return start
@@ -76,7 +75,7 @@ def value_start(raw: yaml.Node, text: str) -> int:
 
 def alias_span(low: int, text: str) -> tuple[int, int]:
     """Where `*name` stands, searched from offset `low`, the end of the key or of the item before."""
-    match = _ALIAS.match(text, low)
+    match = compiled(_ALIAS).match(text, low)
     return match.span(1) if match else (low, low)
 
 

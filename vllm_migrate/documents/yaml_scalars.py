@@ -8,15 +8,17 @@ YAML 1.1, OmegaConf or YAML 1.2 (Go and JavaScript readers of the same file) wou
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from .interface import CannotEdit, Unknown
+from .patterns import compiled
 
 _YAML = "tag:yaml.org,2002:"
-_OMEGACONF_FLOAT = re.compile(
+_OMEGACONF_FLOAT = (
     r"(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?[0-9]+(?:_[0-9]+)*[eE][-+]?[0-9]+"
     r"|\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?"
@@ -33,16 +35,23 @@ _PLAIN: _Table = {
     first: [(tag, pattern) for tag, pattern in entries if tag not in _STRINGS]
     for first, entries in Resolver.yaml_implicit_resolvers.items()
 }
-_OMEGACONF: _Table = {first: list(entries) for first, entries in _PLAIN.items()}
-for _first in "-+0123456789.":
-    _OMEGACONF.setdefault(_first, []).append((_YAML + "float", _OMEGACONF_FLOAT))
+
+
+@cache
+def _omegaconf() -> _Table:
+    """The table with OmegaConf's own float."""
+    table = {first: list(entries) for first, entries in _PLAIN.items()}
+    for first in "-+0123456789.":
+        table.setdefault(first, []).append((_YAML + "float", compiled(_OMEGACONF_FLOAT)))
+    return table
+
 
 _BOOLS = {**dict.fromkeys(("true", "yes", "on"), True), **dict.fromkeys(("false", "no", "off"), False)}
 
 
 def implicit_tag(text: str, omegaconf: bool = False) -> str:
     """Full tag of a plain scalar, `tag:yaml.org,2002:str` when it is just a word."""
-    table = _OMEGACONF if omegaconf else _PLAIN
+    table = _omegaconf() if omegaconf else _PLAIN
     for tag, pattern in table.get(text[:1], ()):
         if pattern.match(text):
             return tag
@@ -92,21 +101,26 @@ def read_tagged(tag: str, text: str, shown: str) -> object:
 
 
 # Words that some reader of YAML takes for something other than a string: YAML 1.1's y and n, YAML 1.2's 0o17 and 1e3.
-_OTHER_READERS = re.compile(
+_OTHER_READERS = (
     r"[yYnN]$|[-+]?(?:0o[0-7]+|\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+)$|[=]$|<<$|[-.]{3}"
 )
-_PLAIN_START = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[^\s,\[\]{}])")
-_PLAIN_NEVER = re.compile(r":(?=\s|$)|\s#|^\s|\s$")
-_FLOW_NEVER = re.compile(r"[,\[\]{}:?]|^-")
+_PLAIN_START = r"[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[^\s,\[\]{}])"
+_PLAIN_NEVER = r":(?=\s|$)|\s#|^\s|\s$"
+_FLOW_NEVER = r"[,\[\]{}:?]|^-"
 
 
 def reads_as_itself(text: str, flow: bool) -> bool:
     """Whether every reader takes this plain word for the string it is, in block context or inside a flow collection."""
-    if not text or not text.isprintable() or not _PLAIN_START.match(text) or _PLAIN_NEVER.search(text):
+    if (
+        not text
+        or not text.isprintable()
+        or not compiled(_PLAIN_START).match(text)
+        or compiled(_PLAIN_NEVER).search(text)
+    ):
         return False
-    if flow and _FLOW_NEVER.search(text):
+    if flow and compiled(_FLOW_NEVER).search(text):
         return False
-    if _OTHER_READERS.match(text):
+    if compiled(_OTHER_READERS).match(text):
         return False
     tags = Resolver.yaml_implicit_resolvers.get(text[0], ())
     return implicit_tag(text, True) == _YAML + "str" and not any(pattern.match(text) for _, pattern in tags)

@@ -10,7 +10,6 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
-from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.rules.finding import Act, Finding
 from vllm_migrate.rules.run import Question
@@ -40,6 +39,8 @@ class Fixer:
     def prove(self, edits: dict[File, list[Edit]], findings: list[Finding]) -> None:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
+        from vllm_migrate.fixes.prove import Prover  # a lint that only plans proves nothing
+
         prover = Prover(self.question, self.catalog, self.knowledge, texts)
         by_engine: dict[int, tuple[Engine, list[Act]]] = {}
         for finding in findings:
