@@ -61,7 +61,10 @@ def parse(
         words = rewrite(assemble(command, config or [], serve, rules), rules)
     except Stop as stop:
         return Parsed([], [Refusal("refused", "", stop.text, stop.source)], [])
-    return _Parser(words, catalog, release, bool(command) and (serve or rules.bare)).run()
+    parser = _Parser(words, catalog, release, bool(command) and (serve or rules.bare))
+    if rules.level == "--optimization-level":
+        parser.spelled_out = "-O"
+    return parser.run()
 
 
 class _Parser:
@@ -72,6 +75,7 @@ class _Parser:
         self.out = Parsed([], [], [])
         self.model_wanted = model_wanted
         self.open = False
+        self.spelled_out = ""  # an option of the catalog that argparse itself does not know: it was rewritten before
         self.lists: dict[str, list[object]] = {}
 
     def run(self) -> Parsed:
@@ -119,7 +123,7 @@ class _Parser:
     def _lookup(self, text: str) -> tuple[Flag, str | None] | None:
         """An option by its whole name, with the value behind `=`."""
         flag = self.flags.get(text)
-        if flag is not None:
+        if flag is not None and text != self.spelled_out:
             return flag, None
         head, eq, attached = text.partition("=")
         flag = self.flags.get(head) if eq else None
@@ -135,8 +139,8 @@ class _Parser:
             found = dict.fromkeys(self.flags.matching(head), attached if eq else None)
         else:
             head = text
-            found = dict.fromkeys(self.flags.matching(text))
-            if text[:2] in self.flags:
+            found = dict.fromkeys(option for option in self.flags.matching(text) if option != self.spelled_out)
+            if text[:2] in self.flags and text[:2] != self.spelled_out:
                 found[text[:2]] = text[2:]  # only options of one letter take a value glued on
         if len(found) == 1:
             option, value = next(iter(found.items()))
