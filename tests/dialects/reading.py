@@ -11,6 +11,7 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.effective.view import Assumptions
 from vllm_migrate.fixes.apply import Fixer, Outcome, fix_all
+from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Question, Result, Run
@@ -42,9 +43,11 @@ class Reading:
         target: str = "0.18.1",
         frameworks: dict[str, str] | None = None,
         engine: str | None = None,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.folder = folder
         self.frameworks = frameworks or {}
+        self.knowledge = knowledge or load_knowledge()
         self.names = list(files)
         self.question = Question(source, target, Assumptions(engine=engine))
         for name, text in files.items():
@@ -57,7 +60,7 @@ class Reading:
         paths = [str(self.folder / name) for name in self.names]
         workspace = Workspace(paths)
         workspace.frameworks = self.frameworks
-        run = Run(self.question, load_catalog(), load_knowledge(), workspace, keep=True)
+        run = Run(self.question, load_catalog(), self.knowledge, workspace, keep=True)
         for path in paths:
             run.judge_file(path)
         return run.finish()
@@ -101,7 +104,7 @@ class Reading:
         return outcome
 
     def _fixed(self, result: Result) -> Outcome:
-        fixer = Fixer(self.question, load_catalog(), load_knowledge())
+        fixer = Fixer(self.question, load_catalog(), self.knowledge)
         return fix_all([finding for finding in result.findings if finding.name in FIXED], fixer, unsafe=True)
 
     def text(self, name: str) -> str:
