@@ -20,7 +20,15 @@ jsonschema = pytest.importorskip("jsonschema")
 
 MORE = dict(pair.split("=", 1) for pair in os.environ.get("VLLM_MIGRATE_REAL_MORE", "").split(":") if "=" in pair)
 # values no schema of one key can judge: they need a file on disk, another key, or a whole config's validator
-ELSEWHERE = {"chat-template", "enable-auto-tool-choice", "enable-log-outputs", "enable-reasoning", "model", "config"}
+ELSEWHERE = {
+    "chat-template",
+    "enable-auto-tool-choice",
+    "enable-log-outputs",
+    "enable-reasoning",
+    "model",
+    "config",
+    "data-parallel-multi-port-external-lb",
+}
 PLAIN: list[Any] = [True, False, None, 0, 1.5, -1, "x", "", "7", "1k", "auto", "-x", ["a", "b"], ["x"], [3], [], {}]
 SPELLINGS: list[tuple[str, Any]] = [
     ("enable_prefix_caching", True),

@@ -154,7 +154,8 @@ class _Builder:
             return [{"type": "object"}] if base == "str" and flag.choices is None else []
         if base.startswith("dataclass:"):
             return [self.known_keys(base.partition(":")[2])]
-        if base in ("json", "union_dict_and_str", "str") and flag.choices is None:
+        any_text = base in ("json", "union_dict_and_str", "str") or base.startswith("lambda")
+        if any_text and flag.choices is None:
             return [{"type": "object"}]
         return []
 
