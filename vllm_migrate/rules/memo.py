@@ -27,6 +27,10 @@ ELSEWHERE = frozenset(("spot", "value_spot", "tree"))  # where a setting stands,
 PLAIN = ("attached", "key", "last", "number", "option", "passed", "unread")
 OTHERS = tuple(name for name in Written.__slots__ if name not in ELSEWHERE and name not in PLAIN and name != "when")
 _plain, _others = attrgetter(*PLAIN), attrgetter(*OTHERS)
+# What of an engine is compared as `signature` spells out, or says where it stands; all else is compared as it is.
+SPELLED = frozenset(("dead", "dialect", "given", "missing", "options", "spec"))
+WHERE = frozenset(("argv", "asked", "container", "file", "files", "root", "site"))
+_rest = attrgetter(*(name for name in Engine.__slots__ if name not in SPELLED and name not in WHERE))
 ENGINE = -1  # the slot of the engine's own place
 
 
@@ -91,7 +95,7 @@ def signature(engine: Engine) -> Key | None:
     return (
         id(engine.dialect),
         id(engine.spec),
-        *(engine.id, engine.role, engine.site_path, engine.target, engine.framework),
+        frozen(_rest(engine)),
         tuple(missing.name for missing in engine.missing),
         tuple(_says(written) for written in engine.options),
         tuple((name, frozen(given.value), _says(given.written), given.because) for name, given in engine.given.items()),
