@@ -95,7 +95,7 @@ class Case:
 
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
-    """Every finding of every rule on one engine. Derived rules come last, and say nothing of what others spoke of."""
+    """Every finding of every rule on one engine. Derived rules come last, and say nothing of settings others spoke of."""
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Case(source, target, None, written)
@@ -113,7 +113,8 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
                 place = (finding.spot.file.path, finding.spot.start)
                 if not (derived and place in said):
                     out.append(finding)
-                    said.add(place)
+                    if rule.get("each", "engine") != "engine":
+                        said.add(place)
     return out
 
 
@@ -126,6 +127,9 @@ def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) 
         for case in cases if isinstance(options, list) else uneasy:
             if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
                 yield from _apply(rule, case)
+    elif each == "remark":
+        for remark in whole.target.engine.remarks:
+            yield from _apply(rule, Case(whole.source, whole.target, Setting(whole.source, whole.target, remark)))
     elif each == "given":
         given = whole.target.engine.given
         for name in options if isinstance(options, list) else [name for name in given if name.startswith("env.")]:
