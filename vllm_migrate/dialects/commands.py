@@ -11,6 +11,7 @@ from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config
 from vllm_migrate.dialects.overrides import tree_of_words
 from vllm_migrate.dialects.own_flags import tree_of_flags
+from vllm_migrate.dialects.remarks import remarks_of
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
@@ -28,6 +29,8 @@ def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, wor
         for profile in shells:
             if "compose" in profile:
                 engines = _overridden(file, command, overrides, profile, catalog, workspace)
+                if not engines and command.lost:
+                    engines = _all_lost(file, command, profile, catalog, workspace)
                 if engines:
                     for engine in engines:
                         engine.id = f"{engine.id}#{len(out)}"
@@ -47,6 +50,7 @@ def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, wor
                     engine.spec = {**engine.spec, "entrypoint": begin[1]}
                 # The number among the script's engines, not among its commands: fixes add and drop commands.
                 engine.id = f"{profile['id']}:{len(out)}"
+                engine.remarks = remarks_of(engine, file, command)
                 out.append(engine)
                 break
     return out
@@ -82,6 +86,18 @@ def _overridden(
     engines = engines_in(file, tree, profile, workspace, named, started)
     for engine in engines[:1]:  # further ones stand where their own settings begin
         engine.container = Spot(file, command.words[0].start, command.words[0].end)
+    for engine in engines[:1]:
+        engine.remarks = remarks_of(engine, file, command, named.tree if named else None)
+    return engines
+
+
+def _all_lost(
+    file: File, command: Command, profile: Profile, catalog: Catalog, workspace: Workspace
+) -> list[Engine]:
+    """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
+    engines = _overridden(file, command, tree_of_words(file, command, True), profile, catalog, workspace)[:1]
+    for engine in engines:
+        engine.options, engine.dead = [], []
     return engines
 
 
@@ -101,6 +117,8 @@ def _by_flags(file: File, command: Command, start: int, profile: Profile, worksp
     engines = engines_in(file, tree, profile, workspace, None, started)
     for engine in engines:
         engine.container = Spot(file, command.words[start - 1].start, command.words[start - 1].end)
+    for engine in engines[:1]:
+        engine.remarks = remarks_of(engine, file, command)
     return engines
 
 

@@ -90,6 +90,7 @@ class Engine:
         "id",
         "missing",
         "options",
+        "remarks",
         "role",
         "root",
         "site",
@@ -113,6 +114,7 @@ class Engine:
         self.target = ""  # the release of vLLM that pins are spelled for
         self.framework: str | None = None  # the framework's release, where the project pins it
         self.given: dict[str, Given] = {}
+        self.remarks: list[Written] = []  # see dialects/remarks.py
         self.missing: list[Missing] = []
         # What the dialect's conditions read from the configuration, while it is noted: (function, arguments) to answer.
         self.asked: dict[tuple[str, ...], object] | None = None

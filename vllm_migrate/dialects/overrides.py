@@ -69,18 +69,20 @@ def literal(text: str) -> object:
     return read_plain(text, True)
 
 
-def tree_of_words(file: File, command: Command, start: int = 0) -> Tree | None:
-    """The overrides of a command as one tree, later words over earlier ones; None when it has none."""
+def tree_of_words(file: File, command: Command, lost: bool = False) -> Tree | None:
+    """The overrides of a command as one tree, later words over earlier ones; None when it has none.
+
+    lost: with those that a broken continuation takes away.
+    """
     root: Tree | None = None
-    for at in range(start, len(command.words)):
-        word = command.words[at]
+    for at, word in enumerate([*command.words, *(w for broken in command.lost for w in broken.lost)] if lost else command.words):
         found = split(word)
         if found is None:
             continue
         _, key, value = found
         if root is None:
             root = Tree([_place(file, command, at, Above(word))], {})
-        _store(root, key.split("."), file, command, at, value)
+        _store(root, key.split("."), file, command, word, at, value)
     return root
 
 
@@ -88,8 +90,7 @@ def _place(file: File, command: Command, at: int, node: Node) -> Place:
     return Place(file, command.index, (at,), node, node.start, node.end)
 
 
-def _store(root: Tree, keys: list[str], file: File, command: Command, at: int, value: object) -> None:
-    word = command.words[at]
+def _store(root: Tree, keys: list[str], file: File, command: Command, word: Word, at: int, value: object) -> None:
     branch = root
     for key in keys[:-1]:
         below = branch.children.get(key)
@@ -99,15 +100,14 @@ def _store(root: Tree, keys: list[str], file: File, command: Command, at: int, v
         branch = below
     leaf: Tree = Tree([_place(file, command, at, WordNode(word, value))])
     if isinstance(value, dict):
-        leaf = _mapping(file, command, at, value)
+        leaf = _mapping(file, command, word, at, value)
     branch.children[keys[-1]] = leaf
 
 
-def _mapping(file: File, command: Command, at: int, value: dict[str, object]) -> Tree:
+def _mapping(file: File, command: Command, word: Word, at: int, value: dict[str, object]) -> Tree:
     """`key={a: 1}`: its parts all stand in the one word."""
-    word = command.words[at]
     children = {
-        str(k): _mapping(file, command, at, v)
+        str(k): _mapping(file, command, word, at, v)
         if isinstance(v, dict)
         else Tree([_place(file, command, at, WordNode(word, v))])
         for k, v in value.items()

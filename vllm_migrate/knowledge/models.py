@@ -136,7 +136,7 @@ class Rule(Model):
     title: str
     layer: Layer
     severity: Severity
-    each: Literal["engine", "setting", "given", "document"] = "engine"
+    each: Literal["engine", "setting", "given", "remark"] = "engine"
     # What a rule for each setting or given speaks of; empty: every variable, every setting that does not arrive as before.
     options: list[str] = []
     derived: bool = False  # follows from the catalog alone: speaks only of settings that no other rule spoke of
@@ -190,6 +190,7 @@ class Dialect(Model):
     passthrough: list[str | dict[str, object]] = []
     environment: list[str] = []  # mappings below an engine whose keys are environment variables
     dead: dict[str, str] = {}
+    closed: list[dict[str, object]] = []  # mappings below the engine's that are empty in the framework's configuration: Hydra wants `+`
     sampling: dict[str, object] = {}
     given: dict[str, object] = {}
     passes: list[dict[str, object]] = []

@@ -55,6 +55,8 @@ class Setting:
             return self._in(self.source)
         if name == "exists":
             return self._in(self.target)
+        if name == "remark":
+            return written.option.removeprefix("remark.") if written.option.startswith("remark.") else ""
         if name == "option":
             return self.option
         if name == "key":
