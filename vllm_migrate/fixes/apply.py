@@ -8,6 +8,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
+from vllm_migrate.effective.view import View
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
 from vllm_migrate.knowledge.load import Knowledge
@@ -22,6 +23,7 @@ class Fixer:
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
+        self._last: View | None = None  # several findings of one engine are proved one after the other
 
     def edits(self, changes: list[Change], proved: bool = True) -> dict[File, list[Edit]]:
         """Edits per file; each file's document is proved to hold the changes and nothing else.
@@ -38,9 +40,9 @@ class Fixer:
 
     def prove(self, edits: dict[File, list[Edit]], findings: list[Finding]) -> None:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
-        texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         from vllm_migrate.fixes.prove import Prover  # a lint that only plans proves nothing
 
+        texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         prover = Prover(self.question, self.catalog, self.knowledge, texts)
         by_engine: dict[int, tuple[Engine, list[Act]]] = {}
         for finding in findings:
@@ -50,7 +52,14 @@ class Fixer:
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
         changed = {act.option for _, acts in by_engine.values() for act in acts}
         for engine, acts in by_engine.values():
-            prover.check(engine, acts, changed)
+            prover.check(engine, self._unedited(engine), acts, changed)
+
+    def _unedited(self, engine: Engine) -> View:
+        """What an engine runs with at the target as it is written now."""
+        if self._last is None or self._last.engine is not engine:
+            question = self.question
+            self._last = View(engine, question.target, self.catalog, self.knowledge, question.assumptions)
+        return self._last
 
     def offer(self, finding: Finding, proved: bool = True) -> Offer | None:
         """What a finding offers by itself; advice (safety none, with the reason) where no edit can be offered."""

@@ -25,19 +25,19 @@ class Prover:
         self.knowledge = knowledge
         self.workspace = Workspace([], texts)
 
-    def check(self, engine: Engine, acts: list[Act], changed: set[str]) -> None:
-        """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing but `changed` is different."""
+    def check(self, engine: Engine, before: View, acts: list[Act], changed: set[str]) -> None:
+        """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing but `changed` is different.
+
+        before: the engine at the target as it is written now.
+        """
         again = self._again(engine)
-        before, after = self._view(engine), self._view(again)
+        after = View(again, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
         for act in acts:
             if act.kind == "set":
                 self._arrived(after, act)
             elif act.kind == "drop":
                 self._gone(again, after, act)
         self._others(before, after, changed)
-
-    def _view(self, engine: Engine) -> View:
-        return View(engine, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
 
     def _again(self, engine: Engine) -> Engine:
         self.workspace.target = self.question.target
