@@ -57,6 +57,7 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
         (Evidence(release="0.18.0", catalog="engine.x", value=True), "catalog, vLLM 0.18.0: engine `x` default `true`"),
         (Evidence(release="0.11.0", catalog="engine.x", absent=True), "catalog, vLLM 0.11.0: engine `x` absent"),
         (Evidence(repository="a/b", commit="abc", file="c.py"), "a/b at abc: `c.py`"),
+        (Evidence(repository="a/b", symbol="d"), "a/b: `d`"),
     ],
 )
 def test_evidence_reads_as_a_line(item: Evidence, line: str) -> None:

@@ -118,9 +118,11 @@ def evidence(item: Evidence) -> str:
         repository, _, number = thread.partition("#")
         kind = "pull request" if item.pr else "thread"
         return f"{repository} {kind} #{number}"
-    origin = f"vLLM {item.release}" if item.release else f"{item.repository or 'the framework'} at {item.commit}"
-    place = f"`{item.file}`" + (f", line {item.line}" if item.line else "")
-    return f"{origin}: {place}, `{item.symbol}`" if item.symbol else f"{origin}: {place}"
+    origin = f"vLLM {item.release}" if item.release else item.repository or "the framework"
+    origin += f" at {item.commit}" if item.commit else ""
+    line = f", line {item.line}" if item.line else ""
+    parts = [f"`{item.file}`{line}" if item.file else "", f"`{item.symbol}`" if item.symbol else ""]
+    return f"{origin}: {', '.join(part for part in parts if part)}"
 
 
 def _value(value: object) -> str:
