@@ -13,6 +13,18 @@ from vllm_migrate.smoke.margins import HEAD_RATIO, Margins
 from vllm_migrate.smoke.stats import Estimate, Estimates, Outcome, unpaired_ratio
 from vllm_migrate.smoke.verdict import Blame
 
+# Suspects that are rules, by their names.
+RULES = (
+    "logprobs-semantics",
+    "gen-config-unchanged",
+    "min-p-order",
+    "v0-sampling-params-dtype",
+    "prefix-caching-default",
+    "inflight-weight-update",
+    "fp32-lm-head",
+    "flashinfer-sampler",
+    "structured-outputs-params",
+)
 # Suspects that are not rules: faults of the trainer's side or of the data, which no setting of vLLM mends.
 NOT_RULES = {
     "trainer-temperature": "the trainer does not divide its logits by the temperature",
