@@ -14,7 +14,9 @@ EXIT_ERROR = 2
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    gc.freeze()  # what is left goes with the process: at its end the collector would walk all of it, more than once
+    sys.exit(code)
 
 
 def main(argv: list[str]) -> int:
