@@ -17,7 +17,8 @@ from vllm_migrate.rules.run import Question, Run
 SOURCE, TARGET = RELEASES[0], RELEASES[-1]
 WRITTEN_FOR = (SOURCE, "0.10.2", TARGET, "0.27.0")
 LEFT_OUT = ("-h", "--help", "-v", "--version", "--config")
-SILENT = ("yaml-false-dropped", "deprecated-option")
+# Findings that say something else; what partial-prefills names is refused when the engine is built, not by the parser.
+SILENT = ("yaml-false-dropped", "deprecated-option", "partial-prefills")
 # What the server refuses for what else is written, or not, beside the option.
 TOGETHER = ("--chat-template", "--enable-auto-tool-cho", "--enable-log-outpu", "-O")
 

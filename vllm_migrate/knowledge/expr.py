@@ -80,7 +80,7 @@ def compare(op: str, left: object, right: object) -> bool:
 
 
 def _among(value: object, members: list[object] | tuple[object, ...]) -> bool:
-    for member in members:  # the hot path of a lint: a generator would cost more than the comparison
+    for member in members:  # noqa: SIM110 - the hot path of a lint: a generator would cost more than the comparison
         if value == member and same(value, member):
             return True
     return False
