@@ -193,6 +193,8 @@ def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change
         from vllm_migrate.fixes.words import replace_override
 
         return [replace_override(engine, place, spelling)]
+    if "." in spelling.key and written.key == spelling.key:
+        return [Change(place.file, place.index, Op(SET, place.path, spelling.value))]
     if "." in spelling.key:
         return [_delete(place), Change(place.file, place.index, Op(SET, _below(engine, spelling), spelling.value))]
     out = []
