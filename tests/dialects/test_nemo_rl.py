@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from tests.dialects.reading import Reading
+from vllm_migrate.documents.interface import Op
+from vllm_migrate.fixes.plan import respell, spell
 
 BASE = """policy:
   precision: bfloat16
@@ -137,3 +139,18 @@ def test_overrides_of_a_script_over_the_file_it_names(tmp_path: Path) -> None:
 def test_other_backends_are_silent(text: str, tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"grpo.yaml": text})
     assert not reading.engines
+
+
+def test_a_key_that_stands_there_is_written_over_in_its_place(tmp_path: Path) -> None:
+    text = BASE.replace(
+        "      enforce_eager: false\n", "      enable_prefix_caching: true  # fast\n      enforce_eager: false\n"
+    )
+    text += "  async_grpo: {in_flight_weight_updates: true}\nenv:\n  judge:\n    backend: vllm\n    vllm_cfg: {x: 1}\n"
+    reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": "0.6.0"})
+    rollout, judge = reading.engines
+    assert rollout.given["rl.inflight_updates"].value is True and judge.given["rl.inflight_updates"].value is False
+    spelling = spell(rollout, "enable_prefix_caching", False)
+    written = next(setting for setting in rollout.options if setting.option == "enable_prefix_caching")
+    (change,) = respell(written, spelling, rollout)
+    assert isinstance(change.op, Op)
+    assert change.file.data is not None and change.file.data.plan([change.op])[0].text == "false"
