@@ -48,7 +48,7 @@ class Prefilter:
         telling = telling_options(self._catalog)
         for line in data.replace(b"\r", b"\n").split(b"\n"):
             head = line.partition(b":")[0].strip(b"\"' \xef\xbb\xbf{")
-            if head and head[:1].isalpha() and len(head) < 64 and b" " not in head:
-                if head.decode("utf-8", "replace").replace("_", "-") in telling:
-                    return True
+            plain = head[:1].isalpha() and len(head) < 64 and b" " not in head
+            if plain and head.decode("utf-8", "replace").replace("_", "-") in telling:
+                return True
         return False
