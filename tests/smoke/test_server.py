@@ -87,7 +87,9 @@ def test_a_servers_samples_pass(served, lab):
         address(served) + "/v1", lab.job(lab.model, count=16, sampling={"max_tokens": 24}, dtype="float32")
     )
     assert (recording.header.vllm, recording.header.engine, recording.header.model) == ("0.18.1", "v1", "tiny")
-    assert compare(lab.scored(recording, lab.model)).decision == "pass"
+    verdict = compare(lab.scored(recording, lab.model))
+    assert [verdict.metrics[name].gate for name in ("D", "k3", "out")] == ["pass"] * 3
+    assert verdict.columns["reported"] == "T+k+p"
 
 
 def test_only_what_the_contract_says_is_sent(served, lab):
