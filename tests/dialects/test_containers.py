@@ -168,3 +168,10 @@ def test_skypilot_run(tmp_path: Path) -> None:
 def test_other_programs_are_silent(text: str, tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"d.yaml": text})
     assert not reading.engines and not reading.findings
+
+
+def test_new_items_are_quoted_like_their_neighbours(tmp_path: Path) -> None:
+    body = "image: vllm/vllm-openai:v0.8.5\nargs: ['--model', 'a/b']\n"
+    reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
+    reading.fix()
+    assert "'--logprobs-mode', 'processed_logprobs']" in reading.text("d.yaml")

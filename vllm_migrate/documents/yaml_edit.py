@@ -380,6 +380,9 @@ class Planner:
             yield []
             return
         style = self._style(op.value)
+        quotes = {getattr(one, "style", "") for one in node.items}
+        if isinstance(op.value, str) and len(quotes) == 1 and quotes <= {"'", '"'}:
+            style = Style(quote=quotes.pop())
         if node.flow:
             yield from flow.insert(self._flow(node, found), at, render(op.value, style, True))
         else:
