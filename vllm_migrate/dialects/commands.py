@@ -25,6 +25,8 @@ def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, wor
     out: list[Engine] = []
     shells = [profile for profile in profiles if carries(profile, file)]
     for command in file.shell.commands:
+        if command.after >= 0:
+            continue  # no command, but what a broken continuation took from one
         overrides = tree_of_words(file, command) if any("compose" in p for p in shells) else None
         for profile in shells:
             if "compose" in profile:

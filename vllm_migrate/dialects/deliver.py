@@ -404,10 +404,14 @@ def _drops(
     present = {token.source for token in tokens}
     positional = _words(transport.get("positional"))
     lost: set[str] = set()
+    taken = {w.option or w.key for w in _read(engine, release) if w.number in present and w.words is None}
     for written in _read(engine, release):
         if written.number in present:
             continue
         option = _named(written, catalog, release)
+        if written.words is None and (written.option or written.key) in taken:
+            troubles.append(Trouble("overridden", written, f"{option} is written again, and that one counts", option))
+            continue
         named.setdefault(written.number, option)
         lost.add(option)
         # `no_x: false` asks for nothing, and gets it.
