@@ -130,6 +130,7 @@ class Engine:
         for given in self.given.values():
             if given.written is not None:
                 given.written.tree = None
+        self.options, self.given, self.dead = [], {}, []
 
     @property
     def name(self) -> str:
