@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+uv run --isolated -m skyrl.train.entrypoints.main_base \
+    generator.inference_engine.backend=vllm \
+    generator.inference_engine.num_engines=4 \
+    generator.sampling_params.temperature=0.8 \
+    trainer.algorithm.off_policy_correction.tis_ratio_type=token
