@@ -47,7 +47,9 @@ def test_a_hooks_call_imports_nothing_heavy(tmp_path: Path, arguments: tuple[str
     status, modules = modules_of(*arguments, str(path))
     assert status == 1
     assert not {name.partition(".")[0] for name in modules} & HEAVY
-    assert not any(name.startswith(("vllm_migrate.documents.shell", "vllm_migrate.smoke")) for name in modules)
+    unused = ("vllm_migrate.documents.shell", "vllm_migrate.dialects.commands", "vllm_migrate.dialects.overrides")
+    assert not any(name.startswith((*unused, "vllm_migrate.smoke")) for name in modules)
+    assert ("vllm_migrate.fixes.prove" in modules) is (arguments[0] == "fix")
 
 
 def test_a_file_without_settings_loads_no_parser(tmp_path: Path) -> None:
