@@ -6,7 +6,6 @@ ROLLOUT=(
     actor_rollout_ref.rollout.tensor_model_parallel_size=2
     +actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True  # does not arrive
     +actor_rollout_ref.rollout.engine_kwargs.vllm.no_async_scheduling=True
-    actor_rollout_ref.rollout.logprobs_mode=processed_logprobs
 )
 
 python3 -m verl.trainer.main_ppo \
