@@ -175,3 +175,27 @@ def test_new_items_are_quoted_like_their_neighbours(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
     reading.fix()
     assert "'--logprobs-mode', 'processed_logprobs']" in reading.text("d.yaml")
+
+
+def test_a_script_runs_in_the_containers_environment(tmp_path: Path) -> None:
+    body = "image: x/y:1\ncommand: [sh, -c]\nargs: ['vllm serve a/b --seed 0']\n"
+    reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
+    assert reading.engine.given["env.VLLM_USE_V1"].value == "0"
+    reading.fix()
+    after = first(reading.text("d.yaml"))
+    assert after["env"] == [{"name": "KEPT", "value": "x"}]
+    assert after["args"] == ["vllm serve a/b --seed 0 " + " ".join(PINS)]
+
+
+def test_lines_of_a_compose_command_are_one_command(tmp_path: Path) -> None:
+    compose = (
+        "services:\n  a:\n    image: vllm/vllm-openai:v0.8.5\n    command: |\n      --model a/b\n"
+        "      --disable-log-requests\n      --seed 0\n"
+        "  b:\n    image: nvidia/cuda:12\n    command: [bash, -c, vllm serve a/b --seed 0]\n"
+    )
+    reading = Reading(tmp_path, {"compose.yaml": compose}, engine="v1")
+    assert len(reading.engines) == 2
+    reading.fix()
+    after = yaml.safe_load(reading.text("compose.yaml"))["services"]
+    assert after["a"]["command"].split() == ["--model", "a/b", "--seed", "0", "--no-async-scheduling"]
+    assert after["b"]["command"][2] == "vllm serve a/b --seed 0 --no-async-scheduling"

@@ -245,7 +245,9 @@ def _config_file(engine: Engine, command: Command, words: list[int], workspace: 
 
 
 def _environment(engine: Engine, file: File, document: ShellDocument, command: Command) -> None:
-    """Variables exported before the command, and those written in front of it, the nearest last."""
+    """Variables around the script, exported before the command, and written in front of it, the nearest last."""
+    for name, value, item in file.variables:
+        _around(engine, name, value, item)
     for name, word in document.exports:
         if word.start < command.start:
             _variable(engine, file, name, word)
@@ -255,6 +257,15 @@ def _environment(engine: Engine, file: File, document: ShellDocument, command: C
         name, eq, _ = (word.value or "").partition("=")
         if eq and name.isupper() and name.replace("_", "").isalnum():
             _variable(engine, file, name, word, word.value)
+
+
+def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
+    node = value.place.node
+    text = value.value if isinstance(value.value, str) else value.place.file.source.text[node.start : node.end]
+    spot = Spot(item.place.file, item.place.key_start, node.end)
+    written = Written(name, f"env.{name}", text, spot, spot, -1)
+    written.tree = item
+    engine.given[f"env.{name}"] = Given(text, written, "")
 
 
 def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | None = None) -> None:

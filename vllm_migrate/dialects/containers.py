@@ -116,7 +116,10 @@ def _open(site: Tree, embed: dict[str, object]) -> File | None:
         node = site.at(str(text))
         if node is None or node.is_map or node.is_seq:
             return None
-        return embedded(node.place, str(embed.get("as", "shell")))
+        inside = embedded(node.place, str(embed.get("as", "shell")))
+        if inside is not None and "env" in embed:
+            inside.variables = variables_of(site.at(str(embed["env"])))
+        return inside
     return _Container(site, embed).open()
 
 
@@ -174,7 +177,7 @@ class _Container:
             return
         if field.is_map or not isinstance(field.value, str):
             return
-        inner = embedded(field.place, "shell")
+        inner = embedded(field.place, "words")
         if inner is None or inner.shell is None or not inner.shell.commands:
             return
         command = inner.shell.commands[0]
@@ -195,20 +198,27 @@ class _Container:
         return word
 
     def _script(self) -> File | None:
-        """`[sh, -c, SCRIPT]`: the script is a document of its own."""
-        texts = [word.value for word in self.words[:3]]
-        if len(self.words) < 3 or texts[0] not in SHELLS or not (texts[1] or "").startswith("-"):
+        """`[sh, -c, SCRIPT]`, or `sh -c "..."` in one string: the script is a document of its own."""
+        first = next((at for at, origin in enumerate(self.origins) if origin is not None), len(self.words))
+        if len(self.words) < first + 3 or self.words[first].value not in SHELLS:
             return None
-        for at, word in enumerate(self.words[1:], 1):
-            text, origin = word.value, self.origins[at]
-            if text is not None and text.startswith("-") and " " not in text and "\n" not in text:
+        for at in range(first + 1, len(self.words)):
+            text, origin = self.words[at].value, self.origins[at]
+            if at == first + 1 or (text is not None and text.startswith("-") and " " not in text and "\n" not in text):
+                if not (text or "").startswith("-"):
+                    return None
                 continue
-            if not isinstance(origin, ListItem):
-                return None
-            node = self.site
-            root = _root_item(node, origin)
-            return embedded(root, "shell") if root is not None else None
+            if isinstance(origin, InText):
+                return self._surrounded(origin.file)
+            root = _root_item(self.site, origin) if origin is not None else None
+            return self._surrounded(embedded(root, "shell")) if root is not None else None
         return None
+
+    def _surrounded(self, file: File | None) -> File | None:
+        """A script with the variables that the container has around it."""
+        if file is not None:
+            file.variables = variables_of(self._field("env"))
+        return file
 
     def _document(self) -> File:
         place = self.place
@@ -253,6 +263,19 @@ class _Container:
             word._pieces = [Piece(raw, True, raw, start, start)]
         command.assignments.append((name, word))
         command.variables[name] = origin
+
+
+def variables_of(field: Tree | None) -> list[tuple[str, Tree, Tree]]:
+    """Environment variables of a container: name, value, and what an edit takes away."""
+    out: list[tuple[str, Tree, Tree]] = []
+    if field is None:
+        return out
+    for item in field.items if field.is_seq else ():
+        name, value = item.get("name"), item.get("value")
+        if name is not None and value is not None and isinstance(name.value, str):
+            out.append((name.value, value, item))
+    out.extend((key, child, child) for key, child in field.children.items() if field.is_map)
+    return out
 
 
 def _root_item(site: Tree, origin: ListItem) -> Place | None:

@@ -18,7 +18,10 @@ ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
 
 def embedded(place: Place, kind: str) -> File | None:
-    """The document in the scalar at `place`, of a kind ("shell", "yaml"); None when it cannot be read."""
+    """The document in the scalar at `place`; None when it cannot be read.
+
+    kind: "shell" for a script, "words" for one command in which line ends are blanks, "yaml".
+    """
     text, exact = masked(place, kind)
     if text is None:
         return None
@@ -37,7 +40,7 @@ def _parse(source: Source, kind: str) -> DataDocument | ShellDocument | None:
     from vllm_migrate.documents.interface import Unreadable
 
     try:
-        if kind == "shell":
+        if kind != "yaml":
             from vllm_migrate.documents.shell import parse_shell
 
             return parse_shell(source)
@@ -62,20 +65,20 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
         start, inner = start + head, inner[head:]
     elif style:
         start, end, inner = start + 1, end - 1, inner[1:-1]
-    if style == "|":
+    if style == "|" and kind != "words":
         exact = [line.strip() for line in inner.strip().splitlines()] == [
             line.strip() for line in value.strip().splitlines()
         ]
     else:
         # A fold is a blank; where it is a line break, the text cannot be shown in place.
         inner = inner.replace("\r", " ").replace("\n", " ")
-        exact = inner.split() == value.split() and "\n" not in value.strip()
-        if not exact and style == '"' and kind == "shell" and "\n" not in value.strip():
+        exact = inner.split() == value.split() and (kind == "words" or "\n" not in value.strip())
+        if not exact and style == '"' and kind != "yaml" and "\n" not in value.strip():
             # `\"a\"` is `""a""` to a shell, as long: the same word, where no quotes are around it.
             inner = inner.replace('\\"', '""')
             exact = "\\" not in inner and _words(inner) == _words(value)
     if not exact:
-        inner = value
+        inner = value.replace("\n", " ") if kind == "words" else value
     before = "".join(c if c in "\r\n" else " " for c in outer[:start])
     if style and style not in "|>" and exact:
         end = start + len(inner)
@@ -111,7 +114,7 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
     after = _again(host, edits)
     node = after.roots[inside.document] if inside.document < len(after.roots) else None
     found = node.at(inside.path) if node is not None else None
-    if inside.kind in ("shell", "yaml"):
+    if inside.kind != "container":
         if found is None or not isinstance(found.value, str):
             raise ProofFailed("the text around it reads back as something else")
         _same_inside(file, edits, found)
@@ -136,6 +139,8 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
 
     value = str(found.value)
     if file.shell is not None:
+        inside = file.inside
+        value = value.replace("\n", " ") if inside is not None and inside.kind == "words" else value
         if _words(edited(file.shell.source, edits).text) != _words(value):
             raise ProofFailed("the scalar reads back as another script")
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Inside(NamedTuple):
     """Where a document stands in another one: at `path` of document number `document` of `host`.
 
-    kind: "shell" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command). refused: why it
+    kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command). refused: why it
     cannot be edited, "" when it can.
     """
 
@@ -33,10 +33,11 @@ class File:
     """A document that takes part in a run: a tree (`data`) or a shell script (`shell`).
 
     `requested`: it was among the PATHs of the call, so a fix may be written. `inside`: where it stands in another document
-    (then path and source are those of the file on disk).
+    (then path and source are those of the file on disk); `variables`: the environment that a script is run in, by name, with
+    the value and what an edit takes away.
     """
 
-    __slots__ = ("data", "inside", "path", "requested", "shell", "source")
+    __slots__ = ("data", "inside", "path", "requested", "shell", "source", "variables")
 
     def __init__(self, source: Source, document: DataDocument | ShellDocument | None, requested: bool) -> None:
         self.path = source.path
@@ -45,6 +46,7 @@ class File:
         self.data = document if isinstance(document, DataDocument) else None
         self.shell = document if document is not None and not isinstance(document, DataDocument) else None
         self.inside: Inside | None = None
+        self.variables: list[tuple[str, Tree, Tree]] = []
 
     @property
     def outermost(self) -> File:

@@ -101,6 +101,9 @@ def _append(engine: Engine, texts: tuple[str, ...]) -> Change:
 
 def drop_variable(written: Written) -> Change:
     """Take an environment variable's assignment away."""
+    if written.tree is not None:
+        place = place_of(written)
+        return Change(place.file, place.index, Op(DELETE, place.path))
     spot: Spot = written.spot
     return Change(spot.file, 0, DropVariable(written.key, spot.start, spot.end))
 
