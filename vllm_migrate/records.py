@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 else:
     from _collections import _tuplegetter
 
+    _tuple = tuple.__new__
+
     class _Fields(type):
         """Turns the annotations of a class into the fields of a tuple."""
 
@@ -23,6 +25,7 @@ else:
                 body[field] = _tuplegetter(position, "")
             body["__slots__"] = ()
             body["_fields"] = fields
+            body["_size"] = len(fields)
             body["_field_defaults"] = defaults
             return super().__new__(mcls, name, bases, body)
 
@@ -30,10 +33,9 @@ else:
         """Base of light records; see the module's docstring."""
 
         def __new__(cls, *values, **named):
-            fields = cls._fields
-            if named or len(values) != len(fields):
+            if named or len(values) != cls._size:
                 values = cls._filled(values, named)
-            return tuple.__new__(cls, values)
+            return _tuple(cls, values)
 
         @classmethod
         def _filled(cls, values, named):
