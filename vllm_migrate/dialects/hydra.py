@@ -69,14 +69,13 @@ class _Composer:
         self.files: list[File] = []
         self.missing: list[Missing] = []
         self.overrides: dict[str, _Entry] = {}
+        self.choices: dict[str, str] = {}
         self.root, self.group = self._find_root()
         self.search = _search_path(file, tree)
 
     def run(self) -> Composed:
         package = _header(self.file)
-        if package is None:
-            package = self.group.replace("/", ".")
-        elif package == "_group_":
+        if package is None or package == "_group_":
             package = self.group.replace("/", ".")
         merged = self._config(self.file, self.primary, self.group, package, 0)
         assert merged is not None
@@ -105,6 +104,11 @@ class _Composer:
         for entry in overrides:
             key = entry.group if entry.absolute else _join(group, entry.group)
             self.overrides.setdefault(key, entry)
+        for entry in entries:
+            if entry.group and "${" not in entry.option:
+                key = entry.group if entry.absolute else _join(group, entry.group)
+                chosen = self.overrides.get(key, entry)
+                self.choices.setdefault(key, chosen.option)
         if file.data is not None:
             file.data.read_as_omegaconf()
         merged: Tree | None = None
@@ -124,6 +128,7 @@ class _Composer:
         if entry.group:
             override = self.overrides.get(target)
             option = override.option if override else option
+        option = self._chosen(option)
         if not option or depth > MAX_DEPTH:
             return None
         folder = target if entry.group or not entry.absolute else ""
@@ -137,6 +142,12 @@ class _Composer:
         if tree is None or not tree.is_map:
             return None
         return self._config(file, tree, _directory(name), self._package(entry, file, package, name), depth + 1)
+
+    def _chosen(self, option: str) -> str:
+        """An option with `${group}` replaced by what is chosen for that group."""
+        for group, choice in self.choices.items() if "${" in option else ():
+            option = option.replace("${" + group + "}", choice)
+        return option
 
     def _load(self, name: str) -> File | None:
         """A config by name: in the configuration folder, else in the folders of `hydra.searchpath`."""
