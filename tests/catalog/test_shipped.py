@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -117,4 +118,5 @@ def test_no_text_of_the_data_names_a_machine() -> None:
         with open(f"{store.DATA}/{name}", encoding="utf-8") as stream:
             text = stream.read()
         json.loads(text)
-        assert "/work/" not in text and "/root/" not in text
+        home = os.path.expanduser("~")
+        assert home == "/" or f"{home}/" not in text, "a path of the machine that built it"
