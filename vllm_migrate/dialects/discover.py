@@ -37,6 +37,11 @@ def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: W
 
         found.engines = engines_of_script(file, profiles, catalog, workspace)
         return found
+    if kind_of(file.path) == "python" and file.inside is None:
+        from vllm_migrate.dialects.code import engines_of_code
+
+        found.engines = engines_of_code(file, profiles, catalog, workspace)
+        return found
     roots = file.data.roots if file.data is not None else []
     for index in range(len(roots)):
         tree = tree_of(file, index)
@@ -169,6 +174,8 @@ def engines_in(
     specs = profile.get("engines")
     taken: dict[str, str] = {}  # paths, by the root that named them; entries with the same root are alternatives
     for spec in specs if isinstance(specs, list) else []:
+        if "calls" in spec:
+            continue  # made by a program: see dialects/code
         pattern = str(spec.get("root", ""))
         for path, site in sites(tree, pattern):
             left_out = spec.get("except")
@@ -395,6 +402,8 @@ def facts_of(engine: Engine) -> None:
             value: object = Unsure((str(fact["depends_on"]),), (True, False))
         elif isinstance(fact, dict) and "when" in fact:
             value = evaluate(fact["when"], env())
+            if "maybe" in fact and (isinstance(value, Unsure) or value):
+                value = Unsure((str(fact["maybe"]),), (True, False))
         else:
             value = fact
         engine.given[name] = Given(value, _stands(engine, fact), "")

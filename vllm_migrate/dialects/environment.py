@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import Tree
@@ -22,6 +23,7 @@ class DialectEnv:
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
     fact.NAME           a fact the dialect file defines, by its cases
+    sampling.NAME       a parameter that its requests are sampled with
     env.NAME            an environment variable that is written for the engine, None when it is not
     role                of the engine
     value, option       of the pin being written
@@ -37,6 +39,9 @@ class DialectEnv:
             return self.extra[dotted]
         if dotted.startswith("fact."):
             return self.fact(dotted[5:])
+        if dotted.startswith("sampling."):
+            given = self.engine.given.get(dotted)
+            return given.value if given is not None else Unsure((f"the {dotted[9:]} of the requests",))
         if dotted.startswith("env."):
             given = self.engine.given.get(dotted)
             return given.value if given is not None else None
@@ -136,8 +141,7 @@ class DialectEnv:
 
     def _absent(self, value: object, path: str) -> object:
         if self.engine.missing:
-            names = ", ".join(m.name for m in self.engine.missing)
-            return Unsure((f"{path}, which may be set in a parent that was not found ({names})",))
+            return Unsure((f"{path}, which may be set in {unseen(self.engine.missing)}",))
         return value
 
 

@@ -70,6 +70,47 @@ class Given(NamedTuple):
     because: str
 
 
+class Use(Written):
+    """One place where a program uses vLLM's interfaces: a call, an import, an attribute, a route, a field of a request.
+
+    option: `use.NAME`, NAME as the dialect calls it; key: as written (`self.engine.pause_generation`, `vllm.worker.worker`);
+    arguments: what a call passes by name, values that are no literals Unknown; more: it also passes `**kwargs`; positional:
+    what it passes by position; function: the enclosing functions ("" at module level); order: counts the uses of a module
+    in the order of the text; awaited, guarded: see documents/python_calls; calls_back: its first argument is a function.
+    For one keyword of a call (then `key` is its name): method, the call's name; section, where the catalog has it.
+    """
+
+    __slots__ = (
+        "arguments",
+        "awaited",
+        "calls_back",
+        "function",
+        "guarded",
+        "method",
+        "more",
+        "order",
+        "positional",
+        "section",
+    )
+
+    def __init__(self, name: str, key: str, spot: Spot, function: str, order: int) -> None:
+        super().__init__(key, f"use.{name}", None, spot, spot, -1)
+        self.arguments: dict[str, object] = {}
+        self.positional: list[object] = []
+        self.more = False
+        self.function = function
+        self.order = order
+        self.awaited = False
+        self.guarded = False
+        self.calls_back = False
+        self.method = ""
+        self.section = ""
+
+    @property
+    def name(self) -> str:
+        return self.option[4:]
+
+
 class Engine:
     """One vLLM engine of a file.
 
@@ -97,6 +138,7 @@ class Engine:
         "site_path",
         "spec",
         "target",
+        "uses",
     )
 
     def __init__(self, ident: str, role: str, dialect: Profile, spec: dict[str, object], file: File) -> None:
@@ -115,6 +157,8 @@ class Engine:
         self.framework: str | None = None  # the framework's release, where the project pins it
         self.given: dict[str, Given] = {}
         self.remarks: list[Written] = []  # see dialects/remarks.py
+        # What a program does with vLLM's interfaces. An engine with uses stands for the program and has no settings.
+        self.uses: list[Use] = []
         self.missing: list[Missing] = []
         # What the dialect's conditions read from the configuration, while it is noted: (function, arguments) to answer.
         self.asked: dict[tuple[str, ...], object] | None = None

@@ -107,6 +107,10 @@ def parse(source: Source) -> DataDocument | ShellDocument:
         from vllm_migrate.documents.json import parse_json
 
         return parse_json(source)
+    if kind == "python":
+        from vllm_migrate.documents.python import parse_python_data
+
+        return parse_python_data(source)
     from vllm_migrate.documents.yaml import parse_yaml
 
     return parse_yaml(source)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Unsure, merge, same
@@ -129,8 +130,7 @@ class View:
         """A sampling parameter or fact that nobody sets here, while a parent is missing: not known."""
         if not self.engine.missing or not option.startswith("sampling.") or option == "sampling.via":
             return None
-        names = ", ".join(missing.name for missing in self.engine.missing)
-        reason = f"whether a parent that was not found ({names}) sets {option.removeprefix('sampling.')}"
+        reason = f"whether {unseen(self.engine.missing)} sets {option.removeprefix('sampling.')}"
         return Value(Unsure((reason,)), "unknown", reason)
 
     def _declared(self, option: str) -> Value:

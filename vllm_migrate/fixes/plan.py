@@ -53,10 +53,14 @@ def _act(act: Act, engine: Engine) -> list[Change]:
         return plan_words(act, engine)
     if act.kind == "core":
         return _core(engine)
+    if act.kind.endswith("argument"):
+        return _argument(act)
     if act.written is not None and act.written.words is not None and act.written.tree is not None:
         return _in_list(act, engine)
     if act.kind == "drop":
         if act.written is not None and act.written.tree is None and act.written.option.startswith("env."):
+            if engine.file.data is not None:
+                raise CannotEdit("the program sets it: take the assignment out")
             from vllm_migrate.fixes.words import drop_variable
 
             return [drop_variable(act.written)]
@@ -67,6 +71,16 @@ def _act(act: Act, engine: Engine) -> list[Change]:
             return delete_flag(place)
         return [_delete(place)]
     return _set(act, engine)
+
+
+def _argument(act: Act) -> list[Change]:
+    """A change of one keyword of a call."""
+    place = place_of(act.written)
+    if act.kind == "remove-argument":
+        return [Change(place.file, place.index, Op(DELETE, (act.option,)))]
+    if act.kind == "rename-argument":
+        return [Change(place.file, place.index, Op(RENAME, (act.option,), new_key=str(act.value)))]
+    return [Change(place.file, place.index, Op(SET, (act.option,), act.value))]
 
 
 def flags_of_engine(engine: Engine) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.effective.view import View
@@ -11,6 +12,7 @@ from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_trouble
+from vllm_migrate.rules.using import FUNCTIONS, Using
 
 
 class Case:
@@ -28,9 +30,10 @@ class Case:
     starts(): whether the release accepts all that is written;
     maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
     rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
+    use.*, and functions of a use: see rules/using.py. row.X: the entry of the rule's table for the use.
     """
 
-    __slots__ = ("_by_option", "setting", "source", "target")
+    __slots__ = ("_by_option", "row", "setting", "source", "target", "using")
 
     def __init__(
         self,
@@ -42,11 +45,14 @@ class Case:
         self.source = source
         self.target = target
         self.setting = setting
+        self.using: Using | None = None
+        self.row: Record = {}
         self._by_option = by_option
 
     @property
     def written(self) -> Written | None:
-        return self.setting.written if self.setting is not None else None
+        """The setting, or the use, at hand."""
+        return self.setting.written if self.setting is not None else self.using.use if self.using is not None else None
 
     def name(self, dotted: str) -> object:
         head, _, rest = dotted.partition(".")
@@ -57,6 +63,11 @@ class Case:
         if head == "setting":
             assert self.setting is not None, "setting.* is for rules with each: setting or given"
             return self.setting.fact(rest)
+        if head == "use":
+            assert self.using is not None, "use.* is for rules with each: use"
+            return self.using.fact(rest)
+        if head == "row":
+            return self.row.get(rest)
         return self.target.name(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
@@ -66,6 +77,8 @@ class Case:
             return ordinal(self.source.release) < at <= ordinal(self.target.release)
         if function == "written":
             return self._is_written(str(args[0]))
+        if self.using is not None and function in FUNCTIONS:
+            return self.using.call(function, args)
         if function in ("from_set", "from_exists", "from_since", "from_key"):
             return self.source.call(function[5:], args)
         if function == "effective":
@@ -77,8 +90,7 @@ class Case:
         if self.wrote(option) is not None:
             return True
         if engine.missing:
-            names = ", ".join(missing.name for missing in engine.missing)
-            return Unsure((f"whether a parent that was not found ({names}) sets {option}",), (False, True))
+            return Unsure((f"whether {unseen(engine.missing)} sets {option}",), (False, True))
         return False
 
     def wrote(self, option: str) -> Written | None:
@@ -96,6 +108,8 @@ class Case:
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding of every rule on one engine. Derived rules come last, and say nothing of settings others spoke of."""
+    if engine.uses:
+        return _of_program(source, target, knowledge)
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Case(source, target, None, written)
@@ -116,6 +130,50 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
                     if rule.get("each", "engine") != "engine":
                         said.add(place)
     return out
+
+
+def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+    """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
+    uses = target.engine.uses
+    cases: dict[str, list[Case]] = {}
+    for use in uses:
+        case = Case(source, target)
+        case.using = Using(use, source, target)
+        cases.setdefault(use.name, []).append(case)
+    out: list[Finding] = []
+    said: set[int] = set()
+    for derived in (False, True):
+        for rule in knowledge.rules:
+            if bool(rule.get("derived")) is not derived:
+                continue
+            for part in [rule, *_parts(rule)]:
+                for finding in _on_uses(part, cases):
+                    if not (derived and finding.spot.start in said):
+                        out.append(finding)
+                        said.add(finding.spot.start)
+    return out
+
+
+def _parts(rule: Record) -> list[Record]:
+    """What else a rule is asked of, each part whole: what it does not say, the rule says for it."""
+    parts = rule.get("also")
+    return parts if isinstance(parts, list) else []
+
+
+def _on_uses(rule: Record, cases: dict[str, list[Case]]) -> Iterator[Finding]:
+    names = rule.get("options")
+    if rule.get("each") != "use" or not isinstance(names, list):
+        return
+    table = rule.get("table")
+    for name in names:
+        for case in cases.get(str(name), ()):
+            assert case.using is not None
+            if isinstance(table, dict):
+                row = case.using.row(table)
+                if row is None:
+                    continue
+                case.row = row
+            yield from _apply(rule, case)
 
 
 def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) -> Iterator[Finding]:
@@ -199,6 +257,8 @@ def _where(rule: Record, case: Case) -> tuple[Spot, str]:
             written = case.wrote(str(option))
             if written is not None:
                 break
+    if case.using is not None:
+        return case.using.use.spot, case.using.path
     if written is not None:
         return written.spot, f"{engine.site_path}.{written.key}".lstrip(".")
     return engine.spot(), engine.site_path
@@ -209,6 +269,8 @@ def _side(rule: Record, side: str, case: Case, view: View, option: str) -> objec
         return rule[side]
     if f"{side}_of" in rule:
         value = evaluate(rule[f"{side}_of"], case)
+    elif case.using is not None:
+        return None
     elif case.written is not None and first_trouble(view.delivery, case.written) is None:
         value = case.written.value
     elif option and case.written is None:
@@ -241,6 +303,8 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         words["because"] = f" ({because})" if because else ""
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
+    for word, entry in case.row.items():
+        text = text.replace("{row." + word + "}", str(entry))
     if case.setting is not None and "{" in text:
         text = _fill_life(text, case.setting)
     return " ".join(text.split())
@@ -306,11 +370,26 @@ def _proposal(rule: Record, case: Case, finding: Finding) -> Proposal | None:
     return Proposal(_fill(str(fix["title"]), finding, case), safety, acts, needs, tuple(fix.get("with_rules", ())))
 
 
+def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
+    """Changes of a call: a keyword gets a value, another name, or goes."""
+    name = str(entry.get("argument", "")) or using.use.key
+    if entry.get("remove"):
+        yield Act("remove-argument", name, None, using.use)
+    elif "name" in entry:
+        yield Act("rename-argument", name, str(entry["name"]), using.use)
+    elif "argument" in entry:
+        value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
+        yield Act("argument", name, value, using.use)
+
+
 def _acts(entry: Record, case: Case) -> Iterator[Act]:
     test = evaluate(entry.get("when", True), case)
     if test is not True:
         return
     written = case.written
+    if case.using is not None:
+        yield from _acts_on_use(entry, case, case.using)
+        return
     if "set" in entry:
         option = str(entry["set"])
         value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")

@@ -1,0 +1,180 @@
+"""What a Python program does with vLLM's interfaces, found as a dialect's `uses` describe it.
+
+An entry has a `name` that rules ask for, and one of
+  calls       method or class names; `of`: the package that the name is imported from; `receiver`: words of which one stands
+              in what the method is called on; `not`: resolved names that are meant otherwise; `first`: words of which one
+              stands in the first argument, a text; `program`: the module must mention it (`vllm`)
+  arguments   true: each keyword of such a call is a use of its own; `section`: where the catalog has them
+  imports     a package: each import from it
+  attributes  chains of attributes
+  routes      true: paths of the server in the arguments of calls named by `calls`
+  fields      keys of dict literals, or keywords of any call
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.model import Profile, Spot, Use
+from vllm_migrate.dialects.tree import File, tree_of
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.documents.python_calls import Call, PythonDocument, Text
+
+Entry = dict[str, object]
+
+
+def uses_of(file: File, code: PythonDocument, profile: Profile, catalog: Catalog) -> list[Use]:
+    """Every use in a module, in the order of the text."""
+    entries = profile.get("uses")
+    out: list[Use] = []
+    text = file.source.text.lower()
+    for entry in entries if isinstance(entries, list) else []:
+        if str(entry.get("program", "")) in text:
+            out.extend(_found(file, code, entry, catalog))
+    out.sort(key=lambda use: (use.spot.start, use.name))
+    for order, use in enumerate(out):
+        use.order = order
+    return out
+
+
+def comes_from(resolved: str, package: object) -> bool:
+    """Whether a name is imported from a package; any name is where none is asked for."""
+    return package is None or resolved.startswith(f"{package}.")
+
+
+def _found(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) -> Iterator[Use]:
+    if "imports" in entry:
+        yield from _imports(file, code, entry)
+    elif "attributes" in entry:
+        yield from _attributes(file, code, entry)
+    elif "routes" in entry:
+        yield from _routes(file, code, entry, catalog)
+    elif "fields" in entry:
+        yield from _fields(file, code, entry)
+    else:
+        for call in _calls(code, entry):
+            use = _call(file, code, entry, call)
+            if entry.get("arguments"):
+                yield from _each_argument(file, entry, call, use)
+            else:
+                yield use
+
+
+def _listed(entry: Entry, key: str) -> list[str]:
+    value = entry.get(key)
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _calls(code: PythonDocument, entry: Entry) -> Iterator[Call]:
+    names, receivers, others, first = (_listed(entry, key) for key in ("calls", "receiver", "not", "first"))
+    for call in code.find(set(names)):
+        if call.in_string or call.resolved in others or not comes_from(call.resolved, entry.get("of")):
+            continue
+        on = call.dotted.rpartition(".")[0].lower()
+        if receivers and not any(word in on for word in receivers):
+            continue
+        if first and not any(word in _first(call) for word in first):
+            continue
+        yield call
+
+
+def _first(call: Call) -> str:
+    """The first argument of a call, or its `method`, in lower case; "" when it is no text."""
+    named = call.get("method")
+    value = call.args[0].value if call.args else named.value if named is not None else None
+    return value.lower() if isinstance(value, str) else ""
+
+
+def _call(file: File, code: PythonDocument, entry: Entry, call: Call) -> Use:
+    start, end = code.span(call.node.func)
+    use = Use(str(entry["name"]), call.dotted, Spot(file, start, end), call.function, 0)
+    use.tree = tree_of(file, call.index)
+    use.arguments = {argument.name: argument.value for argument in call.keywords}
+    use.positional = [argument.value for argument in call.args]
+    use.more, use.awaited = call.has_kwargs or call.has_star, call.awaited
+    use.section = str(entry.get("section", ""))
+    use.calls_back = _calls_back(code, call)
+    return use
+
+
+def _calls_back(code: PythonDocument, call: Call) -> bool:
+    """Whether the call passes a function of this module, or a lambda, as its first argument."""
+    argument = call.node.args[0] if call.node.args else None
+    text = call.args[0].value.text if argument is not None and isinstance(call.args[0].value, Unknown) else ""
+    return text.startswith("lambda") or text in code.functions
+
+
+def _each_argument(file: File, entry: Entry, call: Call, whole: Use) -> Iterator[Use]:
+    for argument in call.keywords:
+        spot = Spot(file, argument.start, argument.start + len(argument.name))
+        use = Use(whole.name, argument.name, spot, whole.function, 0)
+        use.value, use.tree, use.section = argument.value, whole.tree, whole.section
+        use.method = call.dotted.rpartition(".")[2]
+        use.arguments, use.positional, use.more = whole.arguments, whole.positional, whole.more
+        yield use
+
+
+def _imports(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
+    package = str(entry["imports"])
+    for item in code.imports:
+        dotted = f"{item.module}.{item.name}".rstrip(".")
+        if dotted.startswith(f"{package}."):
+            use = Use(str(entry["name"]), dotted, Spot(file, item.start, item.end), "", 0)
+            use.guarded = item.guarded
+            yield use
+
+
+def _attributes(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
+    for chain in code.attributes(set(_listed(entry, "attributes"))):
+        yield Use(str(entry["name"]), chain.dotted, Spot(file, chain.start, chain.end), chain.function, 0)
+
+
+def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) -> Iterator[Use]:
+    """Paths of the server's routes, with what a request's query says as the arguments."""
+    from urllib.parse import parse_qsl
+
+    paths = {name.partition(" ")[2] for name in catalog.all_names("route")}
+    methods = set(_listed(entry, "calls"))
+    for text in code.texts:
+        path, _, query = text.value.partition("?")
+        path = "/" + path.rpartition("://")[2].partition("/")[2] if "://" in path else path
+        call = code.calls[text.call] if text.call >= 0 else None
+        if path not in paths or call is None or text.key or call.dotted.rpartition(".")[2] not in methods:
+            continue
+        use = Use(str(entry["name"]), path, Spot(file, text.start, text.end), call.function, 0)
+        use.arguments = {key: _literal(value) for key, value in parse_qsl(query, keep_blank_values=True)}
+        for name in ("params", "json"):
+            found = call.get(name)
+            if found is not None and isinstance(found.value, dict):
+                use.arguments.update({str(key): value for key, value in found.value.items()})
+            elif found is not None:
+                use.more = True
+        use.more = use.more or call.has_kwargs
+        yield use
+
+
+def _literal(text: str) -> object:
+    """A value of a query string as the server reads it."""
+    return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
+
+
+def _fields(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
+    fields, calls = set(_listed(entry, "fields")), set(_listed(entry, "of_calls"))
+    for text in code.texts:
+        if text.key and text.value in fields:
+            yield _field(file, entry, text, code)
+    for call in code.calls:
+        if calls and call.dotted.rpartition(".")[2] not in calls:
+            continue
+        for argument in call.keywords if not call.in_string else ():
+            if argument.name in fields:
+                spot = Spot(file, argument.start, argument.start + len(argument.name))
+                use = Use(str(entry["name"]), argument.name, spot, call.function, 0)
+                use.value = argument.value
+                yield use
+
+
+def _field(file: File, entry: Entry, text: Text, code: PythonDocument) -> Use:
+    function = code.calls[text.call].function if text.call >= 0 else ""
+    return Use(str(entry["name"]), text.value, Spot(file, text.start, text.end), function, 0)
