@@ -8,7 +8,7 @@ more, which stands for the program and has no settings.
 from __future__ import annotations
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.discover import fill, has
+from vllm_migrate.dialects.discover import facts_of, fill, has
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.hydra import Missing
 from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Use, Written
@@ -47,6 +47,7 @@ def _program(file: File, profile: Profile, uses: list[Use], workspace: Workspace
     engine.container = uses[0].spot
     assert isinstance(file.data, PythonData)
     _environment(engine, file.data.code)
+    facts_of(engine)
     return engine
 
 

@@ -8,7 +8,7 @@ An entry has a `name` that rules ask for, and one of
   imports     a package: each import from it
   attributes  chains of attributes
   routes      true: paths of the server in the arguments of calls named by `calls`
-  fields      keys of dict literals, or keywords of any call
+  fields      keys of dict literals, those in the arguments of `in_calls` where it is given, and keywords of `of_calls` ("*": any)
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) ->
     paths = {name.partition(" ")[2] for name in catalog.all_names("route")}
     methods = set(_listed(entry, "calls"))
     for text in code.texts:
-        path, _, query = text.value.partition("?")
-        path = "/" + path.rpartition("://")[2].partition("/")[2] if "://" in path else path
+        path, _, query = text.value.rpartition("://")[2].partition("?")
+        path = path[path.find("/") :]  # what stands before is the host, or nothing
         call = code.calls[text.call] if text.call >= 0 else None
         if path not in paths or call is None or text.key or call.dotted.rpartition(".")[2] not in methods:
             continue
@@ -147,25 +147,25 @@ def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) ->
         for name in ("params", "json"):
             found = call.get(name)
             if found is not None and isinstance(found.value, dict):
-                use.arguments.update({str(key): value for key, value in found.value.items()})
+                use.arguments.update({str(key): _literal(value) for key, value in found.value.items()})
             elif found is not None:
                 use.more = True
         use.more = use.more or call.has_kwargs
         yield use
 
 
-def _literal(text: str) -> object:
-    """A value of a query string as the server reads it."""
-    return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
+def _literal(value: object) -> object:
+    """A value of a request's query as the server reads it."""
+    return {"true": True, "false": False, "1": True, "0": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _fields(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
-    fields, calls = set(_listed(entry, "fields")), set(_listed(entry, "of_calls"))
+    fields, calls, inside = (set(_listed(entry, key)) for key in ("fields", "of_calls", "in_calls"))
     for text in code.texts:
-        if text.key and text.value in fields:
+        if text.key and text.value in fields and (not inside or _last(code, text.call) in inside):
             yield _field(file, entry, text, code)
-    for call in code.calls:
-        if calls and call.dotted.rpartition(".")[2] not in calls:
+    for call in code.calls if calls else ():
+        if "*" not in calls and call.dotted.rpartition(".")[2] not in calls:
             continue
         for argument in call.keywords if not call.in_string else ():
             if argument.name in fields:
@@ -173,6 +173,11 @@ def _fields(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
                 use = Use(str(entry["name"]), argument.name, spot, call.function, 0)
                 use.value = argument.value
                 yield use
+
+
+def _last(code: PythonDocument, call: int) -> str:
+    """The last part of the name of a call, by its number; "" for none."""
+    return code.calls[call].dotted.rpartition(".")[2] if call >= 0 else ""
 
 
 def _field(file: File, entry: Entry, text: Text, code: PythonDocument) -> Use:

@@ -125,14 +125,15 @@ def compile_all(folder: Path) -> dict[str, object]:
     return out
 
 
-OWN = ("also", "each", "options", "table", "when", "severity_when", "variants", "fix", "advice", "at", "silent_when", "explain")
+# What a further part of a rule takes from the rule where it does not say it itself.
+SHARED = ("code", "name", "layer", "severity", "derived", "why")
 
 
 def _with_parts(rule: object) -> object:
     """The rule with each of its further parts made whole."""
     if not isinstance(rule, dict) or "also" not in rule:
         return rule
-    base = {key: value for key, value in rule.items() if key not in OWN and key not in ("old", "new", "old_of", "new_of", "option")}
+    base = {key: value for key, value in rule.items() if key in SHARED}
     return {**rule, "also": [{**base, **part} for part in rule["also"]]}
 
 

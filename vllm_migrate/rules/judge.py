@@ -307,6 +307,8 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         text = text.replace("{row." + word + "}", str(entry))
     if case.setting is not None and "{" in text:
         text = _fill_life(text, case.setting)
+    if case.using is not None and "{" in text:
+        text = text.replace("{gone}", case.using.gone()).replace("{home}", case.using.home())
     return " ".join(text.split())
 
 

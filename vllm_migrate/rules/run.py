@@ -148,7 +148,7 @@ class Run:
             View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
             for release in (question.source, question.target)
         )
-        if self._keep:
+        if self._keep and not engine.uses:
             self.result.judged.append(Judged(engine, source, target))
         found = judge(engine, source, target, self.knowledge)
         judgement = Judgement(found, self._ledger.pins(engine, source, target))

@@ -5,13 +5,14 @@
     use.positional                           how many arguments are passed by position
     arg('x'), arg('x', 0)                    what is passed as x, by name or in that position; None when nothing is
     passes('x')                              whether x is passed by name
-    says('x', 'text')                        whether what is passed as x, or anything in it, is written with that text
+    ends('x', 'a', 'b')                      whether x, or an item of it, is a name that ends in one of these (`p.dtype`)
     takes('x'), from_takes('x')              whether the method has such a parameter at the target, at the source
     use.exists, use.existed                  whether the target, the source has the method (of a call) or the parameter
     earlier('a'), later('a')                 whether a use of that name stands before, after this one in the same function
     nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
     anywhere('a')                            whether the program has such a use
-    route('gate'), from_route('gate')        of a route: "" when everybody is served, what it needs, None when it is not there
+    route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
+    gone()                                   of an import: the release between the two since which it fails, "" when it does not
     items('x')                               how many items the list has that is passed as x; 0 for anything else
 """
 
@@ -28,14 +29,15 @@ FUNCTIONS = frozenset(
         "anywhere",
         "arg",
         "earlier",
+        "ends",
         "from_route",
         "from_takes",
+        "gone",
         "items",
         "later",
         "nearest",
         "passes",
         "route",
-        "says",
         "takes",
     )
 )
@@ -86,18 +88,33 @@ class Using:
             return self._takes(self.target if function == "takes" else self.source, name)
         if function in ("route", "from_route"):
             return self._route(self.target if function == "route" else self.source)
+        if function == "gone":
+            return self.gone()
         if function == "arg":
             return self._argument(name, args[1] if len(args) > 1 else None)
         if function == "passes":
             if name in self.use.arguments or not self.use.more:
                 return name in self.use.arguments
             return Unsure((f"whether {HIDDEN} passes {name}",), (True, False))
-        if function == "says":
-            return _mentions(self.use.arguments.get(name), str(args[1]))
+        if function == "ends":
+            return _ends(self.use.arguments.get(name), [str(arg) for arg in args[1:]])
         if function == "items":
             value = self.use.arguments.get(name)
             return len(value) if isinstance(value, (list, tuple)) else 0
         return self._beside(function, [str(arg) for arg in args])
+
+    def gone(self) -> str:
+        from vllm_migrate.catalog.modules import load
+
+        return load().gone(self.use.key, self.source.release, self.target.release)
+
+    def home(self) -> str:
+        """Where an imported name is at the target, as a part of a sentence; "" when that is not plain."""
+        from vllm_migrate.catalog.modules import load
+
+        name = self.use.key.rpartition(".")[2]
+        found = load().homes(name, self.target.release)
+        return "; " + " and ".join(f"{module}.{name}" for module in found) + " is there" if found else ""
 
     def _beside(self, function: str, names: list[str]) -> object:
         others = [use for use in self._all() if use.name in names and use is not self.use]
@@ -157,10 +174,9 @@ def _sure(name: str, value: object) -> object:
     return Unsure((f"the value of {name} ({value.text})",)) if isinstance(value, Unknown) else value
 
 
-def _mentions(value: object, text: str) -> bool:
-    """Whether a text stands in an expression, or in one of those in a list."""
+def _ends(value: object, names: list[str]) -> bool:
+    """Whether an expression, or one of those in a list, is a dotted name whose last part is one of `names`."""
     if isinstance(value, (list, tuple)):
-        return any(_mentions(item, text) for item in value)
-    if isinstance(value, dict):
-        return any(_mentions(item, text) for item in value.values())
-    return isinstance(value, Unknown) and text in value.text
+        return any(_ends(item, names) for item in value)
+    dotted = isinstance(value, Unknown) and value.text.replace(".", "").replace("_", "").isalnum()
+    return isinstance(value, Unknown) and dotted and value.text.rpartition(".")[2] in names
