@@ -69,7 +69,7 @@ def _made(
     out: list[Engine] = []
     for call in code.find({str(name) for name in names}):
         tree = tree_of(file, call.index)
-        if call.in_string or tree is None or not comes_from(call.resolved, spec.get("of")) or not has(tree, spec):
+        if call.in_string or tree is None or _says_nothing(call) or not comes_from(call.resolved, spec.get("of")) or not has(tree, spec):
             continue
         number = sum(1 for engine in out if engine.id.partition("#")[0] == f"{profile['id']}:{call.dotted}")
         ident = f"{profile['id']}:{call.dotted}" + (f"#{number + 1}" if number else "")
@@ -86,6 +86,12 @@ def _made(
         engine.container = Spot(file, tree.place.node.start, tree.place.node.end)
         out.append(engine)
     return out
+
+
+def _says_nothing(call: Call) -> bool:
+    """Whether all that a call sets is behind `**`: what could be said of it would be said of nothing that is seen."""
+    named = {keyword.arg for keyword in call.node.keywords if keyword.arg is not None}
+    return call.has_kwargs and named <= {"model", "tokenizer"}
 
 
 def _hidden(code: PythonDocument, call: Call, tree: Tree) -> list[Missing]:

@@ -1,18 +1,23 @@
 """What a Python program does with vLLM's interfaces, found as a dialect's `uses` describe it.
 
 An entry has a `name` that rules ask for, and one of
-  calls       method or class names; `of`: the package that the name is imported from; `receiver`: words of which one stands
-              in what the method is called on; `not`: resolved names that are meant otherwise; `first`: words of which one
-              stands in the first argument, a text; `program`: the module must mention it (`vllm`)
-  arguments   true: each keyword of such a call is a use of its own; `section`: where the catalog has them
-  imports     a package: each import from it
+  calls       method or class names. `of`: the package that the name is imported from; `receiver`: words of which one stands in
+              what the method is called on; `own`: false where a method of the module's own class (`self.x()`) is another one;
+              `awaited`: true for a coroutine; `not`: resolved names that mean something else; `first`: words of which one stands
+              in the first argument, a text
+  arguments   true, beside `calls`: each keyword of such a call is a use of its own; `section`: where the catalog has it
+  imports     a package: each import from it; `except`: a pattern of paths that are for one release only
   attributes  chains of attributes
-  routes      true: paths of the server in the arguments of calls named by `calls`
+  texts       whole strings
+  routes      true: paths of the server in the arguments of calls named by `calls`, but those called on a name of `not_on`
   fields      keys of dict literals, those in the arguments of `in_calls` where it is given, and keywords of `of_calls` ("*": any)
+All take `program`, a word that the module must have (`vllm`), and `unless`, packages whose import tells that it is about another
+engine.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from vllm_migrate.catalog.store import Catalog
@@ -30,12 +35,17 @@ def uses_of(file: File, code: PythonDocument, profile: Profile, catalog: Catalog
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in entries if isinstance(entries, list) else []:
-        if str(entry.get("program", "")) in text:
+        if str(entry.get("program", "")) in text and not _elsewhere(code, _listed(entry, "unless")):
             out.extend(_found(file, code, entry, catalog))
     out.sort(key=lambda use: (use.spot.start, use.name))
     for order, use in enumerate(out):
         use.order = order
     return out
+
+
+def _elsewhere(code: PythonDocument, packages: list[str]) -> bool:
+    """Whether the module imports one of these packages."""
+    return bool(packages) and any(item.module.partition(".")[0] in packages for item in code.imports)
 
 
 def comes_from(resolved: str, package: object) -> bool:
@@ -48,6 +58,10 @@ def _found(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) -> 
         yield from _imports(file, code, entry)
     elif "attributes" in entry:
         yield from _attributes(file, code, entry)
+    elif "texts" in entry:
+        for text in code.texts:
+            if text.value in _listed(entry, "texts"):
+                yield Use(str(entry["name"]), text.value, Spot(file, text.start, text.end), "", 0)
     elif "routes" in entry:
         yield from _routes(file, code, entry, catalog)
     elif "fields" in entry:
@@ -71,7 +85,11 @@ def _calls(code: PythonDocument, entry: Entry) -> Iterator[Call]:
     for call in code.find(set(names)):
         if call.in_string or call.resolved in others or not comes_from(call.resolved, entry.get("of")):
             continue
+        if entry.get("awaited") and not call.awaited:
+            continue
         on = call.dotted.rpartition(".")[0].lower()
+        if entry.get("own") is False and on == "self" and call.dotted.rpartition(".")[2] in code.functions:
+            continue
         if receivers and not any(word in on for word in receivers):
             continue
         if first and not any(word in _first(call) for word in first):
@@ -116,11 +134,13 @@ def _each_argument(file: File, entry: Entry, call: Call, whole: Use) -> Iterator
 
 
 def _imports(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
-    package = str(entry["imports"])
+    package, left_out = str(entry["imports"]), entry.get("except")
+    if left_out is not None and re.search(str(left_out), file.path):
+        return
     for item in code.imports:
         dotted = f"{item.module}.{item.name}".rstrip(".")
-        if dotted.startswith(f"{package}."):
-            use = Use(str(entry["name"]), dotted, Spot(file, item.start, item.end), "", 0)
+        if dotted == package or dotted.startswith(f"{package}."):
+            use = Use(str(entry["name"]), dotted, Spot(file, item.start, item.end), item.function, 0)
             use.guarded = item.guarded
             yield use
 
@@ -141,6 +161,8 @@ def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) ->
         path = path[path.find("/") :]  # what stands before is the host, or nothing
         call = code.calls[text.call] if text.call >= 0 else None
         if path not in paths or call is None or text.key or call.dotted.rpartition(".")[2] not in methods:
+            continue
+        if set(call.dotted.split(".")) & set(_listed(entry, "not_on")):
             continue
         use = Use(str(entry["name"]), path, Spot(file, text.start, text.end), call.function, 0)
         use.arguments = {key: _literal(value) for key, value in parse_qsl(query, keep_blank_values=True)}

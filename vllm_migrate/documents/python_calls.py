@@ -34,7 +34,7 @@ class Argument(NamedTuple):
 class Import(NamedTuple):
     """`import module as alias` (name ""), or one name of `from module import name as alias`; dots stay in module.
 
-    guarded: it stands in a try or under a condition, where another import may take its place.
+    guarded: it stands in a try or under a condition, where another import may take its place. function: as in Call.
     """
 
     module: str
@@ -43,6 +43,7 @@ class Import(NamedTuple):
     start: int
     end: int
     guarded: bool = False
+    function: str = ""
 
 
 class Attribute(NamedTuple):
@@ -369,12 +370,12 @@ class PythonDocument:
         for alias in node.names:
             start, end = self.span(alias)
             if isinstance(node, ast.Import):
-                self._imports.append(Import(alias.name, "", alias.asname or "", start, end, scope.guarded))
+                self._imports.append(Import(alias.name, "", alias.asname or "", start, end, scope.guarded, scope.function))
                 if alias.asname:
                     self._aliases[alias.asname] = alias.name
             else:
                 module = "." * node.level + (node.module or "")
-                self._imports.append(Import(module, alias.name, alias.asname or "", start, end, scope.guarded))
+                self._imports.append(Import(module, alias.name, alias.asname or "", start, end, scope.guarded, scope.function))
                 self._aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
 
     def _chain(self, node: ast.Attribute, function: str) -> None:
