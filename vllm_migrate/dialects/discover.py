@@ -395,6 +395,8 @@ def facts_of(engine: Engine) -> None:
             value: object = Unsure((str(fact["depends_on"]),), (True, False))
         elif isinstance(fact, dict) and "when" in fact:
             value = evaluate(fact["when"], env())
+        elif isinstance(fact, dict) and "value_of" in fact:
+            value = evaluate(fact["value_of"], env())
         else:
             value = fact
         engine.given[name] = Given(value, _stands(engine, fact), "")
