@@ -17,6 +17,7 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.models import Example, Rule
+from vllm_migrate.project.versions import find_releases
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Question, Run
 
@@ -36,7 +37,10 @@ def lint(folder: Path, example: Example) -> Linted:
     engine = None if example.from_engine == "auto" else example.from_engine
     question = Question(example.source, example.target, Assumptions(engine=engine, gpu=example.gpu))
     paths = [str(folder / name) for name in example.files]
-    run = Run(question, load_catalog(), load_knowledge(), Workspace(paths))
+    workspace = Workspace(paths)
+    # The framework that the example's own requirements pin, as a session takes it.
+    workspace.frameworks = {pin.package: pin.version for pin in find_releases(str(folder)) if pin.exact}
+    run = Run(question, load_catalog(), load_knowledge(), workspace)
     for path in paths:
         run.judge_file(path)
     result = run.finish()

@@ -404,6 +404,8 @@ def facts_of(engine: Engine) -> None:
             value = evaluate(fact["when"], env())
             if "maybe" in fact and (isinstance(value, Unsure) or value):
                 value = Unsure((str(fact["maybe"]),), (True, False))
+        elif isinstance(fact, dict) and "value_of" in fact:
+            value = evaluate(fact["value_of"], env())
         else:
             value = fact
         engine.given[name] = Given(value, _stands(engine, fact), "")
