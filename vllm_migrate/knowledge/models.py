@@ -75,7 +75,7 @@ class Variant(Model):
 
 
 class Action(Model):
-    """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the one at hand."""
+    """One part of a fix: set an option (or `setting` or `default`, the one at hand), drop it, respell or rename the one at hand."""
 
     set: str | None = None
     to: object = None
@@ -122,6 +122,7 @@ class Example(Model):
     says: str | None = None  # words of the message, the reason or the advice
     gpu: str | None = None  # as --gpu
     safety: Safety | None = None
+    fork: dict[str, object] = {}  # declared defaults of the target, which is then a release of the user's own after the newest
     after: str | None = None  # a line that the fix writes; the rule is silent afterwards
 
 
@@ -134,9 +135,9 @@ class Rule(Model):
     code: Annotated[str, Field(pattern=r"^VM[1-9]\d\d$")]
     name: Slug
     title: str
-    layer: Layer
+    layer: Layer  # of a rule with each: default, that of the option
     severity: Severity
-    each: Literal["engine", "setting", "given", "remark"] = "engine"
+    each: Literal["engine", "setting", "given", "remark", "default"] = "engine"
     # What a rule for each setting or given speaks of; empty: every variable, every setting that does not arrive as before.
     options: list[str] = []
     derived: bool = False  # follows from the catalog alone: speaks only of settings that no other rule spoke of
