@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from vllm_migrate.catalog.store import OptionFacts
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.load import Record, load
+from vllm_migrate.rules.default import Default
 from vllm_migrate.rules.judge import Case
 from vllm_migrate.rules.setting import Setting
 
@@ -58,7 +60,7 @@ def known(dotted: str) -> bool:
     if head == "env":
         return rest in VARIABLES
     # A key of an option that is a mapping, or of what a dialect or the user tells.
-    return head in ("gpu", "model", "setting") or head in OPTIONS or dotted in FACTS or dotted == "config.core"
+    return head in ("default", "gpu", "model", "setting") or head in OPTIONS or dotted in FACTS or dotted == "config.core"
 
 
 SOURCES: list[tuple[str, Record]] = [(str(rule["name"]), rule) for rule in KNOWLEDGE.rules]
@@ -72,9 +74,8 @@ def test_names_are_known(where: str, record: Record) -> None:
         for leaf in leaves(code):
             if leaf[0] == "name" and not known(str(leaf[1])):
                 strangers.append(leaf[1])
-            if leaf[1] in ("set", "from_set", "written", "exists", "from_exists", "key", "from_key") and not known(
-                str(leaf[2])
-            ):
+            names_option = leaf[1] in ("set", "from_set", "written", "exists", "from_exists", "key", "from_key")
+            if names_option and leaf[2] != ["name", "default.option"] and not known(str(leaf[2])):
                 strangers.append(leaf[2])
             if leaf[1] in ("since", "from_since", "crosses") and not CATALOG.knows(str(leaf[2])):
                 strangers.append(leaf[2])
@@ -90,7 +91,14 @@ def case(
     path = tmp_path_factory.mktemp("case") / "serve.yaml"
     engine = read_engine(path, "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\n")
     source, target = view_both(engine, "0.8.5", "0.18.1")
-    return Case(source, target, Setting(source, target, engine.options[1]))
+    default = Default("engine", "seed", "semantic", facts("0.8.5"), facts("0.18.1"), "0.12.0")
+    return Case(source, target, Setting(source, target, engine.options[1]), default=default)
+
+
+def facts(release: str) -> OptionFacts:
+    found = CATALOG.get("engine", "seed", release)
+    assert found is not None
+    return found
 
 
 def _answers(env: Case | View, leaf: list[object]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.catalog import changes
+from vllm_migrate.catalog.store import Catalog, OptionFacts
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.hydra import unseen
@@ -93,11 +94,22 @@ class View:
         if given is not None:
             return given
         cases = entry.get("cases")
-        if isinstance(cases, list):
+        if isinstance(cases, list) and not self._redeclared(option):
             choice = choose(cases, self)
             if choice.found:
                 return _chosen(choice, "resolved")
         return self._declared(option)
+
+    def _redeclared(self, option: str) -> bool:
+        """Whether a release that the user added declares a default that no shipped release had: what resolves it is not known."""
+        if not self.catalog.is_added(self.release):
+            return False
+        section, _, name = option.rpartition(".")
+        facts = self.catalog.get(section or "engine", name, self.release) if section in ("", "sampling") else None
+        if facts is None or not decides(facts):
+            return False
+        last = self.catalog.get(section or "engine", name, self.catalog.shipped[-1])
+        return last is not None and not changes.same(last.default, facts.default)
 
     def _given(self, option: str) -> Value | None:
         """What the user or the framework sets."""
@@ -261,6 +273,11 @@ class View:
             if isinstance(facts, dict):
                 return facts.get(name)
         return Unsure((f"the GPU ({name})",))
+
+
+def decides(facts: OptionFacts) -> bool:
+    """Whether a declared default is a value: nothing, an empty collection and `auto` ask for a later decision."""
+    return facts.decided and not facts.required and facts.default not in (None, "auto", "", [], {})
 
 
 def _in_model(config: dict[str, object], name: str) -> object:

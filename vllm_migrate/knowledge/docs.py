@@ -191,6 +191,9 @@ def _example(rule: Rule, example: Example, fires: bool) -> list[str]:
         said += f": {example.severity or rule.severity}"
         said += f" on line {example.line}" if example.line is not None else ""
     lines = [said + ".", ""]
+    if example.fork:
+        changed = " and ".join(f"`{option}` {_value(value)}" for option, value in example.fork.items())
+        lines += [f"{example.target} stands for a release of your own whose declared default is {changed}.", ""]
     for name, text in example.files.items():
         kind = "bash" if name.endswith(".sh") else "yaml" if name.endswith((".yaml", ".yml")) else Path(name).suffix[1:]
         lines += [f"`{name}`", "", f"```{kind}", text.rstrip("\n"), "```", ""]

@@ -75,7 +75,7 @@ class Variant(Model):
 
 
 class Action(Model):
-    """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the one at hand."""
+    """One part of a fix: set an option (or `setting` or `default`, the one at hand), drop it, respell or rename the one at hand."""
 
     set: str | None = None
     to: object = None
@@ -125,6 +125,7 @@ class Example(Model):
     says: str | None = None  # words of the message, the reason or the advice
     gpu: str | None = None  # as --gpu
     safety: Safety | None = None
+    fork: dict[str, object] = {}  # declared defaults of the target, which is then a release of the user's own after the newest
     after: str | None = None  # a line that the fix writes; the rule is silent afterwards
 
 
@@ -138,7 +139,6 @@ class Part(Model):
 
     each: Literal["engine", "setting", "given", "remark", "use"]
     options: list[str] = []
-    table: dict[str, dict[str, str]] = {}
     when: Condition
     severity: Severity | None = None
     severity_when: list[SeverityCase] = []
@@ -153,13 +153,10 @@ class Rule(Model):
     code: Annotated[str, Field(pattern=r"^VM[1-9]\d\d$")]
     name: Slug
     title: str
-    layer: Layer
+    layer: Layer  # of a rule with each: default, that of the option
     severity: Severity
-    each: Literal["engine", "setting", "given", "remark", "use"] = "engine"
+    each: Literal["engine", "setting", "given", "remark", "use", "default"] = "engine"
     also: list[Part] = []
-    # For uses: by what is used (the longest name that it begins with), what a condition reads as row.X. Without an entry the
-    # rule is not asked.
-    table: dict[str, dict[str, str]] = {}
     # What a rule for each setting or given speaks of; empty: every variable, every setting that does not arrive as before.
     options: list[str] = []
     derived: bool = False  # follows from the catalog alone: speaks only of settings that no other rule spoke of

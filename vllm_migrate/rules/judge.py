@@ -10,6 +10,7 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.rules.default import Default, moved
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_trouble
 from vllm_migrate.rules.using import FUNCTIONS, Using
@@ -25,15 +26,18 @@ class Case:
     target has the option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when
     none) and how it relates (same, inverted, value, nested, split, deleted); .deprecated: what the target says of it (""
     when nothing); .switched: whether the key names another option at the target.
+    default.option, .key, .layer, .since: the option at hand of a rule for each changed default; .old, .new: its declared
+    defaults; .before, .after: its effective values; .unset: neither the user nor the framework sets it; .accepted: the
+    target takes the old default.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
     exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
     starts(): whether the release accepts all that is written;
     maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
     rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
-    use.*, and functions of a use: see rules/using.py. row.X: the entry of the rule's table for the use.
+    use.*, and functions of a use: see rules/using.py.
     """
 
-    __slots__ = ("_by_option", "row", "setting", "source", "target", "using")
+    __slots__ = ("_by_option", "default", "setting", "source", "target", "using")
 
     def __init__(
         self,
@@ -41,18 +45,26 @@ class Case:
         target: View,
         setting: Setting | None = None,
         by_option: dict[str, Written] | None = None,
+        default: Default | None = None,
     ) -> None:
         self.source = source
         self.target = target
         self.setting = setting
         self.using: Using | None = None
-        self.row: Record = {}
+        self.default = default
         self._by_option = by_option
 
     @property
     def written(self) -> Written | None:
         """The setting, or the use, at hand."""
         return self.setting.written if self.setting is not None else self.using.use if self.using is not None else None
+
+    @property
+    def option(self) -> str:
+        """The option at hand, "" where a rule is asked of the whole engine."""
+        if self.setting is not None:
+            return self.setting.option
+        return self.default.option if self.default is not None else ""
 
     def name(self, dotted: str) -> object:
         head, _, rest = dotted.partition(".")
@@ -66,8 +78,9 @@ class Case:
         if head == "use":
             assert self.using is not None, "use.* is for rules with each: use"
             return self.using.fact(rest)
-        if head == "row":
-            return self.row.get(rest)
+        if head == "default":
+            assert self.default is not None, "default.* is for rules with each: default"
+            return self.default.fact(rest, self.source, self.target)
         return self.target.name(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
@@ -118,17 +131,20 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     cases = [Case(source, target, setting, written) for setting in [*settings, *dead]]
     uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
     out: list[Finding] = []
-    said: set[tuple[str, int]] = set()
+    said: set[tuple[str, int] | str] = set()
     for derived in (False, True):
         for rule in knowledge.rules:
             if bool(rule.get("derived")) is not derived:
                 continue
+            each = rule.get("each", "engine")
             for finding in _findings(rule, whole, cases, uneasy):
-                place = (finding.spot.file.path, finding.spot.start)
-                if not (derived and place in said):
+                # A default has no place of its own: its option tells whether it was spoken of.
+                subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
+                if not (derived and subject in said):
                     out.append(finding)
-                    if rule.get("each", "engine") != "engine":
-                        said.add(place)
+                    said.add(finding.option)
+                    if each not in ("engine", "default"):
+                        said.add(subject)
     return out
 
 
@@ -164,15 +180,8 @@ def _on_uses(rule: Record, cases: dict[str, list[Case]]) -> Iterator[Finding]:
     names = rule.get("options")
     if rule.get("each") != "use" or not isinstance(names, list):
         return
-    table = rule.get("table")
     for name in names:
         for case in cases.get(str(name), ()):
-            assert case.using is not None
-            if isinstance(table, dict):
-                row = case.using.row(table)
-                if row is None:
-                    continue
-                case.row = row
             yield from _apply(rule, case)
 
 
@@ -185,6 +194,9 @@ def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) 
         for case in cases if isinstance(options, list) else uneasy:
             if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
                 yield from _apply(rule, case)
+    elif each == "default":
+        for default in moved(whole.target.catalog, whole.target.knowledge, whole.source.release, whole.target.release):
+            yield from _apply(rule, Case(whole.source, whole.target, default=default))
     elif each == "remark":
         for remark in whole.target.engine.remarks:
             yield from _apply(rule, Case(whole.source, whole.target, Setting(whole.source, whole.target, remark)))
@@ -207,9 +219,10 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     if reasons and severity == "error":
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, case)
-    finding = Finding(str(rule["code"]), str(rule["name"]), severity, str(rule["layer"]), "", spot, case.target.engine)
+    layer = case.default.layer if case.default is not None else str(rule["layer"])
+    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, case.target.engine)
     finding.key = key
-    finding.option = str(rule.get("option", "")) or (case.setting.option if case.setting else "")
+    finding.option = str(rule.get("option", "")) or case.option
     finding.old = _side(rule, "old", case, case.source, finding.option)
     finding.new = _side(rule, "new", case, case.target, finding.option)
     finding.depends_on = reasons
@@ -303,12 +316,12 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         words["because"] = f" ({because})" if because else ""
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
-    for word, entry in case.row.items():
-        text = text.replace("{row." + word + "}", str(entry))
     if case.setting is not None and "{" in text:
         text = _fill_life(text, case.setting)
     if case.using is not None and "{" in text:
         text = text.replace("{gone}", case.using.gone()).replace("{home}", case.using.home())
+    if case.default is not None:
+        text = text.replace("{since}", case.default.since)
     return " ".join(text.split())
 
 
@@ -395,8 +408,8 @@ def _acts(entry: Record, case: Case) -> Iterator[Act]:
     if "set" in entry:
         option = str(entry["set"])
         value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
-        if option == "setting" and case.setting is not None:
-            option = case.setting.option
+        if option in ("setting", "default"):
+            option = case.option
         here = written if entry.get("in_place") else case.wrote(option)
         if not isinstance(value, Unsure):
             yield Act("set", option, value, here)

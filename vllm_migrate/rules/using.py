@@ -22,7 +22,6 @@ from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure
-from vllm_migrate.knowledge.load import Record
 
 FUNCTIONS = frozenset(
     (
@@ -61,16 +60,6 @@ class Using:
         """The place in words that survive edits elsewhere in the file, for the fingerprint."""
         before = [u for u in self._all() if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)]
         return ".".join(part for part in (self.use.function, self.use.key) if part) + (f"#{len(before) + 1}" if before else "")
-
-    def row(self, table: Record) -> Record | None:
-        """The entry of a table for what is used: that of the longest name it is, or stands in."""
-        name = self.use.key
-        while name:
-            found = table.get(name)
-            if isinstance(found, dict):
-                return found
-            name = name.rpartition(".")[0]
-        return None
 
     def fact(self, name: str) -> object:
         use = self.use
