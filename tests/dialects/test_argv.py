@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.dialects.reading import Reading
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.commands import engines_of_script
@@ -163,3 +164,11 @@ def test_a_configuration_class_checks_keys_inside_it() -> None:
     assert refusal.kind == "value" and "pass_config.nothing" in refusal.text
     # Before 0.13.0 an unknown key was ignored.
     assert values("--compilation-config", '{"nothing": true}', release="0.12.0")
+
+
+def test_an_option_whose_value_is_filled_in_later_is_an_option(tmp_path: Path) -> None:
+    script = "vllm serve org/m --port 8000 --served-model-name=$NAME --max-num-seqs=64\n"
+    reading = Reading(tmp_path, {"serve.sh": script})
+    assert [written.key for written in reading.engine.options] == ["", "--port", "--served-model-name", "--max-num-seqs"]
+    assert reading.arrives("0.18.1")["max_num_seqs"] == 64
+    assert not reading.troubles("0.18.1")

@@ -178,8 +178,7 @@ def _groups(words: list[Word], start: int) -> list[list[int]]:
     """Indexes of the words of each option: the option itself and what follows up to the next one."""
     out: list[list[int]] = []
     for at in range(start, len(words)):
-        text = words[at].value
-        if text is not None and is_option(text):
+        if is_option(_known(words[at])):
             out.append([at])
         elif out:
             out[-1].append(at)
@@ -190,14 +189,13 @@ def _groups(words: list[Word], start: int) -> list[list[int]]:
 
 def _option(engine: Engine, file: File, command: Command, words: list[int]) -> Written:
     head = command.words[words[0]]
-    text = head.value if head.value is not None else head.raw
     values: list[object] = [_value(command.words[at]) for at in words[1:]]
-    key = ""
-    if text.startswith("-") and head.value is not None:
-        key, eq, attached = text.partition("=")
+    key, eq, attached = _known(head).partition("=")
+    if key.startswith("-"):
         if eq:
-            values.insert(0, attached)
+            values.insert(0, attached if head.value is not None else Unknown(head.raw.partition("=")[2]))
     else:
+        key = eq = ""
         values.insert(0, _value(head))
     value: object = True if not values else values[0] if len(values) == 1 else values
     written = Written(
@@ -209,8 +207,15 @@ def _option(engine: Engine, file: File, command: Command, words: list[int]) -> W
         len(engine.options),
     )
     written.words = words
-    written.attached = head.value is not None and text.startswith("-") and "=" in text
+    written.attached = bool(eq)
     return written
+
+
+def _known(word: Word) -> str:
+    """A word's text; of one that is partly decided elsewhere, `--option=` where that much is known, else ""."""
+    if word.value is not None:
+        return word.value
+    return word.prefix if word.prefix.startswith("--") and "=" in word.prefix else ""
 
 
 def _value(word: Word) -> object:

@@ -218,7 +218,7 @@ def fill(engine: Engine) -> None:
     """Read the options, sampling parameters and facts that are written for an engine found in a tree."""
     site, root = engine.site, engine.root
     assert site is not None and root is not None
-    place = site.places[0]
+    place = engine.home() or site.places[0]
     engine.container = Spot(place.file, place.key_start, place.key_end)
     if engine.spec.get("keys") == "options":
         for key, child in site.children.items():
