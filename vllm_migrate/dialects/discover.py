@@ -34,8 +34,13 @@ def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: W
     found = Found()
     if file.shell is not None:
         from vllm_migrate.dialects.commands import engines_of_script
+        from vllm_migrate.dialects.embedded import scripts_inside
 
         found.engines = engines_of_script(file, profiles, catalog, workspace)
+        for number, inner in enumerate(scripts_inside(file)):
+            for engine in engines_of_script(inner, profiles, catalog, workspace):
+                engine.id = f"{engine.id}@{number}"
+                found.engines.append(engine)
         return found
     roots = file.data.roots if file.data is not None else []
     for index in range(len(roots)):
