@@ -34,8 +34,13 @@ def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: W
     found = Found()
     if file.shell is not None:
         from vllm_migrate.dialects.commands import engines_of_script
+        from vllm_migrate.dialects.embedded import scripts_inside
 
         found.engines = engines_of_script(file, profiles, catalog, workspace)
+        for number, inner in enumerate(scripts_inside(file)):
+            for engine in engines_of_script(inner, profiles, catalog, workspace):
+                engine.id = f"{engine.id}@{number}"
+                found.engines.append(engine)
         return found
     if kind_of(file.path) == "python" and file.inside is None:
         from vllm_migrate.dialects.code import engines_of_code
@@ -225,7 +230,7 @@ def fill(engine: Engine) -> None:
     """Read the options, sampling parameters and facts that are written for an engine found in a tree."""
     site, root = engine.site, engine.root
     assert site is not None and root is not None
-    place = site.places[0]
+    place = engine.home() or site.places[0]
     engine.container = Spot(place.file, place.key_start, place.key_end)
     if engine.spec.get("keys") == "options":
         for key, child in site.children.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vllm_migrate.dialects.hydra import Missing
-from vllm_migrate.dialects.tree import File, Tree
+from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.records import NamedTuple
 
 # A dialect as compiled from rules/dialects/*.yaml.
@@ -185,6 +185,15 @@ class Engine:
         """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
         table = self.spec.get("map", self.dialect.get("keys"))
         return table if isinstance(table, dict) else {}
+
+    def home(self) -> Place | None:
+        """Where a new setting of an engine in a tree belongs: in its own file, where that has the mapping, else in the root
+        of the chain, where a dialect's `pin_file` may want it always. None without a tree."""
+        if self.site is None:
+            return None
+        places = self.site.places
+        own = [place for place in places if place.file is self.file]
+        return places[0] if self.dialect.get("pin_file") == "root" or not own else own[-1]
 
     def spot(self) -> Spot:
         """Where the engine stands: its container's key, else the start of its file."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Inside(NamedTuple):
     """Where a document stands in another one: at `path` of document number `document` of `host`.
 
-    kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command). refused: why it
+    kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command),
+    "nested" (a string or heredoc of a script). refused: why it
     cannot be edited, "" when it can.
     """
 

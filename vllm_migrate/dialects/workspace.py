@@ -85,6 +85,13 @@ class Workspace:
         self._files.pop(os.path.normpath(file.path), None)
         file.data = file.shell = None
 
+    def take(self, path: str, data: bytes) -> File:
+        """The File of an input whose bytes were read: the same that a child of it has loaded before. Raises Unreadable."""
+        known = self._files.get(os.path.normpath(path))
+        if known is not None and known.source.data == data:
+            return known
+        return self.adopt(decode(path, data), True)
+
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""
         file = File(source, parse(source), requested)

@@ -231,7 +231,16 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     finding.why = _fill(str(said.get("why", rule["why"])), finding, case)
     finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, case)
     finding.proposal = _proposal(rule, case, finding)
+    if _written_elsewhere(finding):
+        finding.spot, finding.key = case.target.engine.spot(), case.target.engine.site_path
     yield finding
+
+
+def _written_elsewhere(finding: Finding) -> bool:
+    """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
+    proposal, home = finding.proposal, finding.engine.home() if finding.engine is not None else None
+    pins = proposal is not None and any(act.kind == "set" and act.written is None for act in proposal.acts)
+    return pins and home is not None and home.file is not finding.spot.file
 
 
 def _variant(rule: Record, case: Case) -> Record:

@@ -14,7 +14,7 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
-from vllm_migrate.rules.inherit import Ledger, home_of
+from vllm_migrate.rules.inherit import Ledger, home_of, merge
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.rules.memo import Judgement, Memo, signature
 
@@ -103,7 +103,7 @@ class Run:
                 if named:
                     self._unrecognised(path, data)
                 return
-            file = workspace.adopt(decode(path, data), True)
+            file = workspace.take(path, data)
         except Unreadable as error:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
@@ -189,7 +189,7 @@ class Run:
         for finding in self._by_identity.values():
             self._ledger.lower(finding)
         result.findings = sorted(
-            self._by_identity.values(),
+            merge(list(self._by_identity.values())),
             key=lambda f: (f.spot.file.path, f.spot.start, -SEVERITIES.index(f.severity), f.code, f.option),
         )
         return result
