@@ -10,7 +10,7 @@ import sys
 
 from vllm_migrate.catalog import store
 from vllm_migrate.cli.options import Call
-from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.effective.view import Assumptions
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
@@ -28,6 +28,7 @@ from vllm_migrate.sift import record_baseline, sift
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vllm_migrate.documents.write import CannotWrite
     from vllm_migrate.fixes.apply import Fixer, Outcome
     from vllm_migrate.fixes.offer import Offer
 
@@ -125,7 +126,7 @@ class Session:
     def _judge(self, run: Run, entry: Input, workspace: Workspace) -> None:
         if entry.stdin:
             name = self.call.text("stdin_filename") or "stdin.yaml"
-            run.judge_file(name, True, sys.stdin.buffer.read())
+            run.judge_file(name, True, sys.stdin.buffer.read(MAX_BYTES + 1))
         elif os.path.normpath(entry.path) in workspace.claimed:
             run.result.files += 1
         else:
@@ -236,13 +237,14 @@ def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved
 class FixOutcome:
     """A fix: what was or would be written, what was refused and why, the exit code."""
 
-    __slots__ = ("exit_code", "files", "findings", "outcome", "released", "skipped", "written")
+    __slots__ = ("exit_code", "failed", "files", "findings", "outcome", "released", "skipped", "written")
 
     def __init__(self, outcome: Outcome, findings: list[Finding], files: int) -> None:
         self.outcome = outcome
         self.findings = findings
         self.files = files
         self.written: list[str] = []
+        self.failed: list[CannotWrite] = []  # files that could not be written
         # Files that would change but are parents outside the PATHs, and so are only shown.
         self.skipped: list[str] = []
         self.exit_code = 0
@@ -265,7 +267,8 @@ def fix(call: Call) -> FixOutcome:
     if result.files == 0:
         out.exit_code = 3
     elif call.flag("write") and not call.flag("check"):
-        out.written = write_all({file: edits for file, edits in outcome.edits.items() if file in own})
+        out.written, out.failed = write_all({file: edits for file, edits in outcome.edits.items() if file in own})
+        out.exit_code = 2 if out.failed else 0
     else:
         out.exit_code = 1 if own else 0
     return out

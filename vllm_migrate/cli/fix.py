@@ -15,6 +15,8 @@ def run(call: Call) -> int:
 
     outcome = session.fix(call)
     sys.stdout.write(render(outcome, color=use_color(call), check=call.flag("check"), quiet=call.flag("quiet")))
+    for error in outcome.failed:
+        print(f"error: not written: {error.message}" + (f" ({error.remedy})" if error.remedy else ""), file=sys.stderr)
     if outcome.files == 0:
         print("no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files", file=sys.stderr)
     return outcome.exit_code

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 from vllm_migrate.cli.options import Call
 from vllm_migrate.cli.terminal import use_color, width
+from vllm_migrate.errors import UsageError
+
+# Formats for programs are UTF-8, whatever the terminal is.
+MACHINE = frozenset(("json", "sarif", "github", "gitlab", "junit", "markdown", "html"))
 
 
 def run(call: Call) -> int:
@@ -30,9 +36,10 @@ def run(call: Call) -> int:
     target = call.text("output_file")
     text = render(name, outcome.report, color=target is None and color, width=columns)
     if target is not None:
-        with open(target, "w", encoding="utf-8") as handle:
-            handle.write(text)
+        write_report(target, text)
     else:
+        if name in MACHINE and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.write(text)
         if key is not None and outcome.report.files:
             from vllm_migrate.project.cache import store
@@ -41,6 +48,21 @@ def run(call: Call) -> int:
     if outcome.report.files == 0:
         print("no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files", file=sys.stderr)
     return outcome.exit_code
+
+
+def write_report(path: str, text: str) -> None:
+    """Put the report where --output-file says: a file all at once, into a pipe or a device as it comes."""
+    from vllm_migrate.project.files import replace_file
+
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb") as handle:
+                handle.write(data)
+        else:
+            replace_file(path, data, durable=False)
+    except OSError as error:
+        raise UsageError(f"--output-file: {path}: {error.strerror or error}") from None
 
 
 def _key(call: Call, color: bool, columns: int) -> list[str] | None:

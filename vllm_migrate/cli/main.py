@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -14,9 +15,29 @@ EXIT_ERROR = 2
 
 def entry() -> None:
     """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])
+    code = flushed(code)
     gc.freeze()  # what is left goes with the process: at its end the collector would walk all of it, more than once
     sys.exit(code)
+
+
+def flushed(code: int) -> int:
+    """The exit code, after all that was printed has been written; EXIT_ERROR where it cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up_output()
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: standard output: {error.strerror or error}", file=sys.stderr)
+        return EXIT_ERROR
+    return code
+
+
+def _give_up_output() -> None:
+    """Keep Python from complaining at exit about what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(argv: list[str]) -> int:
@@ -29,11 +50,16 @@ def main(argv: list[str]) -> int:
             print(f"help: {error.remedy}", file=sys.stderr)
         return EXIT_ERROR
     except BrokenPipeError:
-        # The reader went away (`| head`): not an error of ours; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # the reader went away (`| head`): not an error of ours
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
+        return EXIT_ERROR
+    except OSError as error:
+        if os.environ.get("VLLM_MIGRATE_TRACEBACK"):
+            raise
+        where = f"{error.filename}: " if isinstance(error.filename, str) else "" if os.path.exists(os.curdir) else "here: "
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return EXIT_ERROR
     except Exception as error:
         if os.environ.get("VLLM_MIGRATE_TRACEBACK"):

@@ -106,11 +106,15 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
 
 
-def _words(text: str) -> list[list[str]]:
-    """The words of every command of a script."""
+def _words(text: str) -> list[list[str]] | None:
+    """The words of every command of a script; None for one that cannot be read."""
+    from vllm_migrate.documents.interface import Unreadable
     from vllm_migrate.documents.shell import parse_shell
 
-    document = parse_shell(Source("", b"", text, False, "\n"))
+    try:
+        document = parse_shell(Source("", b"", text, False, "\n"))
+    except Unreadable:
+        return None
     return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]
 
 

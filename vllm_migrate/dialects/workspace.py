@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from stat import S_ISREG
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from vllm_migrate.documents.shell import ShellDocument
 
 MAX_BYTES = 20_000_000
+READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Problem(NamedTuple):
@@ -46,10 +48,17 @@ class Workspace:
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises Unreadable("vanished", "too-large", "unreadable")."""
         try:
-            if os.path.getsize(path) > MAX_BYTES:
-                raise Unreadable("too-large", f"larger than {MAX_BYTES // 1_000_000} MB")
-            with open(path, "rb") as handle:
-                return handle.read()
+            # Not to block: a pipe that nobody writes to would be waited for, and a device has no end.
+            descriptor = os.open(path, READING)
+            try:
+                found = os.fstat(descriptor)
+                if not S_ISREG(found.st_mode):
+                    raise Unreadable("unreadable", "not a regular file; `-` reads standard input")
+                size = min(found.st_size, MAX_BYTES)
+                data = os.read(descriptor, size + 1)
+                return data if len(data) == size else _whole(descriptor, data)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             raise Unreadable("vanished", "no such file") from None
         except OSError as error:
@@ -97,6 +106,20 @@ class Workspace:
         file = File(source, parse(source), requested)
         self._files[os.path.normpath(source.path)] = file
         return file
+
+
+def _whole(descriptor: int, data: bytes) -> bytes:
+    """What a file holds that has another size than it said, after its beginning `data`. Raises Unreadable("too-large")."""
+    while len(data) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES)):
+        data += more
+    return bounded(data)
+
+
+def bounded(data: bytes) -> bytes:
+    """The data. Raises Unreadable("too-large")."""
+    if len(data) > MAX_BYTES:
+        raise Unreadable("too-large", f"larger than {MAX_BYTES // 1_000_000} MB")
+    return data
 
 
 def parse(source: Source) -> DataDocument | ShellDocument:

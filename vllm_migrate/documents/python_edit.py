@@ -9,6 +9,7 @@ from itertools import pairwise
 from vllm_migrate.records import TYPE_CHECKING
 
 from .interface import DELETE, RENAME, SET, CannotEdit, Edit, ProofFailed, Source, Unknown, Unreadable, apply_edits
+from .oracle import equal
 from .python_calls import iter_calls, parse_tree
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
         if found is None:
             raise CannotEdit(f"the call has no {op.name}")
         if op.kind == SET:
-            text = render(op.value, _quote(document, call))
-            edits.append(Edit(found.value_start, found.value_end, text))
+            if not equal(found.value, op.value):
+                text = render(op.value, _quote(document, call))
+                edits.append(Edit(found.value_start, found.value_end, text))
         elif op.kind == RENAME:
             _check_new(call, op.new_name)
             if not document.source.text.startswith(op.name, found.start):

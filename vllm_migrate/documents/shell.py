@@ -31,7 +31,7 @@ __all__ = [
 MAX_CHARS = 1_000_000
 
 # A word no one means as a command: `--flag`, `-O3`, `+key=`, `++key=`, `~key`, `a.b=1`, `group/name=x`.
-_OVERRIDE = re.compile(r"-{1,2}[A-Za-z]|\+{1,2}[\w./@]+=|~[A-Za-z_][\w.@]*(?:\Z|=)|[A-Za-z_]\w*(?:[.@/][\w@.-]*)+=")
+_OVERRIDE = re.compile(r"-{1,2}[A-Za-z]|\+{1,2}[\w./@]+=|~[A-Za-z_][\w.@]*(?:\Z|=)|[A-Za-z_]\w*[.@/][\w@./-]*=")
 _REST = re.compile(r'"?\$(?:[@*]|\{@\})"?\Z|"?\$\{\w+\[@\]\}"?\Z')
 _BETWEEN = re.compile(r"(?:[ \t\r\n]|\\\r?\n|#[^\n]*)*")
 
@@ -231,9 +231,7 @@ class ShellDocument:
 
 
 def parse_shell(source: Source) -> ShellDocument:
-    """Raises Unreadable("binary") for NUL bytes and ("too-large") above MAX_CHARS; odd shell is never an
-    error.
-    """
+    """Raises Unreadable: "binary" for NUL bytes, "too-large" above MAX_CHARS, "too-deep"; odd shell is never an error."""
     text = source.text
     if "\0" in text:
         at = source.position(text.index("\0"))

@@ -6,7 +6,7 @@ variable and no argument says otherwise and no branch is taken: `${ENGINE:-vllm}
 `vllm`.
 
 Nothing is executed. Glob characters stay as they are. Limits keep a hostile script cheap (MAX_TEXT,
-MAX_WORDS, MAX_DEPTH).
+MAX_WORDS, MAX_DEPTH, MAX_DEFAULTS).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .shell_skip import compiled, skip
 MAX_TEXT = 1 << 16
 MAX_WORDS = 5_000
 MAX_DEPTH = 40
+MAX_DEFAULTS = 10
 MAX_EXPANSIONS = 200_000
 MAX_STEPS = 200
 FILLER = "\ue000"
@@ -474,7 +475,8 @@ class _Cutter:
             text = '"' + text + '"' if '"' not in text else text
             start -= text != self.raw[start:end]
         inner = Word(word.script, self.base + start, self.base + end, text, word.scope)
-        return _as_used(cut(inner, self.depth + 1, assigned=True), loose)
+        # Each level is read over again by those around it, so that few are gone into.
+        return _as_used(cut(inner, self.depth + MAX_DEPTH // MAX_DEFAULTS, assigned=True), loose)
 
 
 def _as_used(pieces: list[Piece], loose: bool) -> list[Piece]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
-from .interface import Edit, ProofFailed, Source, apply_edits
+from .interface import Edit, ProofFailed, Source, Unreadable, apply_edits
 from .shell import Command, ShellDocument, WordOp, parse_shell
 from .shell_expand import FILLER
 from .shell_proof import check
@@ -30,7 +31,11 @@ _INK = re.compile(r"[^\r\n]")
 
 def nested(document: ShellDocument) -> list[ShellDocument]:
     """The scripts that `document` holds, in order, at most MAX_NESTED. One level: their own strings stay strings."""
-    return [_sub(document, *span) for span in _spans(document)]
+    out = []
+    for span in _spans(document):
+        with suppress(Unreadable):  # nests too deep: it stays a string
+            out.append(_sub(document, *span))
+    return out
 
 
 def _spans(document: ShellDocument) -> list[tuple[int, int, str]]:

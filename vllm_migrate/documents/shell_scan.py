@@ -1,6 +1,6 @@
 """One pass over a shell script: commands, assignments, arrays, heredocs, scopes, each word with its offsets.
 
-Lenient: what bash would refuse is passed over, never raised. Not a full grammar: the inside of `$(...)`, `[[
+Lenient: what bash would refuse is passed over, never raised; only nesting beyond MAX_NESTING is (Unreadable). Not a full grammar: the inside of `$(...)`, `[[
 ]]` and `(( ))` is opaque, and so is a string handed to `bash -c` (see shell.ShellDocument.nested).
 """
 
@@ -11,6 +11,7 @@ import re
 from .shell_expand import Array, Assign, Script, Word
 from .shell_skip import compiled, heredoc_end, skip
 
+MAX_NESTING = 200  # of quotes and substitutions in one word
 _MAX_SCOPES = 200  # deeper nesting is not followed: everything below shares one scope
 
 # `${...}` without blanks, quotes or commands inside, at most one more inside; the rest goes the slow way (_slow).
@@ -172,7 +173,7 @@ class Scanner:
                 or (c in "<>" and text.startswith("(", i + 1) and i == start)
                 or (c == "(" and i > start and text[i - 1] in "?*+@!" and text[i - 2 : i] != "$@")
             ):
-                i = skip(text, i, n)
+                i = skip(text, i, n, MAX_NESTING)
             elif c == "'":
                 i = n
             elif c == "$":
@@ -502,7 +503,7 @@ class Scanner:
 
     def _arithmetic(self, at: int) -> int:
         """After `(( ... ))` that opens at `at`; the names it changes are not known any more."""
-        end = skip(self.text, at, len(self.text))
+        end = skip(self.text, at, len(self.text), MAX_NESTING)
         for m in compiled(_CHANGED).finditer(self.text, at, min(end, at + 2000)):
             self._unset(m[1], at)
         self._gap()

@@ -1,11 +1,11 @@
-"""Where a quoted or bracketed construct of a shell script ends, however it nests. Linear, iterative, never
-raises.
-"""
+"""Where a quoted or bracketed construct of a shell script ends, however it nests. Linear and iterative."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
+
+from .interface import Unreadable
 
 _TICK = r"`(?:[^`\\]|\\[\s\S])*+(?:`|\Z)"
 # What matters inside each kind of construct. Compiled on first use: a plain script needs none of them.
@@ -39,9 +39,9 @@ class _Frame:
         self.heredocs: list[tuple[str, bool]] = []
 
 
-def skip(text: str, at: int, end: int) -> int:
+def skip(text: str, at: int, end: int, deepest: int = 0) -> int:
     """The offset after the construct that opens at `at`: `"`, `$(`, `${`, `(`, `<(` or a backtick; `end` if
-    it never closes.
+    it never closes. Raises Unreadable("too-deep") where more than `deepest` are open (0: no limit).
     """
     if text[at] == "`":
         m = compiled(_TICK).match(text, at, end)
@@ -54,6 +54,8 @@ def skip(text: str, at: int, end: int) -> int:
         if m is None:
             return end
         i, kind = m.end(), m.lastgroup
+        if len(stack) > deepest > 0:
+            raise Unreadable("too-deep", f"quotes and substitutions nest deeper than {deepest}")
         if kind == "open":
             i = _enter(text, m.start(), stack)
         elif kind == "close":

@@ -3,6 +3,9 @@
 The text goes to a temporary file in the same directory, is flushed to disk and renamed over the target. Mode and,
 where allowed, owner are kept; a symlink stays and its target is written. A file with several hard links is refused:
 a rename would part them.
+
+Who writes a file holds a lock on it, so that two runs write one after the other, and the second sees what the first
+did. A run that was killed leaves at most its temporary file; whoever has the lock next takes it away.
 """
 
 from __future__ import annotations
@@ -10,9 +13,20 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
+from binascii import crc32
+from collections.abc import Iterator
 
 from ..errors import VllmMigrateError
 from .interface import Source
+
+try:
+    import fcntl
+except ImportError:  # Windows: no locks, and leftovers go by their age
+    fcntl = None  # type: ignore[assignment]
+
+PATIENCE_S = 10.0  # how long another writer is waited for
+LEFTOVER_S = 3600.0  # without locks, the age from which on a temporary file has no owner any more
 
 
 class CannotWrite(VllmMigrateError):
@@ -20,10 +34,11 @@ class CannotWrite(VllmMigrateError):
 
 
 def write_atomic(path: str, source: Source, new_text: str) -> bool:
-    """Put `new_text` in place of `source`, in its encoding and with its byte order mark. False when nothing changes.
+    """Put `new_text` in place of `source`, in its encoding and with its byte order mark. False when nothing changes,
+    also when somebody else has just written the same.
 
     Raises CannotWrite: the file changed since `source` was read, vanished, is no regular file, is read-only, or
-    the system refuses. No temporary file is left behind, whatever happens.
+    the system refuses. No temporary file is left behind, unless the process is killed.
     """
     try:
         data = source.encode(new_text)
@@ -31,12 +46,14 @@ def write_atomic(path: str, source: Source, new_text: str) -> bool:
         raise CannotWrite(f"{path}: the new text cannot be encoded as UTF-8") from None
     try:
         target = os.path.realpath(path, strict=True)
-        before = os.stat(target)
-        _check_kind(path, target, before)
-        _check_bytes(path, target, source)
-        if data == source.data:
-            return False
-        _replace(path, target, data, before)
+        _check_kind(path, target, os.stat(target))
+        with _locked(path, target) as alone:
+            before = os.stat(target)
+            _check_kind(path, target, before)
+            if _bytes_now(path, target, source, data) == data:
+                return False
+            _sweep(target, alone)
+            _replace(path, target, data, before)
     except FileNotFoundError:
         raise CannotWrite(f"{path}: the file is gone") from None
     except OSError as error:
@@ -53,15 +70,60 @@ def _check_kind(path: str, target: str, found: os.stat_result) -> None:
         raise CannotWrite(f"{path}: the file is read-only")
 
 
-def _check_bytes(path: str, target: str, source: Source) -> None:
+@contextlib.contextmanager
+def _locked(path: str, target: str) -> Iterator[bool]:
+    """Hold the file's lock; whether there is one on this system. Raises CannotWrite when another process keeps it."""
+    descriptor = os.open(target, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        yield _lock(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: str, descriptor: int) -> bool:
+    if fcntl is None:
+        return False
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise CannotWrite(f"{path}: another process keeps the file locked", "run again") from None
+            time.sleep(0.01)
+        except OSError:  # a file system without locks
+            return False
+
+
+def _bytes_now(path: str, target: str, source: Source, data: bytes) -> bytes:
+    """What the file holds: what was read, or already what is to be written. Raises CannotWrite for anything else."""
     with open(target, "rb") as file:
-        if file.read(len(source.data) + 1) != source.data:
-            raise CannotWrite(f"{path}: the file changed since it was read", "run again")
+        found = file.read(max(len(source.data), len(data)) + 1)
+    if found not in (source.data, data):
+        raise CannotWrite(f"{path}: the file changed since it was read", "run again")
+    return found
+
+
+def _prefix(target: str) -> str:
+    """How the temporary files of a target are called: short, whatever the target's name is."""
+    return f".vllm-migrate-{crc32(os.fsencode(os.path.basename(target))):08x}-"
+
+
+def _sweep(target: str, alone: bool) -> None:
+    """Take away what killed runs left. alone: we have the target's lock, so its temporary files have no owner."""
+    prefix, folder = _prefix(target), os.path.dirname(target)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix) and entry.name.endswith(".tmp"):
+                with contextlib.suppress(OSError):
+                    if alone or entry.stat().st_mtime < time.time() - LEFTOVER_S:
+                        os.unlink(entry.path)
 
 
 def _replace(path: str, target: str, data: bytes, before: os.stat_result) -> None:
     folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".vllm-migrate-{os.urandom(6).hex()}.tmp")
+    temporary = os.path.join(folder, f"{_prefix(target)}{os.urandom(6).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

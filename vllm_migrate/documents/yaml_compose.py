@@ -140,7 +140,9 @@ def _unreadable(text: str, error: yaml.YAMLError) -> Unreadable:
         message = str(error)
     if "{{" in text or "{%" in text:
         return Unreadable("template", f"a template, not YAML yet ({message})", line, column)
-    return Unreadable("syntax", message or "not YAML", line, column)
+    # From 0.2.6 on libyaml counts levels itself, and stops before we do.
+    reason = "too-deep" if "nesting depth" in message else "syntax"
+    return Unreadable(reason, message or "not YAML", line, column)
 
 
 # Compiled when first needed: a set of this many characters takes milliseconds.

@@ -153,7 +153,7 @@ def is_explicit(text: str, entry: Entry) -> bool:
     at = entry.start - 1
     while at >= 0 and text[at] in " \t\n\r":
         at -= 1
-    return at >= 0 and text[at] == "?" and text[at + 1] in " \t\n\r"
+    return at >= 0 and text[at] == "?" and text[at + 1 : at + 2] in " \t\n\r"  # also at the end of the text
 
 
 def column(node: YamlNode) -> int:

@@ -63,7 +63,10 @@ def _remarks(result: FixOutcome) -> list[str]:
     if result.skipped:
         out.append(f"not written, outside the given paths (--follow-parents writes them): {', '.join(result.skipped)}")
     if result.written:
-        out.append(f"wrote {_count(len(result.written), 'file')}, {_count(len(outcome.applied), 'finding')} fixed")
+        fixed = "" if result.failed else f", {_count(len(outcome.applied), 'finding')} fixed"
+        out.append(f"wrote {_count(len(result.written), 'file')}{fixed}")
+    elif result.failed:
+        out.append("nothing was written")
     elif outcome.edits:
         out.append(f"would change {_count(len(outcome.edits), 'file')}, {_count(len(outcome.applied), 'finding')}; --write writes them")
     else:

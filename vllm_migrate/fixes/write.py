@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.documents.write import write_atomic
+from vllm_migrate.documents.write import CannotWrite, write_atomic
 
 
-def write_all(edits: dict[File, list[Edit]]) -> list[str]:
-    """The paths written. Raises VllmMigrateError for a file that changed since it was read or cannot be written."""
+def write_all(edits: dict[File, list[Edit]]) -> tuple[list[str], list[CannotWrite]]:
+    """The paths that now hold their edits, and why the others do not: one that cannot be written keeps no other back."""
     written: list[str] = []
+    failed: list[CannotWrite] = []
     for file, each in edits.items():
-        write_atomic(file.path, file.source, apply_edits(file.source.text, each))
-        written.append(file.path)
-    return written
+        try:
+            write_atomic(file.path, file.source, apply_edits(file.source.text, each))
+        except CannotWrite as error:
+            failed.append(error)
+        else:
+            written.append(file.path)
+    return written, failed

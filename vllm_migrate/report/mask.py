@@ -44,6 +44,8 @@ PLAIN = _set("true false null none yes no on off ~ ??? | > |- >- -") | {"", HIDD
 
 # The same rule says the same of many places: what was found to hold no secret is remembered, up to so many texts.
 REMEMBERED = 4096
+# A text longer than this that hints at a secret is hidden whole: nobody reads it, and the search is not linear.
+LONGEST = 20_000
 _clean: set[str] = set()
 
 
@@ -154,6 +156,8 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
         if len(_clean) < REMEMBERED:
             _clean.add(text)
         return []
+    if len(text) > LONGEST:
+        return [(0, len(text))]
     from vllm_migrate.report.secrets import assignments, shapes
 
     found = list(shapes(text))
@@ -176,6 +180,7 @@ def _hints(text: str) -> bool:
             return True
     if "://" in text and "@" in text:
         return True
+    flag = text.find("--")
     for hint in KEY_HINTS:
         at = text.find(hint)
         while at >= 0:
@@ -184,7 +189,7 @@ def _hints(text: str) -> bool:
                 end += 1
             while end < len(text) and text[end] in "\"' \t":
                 end += 1
-            if text[end : end + 1] in (":", "=") or text.rfind("--", 0, at) >= 0:
+            if text[end : end + 1] in (":", "=") or 0 <= flag <= at - 2:
                 return True
             at = text.find(hint, end)
     return False

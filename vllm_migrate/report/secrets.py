@@ -9,8 +9,11 @@ from collections.abc import Iterator
 VALUE = r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|(?:Bearer|Basic)\s+[^\s,;}"']+|[^\s,;}"'\]]+)"""
 
 # key: value, key=value, "key": value; and `--key value` on a command line.
-ASSIGNED = re.compile(r"""(?P<key>[A-Za-z_][\w.\-]*)["']?\s*[:=]\s*""" + VALUE, re.IGNORECASE)
-FLAG = re.compile(r"--(?P<key>[A-Za-z][\w.\-]*)\s+" + VALUE.replace("[^\\s,;}\"'\\]]+)", "(?!--)[^\\s,;}\"'\\]]+)"))
+# A key begins where a run of word characters does, so that a long run is looked at once.
+ASSIGNED = re.compile(
+    r"""(?<![\w.\-])(?:[^\WA-Za-z_]|[.\-])*+(?P<key>[A-Za-z_][\w.\-]*+)["']?+\s*+[:=]\s*""" + VALUE, re.IGNORECASE
+)
+FLAG = re.compile(r"--(?P<key>[A-Za-z][\w.\-]*+)\s++" + VALUE.replace("[^\\s,;}\"'\\]]+)", "(?!--)[^\\s,;}\"'\\]]+)"))
 # A block mapping's plain value runs to the end of its line or to a comment.
 LINE = re.compile(
     r"""^[ \t]*(?:-[ \t]+)?["']?(?P<key>[A-Za-z_][\w.\-]*)["']?[ \t]*:[ \t]+"""

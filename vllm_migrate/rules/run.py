@@ -7,7 +7,7 @@ from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Spot
 from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.tree import File
-from vllm_migrate.dialects.workspace import Problem, Workspace
+from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.effective.view import Assumptions, View
 from vllm_migrate.knowledge.load import Knowledge
@@ -96,11 +96,12 @@ class Run:
         self.result.seen.append(path)
         workspace = self.result.workspace
         try:
-            data = workspace.read(path) if data is None else data
+            data = workspace.read(path) if data is None else bounded(data)
             if MARK in data:
                 self.result.marked.append(decode(path, data))
             if not self._prefilter.may_concern(path, data):
                 if named:
+                    decode(path, data)  # one that is not UTF-8 says so
                     self._unrecognised(path, data)
                 return
             file = workspace.take(path, data)
