@@ -84,7 +84,8 @@ def test_requests_are_sampled_as_every_call_says(
 
 
 def test_variables_that_the_program_sets(tmp_path: Path) -> None:
-    text = 'import os\nfrom vllm import LLM\nos.environ["A"] = "1"\nos.environ["A"] = "1"\nos.environ["B"] = "1"\nos.environ["B"] = "0"\nos.environ["C"] = x\nLLM(model="m")\n'
+    pairs = (("A", '"1"'), ("A", '"1"'), ("B", '"1"'), ("B", '"0"'), ("C", "x"))
+    text = "import os\nfrom vllm import LLM\nLLM(model='m')\n" + "".join(f'os.environ["{n}"] = {v}\n' for n, v in pairs)
     (engine,) = made(tmp_path, text)
     assert engine.given["env.A"].value == "1"
     b, c = engine.given["env.B"].value, engine.given["env.C"].value
@@ -147,7 +148,8 @@ def test_a_route_has_what_its_request_says(tmp_path: Path) -> None:
 
 
 def test_imports_know_whether_another_may_take_their_place(tmp_path: Path) -> None:
-    text = "from vllm.a import b\ntry:\n    import vllm.c\nexcept ImportError:\n    from vllm import d\nimport vllm\nif TYPE_CHECKING:\n    from vllm import e\n"
+    text = "from vllm.a import b\ntry:\n    import vllm.c\nexcept ImportError:\n    from vllm import d\nimport vllm\n"
+    text += "if TYPE_CHECKING:\n    from vllm import e\n"
     found = uses(tmp_path, text)
     assert [(use.key, use.guarded) for use in found] == [
         ("vllm.a.b", False),

@@ -146,7 +146,9 @@ class Setting:
         catalog = self.target.catalog
         for section, name in self._entries():
             rename = rename_of(catalog, section, name)
-            if rename is not None and rename.polarity != "inverted" and rename.new and has_option(catalog, _bare(rename.new), self.target.release):
+            if rename is None or rename.polarity == "inverted" or not rename.new:
+                continue
+            if has_option(catalog, _bare(rename.new), self.target.release):
                 return _bare(rename.new) if "_" in self.written.key else rename.new.replace("_", "-")
         return ""
 
