@@ -94,12 +94,12 @@ class Workspace:
         self._files.pop(os.path.normpath(file.path), None)
         file.data = file.shell = None
 
-    def take(self, path: str, data: bytes) -> File:
-        """The File of an input whose bytes were read: the same that a child of it has loaded before. Raises Unreadable."""
+    def take(self, path: str, data: bytes) -> tuple[File, bool]:
+        """The File of an input whose bytes were read, and whether a child of it has loaded it before. Raises Unreadable."""
         known = self._files.get(os.path.normpath(path))
         if known is not None and known.source.data == data:
-            return known
-        return self.adopt(decode(path, data), True)
+            return known, True
+        return self.adopt(decode(path, data), True), False
 
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""

@@ -104,7 +104,7 @@ class Run:
                     decode(path, data)  # one that is not UTF-8 says so
                     self._unrecognised(path, data)
                 return
-            file = workspace.take(path, data)
+            file, is_parent = workspace.take(path, data)
         except Unreadable as error:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
@@ -112,7 +112,8 @@ class Run:
         fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
         if named and not found.engines:
             self._unrecognised(path, data)
-        if self._offer is not None and all(engine.files == [file] for engine in found.engines):
+        # A parent stays: findings of its children may be written in it.
+        if self._offer is not None and not is_parent and all(engine.files == [file] for engine in found.engines):
             for finding in fresh:
                 self.result.offers[id(finding)] = self._offer(finding)
             for engine in found.engines:
