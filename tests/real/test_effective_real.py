@@ -129,7 +129,7 @@ def _case(chance: random.Random, settings: dict[str, tuple[object, ...]], number
     case["model_config"].update(chance.choice(WINDOWS))
     if number % 2 and not any(isinstance(value, dict) for value in kwargs.values()):
         return {**case, "argv": words(kwargs)}
-    return {**case, "kwargs": kwargs, "usage": chance.choice(("llm", "server"))}
+    return {**case, "kwargs": kwargs, "usage": chance.choice(("llm", "server", "engine"))}
 
 
 def words(kwargs: dict[str, object]) -> list[str]:

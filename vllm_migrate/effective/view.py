@@ -153,7 +153,7 @@ class View:
         found = (self.catalog.get(section, name, self.release) for section, name in entries)
         facts = next((each for each in found if each is not None), None)
         if facts is None:
-            return Value(None, "default", f"{option} is no option of {self.release}")
+            return Value(None, "default", no_option(option, self.release))
         default = facts.default
         if isinstance(default, dict) and set(default) == {"expr"}:
             return Value(Unsure((f"what vLLM {self.release} makes of {option} at run time",)), "unknown", "")
@@ -278,6 +278,11 @@ class View:
 def decides(facts: OptionFacts) -> bool:
     """Whether a declared default is a value: nothing, an empty collection and `auto` ask for a later decision."""
     return facts.decided and not facts.required and facts.default not in (None, "auto", "", [], {})
+
+
+def no_option(option: str, release: str) -> str:
+    """Why an option that a release lacks has no value."""
+    return f"{option} is no option of {release}"
 
 
 def _in_model(config: dict[str, object], name: str) -> object:

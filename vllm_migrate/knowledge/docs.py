@@ -20,12 +20,12 @@ GITHUB = "https://github.com"
 SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
 PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": ""}
-INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where behaviour
-changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores what the old
-engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The layer is what
-moves: what a logprob means (`semantic`), which way tokens are computed (`inference-path`), how new weights reach the
-engine (`weight-update`), rounding (`numerics`), whether it starts at all (`broken-config`), speed and memory
-(`performance`)."""
+INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
+behaviour changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores
+what the old engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The
+layer is what moves: what a logprob means (`semantic`), which way tokens are computed (`inference-path`), how new
+weights reach the engine (`weight-update`), rounding (`numerics`), whether it starts at all (`broken-config`),
+speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
 FAMILIES = {
     "VM1": "A default changed, or resolves differently",
