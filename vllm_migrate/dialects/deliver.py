@@ -28,7 +28,8 @@ class Trouble(NamedTuple):
     """A written setting that does not arrive as written.
 
     kind: dropped (false, and never leaves the framework), dead (declared, but nobody reads it), overridden (the framework's
-    own value wins), duplicate (passed twice: a crash); from the release's parser or constructor: unknown (no such option),
+    own value wins), duplicate (passed twice: a crash), ignored (a false
+    behind a flag that is on all the same); from the release's parser or constructor: unknown (no such option),
     ambiguous, choice (value not accepted), value (malformed), missing. certain: under every candidate transport.
     """
 
@@ -379,7 +380,7 @@ def _leftovers(
     catalog: Catalog,
     release: str,
 ) -> None:
-    """Words that no option took (`--flag False`): the parser refuses them."""
+    """Words that no option took (`--flag False`): the parser refuses them, or takes one for the model."""
     blamed = {trouble.written.number for trouble in troubles}
     for token in parsed.positional:
         written = by_number.get(token.source)
@@ -389,6 +390,11 @@ def _leftovers(
         text = f"unrecognized arguments: {token.text}"
         troubles.append(Trouble("value", written, text, _named(written, catalog, release)))
         named.pop(written.number, None)
+    for token in parsed.ignored:
+        written = by_number.get(token.source)
+        if written is not None and written.key and str(token.text).lower() == "false":
+            option = _named(written, catalog, release)
+            troubles.append(Trouble("ignored", written, f"{token.text} is taken for the model, and not read", option))
 
 
 def _drops(
