@@ -39,8 +39,8 @@ class Era(NamedTuple):
     level: what `-O3` becomes ("" nothing, "--optimization-level", else a dotted key); renamed: `-O.` is `-cc.`; dotted: keys with dots are
     joined ("" no, "text" values stay text and only long options count, "json"); humans: 2k is a number in dotted
     values too; whole_head: `_` is `-` behind a dot too; model: `--model` behind `serve` is "refused" or moved to the
-    "front"; name: `--served-model-name` needs the model first; bare: the server's module takes the model as its
-    first word; config: it reads `--config` as its first word.
+    "front"; name: `--served-model-name` needs the model first; bare: the server's module takes a word
+    for the model, and reads `--model` all the same; config: it reads `--config` as its first word.
     """
 
     level: str
