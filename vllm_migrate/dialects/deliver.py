@@ -9,6 +9,7 @@ from __future__ import annotations
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Unsure, evaluate, same
@@ -194,6 +195,8 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
     troubles: list[Trouble] = []
     named: dict[int, str] = {}
     known = catalog.names("engine", release) | catalog.names("llm", release)
+    if transport.get("namespace"):  # they become attributes of the server's parsed arguments
+        known |= destinations(catalog, release)
     crash = transport.get("duplicate") == "crash"
     keywords = _keywords(engine, release) if crash else set()
     # What wins over what is passed through is put in after it.
