@@ -13,6 +13,7 @@ from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.rules.default import Default, moved
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_trouble
+from vllm_migrate.rules.unmoved import steady, unmoved
 from vllm_migrate.rules.using import FUNCTIONS, Using
 
 
@@ -212,6 +213,8 @@ def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) 
 def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     test = evaluate(rule["when"], case)
     if test is False or (not isinstance(test, Unsure) and not test):
+        return
+    if isinstance(test, Unsure) and unmoved(rule["when"], case, lambda name: steady(name, case.source, case.target)):
         return
     reasons = test.reasons if isinstance(test, Unsure) else ()
     severity, more = _severity(rule, case)

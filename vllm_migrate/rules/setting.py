@@ -146,10 +146,9 @@ class Setting:
         catalog = self.target.catalog
         for section, name in self._entries():
             rename = rename_of(catalog, section, name)
-            if rename is None or rename.polarity == "inverted" or not rename.new:
-                continue
-            if has_option(catalog, _bare(rename.new), self.target.release):
-                return _bare(rename.new) if "_" in self.written.key else rename.new.replace("_", "-")
+            new = rename.new if rename is not None and rename.polarity != "inverted" else None
+            if new and has_option(catalog, _bare(new), self.target.release):
+                return _bare(new) if "_" in self.written.key else new.replace("_", "-")
         return ""
 
     def candidates(self) -> str:
