@@ -156,3 +156,59 @@ def test_text_that_utf8_cannot_hold_is_refused(file: Path) -> None:
 def test_it_imports_nothing_heavy() -> None:
     code = "import sys, vllm_migrate.documents.write as w; print({'yaml', 'tempfile', 'shutil'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+STEPS = ["open", "fsync", "chmod", "stat", "replace", "unlink", "close"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_file(file: Path, step: str, number: int) -> None:
+    """The process kills itself before and after each system call of a write; the next write takes away what it left."""
+    for after in (False, True):
+        file.write_bytes(b"a: 1\r\n")
+        script = f"""
+import os, sys
+from vllm_migrate.documents import write
+from vllm_migrate.documents.interface import decode
+real, calls = os.{step}, []
+def step(*args, **kwargs):
+    calls.append(args)
+    if len(calls) == {number} and not {after}: os.kill(os.getpid(), 9)
+    try: return real(*args, **kwargs)
+    finally:
+        if len(calls) == {number}: os.kill(os.getpid(), 9)
+read = decode({str(file)!r}, open({str(file)!r}, "rb").read())
+os.{step} = step
+write.write_atomic({str(file)!r}, read, "a: 2\\r\\n")
+"""
+        subprocess.run([sys.executable, "-c", script], timeout=60)
+        assert file.read_bytes() in (b"a: 1\r\n", b"a: 2\r\n")
+        write_atomic(str(file), source(file), "a: 3\n")
+        assert file.read_bytes() == b"a: 3\n" and names(file.parent) == ["conf.yaml"]
+
+
+def test_a_writer_waits_for_another_and_gives_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(write, "PATIENCE_S", 0.05)
+    with open(file, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(CannotWrite, match="another process keeps the file locked"):
+            write_atomic(str(file), source(file), "a: 2\n")
+    assert write_atomic(str(file), source(file), "a: 2\n")
+
+
+def test_what_somebody_else_has_just_written_the_same_is_done(file: Path) -> None:
+    read = source(file)
+    file.write_bytes(b"a: 2\n")
+    assert not write_atomic(str(file), read, "a: 2\n")
+
+
+def test_without_locks_only_old_leftovers_go(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "fcntl", None)
+    fresh, old = (file.parent / f"{write._prefix(str(file))}{name}.tmp" for name in ("fresh", "old"))
+    for leftover in (fresh, old):
+        leftover.write_bytes(b"")
+    os.utime(old, (0, 0))
+    assert write_atomic(str(file), source(file), "a: 2\n")
+    assert names(file.parent) == sorted(["conf.yaml", fresh.name])

@@ -23,6 +23,7 @@ with atheris.instrument_imports(include=["vllm_migrate"]):
     sys.path.insert(0, str(Path(__file__).parents[2]))
     sys.path.insert(0, str(Path(__file__).parent))
     import targets
+
     import vllm_migrate.dialects.discover
     import vllm_migrate.documents.json
     import vllm_migrate.documents.python_edit

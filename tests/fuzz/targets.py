@@ -8,6 +8,7 @@ reader of other hands where there is one (json, tomllib, PyYAML, ast), and makin
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import random
@@ -78,13 +79,15 @@ EXTRA = {
         b'\xef\xbb\xbf{\r\n\t"a" : {},\r\n\t"b": []\r\n}',
     ],
     "shell": [
-        b'#!/bin/bash\nexport A=1 B="x y"\nARGS=(\n  a=1 # one\n  "b=$A"\n)\npython -m m \\\n  "${ARGS[@]}" \\\n  +x.y=[1,2] 2>&1 | tee log\n',
+        b'#!/bin/bash\nexport A=1 B="x y"\nARGS=(\n  a=1 # one\n  "b=$A"\n)\n'
+        b'python -m m \\\n  "${ARGS[@]}" \\\n  +x.y=[1,2] 2>&1 | tee log\n',
         b"cat <<EOF | vllm serve m --port ${PORT:-8000}\n$(date) `x`\nEOF\nif [ -n \"$A\" ]; then\n  a b \\\n\n  c=d\nfi\n",
         b"for i in 1 2; do f() { vllm serve \"$1\" --x 'it'\\''s'; }; done\ncase $x in a|b) y;; *) z;; esac\nA+=(c)\n",
         b"bash -c \"vllm serve m --a 'b c'\" && x=$((1+2)) [[ $a =~ ^b ]] || eval \"$z\"\r\n",
     ],
     "python": [
-        b'import os\nfrom vllm import LLM as L, SamplingParams\nos.environ["VLLM_USE_V1"] = "0"\nllm = L(\n    model="m",  # c\n    seed=1,\n    **kw,\n)\n',
+        b'import os\nfrom vllm import LLM as L, SamplingParams\nos.environ["VLLM_USE_V1"] = "0"\n'
+        b'llm = L(\n    model="m",  # c\n    seed=1,\n    **kw,\n)\n',
         b"def f(x):\n    return vllm.LLM(x, *a, swap_space=4, hf={'a': [1, (2)]}).generate(p, SamplingParams(n=1,),)\n",
         b'x = f"{LLM(model=1)}"\nwith a() as b: LLM(\n)\nclass C:\r\n\tl = LLM (m, s = 2)\r\n',
     ],
@@ -198,7 +201,7 @@ def _data(kind: str, source: Source, chance: random.Random) -> str:
 def _untouched(source: Source, edits: list[Edit]) -> None:
     ordered = sorted(edits)
     assert all(0 <= edit.start <= edit.end <= len(source.text) for edit in ordered)
-    assert all(one.end <= two.start for one, two in zip(ordered, ordered[1:], strict=False))
+    assert all(one.end <= two.start for one, two in itertools.pairwise(ordered))
 
 
 def read_by_others(kind: str, text: str) -> list[object] | None:

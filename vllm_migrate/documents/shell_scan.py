@@ -1,7 +1,8 @@
 """One pass over a shell script: commands, assignments, arrays, heredocs, scopes, each word with its offsets.
 
-Lenient: what bash would refuse is passed over, never raised; only nesting beyond MAX_NESTING is (Unreadable). Not a full grammar: the inside of `$(...)`, `[[
-]]` and `(( ))` is opaque, and so is a string handed to `bash -c` (see shell.ShellDocument.nested).
+Lenient: what bash would refuse is passed over, never raised; only nesting beyond MAX_NESTING is (Unreadable).
+Not a full grammar: the inside of `$(...)`, `[[ ]]` and `(( ))` is opaque, and so is a string handed to `bash -c` (see
+shell.ShellDocument.nested).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
-from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
 from vllm_migrate.documents.shell import Command, WordOp, parse_shell
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, text_of
 from vllm_migrate.records import NamedTuple
@@ -55,9 +55,18 @@ def spell_file(engine: Engine, option: str, value: object) -> Spelling:
 
 
 def texts_of(key: str, value: object) -> tuple[str, ...]:
+    """The words that say key = value. Raises CannotEdit for a value that the file does not decide."""
+    if _undecided(value):
+        raise CannotEdit("a part of its value comes from outside the file")
     if value is True:
         return (key,)
     return key, text_of(value)
+
+
+def _undecided(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_undecided, value.values()))
+    return any(map(_undecided, value)) if isinstance(value, list) else isinstance(value, Unknown)
 
 
 def _delete(engine: Engine, at: int) -> Change:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.project.files import at_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def load_config(start: str, trail: Trail | None = None) -> Config:
             path = os.path.join(folder, name)
             if trail is not None:
                 trail.note(path)
-            config = _read(path, name == SHARED_FILE)
+            config = _read(path, name == SHARED_FILE, at_once)
             if config is not None:
                 return config
         parent, git = os.path.dirname(folder), os.path.join(folder, ".git")
@@ -142,10 +143,10 @@ def read_config(path: str) -> Config:
     return config
 
 
-def _read(path: str, shared: bool) -> Config | None:
+def _read(path: str, shared: bool, opener: Callable[[str, int], int] | None = None) -> Config | None:
     try:
-        with open(path, "rb") as handle:
-            data = handle.read()
+        with open(path, "rb", opener=opener) as handle:
+            data = handle.read() or b""
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:

@@ -7,6 +7,7 @@ are relative to the folder of the rules, with `/`, no slash at the end, and one 
 
 from __future__ import annotations
 
+from vllm_migrate.project.files import at_once
 from vllm_migrate.project.wildmatch import SPECIAL, octets, wildmatch
 
 TYPE_CHECKING = False
@@ -129,8 +130,8 @@ def rules_of(lines: Iterable[str]) -> Rules:
 def read_rules(path: str) -> Rules | None:
     """The rules of a .gitignore; None when it has none or cannot be read."""
     try:
-        with open(path, "rb") as handle:
-            data = handle.read(MAX_BYTES)
+        with open(path, "rb", opener=at_once) as handle:
+            data = handle.read(MAX_BYTES) or b""
     except OSError:
         return None
     return Rules(patterns_of(data)) or None

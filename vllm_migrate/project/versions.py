@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from vllm_migrate.project import pins as places
+from vllm_migrate.project.files import at_once
 from vllm_migrate.project.pins import FRAMEWORKS, PACKAGES, VLLM, Pin, Text, command_pins, release_of, requirement_pins
 
 TYPE_CHECKING = False
@@ -228,9 +229,9 @@ def _lock_pins(path: str, blocks: Iterator[bytes]) -> list[Pin]:
 
 def _blocks(path: str) -> Iterator[bytes]:
     try:
-        with open(path, "rb", buffering=0) as handle:
+        with open(path, "rb", buffering=0, opener=at_once) as handle:
             for _ in range(MAX_LOCK_BYTES // BLOCK):
-                yield handle.read(BLOCK)
+                yield handle.read(BLOCK) or b""
     except OSError:
         return
 

@@ -20,6 +20,7 @@ import os
 
 from vllm_migrate.documents.kinds import KINDS
 from vllm_migrate.errors import UsageError
+from vllm_migrate.project.files import at_once
 from vllm_migrate.project.ignore import Rules, read_rules, rules_of
 from vllm_migrate.project.wildmatch import octets
 
@@ -304,7 +305,7 @@ def _common_folder(git: str) -> str:
 def _first_line(path: str) -> str:
     """The first line of a small file; "" when it cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=at_once) as handle:
             return handle.readline(4096)
     except OSError:
         return ""
