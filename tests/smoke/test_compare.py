@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.compare import Options, compare
+from vllm_migrate.smoke.preview import Loss
 from vllm_migrate.smoke.recording import Header, Recording, Row, Scores, read
 
 PROCESSED = {"logprobs_mode": "processed_logprobs"}
@@ -194,7 +195,7 @@ def test_unknown_columns_and_missing_scores_are_usage_errors(healthy, lab):
 
 
 def test_clip_previews_use_the_epsilon_given(raw):
-    wide = compare(raw, options=Options(token_clip=(0.5, 5.0), sequence_clip=(0.5, 5.0))).metrics
+    wide = compare(raw, options=Options(loss=Loss((0.5, 5.0), (0.5, 5.0)))).metrics
     narrow = compare(raw).metrics
     assert wide["clip_token_high"].value < narrow["clip_token_high"].value
     assert narrow["clip_sequence_high"].value == 1.0

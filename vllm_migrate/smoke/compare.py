@@ -10,8 +10,10 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import evidence, margins, semantics
 from vllm_migrate.smoke.attribute import Case, attribute, invalid
 from vllm_migrate.smoke.columns import RAW
-from vllm_migrate.smoke.evidence import SEQUENCE_CLIP, TOKEN_CLIP, Against
+from vllm_migrate.smoke.evidence import Against
 from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
+from vllm_migrate.smoke.preview import Loss, previews
+from vllm_migrate.smoke.preview import notes as preview_notes
 from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, valid
 from vllm_migrate.smoke.score import claimed_name
 from vllm_migrate.smoke.stats import (
@@ -31,11 +33,12 @@ FLOOR_K3 = 1e-6
 
 
 class Options(NamedTuple):
-    """`claims`: the column the trainer claims ("contract", or a column's name); clip ranges are (low, high)."""
+    """`claims`: the column the trainer claims ("contract", or a column's name); `loss`: what clips are previewed for,
+    over what the recording's header says.
+    """
 
     claims: str = "contract"
-    token_clip: tuple[float, float] = TOKEN_CLIP
-    sequence_clip: tuple[float, float] = SEQUENCE_CLIP
+    loss: Loss = Loss()
     kind: str | None = None  # a row of the margins table, instead of the one the recording suggests
 
 
@@ -148,6 +151,7 @@ def _judge(
     header: Header, rows: list[Row], options: Options, *, name: str = USER, reference: Estimates | None = None
 ) -> Verdict:
     """One contract's rows: Q1 to Q3, the gates, the positive control, the blame."""
+    rows, mixed = _apart(rows)
     claimed = claimed_name(header, name, options.claims)
     contract = claimed_name(header, name, "contract")
     names = semantics.laws(rows)
@@ -180,8 +184,9 @@ def _judge(
     else:
         decision, control = _control(decision, rows, triple, limits)
         notes += control
-    metrics |= previews(data, options)
-    notes += [_alike(triple)] if len(triple.reported.alike) > 1 else []
+    beside, more = _shown(data, Against.claimed(mixed, claimed) if mixed else None, Loss.of(header.loss, options.loss))
+    metrics |= beside
+    notes += [*more, *([_alike(triple)] if len(triple.reported.alike) > 1 else [])]
     notes += _limits(limits, decision)
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
     return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
@@ -265,17 +270,28 @@ def _control(
     ]
 
 
-def previews(data: Against, options: Options) -> dict[str, Metric]:
-    """What noise alone would clip at the user's epsilons."""
-    found = evidence.clips(data, options.token_clip, options.sequence_clip)
-    epsilons = {
-        "token_low": options.token_clip[0],
-        "token_high": options.token_clip[1],
-        "sequence_low": options.sequence_clip[0],
-        "sequence_high": options.sequence_clip[1],
+def _shown(data: Against, mixed: Against | None, loss: Loss) -> tuple[dict[str, Metric], list[str]]:
+    """What is shown beside the gates: the spread along the sequence, sequences of more than one weight version, clips."""
+    found = {
+        f"k3_decile_{tenth}": Metric.of(value) for tenth, value in enumerate(evidence.k3_by_decile(data), 1)
     }
-    shares = found._asdict()
-    return {f"clip_{side}": Metric(shares[side], shares[side], shares[side], eps) for side, eps in epsilons.items()}
+    notes = []
+    if mixed is not None:
+        numbers = mixed.estimates()
+        if numbers is not None:
+            found["k3_mixed_versions"] = Metric.of(numbers.k3)
+        count = len(mixed.rows)
+        notes.append(f"{count} sequences whose tokens came from more than one weight version are kept apart")
+    versions = sorted({str(v) for row in data.rows for v in row.versions or ()})
+    if versions:
+        notes.append(f"weight versions: {', '.join(versions[:8])}{' ...' if len(versions) > 8 else ''}")
+    return found | previews(data, loss), [*notes, *preview_notes(data, loss)]
+
+
+def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Sequences of one weight version, and the others; where there are only others, they are judged."""
+    pure = [row for row in rows if not row.mixed]
+    return (pure, [row for row in rows if row.mixed]) if pure else (rows, [])
 
 
 def _alike(triple: semantics.Triple) -> str:
@@ -378,6 +394,7 @@ def judge_claims(
             a,
             "record with a temperature other than 1, or with --probe",
         )
+    rows, mixed = _apart(rows)
     data = Against.column(rows, key)
     numbers = data.estimates()
     tokens = sum(len(row.tokens) for row in rows)
@@ -400,7 +417,11 @@ def judge_claims(
         decision, more = "inconclusive", [*more, "positive control: logprobs moved by one token do not fail either"]
     else:
         more = [*more, "positive control: logprobs moved by one token fail, as they must"]
-    metrics |= previews(data, options)
+    beside, shown = _shown(
+        data, Against.column(mixed, key) if mixed else None, Loss.of(a.header.loss, options.loss)
+    )
+    metrics |= beside
+    more = [*a.header.notes, *more, *shown]
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
     return Verdict(
         decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed

@@ -65,6 +65,7 @@ class Header(BaseModel):
     sampling: dict[str, dict[str, Any]] = Field(default_factory=_one_contract)
     hardware: dict[str, Any] = Field(default_factory=dict)
     update: dict[str, Any] = Field(default_factory=dict)
+    loss: dict[str, Any] = Field(default_factory=dict)  # what the config says of its loss, for the clip previews
     scored: str | None = None  # protocol step: the engine whose tokens these are
     notes: list[str] = Field(default_factory=list)
     score: ScoreInfo | None = None
@@ -107,12 +108,18 @@ class Row(BaseModel):
     support: list[list[int]] | None = None  # ids with a finite logprob, where the engine reports its top k
     phase: str | None = None  # protocol update: before, cached, inflight, after, other
     switch: int | None = None  # protocol update: tokens of an in-flight request before the new weights
-    versions: list[int] | None = None  # weight version per token, where the engine reports it
+    versions: list[int | str] | None = None  # weight version per token, where the engine reports it
+    advantages: list[float] | None = None  # per token, where the trainer's side gives them
     entropy: list[float] | None = (
         None  # protocol step: of the law the engine scored with, where its support is complete
     )
     varentropy: list[float] | None = None
     scores: dict[str, Scores] | None = None
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the weights changed under the sequence."""
+        return len(set(self.versions or ())) > 1
 
 
 class Recording(NamedTuple):
@@ -263,7 +270,8 @@ def defect(row: Row) -> str | None:
         return "unequal-prompt"
     if _dead_end(row):
         return "dead-end-token-0"
-    if row.scores and any(len(s.logp) != len(row.tokens) for s in row.scores.values()):
+    beside = [s.logp for s in (row.scores or {}).values()] + [v for v in (row.versions, row.advantages) if v is not None]
+    if any(len(values) != len(row.tokens) for values in beside):
         return "length-mismatch"
     return None
 

@@ -200,7 +200,9 @@ def run_job(backend: Backend, job: Job, spec: EngineSpec, watch: Watch) -> Rollo
     rows = [Row.model_validate(line) for line in lines]
     header = Header.model_validate({**first, "source": spec.path, "backend": backend.name})
     sampling = {name: value for name, value in header.sampling.items() if name != "reference"}
-    header = header.model_copy(update={"notes": notes, "sampling": sampling})
+    loss = {"length": spec.sampling.get("max_tokens"), **spec.loss}
+    known = {name: value for name, value in loss.items() if value is not None}
+    header = header.model_copy(update={"notes": notes, "sampling": sampling, "loss": known})
     steps = [row.model_copy(update={"contract": USER}) for row in rows if row.phase == "step"]
     samples = Recording(header, [row for row in rows if row.phase != "step"])
     if not job.sequences:

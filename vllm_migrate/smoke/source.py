@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The positional argument of `vllm serve`.
 MODEL_KEYS = ("model", "model_tag", "model-tag")
-# What a smoke rollout has no use for: where the server listens and what it writes down.
+# The sampling parameters that a rollout repeats.
 SAMPLING = (
     "temperature",
     "top_p",
@@ -39,13 +39,18 @@ SAMPLING = (
 )
 
 
+STOP_STRINGS = (
+    "stop strings are left out here; in training they leave token ids past the end of the text: mask those in the loss"
+)
+
+
 class EngineSpec(NamedTuple):
     """One engine of a config at one release.
 
     engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether
     a server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them;
-    refused: what the release would refuse at start; notes: what could not be carried over; loss: the RL loss's clip
-    range (`epsilon_low`, `epsilon_high`).
+    refused: what the release would refuse at start; notes: what could not be carried over; loss: of the RL loss, the
+    clip range (`epsilon_low`, `epsilon_high`), what it clips (`level`: "token" or "sequence") and the responses' `length`.
     """
 
     engine_args: dict[str, Any]
@@ -184,6 +189,8 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
             continue
         if kind == "sampling" and rest in SAMPLING:
             sampling[rest] = given.value
+        elif name == "sampling.stop" and given.value:
+            notes.append(STOP_STRINGS)
         elif kind == "env":
             env[rest] = str(given.value)
     troubles = view.delivery.troubles
