@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+import typer
 from typer.testing import CliRunner
 
-from vllm_migrate.cli.smoke import app
+from vllm_migrate.cli.smoke import OPTIONS, app
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import attribute, semantics, update
 
@@ -152,6 +153,53 @@ def test_usage_errors_say_what_to_write(words, message, config, reference):
     with pytest.raises(Exception, match=message) as error:
         smoke(*(named.get(word, word) for word in words))
     assert isinstance(error.value, UsageError) or "cannot read" in message
+
+
+# The options that the words of the house promise, by command.
+ENGINE = "--python --base-url --engine --model --from --to --output -o --num-prompts --max-tokens --seed --dtype --timeout"
+PROMISED = {
+    "record": f"{ENGINE} --output-format --set --prompts --fixed --tokens",
+    "score": "--model --dtype --head-dtype --output -o --output-format",
+    "compare": "--model --dtype --head-dtype --output-format",
+    "run": f"{ENGINE} --reference --head-dtype --output-format --set --prompts --fixed",
+    "update": f"{ENGINE.replace('--base-url ', '')} --head-dtype --output-format --set --fixed",
+    "worker": "",
+}
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_the_promised_options_are_there(name):
+    command = typer.main.get_command(app).commands[name]
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert set(PROMISED[name].split()) <= options
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    assert defaults.get("num_prompts", 16) == 16
+    assert defaults.get("output_format", "text") == "text"
+
+
+def test_every_option_is_taken_by_a_command():
+    """The table holds no option that nothing takes, and the same word means the same thing everywhere."""
+    taken = {p.name: set(p.opts) for c in typer.main.get_command(app).commands.values() for p in c.params}
+    assert set(taken) - {"help"} == set(OPTIONS)
+    for name, option in OPTIONS.items():
+        declared = {part for names in option.names for part in names.split("/")}
+        assert not option.names or taken[name] <= declared
+
+
+def test_what_the_loss_says_reaches_the_preview(config, lab, tmp_path):
+    """The config's own epsilons and response length, through the recording's header."""
+    path = config("lossy", logprobs_mode="processed_logprobs")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "loss": {"epsilon_low": 0.02, "epsilon_high": 0.03}}))
+    recording = tmp_path / "r.jsonl"
+    words = ("--backend", "torch", "-o", recording, "--num-prompts", "4", "--set", "sampling.max_tokens=900")
+    assert smoke("record", path, *words).exit_code == 0
+    plain = ("compare", recording, "--model", lab.model, "--output-format", "json")
+    found = json.loads(smoke(*plain).stdout)["metrics"]
+    assert (found["clip_token_low"]["margin"], found["clip_token_high"]["margin"]) == (0.02, 0.03)
+    assert "clip_sequence_low_at_length" in found
+    found = json.loads(smoke(*plain, "--epsilon", "0.1", "--sequence-epsilon", "1e-3", "--length", "512").stdout)
+    assert (found["metrics"]["clip_token_low"]["margin"], found["metrics"]["clip_sequence_high"]["margin"]) == (0.1, 1e-3)
+    assert any("responses of 512 tokens" in note for note in found["notes"])
 
 
 def test_nothing_of_torch_is_loaded_before_it_is_needed():

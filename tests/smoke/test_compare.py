@@ -261,3 +261,25 @@ def test_a_dump_of_greedy_tokens_shows_nothing():
         for i in range(20)
     ]
     assert compare(Recording(Header(protocol="dump"), rows)).decision == "inconclusive"
+
+
+def test_what_a_trainer_should_know_is_said(healthy):
+    """Stop tokens belong in the loss mask; a rollout capped by max_model_len is a token shorter on V1."""
+    rows = [row.model_copy(update={"finish": "stop" if i < 5 else "length"}) for i, row in enumerate(healthy.rows)]
+    capped = len(rows[0].prompt) + len(rows[0].tokens)
+    header = healthy.header.model_copy(update={"effective": {**healthy.header.effective, "max_model_len": capped}})
+    notes = compare(Recording(header, rows)).notes
+    assert any(note.startswith("5 of 16 sequences end in a stop token") for note in notes)
+    assert any(note.startswith(f"11 sequences were cut off at max_model_len ({capped})") for note in notes)
+    assert not any("stop token" in note or "cut off" in note for note in compare(healthy).notes)
+
+
+def test_clips_are_previewed_for_the_configs_own_loss(healthy):
+    """What the header holds of the config's loss counts where the command line says nothing."""
+    header = healthy.header.model_copy(update={"loss": {"epsilon_low": 0.01, "epsilon_high": 0.03, "length": 4096}})
+    metrics = compare(Recording(header, healthy.rows)).metrics
+    assert (metrics["clip_token_low"].margin, metrics["clip_token_high"].margin) == (0.01, 0.03)
+    assert "clip_sequence_low_at_length" in metrics
+    given = compare(Recording(header, healthy.rows), options=Options(loss=Loss((0.5, 0.5)))).metrics
+    assert given["clip_token_low"].margin == 0.5
+    assert "clip_sequence_low_at_length" not in compare(healthy).metrics

@@ -10,11 +10,13 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import evidence, margins, semantics
 from vllm_migrate.smoke.attribute import Case, attribute, invalid
 from vllm_migrate.smoke.columns import RAW
+from vllm_migrate.smoke.dump import NAMES
 from vllm_migrate.smoke.evidence import Against
 from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
 from vllm_migrate.smoke.preview import Loss, previews
 from vllm_migrate.smoke.preview import notes as preview_notes
 from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, valid
+from vllm_migrate.smoke.remarks import remarks
 from vllm_migrate.smoke.score import claimed_name
 from vllm_migrate.smoke.stats import (
     Estimate,
@@ -184,7 +186,7 @@ def _judge(
     else:
         decision, control = _control(decision, rows, triple, limits)
         notes += control
-    beside, more = _shown(data, Against.claimed(mixed, claimed) if mixed else None, Loss.of(header.loss, options.loss))
+    beside, more = _shown(header, data, Against.claimed(mixed, claimed) if mixed else None, options.loss)
     metrics |= beside
     notes += [*more, *([_alike(triple)] if len(triple.reported.alike) > 1 else [])]
     notes += _limits(limits, decision)
@@ -270,11 +272,10 @@ def _control(
     ]
 
 
-def _shown(data: Against, mixed: Against | None, loss: Loss) -> tuple[dict[str, Metric], list[str]]:
+def _shown(header: Header, data: Against, mixed: Against | None, given: Loss) -> tuple[dict[str, Metric], list[str]]:
     """What is shown beside the gates: the spread along the sequence, sequences of more than one weight version, clips."""
-    found = {
-        f"k3_decile_{tenth}": Metric.of(value) for tenth, value in enumerate(evidence.k3_by_decile(data), 1)
-    }
+    loss = Loss.of(header.loss, given)
+    found = {f"k3_decile_{tenth}": Metric.of(value) for tenth, value in enumerate(evidence.k3_by_decile(data), 1)}
     notes = []
     if mixed is not None:
         numbers = mixed.estimates()
@@ -282,10 +283,7 @@ def _shown(data: Against, mixed: Against | None, loss: Loss) -> tuple[dict[str, 
             found["k3_mixed_versions"] = Metric.of(numbers.k3)
         count = len(mixed.rows)
         notes.append(f"{count} sequences whose tokens came from more than one weight version are kept apart")
-    versions = sorted({str(v) for row in data.rows for v in row.versions or ()})
-    if versions:
-        notes.append(f"weight versions: {', '.join(versions[:8])}{' ...' if len(versions) > 8 else ''}")
-    return found | previews(data, loss), [*notes, *preview_notes(data, loss)]
+    return found | previews(data, loss), [*notes, *remarks(header, data.rows), *preview_notes(data, loss)]
 
 
 def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
@@ -384,6 +382,11 @@ def judge_claims(
     notes: tuple[str, ...] = (),
 ) -> Verdict:
     """Logprobs of both sides without columns: D, b where there are entropies, k3, out."""
+    if a.header.protocol == "dump" and a.rows and all(v is None for row in a.rows for v in row.logprobs):
+        raise UsageError(
+            f"{a.header.source or 'the dump'} holds no rollout logprobs",
+            remedy=f"add them as one of {', '.join(NAMES['rollout'])}; or compare a recording with the dump: compare REC DUMP",
+        )
     rows, found = valid(a.rows)
     found = {**found, **(kinds or {})}
     if found or not rows:
@@ -417,9 +420,7 @@ def judge_claims(
         decision, more = "inconclusive", [*more, "positive control: logprobs moved by one token do not fail either"]
     else:
         more = [*more, "positive control: logprobs moved by one token fail, as they must"]
-    beside, shown = _shown(
-        data, Against.column(mixed, key) if mixed else None, Loss.of(a.header.loss, options.loss)
-    )
+    beside, shown = _shown(a.header, data, Against.column(mixed, key) if mixed else None, options.loss)
     metrics |= beside
     more = [*a.header.notes, *more, *shown]
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None

@@ -64,14 +64,14 @@ class Against(NamedTuple):
         parts = self.k3_deciles(index)
         return sum(total for total, _ in parts), sum(count for _, count in parts)
 
-    def k3_deciles(self, index: int) -> list[tuple[float, int]]:
-        """The same for each tenth of the row."""
+    def k3_deciles(self, index: int, most: float = math.inf) -> list[tuple[float, int]]:
+        """The same for each tenth of the row; a token counts for `most` at most."""
         told = self.rows[index].logprobs
         totals, counts = [0.0] * DECILES, [0] * DECILES
         for position, (a, r) in enumerate(zip(self.logp[index], told, strict=True)):
             if a is not None and r is not None:
                 tenth = position * DECILES // len(told)
-                totals[tenth] += k3(a - r)
+                totals[tenth] += min(most, k3(a - r))
                 counts[tenth] += 1
         return list(zip(totals, counts, strict=True))
 
@@ -106,11 +106,11 @@ def k3_by_decile(data: Against) -> list[Estimate]:
 
 def drift_by_position(data: Against) -> Estimate:
     """k3 per token in the first three tenths over that in the last three: above 1 falls (BOS, template), below 1 grows
-    (rope).
+    (rope). A token counts for 1 nat at most, so that a few of them do not hide a trend of all.
     """
     pairs = []
     for index in range(len(data.rows)):
-        tenths = data.k3_deciles(index)
+        tenths = data.k3_deciles(index, 1.0)
         first, n = (sum(part) for part in zip(*tenths[:3], strict=True))
         last, m = (sum(part) for part in zip(*tenths[-3:], strict=True))
         if n and m:

@@ -39,7 +39,7 @@ class Loss(NamedTuple):
                 chosen = chosen._replace(sequence=clip) if chosen.sequence == SEQUENCE_CLIP else chosen
             elif chosen.token == TOKEN_CLIP:
                 chosen = chosen._replace(token=clip)
-        if chosen.length is None and isinstance(length, int) and length > 0:
+        if chosen.length is None and isinstance(length, int) and _number(length):
             chosen = chosen._replace(length=length)
         return chosen
 
@@ -68,7 +68,7 @@ def _sides(x: Sequence[float], clip: tuple[float, float]) -> Iterable[tuple[str,
 
 def _at_length(x: Sequence[Sequence[float]], clip: tuple[float, float], length: int) -> dict[str, Metric]:
     """The share of sequences of `length` tokens that GSPO would clip: their mean log ratio is normal around that of all
-    tokens, with the variance of a token over the length and what sequences differ by beyond it. The interval is that of
+    tokens, with the variance of a token over the length, and what sequences differ by beyond chance. The interval is that of
     the mean.
     """
     n = sum(map(len, x))
@@ -77,7 +77,8 @@ def _at_length(x: Sequence[Sequence[float]], clip: tuple[float, float], length: 
     means = [sum(values) / len(values) for values in x]
     middle = sum(means) / len(means)
     spread = sum((m - middle) ** 2 for m in means) / (len(means) - 1)
-    between = max(0.0, spread - inside * sum(1 / len(values) for values in x) / len(x))
+    chance = inside * sum(1 / len(values) for values in x) / len(x)
+    between = spread - chance if spread > chance * (1 + 2 * math.sqrt(2 / (len(x) - 1))) else 0.0
     sd = math.sqrt(inside / length + between)
     h = student_t(LEVEL_D, len(x) - 1) * math.sqrt(spread / len(x))
     low, high = math.log1p(-clip[0]), math.log1p(clip[1])
