@@ -111,7 +111,7 @@ def test_without_advantages_it_is_said_that_sides_are_previewed():
 def test_the_configs_own_loss_counts_where_the_command_line_says_nothing():
     written = {"epsilon_low": 0.02, "epsilon_high": 0.03, "length": 4096}
     assert Loss.of(written) == Loss((0.02, 0.03), SEQUENCE_CLIP, 4096)
-    assert Loss.of({**written, "level": "sequence"}) == Loss(TOKEN_CLIP, (0.02, 0.03), 4096)
+    assert Loss.of({**written, "per_sequence": True}) == Loss(TOKEN_CLIP, (0.02, 0.03), 4096)
     assert Loss.of(written, Loss((0.5, 0.5), SEQUENCE_CLIP, 16)) == Loss((0.5, 0.5), SEQUENCE_CLIP, 16)
     assert Loss.of({"epsilon_low": 0.1}) == Loss((0.1, 0.1))
     assert Loss.of({"epsilon_low": None, "length": True}) == Loss()

@@ -27,7 +27,7 @@ class Loss(NamedTuple):
 
     @classmethod
     def of(cls, written: Mapping[str, Any], given: Loss | None = None) -> Loss:
-        """What a config says of its loss (`epsilon_low`, `epsilon_high`, `level`, `length`), under what was given on
+        """What a config says of its loss (`epsilon_low`, `epsilon_high`, `per_sequence`, `length`), under what was given on
         the command line (where its fields are not the defaults).
         """
         chosen = given or cls()
@@ -35,7 +35,7 @@ class Loss(NamedTuple):
         length = written.get("length")
         if sides:
             clip = (float(sides[0]), float(sides[-1]))
-            if str(written.get("level")) == "sequence":
+            if written.get("per_sequence") is True:
                 chosen = chosen._replace(sequence=clip) if chosen.sequence == SEQUENCE_CLIP else chosen
             elif chosen.token == TOKEN_CLIP:
                 chosen = chosen._replace(token=clip)

@@ -184,7 +184,7 @@ def run_job(backend: Backend, job: Job, spec: EngineSpec, watch: Watch) -> Rollo
     if spec.refused:
         raise EngineRunError(
             "this release refuses the config, and the real launch would fail as well: " + "; ".join(spec.refused),
-            "vllm-migrate fix FILE writes what it accepts",
+            f"vllm-migrate fix {spec.path} shows what it accepts; --fixed runs it so, in memory",
         )
     notes = list(spec.notes)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vllm_migrate.errors import UsageError
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.model import Written
     from vllm_migrate.effective.view import View
     from vllm_migrate.rules.run import Result
 
@@ -50,7 +51,7 @@ class EngineSpec(NamedTuple):
     engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether
     a server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them;
     refused: what the release would refuse at start; notes: what could not be carried over; loss: of the RL loss, the
-    clip range (`epsilon_low`, `epsilon_high`), what it clips (`level`: "token" or "sequence") and the responses' `length`.
+    clip range (`epsilon_low`, `epsilon_high`), whether that is a sequence's (`per_sequence`, GSPO) and the responses' `length`.
     """
 
     engine_args: dict[str, Any]
@@ -193,13 +194,14 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
             notes.append(STOP_STRINGS)
         elif kind == "env":
             env[rest] = str(given.value)
-    troubles = view.delivery.troubles
+    if str(args.get("load_format", "")).startswith("dummy"):
+        notes.append(f"load_format {args.pop('load_format')} left out: the rollout needs the checkpoint's weights")
     refused = tuple(
-        f"{t.written.key}: {t.text}"
-        for t in troubles
-        if t.kind != "dropped" and t.certain and t.written.key not in MODEL_KEYS
+        f"{_place(t.written)}: {'unknown option ' if t.kind == 'unknown' and t.text.startswith('-') else ''}{t.text}"
+        for t in view.delivery.troubles
+        if t.kind in REFUSALS and t.certain and t.written.key not in MODEL_KEYS
     )
-    notes += [f"{t.written.key}: {t.text}" for t in troubles if t.kind == "dropped"]
+    notes += [f"{_place(t.written)}: {t.text}" for t in view.delivery.troubles if t.kind not in REFUSALS]
     via = engine.given.get("sampling.via")
     server = (via.value if via is not None else "explicit") in ("http", "request")
     return EngineSpec(
@@ -217,6 +219,16 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
     )
 
 
+def _place(written: Written) -> str:
+    """file:line of a setting, and its key."""
+    spot = written.spot
+    if spot is None:
+        return written.key
+    return f"{spot.file.path}:{spot.file.source.text.count(chr(10), 0, spot.start) + 1} {written.key}"
+
+
+# Troubles on the way that end a launch; the others change what arrives.
+REFUSALS = ("unknown", "ambiguous", "choice", "value", "missing", "duplicate")
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -236,4 +248,8 @@ def _typed(option: str, value: Any) -> Any:
 
 
 def _prefixed(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): fact.value for name, fact in given.items() if name.startswith(prefix)}
+    """Facts of one kind that the config decides; None and what depends on something else are left out."""
+    from vllm_migrate.knowledge.expr import Unsure
+
+    found = {name.removeprefix(prefix): fact.value for name, fact in given.items() if name.startswith(prefix)}
+    return {name: value for name, value in found.items() if value is not None and not isinstance(value, Unsure)}
