@@ -187,6 +187,14 @@ def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
     assert compare(Recording(quiet.header, noisy), quiet).metrics["k3_ratio"].gate == "fail"
 
 
+def test_a_reference_without_scores_is_said(healthy):
+    bare = Recording(healthy.header.model_copy(update={"score": None}), healthy.rows)
+    verdict = compare(healthy, bare)
+    assert verdict.decision == "pass"
+    assert "k3_ratio" not in verdict.metrics
+    assert any(note.startswith("the reference has no scores") for note in verdict.notes)
+
+
 def test_unknown_columns_and_missing_scores_are_usage_errors(healthy, lab):
     with pytest.raises(UsageError, match="no column 'T\\+z'"):
         compare(healthy, options=Options(claims="T+z"))

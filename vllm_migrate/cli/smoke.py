@@ -60,7 +60,7 @@ OPTIONS = {
     ),
     "recording": Option((), str, REQUIRED, "A recording, or a dump of your own trainer.", {"metavar": "REC"}),
     "first": Option((), str, REQUIRED, "A recording, or a dump of your own trainer.", {"metavar": "A"}),
-    "second": Option((), str | None, None, "A reference run, or a step scoring of A's tokens.", {"metavar": "[B]"}),
+    "second": Option((), str | None, None, "A reference run, or a step scoring of A's tokens.", {"metavar": "B"}),
     "reference": Option(
         ("--reference",), str, REQUIRED, "A recording from the release you come from.", {"metavar": "REC"}
     ),

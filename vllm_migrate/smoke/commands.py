@@ -62,7 +62,8 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
         return TorchEngine()
     if (options.python is None) == (options.base_url is None):
         raise UsageError(
-            "which engine runs?", remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server"
+            "which engine runs? Both --python and --base-url are given" if options.python else "which engine runs?",
+            remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server",
         )
     if options.base_url is not None:
         from vllm_migrate.smoke.backends.server import Server
@@ -183,6 +184,11 @@ def compare_files(
             else r
             for r in found
         ]
+    if found[0].header.score is None and all(r.header.protocol == "samples" for r in found):
+        raise UsageError(
+            f"{a} has no scores: there is nothing to compare the engine's logprobs with",
+            remedy=f"vllm-migrate smoke score {a} --model DIR, or --model DIR here, or a step scoring of its tokens",
+        )
     return compare(found[0], found[1] if len(found) > 1 else None, options)
 
 

@@ -100,6 +100,9 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
             a,
             "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows",
         )
+    if first is not None and b is not None and b.header.score is None:
+        said = "the reference has no scores: its prompts were compared with these, its spread was not"
+        first = first._replace(notes=(*first.notes, said))
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
         found = first or second

@@ -13,7 +13,7 @@ from typing import Any
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.errors import RecordingError
-from vllm_migrate.smoke.recording import USER, Header, Recording, Row, Scores
+from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
 NAMES: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_ids", "prompt_token_ids", "prompts", "prompt", "query_ids"),
@@ -91,9 +91,9 @@ def _parquet(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 number += 1
                 yield number, value
     except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror or error}") from None
+        raise RecordingError(f"cannot read {path}: {error.strerror or error}", remedy=WANTED) from None
     except pyarrow.ArrowException as error:
-        raise RecordingError(f"{path} is not Parquet: {str(error).splitlines()[0]}") from None
+        raise RecordingError(f"{path} is not Parquet: {str(error).splitlines()[0]}", remedy=WANTED) from None
 
 
 def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -105,14 +105,14 @@ def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 if line.strip():
                     value = json.loads(line)
                     if not isinstance(value, dict):
-                        raise RecordingError(f"{path}:{number} is not an object")
+                        raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
                     yield number, value
     except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror}") from None
+        raise RecordingError(f"cannot read {path}: {error.strerror}", remedy=WANTED) from None
     except UnicodeDecodeError:
-        raise RecordingError(f"{path} is not UTF-8") from None
+        raise RecordingError(f"{path} is not UTF-8", remedy=WANTED) from None
     except ValueError as error:
-        raise RecordingError(f"{path}:{number} is not JSON: {error}") from None
+        raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
 
 
 def _get(value: Mapping[str, Any], name: str) -> list[Any] | None:

@@ -25,6 +25,7 @@ from vllm_migrate.smoke.errors import RecordingError
 
 SCHEMA = 1
 USER, PROBE = "user", "probe"
+WANTED = "a recording comes from `vllm-migrate smoke record`; a dump of your own trainer is JSON Lines or Parquet"
 
 M = TypeVar("M", bound=BaseModel)
 Protocol = Literal["samples", "step", "update", "prompt_logprobs", "dump"]
@@ -147,10 +148,13 @@ def stream(path: str | os.PathLike[str]) -> tuple[Header, Iterator[Row]]:
             return plain.header, iter(plain.rows)
         raise RecordingError(
             f"{path} does not start with a recording's header",
-            remedy="a recording comes from `vllm-migrate smoke record`",
+            remedy=WANTED,
         )
     if first[1].get("schema") != SCHEMA:
-        raise RecordingError(f"{path} has schema {first[1].get('schema')!r}; this version reads {SCHEMA}")
+        raise RecordingError(
+            f"{path}:1 has schema {first[1].get('schema')!r}; this version reads {SCHEMA}",
+            remedy="record it again with this version, or read it with the version that wrote it",
+        )
     return _parse(Header, first[1], path, 1), _rows(lines, path)
 
 
@@ -164,17 +168,17 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
                     value = json.loads(line)
                 except ValueError as error:
                     if number > 1:
-                        raise RecordingError(f"{path}:{number} is not JSON: {error}") from None
+                        raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
                     value = json.loads(line + file.read())  # one object over many lines
                 if not isinstance(value, dict):
-                    raise RecordingError(f"{path}:{number} is not an object")
+                    raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
                 yield number, value
     except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror}") from None
+        raise RecordingError(f"cannot read {path}: {error.strerror}", remedy=WANTED) from None
     except UnicodeDecodeError:
-        raise RecordingError(f"{path} is not UTF-8") from None
+        raise RecordingError(f"{path} is not UTF-8", remedy=WANTED) from None
     except ValueError as error:
-        raise RecordingError(f"{path} is not JSON: {error}") from None
+        raise RecordingError(f"{path} is not JSON: {error}", remedy=WANTED) from None
 
 
 def _rows(lines: Iterator[tuple[int, dict[str, Any]]], path: str | os.PathLike[str]) -> Iterator[Row]:
@@ -182,7 +186,9 @@ def _rows(lines: Iterator[tuple[int, dict[str, Any]]], path: str | os.PathLike[s
     for number, value in lines:
         if value.get("kind") == "end":
             if value.get("rows") != count:
-                raise RecordingError(f"{path} promises {value.get('rows')} rows and holds {count}")
+                raise RecordingError(
+                    f"{path}:{number} promises {value.get('rows')} rows and the file holds {count}", remedy="record it again"
+                )
             ended = True
         elif value.get("kind") == "row":
             count += 1
@@ -197,7 +203,7 @@ def _parse(model: type[M], value: dict[str, Any], path: str | os.PathLike[str], 
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecordingError(f"{path}:{number}: {where}: {first['msg']}") from None
+        raise RecordingError(f"{path}:{number}: {where}: {first['msg']}", remedy="record it again") from None
 
 
 def _plain(value: dict[str, Any], path: str | os.PathLike[str]) -> Recording:
@@ -242,7 +248,7 @@ def write(path: str | os.PathLike[str], header: Header, rows: Iterable[Row]) -> 
             file.write(json.dumps({"kind": "end", "rows": count}) + "\n")
         os.replace(temporary, target)
     except OSError as error:
-        raise RecordingError(f"cannot write {target}: {error.strerror}") from None
+        raise RecordingError(f"cannot write {target}: {error.strerror}", remedy="-o FILE, in a folder to write to") from None
     finally:
         temporary.unlink(missing_ok=True)
     return count

@@ -76,11 +76,15 @@ def load_engine(
     `source` in memory; the file is never written. Raises UsageError.
     """
     if not os.path.isfile(path):
-        raise UsageError(f"no file {path}", remedy="give a config with a vLLM engine in it")
+        what = f"{path} is a folder" if os.path.isdir(path) else f"no file {path}"
+        raise UsageError(what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines")
     plain = _plain(path)
     if plain is not None:
         if fixed:
-            raise UsageError("--fixed needs a config of a known framework, not engine arguments in JSON")
+            raise UsageError(
+                f"--fixed needs a config of a known framework, and {path} holds engine arguments in JSON",
+                remedy="without --fixed, with the pins written into engine_args",
+            )
         return plain
     return _from_dialect(path, release, engine_id, source, fixed)
 

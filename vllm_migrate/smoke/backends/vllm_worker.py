@@ -198,7 +198,9 @@ class _Run:
             return EngineRunError(
                 f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write"
             )
-        return self._failure(f"vLLM failed: {error.get('error')}: {detail.splitlines()[0] if detail else 'no text'}")
+        remedy = "--python PY must be an interpreter with vLLM" if "No module named 'vllm'" in detail else ""
+        first = detail.splitlines()[0] if detail else "no text"
+        return self._failure(f"vLLM failed: {error.get('error')}: {first}", remedy)
 
     def _failure(self, message: str, remedy: str = "") -> EngineRunError:
         self._settle()
