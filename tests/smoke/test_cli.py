@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +19,7 @@ import typer
 from typer.testing import CliRunner
 
 from vllm_migrate.cli.smoke import OPTIONS, app
-from vllm_migrate.errors import UsageError
+from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.smoke import attribute, semantics, update
 
 CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
@@ -145,14 +148,47 @@ def test_worker_prints_the_worker_file():
         (("compare", "{recording}", "--epsilon", "x"), "epsilon"),
         (("compare", "{recording}", "--margins", "int3"), "no margins"),
         (("compare", "/no/such/file"), "cannot read"),
+        (("compare", "{recording}", "{recording}"), "A and B are the same file"),
+        (("compare", "{recording}", "--model", "{model}", "--head-dtype", "zz"), "no dtype 'zz'"),
+        (("compare", "{recording}", "--model", "{model}", "--dtype", "int3"), "no dtype 'int3'"),
+        (("compare", "{recording}", "--model", "{model}", "--claims", "zz"), "no column 'zz'"),
+        (("score", "{recording}", "--model", "/no/such/folder"), "no model directory at /no/such/folder"),
+        (("score", "{recording}", "--model", "{folder}"), "cannot load the model in"),
         (("record", "/no/such/file", "--python", sys.executable), "no file"),
+        (("record", "{folder}", "--python", sys.executable), "is a folder"),
+        (("record", "{config}", "--backend", "torch", "--set", "temperature=hot"), "temperature='hot'"),
+        (("record", "{config}", "--backend", "torch", "--set", "hot"), "not option=value"),
+        (("record", "{config}", "--backend", "torch", "--prompts", "/no/such/file"), "cannot read prompts"),
+        (("record", "{config}", "--backend", "torch", "-o", "/no/such/folder/r.jsonl"), "cannot write"),
+        (("record", "{config}", "--python", "a", "--base-url", "b"), "Both --python and --base-url"),
     ],
 )
-def test_usage_errors_say_what_to_write(words, message, config, reference):
-    named = {"{config}": config("plain"), "{recording}": reference}
-    with pytest.raises(Exception, match=message) as error:
+def test_usage_errors_say_what_to_write(words, message, config, reference, lab, tmp_path):
+    named = {"{config}": config("plain"), "{recording}": reference, "{model}": lab.model, "{folder}": tmp_path}
+    with pytest.raises(VllmMigrateError, match=message) as error:
         smoke(*(named.get(word, word) for word in words))
-    assert isinstance(error.value, UsageError) or "cannot read" in message
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_engine_and_no_file(number, config, tmp_path):
+    """The stand-in for an interpreter answers that it has no vLLM, then hangs as an engine that starts."""
+    python, pidfile = tmp_path / "python", tmp_path / "pid"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho $$ > {pidfile}\nexec sleep 60\n')
+    python.chmod(0o755)
+    code = "import sys; from vllm_migrate.cli.main import entry; entry()"
+    command = [sys.executable, "-c", code, "smoke", "record", str(config("hung")), "--python", str(python)]
+    with subprocess.Popen([*command, "-o", str(tmp_path / "r.jsonl")], stderr=subprocess.PIPE, text=True) as process:
+        while not (pidfile.exists() and pidfile.read_text().strip()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)  # it listens by now
+        process.send_signal(number)
+        assert "interrupted" in process.communicate(timeout=30)[1]
+    assert process.returncode == 2
+    stat = Path(f"/proc/{pidfile.read_text().strip()}/stat")
+    assert not stat.exists() or "Z" in stat.read_text().split(")")[1]
+    assert not list(tmp_path.glob("*r.jsonl*"))
 
 
 # The options that the words of the house promise, by command.

@@ -162,6 +162,22 @@ def test_no_rows_and_broken_rows_are_invalid(healthy):
     assert compare(Recording(healthy.header, [])).decision == "invalid"
 
 
+def test_the_first_row_that_is_no_evidence_is_named(healthy):
+    rows = [*healthy.rows[:3], healthy.rows[3].model_copy(update={"logprobs": [float("nan")] * 48}), *healthy.rows[4:]]
+    assert compare(Recording(healthy.header, rows)).notes == ("nan-logprob: first in row 4 of 16",)
+
+
+def test_rows_of_a_contract_that_the_header_does_not_have(healthy):
+    rows = [healthy.rows[0].model_copy(update={"contract": "other"}), *healthy.rows[1:]]
+    assert compare(Recording(healthy.header, rows)).invalid == {"unknown-contract": 1}
+
+
+def test_a_row_without_scores_is_named(healthy):
+    rows = [healthy.rows[0], healthy.rows[1].model_copy(update={"scores": None}), *healthy.rows[2:]]
+    with pytest.raises(UsageError, match="row 2 of 16 has no scores"):
+        compare(Recording(healthy.header, rows))
+
+
 def test_prompts_that_differ_between_the_runs_are_invalid(healthy):
     lost_bos = [row.model_copy(update={"prompt": row.prompt[1:]}) for row in healthy.rows]
     verdict = compare(healthy, Recording(healthy.header, lost_bos))
@@ -174,6 +190,15 @@ def test_few_tokens_are_inconclusive_and_say_how_many_are_needed(lab, tiny_bf16)
     verdict = compare(lab.scored(recording, tiny_bf16))
     assert verdict.decision == "inconclusive"
     assert verdict.tokens_needed > 24
+
+
+def test_swapped_recordings_are_pointed_out(healthy):
+    """Which of two recordings is judged is told by their order."""
+    old = Recording(healthy.header.model_copy(update={"vllm": "0.8.5"}), healthy.rows)
+    new = Recording(healthy.header.model_copy(update={"vllm": "0.18.1"}), healthy.rows)
+    said = "A is of vLLM 0.8.5 and B of 0.18.1: A is judged, and B is the reference"
+    assert said in compare(old, new).notes
+    assert not any(note.startswith("A is of") for note in compare(new, old).notes)
 
 
 def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
@@ -196,7 +221,7 @@ def test_a_reference_without_scores_is_said(healthy):
 
 
 def test_unknown_columns_and_missing_scores_are_usage_errors(healthy, lab):
-    with pytest.raises(UsageError, match="no column 'T\\+z'"):
+    with pytest.raises(UsageError, match="no column 'T\\+z' in this recording"):
         compare(healthy, options=Options(claims="T+z"))
     with pytest.raises(UsageError, match="no scores"):
         compare(lab.run(lab.job(lab.model, count=2)))

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from vllm_migrate.smoke.backends.interface import Line, Watch
+
+EXIT_ERROR = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -299,10 +302,15 @@ def show(verdict: Any, output_format: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Watch]:
-    """Shows progress lines on standard error while it is a terminal; notes always."""
+    """Shows progress lines on standard error while it is a terminal. A SIGTERM ends the engine's process, too."""
     from rich.console import Console
     from rich.progress import Progress
 
+    def ended(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGTERM, ended)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
@@ -315,4 +323,8 @@ def progress() -> Iterator[Watch]:
                 tasks[what] = bars.add_task(what, total=line["total"])
             bars.update(tasks[what], completed=line["done"], total=line["total"])
 
-        yield watch
+        try:
+            yield watch
+        except KeyboardInterrupt:  # typer's own answer to it is 1 in some releases, which is a verdict here
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(EXIT_ERROR) from None

@@ -67,7 +67,7 @@ def invalid(kinds: dict[str, int]) -> Blame:
     for kind in sorted(kinds, key=lambda k: -kinds[k]):
         if kind in INVALID:
             return INVALID[kind]
-    return Blame(None, (), ("rows that are no evidence: " + ", ".join(f"{k} {n}" for k, n in kinds.items()),))
+    return Blame()
 
 
 def attribute(case: Case) -> Blame:

@@ -176,6 +176,8 @@ def compare_files(
     a: str, b: str | None, options: CompareOptions, model: str | None, scoring: ScoreOptions, watch: Watch
 ) -> Verdict:
     """The verdict on recordings; with `model`, those without scores are scored on the way."""
+    if b is not None and Path(a).exists() and Path(b).exists() and Path(a).samefile(b):
+        raise UsageError(f"A and B are the same file, {a}", remedy="B is a reference run, or a step scoring of A's tokens")
     found = [load(path) for path in (a, b) if path is not None]
     if model is not None:
         found = [

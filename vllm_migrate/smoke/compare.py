@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from packaging.version import InvalidVersion, Version
+
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import evidence, margins, semantics
 from vllm_migrate.smoke.attribute import Case, attribute, invalid
@@ -15,7 +17,7 @@ from vllm_migrate.smoke.evidence import Against
 from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
 from vllm_migrate.smoke.preview import Loss, previews
 from vllm_migrate.smoke.preview import notes as preview_notes
-from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, valid
+from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, first_defects, valid
 from vllm_migrate.smoke.remarks import remarks
 from vllm_migrate.smoke.score import claimed_name
 from vllm_migrate.smoke.stats import (
@@ -86,8 +88,17 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
     rows, kinds = valid(a.rows)
     if b is not None:
         kinds = _mismatched(a, b, kinds)
+    strange = sum(row.contract not in (USER, PROBE) for row in rows)
+    if strange:
+        kinds = {**kinds, "unknown-contract": strange}
     if kinds or not rows:
         return _invalid(a, kinds or {"empty-recording": 1}, rows)
+    unscored = next((number for number, row in enumerate(a.rows, 1) if not row.scores), None)
+    if unscored is not None:
+        raise UsageError(
+            f"row {unscored} of {len(a.rows)} has no scores",
+            remedy="vllm-migrate smoke score REC --model DIR scores all of them",
+        )
     blind = a.header.contract(USER).blind
     probe = [row for row in rows if row.contract == PROBE]
     user = [row for row in rows if row.contract == USER]
@@ -102,6 +113,9 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
         )
     if first is not None and b is not None and b.header.score is None:
         said = "the reference has no scores: its prompts were compared with these, its spread was not"
+        first = first._replace(notes=(*first.notes, said))
+    if first is not None and b is not None and _older(a.header, b.header):
+        said = f"A is of vLLM {a.header.vllm} and B of {b.header.vllm}: A is judged, and B is the reference"
         first = first._replace(notes=(*first.notes, said))
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
@@ -119,6 +133,14 @@ def _reference(b: Recording | None, options: Options) -> Estimates | None:
     return Against.claimed(rows, claimed_name(b.header, USER, options.claims)).estimates() if rows else None
 
 
+def _older(a: Header, b: Header) -> bool:
+    """Whether the run that is judged is of an older release than its reference: the two may have been swapped."""
+    try:
+        return Version(a.vllm or "") < Version(b.vllm or "")
+    except InvalidVersion:
+        return False
+
+
 def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, int]:
     """Prompt token ids that differ between two runs of the same prompts; D cannot see a lost BOS."""
     theirs = {row.prompt_index: row.prompt for row in b.rows if row.prompt_index is not None and row.contract == USER}
@@ -133,7 +155,7 @@ def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, 
 def _invalid(a: Recording, kinds: dict[str, int], rows: Sequence[Row]) -> Verdict:
     tokens = sum(len(row.tokens) for row in rows)
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": None}
-    return Verdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds)
+    return Verdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds, tuple(first_defects(a.rows)))
 
 
 def margins_for(header: Header, tokens: int, options: Options) -> Margins:
@@ -161,7 +183,9 @@ def _judge(
     contract = claimed_name(header, name, "contract")
     names = semantics.laws(rows)
     if claimed not in names:
-        raise UsageError(f"no column {claimed!r} in this recording; it has: {', '.join(names)}")
+        raise UsageError(
+            f"no column {claimed!r} in this recording", remedy=f"--claims contract, or one of {', '.join(names)}"
+        )
     drawn = semantics.sampled(rows, names if not header.contract(name).greedy else [contract])
     triple = semantics.Triple(semantics.reported(rows, names), drawn, claimed, contract)
     data = Against.claimed(rows, claimed)

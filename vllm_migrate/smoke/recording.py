@@ -155,7 +155,20 @@ def stream(path: str | os.PathLike[str]) -> tuple[Header, Iterator[Row]]:
             f"{path}:1 has schema {first[1].get('schema')!r}; this version reads {SCHEMA}",
             remedy="record it again with this version, or read it with the version that wrote it",
         )
-    return _parse(Header, first[1], path, 1), _rows(lines, path)
+    return _header(first[1], path), _rows(lines, path)
+
+
+def _header(value: dict[str, Any], path: str | os.PathLike[str]) -> Header:
+    """The header, its contracts read once, so that a wrong value is found here."""
+    header = _parse(Header, value, path, 1)
+    for name in header.sampling:
+        try:
+            header.contract(name)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(("sampling", name, *map(str, first["loc"])))
+            raise RecordingError(f"{path}:1: {where}: {first['msg']}", remedy="record it again") from None
+    return header
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -272,6 +285,8 @@ def defect(row: Row) -> str | None:
         return "nan-logprob"
     if any(value is not None and (value > 1e-4 or value <= SERVER_FLOOR) for value in row.logprobs):
         return "impossible-logprob"
+    if min(row.tokens) < 0:
+        return "impossible-token"
     if row.seen_prompt is not None and row.seen_prompt != row.prompt:
         return "unequal-prompt"
     if _dead_end(row):
@@ -299,6 +314,16 @@ def valid(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
         else:
             kinds[kind] += 1
     return good, dict(kinds)
+
+
+def first_defects(rows: Sequence[Row]) -> list[str]:
+    """For each kind of row that is no evidence, the first one."""
+    found: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        kind = defect(row)
+        if kind is not None:
+            found.setdefault(kind, number)
+    return [f"{kind}: first in row {number} of {len(rows)}" for kind, number in found.items()]
 
 
 def support_of(contract: Contract, finite: Sequence[int], asked: int) -> list[int]:

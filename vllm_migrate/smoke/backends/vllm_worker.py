@@ -93,11 +93,10 @@ class VllmWorker:
         except OSError as error:
             message = f"cannot start {command[0]}: {error.strerror}"
             raise UsageError(message, remedy="--python PY, an interpreter with vLLM") from None
-        run = _Run(process, self.timeout)
         try:
-            yield from run.rows(watch)
+            yield from _Run(process, self.timeout).rows(watch)
         finally:
-            run.kill()
+            end(process)
 
 
 class _Run:
@@ -159,7 +158,7 @@ class _Run:
         try:
             return self.lines.get(timeout=max(0.0, left))
         except queue.Empty:
-            self.kill()
+            end(self.process)
             raise self._failure(
                 f"the worker gave no recording within {self.timeout:g} s and was stopped",
                 "--timeout SECONDS, if it only needs longer",
@@ -222,16 +221,17 @@ class _Run:
         if self.process.poll() is not None:
             self.threads[1].join(timeout=2)
 
-    def kill(self) -> None:
-        """Ends the process and everything it started."""
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(timeout=5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            pass
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and everything it started."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=5)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def last_words(said: Sequence[str]) -> tuple[str, ...]:
