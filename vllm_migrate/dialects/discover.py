@@ -235,6 +235,7 @@ def fill(engine: Engine) -> None:
     if engine.spec.get("keys") == "options":
         for key, child in site.children.items():
             engine.options.append(_written(engine, key, "", child, _join(engine.site_path, key)))
+        _absolute(engine)
     else:
         _mapped(engine, site)
     _sampling(engine)
@@ -248,12 +249,11 @@ def _join(*parts: str) -> str:
 def _mapped(engine: Engine, site: Tree) -> None:
     """Settings under the framework's own names, then those it passes through as they are."""
     profile = engine.dialect
-    for name, inside in (("keys", True), ("absolute", False)):
-        table = engine.keys if inside else profile.get(name)
-        for key, target in table.items() if isinstance(table, dict) else ():
-            tree = site.at(key) if inside else engine.root.at(key) if engine.root is not None else None
-            if tree is not None:
-                _map_one(engine, key, _join(engine.site_path, key) if inside else key, target, tree)
+    for key, target in engine.keys.items() if isinstance(engine.keys, dict) else ():
+        tree = site.at(key)
+        if tree is not None:
+            _map_one(engine, key, _join(engine.site_path, key), target, tree)
+    _absolute(engine)
     dead = profile.get("dead")
     for key, why in dead.items() if isinstance(dead, dict) else ():
         tree = site.at(key)
@@ -300,6 +300,15 @@ def _arguments(engine: Engine, path: str, tree: Tree) -> list[Written]:
         assert last.words is not None
         last.words.append(number)
     return out
+
+
+def _absolute(engine: Engine) -> None:
+    """What stands elsewhere in the configuration under a name from its top."""
+    table = engine.dialect.get("absolute")
+    for key, target in table.items() if isinstance(table, dict) else ():
+        tree = engine.root.at(key) if engine.root is not None else None
+        if tree is not None:
+            _map_one(engine, key, key, target, tree)
 
 
 def _variables(engine: Engine, site: Tree) -> None:
