@@ -87,7 +87,7 @@ class Planner:
     def candidates(self, op: Op) -> Iterator[list[Edit]]:
         if self.root is None:
             return self._into_nothing(op)
-        twice = self._twice(self.root.raw)
+        twice = None if self.context.distinct else self._twice(self.root.raw)
         if twice is not None:
             line = self.source.position(twice[1]).line
             raise CannotEdit(f"the key {twice[0]!r} stands twice in one mapping (line {line})")

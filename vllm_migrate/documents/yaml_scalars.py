@@ -8,7 +8,7 @@ YAML 1.1, OmegaConf or YAML 1.2 (Go and JavaScript readers of the same file) wou
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -79,6 +79,7 @@ def construct(tag: str, text: str) -> object:
     raise ValueError(f"tag {tag} is not constructed")
 
 
+@lru_cache(4096)
 def read_plain(text: str, omegaconf: bool = False) -> object:
     """Value of a plain, untagged scalar. What matches a number's pattern and yet is none (`0b_`) stays a string."""
     tag = implicit_tag(text, omegaconf)
