@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import yaml
 from yaml.nodes import ScalarNode
@@ -153,16 +154,18 @@ class Planner:
     def _style(self, value: object) -> Style:
         if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
             return Style()
-        found = [bool(match.group(1)) for match in _CAPITAL.finditer(self.text)]
-        return Style(capital=2 * sum(found) > len(found))
+        if self.context.capital is None:
+            found = [bool(match.group(1)) for match in _CAPITAL.finditer(self.text)]
+            self.context.capital = 2 * sum(found) > len(found)
+        return Style(capital=self.context.capital)
 
     def _into_block(self, spot: Spot, keys: list[str], value: object, after: str) -> Iterator[list[Edit]]:
         node = spot.node
         found = entries(node)
         here = column(node)
         lines = nested_lines(keys, value, self._style(value), step(spot.parents, node))
-        first = [entry for entry in found if after and entry.key == after]
-        for entry in first + [entry for entry in reversed(found) if entry not in first]:
+        first = [entry for entry in found if entry.key == after] if after else []
+        for entry in chain(first, (entry for entry in reversed(found) if entry not in first)):
             edits = block_after(self.source, entry, here, lines)
             if edits:
                 yield edits
@@ -174,19 +177,19 @@ class Planner:
         for number in [at, *(one for one in range(len(found), -1, -1) if one != at)]:
             yield from flow.insert(self._flow(node, found), number, self._flow_pair(found, keys, value))
 
-    def _flow_pair(self, found: list[Entry], keys: list[str], value: object) -> str:
+    def _flow_pair(self, found: Sequence[Entry], keys: list[str], value: object) -> str:
         for key in reversed(keys[1:]):
             value = {key: value}
         json = bool(found) and all(isinstance(one.raw_key, ScalarNode) and one.raw_key.style == '"' for one in found)
         return render_pair(keys[0], value, Style(quote='"') if json else self._style(value))
 
-    def _flow_entries(self, node: YamlNode) -> list[Entry]:
+    def _flow_entries(self, node: YamlNode) -> Sequence[Entry]:
         found = entries(node)
         if any(is_explicit(self.text, entry) for entry in found):
             raise CannotEdit("an explicit `? key` entry")
         return found
 
-    def _flow(self, node: YamlNode, found: list[Entry]) -> flow.Flow:
+    def _flow(self, node: YamlNode, found: Sequence[Entry]) -> flow.Flow:
         spans = [(entry.start, entry.end) for entry in found]
         if self.text[node.start : node.start + 1] not in ("{", "["):
             raise CannotEdit("a pair without its own brackets")

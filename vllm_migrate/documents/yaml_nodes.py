@@ -18,7 +18,7 @@ from .yaml_lines import Block, composed, scalar
 from .yaml_scalars import read_plain, read_tagged
 
 if TYPE_CHECKING:
-    from .yaml_layout import Entry
+    from .yaml_layout import BlockEntries, Entry
 
 # What the composer stores as tag of a node that has none; NUL cannot occur in YAML, so no explicit tag is equal.
 PLAIN, QUOTED = "\0plain", "\0quoted"
@@ -32,13 +32,14 @@ _SPACE = r"(?:\s|#[^\n\r]*+)*+"
 class Context:
     """What all nodes of one file share: its text, how scalars are read, which nodes are used more than once."""
 
-    __slots__ = ("distinct", "entries", "omegaconf", "shared", "text", "twice")
+    __slots__ = ("capital", "distinct", "entries", "omegaconf", "shared", "text", "twice")
 
     def __init__(self, text: str, omegaconf: bool, shared: frozenset[int], distinct: bool = False) -> None:
         self.text = text
         self.omegaconf = omegaconf
         self.shared = shared  # id() of composed nodes
         self.distinct = distinct  # no key stands twice in one mapping
+        self.capital: bool | None = None  # whether most switches are written True and False; None: nobody asked
         # What the editor has found out, by id() of the composed node: entries of collections, a key that stands twice.
         self.entries: dict[int, list[Entry]] = {}
         self.twice: dict[int, tuple[str, int] | None] = {}
@@ -269,7 +270,7 @@ class YamlNode(Node):
 class BlockNode(YamlNode):
     """A block of a text that was read by lines. Its composed node is made when somebody asks for it."""
 
-    __slots__ = ("_nodes", "block")
+    __slots__ = ("_nodes", "block", "entries")
 
     def __init__(self, block: Block, context: Context) -> None:
         self.block = block
@@ -279,6 +280,7 @@ class BlockNode(YamlNode):
         self.shared = self.alias = self.flow = False
         self._pairs = self._items = None
         self._nodes: dict[int, YamlNode] = {}
+        self.entries: BlockEntries | None = None  # what the editor has made of it
 
     @property
     def raw(self) -> CollectionNode:  # type: ignore[override]
@@ -286,7 +288,7 @@ class BlockNode(YamlNode):
 
     @property
     def end(self) -> int:  # type: ignore[override]
-        return self._nth(len(self.block.rows) - 1).end
+        return self.nth(len(self.block.rows) - 1).end
 
     @property
     def merges(self) -> bool:
@@ -296,30 +298,35 @@ class BlockNode(YamlNode):
     def value(self) -> object:
         return None
 
-    def _nth(self, number: int) -> YamlNode:
+    def nth(self, number: int) -> YamlNode:
+        """The value of an entry, the same object each time."""
         node = self._nodes.get(number)
         if node is None:
             _, _, start, content = self.block.rows[number]
             node = self._nodes[number] = line_node(start, content, self.context)
         return node
 
+    def raw_key(self, number: int) -> yaml.Node:
+        key, start, _, _ = self.block.rows[number]
+        return scalar(start, key, self.context.text)
+
     def child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
-        return self._nth(self.block.keys[key])
+        return self.nth(self.block.keys[key])
 
     def get(self, key: str) -> Node | None:
         number = self.block.keys.get(key)
-        return None if number is None else self._nth(number)
+        return None if number is None else self.nth(number)
 
     def keyed(self) -> list[Keyed]:
         if self.kind != MAP:
             return []
         rows = self.block.rows
-        return [(row[0], row[1], row[1] + len(row[0]), self._nth(number), False) for number, row in enumerate(rows)]
+        return [(row[0], row[1], row[1] + len(row[0]), self.nth(number), False) for number, row in enumerate(rows)]
 
     @property
     def items(self) -> list[Node]:
         if self._items is None:
-            self._items = [self._nth(number) for number in range(len(self.block.rows))] if self.kind == SEQ else []
+            self._items = [self.nth(number) for number in range(len(self.block.rows))] if self.kind == SEQ else []
         return self._items
 
     def plain(self) -> object:
