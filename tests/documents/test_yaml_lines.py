@@ -8,8 +8,13 @@ import pytest
 import yaml
 
 from vllm_migrate.documents import yaml_lines
+from vllm_migrate.documents.interface import DELETE, MAP, SEQ, SET, Node, Op, decode
+from vllm_migrate.documents.yaml import parse_yaml
 from vllm_migrate.documents.yaml_compose import compose
+from vllm_migrate.documents.yaml_edit import Planner
 from vllm_migrate.documents.yaml_layout import find_duplicate
+from vllm_migrate.documents.yaml_nodes import BlockNode
+from vllm_migrate.documents.yaml_usual import usual_edit
 
 KEYS = ("a", "b", "max-num-seqs", "use_v1", "hydra/launcher", "two words", "1", "$x", "a.b@c", "x--", "true", "-a", "?", ".b", "<<", '"q"', "é")
 VALUES = (
@@ -103,3 +108,34 @@ def test_usual_texts_are_read_by_lines(source: str) -> None:
 )  # fmt: skip
 def test_all_else_is_left_to_the_parser(source: str) -> None:
     assert yaml_lines.scan(source) is None
+
+
+def operations(draw: random.Random, node: Node, path: tuple[str | int, ...] = ()) -> list[Op]:
+    """Some operations on a random document: on keys that are there, and on one that is not."""
+    found: list[Op] = []
+    for pair in node.pairs if node.kind == MAP else []:
+        here = (*path, pair.key)
+        value = draw.choice((True, False, 7, "x", "a b", "1", None, ["y"]))
+        found += [Op(DELETE, here), Op(SET, here, value), *operations(draw, pair.value, here)]
+    for number, item in enumerate(node.items if node.kind == SEQ else []):
+        found += operations(draw, item, (*path, number))
+    return [*found, Op(SET, (*path, "new"), draw.choice((True, 1, "x: y"))), Op(DELETE, (*path, "none"))]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_usual_edits_are_the_planners_first(seed: int) -> None:
+    draw = random.Random(seed)
+    compared = 0
+    for _ in range(2_000):
+        source = text(draw)
+        if yaml_lines.scan(source) is None:
+            continue
+        document = parse_yaml(decode("a.yaml", source.encode()))
+        for tree in document.trees:
+            for op in operations(draw, tree):
+                assert isinstance(tree, BlockNode)
+                edits = usual_edit(op, tree)
+                if edits is not None:
+                    compared += 1
+                    assert edits == next(Planner(document.source, tree, document.context).candidates(op)), (source, op)
+    assert compared > 300

@@ -16,6 +16,7 @@ from .yaml_compose import C_PARSER, compose
 from .yaml_lines import scan
 from .yaml_nodes import PLAIN, QUOTED, BlockNode, Context, YamlNode, is_merge, key_text
 from .yaml_scalars import read_plain, read_tagged
+from .yaml_usual import usual_edit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -36,6 +37,14 @@ class YamlDocument(EditableDocument):
 
     def read_as_omegaconf(self) -> None:
         self.context.omegaconf = True
+
+    def plan(self, ops: list[Op], index: int = 0) -> list[Edit]:
+        if len(ops) == 1 and ops[0].path and 0 <= index < len(self.trees):
+            tree = self.trees[index]
+            edits = usual_edit(ops[0], tree) if isinstance(tree, BlockNode) else None
+            if edits is not None:
+                return edits
+        return super().plan(ops, index)
 
     def candidates(self, op: Op, index: int) -> Iterator[list[Edit]]:
         from .yaml_edit import Planner  # a run without findings plans nothing

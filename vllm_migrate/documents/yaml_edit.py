@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -53,9 +52,7 @@ from .yaml_layout import (
 )
 from .yaml_nodes import Context, YamlNode, value_start
 from .yaml_scalars import Style, render, render_pair, render_string
-
-_CAPITAL = re.compile(r":[ \t]+(?:(True|False)|true|false)\b")
-
+from .yaml_usual import style_of
 
 class Spot:
     """A value on the way of a path: its node, its entry in the parent, the parents, whether brackets enclose it."""
@@ -152,12 +149,7 @@ class Planner:
             yield from self._into_block(spot, keys, op.value, op.after)
 
     def _style(self, value: object) -> Style:
-        if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
-            return Style()
-        if self.context.capital is None:
-            found = [bool(match.group(1)) for match in _CAPITAL.finditer(self.text)]
-            self.context.capital = 2 * sum(found) > len(found)
-        return Style(capital=self.context.capital)
+        return style_of(value, self.context)
 
     def _into_block(self, spot: Spot, keys: list[str], value: object, after: str) -> Iterator[list[Edit]]:
         node = spot.node

@@ -149,6 +149,7 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
+@lru_cache(1024)
 def render_string(text: str, flow: bool = False, quote: str = "") -> str:
     """A string in plain style where that is safe, else quoted; `quote` (' or ") asks for quotes anyway."""
     if any("\ud800" <= char <= "\udfff" for char in text):
