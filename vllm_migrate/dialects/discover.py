@@ -381,6 +381,7 @@ def _sure(written: Written) -> object:
 
 def facts_of(engine: Engine) -> None:
     """The facts a dialect gives of its engines: conditions evaluated, what no file tells Unsure."""
+    engine.facts.clear()  # what was made of it before its environment was read
     spec = engine.dialect.get("sampling")
     engine.given["sampling.via"] = Given(spec.get("via", "request") if isinstance(spec, dict) else "request", None, "")
     key = engine.dialect.get("engine_core_key")

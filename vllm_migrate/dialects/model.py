@@ -83,6 +83,7 @@ class Engine:
         "container",
         "dead",
         "dialect",
+        "facts",
         "file",
         "files",
         "framework",
@@ -116,8 +117,10 @@ class Engine:
         self.given: dict[str, Given] = {}
         self.remarks: list[Written] = []  # see dialects/remarks.py
         self.missing: list[Missing] = []
-        # What the dialect's conditions read from the configuration, while it is noted: (function, arguments) to answer.
-        self.asked: dict[tuple[str, ...], object] | None = None
+        # What the dialect's conditions have read from the configuration, (function, arguments) to answer, and the facts
+        # that were made of it, by name and release of vLLM.
+        self.asked: dict[tuple[str, ...], object] = {}
+        self.facts: dict[tuple[str, str], object] = {}
         # An engine started by a command line: the command's number and the word its options begin at.
         self.argv: tuple[int, int] | None = None
         self.container: Spot | None = None

@@ -271,6 +271,7 @@ class BlockNode(YamlNode):
     """A block of a text that was read by lines. Its composed node is made when somebody asks for it."""
 
     __slots__ = ("_nodes", "block", "entries")
+    direct = True
 
     def __init__(self, block: Block, context: Context) -> None:
         self.block = block
@@ -316,6 +317,13 @@ class BlockNode(YamlNode):
     def get(self, key: str) -> Node | None:
         number = self.block.keys.get(key)
         return None if number is None else self.nth(number)
+
+    def named(self, key: str) -> Keyed | None:
+        number = self.block.keys.get(key)
+        if number is None:
+            return None
+        start = self.block.rows[number][1]
+        return key, start, start + len(key), self.nth(number), False
 
     def keyed(self) -> list[Keyed]:
         if self.kind != MAP:
