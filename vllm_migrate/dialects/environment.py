@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import Tree
@@ -95,6 +97,12 @@ class DialectEnv:
         The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
         the framework has to move too.
         """
+        known, key = self.engine.facts, (f"fw {wanted}", self.release)
+        if key not in known:
+            known[key] = self._fits(wanted)
+        return known[key]
+
+    def _fits(self, wanted: str) -> object:
         version = self.engine.framework
         supporting = self._supporting()
         pinned = version is not None and (not supporting or self._runs(version))
@@ -150,10 +158,12 @@ class DialectEnv:
         return value
 
 
+@lru_cache(4096)
 def _satisfies(release: str, spec: str) -> bool:
     return all(fits(release, part) for part in spec.split(","))
 
 
+@lru_cache(4096)
 def fits(version: str, specifier: str) -> bool:
     """Whether a release fits one clause such as '>=0.6.0'."""
     op = specifier.strip().rstrip("0123456789.post")
