@@ -103,46 +103,42 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     dead = [Setting(source, target, setting) for setting, _ in engine.dead]
     cases = [Case(source, target, setting, written) for setting in [*settings, *dead]]
     uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
+    by_kind = {"engine": [whole], "setting": uneasy}
     out: list[Finding] = []
     said: set[tuple[str, int]] = set()
-    for derived in (False, True):
-        for rule in knowledge.rules:
-            if bool(rule.get("derived")) is not derived:
+    for rule in knowledge.in_order:
+        each, options = str(rule.get("each", "engine")), rule.get("options")
+        asked = by_kind.get(each)
+        if asked is None or (each == "setting" and isinstance(options, list)):
+            asked = _asked(each, options if isinstance(options, list) else None, whole, cases)
+        for case in asked:
+            test = evaluate(rule["when"], case)
+            if test is False or (not isinstance(test, Unsure) and not test):
                 continue
-            for finding in _findings(rule, whole, cases, uneasy):
-                place = (finding.spot.file.path, finding.spot.start)
-                if not (derived and place in said):
-                    out.append(finding)
-                    if rule.get("each", "engine") != "engine":
-                        said.add(place)
+            finding = _finding(rule, case, test)
+            place = (finding.spot.file.path, finding.spot.start)
+            if not (rule.get("derived") and place in said):
+                out.append(finding)
+                if each != "engine":
+                    said.add(place)
     return out
 
 
-def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) -> Iterator[Finding]:
-    """A rule on an engine. A rule for each setting without `options` is only asked of those that are not quiet."""
-    each, options = rule.get("each", "engine"), rule.get("options")
-    if each == "engine":
-        yield from _apply(rule, whole)
-    elif each == "setting":
-        for case in cases if isinstance(options, list) else uneasy:
-            if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
-                yield from _apply(rule, case)
-    elif each == "remark":
-        for remark in whole.target.engine.remarks:
-            yield from _apply(rule, Case(whole.source, whole.target, Setting(whole.source, whole.target, remark)))
-    elif each == "given":
-        given = whole.target.engine.given
-        for name in options if isinstance(options, list) else [name for name in given if name.startswith("env.")]:
-            fact = given.get(name)
-            if fact is not None and fact.written is not None:
-                setting = Setting(whole.source, whole.target, fact.written)
-                yield from _apply(rule, Case(whole.source, whole.target, setting))
+def _asked(each: str, options: list[str] | None, whole: Case, cases: list[Case]) -> list[Case]:
+    """What a rule is asked of, that names options or is about remarks or facts."""
+    if each == "setting":
+        return [case for case in cases if case.setting is not None and case.setting.option in (options or ())]
+    source, target = whole.source, whole.target
+    if each == "remark":
+        return [Case(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
+    given = target.engine.given
+    names = options if options is not None else [name for name in given if name.startswith("env.")]
+    facts = [given[name] for name in names if name in given]
+    return [Case(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None]
 
 
-def _apply(rule: Record, case: Case) -> Iterator[Finding]:
-    test = evaluate(rule["when"], case)
-    if test is False or (not isinstance(test, Unsure) and not test):
-        return
+def _finding(rule: Record, case: Case, test: object) -> Finding:
+    """What a rule says of a case in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Unsure) else ()
     severity, more = _severity(rule, case)
     reasons = tuple(dict.fromkeys((*reasons, *more)))
@@ -160,7 +156,7 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     finding.why = _fill(str(said.get("why", rule["why"])), finding, case)
     finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, case)
     finding.proposal = _proposal(rule, case, finding)
-    yield finding
+    return finding
 
 
 def _variant(rule: Record, case: Case) -> Record:
