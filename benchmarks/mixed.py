@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - texts of files, as they stand in them
 """Configurations as a large project has them: several frameworks, some dozen recipes that people copied and changed.
 
 `config(n)` is file n, always the same text: of one of 24 recipes, which fix the framework and the usual settings, with

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of examples
 """What is read by lines is what the parser reads: the same nodes, or nothing at all."""
 
 from __future__ import annotations

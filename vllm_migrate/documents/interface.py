@@ -96,10 +96,10 @@ class Source:
                         starts.append(i + 1)
                     i += 1
             else:
-                at = text.find("\n")
-                while at >= 0:
-                    starts.append(at + 1)
-                    at = text.find("\n", at + 1)
+                at = 0
+                for line in text.split("\n")[:-1]:
+                    at += len(line) + 1
+                    starts.append(at)
             self._starts = starts
         return self._starts
 

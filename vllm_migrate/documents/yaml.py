@@ -13,8 +13,8 @@ from .editing import EditableDocument
 from .interface import CannotEdit, Edit, Op, Source
 from .oracle import Alias, Box, Data, Key, OddKey, Unopened, Written
 from .yaml_compose import C_PARSER, compose
-from .yaml_lines import scan
-from .yaml_nodes import PLAIN, QUOTED, BlockNode, Context, YamlNode, is_merge, key_text
+from .yaml_lines import PLAIN, QUOTED, scan
+from .yaml_nodes import BlockNode, Context, YamlNode, is_merge, key_text
 from .yaml_scalars import read_plain, read_tagged
 from .yaml_usual import usual_edit
 
@@ -116,7 +116,7 @@ def _same(a: yaml.Node, b: yaml.Node) -> bool:
     one, other = a.value, b.value
     if type(one) is str or type(other) is str:
         return bool(one == other)
-    if a.id != b.id or len(one) != len(other):
+    if isinstance(a, MappingNode) is not isinstance(b, MappingNode) or len(one) != len(other):
         return False
     if isinstance(a, MappingNode):
         return all(_same(x[0], y[0]) and _same(x[1], y[1]) for x, y in zip(one, other, strict=True))

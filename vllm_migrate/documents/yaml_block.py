@@ -181,8 +181,8 @@ def insert_block_item(
 
 
 def _item_lines(node: YamlNode, found: Sequence[Entry], value: object, style: Style) -> list[str]:
-    siblings = [child(node, entry) for entry in found[:1]]
-    if isinstance(value, dict) and value and siblings[0].kind == MAP and not siblings[0].flow:
+    first = child(node, found[0]) if found else None
+    if isinstance(value, dict) and value and first is not None and first.kind == MAP and not first.flow:
         pairs = [f"{render_string(str(key))}: {render(item, style)}" for key, item in value.items()]
         return [("  " if number else "- ") + pair for number, pair in enumerate(pairs)]
     return ["- " + render(value, style)]

@@ -54,6 +54,7 @@ from .yaml_nodes import Context, YamlNode, value_start
 from .yaml_scalars import Style, render, render_pair, render_string
 from .yaml_usual import style_of
 
+
 class Spot:
     """A value on the way of a path: its node, its entry in the parent, the parents, whether brackets enclose it."""
 

@@ -8,20 +8,11 @@ from collections.abc import Iterator, Sequence
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
+from vllm_migrate.records import NamedTuple
 
 from .interface import MAP, SEQ, CannotEdit, Source
 from .patterns import compiled
 from .yaml_nodes import BlockNode, Context, YamlNode, alias_span, content_end, is_merge, key_text
-
-if TYPE_CHECKING:
-    from typing import overload
-else:
-
-    def overload(function: object) -> object:
-        """typing's own costs a start some milliseconds."""
-        return function
-
 
 _BREAKS = "\n\r\x85\u2028\u2029"  # what libyaml takes for a line's end
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
@@ -61,13 +52,8 @@ class BlockEntries(Sequence[Entry]):
     def __len__(self) -> int:
         return len(self._node.block.rows)
 
-    @overload
-    def __getitem__(self, number: int) -> Entry: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[Entry]: ...
-    def __getitem__(self, number: int | slice) -> Entry | list[Entry]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(len(self)))]
+    def __getitem__(self, number: int) -> Entry:  # type: ignore[override]
+        """One entry; nobody asks for a slice."""
         count = len(self)
         if not -count <= number < count:
             raise IndexError(number)

@@ -13,9 +13,15 @@ import re
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
+from vllm_migrate.records import TYPE_CHECKING
+
 from .patterns import compiled
 
-PLAIN, QUOTED = "\0plain", "\0quoted"  # see yaml_nodes
+if TYPE_CHECKING:
+    from yaml.error import Mark as YamlMark
+
+# What stands for the tag of a node that has none; NUL cannot occur in YAML, so no explicit tag is equal.
+PLAIN, QUOTED = "\0plain", "\0quoted"
 
 MAX_CHARACTERS = 100_000
 MAX_LEVELS = 40
@@ -51,6 +57,11 @@ class Mark:
     @property
     def column(self) -> int:
         return self.index - self._text.rfind("\n", 0, self.index) - 1
+
+
+def mark(index: int, text: str) -> YamlMark:
+    """A place as PyYAML's nodes have it."""
+    return Mark(index, text)  # type: ignore[return-value]
 
 
 # One entry of a block: the key ("" for an item), where the key or the dash starts, where the value starts (after the
@@ -240,28 +251,28 @@ def _value_node(start: int, content: str | Block | None, text: str) -> Node:
 def scalar(start: int, content: str | None, text: str) -> Node:
     """The node of a value that stands on one line, blanks behind it left out."""
     if content is None:
-        mark = Mark(start, text)
-        return ScalarNode(PLAIN, "", mark, mark, "")
+        place = mark(start, text)
+        return ScalarNode(PLAIN, "", place, place, "")
     value = content.rstrip(" ")
-    end = Mark(start + len(value), text)
+    end = mark(start + len(value), text)
     first = value[0]
     if first in "\"'":
-        return ScalarNode(QUOTED, value[1:-1], Mark(start, text), end, first)
+        return ScalarNode(QUOTED, value[1:-1], mark(start, text), end, first)
     if first in "[{":
         return _flow(value, start, text, end)
-    return ScalarNode(PLAIN, value, Mark(start, text), end, "")
+    return ScalarNode(PLAIN, value, mark(start, text), end, "")
 
 
-def _flow(value: str, start: int, text: str, end: Mark) -> CollectionNode:
+def _flow(value: str, start: int, text: str, end: YamlMark) -> CollectionNode:
     found = compiled(_FLOW_ITEM).finditer(value)
     if value[0] == "[":
         items = [scalar(start + match.start(2), match[2], text) for match in found]
-        return SequenceNode(PLAIN, items, Mark(start, text), end, True)
+        return SequenceNode(PLAIN, items, mark(start, text), end, True)
     pairs = [
         (scalar(start + match.start(1), match[1], text), scalar(start + match.start(2), match[2], text))
         for match in found
     ]
-    return MappingNode(PLAIN, pairs, Mark(start, text), end, True)
+    return MappingNode(PLAIN, pairs, mark(start, text), end, True)
 
 
 class _Lazy(CollectionNode):
@@ -271,8 +282,8 @@ class _Lazy(CollectionNode):
         self.block = block
         self.tag = PLAIN
         self.flow_style = False
-        self.start_mark = Mark(block.start, block.text)
-        self.end_mark = Mark(block.end, block.text)
+        self.start_mark = mark(block.start, block.text)
+        self.end_mark = mark(block.end, block.text)
         self.comment = self.anchor = None
 
     def __getattr__(self, name: str) -> object:
@@ -290,7 +301,7 @@ class _Map(_Lazy, MappingNode):
         text = block.text
         return [
             (
-                ScalarNode(PLAIN, key, Mark(at, text), Mark(at + len(key), text), ""),
+                ScalarNode(PLAIN, key, mark(at, text), mark(at + len(key), text), ""),
                 _value_node(start, content, text),
             )
             for key, at, start, content in block.rows

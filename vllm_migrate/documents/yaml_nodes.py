@@ -14,14 +14,12 @@ from vllm_migrate.records import TYPE_CHECKING
 
 from .interface import MAP, SCALAR, SEQ, Keyed, Node, Pair, Unknown
 from .patterns import compiled
-from .yaml_lines import Block, composed, scalar
+from .yaml_lines import PLAIN, QUOTED, Block, composed, scalar
 from .yaml_scalars import read_plain, read_tagged
 
 if TYPE_CHECKING:
     from .yaml_layout import BlockEntries, Entry
 
-# What the composer stores as tag of a node that has none; NUL cannot occur in YAML, so no explicit tag is equal.
-PLAIN, QUOTED = "\0plain", "\0quoted"
 _COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _ALIAS = r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)"
 _ANCHOR = r"&[^\s,\[\]{}]*"
