@@ -160,7 +160,7 @@ def rewrite(words: list[Token], rules: Era) -> list[Token]:
         elif text.startswith("--"):
             text = option_text(text, rules.whole_head)
             dots = dots or "." in text
-            out.append(word._replace(text=text))
+            out.append(Token(text, word.source, word.also))
         elif text.startswith("-O") and rules.level:
             new = _level(text, words[at + 1].text if at + 1 < len(words) else None, rules)
             dots = dots or any("." in part for part in new)

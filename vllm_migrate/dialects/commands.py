@@ -320,6 +320,7 @@ def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
     written = Written(name, f"env.{name}", text, spot, spot, -1)
     written.tree = item
     engine.given[f"env.{name}"] = Given(text, written, "")
+    engine.facts.clear()  # they may depend on it
 
 
 def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | None = None) -> None:
@@ -328,6 +329,7 @@ def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | No
     sure: object = value if value is not None else Unsure((f"the value of {name}",))
     written = Written(name, f"env.{name}", sure if value is not None else Unknown(word.raw), spot, spot, -1)
     engine.given[f"env.{name}"] = Given(sure, written, "")
+    engine.facts.clear()  # they may depend on it
 
 
 def _name_start(file: File, name: str, word: Word) -> int:

@@ -60,7 +60,7 @@ def _discover_inside(
     tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if _may_have(tree, embed)]
+    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if _may_open(tree, embed)]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
@@ -75,11 +75,20 @@ def _discover_inside(
         found.engines.extend(engines)
 
 
+OPENED = ("text", "command", "entrypoint", "image")
+
+
+def _may_open(tree: Tree, embed: dict[str, object]) -> bool:
+    """False only when no mapping of the tree has what an entry of `embeds` asks for."""
+    named = [str(embed[name]) for name in OPENED if name in embed]
+    return ("program" in embed or any(map(tree.may_have, named))) and _may_have(tree, embed)
+
+
 def _opens(site: Tree, embed: dict[str, object]) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
     if not has(site, embed):
         return False
-    named = [embed[name] for name in ("text", "command", "entrypoint", "image") if name in embed]
+    named = [embed[name] for name in OPENED if name in embed]
     return "program" in embed or any(site.get(str(key)) is not None for key in named)
 
 
@@ -402,6 +411,7 @@ def _sure(written: Written) -> object:
 
 def facts_of(engine: Engine) -> None:
     """The facts a dialect gives of its engines: conditions evaluated, what no file tells Unsure."""
+    engine.facts.clear()  # what was made of it before its environment was read
     spec = engine.dialect.get("sampling")
     engine.given["sampling.via"] = Given(spec.get("via", "request") if isinstance(spec, dict) else "request", None, "")
     key = engine.dialect.get("engine_core_key")

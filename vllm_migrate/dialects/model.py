@@ -124,6 +124,7 @@ class Engine:
         "container",
         "dead",
         "dialect",
+        "facts",
         "file",
         "files",
         "framework",
@@ -160,8 +161,10 @@ class Engine:
         # What a program does with vLLM's interfaces. An engine with uses stands for the program and has no settings.
         self.uses: list[Use] = []
         self.missing: list[Missing] = []
-        # What the dialect's conditions read from the configuration, while it is noted: (function, arguments) to answer.
-        self.asked: dict[tuple[str, ...], object] | None = None
+        # What the dialect's conditions have read from the configuration, (function, arguments) to answer, and the facts
+        # that were made of it, by name and release of vLLM.
+        self.asked: dict[tuple[str, ...], object] = {}
+        self.facts: dict[tuple[str, str], object] = {}
         # An engine started by a command line: the command's number and the word its options begin at.
         self.argv: tuple[int, int] | None = None
         self.container: Spot | None = None

@@ -131,43 +131,49 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     dead = [Setting(source, target, setting) for setting, _ in engine.dead]
     cases = [Case(source, target, setting, written) for setting in [*settings, *dead]]
     uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
+    by_kind = {"engine": [whole], "setting": uneasy}
     out: list[Finding] = []
     said: set[tuple[str, int] | str] = set()
-    for derived in (False, True):
-        for rule in knowledge.rules:
-            if bool(rule.get("derived")) is not derived:
+    for rule in knowledge.in_order:
+        each, options = str(rule.get("each", "engine")), rule.get("options")
+        asked = by_kind.get(each)
+        if asked is None or (each == "setting" and isinstance(options, list)):
+            asked = _asked(each, options if isinstance(options, list) else None, whole, cases)
+        for case in asked:
+            test = _holds(rule, case)
+            if test is False:
                 continue
-            each = rule.get("each", "engine")
-            for finding in _findings(rule, whole, cases, uneasy):
-                # A default has no place of its own: its option tells whether it was spoken of.
-                subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
-                if not (derived and subject in said):
-                    out.append(finding)
-                    said.add(finding.option)
-                    if each not in ("engine", "default"):
-                        said.add(subject)
+            finding = _finding(rule, case, test)
+            # A default has no place of its own: its option tells whether it was spoken of.
+            subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
+            if not (rule.get("derived") and subject in said):
+                out.append(finding)
+                said.add(finding.option)
+                if each not in ("engine", "default"):
+                    said.add(subject)
     return out
 
 
 def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
-    uses = target.engine.uses
     cases: dict[str, list[Case]] = {}
-    for use in uses:
+    for use in target.engine.uses:
         case = Case(source, target)
         case.using = Using(use, source, target)
         cases.setdefault(use.name, []).append(case)
     out: list[Finding] = []
     said: set[int] = set()
-    for derived in (False, True):
-        for rule in knowledge.rules:
-            if bool(rule.get("derived")) is not derived:
-                continue
-            for part in [rule, *_parts(rule)]:
-                for finding in _on_uses(part, cases):
-                    if not (derived and finding.spot.start in said):
-                        out.append(finding)
-                        said.add(finding.spot.start)
+    for rule in knowledge.in_order:
+        for part in [rule, *_parts(rule)]:
+            names = part.get("options") if part.get("each") == "use" else None
+            for case in [case for name in names for case in cases.get(str(name), ())] if isinstance(names, list) else []:
+                test = _holds(part, case)
+                if test is False:
+                    continue
+                finding = _finding(part, case, test)
+                if not (rule.get("derived") and finding.spot.start in said):
+                    out.append(finding)
+                    said.add(finding.spot.start)
     return out
 
 
@@ -177,45 +183,34 @@ def _parts(rule: Record) -> list[Record]:
     return parts if isinstance(parts, list) else []
 
 
-def _on_uses(rule: Record, cases: dict[str, list[Case]]) -> Iterator[Finding]:
-    names = rule.get("options")
-    if rule.get("each") != "use" or not isinstance(names, list):
-        return
-    for name in names:
-        for case in cases.get(str(name), ()):
-            yield from _apply(rule, case)
+def _asked(each: str, options: list[str] | None, whole: Case, cases: list[Case]) -> list[Case]:
+    """What a rule is asked of, that names options or is about defaults, remarks or facts."""
+    if each == "setting":
+        return [case for case in cases if case.setting is not None and case.setting.option in (options or ())]
+    source, target = whole.source, whole.target
+    if each == "default":
+        changed = moved(target.catalog, target.knowledge, source.release, target.release)
+        return [Case(source, target, default=default) for default in changed]
+    if each == "remark":
+        return [Case(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
+    if each != "given":
+        return []
+    given = target.engine.given
+    names = options if options is not None else [name for name in given if name.startswith("env.")]
+    facts = [given[name] for name in names if name in given]
+    return [Case(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None]
 
 
-def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) -> Iterator[Finding]:
-    """A rule on an engine. A rule for each setting without `options` is only asked of those that are not quiet."""
-    each, options = rule.get("each", "engine"), rule.get("options")
-    if each == "engine":
-        yield from _apply(rule, whole)
-    elif each == "setting":
-        for case in cases if isinstance(options, list) else uneasy:
-            if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
-                yield from _apply(rule, case)
-    elif each == "default":
-        for default in moved(whole.target.catalog, whole.target.knowledge, whole.source.release, whole.target.release):
-            yield from _apply(rule, Case(whole.source, whole.target, default=default))
-    elif each == "remark":
-        for remark in whole.target.engine.remarks:
-            yield from _apply(rule, Case(whole.source, whole.target, Setting(whole.source, whole.target, remark)))
-    elif each == "given":
-        given = whole.target.engine.given
-        for name in options if isinstance(options, list) else [name for name in given if name.startswith("env.")]:
-            fact = given.get(name)
-            if fact is not None and fact.written is not None:
-                setting = Setting(whole.source, whole.target, fact.written)
-                yield from _apply(rule, Case(whole.source, whole.target, setting))
-
-
-def _apply(rule: Record, case: Case) -> Iterator[Finding]:
+def _holds(rule: Record, case: Case) -> object:
+    """The rule's condition: False where it does not hold, Unsure where it may and where that makes a difference."""
     test = evaluate(rule["when"], case)
-    if test is False or (not isinstance(test, Unsure) and not test):
-        return
-    if isinstance(test, Unsure) and unmoved(rule["when"], case, lambda name: steady(name, case.source, case.target)):
-        return
+    if not isinstance(test, Unsure):
+        return bool(test)
+    return False if unmoved(rule["when"], case, lambda name: steady(name, case.source, case.target)) else test
+
+
+def _finding(rule: Record, case: Case, test: object) -> Finding:
+    """What a rule says of a case in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Unsure) else ()
     severity, more = _severity(rule, case)
     reasons = tuple(dict.fromkeys((*reasons, *more)))
@@ -236,7 +231,7 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     finding.proposal = _proposal(rule, case, finding)
     if _written_elsewhere(finding):
         finding.spot, finding.key = case.target.engine.spot(), case.target.engine.site_path
-    yield finding
+    return finding
 
 
 def _written_elsewhere(finding: Finding) -> bool:

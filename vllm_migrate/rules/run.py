@@ -145,7 +145,6 @@ class Run:
         if known is not None:
             return known
         question = self.question
-        engine.asked = {}
         source, target = (
             View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
             for release in (question.source, question.target)
@@ -156,7 +155,6 @@ class Run:
         judgement = Judgement(found, self._ledger.pins(engine, source, target))
         if key is not None:
             self._memo.remember(engine, key, judgement)
-        engine.asked = None
         return judgement
 
     def _add(self, finding: Finding) -> bool:
