@@ -399,6 +399,8 @@ def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
         yield Act("remove-argument", name, None, using.use)
     elif "name" in entry:
         yield Act("rename-argument", name, str(entry["name"]), using.use)
+    elif "text" in entry:
+        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
     elif "argument" in entry:
         value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
         yield Act("argument", name, value, using.use)

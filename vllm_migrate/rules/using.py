@@ -61,6 +61,15 @@ class Using:
         before = [u for u in self._all() if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)]
         return ".".join(part for part in (self.use.function, self.use.key) if part) + (f"#{len(before) + 1}" if before else "")
 
+    @property
+    def text(self) -> str:
+        """The value of the keyword at hand as the file has it."""
+        child = self.use.tree.get(self.use.key) if self.use.tree is not None else None
+        if child is None:
+            return ""
+        node = child.place.node
+        return child.place.file.source.text[node.start : node.end]
+
     def fact(self, name: str) -> object:
         use = self.use
         if name == "value":
