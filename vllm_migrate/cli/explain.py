@@ -10,6 +10,8 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.rules.files import as_records
 
+SETTINGS = {"ignore_unknown_options": True}  # an option of vLLM may be named as its flag
+
 
 def command(
     what: Annotated[str, typer.Argument(metavar="CODE|OPTION", help="VM101, prefix-caching-default, swap_space, ...")],
