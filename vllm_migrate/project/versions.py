@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
 MAX_SCRIPTS = 24
 MAX_FILES = 48
+MAX_INPUTS = 64
 MAX_BYTES = 256_000
 MAX_LOCK_BYTES = 32_000_000
 BLOCK = 32_768
@@ -78,6 +79,18 @@ def find_releases(root: str, trail: Trail | None = None) -> list[Pin]:
         elif data := _read(path):
             found.extend(_pins(path, data, rank))
     found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
+    return found
+
+
+def input_pins(paths: list[str], known: list[Pin]) -> list[Pin]:
+    """What the files under judgement pin themselves: the image of a service or container, a `pip install` in a job. The first
+    MAX_INPUTS of them are looked at, of a bounded size; places that are known already are left out."""
+    places_known = {os.path.normpath(pin.path) for pin in known}
+    found: list[Pin] = []
+    for path in paths[:MAX_INPUTS]:
+        if os.path.splitext(path)[1].lower() in SCRIPTS and os.path.normpath(path) not in places_known:
+            data = _read(path)
+            found.extend(_pins(path, data, places.SCRIPT) if data else [])
     return found
 
 
