@@ -88,8 +88,9 @@ class Session:
         """The release that the project pins today, where one place says it."""
         from vllm_migrate.project.versions import choose_source, input_pins, notes, releases_for
 
-        pins = releases_for(self.settings.root, self.trail)
-        pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins)
+        packages = self.knowledge.packages()
+        pins = releases_for(self.settings.root, self.trail, packages)
+        pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
         if self.settings.source:
             return
