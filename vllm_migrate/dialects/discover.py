@@ -148,10 +148,11 @@ def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
         if "equals" in sign:
             return not node.is_map and node.value == sign["equals"]
         return node.is_map or not sign.get("mapping", True)
-    if "any" in sign:
-        every, some = sign.get("all", []), sign["any"]
-        assert isinstance(every, list) and isinstance(some, list)
-        return all(tree.at(str(p)) is not None for p in every) and any(tree.at(str(p)) is not None for p in some)
+    if "all" in sign or "any" in sign:
+        every, some = sign.get("all", []), sign.get("any")
+        assert isinstance(every, list)
+        some_there = not isinstance(some, list) or any(tree.at(str(p)) is not None for p in some)
+        return some_there and all(tree.at(str(p)) is not None for p in every)
     return sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog)
 
 

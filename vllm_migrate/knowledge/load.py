@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from vllm_migrate.project.pins import PACKAGES
+
 Record = dict[str, object]
 
 COMPILED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "knowledge.json")
@@ -25,6 +27,11 @@ class Knowledge:
         self.effective: dict[str, Record] = effective
         self.gpus: Record = gpus
         self.digest = str(raw["digest"])
+
+    def packages(self) -> tuple[str, ...]:
+        """The packages whose releases a project may pin: vLLM, and the frameworks of the dialects."""
+        frameworks = (str(dialect.get("framework", "")) for dialect in self.dialects)
+        return tuple(dict.fromkeys((*PACKAGES, *filter(None, frameworks))))
 
     def rule(self, code_or_name: str) -> Record | None:
         """A rule by its code (any case) or its name."""
