@@ -145,7 +145,7 @@ class World(NamedTuple):
     report: str = "contract"
     claims: str = "contract"
     noise: float = 0.02  # spread of the trainer's logits around the engine's
-    place: str = "flat"  # how the noise lies: flat, falling, growing, tail, cached
+    place: str = "flat"  # how the noise lies: flat, falling, growing, tail, cached, version
     head: bool = False  # the engine's logits are rounded to bfloat16
     shift: int = 0
     nan: bool = False
@@ -207,6 +207,7 @@ WORLDS = (
     World("MoE routing", "numerics", ("moe-routing",), {"temperature": 0.7}, noise=2.5, place="tail"),
     World("head bf16 against fp32", "numerics", ("fp32-lm-head",), noise=0.002, head=True),
     World("stale prefix cache", "inference-path", ("prefix-caching-default",), noise=0.45, place="cached"),
+    World("update lost for half, versions told", "weight-update", ("stale-weights",), noise=0.45, place="version"),
     World("spread by batch shape", None, ("numeric-noise",), noise=0.3),
     World("NaN rows", None, (), nan=True),
 )
@@ -222,6 +223,7 @@ def noisy(logits: torch.Tensor, world: World, generator: torch.Generator) -> tor
         "falling": (0.9 * (1 - at) ** 2 + 0.1).expand(n, -1),
         "growing": (0.9 * at**2 + 0.1).expand(n, -1),
         "tail": (torch.rand(n, TOKENS, generator=generator) < 0.015) * 1.0 + 0.005,
+        "version": ((torch.arange(n) % 2) * 0.95 + 0.05)[:, None].expand(-1, TOKENS),
         "cached": ((torch.arange(n) % 2) * 0.95 + 0.05)[:, None].expand(-1, TOKENS),
     }[world.place]
     return logits + world.noise * scale[:, :, None] * noise
@@ -255,7 +257,9 @@ def case(world: World, seed: int) -> Recording:
         if world.nan and i < 3:
             told[5] = math.nan
         cached = 64 * (i % 2) if world.place == "cached" else 0
-        rows.append(Row(prompt=prompts[i], tokens=tokens, logprobs=told, scores=scores, cached=cached, prompt_index=i))
+        versions: list[int | str] | None = [1 - i % 2] * TOKENS if world.place == "version" else None
+        row = Row(prompt=prompts[i], tokens=tokens, logprobs=told, scores=scores, cached=cached, prompt_index=i)
+        rows.append(row.model_copy(update={"versions": versions}))
     info = ScoreInfo(
         model="m", dtype="bfloat16", head_dtype="float32", hidden_size=4096, claimed={"user": chosen.claimed}
     )

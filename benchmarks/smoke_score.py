@@ -2,8 +2,9 @@
 
     python benchmarks/smoke_score.py [--sequences 64] [--tokens 512] [--dtype float32]
 
-The peak is that of anonymous memory (RssAnon, sampled every 10 ms): the weights are mapped from their file, and how much
-of them is resident is the page cache's business. It is printed at every quarter of the way and must not grow.
+Printed at every quarter of the way: the peak of anonymous memory (RssAnon, sampled every 10 ms), which must not grow, and
+the peak of all resident memory (VmHWM). The weights are mapped from their file, so that how much of them is resident is
+the page cache's business.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def make_recording(path: Path, sequences: int, tokens: int) -> None:
     write(path, Header(engine="v1", sampling={"user": CONTRACT}), rows)
 
 
+def status(field: str) -> float:
+    """A size of this process in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
+
+
 class Peak:
     """The largest anonymous memory of this process so far, in MiB."""
 
@@ -62,14 +69,12 @@ class Peak:
 
     def _watch(self) -> None:
         while True:
-            status = Path("/proc/self/status").read_text()
-            now = int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) / 1024
-            self.mib = max(self.mib, now)
+            self.mib = max(self.mib, status("RssAnon"))
             time.sleep(0.01)
 
 
 def child(recording: str, model: str, sequences: int) -> None:
-    """Loads the model and scores; prints sequences done, seconds and the peak so far at every quarter."""
+    """Loads the model and scores; prints sequences done, seconds and both peaks so far at every quarter."""
     from vllm_migrate.smoke.recording import stream
     from vllm_migrate.smoke.score import Model, Options, Scorer
 
@@ -80,7 +85,8 @@ def child(recording: str, model: str, sequences: int) -> None:
         for done, row in enumerate(scorer.rows(rows), 1):
             yield row
             if done % max(1, sequences // 4) == 0:
-                print(done, f"{time.perf_counter() - started:.1f}", f"{peak.mib:.0f}", flush=True)
+                seconds = time.perf_counter() - started
+                print(done, f"{seconds:.1f}", f"{peak.mib:.0f}", f"{status('VmHWM'):.0f}", flush=True)
 
     write(f"{recording}.scored", header, watched())
 
@@ -99,7 +105,7 @@ def main() -> None:
         model = str(Path(folder) / "model")
         make_model(model, options.dtype)
         print(
-            f"{'sequences':>9} {'tokens':>7} {'seconds':>8} {'tokens/s':>9} {'peak MiB':>9}",
+            f"{'sequences':>9} {'tokens':>7} {'seconds':>8} {'tokens/s':>9} {'peak MiB':>9} {'all MiB':>8}",
             flush=True,
         )
         for sequences in options.sequences:
@@ -109,10 +115,10 @@ def main() -> None:
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    done, seconds, peak = line.split()
+                    done, seconds, peak, everything = line.split()
                     tokens = int(done) * options.tokens
                     rate = tokens / float(seconds)
-                    print(f"{done:>9} {tokens:>7} {seconds:>8} {rate:9.1f} {peak:>9}", flush=True)
+                    print(f"{done:>9} {tokens:>7} {seconds:>8} {rate:9.1f} {peak:>9} {everything:>8}", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import mixed
 
 SMALL = "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\nenable-prefix-caching: false\n"
 COLD_CALLS = 9
@@ -100,11 +103,11 @@ world:
 """
 
 
-def generate(folder: Path, count: int) -> None:
+def generate(folder: Path, count: int, text: Callable[[int], str] = config) -> None:
     for number in range(count):
         path = folder / f"group{number % 20}" / f"config{number}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(config(number), encoding="utf-8")
+        path.write_text(text(number), encoding="utf-8")
 
 
 class Bench:
@@ -167,9 +170,10 @@ def fix_with_proof(folder: Path, count: int = 200) -> float:
 
 def measure(folder: Path, files: int, rounds: int) -> list[Row]:
     bench = Bench(folder)
-    small, many = folder / "small.yaml", folder / "many"
+    small, many, several = folder / "small.yaml", folder / "many", folder / "mixed"
     small.write_text(SMALL, encoding="utf-8")
     generate(many, files)
+    generate(several, files, mixed.config)
     schema = folder / "schema.json"
     schema.write_text('{"type": "object"}', encoding="utf-8")
     every = [str(path) for path in sorted(many.rglob("*.yaml"))]
@@ -189,6 +193,7 @@ def measure(folder: Path, files: int, rounds: int) -> list[Row]:
         note("peak", peak)
         if yamllint:
             note("yamllint", bench.cpu(yamllint, str(many)) / seconds)
+            note("mixed", bench.cpu(yamllint, str(several)) / bench.cpu(*bench.lint("--no-cache", str(several))))
         if check:
             note("check", bench.cpu(check, "--schemafile", str(schema), *every) / seconds)
         if number == 0:
@@ -200,6 +205,7 @@ def measure(folder: Path, files: int, rounds: int) -> list[Row]:
         Row("cold `lint` of one small file / bare", got["cold"], 6, 4.5, "x"),
         Row(f"{files:,} files, no cache, one core: a file", got["seconds"], None, None, "ms"),
         Row("yamllint on the same files / lint", got.get("yamllint", []), 12, 24, "x", True),
+        Row("the same of files of six frameworks, hardly two engines alike", got.get("mixed", []), None, None, "x"),
         Row("check-jsonschema on the same files / lint", got.get("check", []), None, None, "x"),
         Row("the same again, nothing changed / bare", got["again"], 12, 5, "x"),
         Row("one fix with its read-back proof", got["fix"], 2, 0.7, "ms"),

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from vllm_migrate.catalog import details, diff, store
+from vllm_migrate.catalog import details, diff, relevance, store
 
 COUNTS = {  # EngineArgs without private names, option entries, SamplingParams, envs.py
     "0.8.5": (104, 137, 30, 109),
@@ -109,7 +109,7 @@ def test_each_release_names_its_source(cat: store.Catalog) -> None:
 def test_rl_names_exist(cat: store.Catalog) -> None:
     known = {n for s in store.SECTIONS for n in cat.all_names(s)}
     tails = {n.rpartition(".")[2] for n in known}
-    unknown = [n for n in diff.rl_layers() if n not in known and n not in tails]
+    unknown = [n for n in relevance.layers() if n not in known and n not in tails]
     assert unknown == []
 
 

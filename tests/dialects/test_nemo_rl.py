@@ -154,3 +154,42 @@ def test_a_key_that_stands_there_is_written_over_in_its_place(tmp_path: Path) ->
     (change,) = respell(written, spelling, rollout)
     assert isinstance(change.op, Op)
     assert change.file.data is not None and change.file.data.plan([change.op])[0].text == "false"
+
+
+CHILD = "defaults: grpo.yaml\n"
+OWN = CHILD + "policy:\n  generation:\n    vllm_kwargs:\n      max_num_seqs: 8\n"
+
+
+def family(tmp_path: Path, **texts: str) -> Reading:
+    files = {f"{name}.yaml": text for name, text in texts.items()}
+    return Reading(tmp_path, files, frameworks={"nemo-rl": "0.6.0"})
+
+
+def test_a_pin_in_the_parent_settles_its_children(tmp_path: Path) -> None:
+    """A child is read before its parent here; both speak of the same parent file."""
+    reading = family(tmp_path, a_child=CHILD, b_own=OWN, grpo=BASE)
+    (finding,) = [f for f in reading.findings if f.name == "async-scheduling-default"]
+    assert Path(finding.spot.file.path).name == "grpo.yaml"
+    assert [Path(path).name for path in finding.children] == ["a_child.yaml", "b_own.yaml"]
+    reading.fix()
+    assert "async_scheduling: false" in reading.text("grpo.yaml")
+    assert reading.text("a_child.yaml") == CHILD and reading.text("b_own.yaml") == OWN
+
+
+def test_what_only_a_child_needs_is_pinned_in_the_child(tmp_path: Path) -> None:
+    """Updates in flight are switched on in one child; its sibling and the parent keep their prefix cache."""
+    inflight = "loss_fn:\n  use_importance_sampling_correction: true\ngrpo:\n  async_grpo:\n    in_flight_weight_updates: true\n"
+    files = {"a.yaml": OWN + inflight, "b.yaml": OWN, "grpo.yaml": BASE}
+    reading = Reading(tmp_path, files, frameworks={"nemo-rl": "0.6.0"})
+    (finding,) = [f for f in reading.findings if f.name == "stale-prefix-cache"]
+    assert Path(finding.spot.file.path).name == "a.yaml"
+
+
+def test_two_children_whose_parent_updates_in_flight_have_a_pin_each(tmp_path: Path) -> None:
+    inflight = "  async_grpo:\n    in_flight_weight_updates: true\n"
+    parent = (tmp_path / "parent.yaml", BASE + inflight)
+    parent[0].write_text(parent[1], encoding="utf-8")
+    child = OWN.replace("grpo.yaml", "parent.yaml")
+    reading = family(tmp_path, a=child, b=child)
+    pins = [f for f in reading.findings if f.name == "stale-prefix-cache"]
+    assert [Path(f.spot.file.path).name for f in pins] == ["a.yaml", "b.yaml"]

@@ -89,3 +89,10 @@ def test_files_in_the_order_of_the_command_and_its_flags(tmp_path: Path) -> None
 def test_a_script_without_such_files_is_silent(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": 'echo mail me @ home.toml\ngit log @ -- "$X"\n'})
     assert not reading.engines
+
+
+def test_a_flag_of_the_server_arrives(tmp_path: Path) -> None:
+    """The table becomes attributes of the server's parsed arguments, so it may hold more than engine arguments."""
+    reading = Reading(tmp_path, {"rl.toml": NEW + 'tool_call_parser = "hermes"\n'}, source="0.14.0", target="0.27.1")
+    assert reading.arrives("0.27.1")["tool_call_parser"] == "hermes"
+    assert not reading.troubles("0.27.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.dialects.reading import Reading
@@ -37,10 +38,7 @@ def test_yaml_in_a_string_is_edited_in_its_place(tmp_path: Path) -> None:
     reading.fix()
     outer = yaml.safe_load(reading.text("service.yaml"))
     inner = yaml.safe_load(outer["spec"]["serveConfigV2"])
-    assert inner["applications"][0]["args"]["llm_configs"][0]["engine_kwargs"] == {
-        "enable_prefix_caching": False,
-        "async_scheduling": False,
-    }
+    assert inner["applications"][0]["args"]["llm_configs"][0]["engine_kwargs"] == {"enable_prefix_caching": False}
     assert outer["spec"]["rayClusterConfig"] == {}
 
 
@@ -92,3 +90,26 @@ def test_a_chart_without_arguments_gets_a_list(tmp_path: Path) -> None:
 def test_other_charts_are_silent(tmp_path: Path) -> None:
     text = "servingEngineSpec:\n  modelSpec: []\nvllmConfig: {dtype: x}\n"
     assert not Reading(tmp_path, {"values.yaml": text}).engines
+
+
+RAY = """applications:
+  - args:
+      llm_configs:
+        - model_loading_config: {model_id: policy}
+          use_cpu: CPU
+          engine_kwargs: {max_num_seqs: 8, enable_auto_tool_choice: true, tool_call_parser: hermes}
+"""
+
+
+@pytest.mark.parametrize(("cpu", "executor"), [("false", "ray"), ("true", "mp")])
+def test_ray_chooses_the_executor(cpu: str, executor: str, tmp_path: Path) -> None:
+    """With Ray's own there is no asynchronous scheduling to pin."""
+    reading = Reading(tmp_path, {"llm.yaml": RAY.replace("CPU", cpu)}, engine="v1")
+    assert reading.arrives("0.18.1")["distributed_executor_backend"] == executor
+    assert ("async-scheduling-default" in reading.names_of()) is (executor == "mp")
+    assert not reading.troubles("0.18.1")
+
+
+def test_ray_refuses_a_model_among_the_engines_keywords(tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"llm.yaml": RAY.replace("max_num_seqs: 8", "model: org/m")}, engine="v1")
+    assert ("duplicate", "model") in reading.troubles("0.18.1")

@@ -29,6 +29,9 @@ vllm serve $MODEL \
     --seed 3
 EOF
 cat <<'EOF' > later.sh
+vllm serve later
+EOF
+cat <<'EOF' > notes.txt
 vllm serve never
 EOF
 sudo /bin/sh -exc "echo $(date) one"
@@ -39,7 +42,7 @@ python -c "print('no shell')"
 def test_scripts_are_found_where_a_shell_reads_them() -> None:
     document = parse(JOB)
     names = [[command.words[0].value for command in sub.commands] for sub in document.nested()]
-    assert names == [["pip", "ray"], ["vllm"], ["echo"]]
+    assert names == [["pip", "ray"], ["cd", "vllm"], ["vllm"], ["vllm"], ["echo"]]
     assert all(sub.outer is document for sub in document.nested())
     assert document.nested()[0].nested() == []
 
@@ -53,7 +56,7 @@ def test_words_have_the_files_offsets_and_the_inner_values() -> None:
     word = ray.words[8]
     assert JOB[word.start : word.end] == "--vllm.num_engines"
     assert document.nested()[0].source.position(word.start) == document.source.position(word.start)
-    serve = document.nested()[1].commands[0]
+    serve = document.nested()[2].commands[0]
     assert [word.value for word in serve.words] == ["vllm", "serve", "org/model", "--seed", "3"]
 
 
@@ -75,7 +78,7 @@ def test_an_edit_inside_a_string() -> None:
 
 
 def test_an_edit_inside_a_heredoc() -> None:
-    sub = parse(JOB).nested()[1]
+    sub = parse(JOB).nested()[2]
     ops = [WordOp("insert_after", 0, 4, ("--logprobs-mode", "processed_logprobs"))]
     assert apply_edits(JOB, sub.plan(ops)) == JOB.replace(
         "seed 3\n", "seed 3 \\\n    --logprobs-mode processed_logprobs\n"
@@ -97,3 +100,29 @@ def test_proof_fails_outside_the_string_or_when_it_ends_early(edit: Edit) -> Non
     sub = parse(JOB).nested()[0]
     with pytest.raises(ProofFailed):
         sub.prove([], [edit])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tmux new-session -d -s s 'vllm serve m'",
+        'tmux send-keys -t s:0 "vllm serve m" C-m',
+        'eval "vllm serve m"',
+        "sbatch --wrap='vllm serve m'",
+        'srun --wrap "vllm serve m"',
+        "docker run --entrypoint bash image -lc 'vllm serve m'",
+        "tee run.sh <<EOF\nvllm serve m\nEOF",
+    ],
+)
+def test_other_commands_that_carry_a_command_line(line: str) -> None:
+    (sub,) = parse(line + "\n").nested()
+    assert [word.value for word in sub.commands[0].words] == ["vllm", "serve", "m"]
+    ops = [WordOp("insert_after", 0, 2, ("--seed", "3"))]
+    edits = sub.plan(ops)
+    sub.prove(ops, edits)
+    assert "vllm serve m --seed 3" in apply_edits(line, edits)
+
+
+@pytest.mark.parametrize("line", ["echo 'vllm serve m'", "tmux ls", "ssh host", "cat > a.yaml <<EOF\nvllm serve m\nEOF"])
+def test_other_strings_are_no_scripts(line: str) -> None:
+    assert parse(line + "\n").nested() == []

@@ -464,7 +464,7 @@ def test_the_next_place_is_tried_when_the_first_fails() -> None:
             yield from super().candidates(op, index)
 
     plain = read("a: 1\n")
-    document = Stubborn(plain.source, plain.context, [plain.trees[0].raw])
+    document = Stubborn(plain.source, plain.context, list(plain.trees))
     edits, after = document.plan_proved([put("b", 2)])
     assert after.source.text == "a: 1\nb: 2\n" and edits == [Edit(4, 4, "\nb: 2")]
 
@@ -479,4 +479,4 @@ def test_when_no_place_is_left_nothing_is_planned() -> None:
 
     plain = read("a: 1\n")
     with pytest.raises(CannotEdit, match="reads back"):
-        Hopeless(plain.source, plain.context, [plain.trees[0].raw]).plan_proved([put("b", 2)])
+        Hopeless(plain.source, plain.context, list(plain.trees)).plan_proved([put("b", 2)])

@@ -53,14 +53,14 @@ def _called(case: dict[str, Any]) -> Engine:
     workspace = Workspace(["run.sh"], {"run.sh": "true\n"})
     file = workspace.load("run.sh")
     assert file is not None
-    entry = "llm" if case.get("usage", "llm") == "llm" else "serve"
+    entry = {"llm": "llm", "server": "serve", "engine": "engine"}[case.get("usage", "llm")]
     engine = Engine("call", "rl_rollout", CALL, {"entrypoint": entry}, file)
     spot = Spot(file, 0, 4)
     for number, (name, value) in enumerate(case["kwargs"].items()):
         engine.options.append(Written(name, name, value, spot, spot, number))
     for name, value in case.get("env", {}).items():
         engine.given[f"env.{name}"] = Given(value, Written(name, f"env.{name}", value, spot, spot, -1), "")
-    engine.given["sampling.via"] = Given("explicit" if entry == "serve" else "llm", None, "")
+    engine.given["sampling.via"] = Given("llm" if entry == "llm" else "explicit", None, "")
     return engine
 
 

@@ -100,3 +100,29 @@ def test_sampling_defaults() -> None:
         for name, real in case[release]["resolved"]["default_sampling_params"].items():
             if name in engines.SAMPLING and case.get("usage") != "server" and "kwargs" in case:
                 assert seen.value(f"sampling.{name}").value == real, (case["id"], release, name)
+
+
+@pytest.mark.parametrize(
+    ("model", "env", "release", "core"),
+    [
+        ({"model_type": "bamba"}, {}, "0.8.5", "v0"),
+        ({"model_type": "bamba"}, {}, "0.10.1", "v0"),
+        ({"model_type": "bamba"}, {"VLLM_USE_V1": "1"}, "0.10.1", "v1"),
+        ({"model_type": "bamba"}, {}, "0.10.2", "v1"),
+        ({"model_type": "whisper", "is_encoder_decoder": True}, {}, "0.10.1", "v0"),
+        ({"model_type": "qwen3"}, {}, "0.8.5", "v1"),
+    ],
+)
+def test_models_that_v1_did_not_run(model: dict[str, Any], env: dict[str, str], release: str, core: str) -> None:
+    """From EngineArgs._is_v1_supported_oracle: the CPU builds cannot inspect these models, so the table has none."""
+    case = {"argv": [], "model_config": model, "env": env}
+    assert engines.view(case, release).value("engine").value == core
+
+
+@pytest.mark.parametrize(
+    ("release", "seqs", "tokens"), [("0.8.5", 1024, 2048), ("0.9.1", 1024, 2048), ("0.9.2", 128, 2048), ("0.18.1", 128, 2048)]
+)
+def test_an_engine_built_in_code_has_the_plain_defaults(release: str, seqs: int, tokens: int) -> None:
+    """AsyncLLM.from_engine_args passes the usage context ENGINE_CONTEXT, which the releases' tables do not have."""
+    seen = engines.view({"kwargs": {}, "usage": "engine", "model_config": {"max_position_embeddings": 32768}}, release)
+    assert (seen.value("max_num_seqs").value, seen.value("max_num_batched_tokens").value) == (seqs, tokens)

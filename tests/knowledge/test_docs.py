@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.knowledge.build import read_rules, rules_folder
-from vllm_migrate.knowledge.docs import evidence, index, main, pages
+from vllm_migrate.knowledge.docs import evidence, index, main, pages, table
 from vllm_migrate.knowledge.models import Evidence
 
 RULES = read_rules(rules_folder())
@@ -29,11 +29,29 @@ def test_the_index_has_every_rule_once() -> None:
     assert text.count("\n| VM") == len(RULES)
 
 
+def test_the_table_counts_examples_and_evidence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--table"]) == 0
+    text = capsys.readouterr().out
+    assert text == table(RULES)
+    rule = next(rule for rule in RULES if rule.name == "logprobs-semantics")
+    assert rule.examples is not None
+    fires, silent = len(rule.examples.fires), len(rule.examples.silent)
+    assert f"VM401 logprobs-semantics: fires on {fires}, silent on {silent}; {len(rule.evidence)} pieces of evidence" in text
+    assert text.count("\n  + ") == sum(len(rule.examples.fires) for rule in RULES if rule.examples is not None)
+    assert f"\n{len(RULES)} rules, " in text
+
+
+def test_no_placeholder_is_left_in_a_page() -> None:
+    for name, text in pages(RULES).items():
+        said = text.partition("## What it says")[2].partition("## When it is silent")[0]
+        assert "{from}" not in said and "{to}" not in said, name
+
+
 def test_a_page_has_its_parts_and_no_place_or_time() -> None:
     made = pages(RULES)
     for rule in RULES:
         text = made[f"{rule.name}.md"]
-        for title in ("What happens", "Why it matters to your loss", "What to write", "When it is silent", "Evidence"):
+        for title in ("What it says", "What happens", "Why it matters to your loss", "What to write", "When it is silent", "Evidence"):
             assert f"\n## {title}\n" in text
         assert rule.code in text
         assert rule.examples is not None and text.count("```") == 2 * sum(
@@ -45,10 +63,13 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
 @pytest.mark.parametrize(
     ("item", "line"),
     [
-        (Evidence(pr="vllm#21398"), "vllm pull request #21398"),
-        (Evidence(thread="vllm#51401"), "vllm thread #51401"),
+        (Evidence(pr="vllm#21398"), "[vllm-project/vllm#21398](https://github.com/vllm-project/vllm/pull/21398)"),
+        (Evidence(thread="a/b#5"), "[a/b#5](https://github.com/a/b/issues/5)"),
         (Evidence(measured="on a CPU"), "measured: on a CPU"),
-        (Evidence(release="0.18.1", file="vllm/a.py", symbol="A.b", line=3), "vLLM 0.18.1: `vllm/a.py`, line 3, `A.b`"),
+        (
+            Evidence(release="0.18.1", file="vllm/a.py", symbol="A.b", line=3),
+            "vLLM 0.18.1: [`vllm/a.py`](https://github.com/vllm-project/vllm/blob/v0.18.1/vllm/a.py#L3), line 3, `A.b`",
+        ),
         (Evidence(release="0.8.5", catalog="engine.swap_space"), "catalog, vLLM 0.8.5: engine `swap_space` there"),
         (
             Evidence(release="0.8.5", catalog="engine.seed", value=None),
@@ -56,7 +77,7 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
         ),
         (Evidence(release="0.18.0", catalog="engine.x", value=True), "catalog, vLLM 0.18.0: engine `x` default `true`"),
         (Evidence(release="0.11.0", catalog="engine.x", absent=True), "catalog, vLLM 0.11.0: engine `x` absent"),
-        (Evidence(repository="a/b", commit="abc", file="c.py"), "a/b at abc: `c.py`"),
+        (Evidence(repository="a/b", commit="abc", file="c.py"), "a/b at abc: [`c.py`](https://github.com/a/b/blob/abc/c.py)"),
         (Evidence(repository="a/b", symbol="d"), "a/b: `d`"),
     ],
 )

@@ -23,40 +23,56 @@ from test_against_engines import REASONS, UNCLAIMED
 SEED = 20250
 COUNT = 60
 DEVICES = ("h100", "h200", "b200", "a100", "a10g", "v100")
+NGRAM = {"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 3}
 # keyword, values; None stands for leaving it out
 SETTINGS: dict[str, tuple[object, ...]] = {
     "enable_prefix_caching": (None, True, False),
     "enable_chunked_prefill": (None, None, True, False),
     "enforce_eager": (None, None, True),
-    "max_model_len": (None, 2048, 4096, 40960),
+    "max_model_len": (None, 2048, 4096, 40960, 131072),
     "max_num_seqs": (None, None, 16, 256, 2048),
     "max_num_batched_tokens": (None, None, None, 4096, 65536),
     "seed": (None, 0, 7),
     "dtype": (None, "auto", "bfloat16", "float16", "half", "float32"),
     "tensor_parallel_size": (None, None, 2, 8),
     "pipeline_parallel_size": (None, None, None, 2),
-    "distributed_executor_backend": (None, None, None, "mp", "ray"),
+    "distributed_executor_backend": (None, None, "mp", "ray", "uni", "external_launcher"),
     "gpu_memory_utilization": (None, 0.5),
-    "kv_cache_dtype": (None, None, None, "auto", "fp8"),
+    "kv_cache_dtype": (None, None, None, "auto", "fp8", "fp8_e5m2", "fp8_e4m3"),
+    "quantization": (None, None, "fp8", "bitsandbytes"),
     "disable_cascade_attn": (None, None, True, False),
     "generation_config": (None, "vllm"),
     "enable_sleep_mode": (None, None, True),
-    "enable_lora": (None, None, None, True),
+    "enable_lora": (None, None, True),
+    "max_lora_rank": (None, None, 32),
     "compilation_config": (None, None, None, {}, {"cudagraph_capture_sizes": [1, 2]}),
-    "load_format": (None, "dummy"),
+    "load_format": (None, "dummy", "auto", "safetensors", "sharded_state"),
+    "cpu_offload_gb": (None, None, 4),
+    "enable_expert_parallel": (None, None, True),
+    "disable_custom_all_reduce": (None, True),
+    "prefix_caching_hash_algo": (None, None, "sha256"),
+    "tokenizer_mode": (None, "auto", "slow"),
     "max_logprobs": (None, 5),
     "data_parallel_size": (None, None, None, 2),
     "disable_sliding_window": (None, None, True),
     "hf_overrides": (None, None, {"head_dtype": "float32"}, {"max_position_embeddings": 8192}),
     "override_generation_config": (None, None, {"temperature": 0.5}),
-    "speculative_config": (None, None, None, {"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 3}),
+    "speculative_config": (None, None, NGRAM, {**NGRAM, "disable_padded_drafter_batch": True}),
     "scheduling_policy": (None, None, "fcfs", "priority"),
 }
 OF_ONE: dict[str, dict[str, tuple[object, ...]]] = {
     "0.8.5": {
         "num_scheduler_steps": (None, None, None, 1, 8),
-        "compilation_config": (None, None, {"level": 0}, {"level": 3}),
+        "compilation_config": (None, *({"level": level} for level in range(4)), {"full_cuda_graph": True}, {"use_cudagraph": False}),
+        "speculative_config": (None, None, NGRAM),
         "swap_space": (None, 8),
+        "scheduler_delay_factor": (None, None, None, 0.5),
+        "disable_async_output_proc": (None, None, None, True),
+        "max_num_partial_prefills": (None, None, None, 1, 2),
+        "enable_prompt_adapter": (None, None, None, True),
+        "max_seq_len_to_capture": (None, None, 1024),
+        "rope_theta": (None, None, 500000.0),
+        "rope_scaling": (None, None, None, {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 4096}),
         "preemption_mode": (None, None, None, "recompute"),
         "task": (None, None, "auto", "generate", "embed"),
         "guided_decoding_backend": (None, None, "xgrammar", "outlines"),
@@ -64,7 +80,17 @@ OF_ONE: dict[str, dict[str, tuple[object, ...]]] = {
     "0.18.1": {
         "async_scheduling": (None, None, True, False),
         "logprobs_mode": (None, "processed_logprobs", "raw_logits"),
-        "compilation_config": (None, None, {"mode": 0}, {"cudagraph_mode": "PIECEWISE"}, {"mode": 3}),
+        "compilation_config": (
+            None,
+            *({"mode": mode} for mode in range(4)),
+            *({"cudagraph_mode": mode} for mode in ("NONE", "PIECEWISE", "FULL", "FULL_DECODE_ONLY", "FULL_AND_PIECEWISE")),
+            {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"},
+            {"mode": 0, "cudagraph_mode": "FULL_AND_PIECEWISE"},
+            {"pass_config": {"fuse_allreduce_rms": False}},
+        ),
+        "attention_backend": (None, None, "FLASH_ATTN", "TRITON_ATTN", "FLASHINFER"),
+        "decode_context_parallel_size": (None, None, None, 2),
+        "stream_interval": (None, None, 4),
         "optimization_level": (None, None, 0, 1, 3),
         "runner": (None, None, "auto", "generate", "pooling"),
         "performance_mode": (None, None, "throughput", "interactivity"),
@@ -103,7 +129,7 @@ def _case(chance: random.Random, settings: dict[str, tuple[object, ...]], number
     case["model_config"].update(chance.choice(WINDOWS))
     if number % 2 and not any(isinstance(value, dict) for value in kwargs.values()):
         return {**case, "argv": words(kwargs)}
-    return {**case, "kwargs": kwargs, "usage": chance.choice(("llm", "server"))}
+    return {**case, "kwargs": kwargs, "usage": chance.choice(("llm", "server", "engine"))}
 
 
 def words(kwargs: dict[str, object]) -> list[str]:

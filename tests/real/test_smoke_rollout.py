@@ -120,6 +120,19 @@ def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):
     assert any("bf16 tiny model" in note for note in found["notes"])
 
 
+def test_two_ranks_of_tensor_parallelism_pass(vllm_py_0181, model, tmp_path):
+    """The options pass through to vLLM's own distributed executor, and its logprobs are those of one rank."""
+    config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
+    config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\ntensor-parallel-size: 2\n")
+    code, _, text = smoke("record", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, "-o", recording)
+    assert code == 0, text
+    effective = json.loads(Path(recording).read_text().splitlines()[0])["effective"]
+    assert (effective["tensor_parallel_size"], effective["distributed_executor_backend"]) == (2, "mp")
+    _, found, text = smoke("compare", recording, "--model", model)
+    assert found["verdict"] == "pass", (found, text)
+    assert found["metrics"]["k3"]["value"] < 1e-10
+
+
 def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181, model, tmp_path):
     """A float32 engine against a trainer with a bfloat16 head. (A bfloat16 trunk drowns the difference.)"""
     config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from vllm_migrate.catalog.store import OptionFacts
 from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Engine, Use
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.load import Record, load
+from vllm_migrate.rules.default import Default
 from vllm_migrate.rules.judge import Case
 from vllm_migrate.rules.setting import Setting
+from vllm_migrate.rules.using import Using
 
 KNOWLEDGE = load()
 CONDITIONS = ("when", "review_when", "unless", "to_of", "value_of", "old_of", "new_of")
@@ -22,6 +25,8 @@ OF_THE_ENGINE = {"engine", "role", "dialect", "entrypoint", "executor"}
 CATALOG = load_catalog()
 OPTIONS = {name for section in ("engine", "llm") for name in CATALOG.all_names(section)}
 SAMPLING = set(CATALOG.all_names("sampling")) | {"via", "echo"}
+# What dialects written in Python call the uses of vLLM's interfaces.
+USES = {use["name"] for dialect in KNOWLEDGE.dialects for use in dialect.get("uses", ())}  # type: ignore[attr-defined]
 VARIABLES = {name for section in ("env", "env_other") for name in CATALOG.all_names(section)}
 
 
@@ -58,7 +63,7 @@ def known(dotted: str) -> bool:
     if head == "env":
         return rest in VARIABLES
     # A key of an option that is a mapping, or of what a dialect or the user tells.
-    return head in ("gpu", "model", "setting") or head in OPTIONS or dotted in FACTS or dotted == "config.core"
+    return head in ("default", "gpu", "model", "setting", "use") or head in OPTIONS or dotted in FACTS or dotted == "config.core"
 
 
 SOURCES: list[tuple[str, Record]] = [(str(rule["name"]), rule) for rule in KNOWLEDGE.rules]
@@ -72,9 +77,8 @@ def test_names_are_known(where: str, record: Record) -> None:
         for leaf in leaves(code):
             if leaf[0] == "name" and not known(str(leaf[1])):
                 strangers.append(leaf[1])
-            if leaf[1] in ("set", "from_set", "written", "exists", "from_exists", "key", "from_key") and not known(
-                str(leaf[2])
-            ):
+            names_option = leaf[1] in ("set", "from_set", "written", "exists", "from_exists", "key", "from_key")
+            if names_option and leaf[2] != ["name", "default.option"] and not known(str(leaf[2])):
                 strangers.append(leaf[2])
             if leaf[1] in ("since", "from_since", "crosses") and not CATALOG.knows(str(leaf[2])):
                 strangers.append(leaf[2])
@@ -90,7 +94,19 @@ def case(
     path = tmp_path_factory.mktemp("case") / "serve.yaml"
     engine = read_engine(path, "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\n")
     source, target = view_both(engine, "0.8.5", "0.18.1")
-    return Case(source, target, Setting(source, target, engine.options[1]))
+    default = Default("engine", "seed", "semantic", facts("0.8.5"), facts("0.18.1"), "0.12.0")
+    made = Case(source, target, Setting(source, target, engine.options[1]), default=default)
+    use = Use("pause", "engine.pause_generation", engine.spot(), "update", 0)
+    use.section = "api"
+    engine.uses = [use]
+    made.using = Using(use, source, target)
+    return made
+
+
+def facts(release: str) -> OptionFacts:
+    found = CATALOG.get("engine", "seed", release)
+    assert found is not None
+    return found
 
 
 def _answers(env: Case | View, leaf: list[object]) -> None:
@@ -113,9 +129,24 @@ def test_options_that_rules_speak_of_exist() -> None:
     for rule in KNOWLEDGE.rules:
         options = rule.get("options", ())
         assert isinstance(options, (list, tuple))
+        if rule.get("each") == "use":
+            assert set(options) <= USES, rule["name"]
+            continue
         for option in options:
             name = option.removeprefix("env.")
             assert name in (VARIABLES if option.startswith("env.") else OPTIONS), (rule["name"], option)
+
+
+def test_uses_that_conditions_and_parts_ask_for_exist() -> None:
+    for rule in KNOWLEDGE.rules:
+        parts = rule.get("also", [])
+        assert isinstance(parts, list)
+        for part in parts:
+            assert part["each"] != "use" or set(part["options"]) <= USES, rule["name"]
+        for code in conditions(rule):
+            for leaf in leaves(code):
+                if leaf[0] == "call" and leaf[1] in ("anywhere", "earlier", "later", "nearest"):
+                    assert set(leaf[2:]) <= USES, (rule["name"], leaf)
 
 
 def test_places_exist() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.rules.forks import forked
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
@@ -16,6 +18,7 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.models import Example, Rule
+from vllm_migrate.project.versions import find_releases
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Question, Run
 
@@ -25,6 +28,7 @@ RULES = read_rules(rules_folder())
 class Linted(NamedTuple):
     question: Question
     findings: list[Finding]
+    fixer: Fixer
 
     def of(self, rule: Rule) -> list[Finding]:
         return [finding for finding in self.findings if finding.name == rule.name]
@@ -35,12 +39,16 @@ def lint(folder: Path, example: Example) -> Linted:
     engine = None if example.from_engine == "auto" else example.from_engine
     question = Question(example.source, example.target, Assumptions(engine=engine, gpu=example.gpu))
     paths = [str(folder / name) for name in example.files]
-    run = Run(question, load_catalog(), load_knowledge(), Workspace(paths))
+    workspace = Workspace(paths)
+    # The framework that the example's own requirements pin, as a session takes it.
+    workspace.frameworks = {pin.package: pin.version for pin in find_releases(str(folder)) if pin.exact}
+    catalog = forked(load_catalog(), example.target, example.fork) if example.fork else load_catalog()
+    run = Run(question, catalog, load_knowledge(), workspace)
     for path in paths:
         run.judge_file(path)
     result = run.finish()
     assert not result.problems, [problem.message for problem in result.problems]
-    return Linted(question, result.findings)
+    return Linted(question, result.findings, Fixer(question, catalog, load_knowledge()))
 
 
 def write(folder: Path, example: Example) -> None:
@@ -52,8 +60,7 @@ def write(folder: Path, example: Example) -> None:
 
 def fix(linted: Linted, findings: list[Finding]) -> dict[str, str]:
     """Write every fix that proves; the new text of each edited file."""
-    fixer = Fixer(linted.question, load_catalog(), load_knowledge())
-    outcome = fix_all(findings, fixer, unsafe=True)
+    outcome = fix_all(findings, linted.fixer, unsafe=True)
     out = {}
     for file, edits in outcome.edits.items():
         out[file.path] = apply_edits(file.source.text, edits)
@@ -84,8 +91,9 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
         assert bool(finding.depends_on) is example.depends, finding.depends_on
     if example.says is not None:
         assert example.says in " ".join((finding.message, finding.why, finding.advice))
-    assert "{" not in finding.message + finding.why + finding.advice, "a placeholder was not filled"
-    offer = Fixer(linted.question, load_catalog(), load_knowledge()).offer(finding)
+    told = finding.message + finding.why + finding.advice
+    assert re.search(r"\{[a-z_]+(\.[a-z_]+)?\}", told) is None, "a placeholder was not filled"
+    offer = linted.fixer.offer(finding)
     if example.safety is not None:
         assert (offer.safety if offer is not None else "none") == example.safety, offer
     if example.after is not None:

@@ -86,6 +86,36 @@ def test_a_hint_names_the_release_that_took_it_away(ask: Asker) -> None:
     assert found.hint() == "; it was removed in 0.10.1"
 
 
+def test_a_hint_names_what_took_its_place(ask: Asker) -> None:
+    task = ask.setting("--task generate", "--task", source="0.18.1", target="0.24.0")
+    assert task.hint() == "; it was removed in 0.13.0, runner takes its place"
+    backend = ask.setting("--guided_decoding_backend x", "--guided_decoding_backend", source="0.18.1", target="0.24.0")
+    assert backend.hint() == "; it was removed in 0.12.0, structured_outputs_config takes its place"
+    opposite = ask.setting("--disable-log-requests", "--disable-log-requests", source="0.18.1", target="0.24.0")
+    assert opposite.hint() == "; it was removed in 0.17.0"
+
+
+NEMO_RL = """policy:
+  generation:
+    backend: vllm
+    vllm_cfg: {tensor_parallel_size: 1}
+    vllm_kwargs: {log_config_file: x}
+"""
+
+
+def test_a_flag_of_the_server_is_no_keyword(ask: Asker) -> None:
+    engine = ask.read(ask.folder / "grpo.yaml", NEMO_RL)
+    written = next(option for option in engine.options if option.key == "log_config_file")
+    found = Setting(*ask.views(engine, "0.12.0", "0.24.0"), written)
+    assert [found.fact(name) for name in ("existed", "exists", "trouble")] == [False, False, "unknown"]
+    assert found.hint() == "; it is a flag of the server alone"
+
+
+def test_an_argument_without_a_flag(ask: Asker) -> None:
+    found = ask.setting("--mamba-config x", "--mamba-config", source="0.18.1", target="0.24.0")
+    assert found.hint() == "; it has no flag on the command line"
+
+
 def test_an_abbreviation_that_means_another_option(ask: Asker) -> None:
     found = ask.setting("--device cuda", "--device", target="0.24.0")
     assert found.fact("option") == "device"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
+import typer
 from typer.testing import CliRunner
 
-from vllm_migrate.cli.smoke import app
-from vllm_migrate.errors import UsageError
+from vllm_migrate.cli.smoke import OPTIONS, app
+from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.smoke import attribute, semantics, update
 
 CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
@@ -144,14 +148,94 @@ def test_worker_prints_the_worker_file():
         (("compare", "{recording}", "--epsilon", "x"), "epsilon"),
         (("compare", "{recording}", "--margins", "int3"), "no margins"),
         (("compare", "/no/such/file"), "cannot read"),
+        (("compare", "{recording}", "{recording}"), "A and B are the same file"),
+        (("compare", "{recording}", "--model", "{model}", "--head-dtype", "zz"), "no dtype 'zz'"),
+        (("compare", "{recording}", "--model", "{model}", "--dtype", "int3"), "no dtype 'int3'"),
+        (("compare", "{recording}", "--model", "{model}", "--claims", "zz"), "no column 'zz'"),
+        (("score", "{recording}", "--model", "/no/such/folder"), "no model directory at /no/such/folder"),
+        (("score", "{recording}", "--model", "{folder}"), "cannot load the model in"),
         (("record", "/no/such/file", "--python", sys.executable), "no file"),
+        (("record", "{folder}", "--python", sys.executable), "is a folder"),
+        (("record", "{config}", "--backend", "torch", "--set", "temperature=hot"), "temperature='hot'"),
+        (("record", "{config}", "--backend", "torch", "--set", "hot"), "not option=value"),
+        (("record", "{config}", "--backend", "torch", "--prompts", "/no/such/file"), "cannot read prompts"),
+        (("record", "{config}", "--backend", "torch", "-o", "/no/such/folder/r.jsonl"), "cannot write"),
+        (("record", "{config}", "--python", "a", "--base-url", "b"), "Both --python and --base-url"),
     ],
 )
-def test_usage_errors_say_what_to_write(words, message, config, reference):
-    named = {"{config}": config("plain"), "{recording}": reference}
-    with pytest.raises(Exception, match=message) as error:
+def test_usage_errors_say_what_to_write(words, message, config, reference, lab, tmp_path):
+    named = {"{config}": config("plain"), "{recording}": reference, "{model}": lab.model, "{folder}": tmp_path}
+    with pytest.raises(VllmMigrateError, match=message) as error:
         smoke(*(named.get(word, word) for word in words))
-    assert isinstance(error.value, UsageError) or "cannot read" in message
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_engine_and_no_file(number, config, tmp_path):
+    """The stand-in for an interpreter answers that it has no vLLM, then hangs as an engine that starts."""
+    python, pidfile = tmp_path / "python", tmp_path / "pid"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho $$ > {pidfile}\nexec sleep 60\n')
+    python.chmod(0o755)
+    code = "import sys; from vllm_migrate.cli.main import entry; entry()"
+    command = [sys.executable, "-c", code, "smoke", "record", str(config("hung")), "--python", str(python)]
+    with subprocess.Popen([*command, "-o", str(tmp_path / "r.jsonl")], stderr=subprocess.PIPE, text=True) as process:
+        while not (pidfile.exists() and pidfile.read_text().strip()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)  # it listens by now
+        process.send_signal(number)
+        assert "interrupted" in process.communicate(timeout=30)[1]
+    assert process.returncode == 2
+    stat = Path(f"/proc/{pidfile.read_text().strip()}/stat")
+    assert not stat.exists() or "Z" in stat.read_text().split(")")[1]
+    assert not list(tmp_path.glob("*r.jsonl*"))
+
+
+# The options that the words of the house promise, by command.
+ENGINE = "--python --base-url --engine --model --from --to --output -o --num-prompts --max-tokens --seed --dtype --timeout"
+PROMISED = {
+    "record": f"{ENGINE} --output-format --set --prompts --fixed --tokens",
+    "score": "--model --dtype --head-dtype --output -o --output-format",
+    "compare": "--model --dtype --head-dtype --output-format",
+    "run": f"{ENGINE} --reference --head-dtype --output-format --set --prompts --fixed",
+    "update": f"{ENGINE.replace('--base-url ', '')} --head-dtype --output-format --set --fixed",
+    "worker": "",
+}
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_the_promised_options_are_there(name):
+    command = typer.main.get_command(app).commands[name]
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert set(PROMISED[name].split()) <= options
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    assert defaults.get("num_prompts", 16) == 16
+    assert defaults.get("output_format", "text") == "text"
+
+
+def test_every_option_is_taken_by_a_command():
+    """The table holds no option that nothing takes, and the same word means the same thing everywhere."""
+    taken = {p.name: set(p.opts) for c in typer.main.get_command(app).commands.values() for p in c.params}
+    assert set(taken) - {"help"} == set(OPTIONS)
+    for name, option in OPTIONS.items():
+        declared = {part for names in option.names for part in names.split("/")}
+        assert not option.names or taken[name] <= declared
+
+
+def test_what_the_loss_says_reaches_the_preview(config, lab, tmp_path):
+    """The config's own epsilons and response length, through the recording's header."""
+    path = config("lossy", logprobs_mode="processed_logprobs")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "loss": {"epsilon_low": 0.02, "epsilon_high": 0.03}}))
+    recording = tmp_path / "r.jsonl"
+    words = ("--backend", "torch", "-o", recording, "--num-prompts", "4", "--set", "sampling.max_tokens=900")
+    assert smoke("record", path, *words).exit_code == 0
+    plain = ("compare", recording, "--model", lab.model, "--output-format", "json")
+    found = json.loads(smoke(*plain).stdout)["metrics"]
+    assert (found["clip_token_low"]["margin"], found["clip_token_high"]["margin"]) == (0.02, 0.03)
+    assert "clip_sequence_low_at_length" in found
+    found = json.loads(smoke(*plain, "--epsilon", "0.1", "--sequence-epsilon", "1e-3", "--length", "512").stdout)
+    assert (found["metrics"]["clip_token_low"]["margin"], found["metrics"]["clip_sequence_high"]["margin"]) == (0.1, 1e-3)
+    assert any("responses of 512 tokens" in note for note in found["notes"])
 
 
 def test_nothing_of_torch_is_loaded_before_it_is_needed():

@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.compare import Options, compare
+from vllm_migrate.smoke.preview import Loss
 from vllm_migrate.smoke.recording import Header, Recording, Row, Scores, read
 
 PROCESSED = {"logprobs_mode": "processed_logprobs"}
@@ -161,6 +162,22 @@ def test_no_rows_and_broken_rows_are_invalid(healthy):
     assert compare(Recording(healthy.header, [])).decision == "invalid"
 
 
+def test_the_first_row_that_is_no_evidence_is_named(healthy):
+    rows = [*healthy.rows[:3], healthy.rows[3].model_copy(update={"logprobs": [float("nan")] * 48}), *healthy.rows[4:]]
+    assert compare(Recording(healthy.header, rows)).notes == ("nan-logprob: first in row 4 of 16",)
+
+
+def test_rows_of_a_contract_that_the_header_does_not_have(healthy):
+    rows = [healthy.rows[0].model_copy(update={"contract": "other"}), *healthy.rows[1:]]
+    assert compare(Recording(healthy.header, rows)).invalid == {"unknown-contract": 1}
+
+
+def test_a_row_without_scores_is_named(healthy):
+    rows = [healthy.rows[0], healthy.rows[1].model_copy(update={"scores": None}), *healthy.rows[2:]]
+    with pytest.raises(UsageError, match="row 2 of 16 has no scores"):
+        compare(Recording(healthy.header, rows))
+
+
 def test_prompts_that_differ_between_the_runs_are_invalid(healthy):
     lost_bos = [row.model_copy(update={"prompt": row.prompt[1:]}) for row in healthy.rows]
     verdict = compare(healthy, Recording(healthy.header, lost_bos))
@@ -175,6 +192,15 @@ def test_few_tokens_are_inconclusive_and_say_how_many_are_needed(lab, tiny_bf16)
     assert verdict.tokens_needed > 24
 
 
+def test_swapped_recordings_are_pointed_out(healthy):
+    """Which of two recordings is judged is told by their order."""
+    old = Recording(healthy.header.model_copy(update={"vllm": "0.8.5"}), healthy.rows)
+    new = Recording(healthy.header.model_copy(update={"vllm": "0.18.1"}), healthy.rows)
+    said = "A is of vLLM 0.8.5 and B of 0.18.1: A is judged, and B is the reference"
+    assert said in compare(old, new).notes
+    assert not any(note.startswith("A is of") for note in compare(new, old).notes)
+
+
 def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
     quiet = lab.scored(lab.run(lab.job(tiny_bf16, **PROCESSED)), tiny_bf16)
     noisy = [
@@ -186,15 +212,23 @@ def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
     assert compare(Recording(quiet.header, noisy), quiet).metrics["k3_ratio"].gate == "fail"
 
 
+def test_a_reference_without_scores_is_said(healthy):
+    bare = Recording(healthy.header.model_copy(update={"score": None}), healthy.rows)
+    verdict = compare(healthy, bare)
+    assert verdict.decision == "pass"
+    assert "k3_ratio" not in verdict.metrics
+    assert any(note.startswith("the reference has no scores") for note in verdict.notes)
+
+
 def test_unknown_columns_and_missing_scores_are_usage_errors(healthy, lab):
-    with pytest.raises(UsageError, match="no column 'T\\+z'"):
+    with pytest.raises(UsageError, match="no column 'T\\+z' in this recording"):
         compare(healthy, options=Options(claims="T+z"))
     with pytest.raises(UsageError, match="no scores"):
         compare(lab.run(lab.job(lab.model, count=2)))
 
 
 def test_clip_previews_use_the_epsilon_given(raw):
-    wide = compare(raw, options=Options(token_clip=(0.5, 5.0), sequence_clip=(0.5, 5.0))).metrics
+    wide = compare(raw, options=Options(loss=Loss((0.5, 5.0), (0.5, 5.0)))).metrics
     narrow = compare(raw).metrics
     assert wide["clip_token_high"].value < narrow["clip_token_high"].value
     assert narrow["clip_sequence_high"].value == 1.0
@@ -260,3 +294,25 @@ def test_a_dump_of_greedy_tokens_shows_nothing():
         for i in range(20)
     ]
     assert compare(Recording(Header(protocol="dump"), rows)).decision == "inconclusive"
+
+
+def test_what_a_trainer_should_know_is_said(healthy):
+    """Stop tokens belong in the loss mask; a rollout capped by max_model_len is a token shorter on V1."""
+    rows = [row.model_copy(update={"finish": "stop" if i < 5 else "length"}) for i, row in enumerate(healthy.rows)]
+    capped = len(rows[0].prompt) + len(rows[0].tokens)
+    header = healthy.header.model_copy(update={"effective": {**healthy.header.effective, "max_model_len": capped}})
+    notes = compare(Recording(header, rows)).notes
+    assert any(note.startswith("5 of 16 sequences end in a stop token") for note in notes)
+    assert any(note.startswith(f"11 sequences were cut off at max_model_len ({capped})") for note in notes)
+    assert not any("stop token" in note or "cut off" in note for note in compare(healthy).notes)
+
+
+def test_clips_are_previewed_for_the_configs_own_loss(healthy):
+    """What the header holds of the config's loss counts where the command line says nothing."""
+    header = healthy.header.model_copy(update={"loss": {"epsilon_low": 0.01, "epsilon_high": 0.03, "length": 4096}})
+    metrics = compare(Recording(header, healthy.rows)).metrics
+    assert (metrics["clip_token_low"].margin, metrics["clip_token_high"].margin) == (0.01, 0.03)
+    assert "clip_sequence_low_at_length" in metrics
+    given = compare(Recording(header, healthy.rows), options=Options(loss=Loss((0.5, 0.5)))).metrics
+    assert given["clip_token_low"].margin == 0.5
+    assert "clip_sequence_low_at_length" not in compare(healthy).metrics

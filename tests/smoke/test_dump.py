@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import pytest
 
@@ -73,14 +74,89 @@ def test_what_is_missing_is_named(line, message, tmp_path):
         read_dump(write(tmp_path, line))
 
 
-def test_parquet_is_read_or_says_what_it_needs(tmp_path):
-    path = tmp_path / "dump.parquet"
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        with pytest.raises(UsageError, match="Parquet needs pyarrow"):
-            read_dump(str(path))
-        return
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([LINE]), path)
-    assert read_dump(str(path)).rows[0].tokens == [3, 4, 5]
+def test_advantages_and_versions_are_one_a_token_or_one_a_sequence(tmp_path):
+    lines = [
+        {**LINE, "advantages": [0.5, -0.5, 0.0], "weight_versions": [7, 7, 8]},
+        {**LINE, "advantage": -2.0, "weight_version": "step-7", "response_mask": [1, 0, 1]},
+        {**LINE, "weight_version_start": 3, "weight_version_end": 3},
+        {**LINE, "weight_version_start": 3, "weight_version_end": 4},
+    ]
+    found = read_dump(write(tmp_path, *lines)).rows
+    assert [row.advantages for row in found] == [[0.5, -0.5, 0.0], [-2.0, -2.0], None, None]
+    assert [row.versions for row in found] == [[7, 7, 8], ["step-7", "step-7"], [3, 3, 3], [3, 3, 4]]
+    assert [row.mixed for row in found] == [True, False, False, True]
+
+
+def test_a_mask_without_the_stop_token_is_said(tmp_path):
+    stopped = {**LINE, "finish_reason": "stop", "response_mask": [1, 1, 0]}
+    kept = {**LINE, "finish_reason": "stop", "response_mask": [0, 1, 1]}
+    (note,) = read_dump(write(tmp_path, stopped, kept, LINE)).header.notes
+    assert note == "the loss mask leaves out the last token of 1 sequences that ended by a stop token"
+
+
+def test_a_dump_without_the_rollouts_side_says_so(tmp_path):
+    bare = {name: value for name, value in LINE.items() if name != "rollout_logprobs"}
+    with pytest.raises(UsageError, match="holds no rollout logprobs") as error:
+        compare(read_dump(write(tmp_path, bare, bare)))
+    assert "rollout_log_probs" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no sequences"),
+        ("\n\n", "holds no sequences"),
+        (json.dumps(LINE) + "\n{half", ":2 is not JSON"),
+        (json.dumps({**LINE, "trainer_logprobs": ["x", 1, 2]}), ":1: could not convert"),
+        (json.dumps({**LINE, "output_ids": ["a", "b", "c"]}), ":1: invalid literal"),
+        (json.dumps({**LINE, "prompt_ids": ["a"]}), ":1: 1 validation error"),
+    ],
+)
+def test_a_broken_line_is_named(text, message, tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text(text)
+    with pytest.raises(RecordingError, match=message):
+        read_dump(str(path))
+
+
+@pytest.fixture
+def parquet():
+    pytest.importorskip("pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    def write(path, lines) -> str:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(lines), path)
+        return str(path)
+
+    return write
+
+
+def test_parquet_says_the_same_as_json_lines(parquet, tmp_path):
+    """More sequences than a batch, with every kind of column."""
+    lines = [
+        {**LINE, "prompt_ids": [i], "advantages": [float(i), -1.0, 0.0], "weight_version": i % 2, "loss_mask": [1, 0, 1]}
+        for i in range(150)
+    ]
+    path = parquet(tmp_path / "dump.parquet", lines)
+    assert is_dump(path)
+    found, wanted = read_dump(path), read_dump(write(tmp_path, *lines))
+    assert found.rows == wanted.rows
+    assert compare(found).json() == compare(wanted).json()
+
+
+def test_parquet_that_is_none_says_so(parquet, tmp_path):
+    (tmp_path / "no.parquet").write_text("nonsense")
+    with pytest.raises(RecordingError, match=r"no\.parquet is not Parquet"):
+        read_dump(str(tmp_path / "no.parquet"))
+    with pytest.raises(RecordingError, match="cannot read"):
+        read_dump(str(tmp_path / "missing.parquet"))
+    with pytest.raises(RecordingError, match=r"dump.parquet:1: no trainer_logprobs \(it holds output_ids, text\)"):
+        read_dump(parquet(tmp_path / "dump.parquet", [{"output_ids": [1], "text": "a"}]))
+
+
+def test_without_pyarrow_the_remedy_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="needs pyarrow, which is not installed here") as error:
+        read_dump(str(tmp_path / "dump.parquet"))
+    assert error.value.remedy == "pip install pyarrow, or write the dump as JSON Lines"

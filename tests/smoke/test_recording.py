@@ -43,6 +43,7 @@ def test_every_line_is_plain_json(tmp_path):
         ('{"kind": "header", "schema": 1}\n{"kind": "row", "prompt": [1], "tokens": "x", "logprobs": []}\n', "tokens"),
         ('{"kind": "header", "schema": 1}\n{"kind": "end", "rows": 3}\n', "promises 3 rows"),
         ('{"kind": "header", "schema": 1}\n', "cut off"),
+        ('{"kind": "header", "schema": 1, "sampling": {"user": {"top_p": "x"}}}\n', ":1: sampling.user.top_p: "),
         ('{"kind": "header", "schema": 1}\n{"kind":\n', ":2 is not JSON"),
     ],
 )
@@ -74,6 +75,9 @@ def test_rows_stream(tmp_path):
         ({"logprobs": [-1.0, math.nan]}, "nan-logprob"),
         ({"logprobs": [-1.0, -9999.0]}, "impossible-logprob"),
         ({"logprobs": [-1.0, 3.2]}, "impossible-logprob"),
+        ({"tokens": [1, -5]}, "impossible-token"),
+        ({"versions": [1]}, "length-mismatch"),
+        ({"advantages": [0.5, 0.5, 0.5]}, "length-mismatch"),
         ({"seen_prompt": [6]}, "unequal-prompt"),
         ({"seen_prompt": [5, 6]}, None),
         ({"tokens": [9, 0, 0, 0, 0], "logprobs": [-1.0, 0.0, 0.0, 0.0, 0.0]}, "dead-end-token-0"),

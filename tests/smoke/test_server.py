@@ -32,7 +32,7 @@ class Completions(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/version":
-            self.answer({"version": "0.18.1"})
+            self.answer({"version": self.server.release})
         else:
             self.answer({"data": [{"id": "tiny", "max_model_len": 512}]})
 
@@ -56,7 +56,12 @@ class Completions(BaseHTTPRequestHandler):
             "token_logprobs": row["logprobs"],
             "top_logprobs": [top],
         }
-        self.answer({"choices": [{"logprobs": told, "finish_reason": "length"}]})
+        choice = {"logprobs": told, "finish_reason": "length"}
+        if body.get("return_weight_versions"):
+            half = len(row["tokens"]) // 2
+            spans = [{"version": "a", "start": 0, "end": half}, {"version": "b", "start": half, "end": 2 * half}]
+            choice["weight_versions"] = spans
+        self.answer({"choices": [choice]})
 
 
 @pytest.fixture
@@ -66,6 +71,7 @@ def served(lab):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
     server.engine = Engine({"model": str(lab.model), "logprobs_mode": "processed_logprobs"})
     server.lock, server.fault, server.bodies = threading.Lock(), None, []
+    server.release = "0.18.1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -112,6 +118,13 @@ def test_a_server_step_scores_an_offline_recording(served, lab):
     steps = record(address(served), lab.job(lab.model, mode="step", sequences=sequences))
     for a, b in zip(offline.rows, steps.rows, strict=True):
         assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
+
+
+def test_weight_versions_are_asked_of_servers_that_name_them(served, lab):
+    served.release = "0.33.0"
+    recording = record(address(served), lab.job(lab.model, count=2, sampling={"max_tokens": 6}))
+    assert [row.versions for row in recording.rows] == [["a"] * 3 + ["b"] * 3] * 2
+    assert all(row.mixed for row in recording.rows)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,19 @@ import json
 import pytest
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.rollout import Ask, contracts, override, random_prompts, read_prompts, with_model
+from vllm_migrate.smoke.backends.interface import Job
+from vllm_migrate.smoke.backends.torch_engine import TorchEngine
+from vllm_migrate.smoke.errors import EngineRunError
+from vllm_migrate.smoke.rollout import (
+    Ask,
+    contracts,
+    override,
+    random_prompts,
+    read_prompts,
+    record_job,
+    run_job,
+    with_model,
+)
 from vllm_migrate.smoke.source import EngineSpec, load_engine
 
 SPEC = EngineSpec({"model": "m", "dtype": "auto"}, {"temperature": 0.7}, {}, "rl_rollout", "c.yaml", "e")
@@ -32,6 +44,69 @@ def test_what_a_release_refuses_is_not_run(tmp_path):
     )
     assert load_engine(str(path), "0.18.1").refused == ()
     assert any("logprobs-mode" in text for text in load_engine(str(path), "0.8.5").refused)
+
+
+def test_a_refusal_names_the_place(tmp_path):
+    path = tmp_path / "serve.yaml"
+    path.write_text("model: m\ndtype: float32\nswap-space: 4\n")
+    spec = load_engine(str(path), "0.18.1")
+    assert spec.refused == (f"{path}:3 swap-space: unknown option --swap-space",)
+    job = Job("record", {}, {}, [], [], {})
+    with pytest.raises(EngineRunError, match="the real launch would fail as well") as error:
+        run_job(TorchEngine(), job, spec, lambda line: None)
+    assert error.value.remedy == f"vllm-migrate fix {path} shows what it accepts; --fixed runs it so, in memory"
+
+
+def test_what_the_framework_overrides_refuses_nothing(tmp_path):
+    """NeMo-RL before 0.3 passes enforce_eager itself: what is written does not arrive, and the launch goes on."""
+    path = tmp_path / "grpo.yaml"
+    path.write_text("policy: {generation: {backend: vllm, vllm_cfg: {enforce_eager: false, max_model_len: 512}}}\n")
+    spec = load_engine(str(path), "0.8.5")
+    assert spec.refused == ()
+    assert any("enforce_eager" in note for note in spec.notes)
+
+
+def test_parallelism_and_executor_pass_through(tmp_path):
+    serve, script = tmp_path / "serve.yaml", tmp_path / "train.sh"
+    serve.write_text(
+        "model: m\ntensor-parallel-size: 8\npipeline-parallel-size: 2\ndistributed-executor-backend: ray\n"
+    )
+    args = load_engine(str(serve), "0.18.1").engine_args
+    assert (args["tensor_parallel_size"], args["pipeline_parallel_size"]) == (8, 2)
+    assert args["distributed_executor_backend"] == "ray"
+    script.write_text(
+        "python -m verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm "
+        "actor_rollout_ref.rollout.tensor_model_parallel_size=4 actor_rollout_ref.model.path=m\n"
+    )
+    assert load_engine(str(script), "0.18.1").engine_args["tensor_parallel_size"] == 4
+    wide = override(SPEC, ["tensor_parallel_size=2", "distributed_executor_backend=ray"])
+    job = record_job(wide, Ask(num_prompts=1))
+    assert (job.engine_args["tensor_parallel_size"], job.engine_args["distributed_executor_backend"]) == (2, "ray")
+
+
+def test_dummy_weights_are_not_rolled_out(tmp_path):
+    """Frameworks start their engine on dummy weights and fill them in; a rollout alone would prove nothing."""
+    path = tmp_path / "rlvr.yaml"
+    path.write_text(
+        "actor_infer:\n  strategy_args:\n    strategy_name: vllm\n"
+        "    strategy_config: {load_format: dummy, max_model_len: 512}\n"
+    )
+    spec = load_engine(str(path), "0.18.1")
+    assert "load_format" not in spec.engine_args
+    assert any(note.startswith("load_format dummy left out") for note in spec.notes)
+
+
+def test_pipelinerls_loss_and_pause_are_known(tmp_path):
+    path = tmp_path / "base.yaml"
+    path.write_text(
+        "llm: {parameters: {max_tokens: 8192, temperature: 0.7, stop: ['</s>']}}\n"
+        "finetune: {rl: {policy_loss: gspo, epsilon_low: 3.0e-4, epsilon_high: 4.0e-4}}\n"
+        "vllm_config: {vllm_kwargs: {dtype: float32}}\n"
+    )
+    spec = load_engine(str(path), "0.18.1")
+    assert spec.loss == {"epsilon_low": 3e-4, "epsilon_high": 4e-4, "per_sequence": True}
+    assert spec.pause == {"mode": "keep", "clear_cache": False}
+    assert any(note.startswith("stop strings are left out") for note in spec.notes)
 
 
 def test_fixes_are_applied_in_memory_only(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker, release_of, split_command, worker_source
 from vllm_migrate.smoke.errors import EngineRunError
+from vllm_migrate.smoke.worker import versions
 
 JOB = Job("record", {"model": "m"}, {"user": {}}, [{"prompt": [5], "contract": "user"}], [], {})
 HEADER = 'import json,sys,time,os\ndef emit(o):\n t=json.dumps(o); print("@vllm-migrate", len(t), t, flush=True)\n'
@@ -98,6 +100,30 @@ def test_only_the_last_lines_are_shown(tmp_path):
     text = failure(tmp_path, 'for i in range(99): print("line", i, file=sys.stderr)\nsys.exit(1)')
     assert "line 98" in text
     assert "line 50\n" not in text
+
+
+def test_the_cause_is_shown_where_the_last_lines_only_point_to_it(tmp_path):
+    """vLLM's engine process names the cause long before the front end's traceback ends."""
+    body = (
+        'e="(EngineCore pid=7) ERROR 11-28 05:02:53 [core.py:1099] "\n'
+        'print(e+"Traceback (most recent call last):", file=sys.stderr)\n'
+        'print(e+"ValueError: current platform cpu does not support ray.", file=sys.stderr)\n'
+        'for i in range(40): print("  File", i, file=sys.stderr)\n'
+        'print("RuntimeError: Engine core initialization failed. See root cause above.", file=sys.stderr)\nsys.exit(1)'
+    )
+    text = failure(tmp_path, body)
+    assert "\n  | ValueError: current platform cpu does not support ray.\n  | ...\n" in text
+    assert "File 39" in text
+    assert "File 5\n" not in text
+
+
+def test_weight_versions_are_one_a_token():
+    """As vLLM's own spans over output tokens (0.32.0) give them; releases before have none."""
+    spans = [SimpleNamespace(version="default", start=0, end=3), SimpleNamespace(version="updated", start=3, end=5)]
+    assert versions(SimpleNamespace(weight_versions=spans), 5) == ["default"] * 3 + ["updated"] * 2
+    assert versions(SimpleNamespace(weight_versions=spans), 4) == ["default"] * 3 + ["updated"]
+    assert versions(SimpleNamespace(weight_versions=None), 5) is None
+    assert versions(SimpleNamespace(), 5) is None
 
 
 def test_an_interpreter_that_is_not_there():

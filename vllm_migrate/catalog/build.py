@@ -16,8 +16,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
-from . import intervals
+from . import intervals, modules
 from .extract import release as reader
+from .extract.modules import Names, names
 from .store import DATA, HOT
 
 
@@ -25,17 +26,20 @@ def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[st
     """Extract every release below `sources` and write the data files. Returns what could not be followed."""
     origins = _origins(sources)
     read: list[Read] = []
+    every: list[Names] = []
     gaps: list[str] = []
     with ProcessPoolExecutor(jobs) as pool:
         begin = time.monotonic()
-        for release, one in zip(
-            releases, pool.map(read_tree, [os.path.join(sources, r) for r in releases]), strict=True
+        for release, (one, importable) in zip(
+            releases, pool.map(_shipped, [os.path.join(sources, r) for r in releases]), strict=True
         ):
             read.append(one)
+            every.append(importable)
             gaps += [f"{release}: {gap}" for gap in one.gaps]
             print(f"{release} ({len(read)}/{len(releases)}, {time.monotonic() - begin:.0f} s)", file=sys.stderr)
     trees = {r: {**origins.get(r, {}), "tree_sha256": one.digest} for r, one in zip(releases, read, strict=True)}
     write(out, releases, [one.plain for one in read], [one.details for one in read], trees)
+    _save(out, modules.FILE, json.dumps(modules.merged(releases, every), sort_keys=True, separators=(",", ":")) + "\n")
     return gaps
 
 
@@ -56,6 +60,11 @@ def read_tree(root: str, progress: Callable[[str], None] | None = None) -> Read:
         for section, options in found.sections.items()
     }
     return Read(plain, found.details, found.gaps, found.digest)
+
+
+def _shipped(root: str) -> tuple[Read, Names]:
+    """A release of the shipped catalog: also what can be imported from it."""
+    return read_tree(root), names(root)
 
 
 def _origins(sources: str) -> dict[str, dict[str, Any]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from typing import Any
 
-from . import changes, details
+from . import changes, details, relevance
 from .changes import KINDS, Change
-from .store import DATA, SECTIONS, Catalog
+from .store import SECTIONS, Catalog
 
 LAYERS = ("semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance")
 _BROKEN = ("removed", "renamed", "choices")
@@ -90,13 +89,6 @@ def _gate(cat: Catalog, name: str, release: str) -> Any:
 # -- filters -------------------------------------------------------------------------------------
 
 
-def rl_layers() -> dict[str, str]:
-    """Engine argument, sampling parameter, variable, route or API -> layer of an RL run it can move."""
-    with open(os.path.join(DATA, "rl.json"), encoding="utf-8") as stream:
-        table: dict[str, list[str]] = json.load(stream)["layers"]
-    return {name: layer for layer, names in table.items() for name in names}
-
-
 def layer_of(change: Change, table: dict[str, str]) -> str | None:
     """The layer a change belongs to; None when nothing says so."""
     names = [change.option, change.option.rpartition(".")[2], change.option.lstrip("-").replace("-", "_")]
@@ -115,7 +107,7 @@ def select(
 ) -> list[Change]:
     """Changes of these kinds, whose option holds this text, that touch RL, of this layer."""
     kinds = set(kinds)
-    table = rl_layers() if rl or layer else {}
+    table = relevance.layers() if rl or layer else {}
     wanted = _spelling(option) if option else ""
     kept = []
     for change in found:

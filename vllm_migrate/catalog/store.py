@@ -191,6 +191,7 @@ class Catalog:
         self._names: dict[tuple[str, str], frozenset[str]] = {}
         self._flags: dict[str, FlagTable] = {}
         self._renames: list[Rename] | None = None
+        self._lives: dict[tuple[str, str], Life] = {}
 
     # -- releases --------------------------------------------------------------------------------
 
@@ -275,6 +276,9 @@ class Catalog:
 
     def life(self, section: str, name: str) -> Life:
         """(since, until exclusive or None, facts) of an option, oldest first; empty when never there."""
+        known = self._lives.get((section, name))
+        if known is not None:
+            return known
         found: Life = []
         current: dict[str, Any] | None = None
         for release in self.releases:
@@ -286,6 +290,7 @@ class Catalog:
             if raw is not None:
                 found.append((release, None, OptionFacts(raw)))
             current = raw
+        self._lives[section, name] = found
         return found
 
     def sections_of(self, name: str) -> list[str]:

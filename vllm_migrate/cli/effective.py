@@ -83,60 +83,22 @@ def as_json(source: str, target: str, engines: list[Any]) -> dict[str, object]:
 def show(releases: Any, engines: list[Any], everything: bool) -> None:
     """One table an engine."""
     from rich.console import Console
-    from rich.table import Table
 
-    from vllm_migrate.effective.table import Cell, rows
-    from vllm_migrate.report.mask import mask_value
+    from vllm_migrate.effective.table import rows
+    from vllm_migrate.report.side_by_side import SideBySide
 
     console = Console(highlight=False)
     console.print(
-        f"vLLM {releases.source} ({releases.source_why}) -> {releases.target} ({releases.target_why})", markup=False
+        f"vLLM {releases.source} ({releases.source_why}) -> {releases.target} ({releases.target_why})",
+        markup=False,
+        soft_wrap=True,
     )
     if not engines:
         console.print("no vLLM engine was recognised", markup=False)
+        return
+    tables = SideBySide(console, releases.source, releases.target, everything)
     for judged in engines:
         engine = judged.engine
-        table = Table(
-            title=f"{engine.file.path}  {engine.id}  ({engine.role})", title_justify="left", box=None, pad_edge=False
-        )
-        for name in ("option", releases.source, "from", releases.target, "from"):
-            table.add_column(name, overflow="fold")
-        shown = rows(judged.source, judged.target)
-        hidden = 0
-
-        def text(option: str, cell: Cell) -> str:
-            value = mask_value(option, cell.value)
-            if cell.depends_on is not None:
-                return "? " + (" or ".join(_word(v) for v in value) if isinstance(value, list) else "")
-            return "refused" if cell.origin == "refused" else _word(value)
-
-        for row in shown:
-            if not row.changed and not everything:
-                hidden += 1
-                continue
-            style = "bold" if row.changed else None
-            table.add_row(
-                row.option,
-                text(row.option, row.source),
-                row.source.origin,
-                text(row.option, row.target),
-                row.target.origin,
-                style=style,
-            )
-        console.print(table)
-        reasons = dict.fromkeys(
-            c.depends_on
-            for row in shown
-            for c in (row.source, row.target)
-            if c.depends_on and (row.changed or everything)
-        )
-        for reason in reasons:
-            console.print(f"? depends on {reason}", markup=False)
-        if hidden:
-            console.print(f"{hidden} unchanged not shown (--all shows them)", markup=False)
-
-
-def _word(value: object) -> str:
-    if value is None:
-        return "unset"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        title = f"{engine.file.path}  {engine.id}  ({engine.role})"
+        tables.show(engine.file.path, title, rows(judged.source, judged.target))
+    tables.legend()

@@ -1,18 +1,24 @@
 """`vllm-migrate smoke`: record, score, compare, run, update. Options in, a verdict out; what they do is in
 vllm_migrate.smoke.
+
+Every option is declared once, in OPTIONS; a command names those it takes and gets a Call with their values.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from vllm_migrate.smoke.backends.interface import Line, Watch
+
+EXIT_ERROR = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,176 +26,167 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Format = Literal["text", "json"]
-Config = Annotated[
-    str,
-    typer.Argument(metavar="CONFIG", help="The file with the engine, in any dialect; or a JSON file with engine_args."),
-]
-Python = Annotated[
-    str | None,
-    typer.Option(
-        "--python",
-        metavar="PY",
-        help='The interpreter that runs vLLM, or a command that ends in one: "srun -N1 python".',
+
+class Option(NamedTuple):
+    """An option (or an argument, where `names` is empty) of one or more commands, as typer takes it."""
+
+    names: tuple[str, ...]
+    kind: Any
+    default: Any
+    help: str
+    more: dict[str, Any] = {}
+
+    def parameter(self, field: str) -> inspect.Parameter:
+        make = typer.Option if self.names else typer.Argument
+        annotation: Any = Annotated[self.kind, make(*self.names, help=self.help, **self.more)]
+        return inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=annotation)
+
+
+def text(name: str, metavar: str, help: str, default: str | None = None) -> Option:
+    return Option((name,), str if default else str | None, default, help, {"metavar": metavar})
+
+
+def number(name: str, default: int, help: str, **more: Any) -> Option:
+    return Option((name,), int, default, help, more)
+
+
+REQUIRED = inspect.Parameter.empty
+
+# By the field of a Call that an option fills.
+OPTIONS = {
+    "config": Option(
+        (),
+        str,
+        REQUIRED,
+        "The file with the engine, in any dialect; or a JSON file with engine_args.",
+        {"metavar": "CONFIG"},
     ),
-]
-BaseUrl = Annotated[
-    str | None, typer.Option("--base-url", metavar="URL", help="A running OpenAI-compatible server instead.")
-]
-Engine = Annotated[
-    str | None, typer.Option("--engine", metavar="ID", help="Which engine, where the file has several: its id or role.")
-]
-ModelDir = Annotated[
-    str | None,
-    typer.Option("--model", metavar="DIR", help="The model, instead of the config's; also the scoring model."),
-]
-From = Annotated[str | None, typer.Option("--from", metavar="RELEASE", help="The release the files run on today.")]
-To = Annotated[
-    str | None,
-    typer.Option("--to", metavar="RELEASE", help="The release that runs, where the interpreter does not tell."),
-]
-Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Where the recording goes.")]
-NumPrompts = Annotated[int, typer.Option("--num-prompts", min=1, help="How many prompts.")]
-MaxTokens = Annotated[int, typer.Option("--max-tokens", min=1, help="New tokens per prompt.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of the random prompts, and of an engine that has none.")]
-EngineDtype = Annotated[str, typer.Option("--dtype", help="Of the engine, instead of the config's.")]
-Dtype = Annotated[
-    str, typer.Option("--dtype", help="Of the trainer's forward: float32, bfloat16, float16; auto is the checkpoint's.")
-]
-HeadDtype = Annotated[str, typer.Option("--head-dtype", help="Of the trainer's last matrix product.")]
-Timeout = Annotated[
-    float, typer.Option("--timeout", min=1.0, help="Seconds until a worker without an answer is stopped.")
-]
-OutputFormat = Annotated[Format, typer.Option("--output-format", help="How to print the result.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="OPTION=VALUE", help="Overrides an engine argument or a sampling parameter."),
-]
-Prompts = Annotated[
-    str | None,
-    typer.Option("--prompts", metavar="FILE", help="JSON Lines of token ids, or text; default: random token ids."),
-]
-Workdir = Annotated[
-    str | None, typer.Option("--workdir", metavar="DIR", help="A folder that the interpreter's machine sees, too.")
-]
-NoProbe = Annotated[
-    bool,
-    typer.Option("--probe/--no-probe", help="Add rows at T = 0.7 where the contract cannot tell raw from processed."),
-]
-Claims = Annotated[str, typer.Option("--claims", help="The column the trainer claims: contract, raw, T, ...")]
-Epsilon = Annotated[
-    str | None, typer.Option("--epsilon", metavar="LOW[,HIGH]", help="The loss's clip range per token.")
-]
-SequenceEpsilon = Annotated[
-    str | None, typer.Option("--sequence-epsilon", metavar="LOW[,HIGH]", help="GSPO's clip range.")
-]
-Margins = Annotated[
-    str | None,
-    typer.Option("--margins", metavar="KIND", help="fp32, bf16, bf16-tiny, moe, fp8, mxfp8; default: as recorded."),
-]
-Fixed = Annotated[
-    bool, typer.Option("--fixed", help="Run with the safe fixes applied in memory; the file stays as it is.")
-]
-BackendName = Annotated[str, typer.Option("--backend", hidden=True)]
+    "recording": Option((), str, REQUIRED, "A recording, or a dump of your own trainer.", {"metavar": "REC"}),
+    "first": Option((), str, REQUIRED, "A recording, or a dump of your own trainer.", {"metavar": "A"}),
+    "second": Option((), str | None, None, "A reference run, or a step scoring of A's tokens.", {"metavar": "B"}),
+    "reference": Option(
+        ("--reference",), str, REQUIRED, "A recording from the release you come from.", {"metavar": "REC"}
+    ),
+    "python": text(
+        "--python", "PY", 'The interpreter that runs vLLM, or a command that ends in one: "srun -N1 python".'
+    ),
+    "base_url": text("--base-url", "URL", "A running OpenAI-compatible server instead."),
+    "engine": text("--engine", "ID", "Which engine, where the file has several: its id or role."),
+    "model": text("--model", "DIR", "The model, instead of the config's; also the scoring model."),
+    "source": text("--from", "RELEASE", "The release the files run on today."),
+    "target": text("--to", "RELEASE", "The release that runs, where the interpreter does not tell."),
+    "output": Option(("--output", "-o"), str | None, None, "Where the recording goes.", {"metavar": "FILE"}),
+    "num_prompts": number("--num-prompts", 16, "How many prompts.", min=1),
+    "max_tokens": number("--max-tokens", 64, "New tokens per prompt.", min=1),
+    "seed": number("--seed", 0, "Of the random prompts, and of an engine that has none."),
+    "dtype": text(
+        "--dtype", "DTYPE", "Of the trainer's forward (`record`: of the engine); auto is the checkpoint's own.", "auto"
+    ),
+    "head_dtype": text("--head-dtype", "DTYPE", "Of the trainer's last matrix product.", "auto"),
+    "timeout": Option(
+        ("--timeout",), float, 1800.0, "Seconds until a worker without an answer is stopped.", {"min": 1.0}
+    ),
+    "output_format": Option(("--output-format",), Literal["text", "json"], "text", "How to print the result."),
+    "overrides": Option(
+        ("--set",),
+        list[str] | None,
+        None,
+        "Overrides an engine argument or a sampling parameter.",
+        {"metavar": "OPTION=VALUE"},
+    ),
+    "prompts": text("--prompts", "FILE", "JSON Lines of token ids, or text; default: random token ids."),
+    "workdir": text("--workdir", "DIR", "A folder that the interpreter's machine sees, too."),
+    "probe": Option(
+        ("--probe/--no-probe",), bool, True, "Add rows at T = 0.7 where the contract cannot tell raw from processed."
+    ),
+    "fixed": Option(
+        ("--fixed",), bool, False, "Run with the safe fixes applied in memory; the file stays as it is."
+    ),
+    "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
+    "claims": text("--claims", "COLUMN", "The column the trainer claims: contract, raw, T, ...", "contract"),
+    "epsilon": text("--epsilon", "LOW[,HIGH]", "The loss's clip range per token."),
+    "sequence_epsilon": text("--sequence-epsilon", "LOW[,HIGH]", "GSPO's clip range."),
+    "length": Option(
+        ("--length",), int | None, None, "Tokens of your responses, for the preview of GSPO's clipping.", {"min": 1}
+    ),
+    "margins": text("--margins", "KIND", "fp32, bf16, bf16-tiny, moe, fp8, mxfp8; default: as recorded."),
+    "updated": text("--updated-model", "DIR", "The weights after an update."),
+    "batch_tokens": number("--batch-tokens", 4096, "Tokens per forward pass: bounds the memory.", min=1),
+    "pause_mode": Option(
+        ("--pause-mode",), Literal["keep", "abort", "wait"] | None, None, "As your code calls pause_generation."
+    ),
+    "clear_cache": Option(
+        ("--clear-cache/--keep-cache",), bool | None, None, "clear_cache of pause_generation."
+    ),
+    "amount": Option(("--perturb",), float, 0.2, "Relative size of the update; 0.02 or more."),
+    "backend": Option(("--backend",), str, "vllm", "", {"hidden": True}),
+}
+
+ENGINE = (
+    *("python", "base_url", "engine", "model", "source", "target", "output", "num_prompts", "max_tokens", "seed"),
+    *("dtype", "timeout", "output_format", "overrides", "prompts", "workdir", "probe", "fixed", "backend"),
+)
+SCORING = ("model", "dtype", "head_dtype")
+JUDGING = ("claims", "epsilon", "sequence_epsilon", "length", "margins", "output_format")
 
 
-@app.command("record")
-def record_command(
-    config: Config,
-    python: Python = None,
-    base_url: BaseUrl = None,
-    engine: Engine = None,
-    model: ModelDir = None,
-    source: From = None,
-    target: To = None,
-    output: Output = None,
-    num_prompts: NumPrompts = 16,
-    max_tokens: MaxTokens = 64,
-    seed: Seed = 0,
-    dtype: EngineDtype = "auto",
-    timeout: Timeout = 1800.0,
-    output_format: OutputFormat = "text",
-    overrides: Set = None,
-    prompts: Prompts = None,
-    workdir: Workdir = None,
-    probe: NoProbe = True,
-    fixed: Fixed = False,
-    tokens: Annotated[
-        str | None, typer.Option("--tokens", metavar="REC", help="Score this recording's tokens instead of sampling.")
-    ] = None,
-    backend: BackendName = "vllm",
-) -> None:
+class Call(dict[str, Any]):
+    """The options of one call by field; a field that the command does not take is its default."""
+
+    def __missing__(self, field: str) -> Any:
+        return OPTIONS[field].default
+
+
+def command(name: str, *fields: str, **defaults: Any) -> Callable[[Callable[[Call], None]], Callable[[Call], None]]:
+    """Makes a function of a Call the command `name` with these options, each once, some with other defaults."""
+
+    def register(run: Callable[[Call], None]) -> Callable[[Call], None]:
+        def called(**values: Any) -> None:
+            run(Call(values))
+
+        chosen = {field: OPTIONS[field] for field in dict.fromkeys(fields)}
+        parameters = [
+            (option._replace(default=defaults[field]) if field in defaults else option).parameter(field)
+            for field, option in chosen.items()
+        ]
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__doc__ = run.__doc__
+        app.command(name)(called)
+        return run
+
+    return register
+
+
+@command("record", "config", *ENGINE, "tokens")
+def record_command(call: Call) -> None:
     """Run the config's engine and record tokens and logprobs."""
-    from vllm_migrate.smoke.commands import EngineOptions, record
+    from vllm_migrate.smoke.commands import record
     from vllm_migrate.smoke.recording import valid
 
-    sets = [*(overrides or []), *([f"engine.dtype={dtype}"] if dtype != "auto" else [])]
-    options = EngineOptions(
-        python,
-        base_url,
-        engine,
-        model,
-        source,
-        target,
-        tuple(sets),
-        prompts,
-        num_prompts,
-        max_tokens,
-        seed,
-        timeout,
-        workdir,
-        probe,
-        fixed,
-        backend,
-    )
-    path = output or "recording.jsonl"
+    path = call["output"] or "recording.jsonl"
     with progress() as watch:
-        found = record(config, options, path, watch, tokens)
+        found = record(call["config"], engine_options(call, engine_dtype=True), path, watch, call["tokens"])
     good, kinds = valid(found.rows)
-    summary = {
-        "schema": 1,
-        "recording": path,
-        "vllm": found.header.vllm,
-        "engine": found.header.engine,
-        "n_sequences": len(good),
-        "n_tokens": sum(len(row.tokens) for row in good),
-        "invalid": kinds,
-        "notes": found.header.notes,
-    }
-    if output_format == "json":
-        print(json.dumps(summary))
+    header, tokens = found.header, sum(len(row.tokens) for row in good)
+    if call["output_format"] == "json":
+        summary = {"recording": path, "vllm": header.vllm, "engine": header.engine, "n_sequences": len(good)}
+        print(json.dumps({"schema": 1, **summary, "n_tokens": tokens, "invalid": kinds, "notes": header.notes}))
         return
-    print(
-        f"{path}: {len(good)} sequences, {summary['n_tokens']} tokens, vLLM {found.header.vllm} ({found.header.engine})"
-    )
-    for kind, count in kinds.items():
-        print(f"- no evidence: {kind} {count}")
-    for note in found.header.notes:
-        print(f"- {note}")
+    print(f"{path}: {len(good)} sequences, {tokens} tokens, vLLM {header.vllm} ({header.engine})")
+    for said in (*(f"no evidence: {kind} {count}" for kind, count in kinds.items()), *header.notes):
+        print(f"- {said}")
 
 
-@app.command("score")
-def score_command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="A recording, or a dump of your own trainer.")],
-    model: ModelDir = None,
-    output: Output = None,
-    dtype: Dtype = "auto",
-    head_dtype: HeadDtype = "auto",
-    updated: Annotated[
-        str | None, typer.Option("--updated-model", metavar="DIR", help="The weights after an update.")
-    ] = None,
-    batch_tokens: Annotated[
-        int, typer.Option("--batch-tokens", min=1, help="Tokens per forward pass: bounds the memory.")
-    ] = 4096,
-    output_format: OutputFormat = "text",
-) -> None:
+@command("score", "recording", *SCORING, "output", "updated", "batch_tokens", "output_format")
+def score_command(call: Call) -> None:
     """The trainer's side: what the model claims for the recorded tokens."""
     from vllm_migrate.errors import UsageError
-    from vllm_migrate.smoke.commands import ScoreOptions, load, score
+    from vllm_migrate.smoke.commands import load, score
     from vllm_migrate.smoke.dump import is_dump
     from vllm_migrate.smoke.recording import write
 
-    path = output or f"{recording.removesuffix('.jsonl').removesuffix('.json')}.scored.jsonl"
+    recording, model = call["recording"], call["model"]
+    path = call["output"] or f"{recording.removesuffix('.jsonl').removesuffix('.json')}.scored.jsonl"
     if is_dump(recording):
         dump = load(recording)
         count = write(path, dump.header, dump.rows)
@@ -197,171 +194,100 @@ def score_command(
         raise UsageError("which model scores?", remedy="--model DIR, the checkpoint of the rollout")
     else:
         with progress() as watch:
-            count = score(
-                recording, model, ScoreOptions(dtype, head_dtype, batch_tokens=batch_tokens), path, watch, updated
-            )
-    print(
-        json.dumps({"schema": 1, "scored": path, "n_sequences": count})
-        if output_format == "json"
-        else f"{path}: {count} sequences"
-    )
+            count = score(recording, model, score_options(call), path, watch, call["updated"])
+    if call["output_format"] == "json":
+        print(json.dumps({"schema": 1, "scored": path, "n_sequences": count}))
+    else:
+        print(f"{path}: {count} sequences")
 
 
-@app.command("compare")
-def compare_command(
-    first: Annotated[str, typer.Argument(metavar="A", help="A scored recording, or a dump of your own trainer.")],
-    second: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="A reference run, or a step scoring of A's tokens.")
-    ] = None,
-    model: ModelDir = None,
-    dtype: Dtype = "auto",
-    head_dtype: HeadDtype = "auto",
-    claims: Claims = "contract",
-    epsilon: Epsilon = None,
-    sequence_epsilon: SequenceEpsilon = None,
-    margins: Margins = None,
-    output_format: OutputFormat = "text",
-) -> None:
+@command("compare", "first", "second", *SCORING, *JUDGING)
+def compare_command(call: Call) -> None:
     """The verdict on recordings, offline."""
-    from vllm_migrate.smoke.commands import ScoreOptions, compare_files, compare_options
+    from vllm_migrate.smoke.commands import compare_files
 
-    options = compare_options(claims, epsilon, sequence_epsilon, margins)
+    options = judging(call)
     with progress() as watch:
-        verdict = compare_files(first, second, options, model, ScoreOptions(dtype, head_dtype), watch)
-    show(verdict, output_format)
+        verdict = compare_files(call["first"], call["second"], options, call["model"], score_options(call), watch)
+    show(verdict, call["output_format"])
 
 
-@app.command("run")
-def run_command(
-    config: Config,
-    reference: Annotated[
-        str, typer.Option("--reference", metavar="REC", help="A recording from the release you come from.")
-    ],
-    python: Python = None,
-    base_url: BaseUrl = None,
-    engine: Engine = None,
-    model: ModelDir = None,
-    source: From = None,
-    target: To = None,
-    output: Output = None,
-    num_prompts: NumPrompts = 16,
-    max_tokens: MaxTokens = 64,
-    seed: Seed = 0,
-    dtype: Dtype = "auto",
-    head_dtype: HeadDtype = "auto",
-    timeout: Timeout = 1800.0,
-    output_format: OutputFormat = "text",
-    overrides: Set = None,
-    prompts: Prompts = None,
-    workdir: Workdir = None,
-    probe: NoProbe = True,
-    fixed: Fixed = False,
-    claims: Claims = "contract",
-    epsilon: Epsilon = None,
-    sequence_epsilon: SequenceEpsilon = None,
-    margins: Margins = None,
-    backend: BackendName = "vllm",
-) -> None:
+@command("run", "config", "reference", *ENGINE, *SCORING, *JUDGING)
+def run_command(call: Call) -> None:
     """Run the config as it is on disk and compare it with a reference recording."""
-    from vllm_migrate.smoke.commands import EngineOptions, ScoreOptions, compare_options, run
+    from vllm_migrate.smoke.commands import run
 
-    options = EngineOptions(
-        python,
-        base_url,
-        engine,
-        model,
-        source,
-        target,
-        tuple(overrides or ()),
-        prompts,
-        num_prompts,
-        max_tokens,
-        seed,
-        timeout,
-        workdir,
-        probe,
-        fixed,
-        backend,
-    )
-    choice = compare_options(claims, epsilon, sequence_epsilon, margins)
+    choice = judging(call)
     with progress() as watch:
-        verdict = run(config, reference, options, ScoreOptions(dtype, head_dtype), choice, output, watch)
-    show(verdict, output_format)
+        verdict = run(
+            call["config"],
+            call["reference"],
+            engine_options(call),
+            score_options(call),
+            choice,
+            call["output"],
+            watch,
+        )
+    show(verdict, call["output_format"])
 
 
-@app.command("update")
-def update_command(
-    config: Config,
-    python: Python = None,
-    engine: Engine = None,
-    model: ModelDir = None,
-    source: From = None,
-    target: To = None,
-    output: Output = None,
-    num_prompts: NumPrompts = 16,
-    seed: Seed = 0,
-    dtype: Dtype = "auto",
-    head_dtype: HeadDtype = "auto",
-    timeout: Timeout = 1800.0,
-    output_format: OutputFormat = "text",
-    overrides: Set = None,
-    workdir: Workdir = None,
-    fixed: Fixed = False,
-    margins: Margins = None,
-    pause_mode: Annotated[
-        Literal["keep", "abort", "wait"] | None,
-        typer.Option("--pause-mode", help="As your code calls pause_generation."),
-    ] = None,
-    clear_cache: Annotated[
-        bool | None, typer.Option("--clear-cache/--keep-cache", help="clear_cache of pause_generation.")
-    ] = None,
-    amount: Annotated[float, typer.Option("--perturb", help="Relative size of the update; 0.02 or more.")] = 0.2,
-    updated: Annotated[
-        str | None, typer.Option("--updated-model", metavar="DIR", help="The new weights, instead of perturbed ones.")
-    ] = None,
-    backend: BackendName = "vllm",
-) -> None:
+@command(
+    "update",
+    "config",
+    *(field for field in ENGINE if field not in ("base_url", "prompts", "probe")),
+    *SCORING,
+    *("margins", "pause_mode", "clear_cache", "amount", "updated"),
+    max_tokens=32,
+)
+def update_command(call: Call) -> None:
     """Replace the weights while a request runs, and see which weights the engine answers from."""
-    from vllm_migrate.smoke.commands import EngineOptions, ScoreOptions, compare_options, update
+    from vllm_migrate.smoke.commands import Update, update
 
-    options = EngineOptions(
-        python,
-        None,
-        engine,
-        model,
-        source,
-        target,
-        tuple(overrides or ()),
-        None,
-        num_prompts,
-        48,
-        seed,
-        timeout,
-        workdir,
-        False,
-        fixed,
-        backend,
-    )
-    pause: dict[str, Any] = {
-        name: value for name, value in (("mode", pause_mode), ("clear_cache", clear_cache)) if value is not None
-    }
-    choice = compare_options("contract", None, None, margins)
+    given = (("mode", call["pause_mode"]), ("clear_cache", call["clear_cache"]))
+    pause = {name: value for name, value in given if value is not None}
+    change = Update(pause, call["amount"], call["updated"])
+    choice = judging(call)
     with progress() as watch:
         verdict = update(
-            config, options, ScoreOptions(dtype, head_dtype), pause, amount, updated, output, watch, choice
+            call["config"], engine_options(call), score_options(call), change, call["output"], watch, choice
         )
-    show(verdict, output_format)
+    show(verdict, call["output_format"])
 
 
-@app.command("worker")
-def worker_command() -> None:
+@command("worker")
+def worker_command(call: Call) -> None:
     """Print the worker file, to be copied to a cluster."""
     from vllm_migrate.smoke.backends.vllm_worker import worker_source
 
     sys.stdout.write(worker_source())
 
 
-def show(verdict: Any, output_format: Format) -> None:
+def engine_options(call: Call, *, engine_dtype: bool = False) -> Any:
+    """How to run the engine; `engine_dtype` says whose --dtype is."""
+    from vllm_migrate.smoke.commands import EngineOptions
+
+    sets = list(call["overrides"] or ())
+    if engine_dtype and call["dtype"] != "auto":
+        sets.append(f"engine.dtype={call['dtype']}")
+    names = [name for name in EngineOptions._fields if name != "overrides"]
+    return EngineOptions(overrides=tuple(sets), **{name: call[name] for name in names})
+
+
+def score_options(call: Call) -> Any:
+    from vllm_migrate.smoke.commands import ScoreOptions
+
+    return ScoreOptions(call["dtype"], call["head_dtype"], batch_tokens=call["batch_tokens"])
+
+
+def judging(call: Call) -> Any:
+    from vllm_migrate.smoke.commands import compare_options
+
+    return compare_options(
+        call["claims"], call["epsilon"], call["sequence_epsilon"], call["length"], call["margins"]
+    )
+
+
+def show(verdict: Any, output_format: str) -> None:
     """Prints the verdict and exits as it says."""
     if output_format == "json":
         print(json.dumps(verdict.json(), indent=2))
@@ -376,10 +302,15 @@ def show(verdict: Any, output_format: Format) -> None:
 
 @contextmanager
 def progress() -> Iterator[Watch]:
-    """Shows progress lines on standard error while it is a terminal; notes always."""
+    """Shows progress lines on standard error while it is a terminal. A SIGTERM ends the engine's process, too."""
     from rich.console import Console
     from rich.progress import Progress
 
+    def ended(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGTERM, ended)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
@@ -392,4 +323,8 @@ def progress() -> Iterator[Watch]:
                 tasks[what] = bars.add_task(what, total=line["total"])
             bars.update(tasks[what], completed=line["done"], total=line["total"])
 
-        yield watch
+        try:
+            yield watch
+        except KeyboardInterrupt:  # typer's own answer to it is 1 in some releases, which is a verdict here
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(EXIT_ERROR) from None

@@ -40,11 +40,15 @@ class Refusal(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """arrivals in order (a later one of the same dest wins), refusals, arguments that no option took (refused too)."""
+    """arrivals in order (a later one of the same dest wins), refusals, arguments that no option took (refused too).
+
+    ignored: a word that the server's module takes for the model and never reads.
+    """
 
     arrivals: list[Arrival]
     refusals: list[Refusal]
     positional: list[Token]
+    ignored: list[Token]
 
 
 def parse(
@@ -60,20 +64,21 @@ def parse(
     try:
         words = rewrite(assemble(command, config or [], serve, rules), rules)
     except Stop as stop:
-        return Parsed([], [Refusal("refused", "", stop.text, stop.source)], [])
-    parser = _Parser(words, catalog, release, bool(command) and (serve or rules.bare))
+        return Parsed([], [Refusal("refused", "", stop.text, stop.source)], [], [])
+    parser = _Parser(words, catalog, release, bool(command) if serve else rules.bare, serve)
     if rules.level == "--optimization-level":
         parser.spelled_out = "-O"
     return parser.run()
 
 
 class _Parser:
-    def __init__(self, words: list[Token], catalog: Catalog, release: str, model_wanted: bool) -> None:
+    def __init__(self, words: list[Token], catalog: Catalog, release: str, model_wanted: bool, serve: bool) -> None:
         self.words = words
         self.flags: FlagTable = catalog.flags(release)
         self.types = argv_types.Types(catalog, release)
-        self.out = Parsed([], [], [])
+        self.out = Parsed([], [], [], [])
         self.model_wanted = model_wanted
+        self.serve = serve
         self.open = False
         self.spelled_out = ""  # an option of the catalog that argparse itself does not know: it was rewritten before
         self.lists: dict[str, list[object]] = {}
@@ -96,7 +101,10 @@ class _Parser:
     def _positional(self, word: Token) -> None:
         if self.model_wanted:
             self.model_wanted = False
-            self.out.arrivals.append(Arrival(MODEL, word.text, word.source))
+            if self.serve:
+                self.out.arrivals.append(Arrival(MODEL, word.text, word.source))
+            else:
+                self.out.ignored.append(word)
         elif not self.open and not isinstance(word.text, Unknown):
             self.out.positional.append(word)
         # A variable may hold anything, also nothing: what follows it may be the model.

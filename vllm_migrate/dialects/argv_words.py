@@ -39,8 +39,8 @@ class Era(NamedTuple):
     level: what `-O3` becomes ("" nothing, "--optimization-level", else a dotted key); renamed: `-O.` is `-cc.`; dotted: keys with dots are
     joined ("" no, "text" values stay text and only long options count, "json"); humans: 2k is a number in dotted
     values too; whole_head: `_` is `-` behind a dot too; model: `--model` behind `serve` is "refused" or moved to the
-    "front"; name: `--served-model-name` needs the model first; bare: the server's module takes the model as its
-    first word; config: it reads `--config` as its first word.
+    "front"; name: `--served-model-name` needs the model first; bare: the server's module takes a word
+    for the model, and reads `--model` all the same; config: it reads `--config` as its first word.
     """
 
     level: str
@@ -160,7 +160,7 @@ def rewrite(words: list[Token], rules: Era) -> list[Token]:
         elif text.startswith("--"):
             text = option_text(text, rules.whole_head)
             dots = dots or "." in text
-            out.append(word._replace(text=text))
+            out.append(Token(text, word.source, word.also))
         elif text.startswith("-O") and rules.level:
             new = _level(text, words[at + 1].text if at + 1 < len(words) else None, rules)
             dots = dots or any("." in part for part in new)

@@ -18,6 +18,8 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell import Command, ShellDocument, Word
 from vllm_migrate.knowledge.expr import Unsure
 
+SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
+
 
 def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
     """Every engine that a script's commands start, by options of their own or by overrides of a configuration."""
@@ -141,8 +143,29 @@ def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
         if isinstance(images, list) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
             for at, text in enumerate(texts):
                 needed = sign.get("with")
-                if _image_name(text) in images and (needed is None or _gives(texts[at + 1 :], str(needed))):
-                    return at + 1, sign.get("entrypoint")
+                if _image_name(text) not in images or not (needed is None or _gives(texts[at + 1 :], str(needed))):
+                    continue
+                started = _own_program(texts, at, profile)
+                if started is not None:
+                    return started or at + 1, sign.get("entrypoint")
+    return None
+
+
+def _own_program(texts: list[str], image: int, profile: Profile) -> int | None:
+    """Index of the first argument where `--entrypoint` or the first word behind the image names the program: 0 when the
+    image's own runs, None when it is another that this dialect does not know here."""
+    named = None
+    for at, text in enumerate(texts[:image]):
+        if text.partition("=")[0] == "--entrypoint":
+            named = text.partition("=")[2] or texts[at + 1]
+    if named is None:
+        return None if os.path.basename("".join(texts[image + 1 : image + 2])) in SHELLS else 0
+    rest = [os.path.basename(named), *texts[image + 1 :]]
+    signs = profile.get("recognise")
+    for sign in signs if isinstance(signs, list) else []:
+        wanted = sign.get("words")
+        if isinstance(wanted, list) and rest[: len(wanted)] == wanted:
+            return image + len(wanted)
     return None
 
 
@@ -178,8 +201,7 @@ def _groups(words: list[Word], start: int) -> list[list[int]]:
     """Indexes of the words of each option: the option itself and what follows up to the next one."""
     out: list[list[int]] = []
     for at in range(start, len(words)):
-        text = words[at].value
-        if text is not None and is_option(text):
+        if is_option(_known(words[at])):
             out.append([at])
         elif out:
             out[-1].append(at)
@@ -190,14 +212,13 @@ def _groups(words: list[Word], start: int) -> list[list[int]]:
 
 def _option(engine: Engine, file: File, command: Command, words: list[int]) -> Written:
     head = command.words[words[0]]
-    text = head.value if head.value is not None else head.raw
     values: list[object] = [_value(command.words[at]) for at in words[1:]]
-    key = ""
-    if text.startswith("-") and head.value is not None:
-        key, eq, attached = text.partition("=")
+    key, eq, attached = _known(head).partition("=")
+    if key.startswith("-"):
         if eq:
-            values.insert(0, attached)
+            values.insert(0, attached if head.value is not None else Unknown(head.raw.partition("=")[2]))
     else:
+        key = eq = ""
         values.insert(0, _value(head))
     value: object = True if not values else values[0] if len(values) == 1 else values
     written = Written(
@@ -209,8 +230,15 @@ def _option(engine: Engine, file: File, command: Command, words: list[int]) -> W
         len(engine.options),
     )
     written.words = words
-    written.attached = head.value is not None and text.startswith("-") and "=" in text
+    written.attached = bool(eq)
     return written
+
+
+def _known(word: Word) -> str:
+    """A word's text; of one that is partly decided elsewhere, `--option=` where that much is known, else ""."""
+    if word.value is not None:
+        return word.value
+    return word.prefix if word.prefix.startswith("--") and "=" in word.prefix else ""
 
 
 def _value(word: Word) -> object:
@@ -248,15 +276,41 @@ def _environment(engine: Engine, file: File, document: ShellDocument, command: C
     """Variables around the script, exported before the command, and written in front of it, the nearest last."""
     for name, value, item in file.variables:
         _around(engine, name, value, item)
+    if document.outer is not None and file.inside is not None:
+        _around_string(engine, file.inside.host, document.outer, command)
     for name, word in document.exports:
         if word.start < command.start:
             _variable(engine, file, name, word)
     for name, word in command.assignments:
         _variable(engine, file, name, word)
     for word in command.words[: engine.argv[1] if engine.argv else 0]:
-        name, eq, _ = (word.value or "").partition("=")
-        if eq and name.isupper() and name.replace("_", "").isalnum():
-            _variable(engine, file, name, word, word.value)
+        _named(engine, file, word)
+
+
+# What starts a command elsewhere: the variables of the script do not come with it, those on its command line do.
+ELSEWHERE = frozenset(("ssh", "docker", "podman", "nerdctl", "kubectl", "ray", "enroot", "singularity", "apptainer"))
+
+
+def _around_string(engine: Engine, host: File, outer: ShellDocument, inner: Command) -> None:
+    """The environment of a script in a string or heredoc: what is exported before it, and what stands on its command."""
+    before = [command for command in outer.commands if command.start < inner.start]
+    holder = before[-1] if before else None
+    names = {os.path.basename(word.raw) for word in holder.written[:2]} if holder is not None else set()
+    if not names & ELSEWHERE:
+        for name, word in outer.exports:
+            if word.start < inner.start:
+                _variable(engine, host, name, word)
+        for name, word in holder.assignments if holder is not None else ():
+            _variable(engine, host, name, word)
+    for word in holder.written if holder is not None else ():
+        _named(engine, host, word)
+
+
+def _named(engine: Engine, file: File, word: Word) -> None:
+    """`NAME=value` among the words of a command (`env A=1 vllm serve`, `docker run -e A=1`)."""
+    name, eq, _ = (word.value or "").partition("=")
+    if eq and name.isupper() and name.replace("_", "").isalnum():
+        _variable(engine, file, name, word, word.value)
 
 
 def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
@@ -266,6 +320,7 @@ def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
     written = Written(name, f"env.{name}", text, spot, spot, -1)
     written.tree = item
     engine.given[f"env.{name}"] = Given(text, written, "")
+    engine.facts.clear()  # they may depend on it
 
 
 def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | None = None) -> None:
@@ -274,6 +329,7 @@ def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | No
     sure: object = value if value is not None else Unsure((f"the value of {name}",))
     written = Written(name, f"env.{name}", sure if value is not None else Unknown(word.raw), spot, spot, -1)
     engine.given[f"env.{name}"] = Given(sure, written, "")
+    engine.facts.clear()  # they may depend on it
 
 
 def _name_start(file: File, name: str, word: Word) -> int:

@@ -90,6 +90,7 @@ class ContainerDocument(ShellDocument):
     def __init__(self, file: File, command: ContainerCommand) -> None:
         self.source = file.source
         self.script = Script()
+        self.outer = None
         self.commands = [command]
         self.exports = []
         self.heredocs = []

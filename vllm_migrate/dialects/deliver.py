@@ -9,6 +9,7 @@ from __future__ import annotations
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Unsure, evaluate, same
@@ -28,7 +29,8 @@ class Trouble(NamedTuple):
     """A written setting that does not arrive as written.
 
     kind: dropped (false, and never leaves the framework), dead (declared, but nobody reads it), overridden (the framework's
-    own value wins), duplicate (passed twice: a crash); from the release's parser or constructor: unknown (no such option),
+    own value wins), duplicate (passed twice: a crash), ignored (a false
+    behind a flag that is on all the same); from the release's parser or constructor: unknown (no such option),
     ambiguous, choice (value not accepted), value (malformed), missing. certain: under every candidate transport.
     """
 
@@ -194,6 +196,8 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
     troubles: list[Trouble] = []
     named: dict[int, str] = {}
     known = catalog.names("engine", release) | catalog.names("llm", release)
+    if transport.get("frontend"):  # the server's own arguments travel with the engine's
+        known |= destinations(catalog, release)
     crash = transport.get("duplicate") == "crash"
     keywords = _keywords(engine, release) if crash else set()
     # What wins over what is passed through is put in after it.
@@ -379,7 +383,7 @@ def _leftovers(
     catalog: Catalog,
     release: str,
 ) -> None:
-    """Words that no option took (`--flag False`): the parser refuses them."""
+    """Words that no option took (`--flag False`): the parser refuses them, or takes one for the model."""
     blamed = {trouble.written.number for trouble in troubles}
     for token in parsed.positional:
         written = by_number.get(token.source)
@@ -389,6 +393,11 @@ def _leftovers(
         text = f"unrecognized arguments: {token.text}"
         troubles.append(Trouble("value", written, text, _named(written, catalog, release)))
         named.pop(written.number, None)
+    for token in parsed.ignored:
+        written = by_number.get(token.source)
+        if written is not None and written.key and str(token.text).lower() == "false":
+            option = _named(written, catalog, release)
+            troubles.append(Trouble("ignored", written, f"{token.text} is taken for the model, and not read", option))
 
 
 def _drops(

@@ -34,8 +34,18 @@ def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: W
     found = Found()
     if file.shell is not None:
         from vllm_migrate.dialects.commands import engines_of_script
+        from vllm_migrate.dialects.embedded import scripts_inside
 
         found.engines = engines_of_script(file, profiles, catalog, workspace)
+        for number, inner in enumerate(scripts_inside(file)):
+            for engine in engines_of_script(inner, profiles, catalog, workspace):
+                engine.id = f"{engine.id}@{number}"
+                found.engines.append(engine)
+        return found
+    if kind_of(file.path) == "python" and file.inside is None:
+        from vllm_migrate.dialects.code import engines_of_code
+
+        found.engines = engines_of_code(file, profiles, catalog, workspace)
         return found
     roots = file.data.roots if file.data is not None else []
     for index in range(len(roots)):
@@ -50,7 +60,7 @@ def _discover_inside(
     tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if _may_have(tree, embed)]
+    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if _may_open(tree, embed)]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
@@ -65,11 +75,20 @@ def _discover_inside(
         found.engines.extend(engines)
 
 
+OPENED = ("text", "command", "entrypoint", "image")
+
+
+def _may_open(tree: Tree, embed: dict[str, object]) -> bool:
+    """False only when no mapping of the tree has what an entry of `embeds` asks for."""
+    named = [str(embed[name]) for name in OPENED if name in embed]
+    return ("program" in embed or any(map(tree.may_have, named))) and _may_have(tree, embed)
+
+
 def _opens(site: Tree, embed: dict[str, object]) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
     if not has(site, embed):
         return False
-    named = [embed[name] for name in ("text", "command", "entrypoint", "image") if name in embed]
+    named = [embed[name] for name in OPENED if name in embed]
     return "program" in embed or any(site.get(str(key)) is not None for key in named)
 
 
@@ -169,6 +188,8 @@ def engines_in(
     specs = profile.get("engines")
     taken: dict[str, str] = {}  # paths, by the root that named them; entries with the same root are alternatives
     for spec in specs if isinstance(specs, list) else []:
+        if "calls" in spec:
+            continue  # made by a program: see dialects/code
         pattern = str(spec.get("root", ""))
         for path, site in sites(tree, pattern):
             left_out = spec.get("except")
@@ -218,11 +239,12 @@ def fill(engine: Engine) -> None:
     """Read the options, sampling parameters and facts that are written for an engine found in a tree."""
     site, root = engine.site, engine.root
     assert site is not None and root is not None
-    place = site.places[0]
+    place = engine.home() or site.places[0]
     engine.container = Spot(place.file, place.key_start, place.key_end)
     if engine.spec.get("keys") == "options":
         for key, child in site.children.items():
             engine.options.append(_written(engine, key, "", child, _join(engine.site_path, key)))
+        _absolute(engine)
     else:
         _mapped(engine, site)
     _sampling(engine)
@@ -236,12 +258,11 @@ def _join(*parts: str) -> str:
 def _mapped(engine: Engine, site: Tree) -> None:
     """Settings under the framework's own names, then those it passes through as they are."""
     profile = engine.dialect
-    for name, inside in (("keys", True), ("absolute", False)):
-        table = engine.keys if inside else profile.get(name)
-        for key, target in table.items() if isinstance(table, dict) else ():
-            tree = site.at(key) if inside else engine.root.at(key) if engine.root is not None else None
-            if tree is not None:
-                _map_one(engine, key, _join(engine.site_path, key) if inside else key, target, tree)
+    for key, target in engine.keys.items() if isinstance(engine.keys, dict) else ():
+        tree = site.at(key)
+        if tree is not None:
+            _map_one(engine, key, _join(engine.site_path, key), target, tree)
+    _absolute(engine)
     dead = profile.get("dead")
     for key, why in dead.items() if isinstance(dead, dict) else ():
         tree = site.at(key)
@@ -288,6 +309,15 @@ def _arguments(engine: Engine, path: str, tree: Tree) -> list[Written]:
         assert last.words is not None
         last.words.append(number)
     return out
+
+
+def _absolute(engine: Engine) -> None:
+    """What stands elsewhere in the configuration under a name from its top."""
+    table = engine.dialect.get("absolute")
+    for key, target in table.items() if isinstance(table, dict) else ():
+        tree = engine.root.at(key) if engine.root is not None else None
+        if tree is not None:
+            _map_one(engine, key, key, target, tree)
 
 
 def _variables(engine: Engine, site: Tree) -> None:
@@ -381,6 +411,7 @@ def _sure(written: Written) -> object:
 
 def facts_of(engine: Engine) -> None:
     """The facts a dialect gives of its engines: conditions evaluated, what no file tells Unsure."""
+    engine.facts.clear()  # what was made of it before its environment was read
     spec = engine.dialect.get("sampling")
     engine.given["sampling.via"] = Given(spec.get("via", "request") if isinstance(spec, dict) else "request", None, "")
     key = engine.dialect.get("engine_core_key")
@@ -395,6 +426,10 @@ def facts_of(engine: Engine) -> None:
             value: object = Unsure((str(fact["depends_on"]),), (True, False))
         elif isinstance(fact, dict) and "when" in fact:
             value = evaluate(fact["when"], env())
+            if "maybe" in fact and (isinstance(value, Unsure) or value):
+                value = Unsure((str(fact["maybe"]),), (True, False))
+        elif isinstance(fact, dict) and "value_of" in fact:
+            value = evaluate(fact["value_of"], env())
         else:
             value = fact
         engine.given[name] = Given(value, _stands(engine, fact), "")

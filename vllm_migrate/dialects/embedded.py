@@ -36,6 +36,26 @@ def embedded(place: Place, kind: str) -> File | None:
     return file
 
 
+# Signs of a script inside a script, so that others are not searched for one.
+NESTING = (" -c", "-lc", "<<", "ssh ", "tmux ", "eval ", "--wrap")
+
+
+def scripts_inside(file: File) -> list[File]:
+    """The scripts that stand in strings and heredocs of a script: `bash -c "..."`, `cat > run.sh <<EOF`."""
+    document = file.shell
+    if document is None or (file.inside is not None and file.inside.kind != "shell"):
+        return []
+    if not any(sign in document.source.text for sign in NESTING):
+        return []
+    out: list[File] = []
+    for inner in document.nested():
+        found = File(file.source, inner, file.requested)
+        found.inside = Inside(file, 0, (), "", "nested")
+        found.variables = file.variables
+        out.append(found)
+    return out
+
+
 def _parse(source: Source, kind: str) -> DataDocument | ShellDocument | None:
     from vllm_migrate.documents.interface import Unreadable
 
@@ -112,6 +132,13 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
     the scalar's new value reads as the edited document inside."""
     inside = file.inside
     if inside is None:
+        return
+    if inside.kind == "nested":
+        from vllm_migrate.documents.shell_nested import prove_around
+
+        assert file.shell is not None
+        prove_around(file.shell, edits)
+        prove_outside(inside.host, edits)
         return
     host = inside.host.data
     assert host is not None

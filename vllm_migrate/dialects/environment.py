@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import Tree
@@ -22,6 +25,7 @@ class DialectEnv:
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
     fact.NAME           a fact the dialect file defines, by its cases
+    sampling.NAME       a parameter that its requests are sampled with
     env.NAME            an environment variable that is written for the engine, None when it is not
     role                of the engine
     value, option       of the pin being written
@@ -37,6 +41,9 @@ class DialectEnv:
             return self.extra[dotted]
         if dotted.startswith("fact."):
             return self.fact(dotted[5:])
+        if dotted.startswith("sampling."):
+            given = self.engine.given.get(dotted)
+            return given.value if given is not None else Unsure((f"the {dotted[9:]} of the requests",))
         if dotted.startswith("env."):
             given = self.engine.given.get(dotted)
             return given.value if given is not None else None
@@ -49,14 +56,20 @@ class DialectEnv:
             return self._framework(str(args[0]))
         if function == "transport":
             return self.extra.get(f"transport.{args[0]}")
-        answer = self._read(function, args)
-        if self.engine.asked is not None:
-            self.engine.asked[(function, *map(str, args))] = answer
+        return self.ask((function, *map(str, args)))
+
+    def ask(self, question: tuple[str, ...]) -> object:
+        """The answer of the configuration, which an engine's conditions ask for again and again."""
+        asked = self.engine.asked
+        if question in asked:
+            return asked[question]
+        function, *args = question
+        answer = asked[question] = self._read(function, args)
         return answer
 
-    def _read(self, function: str, args: list[object]) -> object:
+    def _read(self, function: str, args: list[str]) -> object:
         """The functions that read the configuration or the command line."""
-        path = str(args[0]) if args else ""
+        path = args[0] if args else ""
         if function == "here":
             function, path = "config", f"{self.engine.site_path}.{path}".lstrip(".")
         if function == "has":
@@ -70,7 +83,7 @@ class DialectEnv:
             return self._command(path, function == "word")
         if function == "starts":
             value = self._read("config", [path])
-            return value if isinstance(value, Unsure) else isinstance(value, str) and value.startswith(str(args[1]))
+            return value if isinstance(value, Unsure) else isinstance(value, str) and value.startswith(args[1])
         if function == "writes_bool":
             tree = self._found(path)
             return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
@@ -89,6 +102,12 @@ class DialectEnv:
         The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
         the framework has to move too.
         """
+        known, key = self.engine.facts, (f"fw {wanted}", self.release)
+        if key not in known:
+            known[key] = self._fits(wanted)
+        return known[key]
+
+    def _fits(self, wanted: str) -> object:
         version = self.engine.framework
         supporting = self._supporting()
         pinned = version is not None and (not supporting or self._runs(version))
@@ -116,11 +135,14 @@ class DialectEnv:
         return {str(fw): str(spec) for fw, spec in requires.items()} if isinstance(requires, dict) else {}
 
     def fact(self, name: str) -> object:
-        facts = self.engine.dialect.get("facts")
-        cases = facts.get(name) if isinstance(facts, dict) else None
-        if not isinstance(cases, list):
-            raise KeyError(name)
-        return choose(cases, self).value
+        known, key = self.engine.facts, (name, self.release)
+        if key not in known:
+            facts = self.engine.dialect.get("facts")
+            cases = facts.get(name) if isinstance(facts, dict) else None
+            if not isinstance(cases, list):
+                raise KeyError(name)
+            known[key] = choose(cases, self).value
+        return known[key]
 
     def scalar(self, tree: Tree, path: str) -> object:
         if tree.is_map or tree.is_seq:
@@ -136,15 +158,16 @@ class DialectEnv:
 
     def _absent(self, value: object, path: str) -> object:
         if self.engine.missing:
-            names = ", ".join(m.name for m in self.engine.missing)
-            return Unsure((f"{path}, which may be set in a parent that was not found ({names})",))
+            return Unsure((f"{path}, which may be set in {unseen(self.engine.missing)}",))
         return value
 
 
+@lru_cache(4096)
 def _satisfies(release: str, spec: str) -> bool:
     return all(fits(release, part) for part in spec.split(","))
 
 
+@lru_cache(4096)
 def fits(version: str, specifier: str) -> bool:
     """Whether a release fits one clause such as '>=0.6.0'."""
     op = specifier.strip().rstrip("0123456789.post")

@@ -19,10 +19,18 @@ MAX_DEPTH = 20
 
 
 class Missing(NamedTuple):
-    """A config named in a defaults list that is not on disk: as written, and where."""
+    """A config named in a defaults list that is not on disk: as written, and where. Or, with `kwargs`, the `**name` of a call."""
 
     name: str
     place: Place
+    kwargs: bool = False
+
+
+def unseen(missing: list[Missing]) -> str:
+    """What may set more than is seen, in words."""
+    parents = ", ".join(item.name for item in missing if not item.kwargs)
+    calls = [item.name for item in missing if item.kwargs]
+    return " or ".join(([f"a parent that was not found ({parents})"] if parents else []) + calls)
 
 
 class Composed(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vllm_migrate.dialects.hydra import Missing
-from vllm_migrate.dialects.tree import File, Tree
+from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.records import NamedTuple
 
 # A dialect as compiled from rules/dialects/*.yaml.
@@ -70,6 +70,47 @@ class Given(NamedTuple):
     because: str
 
 
+class Use(Written):
+    """One place where a program uses vLLM's interfaces: a call, an import, an attribute, a route, a field of a request.
+
+    option: `use.NAME`, NAME as the dialect calls it; key: as written (`self.engine.pause_generation`, `vllm.worker.worker`);
+    arguments: what a call passes by name, values that are no literals Unknown; more: it also passes `**kwargs`; positional:
+    what it passes by position; function: the enclosing functions ("" at module level); order: counts the uses of a module
+    in the order of the text; awaited, guarded: see documents/python_calls; calls_back: its first argument is a function.
+    For one keyword of a call (then `key` is its name): method, the call's name; section, where the catalog has it.
+    """
+
+    __slots__ = (
+        "arguments",
+        "awaited",
+        "calls_back",
+        "function",
+        "guarded",
+        "method",
+        "more",
+        "order",
+        "positional",
+        "section",
+    )
+
+    def __init__(self, name: str, key: str, spot: Spot, function: str, order: int) -> None:
+        super().__init__(key, f"use.{name}", None, spot, spot, -1)
+        self.arguments: dict[str, object] = {}
+        self.positional: list[object] = []
+        self.more = False
+        self.function = function
+        self.order = order
+        self.awaited = False
+        self.guarded = False
+        self.calls_back = False
+        self.method = ""
+        self.section = ""
+
+    @property
+    def name(self) -> str:
+        return self.option[4:]
+
+
 class Engine:
     """One vLLM engine of a file.
 
@@ -83,6 +124,7 @@ class Engine:
         "container",
         "dead",
         "dialect",
+        "facts",
         "file",
         "files",
         "framework",
@@ -97,6 +139,7 @@ class Engine:
         "site_path",
         "spec",
         "target",
+        "uses",
     )
 
     def __init__(self, ident: str, role: str, dialect: Profile, spec: dict[str, object], file: File) -> None:
@@ -115,9 +158,13 @@ class Engine:
         self.framework: str | None = None  # the framework's release, where the project pins it
         self.given: dict[str, Given] = {}
         self.remarks: list[Written] = []  # see dialects/remarks.py
+        # What a program does with vLLM's interfaces. An engine with uses stands for the program and has no settings.
+        self.uses: list[Use] = []
         self.missing: list[Missing] = []
-        # What the dialect's conditions read from the configuration, while it is noted: (function, arguments) to answer.
-        self.asked: dict[tuple[str, ...], object] | None = None
+        # What the dialect's conditions have read from the configuration, (function, arguments) to answer, and the facts
+        # that were made of it, by name and release of vLLM.
+        self.asked: dict[tuple[str, ...], object] = {}
+        self.facts: dict[tuple[str, str], object] = {}
         # An engine started by a command line: the command's number and the word its options begin at.
         self.argv: tuple[int, int] | None = None
         self.container: Spot | None = None
@@ -141,6 +188,15 @@ class Engine:
         """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
         table = self.spec.get("map", self.dialect.get("keys"))
         return table if isinstance(table, dict) else {}
+
+    def home(self) -> Place | None:
+        """Where a new setting of an engine in a tree belongs: in its own file, where that has the mapping, else in the root
+        of the chain, where a dialect's `pin_file` may want it always. None without a tree."""
+        if self.site is None:
+            return None
+        places = self.site.places
+        own = [place for place in places if place.file is self.file]
+        return places[0] if self.dialect.get("pin_file") == "root" or not own else own[-1]
 
     def spot(self) -> Spot:
         """Where the engine stands: its container's key, else the start of its file."""

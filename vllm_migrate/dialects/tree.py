@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Inside(NamedTuple):
     """Where a document stands in another one: at `path` of document number `document` of `host`.
 
-    kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command). refused: why it
+    kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command),
+    "nested" (a string or heredoc of a script). refused: why it
     cannot be edited, "" when it can.
     """
 
@@ -76,13 +77,14 @@ class Place:
 class Tree:
     """A mapping, sequence or scalar of a composed configuration. `places` are the nodes it was merged from, last wins."""
 
-    __slots__ = ("_children", "_composed", "_items", "places")
+    __slots__ = ("_children", "_composed", "_found", "_items", "places")
 
     def __init__(self, places: list[Place], children: dict[str, Tree] | None = None) -> None:
         self.places = places
         self._children = children
         self._composed = children is not None
         self._items: list[Tree] | None = None
+        self._found: dict[str, Tree] | None = None  # children that were asked for by name
 
     @property
     def place(self) -> Place:
@@ -106,11 +108,15 @@ class Tree:
         place, out = self.place, dict[str, Tree]()
         if place.node.kind != MAP:
             return out
-        file, index, path = place.file, place.index, place.path
+        found = self._found or {}
         for key, start, end, value, merged in place.node.keyed():
             if not (merged and key in out):
-                out[key] = Tree([Place(file, index, (*path, key), value, start, end)])
+                out[key] = found.get(key) or self._child(place, key, start, end, value)
         return out
+
+    @staticmethod
+    def _child(place: Place, key: str, start: int, end: int, value: Node) -> Tree:
+        return Tree([Place(place.file, place.index, (*place.path, key), value, start, end)])
 
     @property
     def items(self) -> list[Tree]:
@@ -130,7 +136,24 @@ class Tree:
         return None if self.is_map or node.kind == SEQ else node.value
 
     def get(self, key: str) -> Tree | None:
-        return self.children.get(key) if self.is_map else None
+        if self._children is not None:
+            return self._children.get(key)
+        place = self.places[-1]
+        node = place.node
+        if node.kind != MAP:
+            return None
+        if not node.direct:
+            return self.children.get(key)
+        found = self._found
+        if found is None:
+            found = self._found = {}
+        child = found.get(key)
+        if child is None:
+            named = node.named(key)
+            if named is None:
+                return None
+            child = found[key] = self._child(place, *named[:4])
+        return child
 
     def at(self, dotted: str) -> Tree | None:
         """The tree at a dotted path ("" is the root itself)."""
@@ -138,11 +161,11 @@ class Tree:
         for key in dotted.split(".") if dotted else ():
             if tree is None:
                 return None
-            if tree.is_seq:
-                tree = tree.items[int(key)] if key.isdigit() and int(key) < len(tree.items) else None
-            else:
-                tree = tree.get(key)
+            tree = tree.get(key) or (tree._item(key) if tree.is_seq else None)
         return tree
+
+    def _item(self, number: str) -> Tree | None:
+        return self.items[int(number)] if number.isdigit() and int(number) < len(self.items) else None
 
     def plain(self) -> object:
         if self.is_map:

@@ -94,6 +94,13 @@ class Workspace:
         self._files.pop(os.path.normpath(file.path), None)
         file.data = file.shell = None
 
+    def take(self, path: str, data: bytes) -> tuple[File, bool]:
+        """The File of an input whose bytes were read, and whether a child of it has loaded it before. Raises Unreadable."""
+        known = self._files.get(os.path.normpath(path))
+        if known is not None and known.source.data == data:
+            return known, True
+        return self.adopt(decode(path, data), True), False
+
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""
         file = File(source, parse(source), requested)
@@ -130,6 +137,10 @@ def parse(source: Source) -> DataDocument | ShellDocument:
         from vllm_migrate.documents.json import parse_json
 
         return parse_json(source)
+    if kind == "python":
+        from vllm_migrate.documents.python import parse_python_data
+
+        return parse_python_data(source)
     from vllm_migrate.documents.yaml import parse_yaml
 
     return parse_yaml(source)

@@ -96,10 +96,10 @@ class Source:
                         starts.append(i + 1)
                     i += 1
             else:
-                at = text.find("\n")
-                while at >= 0:
-                    starts.append(at + 1)
-                    at = text.find("\n", at + 1)
+                at = 0
+                for line in text.split("\n")[:-1]:
+                    at += len(line) + 1
+                    starts.append(at)
             self._starts = starts
         return self._starts
 
@@ -198,6 +198,7 @@ class Node:
     end: int
     flow: bool
     shared: bool
+    direct = False  # `named` finds a key without a walk through the others
 
     @property
     def value(self) -> object:
@@ -214,6 +215,10 @@ class Node:
     def keyed(self) -> list[Keyed]:
         """The pairs as plain tuples, for a walk through all of them."""
         return [(pair.key, pair.key_node.start, pair.key_node.end, pair.value, pair.merged) for pair in self.pairs]
+
+    def named(self, key: str) -> Keyed | None:
+        """The pair of a key, for nodes that are `direct`: each key once, none of them merged."""
+        raise NotImplementedError
 
     def get(self, key: str) -> Node | None:
         """The last pair of that key wins, own keys before merged ones; None when absent or not a mapping."""

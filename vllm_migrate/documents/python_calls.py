@@ -32,13 +32,18 @@ class Argument(NamedTuple):
 
 
 class Import(NamedTuple):
-    """`import module as alias` (name ""), or one name of `from module import name as alias`; dots stay in module."""
+    """`import module as alias` (name ""), or one name of `from module import name as alias`; dots stay in module.
+
+    guarded: it stands in a try or under a condition, where another import may take its place. function: as in Call.
+    """
 
     module: str
     name: str
     alias: str
     start: int
     end: int
+    guarded: bool = False
+    function: str = ""
 
 
 class Attribute(NamedTuple):
@@ -61,6 +66,19 @@ class Environment(NamedTuple):
     default: bool
 
 
+class Text(NamedTuple):
+    """A string, or a constant part of an f-string, inside the arguments of call number `call` (the innermost; -1: of none).
+
+    key: it is a key of a dict literal.
+    """
+
+    value: str
+    start: int
+    end: int
+    call: int
+    key: bool
+
+
 class CallOp(NamedTuple):
     """One change to call number `call` (Call.index).
 
@@ -80,6 +98,9 @@ class _Scope(NamedTuple):
     function: str
     conditional: bool
     in_string: bool
+    call: int = -1
+    guarded: bool = False
+    dead: bool = False  # a statement that does nothing
 
 
 class Call:
@@ -88,10 +109,11 @@ class Call:
     `resolved` has the import behind its first name (`LLM` from `from vllm import LLM` is `vllm.LLM`). `function` is the
     dotted name of the enclosing functions and classes ("" at module level), `statement` counts statements in the order
     of the text, `conditional` says that an if, loop, try or function decides whether the call is made. `in_string`:
-    it stands inside an f-string, where older interpreters do not know its place; it is never edited.
+    it stands inside an f-string, where older interpreters do not know its place; it is never edited. `awaited`: it is the
+    operand of an await.
     """
 
-    __slots__ = ("_document", "_scope", "dotted", "end", "index", "node", "start", "statement")
+    __slots__ = ("_document", "_scope", "awaited", "dotted", "end", "index", "node", "start", "statement")
 
     def __init__(self, document: PythonDocument, node: ast.Call, index: int, scope: _Scope, statement: int) -> None:
         self._document = document
@@ -99,6 +121,7 @@ class Call:
         self.node = node
         self.index = index
         self.statement = statement
+        self.awaited = False
         self.dotted = _dotted(node.func)
         self.start, self.end = document.span(node)
 
@@ -160,7 +183,18 @@ class Call:
 class PythonDocument:
     """A module. What is asked for is collected in one walk over the tree, on first use."""
 
-    __slots__ = ("_aliases", "_attributes", "_calls", "_environment", "_imports", "_starts", "source", "tree")
+    __slots__ = (
+        "_aliases",
+        "_attributes",
+        "_calls",
+        "_environment",
+        "_functions",
+        "_imports",
+        "_starts",
+        "_texts",
+        "source",
+        "tree",
+    )
 
     def __init__(self, source: Source, tree: ast.Module) -> None:
         self.source = source
@@ -170,6 +204,8 @@ class PythonDocument:
         self._imports: list[Import] = []
         self._attributes: list[Attribute] = []
         self._environment: list[Environment] = []
+        self._texts: list[Text] = []
+        self._functions: set[str] = set()
         self._aliases: dict[str, str] = {}
 
     def offset(self, line: int, column: int) -> int:
@@ -207,6 +243,18 @@ class PythonDocument:
     def environment(self) -> list[Environment]:
         _ = self.calls
         return self._environment
+
+    @property
+    def texts(self) -> list[Text]:
+        """The strings of the module but for docstrings, in the order of the text."""
+        _ = self.calls
+        return self._texts
+
+    @property
+    def functions(self) -> set[str]:
+        """Names of the functions and classes that the module defines, without what they stand in."""
+        _ = self.calls
+        return self._functions
 
     def find(self, names: set[str]) -> list[Call]:
         """Calls whose dotted name, as written or with its import resolved, is one of `names` or ends in `.name`.
@@ -268,40 +316,66 @@ class PythonDocument:
         statement = 0
         calls = self._calls
         assert calls is not None
+        awaited: set[int] = set()
         while stack:
             node, scope = stack.pop()
             if isinstance(node, ast.Call):
                 call = Call(self, node, len(calls), scope, statement)
+                call.awaited = id(node) in awaited
                 calls.append(call)
                 self._environment_call(call)
+                scope = scope._replace(call=call.index)
             elif isinstance(node, ast.Attribute):
                 self._chain(node, scope.function)
+            elif isinstance(node, ast.Await):
+                awaited.add(id(node.value))
+            elif isinstance(node, ast.Constant):
+                self._text(node, scope, False)
             elif isinstance(node, ast.JoinedStr):
                 scope = scope._replace(in_string=True)
             elif isinstance(node, ast.stmt):
                 statement += 1
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                    name = f"{scope.function}.{node.name}" if scope.function else node.name
-                    scope = _Scope(name, scope.conditional or not isinstance(node, ast.ClassDef), False)
-                elif isinstance(node, ast.Import | ast.ImportFrom):
-                    self._import(node)
-                elif isinstance(node, ast.Assign):
-                    self._environment_assign(node, scope.function)
-                elif isinstance(node, _BRANCHES):
-                    scope = scope._replace(conditional=True)
+                scope = self._statement(node, scope)
+                if scope.dead:
+                    continue
+            keys = {id(key) for key in node.keys} if isinstance(node, ast.Dict) else ()
             for child in reversed(list(ast.iter_child_nodes(node))):
-                stack.append((child, scope))
+                if id(child) in keys and isinstance(child, ast.Constant):
+                    self._text(child, scope, True)
+                else:
+                    stack.append((child, scope))
 
-    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+    def _statement(self, node: ast.stmt, scope: _Scope) -> _Scope:
+        """The scope inside a statement; notes imports, definitions and assignments to the environment."""
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            self._functions.add(node.name)
+            name = f"{scope.function}.{node.name}" if scope.function else node.name
+            return _Scope(name, scope.conditional or not isinstance(node, ast.ClassDef), False, -1, scope.guarded)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self._import(node, scope)
+        elif isinstance(node, ast.Assign):
+            self._environment_assign(node, scope.function)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return scope._replace(dead=True)  # a docstring
+        elif isinstance(node, _BRANCHES):
+            return scope._replace(conditional=True, guarded=scope.guarded or isinstance(node, _GUARDS))
+        return scope
+
+    def _text(self, node: ast.Constant, scope: _Scope, key: bool) -> None:
+        if isinstance(node.value, str):
+            start, end = self.span(node)
+            self._texts.append(Text(node.value, start, end, scope.call, key))
+
+    def _import(self, node: ast.Import | ast.ImportFrom, scope: _Scope) -> None:
         for alias in node.names:
             start, end = self.span(alias)
             if isinstance(node, ast.Import):
-                self._imports.append(Import(alias.name, "", alias.asname or "", start, end))
+                self._imports.append(Import(alias.name, "", alias.asname or "", start, end, scope.guarded, scope.function))
                 if alias.asname:
                     self._aliases[alias.asname] = alias.name
             else:
                 module = "." * node.level + (node.module or "")
-                self._imports.append(Import(module, alias.name, alias.asname or "", start, end))
+                self._imports.append(Import(module, alias.name, alias.asname or "", start, end, scope.guarded, scope.function))
                 self._aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
 
     def _chain(self, node: ast.Attribute, function: str) -> None:
@@ -345,6 +419,7 @@ class PythonDocument:
 
 
 _BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
+_GUARDS = (ast.If, ast.Try, ast.TryStar)
 
 
 def parse_python(source: Source) -> PythonDocument:

@@ -1,4 +1,6 @@
-"""Scripts inside a script: what `bash -c` gets as a string, and heredocs that a shell reads."""
+"""Scripts inside a script: what `bash -c`, `ssh HOST`, `tmux`, `eval` or `sbatch --wrap` get as a string, heredocs that a
+shell reads, and those that are written to a script.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,16 @@ from .interface import Edit, ProofFailed, Source, Unreadable, apply_edits
 from .shell import Command, ShellDocument, WordOp, parse_shell
 from .shell_expand import FILLER
 from .shell_proof import check
-from .shell_scan import Scanner
+from .shell_scan import Heredoc, Scanner
 
 MAX_NESTED = 20
 
 _SHELLS = frozenset(("bash", "sh", "zsh", "dash", "ksh"))
 _SUBMITTERS = frozenset(("sbatch", "qsub", "bsub"))
+# Commands whose quoted arguments are command lines.
+_CARRIERS = frozenset(("ssh", "tmux", "eval"))
+_SCRIPT = re.compile(r"\.(?:sh|bash|slurm|sbatch)[\"']?\Z")
+_WRAP = re.compile(r"--wrap=?\Z")
 _COMMAND_FLAG = re.compile(r"-[a-zA-Z]*c\Z")
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\[\s\S])*"\Z')
 _ESCAPE = re.compile(r'\\([$`"\\])')
@@ -39,24 +45,42 @@ def _spans(document: ShellDocument) -> list[tuple[int, int, str]]:
 
 
 def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
-    """(start, end, kind) of the strings given to `bash -c`; kind is the quote around them."""
+    """(start, end, kind) of the strings that are command lines; kind is the quote around them."""
     for command in document.commands:
         shell = flagged = False
+        carried = _carries(command)
         for word in command.written:
+            raw = word.raw
+            head, _, wrapped = raw.partition("=")
+            if flagged or (carried and " " in raw):
+                span = _quoted(raw, word.start)
+            elif _WRAP.match(head) and wrapped:
+                span = _quoted(wrapped, word.end - len(wrapped))
+            else:
+                span = None
+            if span is not None:
+                yield span
             if flagged:
-                raw = word.raw
-                if raw[0] == "'" and raw.find("'", 1) == len(raw) - 1:
-                    yield word.start + 1, word.end - 1, "'"
-                elif _DOUBLE.match(raw):
-                    yield word.start + 1, word.end - 1, '"'
                 break
-            flagged = shell and _COMMAND_FLAG.match(word.raw) is not None
-            shell = shell or _name(word.raw) in _SHELLS
+            flagged = (shell and _COMMAND_FLAG.match(raw) is not None) or raw == "--wrap"
+            shell = shell or _name(raw) in _SHELLS
+
+
+def _carries(command: Command) -> bool:
+    """Whether a command's quoted arguments are command lines: `ssh HOST "..."`, `tmux send-keys "..."`, `eval "..."`."""
+    return any(_name(word.raw) in _CARRIERS for word in command.written[:2])
+
+
+def _quoted(raw: str, start: int) -> tuple[int, int, str] | None:
+    """The span inside the quotes of a word that is one quoted string."""
+    if raw[:1] == "'" and raw.find("'", 1) == len(raw) - 1:
+        return start + 1, start + len(raw) - 1, "'"
+    return (start + 1, start + len(raw) - 1, '"') if _DOUBLE.match(raw) else None
 
 
 def _heredocs(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
     for heredoc in document.heredocs:
-        if heredoc.command >= 0 and _reads_script(document.commands[heredoc.command]):
+        if heredoc.command >= 0 and (_reads_script(document.commands[heredoc.command]) or _is_script(document, heredoc)):
             yield heredoc.start, heredoc.end, "quoted" if heredoc.quoted else "plain"
 
 
@@ -67,6 +91,16 @@ def _reads_script(command: Command) -> bool:
     if any(_COMMAND_FLAG.match(raw) for raw in raws[1:]):
         return False
     return any(_name(raw) in _SHELLS for raw in raws)
+
+
+def _is_script(document: ShellDocument, heredoc: Heredoc) -> bool:
+    """Whether a heredoc is written to a script: `cat > run.sh <<EOF`, `tee run.sh <<EOF`."""
+    command = document.commands[heredoc.command]
+    name = _name(command.written[0].raw)
+    if name == "cat":
+        return heredoc.target is not None and _SCRIPT.search(heredoc.target.raw) is not None
+    tee = any(_name(word.raw) == "tee" for word in command.written[:2])
+    return tee and _SCRIPT.search(command.written[-1].raw) is not None
 
 
 def _name(raw: str) -> str:
@@ -110,9 +144,20 @@ def prove_nested(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) 
     return new[place]
 
 
+def prove_around(document: ShellDocument, edits: list[Edit]) -> None:
+    """Raise ProofFailed when `edits` of a nested document change the script around it."""
+    outer = document.outer
+    assert outer is not None
+    source = outer.source
+    text = apply_edits(source.text, edits)
+    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
+        raise ProofFailed("the script around it changed")
+
+
 def _shape(document: ShellDocument) -> list[list[str]]:
     """The outer commands without the texts of strings, which the nested documents compare."""
     return [
-        [word.raw if len(word.raw) < 2 or word.raw[0] not in "'\"" else "" for word in c.written]
+        ["" if word.raw[0] in "'\"" else "--wrap" if word.raw.startswith("--wrap=") else word.raw for word in c.written]
         for c in document.commands
     ]

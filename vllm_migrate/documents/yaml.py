@@ -13,8 +13,10 @@ from .editing import EditableDocument
 from .interface import CannotEdit, Edit, Op, Source
 from .oracle import Alias, Box, Data, Key, OddKey, Unopened, Written
 from .yaml_compose import C_PARSER, compose
-from .yaml_nodes import PLAIN, QUOTED, Context, YamlNode, is_merge, key_text
+from .yaml_lines import PLAIN, QUOTED, scan
+from .yaml_nodes import BlockNode, Context, YamlNode, is_merge, key_text
 from .yaml_scalars import read_plain, read_tagged
+from .yaml_usual import usual_edit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -27,14 +29,22 @@ class YamlDocument(EditableDocument):
 
     __slots__ = ("context", "trees")
 
-    def __init__(self, source: Source, context: Context, raws: list[yaml.Node]) -> None:
+    def __init__(self, source: Source, context: Context, trees: list[YamlNode]) -> None:
         self.source = source
         self.context = context
-        self.trees = [YamlNode(raw, context) for raw in raws]
-        self.roots = list(self.trees)
+        self.trees = trees
+        self.roots = list(trees)
 
     def read_as_omegaconf(self) -> None:
         self.context.omegaconf = True
+
+    def plan(self, ops: list[Op], index: int = 0) -> list[Edit]:
+        if len(ops) == 1 and ops[0].path and 0 <= index < len(self.trees):
+            tree = self.trees[index]
+            edits = usual_edit(ops[0], tree) if isinstance(tree, BlockNode) else None
+            if edits is not None:
+                return edits
+        return super().plan(ops, index)
 
     def candidates(self, op: Op, index: int) -> Iterator[list[Edit]]:
         from .yaml_edit import Planner  # a run without findings plans nothing
@@ -44,8 +54,8 @@ class YamlDocument(EditableDocument):
         return Planner(self.source, self.trees[index] if self.trees else None, self.context).candidates(op)
 
     def reparse(self, source: Source) -> Self:
-        context, raws = _parse(source, self.context.omegaconf)
-        return type(self)(source, context, raws)
+        context, trees = _parse(source, self.context.omegaconf)
+        return type(self)(source, context, trees)
 
     def boxes(self) -> list[Box]:
         text = self.source.text
@@ -59,15 +69,21 @@ class YamlDocument(EditableDocument):
         return written.text if written.tag == QUOTED else read_tagged(written.tag, written.text, written.text)
 
 
-def _parse(source: Source, omegaconf: bool) -> tuple[Context, list[yaml.Node]]:
+def _parse(source: Source, omegaconf: bool) -> tuple[Context, list[YamlNode]]:
+    """The trees of a text: read by lines where that is enough, else by the parser."""
+    blocks = scan(source.text)
+    if blocks is not None:
+        context = Context(source.text, omegaconf, frozenset(), distinct=True)
+        return context, [BlockNode(block, context) for block in blocks]
     raws, shared = compose(source.text)
-    return Context(source.text, omegaconf, shared), raws
+    context = Context(source.text, omegaconf, shared)
+    return context, [YamlNode(raw, context) for raw in raws]
 
 
 def parse_yaml(source: Source, omegaconf: bool = False) -> YamlDocument:
     """The documents of a YAML file. Raises Unreadable: too-large, too-deep, alias-bomb, template, syntax."""
-    context, raws = _parse(source, omegaconf)
-    return YamlDocument(source, context, raws)
+    context, trees = _parse(source, omegaconf)
+    return YamlDocument(source, context, trees)
 
 
 class _Raw(Unopened):
@@ -100,7 +116,7 @@ def _same(a: yaml.Node, b: yaml.Node) -> bool:
     one, other = a.value, b.value
     if type(one) is str or type(other) is str:
         return bool(one == other)
-    if type(a) is not type(b) or len(one) != len(other):
+    if isinstance(a, MappingNode) is not isinstance(b, MappingNode) or len(one) != len(other):
         return False
     if isinstance(a, MappingNode):
         return all(_same(x[0], y[0]) and _same(x[1], y[1]) for x, y in zip(one, other, strict=True))

@@ -13,7 +13,7 @@ import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from .interface import Unreadable
-from .yaml_nodes import PLAIN, QUOTED
+from .yaml_lines import PLAIN, QUOTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

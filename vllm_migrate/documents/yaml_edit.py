@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import yaml
 from yaml.nodes import ScalarNode
@@ -52,8 +52,7 @@ from .yaml_layout import (
 )
 from .yaml_nodes import Context, YamlNode, value_start
 from .yaml_scalars import Style, render, render_pair, render_string
-
-_CAPITAL = re.compile(r":[ \t]+(?:(True|False)|true|false)\b")
+from .yaml_usual import style_of
 
 
 class Spot:
@@ -87,7 +86,7 @@ class Planner:
     def candidates(self, op: Op) -> Iterator[list[Edit]]:
         if self.root is None:
             return self._into_nothing(op)
-        twice = self._twice(self.root.raw)
+        twice = None if self.context.distinct else self._twice(self.root.raw)
         if twice is not None:
             line = self.source.position(twice[1]).line
             raise CannotEdit(f"the key {twice[0]!r} stands twice in one mapping (line {line})")
@@ -151,18 +150,15 @@ class Planner:
             yield from self._into_block(spot, keys, op.value, op.after)
 
     def _style(self, value: object) -> Style:
-        if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
-            return Style()
-        found = [bool(match.group(1)) for match in _CAPITAL.finditer(self.text)]
-        return Style(capital=2 * sum(found) > len(found))
+        return style_of(value, self.context)
 
     def _into_block(self, spot: Spot, keys: list[str], value: object, after: str) -> Iterator[list[Edit]]:
         node = spot.node
         found = entries(node)
         here = column(node)
         lines = nested_lines(keys, value, self._style(value), step(spot.parents, node))
-        first = [entry for entry in found if after and entry.key == after]
-        for entry in first + [entry for entry in reversed(found) if entry not in first]:
+        first = [entry for entry in found if entry.key == after] if after else []
+        for entry in chain(first, (entry for entry in reversed(found) if entry not in first)):
             edits = block_after(self.source, entry, here, lines)
             if edits:
                 yield edits
@@ -174,19 +170,19 @@ class Planner:
         for number in [at, *(one for one in range(len(found), -1, -1) if one != at)]:
             yield from flow.insert(self._flow(node, found), number, self._flow_pair(found, keys, value))
 
-    def _flow_pair(self, found: list[Entry], keys: list[str], value: object) -> str:
+    def _flow_pair(self, found: Sequence[Entry], keys: list[str], value: object) -> str:
         for key in reversed(keys[1:]):
             value = {key: value}
         json = bool(found) and all(isinstance(one.raw_key, ScalarNode) and one.raw_key.style == '"' for one in found)
         return render_pair(keys[0], value, Style(quote='"') if json else self._style(value))
 
-    def _flow_entries(self, node: YamlNode) -> list[Entry]:
+    def _flow_entries(self, node: YamlNode) -> Sequence[Entry]:
         found = entries(node)
         if any(is_explicit(self.text, entry) for entry in found):
             raise CannotEdit("an explicit `? key` entry")
         return found
 
-    def _flow(self, node: YamlNode, found: list[Entry]) -> flow.Flow:
+    def _flow(self, node: YamlNode, found: Sequence[Entry]) -> flow.Flow:
         spans = [(entry.start, entry.end) for entry in found]
         if self.text[node.start : node.start + 1] not in ("{", "["):
             raise CannotEdit("a pair without its own brackets")

@@ -8,7 +8,7 @@ YAML 1.1, OmegaConf or YAML 1.2 (Go and JavaScript readers of the same file) wou
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -79,6 +79,7 @@ def construct(tag: str, text: str) -> object:
     raise ValueError(f"tag {tag} is not constructed")
 
 
+@lru_cache(4096)
 def read_plain(text: str, omegaconf: bool = False) -> object:
     """Value of a plain, untagged scalar. What matches a number's pattern and yet is none (`0b_`) stays a string."""
     tag = implicit_tag(text, omegaconf)
@@ -148,6 +149,7 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
+@lru_cache(1024)
 def render_string(text: str, flow: bool = False, quote: str = "") -> str:
     """A string in plain style where that is safe, else quoted; `quote` (' or ") asks for quotes anyway."""
     if any("\ud800" <= char <= "\udfff" for char in text):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from vllm_migrate.effective.view import Value, View
+from vllm_migrate.effective.view import Value, View, no_option
 from vllm_migrate.knowledge.expr import Unsure, same
 from vllm_migrate.records import NamedTuple
 
 
 class Cell(NamedTuple):
-    """One effective value: origin in words (file:line, framework default, vLLM default, ...), what it depends on."""
+    """One effective value: origin in words (file:line, framework default, vLLM default, ...), what it depends on.
+
+    absent: the release has no such option, and nothing stands for it. reasons: `depends_on`, one by one.
+    """
 
     value: object
     origin: str
     depends_on: str | None
+    absent: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
@@ -55,8 +60,8 @@ def _cell(option: str, value: Value, view: View) -> Cell:
             return Cell(None, REFUSED, None)
     if isinstance(value.value, Unsure):
         options = list(value.value.options) or None
-        return Cell(options, _origin(value), "; ".join(value.value.reasons))
-    return Cell(value.value, _origin(value), None)
+        return Cell(options, _origin(value), "; ".join(value.value.reasons), reasons=value.value.reasons)
+    return Cell(value.value, _origin(value), None, value.because == no_option(option, view.release))
 
 
 def _origin(value: Value) -> str:

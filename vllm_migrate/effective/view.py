@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.catalog import changes
+from vllm_migrate.catalog.store import Catalog, OptionFacts
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
+from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Unsure, merge, same
@@ -92,11 +94,22 @@ class View:
         if given is not None:
             return given
         cases = entry.get("cases")
-        if isinstance(cases, list):
+        if isinstance(cases, list) and not self._redeclared(option):
             choice = choose(cases, self)
             if choice.found:
                 return _chosen(choice, "resolved")
         return self._declared(option)
+
+    def _redeclared(self, option: str) -> bool:
+        """Whether a release that the user added declares a default that no shipped release had: what resolves it is not known."""
+        if not self.catalog.is_added(self.release):
+            return False
+        section, _, name = option.rpartition(".")
+        facts = self.catalog.get(section or "engine", name, self.release) if section in ("", "sampling") else None
+        if facts is None or not decides(facts):
+            return False
+        last = self.catalog.get(section or "engine", name, self.catalog.shipped[-1])
+        return last is not None and not changes.same(last.default, facts.default)
 
     def _given(self, option: str) -> Value | None:
         """What the user or the framework sets."""
@@ -129,8 +142,7 @@ class View:
         """A sampling parameter or fact that nobody sets here, while a parent is missing: not known."""
         if not self.engine.missing or not option.startswith("sampling.") or option == "sampling.via":
             return None
-        names = ", ".join(missing.name for missing in self.engine.missing)
-        reason = f"whether a parent that was not found ({names}) sets {option.removeprefix('sampling.')}"
+        reason = f"whether {unseen(self.engine.missing)} sets {option.removeprefix('sampling.')}"
         return Value(Unsure((reason,)), "unknown", reason)
 
     def _declared(self, option: str) -> Value:
@@ -141,7 +153,7 @@ class View:
         found = (self.catalog.get(section, name, self.release) for section, name in entries)
         facts = next((each for each in found if each is not None), None)
         if facts is None:
-            return Value(None, "default", f"{option} is no option of {self.release}")
+            return Value(None, "default", no_option(option, self.release))
         default = facts.default
         if isinstance(default, dict) and set(default) == {"expr"}:
             return Value(Unsure((f"what vLLM {self.release} makes of {option} at run time",)), "unknown", "")
@@ -261,6 +273,16 @@ class View:
             if isinstance(facts, dict):
                 return facts.get(name)
         return Unsure((f"the GPU ({name})",))
+
+
+def decides(facts: OptionFacts) -> bool:
+    """Whether a declared default is a value: nothing, an empty collection and `auto` ask for a later decision."""
+    return facts.decided and not facts.required and facts.default not in (None, "auto", "", [], {})
+
+
+def no_option(option: str, release: str) -> str:
+    """Why an option that a release lacks has no value."""
+    return f"{option} is no option of {release}"
 
 
 def _in_model(config: dict[str, object], name: str) -> object:

@@ -30,6 +30,9 @@ class Fixer:
 
         Without `proved` they are only planned. Raises CannotEdit, ProofFailed.
         """
+        if len(changes) == 1 and changes[0].file.inside is None:
+            file, index, op = changes[0]
+            return {file: _document_edits(file, index, [op], proved)}
         grouped: dict[tuple[int, int], tuple[File, int, list[object]]] = {}
         for change in changes:
             _group(grouped, change.file, change.document, [change.op])
@@ -102,7 +105,7 @@ def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> 
 
         return carried_edits(file, index, ops)
     if file.data is not None:
-        data_ops = in_order([op for op in ops if isinstance(op, Op)])
+        data_ops = in_order(ops)
         edits = file.data.plan(data_ops, index)
         if proved:
             file.data.prove(data_ops, edits, index)
@@ -112,8 +115,11 @@ def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> 
     return word_edits(file, ops)
 
 
-def in_order(ops: list[Op]) -> list[Op]:
+def in_order(changes: list[object]) -> list[Op]:
     """Changes to the items of a list last, from its end to its beginning, so that their numbers stay right."""
+    ops = [op for op in changes if isinstance(op, Op)]
+    if len(ops) == 1:
+        return ops
     items = [op for op in ops if op.kind in (DELETE, INSERT) and isinstance(op.path[-1], int)]
     return [op for op in ops if op not in items] + sorted(items, key=_number, reverse=True)
 

@@ -22,7 +22,7 @@ def carried_edits(file: File, index: int, ops: list[object]) -> list[Edit]:
         assert file.data is not None
         from vllm_migrate.fixes.apply import in_order
 
-        data_ops = in_order([op for op in ops if isinstance(op, Op)])
+        data_ops = in_order(ops)
         edits = file.data.plan(data_ops, index)
         file.data.prove(data_ops, edits, index)
     prove_outside(file, edits)

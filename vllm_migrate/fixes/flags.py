@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import Place, Tree
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.documents.shell import WordOp
-from vllm_migrate.fixes.plan import Change, Spelling, flags_of_engine
+from vllm_migrate.fixes.plan import Change, Spelling, flags_of_engine, text_of
 
 
 def flags_of(engine: Engine) -> dict[str, object] | None:
@@ -42,7 +40,7 @@ def set_flag(engine: Engine, spelling: Spelling) -> list[Change]:
         old = engine.root.at(mapping[0]) if engine.root is not None else None
         values = _plain(old) if old is not None else {}
         values[mapping[1]] = spelling.value
-        texts: tuple[str, ...] = (f"--{mapping[0]}", json.dumps(values))
+        texts: tuple[str, ...] = (f"--{mapping[0]}", text_of(values))
         if old is not None:
             return _write(old.place, texts)
     else:
@@ -75,9 +73,7 @@ def _texts(engine: Engine, spelling: Spelling) -> tuple[str, ...]:
         if flags.get("booleans") == "present":
             return (flag,) if value else ()
         return flag, "true" if value else "false"
-    if isinstance(value, (dict, list)):
-        return flag, json.dumps(value)
-    return flag, str(value)
+    return flag, text_of(value)
 
 
 def _write(place: Place, texts: tuple[str, ...]) -> list[Change]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.dialects.tree import File, Place
-from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, CannotEdit, Op
+from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, CannotEdit, Op, Unknown
 from vllm_migrate.knowledge.expr import evaluate
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act, Finding
@@ -46,6 +46,19 @@ def plan(finding: Finding) -> list[Change]:
     return out
 
 
+def text_of(value: object) -> str:
+    """A value as a word of a command line; mappings and lists as JSON. Raises CannotEdit where a part of it is unknown."""
+    if isinstance(value, (dict, list)):
+        import json
+
+        return json.dumps(value, default=_refuse)
+    return _refuse(value) if isinstance(value, Unknown) else str(value)
+
+
+def _refuse(value: object) -> str:
+    raise CannotEdit(f"its value ({getattr(value, 'text', value)}) is not decided in this file")
+
+
 def _act(act: Act, engine: Engine) -> list[Change]:
     if engine.argv is not None and engine.site is None:
         from vllm_migrate.fixes.words import plan_words
@@ -53,10 +66,14 @@ def _act(act: Act, engine: Engine) -> list[Change]:
         return plan_words(act, engine)
     if act.kind == "core":
         return _core(engine)
+    if act.kind.endswith("argument"):
+        return _argument(act)
     if act.written is not None and act.written.words is not None and act.written.tree is not None:
         return _in_list(act, engine)
     if act.kind == "drop":
         if act.written is not None and act.written.tree is None and act.written.option.startswith("env."):
+            if engine.file.data is not None:
+                raise CannotEdit("the program sets it: take the assignment out")
             from vllm_migrate.fixes.words import drop_variable
 
             return [drop_variable(act.written)]
@@ -67,6 +84,16 @@ def _act(act: Act, engine: Engine) -> list[Change]:
             return delete_flag(place)
         return [_delete(place)]
     return _set(act, engine)
+
+
+def _argument(act: Act) -> list[Change]:
+    """A change of one keyword of a call."""
+    place = place_of(act.written)
+    if act.kind == "remove-argument":
+        return [Change(place.file, place.index, Op(DELETE, (act.option,)))]
+    if act.kind == "rename-argument":
+        return [Change(place.file, place.index, Op(RENAME, (act.option,), new_key=str(act.value)))]
+    return [Change(place.file, place.index, Op(SET, (act.option,), act.value))]
 
 
 def flags_of_engine(engine: Engine) -> bool:
@@ -213,13 +240,10 @@ def _below(engine: Engine, spelling: Spelling) -> tuple[str | int, ...]:
 
 
 def pin_site(engine: Engine) -> tuple[File, int, tuple[str | int, ...]]:
-    """Where a new setting of this engine belongs: the mapping in the root of the chain, or in its own file."""
-    site = engine.site
-    if site is None:
+    """Where a new setting of this engine is written. Raises CannotEdit."""
+    place = engine.home()
+    if place is None:
         raise CannotEdit("the engine has no mapping to write in")
-    places = site.places
-    own = [place for place in places if place.file is engine.file]
-    place = places[0] if engine.dialect.get("pin_file") == "root" or not own else own[-1]
     if place.node.shared:
         raise CannotEdit("its settings stand under a YAML anchor that others share")
     return place.file, place.index, place.path

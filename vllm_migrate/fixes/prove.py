@@ -37,6 +37,8 @@ class Prover:
                 self._arrived(after, act)
             elif act.kind == "drop":
                 self._gone(again, after, act)
+            elif act.kind.endswith("argument"):
+                _argument(again, act)
         self._others(before, after, changed)
 
     def _again(self, engine: Engine) -> Engine:
@@ -74,6 +76,21 @@ class Prover:
             old, new = before.delivery.values.get(option), after.delivery.values.get(option)
             if old is None or new is None or not _alike(old.value, new.value):
                 raise ProofFailed(f"{option} would change too")
+
+
+def _argument(engine: Engine, act: Act) -> None:
+    """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
+    tree = act.written.tree if act.written is not None else None
+    calls = [use for use in engine.uses if use.tree is not None and tree is not None and use.tree.place.index == tree.place.index]
+    if not calls:
+        raise ProofFailed(f"the call that gets {act.option} is not found in the edited file")
+    passed = calls[0].arguments
+    if act.kind == "argument" and not same(passed.get(act.option), act.value):
+        raise ProofFailed(f"{act.option} reads back as {passed.get(act.option)!r}, not {act.value!r}")
+    if act.kind == "remove-argument" and act.option in passed:
+        raise ProofFailed(f"{act.option} is still passed")
+    if act.kind == "rename-argument" and (act.option in passed or act.value not in passed):
+        raise ProofFailed(f"{act.option} is not passed as {act.value}")
 
 
 def _elsewhere(engine: Engine, act: Act) -> bool:

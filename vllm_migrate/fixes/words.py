@@ -6,7 +6,7 @@ from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
 from vllm_migrate.documents.shell import Command, WordOp, parse_shell
-from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell
+from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, text_of
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act
 
@@ -60,11 +60,7 @@ def texts_of(key: str, value: object) -> tuple[str, ...]:
         raise CannotEdit("a part of its value comes from outside the file")
     if value is True:
         return (key,)
-    if isinstance(value, (dict, list)):
-        import json
-
-        return key, json.dumps(value)
-    return key, str(value)
+    return key, text_of(value)
 
 
 def _undecided(value: object) -> bool:
@@ -152,12 +148,8 @@ def _override(engine: Engine, spelling: Spelling) -> str:
     value = spelling.value
     if value is None:
         text = "null"
-    elif isinstance(value, (dict, list)):
-        import json
-
-        text = json.dumps(value).replace('"', "")
     else:
-        text = str(value)
+        text = text_of(value).replace('"', "") if isinstance(value, (dict, list)) else text_of(value)
     path = f"{engine.site_path}.{spelling.key}" if engine.site_path else spelling.key
     return f"{spelling.prefix}{path}={text}"
 

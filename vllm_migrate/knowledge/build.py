@@ -116,13 +116,25 @@ def compile_all(folder: Path) -> dict[str, object]:
     def convert(name: str, record: Model) -> object:
         return _compile(record.model_dump(exclude_defaults=True, exclude=LEFT_OUT), predicates, name)
 
-    rules = [convert(f"{rule.name}.yaml", rule) for rule in read_rules(folder)]
+    rules = [_with_parts(convert(f"{rule.name}.yaml", rule)) for rule in read_rules(folder)]
     effective = {e.option: convert(f"effective {e.option}", e) for e in read_effective(folder)}
     dialects = [convert(f"dialects/{dialect.id}.yaml", dialect) for dialect in read_dialects(folder)]
     gpus = read_yaml(folder / "predicates" / "gpus.yaml") if (folder / "predicates" / "gpus.yaml").exists() else {}
     out: dict[str, object] = {"rules": rules, "dialects": dialects, "effective": effective, "gpus": gpus}
     out["digest"] = hashlib.sha256(json.dumps(out, sort_keys=True).encode()).hexdigest()[:16]
     return out
+
+
+# What a further part of a rule takes from the rule where it does not say it itself.
+SHARED = ("code", "name", "layer", "severity", "derived", "why")
+
+
+def _with_parts(rule: object) -> object:
+    """The rule with each of its further parts made whole."""
+    if not isinstance(rule, dict) or "also" not in rule:
+        return rule
+    base = {key: value for key, value in rule.items() if key in SHARED}
+    return {**rule, "also": [{**base, **part} for part in rule["also"]]}
 
 
 def _compile(node: object, predicates: dict[str, object], where: str, key: str = "") -> object:

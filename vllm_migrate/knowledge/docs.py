@@ -1,10 +1,12 @@
 """The pages of docs/rules/, made from the rule files: `python -m vllm_migrate.knowledge.docs`.
 
-The same rules give the same bytes. `--check` only tells whether the pages are stale (exit 1).
+The same rules give the same bytes. `--check` only tells whether the pages are stale (exit 1). `--table` prints, for every
+rule, the examples that it fires on and is silent on.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +15,17 @@ from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.models import Evidence, Example, Rule
 
 INDEX = "README.md"
+GITHUB = "https://github.com"
+# Names that stay small at the beginning of a sentence.
+SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
+# Placeholders that are parts of a sentence, and not values: what a page says in their place.
+PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": ""}
+INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
+behaviour changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores
+what the old engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The
+layer is what moves: what a logprob means (`semantic`), which way tokens are computed (`inference-path`), how new
+weights reach the engine (`weight-update`), rounding (`numerics`), whether it starts at all (`broken-config`),
+speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
 FAMILIES = {
     "VM1": "A default changed, or resolves differently",
@@ -42,6 +55,7 @@ def pages(rules: list[Rule]) -> dict[str, str]:
 def index(rules: list[Rule]) -> str:
     lines = [MADE.format(source="*.yaml"), "", "# Rules", ""]
     lines.append(f"{len(rules)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test.")
+    lines += ["", INTRO]
     for family, title in FAMILIES.items():
         members = [rule for rule in rules if rule.code.startswith(family)]
         if not members:
@@ -61,9 +75,28 @@ def index(rules: list[Rule]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def table(rules: list[Rule]) -> str:
+    """All rules: how many examples, how much evidence, and the titles of what each fires on (+) and is silent on (-)."""
+    lines = []
+    fires = silent = 0
+    for rule in rules:
+        examples = rule.examples
+        yes, no = (examples.fires, examples.silent) if examples is not None else ([], [])
+        fires, silent = fires + len(yes), silent + len(no)
+        checked = sum(item.catalog is not None for item in rule.evidence)
+        lines.append(
+            f"{rule.code} {rule.name}: fires on {len(yes)}, silent on {len(no)}; "
+            f"{len(rule.evidence)} pieces of evidence, {checked} in the catalog"
+        )
+        lines += [f"  + {example.title}" for example in yes] + [f"  - {example.title}" for example in no]
+    lines.append(f"{len(rules)} rules, {fires} examples that fire, {silent} that do not")
+    return "\n".join(lines) + "\n"
+
+
 def page(rule: Rule) -> str:
     lines = [MADE.format(source=f"{rule.name}.yaml"), "", f"# {rule.code} {rule.name}", "", rule.title + ".", ""]
     lines += [f"Severity: {_severities(rule)}. Layer: {rule.layer}. Fix: {_safety(rule)}.", ""]
+    lines += ["## What it says", "", f"> {_said(rule)}", ""]
     lines += ["## What happens", "", _text(rule.explain.what), ""]
     lines += ["## Why it matters to your loss", "", _text(rule.explain.why), ""]
     lines += ["## What to write", "", _text(rule.explain.write), ""]
@@ -90,10 +123,22 @@ def _safety(rule: Rule) -> str:
     return rule.fix.safety if rule.fix is not None else "none"
 
 
+def _said(rule: Rule) -> str:
+    """The message, with the releases of the first example that fires; what a file decides stands in angle brackets."""
+    return _text(_filled(rule.message, rule)) + "."
+
+
+def _filled(text: str, rule: Rule) -> str:
+    first = rule.examples.fires[0] if rule.examples is not None else None
+    for side, release in (("{from}", first.source), ("{to}", first.target)) if first is not None else ():
+        text = text.replace(side, release)
+    return re.sub(r"\{(\w+)\}", lambda found: PARTS.get(found[1], f"`<{found[1]}>`"), text)
+
+
 def _fix(rule: Rule) -> list[str]:
     if rule.fix is None:
         return ["## Fix", "", "None: advice only.", ""]
-    said = f"At best {SAFETY[rule.fix.safety]}."
+    said = f"{_text(_filled(rule.fix.title, rule))}. At best {SAFETY[rule.fix.safety]}."
     if rule.fix.safety == "safe":
         said += " For review where the finding depends on what the files do not show."
     if rule.fix.needs:
@@ -116,13 +161,23 @@ def evidence(item: Evidence) -> str:
     thread = item.pr or item.thread
     if thread is not None:
         repository, _, number = thread.partition("#")
-        kind = "pull request" if item.pr else "thread"
-        return f"{repository} {kind} #{number}"
+        kind = "pull" if item.pr else "issues"
+        home = "vllm-project/vllm" if repository == "vllm" else repository
+        return f"[{home}#{number}]({GITHUB}/{home}/{kind}/{number})"
     origin = f"vLLM {item.release}" if item.release else item.repository or "the framework"
     origin += f" at {item.commit}" if item.commit else ""
     line = f", line {item.line}" if item.line else ""
-    parts = [f"`{item.file}`{line}" if item.file else "", f"`{item.symbol}`" if item.symbol else ""]
+    parts = [f"{_file(item)}{line}" if item.file else "", f"`{item.symbol}`" if item.symbol else ""]
     return f"{origin}: {', '.join(part for part in parts if part)}"
+
+
+def _file(item: Evidence) -> str:
+    """The file, as a link where it is known whose it is."""
+    home, at = ("vllm-project/vllm", f"v{item.release}") if item.release else (item.repository, item.commit)
+    if not home or not at:
+        return f"`{item.file}`"
+    line = f"#L{item.line}" if item.line else ""
+    return f"[`{item.file}`]({GITHUB}/{home}/blob/{at}/{item.file}{line})"
 
 
 def _value(value: object) -> str:
@@ -138,6 +193,9 @@ def _example(rule: Rule, example: Example, fires: bool) -> list[str]:
         said += f": {example.severity or rule.severity}"
         said += f" on line {example.line}" if example.line is not None else ""
     lines = [said + ".", ""]
+    if example.fork:
+        changed = " and ".join(f"`{option}` {_value(value)}" for option, value in example.fork.items())
+        lines += [f"{example.target} stands for a release of your own whose declared default is {changed}.", ""]
     for name, text in example.files.items():
         kind = "bash" if name.endswith(".sh") else "yaml" if name.endswith((".yaml", ".yml")) else Path(name).suffix[1:]
         lines += [f"`{name}`", "", f"```{kind}", text.rstrip("\n"), "```", ""]
@@ -149,7 +207,7 @@ def _example(rule: Rule, example: Example, fires: bool) -> list[str]:
 def _upper(text: str) -> str:
     """With a capital letter, unless it begins with a name that someone may copy."""
     first = text.partition(" ")[0].rstrip(",.;")
-    return text[:1].upper() + text[1:] if first.isalpha() else text
+    return text[:1].upper() + text[1:] if first.isalpha() and first not in SMALL else text
 
 
 def _text(text: str) -> str:
@@ -161,6 +219,9 @@ def main(argv: list[str]) -> int:
     target = rules.parent / "docs" / "rules"
     made = pages(read_rules(rules))
     kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
+    if "--table" in argv:
+        print(table(read_rules(rules)), end="")
+        return 0
     if "--check" in argv:
         fresh = kept == made
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))

@@ -14,6 +14,8 @@ The result is a value, or `Unsure`: the reasons why it cannot be told, and the v
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,37 +99,61 @@ def same(left: object, right: object) -> bool:
     return left == right
 
 
+Compiled = Callable[[Env], object]
+
+# Conditions that were evaluated so often are worth compiling to closures: with what they were made of, so that no id
+# is given to another one, and how often until then.
+_OFTEN = 6
+_compiled: dict[int, tuple[object, Compiled]] = {}
+_asked: dict[int, tuple[object, int]] = {}
+
+
 def evaluate(code: object, env: Env) -> object:
     """Value of a compiled expression; Unsure where undecided."""
+    if type(code) is not list:
+        return code
+    known = _compiled.get(id(code))
+    if known is not None:
+        return known[1](env)
+    _, times = _asked.get(id(code), (code, 0))
+    if times < _OFTEN:
+        _asked[id(code)] = (code, times + 1)
+        return _interpret(code, env)
+    made = closure(code)
+    _compiled[id(code)] = (code, made)
+    return made(env)
+
+
+def _interpret(code: object, env: Env) -> object:
     if not isinstance(code, list):
         return code
     op = code[0]
     if op == "name":
         return env.name(code[1])
     if op == "list":
-        return [evaluate(item, env) if isinstance(item, list) else item for item in code[1:]]
+        return [_interpret(item, env) if isinstance(item, list) else item for item in code[1:]]
     if op == "and" or op == "or":
         return _connect(op, code, env)
     if op == "not":
-        value = evaluate(code[1], env)
+        value = _interpret(code[1], env)
         return Unsure(value.reasons, (True, False)) if isinstance(value, Unsure) else not _truth(value)
     if op == "call":
-        return env.call(code[1], [evaluate(arg, env) if isinstance(arg, list) else arg for arg in code[2:]])
+        return env.call(code[1], [_interpret(arg, env) if isinstance(arg, list) else arg for arg in code[2:]])
     if op == "if":
         return _choose(code, env)
     left, right = code[1], code[2]
     if isinstance(left, list):
-        left = evaluate(left, env)
+        left = _interpret(left, env)
     if isinstance(right, list):
-        right = evaluate(right, env)
+        right = _interpret(right, env)
     return _binary(op, left, right)
 
 
 def _choose(code: list[object], env: Env) -> object:
-    test = evaluate(code[1], env)
+    test = _interpret(code[1], env)
     if not isinstance(test, Unsure):
-        return evaluate(code[2] if _truth(test) else code[3], env)
-    sides = [evaluate(part, env) for part in code[2:4]]
+        return _interpret(code[2] if _truth(test) else code[3], env)
+    sides = [_interpret(part, env) for part in code[2:4]]
     options: list[object] = []
     for side in sides:
         if isinstance(side, Unsure) and not side.options:
@@ -147,7 +173,7 @@ def _connect(op: str, code: list[object], env: Env) -> object:
     decisive = op == "or"
     unsure: list[Unsure] = []
     for at in range(1, len(code)):
-        value = evaluate(code[at], env)
+        value = _interpret(code[at], env)
         if isinstance(value, Unsure):
             if value.options and all(_truth(o) == decisive for o in value.options):
                 return decisive
@@ -182,3 +208,118 @@ def _add(left: object, right: object) -> object:
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         return left + right
     return f"{left}{right}"
+
+
+def closure(code: object) -> Compiled:
+    """A function that gives what `_interpret` gives of the expression."""
+    if not isinstance(code, list):
+        return lambda env: code
+    op = code[0]
+    make = _MAKERS.get(str(op), _comparison)
+    return make(code)
+
+
+def _made_name(code: list[object]) -> Compiled:
+    name = str(code[1])
+    return lambda env: env.name(name)
+
+
+def _made_list(code: list[object]) -> Compiled:
+    parts = [closure(item) for item in code[1:]]
+    return lambda env: [part(env) for part in parts]
+
+
+def _made_not(code: list[object]) -> Compiled:
+    inner = closure(code[1])
+
+    def negated(env: Env) -> object:
+        value = inner(env)
+        return Unsure(value.reasons, (True, False)) if isinstance(value, Unsure) else not value
+
+    return negated
+
+
+def _made_call(code: list[object]) -> Compiled:
+    function = str(code[1])
+    if not any(isinstance(arg, list) for arg in code[2:]):
+        constant = code[2:]
+        return lambda env: env.call(function, [*constant])
+    parts = [closure(arg) for arg in code[2:]]
+    return lambda env: env.call(function, [part(env) for part in parts])
+
+
+def _made_choice(code: list[object]) -> Compiled:
+    test, then, otherwise = (closure(part) for part in code[1:4])
+
+    def chosen(env: Env) -> object:
+        value = test(env)
+        if isinstance(value, Unsure):
+            return _choose(code, env)
+        return then(env) if value else otherwise(env)
+
+    return chosen
+
+
+def _made_and(code: list[object]) -> Compiled:
+    return _connected(code, False)
+
+
+def _made_or(code: list[object]) -> Compiled:
+    return _connected(code, True)
+
+
+def _connected(code: list[object], decisive: bool) -> Compiled:
+    parts = [closure(part) for part in code[1:]]
+
+    def connected(env: Env) -> object:
+        unsure: list[Unsure] | None = None
+        for part in parts:
+            value = part(env)
+            if value is decisive:
+                return decisive
+            if isinstance(value, Unsure):
+                if value.options and all(bool(o) == decisive for o in value.options):
+                    return decisive
+                if not value.options or any(bool(o) == decisive for o in value.options):
+                    unsure = [*(unsure or ()), value]
+            elif bool(value) == decisive:
+                return decisive
+        return merge(unsure) if unsure else not decisive
+
+    return connected
+
+
+def _comparison(code: list[object]) -> Compiled:
+    op, right = str(code[0]), code[2]
+    left_of = closure(code[1])
+    if isinstance(right, list):
+        right_of = closure(right)
+        return lambda env: _binary(op, left_of(env), right_of(env))
+    if op in ("==", "!=") and (right is None or isinstance(right, (str, bool))):
+        return _equality(left_of, right, op == "==")
+    return lambda env: _binary(op, left_of(env), right)
+
+
+def _equality(left_of: Compiled, right: object, equal: bool) -> Compiled:
+    """Comparison with a text, a switch or nothing, which are equal to their like alone."""
+    op = "==" if equal else "!="
+    kind = type(right)
+
+    def compared(env: Env) -> object:
+        left = left_of(env)
+        if isinstance(left, Unsure):
+            return _binary_unsure(op, left, right)
+        return (type(left) is kind and left == right) is equal
+
+    return compared
+
+
+_MAKERS: dict[str, Callable[[list[object]], Compiled]] = {
+    "name": _made_name,
+    "list": _made_list,
+    "and": _made_and,
+    "or": _made_or,
+    "not": _made_not,
+    "call": _made_call,
+    "if": _made_choice,
+}

@@ -13,10 +13,12 @@ COMPILED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "kno
 class Knowledge:
     """rules in the order of their codes, dialects in the order in which they are tried, effective entries by option."""
 
-    __slots__ = ("dialects", "digest", "effective", "gpus", "rules")
+    __slots__ = ("dialects", "digest", "effective", "gpus", "in_order", "rules")
 
     def __init__(self, raw: Record) -> None:
         self.rules: list[Record] = _records(raw["rules"])
+        # As they are judged: derived rules last.
+        self.in_order = sorted(self.rules, key=lambda rule: bool(rule.get("derived")))
         self.dialects: list[Record] = _records(raw["dialects"])
         effective, gpus = raw["effective"], raw["gpus"]
         assert isinstance(effective, dict) and isinstance(gpus, dict)

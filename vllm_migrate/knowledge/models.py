@@ -75,7 +75,7 @@ class Variant(Model):
 
 
 class Action(Model):
-    """One part of a fix: set an option (or `setting`, the one at hand), drop it, respell or rename the one at hand."""
+    """One part of a fix: set an option (or `setting` or `default`, the one at hand), drop it, respell or rename the one at hand."""
 
     set: str | None = None
     to: object = None
@@ -85,6 +85,10 @@ class Action(Model):
     respell: bool = False
     rename: bool = False  # the setting at hand under the name that the catalog's renames give, with its value
     core: bool = False  # edit the evidence of the old engine
+    argument: str | None = None  # of a call (each: use): this keyword gets `to`, `name`, or with `remove` goes
+    name: str | None = None
+    remove: bool = False
+    text: str | None = None  # or it gets this expression, {value} being what the keyword at hand has
     when: Condition = True
 
 
@@ -122,6 +126,7 @@ class Example(Model):
     says: str | None = None  # words of the message, the reason or the advice
     gpu: str | None = None  # as --gpu
     safety: Safety | None = None
+    fork: dict[str, object] = {}  # declared defaults of the target, which is then a release of the user's own after the newest
     after: str | None = None  # a line that the fix writes; the rule is silent afterwards
 
 
@@ -130,13 +135,29 @@ class Examples(Model):
     silent: Annotated[list[Example], Field(min_length=2)]
 
 
+class Part(Model):
+    """What else a rule is asked of: another `each` with its own condition and words. Missing words are the rule's."""
+
+    each: Literal["engine", "setting", "given", "remark", "use"]
+    options: list[str] = []
+    when: Condition
+    severity: Severity | None = None
+    severity_when: list[SeverityCase] = []
+    message: str
+    why: str | None = None
+    advice: str = ""
+    variants: list[Variant] = []
+    fix: Fix | None = None
+
+
 class Rule(Model):
     code: Annotated[str, Field(pattern=r"^VM[1-9]\d\d$")]
     name: Slug
     title: str
-    layer: Layer
+    layer: Layer  # of a rule with each: default, that of the option
     severity: Severity
-    each: Literal["engine", "setting", "given", "remark"] = "engine"
+    each: Literal["engine", "setting", "given", "remark", "use", "default"] = "engine"
+    also: list[Part] = []
     # What a rule for each setting or given speaks of; empty: every variable, every setting that does not arrive as before.
     options: list[str] = []
     derived: bool = False  # follows from the catalog alone: speaks only of settings that no other rule spoke of
@@ -182,6 +203,8 @@ class Dialect(Model):
     engine_core_key: str | None = None
     engine_core_pin: dict[str, object] | None = None
     engines: list[dict[str, object]]
+    uses: list[dict[str, object]] = []  # what a program does with vLLM's interfaces: see dialects/uses.py
+    rollout_uses: list[str] = []  # uses that make a program one that trains
     requires: dict[str, str] = {}  # releases of the framework, each with the vLLM it runs with
     embeds: list[dict[str, object]] = []  # what stands inside YAML mappings: see Embed in CONTRIBUTING.md
     embed_markers: list[str] = []  # one of them stands in a file with such a thing

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.layout import clean
-from vllm_migrate.rules.finding import SEVERITIES
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Counts, Report
@@ -92,7 +91,7 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     if counts.review:
         out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "the same, with those to review"))
     if counts.total:
-        gravest = max((entry.finding for entry in report.sorted_entries()), key=lambda f: SEVERITIES.index(f.severity))
+        gravest = report.gravest()
         out.append((f"vllm-migrate explain {gravest.code}", "says all about a rule"))
     return out
 

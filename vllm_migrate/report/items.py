@@ -62,10 +62,10 @@ class Item:
     )
 
     def __init__(self, finding: Finding, offer: Offer | None) -> None:
-        known = self.known = known_secrets(finding)
         self.finding = finding
         self.offer = offer
         self.region = region_of(finding)
+        known = self.known = known_secrets(finding, self.region.line)
         self.code, self.name = finding.code, finding.name
         self.severity, self.layer = finding.severity, finding.layer
         self.message = mask(finding.message, known)
@@ -177,14 +177,16 @@ def _secret_key(finding: Finding) -> str:
     return finding.option if is_secret(finding.option) else finding.key
 
 
-def known_secrets(finding: Finding) -> tuple[str, ...]:
-    """Secrets that the finding's own texts may repeat: its values, and what is hidden on its source line."""
-    key, found = _secret_key(finding), []
+def known_secrets(finding: Finding, number: int) -> tuple[str, ...]:
+    """Secrets that the finding's own texts may repeat: its values, and what is hidden on its source line (from 1)."""
+    found: list[str] = []
     for value in (finding.old, finding.new):
-        if isinstance(value, str) and mask_value(key, value) == HIDDEN:
+        if isinstance(value, str) and mask_value(_secret_key(finding), value) == HIDDEN:
             found.append(value)
     source = finding.spot.file.source
     if source.text:
-        line = source.line(source.position(finding.spot.start).line)
+        line = source.line(number)
         found += [line[start:end].strip("\"'") for start, end in secret_spans(line)]
+    if not found:
+        return ()
     return tuple(sorted({value for value in found if len(value) > 3}, key=len, reverse=True))

@@ -95,6 +95,11 @@ class Report:
         """By place, the graver first: the order of every output."""
         return sorted(self.entries, key=lambda entry: _order(entry.finding))
 
+    def gravest(self) -> Finding:
+        """The first of the gravest findings; there is one."""
+        worst = max(SEVERITIES.index(finding.severity) for finding, _ in self.entries)
+        return min((f for f, _ in self.entries if f.severity == SEVERITIES[worst]), key=_order)
+
     def counts(self) -> Counts:
         number = dict.fromkeys(("error", "warning", "info", "safe", "review", "none"), 0)
         for finding, offer in self.entries:

@@ -11,6 +11,9 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Finding
 
+# Compositions in which a file may have children that inherit from it.
+SHARING = frozenset(("hydra", "parent_files", "ordered_files"))
+
 # Per option that a fix may pin: the value at the source, and whether the engine sets its own.
 Pins = dict[str, tuple[object, bool]]
 
@@ -42,10 +45,12 @@ class Ledger:
         }
 
     def enter(self, engine: Engine, pins: Pins | None) -> None:
-        """Note what an engine ran with, at the place its pins go to."""
-        home = home_of(engine)
-        if home is not None and pins is not None:
-            self._homes.setdefault(home, []).append(Ran(engine.file.path, pins))
+        """Note what an engine ran with, at every place from which it inherits."""
+        if engine.site is None or pins is None:
+            return
+        ran = Ran(engine.file.path, pins)
+        for path in {os.path.normpath(place.file.path) for place in engine.site.places}:
+            self._homes.setdefault((path, engine.site_path), []).append(ran)
 
     def lower(self, finding: Finding) -> None:
         """Lower a safe pin to `review` when an engine that inherits it ran with another value, and name that engine."""
@@ -64,11 +69,46 @@ class Ledger:
             finding.inheritors = differing
 
 
+def merge(findings: list[Finding]) -> list[Finding]:
+    """The findings without those that a pin in a parent settles as well: the parent's names the children instead.
+
+    A child whose finding is graver than its parent's keeps it.
+    """
+    parents: dict[tuple[str, ...], Finding] = {
+        (finding.code, finding.option, finding.severity, *finding.home): finding
+        for finding in findings
+        if finding.home is not None
+    }
+    kept: list[Finding] = []
+    for finding in findings:
+        parent = _settled_by(finding, parents)
+        if parent is None:
+            kept.append(finding)
+            continue
+        paths = [finding.engine.file.path if finding.engine else "", *finding.children]
+        parent.children.extend(path for path in paths if path and path not in parent.children)
+    return kept
+
+
+def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Finding | None:
+    """The finding on a parent, the root of the chain first, whose pin reaches this finding's engine too."""
+    engine, proposal = finding.engine, finding.proposal
+    if engine is None or engine.site is None or finding.home is None or proposal is None:
+        return None
+    if any(act.written is not None for act in proposal.acts):
+        return None
+    for place in engine.site.places:
+        key = (finding.code, finding.option, finding.severity, os.path.normpath(place.file.path), engine.site_path)
+        parent = parents.get(key)
+        if parent is not None and parent is not finding and parent.proposal is not None and parent.proposal.acts == proposal.acts:
+            return parent
+    return None
+
+
 def home_of(engine: Engine) -> tuple[str, str] | None:
     """(path of the file, dotted path) where a new setting of an engine belongs, when that may be a shared parent."""
-    if engine.dialect.get("pin_file") != "root" or engine.site is None:
-        return None
-    return os.path.normpath(engine.site.places[0].file.path), engine.site_path
+    place = engine.home() if engine.file.shell is None and engine.dialect.get("compose") in SHARING else None
+    return (os.path.normpath(place.file.path), engine.site_path) if place is not None else None
 
 
 def _otherwise(ran: Ran, option: str, value: object) -> str:

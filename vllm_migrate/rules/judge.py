@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.rules.default import Default, moved
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_trouble
+from vllm_migrate.rules.unmoved import steady, unmoved
+from vllm_migrate.rules.using import FUNCTIONS, Using
 
 
 class Case:
@@ -23,14 +27,18 @@ class Case:
     target has the option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when
     none) and how it relates (same, inverted, value, nested, split, deleted); .deprecated: what the target says of it (""
     when nothing); .switched: whether the key names another option at the target.
+    default.option, .key, .layer, .since: the option at hand of a rule for each changed default; .old, .new: its declared
+    defaults; .before, .after: its effective values; .unset: neither the user nor the framework sets it; .accepted: the
+    target takes the old default.
     set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
     exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
     starts(): whether the release accepts all that is written;
     maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
     rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
+    use.*, and functions of a use: see rules/using.py.
     """
 
-    __slots__ = ("_by_option", "setting", "source", "target")
+    __slots__ = ("_by_option", "default", "setting", "source", "target", "using")
 
     def __init__(
         self,
@@ -38,15 +46,26 @@ class Case:
         target: View,
         setting: Setting | None = None,
         by_option: dict[str, Written] | None = None,
+        default: Default | None = None,
     ) -> None:
         self.source = source
         self.target = target
         self.setting = setting
+        self.using: Using | None = None
+        self.default = default
         self._by_option = by_option
 
     @property
     def written(self) -> Written | None:
-        return self.setting.written if self.setting is not None else None
+        """The setting, or the use, at hand."""
+        return self.setting.written if self.setting is not None else self.using.use if self.using is not None else None
+
+    @property
+    def option(self) -> str:
+        """The option at hand, "" where a rule is asked of the whole engine."""
+        if self.setting is not None:
+            return self.setting.option
+        return self.default.option if self.default is not None else ""
 
     def name(self, dotted: str) -> object:
         head, _, rest = dotted.partition(".")
@@ -57,6 +76,12 @@ class Case:
         if head == "setting":
             assert self.setting is not None, "setting.* is for rules with each: setting or given"
             return self.setting.fact(rest)
+        if head == "use":
+            assert self.using is not None, "use.* is for rules with each: use"
+            return self.using.fact(rest)
+        if head == "default":
+            assert self.default is not None, "default.* is for rules with each: default"
+            return self.default.fact(rest, self.source, self.target)
         return self.target.name(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
@@ -66,6 +91,8 @@ class Case:
             return ordinal(self.source.release) < at <= ordinal(self.target.release)
         if function == "written":
             return self._is_written(str(args[0]))
+        if self.using is not None and function in FUNCTIONS:
+            return self.using.call(function, args)
         if function in ("from_set", "from_exists", "from_since", "from_key"):
             return self.source.call(function[5:], args)
         if function == "effective":
@@ -77,8 +104,7 @@ class Case:
         if self.wrote(option) is not None:
             return True
         if engine.missing:
-            names = ", ".join(missing.name for missing in engine.missing)
-            return Unsure((f"whether a parent that was not found ({names}) sets {option}",), (False, True))
+            return Unsure((f"whether {unseen(engine.missing)} sets {option}",), (False, True))
         return False
 
     def wrote(self, option: str) -> Written | None:
@@ -96,6 +122,8 @@ class Case:
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding of every rule on one engine. Derived rules come last, and say nothing of settings others spoke of."""
+    if engine.uses:
+        return _of_program(source, target, knowledge)
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Case(source, target, None, written)
@@ -103,55 +131,96 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     dead = [Setting(source, target, setting) for setting, _ in engine.dead]
     cases = [Case(source, target, setting, written) for setting in [*settings, *dead]]
     uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
+    by_kind = {"engine": [whole], "setting": uneasy}
     out: list[Finding] = []
-    said: set[tuple[str, int]] = set()
-    for derived in (False, True):
-        for rule in knowledge.rules:
-            if bool(rule.get("derived")) is not derived:
+    said: set[tuple[str, int] | str] = set()
+    for rule in knowledge.in_order:
+        each, options = str(rule.get("each", "engine")), rule.get("options")
+        asked = by_kind.get(each)
+        if asked is None or (each == "setting" and isinstance(options, list)):
+            asked = _asked(each, options if isinstance(options, list) else None, whole, cases)
+        for case in asked:
+            test = _holds(rule, case)
+            if test is False:
                 continue
-            for finding in _findings(rule, whole, cases, uneasy):
-                place = (finding.spot.file.path, finding.spot.start)
-                if not (derived and place in said):
-                    out.append(finding)
-                    if rule.get("each", "engine") != "engine":
-                        said.add(place)
+            finding = _finding(rule, case, test)
+            # A default has no place of its own: its option tells whether it was spoken of.
+            subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
+            if not (rule.get("derived") and subject in said):
+                out.append(finding)
+                said.add(finding.option)
+                if each not in ("engine", "default"):
+                    said.add(subject)
     return out
 
 
-def _findings(rule: Record, whole: Case, cases: list[Case], uneasy: list[Case]) -> Iterator[Finding]:
-    """A rule on an engine. A rule for each setting without `options` is only asked of those that are not quiet."""
-    each, options = rule.get("each", "engine"), rule.get("options")
-    if each == "engine":
-        yield from _apply(rule, whole)
-    elif each == "setting":
-        for case in cases if isinstance(options, list) else uneasy:
-            if not isinstance(options, list) or (case.setting is not None and case.setting.option in options):
-                yield from _apply(rule, case)
-    elif each == "remark":
-        for remark in whole.target.engine.remarks:
-            yield from _apply(rule, Case(whole.source, whole.target, Setting(whole.source, whole.target, remark)))
-    elif each == "given":
-        given = whole.target.engine.given
-        for name in options if isinstance(options, list) else [name for name in given if name.startswith("env.")]:
-            fact = given.get(name)
-            if fact is not None and fact.written is not None:
-                setting = Setting(whole.source, whole.target, fact.written)
-                yield from _apply(rule, Case(whole.source, whole.target, setting))
+def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+    """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
+    cases: dict[str, list[Case]] = {}
+    for use in target.engine.uses:
+        case = Case(source, target)
+        case.using = Using(use, source, target)
+        cases.setdefault(use.name, []).append(case)
+    out: list[Finding] = []
+    said: set[int] = set()
+    for rule in knowledge.in_order:
+        for part in [rule, *_parts(rule)]:
+            names = part.get("options") if part.get("each") == "use" else None
+            for case in [case for name in names for case in cases.get(str(name), ())] if isinstance(names, list) else []:
+                test = _holds(part, case)
+                if test is False:
+                    continue
+                finding = _finding(part, case, test)
+                if not (rule.get("derived") and finding.spot.start in said):
+                    out.append(finding)
+                    said.add(finding.spot.start)
+    return out
 
 
-def _apply(rule: Record, case: Case) -> Iterator[Finding]:
+def _parts(rule: Record) -> list[Record]:
+    """What else a rule is asked of, each part whole: what it does not say, the rule says for it."""
+    parts = rule.get("also")
+    return parts if isinstance(parts, list) else []
+
+
+def _asked(each: str, options: list[str] | None, whole: Case, cases: list[Case]) -> list[Case]:
+    """What a rule is asked of, that names options or is about defaults, remarks or facts."""
+    if each == "setting":
+        return [case for case in cases if case.setting is not None and case.setting.option in (options or ())]
+    source, target = whole.source, whole.target
+    if each == "default":
+        changed = moved(target.catalog, target.knowledge, source.release, target.release)
+        return [Case(source, target, default=default) for default in changed]
+    if each == "remark":
+        return [Case(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
+    if each != "given":
+        return []
+    given = target.engine.given
+    names = options if options is not None else [name for name in given if name.startswith("env.")]
+    facts = [given[name] for name in names if name in given]
+    return [Case(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None]
+
+
+def _holds(rule: Record, case: Case) -> object:
+    """The rule's condition: False where it does not hold, Unsure where it may and where that makes a difference."""
     test = evaluate(rule["when"], case)
-    if test is False or (not isinstance(test, Unsure) and not test):
-        return
+    if not isinstance(test, Unsure):
+        return bool(test)
+    return False if unmoved(rule["when"], case, lambda name: steady(name, case.source, case.target)) else test
+
+
+def _finding(rule: Record, case: Case, test: object) -> Finding:
+    """What a rule says of a case in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Unsure) else ()
     severity, more = _severity(rule, case)
     reasons = tuple(dict.fromkeys((*reasons, *more)))
     if reasons and severity == "error":
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, case)
-    finding = Finding(str(rule["code"]), str(rule["name"]), severity, str(rule["layer"]), "", spot, case.target.engine)
+    layer = case.default.layer if case.default is not None else str(rule["layer"])
+    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, case.target.engine)
     finding.key = key
-    finding.option = str(rule.get("option", "")) or (case.setting.option if case.setting else "")
+    finding.option = str(rule.get("option", "")) or case.option
     finding.old = _side(rule, "old", case, case.source, finding.option)
     finding.new = _side(rule, "new", case, case.target, finding.option)
     finding.depends_on = reasons
@@ -160,7 +229,16 @@ def _apply(rule: Record, case: Case) -> Iterator[Finding]:
     finding.why = _fill(str(said.get("why", rule["why"])), finding, case)
     finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, case)
     finding.proposal = _proposal(rule, case, finding)
-    yield finding
+    if _written_elsewhere(finding):
+        finding.spot, finding.key = case.target.engine.spot(), case.target.engine.site_path
+    return finding
+
+
+def _written_elsewhere(finding: Finding) -> bool:
+    """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
+    proposal, home = finding.proposal, finding.engine.home() if finding.engine is not None else None
+    pins = proposal is not None and any(act.kind == "set" and act.written is None for act in proposal.acts)
+    return pins and home is not None and home.file is not finding.spot.file
 
 
 def _variant(rule: Record, case: Case) -> Record:
@@ -199,6 +277,8 @@ def _where(rule: Record, case: Case) -> tuple[Spot, str]:
             written = case.wrote(str(option))
             if written is not None:
                 break
+    if case.using is not None:
+        return case.using.use.spot, case.using.path
     if written is not None:
         return written.spot, f"{engine.site_path}.{written.key}".lstrip(".")
     return engine.spot(), engine.site_path
@@ -209,6 +289,8 @@ def _side(rule: Record, side: str, case: Case, view: View, option: str) -> objec
         return rule[side]
     if f"{side}_of" in rule:
         value = evaluate(rule[f"{side}_of"], case)
+    elif case.using is not None:
+        return None
     elif case.written is not None and first_trouble(view.delivery, case.written) is None:
         value = case.written.value
     elif option and case.written is None:
@@ -243,6 +325,10 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         text = text.replace("{" + word + "}", value)
     if case.setting is not None and "{" in text:
         text = _fill_life(text, case.setting)
+    if case.using is not None and "{" in text:
+        text = text.replace("{gone}", case.using.gone()).replace("{home}", case.using.home())
+    if case.default is not None:
+        text = text.replace("{since}", case.default.since)
     return " ".join(text.split())
 
 
@@ -306,16 +392,33 @@ def _proposal(rule: Record, case: Case, finding: Finding) -> Proposal | None:
     return Proposal(_fill(str(fix["title"]), finding, case), safety, acts, needs, tuple(fix.get("with_rules", ())))
 
 
+def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
+    """Changes of a call: a keyword gets a value, another name, or goes."""
+    name = str(entry.get("argument", "")) or using.use.key
+    if entry.get("remove"):
+        yield Act("remove-argument", name, None, using.use)
+    elif "name" in entry:
+        yield Act("rename-argument", name, str(entry["name"]), using.use)
+    elif "text" in entry:
+        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
+    elif "argument" in entry:
+        value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
+        yield Act("argument", name, value, using.use)
+
+
 def _acts(entry: Record, case: Case) -> Iterator[Act]:
     test = evaluate(entry.get("when", True), case)
     if test is not True:
         return
     written = case.written
+    if case.using is not None:
+        yield from _acts_on_use(entry, case, case.using)
+        return
     if "set" in entry:
         option = str(entry["set"])
         value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
-        if option == "setting" and case.setting is not None:
-            option = case.setting.option
+        if option in ("setting", "default"):
+            option = case.option
         here = written if entry.get("in_place") else case.wrote(option)
         if not isinstance(value, Unsure):
             yield Act("set", option, value, here)

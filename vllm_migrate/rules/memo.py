@@ -29,7 +29,7 @@ OTHERS = tuple(name for name in Written.__slots__ if name not in ELSEWHERE and n
 _plain, _others = attrgetter(*PLAIN), attrgetter(*OTHERS)
 # What of an engine is compared as `signature` spells out, or says where it stands; all else is compared as it is.
 SPELLED = frozenset(("dead", "dialect", "given", "missing", "options", "spec"))
-WHERE = frozenset(("argv", "asked", "container", "file", "files", "root", "site"))
+WHERE = frozenset(("argv", "asked", "container", "facts", "file", "files", "root", "site"))
 _rest = attrgetter(*(name for name in Engine.__slots__ if name not in SPELLED and name not in WHERE))
 ENGINE = -1  # the slot of the engine's own place
 
@@ -76,7 +76,7 @@ class Memo:
     def remember(self, engine: Engine, key: Key, judgement: Judgement) -> None:
         """Keep a judgement that was just made; not one whose places are not all the engine's own."""
         variants = self._known.setdefault(key, [])
-        if engine.asked is None or len(variants) >= VARIANTS or len(self._known) > REMEMBERED:
+        if len(variants) >= VARIANTS or len(self._known) > REMEMBERED:
             return
         templates = _templates(engine, judgement.findings)
         if templates is None:
@@ -131,8 +131,7 @@ def frozen(value: object) -> Key:
 
 
 def _ask(engine: Engine, question: tuple[str, ...]) -> Key:
-    function, *args = question
-    return frozen(DialectEnv(engine).call(function, list(args)))
+    return frozen(DialectEnv(engine).ask(question))
 
 
 def _slots(engine: Engine) -> list[Written | None]:

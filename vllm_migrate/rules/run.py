@@ -14,7 +14,7 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
-from vllm_migrate.rules.inherit import Ledger, home_of
+from vllm_migrate.rules.inherit import Ledger, home_of, merge
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.rules.memo import Judgement, Memo, signature
 
@@ -104,7 +104,7 @@ class Run:
                     decode(path, data)  # one that is not UTF-8 says so
                     self._unrecognised(path, data)
                 return
-            file = workspace.adopt(decode(path, data), True)
+            file, is_parent = workspace.take(path, data)
         except Unreadable as error:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
@@ -112,7 +112,8 @@ class Run:
         fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
         if named and not found.engines:
             self._unrecognised(path, data)
-        if self._offer is not None and all(engine.files == [file] for engine in found.engines):
+        # A parent stays: findings of its children may be written in it.
+        if self._offer is not None and not is_parent and all(engine.files == [file] for engine in found.engines):
             for finding in fresh:
                 self.result.offers[id(finding)] = self._offer(finding)
             for engine in found.engines:
@@ -131,6 +132,8 @@ class Run:
             if self._add(finding):
                 fresh.append(finding)
         for missing in engine.missing:
+            if missing.kwargs:
+                continue  # an idiom, and what depends on it says so
             node = missing.place.node
             self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end)))
         return fresh
@@ -142,18 +145,16 @@ class Run:
         if known is not None:
             return known
         question = self.question
-        engine.asked = {}
         source, target = (
             View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
             for release in (question.source, question.target)
         )
-        if self._keep:
+        if self._keep and not engine.uses:
             self.result.judged.append(Judged(engine, source, target))
         found = judge(engine, source, target, self.knowledge)
         judgement = Judgement(found, self._ledger.pins(engine, source, target))
         if key is not None:
             self._memo.remember(engine, key, judgement)
-        engine.asked = None
         return judgement
 
     def _add(self, finding: Finding) -> bool:
@@ -188,7 +189,7 @@ class Run:
         for finding in self._by_identity.values():
             self._ledger.lower(finding)
         result.findings = sorted(
-            self._by_identity.values(),
+            merge(list(self._by_identity.values())),
             key=lambda f: (f.spot.file.path, f.spot.start, -SEVERITIES.index(f.severity), f.code, f.option),
         )
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
 from vllm_migrate.dialects.deliver import Delivery, Trouble
 from vllm_migrate.dialects.flags import destinations
@@ -123,9 +124,14 @@ class Setting:
         lives = [life for section, name in self._entries() if (life := catalog.life(section, name))]
         if lives:
             ends = [until for life in lives for _, until, _ in life[-1:]]
-            if any(until is None for until in ends):
-                return f"; it exists since {min((life[0][0] for life in lives), key=catalog.ordinal)}"
-            return f"; it was removed in {self.removed_in()}"
+            if not any(until is None for until in ends):
+                successor = self._successor()
+                return f"; it was removed in {self.removed_in()}" + (f", {successor} takes its place" if successor else "")
+            first = min((life[0][0] for life in lives), key=catalog.ordinal)
+            if catalog.ordinal(first) <= catalog.ordinal(self.target.release):
+                is_argument = self.option in catalog.names("engine", self.target.release)
+                return "; it has no flag on the command line" if is_argument else "; it is a flag of the server alone"
+            return f"; it exists since {first}"
         import difflib
 
         known = sorted(catalog.names("engine", self.target.release) | destinations(catalog, self.target.release))
@@ -134,6 +140,16 @@ class Setting:
             return ""
         dashes = "_" not in self.written.key.strip("-")
         return "; did you mean " + " or ".join(n.replace("_", "-") if dashes else n for n in near) + "?"
+
+    def _successor(self) -> str:
+        """What took the option's place at any time up to the target, "" when nothing did."""
+        catalog = self.target.catalog
+        for section, name in self._entries():
+            rename = rename_of(catalog, section, name)
+            new = rename.new if rename is not None and rename.polarity != "inverted" else None
+            if new and has_option(catalog, _bare(new), self.target.release):
+                return _bare(new) if "_" in self.written.key else new.replace("_", "-")
+        return ""
 
     def candidates(self) -> str:
         """What an abbreviation may stand for at the target."""
@@ -164,13 +180,19 @@ class Setting:
         return self.written.option if "." in self.written.option else self.option
 
     def _in(self, view: View) -> bool:
-        return has_option(view.catalog, self.option, view.release, self.is_env)
+        """Whether a release has the option; a flag of the server alone is none for an engine built from keywords."""
+        there = has_option(view.catalog, self.option, view.release, self.is_env)
+        return there and trouble_kind(view.delivery, self.written) != "unknown"
 
     def _entries(self) -> list[tuple[str, str]]:
         if self.is_env:
             return [("env", self.option), ("env_other", self.option)]
         flag = "--" + self.option.replace("_", "-")
         return [("engine", self.option), ("cli", flag), ("frontend", flag)]
+
+
+def _bare(name: str) -> str:
+    return name.lstrip("-").replace("-", "_")
 
 
 _deprecated: dict[tuple[int, str], frozenset[str]] = {}

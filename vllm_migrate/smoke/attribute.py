@@ -5,6 +5,7 @@ What the data cannot tell apart stays a set, with the measurement that would dec
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from vllm_migrate.smoke import evidence, semantics
@@ -66,7 +67,7 @@ def invalid(kinds: dict[str, int]) -> Blame:
     for kind in sorted(kinds, key=lambda k: -kinds[k]):
         if kind in INVALID:
             return INVALID[kind]
-    return Blame(None, (), ("rows that are no evidence: " + ", ".join(f"{k} {n}" for k, n in kinds.items()),))
+    return Blame()
 
 
 def attribute(case: Case) -> Blame:
@@ -103,7 +104,7 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
             )
     if triple is not None:
         return triple
-    found = _penalty(case) or _drift(case) or _cached(case)
+    found = _versions(case) or _penalty(case) or _drift(case) or _cached(case)
     return found or Blame(
         "weight-update",
         ("stale-weights", "inflight-weight-update", "lora-weights", "rope-scaling"),
@@ -115,21 +116,42 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
 def _drift(case: Case) -> Blame | None:
     """A disagreement that falls or grows along the sequence."""
     drift = evidence.drift_by_position(case.data)
+    tenths = ", ".join(f"{tenth.value:.2g}" for tenth in evidence.k3_by_decile(case.data))
+    along = f"along the sequence (k3 by tenths: {tenths})"
     if drift.low > 1.5:
         return Blame(
             "semantic",
             ("chat-template",),
-            (f"the disagreement falls along the sequence (first third over last: {drift.value:.1f})",),
+            (f"the disagreement falls {along}: the two sides saw different prompts, such as a lost BOS",),
             "compare the prompt token ids of both sides",
         )
     if drift.high < 1 / 1.5:
         return Blame(
             "numerics",
             ("rope-scaling",),
-            (f"the disagreement grows along the sequence (first third over last: {drift.value:.2f})",),
-            "score the same tokens with a shorter context",
+            (f"the disagreement grows {along}: positions are encoded differently",),
+            "compare rope_theta and rope_scaling of both sides, and score the same tokens with a shorter context",
         )
     return None
+
+
+def _versions(case: Case) -> Blame | None:
+    """Sequences of one weight version that agree beside those of another that do not."""
+    known = {name: value for name, value in evidence.by_version(case.data).items() if math.isfinite(value.high)}
+    if len(known) < 2:
+        return None
+    best, worst = (pick(known, key=lambda name: known[name].value) for pick in (min, max))
+    if unpaired_ratio(known[worst], known[best]).low <= 1.5:
+        return None
+    return Blame(
+        "weight-update",
+        ("stale-weights", "inflight-weight-update"),
+        (
+            f"sequences of weight version {worst} disagree (k3 {known[worst].value:.2g}), "
+            f"those of version {best} less ({known[best].value:.2g})",
+        ),
+        f"score the sequences of version {worst} on that version's weights",
+    )
 
 
 def _met(case: Case, column: str) -> bool:
@@ -171,9 +193,9 @@ def _cached(case: Case) -> Blame | None:
 
 def _spread(case: Case) -> Blame:
     """Steps 5 and 6: the law is right and the spread is too large."""
-    cached = _cached(case)
-    if cached is not None:
-        return cached
+    known = _cached(case) or _versions(case)
+    if known is not None:
+        return known
     if case.head is not None and case.head.low > HEAD_RATIO:
         return _head(case.head)
     drift = _drift(case)

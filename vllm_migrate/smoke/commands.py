@@ -15,8 +15,8 @@ from vllm_migrate.smoke.compare import Options as CompareOptions
 from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.dump import is_dump, read_dump
-from vllm_migrate.smoke.evidence import SEQUENCE_CLIP, TOKEN_CLIP
 from vllm_migrate.smoke.margins import TABLE
+from vllm_migrate.smoke.preview import SEQUENCE_CLIP, TOKEN_CLIP, Loss
 from vllm_migrate.smoke.recording import USER, Recording, read, stream, write
 from vllm_migrate.smoke.source import EngineSpec, load_engine
 from vllm_migrate.smoke.verdict import Metric, Verdict, worst
@@ -62,7 +62,8 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
         return TorchEngine()
     if (options.python is None) == (options.base_url is None):
         raise UsageError(
-            "which engine runs?", remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server"
+            "which engine runs? Both --python and --base-url are given" if options.python else "which engine runs?",
+            remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server",
         )
     if options.base_url is not None:
         from vllm_migrate.smoke.backends.server import Server
@@ -149,12 +150,13 @@ def load(path: str) -> Recording:
 
 
 def compare_options(
-    claims: str, epsilon: str | None, sequence_epsilon: str | None, margins: str | None
+    claims: str, epsilon: str | None, sequence_epsilon: str | None, length: int | None, margins: str | None
 ) -> CompareOptions:
     """Options of `compare` from text. Raises UsageError."""
     if margins is not None and margins not in TABLE:
         raise UsageError(f"no margins for {margins!r}", remedy="one of " + ", ".join(TABLE))
-    return CompareOptions(claims, _range(epsilon, TOKEN_CLIP), _range(sequence_epsilon, SEQUENCE_CLIP), margins)
+    loss = Loss(_range(epsilon, TOKEN_CLIP), _range(sequence_epsilon, SEQUENCE_CLIP), length)
+    return CompareOptions(claims, loss, margins)
 
 
 def _range(text: str | None, default: tuple[float, float]) -> tuple[float, float]:
@@ -164,9 +166,9 @@ def _range(text: str | None, default: tuple[float, float]) -> tuple[float, float
         low, _, high = text.partition(",")
         found = (float(low), float(high or low))
     except ValueError:
-        raise UsageError(f"an epsilon is one number, or LOW,HIGH; not {text!r}") from None
+        raise UsageError(f"epsilon {text!r} is no number", remedy="LOW[,HIGH], such as 0.2 or 3e-4,4e-4") from None
     if not (0 < found[0] < 1 and found[1] > 0):
-        raise UsageError(f"epsilon {text} is out of range: 0 < LOW < 1, HIGH > 0")
+        raise UsageError(f"epsilon {text} is out of range", remedy="LOW[,HIGH] with 0 < LOW < 1 and 0 < HIGH")
     return found
 
 
@@ -174,6 +176,8 @@ def compare_files(
     a: str, b: str | None, options: CompareOptions, model: str | None, scoring: ScoreOptions, watch: Watch
 ) -> Verdict:
     """The verdict on recordings; with `model`, those without scores are scored on the way."""
+    if b is not None and Path(a).exists() and Path(b).exists() and Path(a).samefile(b):
+        raise UsageError(f"A and B are the same file, {a}", remedy="B is a reference run, or a step scoring of A's tokens")
     found = [load(path) for path in (a, b) if path is not None]
     if model is not None:
         found = [
@@ -182,6 +186,11 @@ def compare_files(
             else r
             for r in found
         ]
+    if found[0].header.score is None and all(r.header.protocol == "samples" for r in found):
+        raise UsageError(
+            f"{a} has no scores: there is nothing to compare the engine's logprobs with",
+            remedy=f"vllm-migrate smoke score {a} --model DIR, or --model DIR here, or a step scoring of its tokens",
+        )
     return compare(found[0], found[1] if len(found) > 1 else None, options)
 
 
@@ -205,7 +214,6 @@ def run(
         )
     job = rollout.record_job(spec, ask_of(options, spec), before)
     found = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
-    choice = _with_loss(choice, spec)
     verdicts: list[Verdict] = []
     notes = list(found.samples.header.notes)
     model = options.model or spec.engine_args.get("model")
@@ -234,14 +242,6 @@ def run(
     return _joined(verdicts, notes)
 
 
-def _with_loss(choice: CompareOptions, spec: EngineSpec) -> CompareOptions:
-    """The clip range of the config's own loss, unless the command line gave one."""
-    low, high = spec.loss.get("epsilon_low"), spec.loss.get("epsilon_high")
-    if choice.token_clip == TOKEN_CLIP and isinstance(low, float):
-        return choice._replace(token_clip=(low, high if isinstance(high, float) else low))
-    return choice
-
-
 def _has_torch() -> bool:
     from importlib.util import find_spec
 
@@ -262,13 +262,21 @@ def _joined(verdicts: list[Verdict], notes: list[str]) -> Verdict:
     return first._replace(decision=decision, blame=blame, metrics=metrics, notes=tuple(heard))
 
 
+class Update(NamedTuple):
+    """The update to probe: arguments of pause_generation over the config's, and the new weights (perturbed by `amount`
+    unless `weights` names them).
+    """
+
+    pause: dict[str, Any]
+    amount: float = 0.2
+    weights: str | None = None
+
+
 def update(
     config: str,
     options: EngineOptions,
     scoring: ScoreOptions,
-    pause: dict[str, Any],
-    amount: float,
-    updated: str | None,
+    change: Update,
     output: str | None,
     watch: Watch,
     choice: CompareOptions,
@@ -278,12 +286,16 @@ def update(
 
     spec = engine_of(config, options)
     model = str(spec.engine_args.get("model"))
-    if not Path(model).is_dir():
-        raise UsageError("the update probe needs the checkpoint's files", remedy="--model DIR, a local checkpoint")
+    for folder in (model, change.weights):
+        if folder is not None and not Path(folder).is_dir():
+            raise UsageError(
+                f"the update probe needs the files of a checkpoint, and {folder} is no folder",
+                remedy="--model DIR (and --updated-model DIR), local checkpoints",
+            )
     with tempfile.TemporaryDirectory(prefix="vllm-migrate-update-", dir=options.workdir) as folder:
-        weights = updated or perturb(model, folder, amount, options.seed + 1)
-        arguments = {**PAUSE_DEFAULTS, **spec.pause, **pause}
-        probe = _sized(Probe(prompts=max(2, options.num_prompts // 2)), spec)
+        weights = change.weights or perturb(model, folder, change.amount, options.seed + 1)
+        arguments = {**PAUSE_DEFAULTS, **spec.pause, **change.pause}
+        probe = _sized(Probe(prompts=max(2, options.num_prompts // 2), tokens=options.max_tokens), spec)
         fields = job_fields(probe, weights, arguments, rollout.vocabulary(spec), options.seed)
         contract = rollout.contracts(spec, rollout.Ask(probe=False))
         args = {**spec.engine_args, "seed": spec.engine_args.get("seed", options.seed)}
@@ -295,7 +307,7 @@ def update(
     verdict = judge_update(scored, choice)
     said = (
         ()
-        if spec.pause or pause
+        if spec.pause or change.pause
         else ("the config does not show its pause_generation arguments: vLLM's defaults were used",)
     )
     return verdict._replace(notes=(*found.header.notes, *said, *verdict.notes))

@@ -6,13 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from packaging.version import InvalidVersion, Version
+
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import evidence, margins, semantics
 from vllm_migrate.smoke.attribute import Case, attribute, invalid
 from vllm_migrate.smoke.columns import RAW
-from vllm_migrate.smoke.evidence import SEQUENCE_CLIP, TOKEN_CLIP, Against
+from vllm_migrate.smoke.dump import NAMES
+from vllm_migrate.smoke.evidence import Against
 from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
-from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, valid
+from vllm_migrate.smoke.preview import Loss, previews
+from vllm_migrate.smoke.preview import notes as preview_notes
+from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, first_defects, valid
+from vllm_migrate.smoke.remarks import remarks
 from vllm_migrate.smoke.score import claimed_name
 from vllm_migrate.smoke.stats import (
     Estimate,
@@ -31,11 +37,12 @@ FLOOR_K3 = 1e-6
 
 
 class Options(NamedTuple):
-    """`claims`: the column the trainer claims ("contract", or a column's name); clip ranges are (low, high)."""
+    """`claims`: the column the trainer claims ("contract", or a column's name); `loss`: what clips are previewed for,
+    over what the recording's header says.
+    """
 
     claims: str = "contract"
-    token_clip: tuple[float, float] = TOKEN_CLIP
-    sequence_clip: tuple[float, float] = SEQUENCE_CLIP
+    loss: Loss = Loss()
     kind: str | None = None  # a row of the margins table, instead of the one the recording suggests
 
 
@@ -81,8 +88,17 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
     rows, kinds = valid(a.rows)
     if b is not None:
         kinds = _mismatched(a, b, kinds)
+    strange = sum(row.contract not in (USER, PROBE) for row in rows)
+    if strange:
+        kinds = {**kinds, "unknown-contract": strange}
     if kinds or not rows:
         return _invalid(a, kinds or {"empty-recording": 1}, rows)
+    unscored = next((number for number, row in enumerate(a.rows, 1) if not row.scores), None)
+    if unscored is not None:
+        raise UsageError(
+            f"row {unscored} of {len(a.rows)} has no scores",
+            remedy="vllm-migrate smoke score REC --model DIR scores all of them",
+        )
     blind = a.header.contract(USER).blind
     probe = [row for row in rows if row.contract == PROBE]
     user = [row for row in rows if row.contract == USER]
@@ -95,6 +111,12 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
             a,
             "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows",
         )
+    if first is not None and b is not None and b.header.score is None:
+        said = "the reference has no scores: its prompts were compared with these, its spread was not"
+        first = first._replace(notes=(*first.notes, said))
+    if first is not None and b is not None and _older(a.header, b.header):
+        said = f"A is of vLLM {a.header.vllm} and B of {b.header.vllm}: A is judged, and B is the reference"
+        first = first._replace(notes=(*first.notes, said))
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
         found = first or second
@@ -111,6 +133,14 @@ def _reference(b: Recording | None, options: Options) -> Estimates | None:
     return Against.claimed(rows, claimed_name(b.header, USER, options.claims)).estimates() if rows else None
 
 
+def _older(a: Header, b: Header) -> bool:
+    """Whether the run that is judged is of an older release than its reference: the two may have been swapped."""
+    try:
+        return Version(a.vllm or "") < Version(b.vllm or "")
+    except InvalidVersion:
+        return False
+
+
 def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, int]:
     """Prompt token ids that differ between two runs of the same prompts; D cannot see a lost BOS."""
     theirs = {row.prompt_index: row.prompt for row in b.rows if row.prompt_index is not None and row.contract == USER}
@@ -125,7 +155,7 @@ def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, 
 def _invalid(a: Recording, kinds: dict[str, int], rows: Sequence[Row]) -> Verdict:
     tokens = sum(len(row.tokens) for row in rows)
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": None}
-    return Verdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds)
+    return Verdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds, tuple(first_defects(a.rows)))
 
 
 def margins_for(header: Header, tokens: int, options: Options) -> Margins:
@@ -148,11 +178,14 @@ def _judge(
     header: Header, rows: list[Row], options: Options, *, name: str = USER, reference: Estimates | None = None
 ) -> Verdict:
     """One contract's rows: Q1 to Q3, the gates, the positive control, the blame."""
+    rows, mixed = _apart(rows)
     claimed = claimed_name(header, name, options.claims)
     contract = claimed_name(header, name, "contract")
     names = semantics.laws(rows)
     if claimed not in names:
-        raise UsageError(f"no column {claimed!r} in this recording; it has: {', '.join(names)}")
+        raise UsageError(
+            f"no column {claimed!r} in this recording", remedy=f"--claims contract, or one of {', '.join(names)}"
+        )
     drawn = semantics.sampled(rows, names if not header.contract(name).greedy else [contract])
     triple = semantics.Triple(semantics.reported(rows, names), drawn, claimed, contract)
     data = Against.claimed(rows, claimed)
@@ -180,8 +213,9 @@ def _judge(
     else:
         decision, control = _control(decision, rows, triple, limits)
         notes += control
-    metrics |= previews(data, options)
-    notes += [_alike(triple)] if len(triple.reported.alike) > 1 else []
+    beside, more = _shown(header, data, Against.claimed(mixed, claimed) if mixed else None, options.loss)
+    metrics |= beside
+    notes += [*more, *([_alike(triple)] if len(triple.reported.alike) > 1 else [])]
     notes += _limits(limits, decision)
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
     return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
@@ -265,17 +299,24 @@ def _control(
     ]
 
 
-def previews(data: Against, options: Options) -> dict[str, Metric]:
-    """What noise alone would clip at the user's epsilons."""
-    found = evidence.clips(data, options.token_clip, options.sequence_clip)
-    epsilons = {
-        "token_low": options.token_clip[0],
-        "token_high": options.token_clip[1],
-        "sequence_low": options.sequence_clip[0],
-        "sequence_high": options.sequence_clip[1],
-    }
-    shares = found._asdict()
-    return {f"clip_{side}": Metric(shares[side], shares[side], shares[side], eps) for side, eps in epsilons.items()}
+def _shown(header: Header, data: Against, mixed: Against | None, given: Loss) -> tuple[dict[str, Metric], list[str]]:
+    """What is shown beside the gates: the spread along the sequence, sequences of more than one weight version, clips."""
+    loss = Loss.of(header.loss, given)
+    found = {f"k3_decile_{tenth}": Metric.of(value) for tenth, value in enumerate(evidence.k3_by_decile(data), 1)}
+    notes = []
+    if mixed is not None:
+        numbers = mixed.estimates()
+        if numbers is not None:
+            found["k3_mixed_versions"] = Metric.of(numbers.k3)
+        count = len(mixed.rows)
+        notes.append(f"{count} sequences whose tokens came from more than one weight version are kept apart")
+    return found | previews(data, loss), [*notes, *remarks(header, data.rows), *preview_notes(data, loss)]
+
+
+def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Sequences of one weight version, and the others; where there are only others, they are judged."""
+    pure = [row for row in rows if not row.mixed]
+    return (pure, [row for row in rows if row.mixed]) if pure else (rows, [])
 
 
 def _alike(triple: semantics.Triple) -> str:
@@ -368,6 +409,11 @@ def judge_claims(
     notes: tuple[str, ...] = (),
 ) -> Verdict:
     """Logprobs of both sides without columns: D, b where there are entropies, k3, out."""
+    if a.header.protocol == "dump" and a.rows and all(v is None for row in a.rows for v in row.logprobs):
+        raise UsageError(
+            f"{a.header.source or 'the dump'} holds no rollout logprobs",
+            remedy=f"add them as one of {', '.join(NAMES['rollout'])}; or compare a recording with the dump: compare REC DUMP",
+        )
     rows, found = valid(a.rows)
     found = {**found, **(kinds or {})}
     if found or not rows:
@@ -378,6 +424,7 @@ def judge_claims(
             a,
             "record with a temperature other than 1, or with --probe",
         )
+    rows, mixed = _apart(rows)
     data = Against.column(rows, key)
     numbers = data.estimates()
     tokens = sum(len(row.tokens) for row in rows)
@@ -400,7 +447,9 @@ def judge_claims(
         decision, more = "inconclusive", [*more, "positive control: logprobs moved by one token do not fail either"]
     else:
         more = [*more, "positive control: logprobs moved by one token fail, as they must"]
-    metrics |= previews(data, options)
+    beside, shown = _shown(a.header, data, Against.column(mixed, key) if mixed else None, options.loss)
+    metrics |= beside
+    more = [*a.header.notes, *more, *shown]
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
     return Verdict(
         decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed

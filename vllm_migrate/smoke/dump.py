@@ -1,6 +1,7 @@
 """Dumps of the user's own trainer, JSON Lines or Parquet: logprobs of both sides, so that no model is needed.
 
-One sequence a line, under any of the names below; `mask` (1 or true: in the loss) drops the other tokens.
+One sequence a line, under any of the names below; `mask` (1 or true: in the loss) drops the other tokens. Advantages and
+weight versions are one number a token, or one for the sequence.
 """
 
 from __future__ import annotations
@@ -8,12 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.errors import RecordingError
-from vllm_migrate.smoke.recording import USER, Header, Recording, Row, Scores
+from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
 NAMES: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_ids", "prompt_token_ids", "prompts", "prompt", "query_ids"),
@@ -38,12 +38,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     "entropy": ("trainer_entropy", "entropy", "entropys"),
     "varentropy": ("trainer_varentropy", "varentropy"),
     "mask": ("mask", "loss_mask", "response_mask", "completion_mask"),
+    "advantages": ("advantages", "advantage"),
+    "versions": ("weight_versions", "versions", "policy_versions", "weight_version", "policy_version"),
 }
+PARQUET = (".parquet", ".pq")
+BATCH = 64  # sequences read from Parquet at once
 
 
 def is_dump(path: str) -> bool:
     """Whether a file is a trainer's dump rather than a recording."""
-    if path.endswith((".parquet", ".pq")):
+    if path.endswith(PARQUET):
         return True
     try:
         with open(path, encoding="utf-8") as file:
@@ -54,37 +58,61 @@ def is_dump(path: str) -> bool:
 
 
 def read_dump(path: str, sampling: Mapping[str, Any] | None = None) -> Recording:
-    """The dump as a recording whose scores are in the column `trainer`. Raises RecordingError."""
-    rows = [_row(value, f"{path}:{number}", number - 1) for number, value in enumerate(_values(path), 1)]
+    """The dump as a recording whose scores are in the column `trainer`. Raises RecordingError, UsageError."""
+    values = _parquet(path) if path.endswith(PARQUET) else _json_lines(path)
+    rows, unstopped = [], 0
+    for number, value in values:
+        rows.append(_row(value, f"{path}:{number}", number - 1))
+        mask = _get(value, "mask") or [1]
+        unstopped += value.get("finish_reason") == "stop" and any(mask) and not mask[-1]
     if not rows:
-        raise RecordingError(f"{path} is empty")
-    header = Header(protocol="dump", source=path, sampling={USER: dict(sampling or {})})
+        raise RecordingError(f"{path} holds no sequences", remedy="one JSON object a line, or one Parquet row a sequence")
+    notes = []
+    if unstopped:
+        notes.append(f"the loss mask leaves out the last token of {unstopped} sequences that ended by a stop token")
+    header = Header(protocol="dump", source=path, sampling={USER: dict(sampling or {})}, notes=notes)
     return Recording(header, rows)
 
 
-def _values(path: str) -> Iterator[dict[str, Any]]:
-    if path.endswith((".parquet", ".pq")):
-        try:
-            import pyarrow.parquet
-        except ImportError:
-            raise UsageError(
-                "reading Parquet needs pyarrow, which is not installed here",
-                remedy="pip install pyarrow, or write the dump as JSON Lines",
-            ) from None
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-        return
+def _parquet(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows with their numbers, batch by batch."""
     try:
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-            if line.strip():
-                value = json.loads(line)
-                if not isinstance(value, dict):
-                    raise RecordingError(f"{path}:{number} is not an object")
-                yield value
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError(
+            f"reading {path} needs pyarrow, which is not installed here",
+            remedy="pip install pyarrow, or write the dump as JSON Lines",
+        ) from None
+    try:
+        number = 0
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=BATCH):
+            for value in batch.to_pylist():
+                number += 1
+                yield number, value
     except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror}") from None
+        raise RecordingError(f"cannot read {path}: {error.strerror or error}", remedy=WANTED) from None
+    except pyarrow.ArrowException as error:
+        raise RecordingError(f"{path} is not Parquet: {str(error).splitlines()[0]}", remedy=WANTED) from None
+
+
+def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects with the numbers of their lines."""
+    number = 0
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    value = json.loads(line)
+                    if not isinstance(value, dict):
+                        raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
+                    yield number, value
+    except OSError as error:
+        raise RecordingError(f"cannot read {path}: {error.strerror}", remedy=WANTED) from None
+    except UnicodeDecodeError:
+        raise RecordingError(f"{path} is not UTF-8", remedy=WANTED) from None
     except ValueError as error:
-        raise RecordingError(f"{path} is not JSON Lines: {error}") from None
+        raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
 
 
 def _get(value: Mapping[str, Any], name: str) -> list[Any] | None:
@@ -95,13 +123,27 @@ def _get(value: Mapping[str, Any], name: str) -> list[Any] | None:
     return None
 
 
+def _spread(value: Mapping[str, Any], name: str, length: int) -> list[Any] | None:
+    """A field with one value a token, or one for the whole sequence."""
+    for key in NAMES[name]:
+        found = value.get(key)
+        if isinstance(found, list):
+            return found
+        if found is not None:
+            return [found] * length
+    if name == "versions" and value.get("weight_version_start") is not None:
+        start, end = value["weight_version_start"], value.get("weight_version_end")
+        # Where between its ends the version changed is not told; that it did sets the sequence apart.
+        return [start] * length if end in (None, start) or length < 2 else [start] * (length - 1) + [end]
+    return None
+
+
 def _row(value: dict[str, Any], where: str, index: int) -> Row:
     tokens, trainer = _get(value, "tokens"), _get(value, "trainer")
     if tokens is None or trainer is None:
-        missing = "output_ids" if tokens is None else "trainer_logprobs"
-        raise RecordingError(
-            f"{where}: no {missing}; known names: {', '.join(NAMES['tokens' if tokens is None else 'trainer'])}"
-        )
+        kind, wanted = ("tokens", "output_ids") if tokens is None else ("trainer", "trainer_logprobs")
+        held = ", ".join(map(str, value)) or "nothing"
+        raise RecordingError(f"{where}: no {wanted} (it holds {held})", remedy=f"one of {', '.join(NAMES[kind])}")
     rollout = _get(value, "rollout") or [None] * len(tokens)
     mask = _get(value, "mask")
     keep = [i for i in range(len(tokens)) if mask is None or (i < len(mask) and mask[i])]
@@ -111,17 +153,27 @@ def _row(value: dict[str, Any], where: str, index: int) -> Row:
     def pick(values: list[Any] | None) -> list[Any] | None:
         return None if values is None else [values[i] for i in keep if i < len(values)]
 
-    picked, told = pick(trainer) or [], pick(rollout) or []
-    logp = [None if v is None or not math.isfinite(v) else float(v) for v in picked]
-    for i, v in enumerate(picked[: len(told)]):
-        if v is None or math.isnan(v):
-            told[i] = math.nan  # no evidence: counted before any statistic
-    scores = Scores(logp=logp, entropy=pick(_get(value, "entropy")), varentropy=pick(_get(value, "varentropy")))
-    return Row(
-        prompt=_get(value, "prompt") or [],
-        tokens=[int(tokens[i]) for i in keep],
-        logprobs=told,
-        prompt_index=index,
-        finish=value.get("finish_reason"),
-        scores={"trainer": scores},
-    )
+    try:
+        picked = [None if v is None else float(v) for v in pick(trainer) or []]
+        told = [None if v is None else float(v) for v in pick(rollout) or []]
+        for i, v in enumerate(picked[: len(told)]):
+            if v is None or math.isnan(v):
+                told[i] = math.nan  # no evidence: counted before any statistic
+        logp = [None if v is None or not math.isfinite(v) else v for v in picked]
+        return Row(
+            prompt=_get(value, "prompt") or [],
+            tokens=[int(tokens[i]) for i in keep],
+            logprobs=told,
+            prompt_index=index,
+            finish=value.get("finish_reason"),
+            versions=pick(_spread(value, "versions", len(tokens))),
+            advantages=pick(_spread(value, "advantages", len(tokens))),
+            scores={
+                "trainer": Scores(
+                    logp=logp, entropy=pick(_get(value, "entropy")), varentropy=pick(_get(value, "varentropy"))
+                )
+            },
+        )
+    except (TypeError, ValueError) as error:
+        said = str(error).splitlines()
+        raise RecordingError(f"{where}: {' '.join(said[:3])}", remedy="lists of numbers, one for each token") from None

@@ -1,18 +1,17 @@
-"""What one side's rows say against one column: sums per cluster, token by token shapes, clip previews."""
+"""What one side's rows say against one column: sums per cluster, and the shape of the disagreement."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vllm_migrate.smoke.recording import Row
 from vllm_migrate.smoke.score import OTHER_HEAD, REPLAY
 from vllm_migrate.smoke.stats import Estimate, Estimates, Sums, estimate, merge, paired, ratio, sums
 
-# PPO's usual clip range, and GSPO's in published recipes.
-TOKEN_CLIP, SEQUENCE_CLIP = (0.2, 0.2), (3e-4, 4e-4)
 HEAVY_TOP, HEAVY_SHARE = 0.01, 0.6
+DECILES = 10
 
 
 class Against(NamedTuple):
@@ -60,45 +59,26 @@ class Against(NamedTuple):
     def outside(self) -> int:
         return sum(a is None for logp in self.logp for a in logp)
 
-    def k3_of(self, index: int, where: Callable[[float], bool] = lambda position: True) -> tuple[float, int]:
-        """Sum of k3 over the finite tokens of a row at relative positions where `where` holds, and their number."""
+    def k3_of(self, index: int) -> tuple[float, int]:
+        """Sum of k3 over the finite tokens of a row, and their number."""
+        parts = self.k3_deciles(index)
+        return sum(total for total, _ in parts), sum(count for _, count in parts)
+
+    def k3_deciles(self, index: int, most: float = math.inf) -> list[tuple[float, int]]:
+        """The same for each tenth of the row; a token counts for `most` at most."""
         told = self.rows[index].logprobs
-        total, count = 0.0, 0
+        totals, counts = [0.0] * DECILES, [0] * DECILES
         for position, (a, r) in enumerate(zip(self.logp[index], told, strict=True)):
-            if a is not None and r is not None and where(position / len(told)):
-                total += k3(a - r)
-                count += 1
-        return total, count
+            if a is not None and r is not None:
+                tenth = position * DECILES // len(told)
+                totals[tenth] += min(most, k3(a - r))
+                counts[tenth] += 1
+        return list(zip(totals, counts, strict=True))
 
 
 def k3(x: float) -> float:
     """r - 1 - x, cut off where it would overflow."""
     return math.expm1(min(x, 50.0)) - x
-
-
-class Clips(NamedTuple):
-    """Shares clipped below and above: of tokens, and of sequences (GSPO's geometric mean ratio)."""
-
-    token_low: float
-    token_high: float
-    sequence_low: float
-    sequence_high: float
-
-
-def clips(data: Against, token: tuple[float, float], sequence: tuple[float, float]) -> Clips:
-    """What the engine's noise alone would clip on a first step, trainer over rollout."""
-    low = high = n = seq_low = seq_high = 0
-    for index in range(len(data.rows)):
-        x = data.x(index)
-        n += len(x)
-        low += sum(v < math.log1p(-token[0]) for v in x)
-        high += sum(v > math.log1p(token[1]) for v in x)
-        if x:
-            mean = math.expm1(sum(x) / len(x))
-            seq_low += mean < -sequence[0]
-            seq_high += mean > sequence[1]
-    rows = max(1, len(data.rows))
-    return Clips(low / max(1, n), high / max(1, n), seq_low / rows, seq_high / rows)
 
 
 def head_ratio(rows: Sequence[Row], name: str) -> Estimate | None:
@@ -117,15 +97,34 @@ def head_ratio(rows: Sequence[Row], name: str) -> Estimate | None:
     return ratio(pairs)
 
 
+def k3_by_decile(data: Against) -> list[Estimate]:
+    """k3 per token in each tenth of the sequences, the first tenth first; empty where sequences are too short for it."""
+    rows = [data.k3_deciles(index) for index in range(len(data.rows))]
+    found = [paired([row[tenth] for row in rows]) for tenth in range(DECILES)]
+    return found if all(sum(row[tenth][1] for row in rows) for tenth in range(DECILES)) else []
+
+
 def drift_by_position(data: Against) -> Estimate:
-    """k3 per token in the first third over that in the last: above 1 falls (BOS, template), below 1 grows (rope)."""
+    """k3 per token in the first three tenths over that in the last three: above 1 falls (BOS, template), below 1 grows
+    (rope). A token counts for 1 nat at most, so that a few of them do not hide a trend of all.
+    """
     pairs = []
-    for i in range(len(data.rows)):
-        first, n = data.k3_of(i, lambda p: p < 1 / 3)
-        last, m = data.k3_of(i, lambda p: p >= 2 / 3)
+    for index in range(len(data.rows)):
+        tenths = data.k3_deciles(index, 1.0)
+        first, n = (sum(part) for part in zip(*tenths[:3], strict=True))
+        last, m = (sum(part) for part in zip(*tenths[-3:], strict=True))
         if n and m:
             pairs.append((first / n, last / m))
     return ratio(pairs)
+
+
+def by_version(data: Against) -> dict[str, Estimate]:
+    """k3 per token of the sequences of each weight version, where rows name one."""
+    groups: dict[str, list[tuple[float, int]]] = {}
+    for index, row in enumerate(data.rows):
+        if row.versions:
+            groups.setdefault(str(row.versions[0]), []).append(data.k3_of(index))
+    return {version: paired(parts) for version, parts in groups.items()}
 
 
 def shifted(data: Against, by: int) -> float:

@@ -25,6 +25,7 @@ from vllm_migrate.smoke.errors import RecordingError
 
 SCHEMA = 1
 USER, PROBE = "user", "probe"
+WANTED = "a recording comes from `vllm-migrate smoke record`; a dump of your own trainer is JSON Lines or Parquet"
 
 M = TypeVar("M", bound=BaseModel)
 Protocol = Literal["samples", "step", "update", "prompt_logprobs", "dump"]
@@ -65,6 +66,7 @@ class Header(BaseModel):
     sampling: dict[str, dict[str, Any]] = Field(default_factory=_one_contract)
     hardware: dict[str, Any] = Field(default_factory=dict)
     update: dict[str, Any] = Field(default_factory=dict)
+    loss: dict[str, Any] = Field(default_factory=dict)  # what the config says of its loss, for the clip previews
     scored: str | None = None  # protocol step: the engine whose tokens these are
     notes: list[str] = Field(default_factory=list)
     score: ScoreInfo | None = None
@@ -107,12 +109,18 @@ class Row(BaseModel):
     support: list[list[int]] | None = None  # ids with a finite logprob, where the engine reports its top k
     phase: str | None = None  # protocol update: before, cached, inflight, after, other
     switch: int | None = None  # protocol update: tokens of an in-flight request before the new weights
-    versions: list[int] | None = None  # weight version per token, where the engine reports it
+    versions: list[int | str] | None = None  # weight version per token, where the engine reports it
+    advantages: list[float] | None = None  # per token, where the trainer's side gives them
     entropy: list[float] | None = (
         None  # protocol step: of the law the engine scored with, where its support is complete
     )
     varentropy: list[float] | None = None
     scores: dict[str, Scores] | None = None
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the weights changed under the sequence."""
+        return len(set(self.versions or ())) > 1
 
 
 class Recording(NamedTuple):
@@ -140,11 +148,27 @@ def stream(path: str | os.PathLike[str]) -> tuple[Header, Iterator[Row]]:
             return plain.header, iter(plain.rows)
         raise RecordingError(
             f"{path} does not start with a recording's header",
-            remedy="a recording comes from `vllm-migrate smoke record`",
+            remedy=WANTED,
         )
     if first[1].get("schema") != SCHEMA:
-        raise RecordingError(f"{path} has schema {first[1].get('schema')!r}; this version reads {SCHEMA}")
-    return _parse(Header, first[1], path, 1), _rows(lines, path)
+        raise RecordingError(
+            f"{path}:1 has schema {first[1].get('schema')!r}; this version reads {SCHEMA}",
+            remedy="record it again with this version, or read it with the version that wrote it",
+        )
+    return _header(first[1], path), _rows(lines, path)
+
+
+def _header(value: dict[str, Any], path: str | os.PathLike[str]) -> Header:
+    """The header, its contracts read once, so that a wrong value is found here."""
+    header = _parse(Header, value, path, 1)
+    for name in header.sampling:
+        try:
+            header.contract(name)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(("sampling", name, *map(str, first["loc"])))
+            raise RecordingError(f"{path}:1: {where}: {first['msg']}", remedy="record it again") from None
+    return header
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -157,17 +181,17 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
                     value = json.loads(line)
                 except ValueError as error:
                     if number > 1:
-                        raise RecordingError(f"{path}:{number} is not JSON: {error}") from None
+                        raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
                     value = json.loads(line + file.read())  # one object over many lines
                 if not isinstance(value, dict):
-                    raise RecordingError(f"{path}:{number} is not an object")
+                    raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
                 yield number, value
     except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror}") from None
+        raise RecordingError(f"cannot read {path}: {error.strerror}", remedy=WANTED) from None
     except UnicodeDecodeError:
-        raise RecordingError(f"{path} is not UTF-8") from None
+        raise RecordingError(f"{path} is not UTF-8", remedy=WANTED) from None
     except ValueError as error:
-        raise RecordingError(f"{path} is not JSON: {error}") from None
+        raise RecordingError(f"{path} is not JSON: {error}", remedy=WANTED) from None
 
 
 def _rows(lines: Iterator[tuple[int, dict[str, Any]]], path: str | os.PathLike[str]) -> Iterator[Row]:
@@ -175,7 +199,9 @@ def _rows(lines: Iterator[tuple[int, dict[str, Any]]], path: str | os.PathLike[s
     for number, value in lines:
         if value.get("kind") == "end":
             if value.get("rows") != count:
-                raise RecordingError(f"{path} promises {value.get('rows')} rows and holds {count}")
+                raise RecordingError(
+                    f"{path}:{number} promises {value.get('rows')} rows and the file holds {count}", remedy="record it again"
+                )
             ended = True
         elif value.get("kind") == "row":
             count += 1
@@ -190,7 +216,7 @@ def _parse(model: type[M], value: dict[str, Any], path: str | os.PathLike[str], 
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecordingError(f"{path}:{number}: {where}: {first['msg']}") from None
+        raise RecordingError(f"{path}:{number}: {where}: {first['msg']}", remedy="record it again") from None
 
 
 def _plain(value: dict[str, Any], path: str | os.PathLike[str]) -> Recording:
@@ -235,7 +261,7 @@ def write(path: str | os.PathLike[str], header: Header, rows: Iterable[Row]) -> 
             file.write(json.dumps({"kind": "end", "rows": count}) + "\n")
         os.replace(temporary, target)
     except OSError as error:
-        raise RecordingError(f"cannot write {target}: {error.strerror}") from None
+        raise RecordingError(f"cannot write {target}: {error.strerror}", remedy="-o FILE, in a folder to write to") from None
     finally:
         temporary.unlink(missing_ok=True)
     return count
@@ -259,11 +285,14 @@ def defect(row: Row) -> str | None:
         return "nan-logprob"
     if any(value is not None and (value > 1e-4 or value <= SERVER_FLOOR) for value in row.logprobs):
         return "impossible-logprob"
+    if min(row.tokens) < 0:
+        return "impossible-token"
     if row.seen_prompt is not None and row.seen_prompt != row.prompt:
         return "unequal-prompt"
     if _dead_end(row):
         return "dead-end-token-0"
-    if row.scores and any(len(s.logp) != len(row.tokens) for s in row.scores.values()):
+    beside = [s.logp for s in (row.scores or {}).values()] + [v for v in (row.versions, row.advantages) if v is not None]
+    if any(len(values) != len(row.tokens) for values in beside):
         return "length-mismatch"
     return None
 
@@ -285,6 +314,16 @@ def valid(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
         else:
             kinds[kind] += 1
     return good, dict(kinds)
+
+
+def first_defects(rows: Sequence[Row]) -> list[str]:
+    """For each kind of row that is no evidence, the first one."""
+    found: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        kind = defect(row)
+        if kind is not None:
+            found.setdefault(kind, number)
+    return [f"{kind}: first in row {number} of {len(rows)}" for kind, number in found.items()]
 
 
 def support_of(contract: Contract, finite: Sequence[int], asked: int) -> list[int]:

@@ -24,16 +24,23 @@ MEANINGS = {
     "mean_x": "mean log ratio (minus a KL, not gated)",
     "mean_abs_x": "mean |log ratio|",
     "ess": "effective sample size, share",
+    "k3_mixed_versions": "spread of sequences across a weight update",
     "clip_token_low": "tokens clipped below at epsilon",
     "clip_token_high": "tokens clipped above at epsilon",
     "clip_sequence_low": "sequences clipped below (GSPO)",
     "clip_sequence_high": "sequences clipped above (GSPO)",
+    "clip_sequence_low_at_length": "the same, expected at your length",
+    "clip_sequence_high_at_length": "the same, expected at your length",
+    "clip_token_low_negative_advantage": "of tokens with A < 0, lost below",
+    "clip_token_high_positive_advantage": "of tokens with A > 0, lost above",
+    "clip_sequence_low_negative_advantage": "of sequences with A < 0, lost below",
+    "clip_sequence_high_positive_advantage": "of sequences with A > 0, lost above",
 }
+DECILE = "k3_decile_"
 
 
 def render(verdict: Verdict, console: Console) -> None:
     """Prints the verdict."""
-    from rich.table import Table
     from rich.text import Text
 
     headline = Text(verdict.decision.upper(), style=f"bold {COLORS[verdict.decision]}")
@@ -52,24 +59,7 @@ def render(verdict: Verdict, console: Console) -> None:
         counted = ", ".join(f"{kind}: {count}" for kind, count in verdict.invalid.items())
         console.print(f"  rows that are no evidence: {counted}", highlight=False, soft_wrap=True, markup=False)
     if verdict.metrics:
-        wide = console.width >= WIDE
-        table = Table(
-            "",
-            "value",
-            "interval",
-            "margin",
-            "",
-            *(["meaning"] if wide else []),
-            box=None,
-            pad_edge=False,
-            header_style="dim",
-        )
-        for column in table.columns:
-            column.no_wrap = True
-        for name, metric in verdict.metrics.items():
-            cells = (name, number(metric.value), _interval(metric), _margin(metric), _gate(metric))
-            table.add_row(*cells, *([_meaning(name)] if wide else []))
-        console.print(table)
+        _metrics(verdict.metrics, console)
     told = " · ".join(f"{key} {value}" for key, value in verdict.columns.items() if value)
     console.print(
         f"{verdict.n_sequences} sequences, {verdict.n_tokens} tokens" + (f"; {told}" if told else ""),
@@ -81,6 +71,26 @@ def render(verdict: Verdict, console: Console) -> None:
         console.print(f"about {verdict.tokens_needed} tokens would decide", highlight=False, soft_wrap=True)
     for note in verdict.notes:
         console.print(f"- {note}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _metrics(metrics: dict[str, Metric], console: Console) -> None:
+    """A row a metric; the tenths of the sequence, which are ten, in one line."""
+    from rich.table import Table
+
+    wide = console.width >= WIDE
+    heads = ["", "value", "interval", "margin", "", *(["meaning"] if wide else [])]
+    table = Table(*heads, box=None, pad_edge=False, header_style="dim")
+    for column in table.columns:
+        column.no_wrap = True
+    for name, metric in metrics.items():
+        if not name.startswith(DECILE):
+            cells = (name, number(metric.value), _interval(metric), _margin(metric), _gate(metric))
+            table.add_row(*cells, *([_meaning(name)] if wide else []))
+    console.print(table)
+    tenths = [number(metric.value) for name, metric in metrics.items() if name.startswith(DECILE)]
+    if tenths:
+        line = "k3 by tenths of the sequence: " + " ".join(tenths)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def number(value: float) -> str:

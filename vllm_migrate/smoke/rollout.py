@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
 from vllm_migrate.smoke.contract import PROBE as PROBE_CONTRACT
@@ -17,6 +19,7 @@ from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row
 from vllm_migrate.smoke.source import EngineSpec
 
 PROMPT_TOKENS = 24
+PROMPTS = 'a line a prompt: {"prompt_token_ids": [1, 2]}, [1, 2], or text for the model\'s tokenizer'
 
 
 class Ask(NamedTuple):
@@ -61,6 +64,14 @@ def contracts(spec: EngineSpec, ask: Ask) -> dict[str, dict[str, Any]]:
     user = {**spec.sampling, "max_tokens": ask.max_tokens}
     if ask.prompts is None:
         user["ignore_eos"] = True  # random prompts end anywhere; the law of each token is the same
+    try:
+        Contract.of(user)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"{spec.path}: sampling parameter {'.'.join(map(str, first['loc']))}={first['input']!r}: {first['msg']}",
+            remedy="mend it there, or --set NAME=VALUE",
+        ) from None
     found = {USER: user}
     if ask.probe and Contract.of(user).blind:
         found[PROBE] = {**user, **PROBE_CONTRACT}
@@ -137,11 +148,14 @@ def read_prompts(path: str, model: str | None) -> list[list[int]]:
     tokenizer.
     """
     try:
-        lines = [line for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read prompts from {path}: {error}") from None
+        said = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"cannot read prompts from {path}: {said}", remedy=PROMPTS) from None
     found, texts = [], []
-    for line in lines:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             value = json.loads(line)
         except ValueError:
@@ -153,9 +167,9 @@ def read_prompts(path: str, model: str | None) -> list[list[int]]:
         elif isinstance(value, list) and value and all(isinstance(v, int) for v in value):
             found.append(value)
         else:
-            raise UsageError(f"{path}: neither token ids nor text: {line[:80]}")
+            raise UsageError(f"{path}:{number}: neither token ids nor text: {line[:80]}", remedy=PROMPTS)
     if not found and not texts:
-        raise UsageError(f"{path} holds no prompts")
+        raise UsageError(f"{path} holds no prompts", remedy=PROMPTS)
     return found + _tokenise(texts, model)
 
 
@@ -184,7 +198,7 @@ def run_job(backend: Backend, job: Job, spec: EngineSpec, watch: Watch) -> Rollo
     if spec.refused:
         raise EngineRunError(
             "this release refuses the config, and the real launch would fail as well: " + "; ".join(spec.refused),
-            "vllm-migrate fix FILE writes what it accepts",
+            f"vllm-migrate fix {spec.path} shows what it accepts; --fixed runs it so, in memory",
         )
     notes = list(spec.notes)
 
@@ -200,7 +214,9 @@ def run_job(backend: Backend, job: Job, spec: EngineSpec, watch: Watch) -> Rollo
     rows = [Row.model_validate(line) for line in lines]
     header = Header.model_validate({**first, "source": spec.path, "backend": backend.name})
     sampling = {name: value for name, value in header.sampling.items() if name != "reference"}
-    header = header.model_copy(update={"notes": notes, "sampling": sampling})
+    loss = {"length": spec.sampling.get("max_tokens"), **spec.loss}
+    known = {name: value for name, value in loss.items() if value is not None}
+    header = header.model_copy(update={"notes": notes, "sampling": sampling, "loss": known})
     steps = [row.model_copy(update={"contract": USER}) for row in rows if row.phase == "step"]
     samples = Recording(header, [row for row in rows if row.phase != "step"])
     if not job.sequences:

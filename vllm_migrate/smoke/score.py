@@ -6,6 +6,7 @@ from the recording to the scored file: the peak does not grow with the number of
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH_TOKENS = 4096
+DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 CHUNK_LOGITS = 8 * 1024 * 1024  # 32 MiB of float32; about eight such blocks live at once
 
 # Suffixes of columns that are not laws but other ways to compute the claimed one.
@@ -46,6 +48,9 @@ class Model:
         torch, transformers = _packages()
         if not Path(path).is_dir():
             raise UsageError(f"no model directory at {path}", remedy="--model DIR, a local checkpoint")
+        for wanted in (options.dtype, options.head_dtype):
+            if wanted not in DTYPES:
+                raise UsageError(f"no dtype {wanted!r}", remedy=f"--dtype and --head-dtype: one of {', '.join(DTYPES)}")
         try:
             self.config = transformers.AutoConfig.from_pretrained(path)
             name = options.dtype if options.dtype != "auto" else _config_dtype(self.config)
@@ -53,7 +58,9 @@ class Model:
             load = transformers.AutoModelForCausalLM.from_pretrained
             self.model = load(path, dtype=self.dtype, low_cpu_mem_usage=True).eval()
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise UsageError(f"cannot load the model in {path}: {error}") from error
+            said = str(error).splitlines()[0]
+            remedy = "--model DIR, a checkpoint that transformers loads; or compare a dump of your own trainer"
+            raise UsageError(f"cannot load the model in {path}: {said}", remedy) from error
         self.device = _device(options.device)
         self.model.to(self.device)
         self.head = self.model.get_output_embeddings()
@@ -90,10 +97,19 @@ class Model:
         import torch
 
         row = torch.tensor([list(ids)], device=self.device)
+        _, past = old.onward(row[:, :split], None)
+        return self.onward(row[:, split:], past)[0]
+
+    def onward(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
+        """Last hidden states of `ids` [n, m] that follow the cache `past`, and the cache with them in it."""
+        import torch
+
+        trunk = self.model.base_model
+        # transformers renames the parameter; what older releases know is deprecated in newer ones.
+        name = "cache" if "cache" in inspect.signature(trunk.forward).parameters else "past_key_values"
         with torch.inference_mode():
-            past = old.model.base_model(input_ids=row[:, :split], use_cache=True).past_key_values
-            out = self.model.base_model(input_ids=row[:, split:], past_key_values=past, use_cache=True)
-        return out.last_hidden_state
+            out = trunk(input_ids=ids, use_cache=True, **{name: past})
+        return out.last_hidden_state, getattr(out, name)
 
     def logits(self, hidden: Tensor, head_dtype: str | None = None) -> Tensor:
         """float32 logits [n, V] of hidden states [n, width], the product in `head_dtype` (default: the model's)."""

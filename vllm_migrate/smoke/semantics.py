@@ -30,8 +30,9 @@ class Found(NamedTuple):
 
 
 def laws(rows: Sequence[Row]) -> list[str]:
-    """The columns of a scored recording that are laws of their own."""
-    return [name for name in (rows[0].scores or {}) if not name.endswith(DERIVED)]
+    """The columns that all rows of a scored recording have and that are laws of their own."""
+    common = set.intersection(*(set(row.scores or ()) for row in rows))
+    return [name for name in (rows[0].scores or {}) if name in common and not name.endswith(DERIVED)]
 
 
 def reported(rows: Sequence[Row], names: Sequence[str]) -> Found:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vllm_migrate.errors import UsageError
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.model import Written
     from vllm_migrate.effective.view import View
     from vllm_migrate.rules.run import Result
 
 # The positional argument of `vllm serve`.
 MODEL_KEYS = ("model", "model_tag", "model-tag")
-# What a smoke rollout has no use for: where the server listens and what it writes down.
+# The sampling parameters that a rollout repeats.
 SAMPLING = (
     "temperature",
     "top_p",
@@ -39,13 +40,18 @@ SAMPLING = (
 )
 
 
+STOP_STRINGS = (
+    "stop strings are left out here; in training they leave token ids past the end of the text: mask those in the loss"
+)
+
+
 class EngineSpec(NamedTuple):
     """One engine of a config at one release.
 
     engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether
     a server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them;
-    refused: what the release would refuse at start; notes: what could not be carried over; loss: the RL loss's clip
-    range (`epsilon_low`, `epsilon_high`).
+    refused: what the release would refuse at start; notes: what could not be carried over; loss: of the RL loss, the
+    clip range (`epsilon_low`, `epsilon_high`), whether that is a sequence's (`per_sequence`, GSPO) and the responses' `length`.
     """
 
     engine_args: dict[str, Any]
@@ -70,11 +76,15 @@ def load_engine(
     `source` in memory; the file is never written. Raises UsageError.
     """
     if not os.path.isfile(path):
-        raise UsageError(f"no file {path}", remedy="give a config with a vLLM engine in it")
+        what = f"{path} is a folder" if os.path.isdir(path) else f"no file {path}"
+        raise UsageError(what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines")
     plain = _plain(path)
     if plain is not None:
         if fixed:
-            raise UsageError("--fixed needs a config of a known framework, not engine arguments in JSON")
+            raise UsageError(
+                f"--fixed needs a config of a known framework, and {path} holds engine arguments in JSON",
+                remedy="without --fixed, with the pins written into engine_args",
+            )
         return plain
     return _from_dialect(path, release, engine_id, source, fixed)
 
@@ -184,15 +194,18 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
             continue
         if kind == "sampling" and rest in SAMPLING:
             sampling[rest] = given.value
+        elif name == "sampling.stop" and given.value:
+            notes.append(STOP_STRINGS)
         elif kind == "env":
             env[rest] = str(given.value)
-    troubles = view.delivery.troubles
+    if str(args.get("load_format", "")).startswith("dummy"):
+        notes.append(f"load_format {args.pop('load_format')} left out: the rollout needs the checkpoint's weights")
     refused = tuple(
-        f"{t.written.key}: {t.text}"
-        for t in troubles
-        if t.kind != "dropped" and t.certain and t.written.key not in MODEL_KEYS
+        f"{_place(t.written)}: {'unknown option ' if t.kind == 'unknown' and t.text.startswith('-') else ''}{t.text}"
+        for t in view.delivery.troubles
+        if t.kind in REFUSALS and t.certain and t.written.key not in MODEL_KEYS
     )
-    notes += [f"{t.written.key}: {t.text}" for t in troubles if t.kind == "dropped"]
+    notes += [f"{_place(t.written)}: {t.text}" for t in view.delivery.troubles if t.kind not in REFUSALS]
     via = engine.given.get("sampling.via")
     server = (via.value if via is not None else "explicit") in ("http", "request")
     return EngineSpec(
@@ -210,6 +223,16 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
     )
 
 
+def _place(written: Written) -> str:
+    """file:line of a setting, and its key."""
+    spot = written.spot
+    if spot is None:
+        return written.key
+    return f"{spot.file.path}:{spot.file.source.text.count(chr(10), 0, spot.start) + 1} {written.key}"
+
+
+# Troubles on the way that end a launch; the others change what arrives.
+REFUSALS = ("unknown", "ambiguous", "choice", "value", "missing", "duplicate")
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -229,4 +252,8 @@ def _typed(option: str, value: Any) -> Any:
 
 
 def _prefixed(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): fact.value for name, fact in given.items() if name.startswith(prefix)}
+    """Facts of one kind that the config decides; None and what depends on something else are left out."""
+    from vllm_migrate.knowledge.expr import Unsure
+
+    found = {name.removeprefix(prefix): fact.value for name, fact in given.items() if name.startswith(prefix)}
+    return {name: value for name, value in found.items() if value is not None and not isinstance(value, Unsure)}

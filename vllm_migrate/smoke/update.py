@@ -225,4 +225,9 @@ def _inflight(rows: Sequence[Row], column: str) -> tuple[Blame | None, list[str]
         "switched": "the running request was preempted and recomputed under the new weights",
         "new": "the running request is that of the new weights throughout",
     }[found.best]
-    return None, [f"{told} (the weights changed after {row.switch} of its {len(row.tokens)} tokens)"]
+    notes = [f"{told} (the weights changed after {row.switch} of its {len(row.tokens)} tokens)"]
+    if row.versions:
+        first = next((i for i, version in enumerate(row.versions) if version != row.versions[0]), len(row.versions))
+        labels = " and ".join(dict.fromkeys(map(str, row.versions)))
+        notes.append(f"the engine labels its tokens {labels}: the first {first} are of {row.versions[0]}")
+    return None, notes

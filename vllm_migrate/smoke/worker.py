@@ -29,6 +29,7 @@ MARK = "@vllm-migrate "
 MODULE = "vllm_migrate_worker"
 INSIDE = "VLLM_MIGRATE_WORKER"  # set in every process of the engine
 CHUNK = 256
+NEW = "updated"  # the weight version after the update probe's own update
 # Sampling parameters that do not change the law of the tokens and need a tokenizer, or a grammar that we do not have.
 LEFT_OUT = (
     "stop",
@@ -256,8 +257,20 @@ def row(output: Any, request: Fields, asked: int, truncated: bool) -> Fields:
         "support": support,
         "cached": getattr(output, "num_cached_tokens", None),
         "phase": request.get("phase"),
+        "versions": versions(best, len(tokens)),
         "seen_prompt": None if list(output.prompt_token_ids) == request["prompt"] else list(output.prompt_token_ids),
     }
+
+
+def versions(best: Any, count: int) -> list[str] | None:
+    """The weight version of each token, from the spans that releases from 0.32 on report; else None."""
+    spans = getattr(best, "weight_versions", None)
+    if not spans:
+        return None
+    found = [""] * count
+    for span in spans:
+        found[span.start : span.end] = [str(span.version)] * (min(span.end, count) - span.start)
+    return found
 
 
 def offline(job: Fields) -> tuple[Any, Any, str, Fields]:
@@ -402,6 +415,8 @@ async def update_async(job: Fields, engine_class: Any) -> int:
         await asyncio.sleep(0.2)
         switch = seen[0]
         await engine.collective_rpc("vllm_migrate_load", args=(what["weights"],))
+        if hasattr(engine, "update_weight_version"):
+            await engine.update_weight_version(NEW)
         if paused:
             await engine.resume_generation()
         line = await inflight
@@ -454,6 +469,8 @@ def update_stepwise(job: Fields) -> int:
         if switch is None and last is not None and len(last.outputs[0].token_ids) >= what["switch_after"]:
             switch = len(last.outputs[0].token_ids)
             llm.collective_rpc("vllm_migrate_load", args=(what["weights"],))
+            if hasattr(core, "set_weight_version"):
+                core.set_weight_version(NEW)
     emit({**row(last, {"prompt": what["inflight"], "phase": "inflight"}, asked, truncated), "switch": switch})
     return count + 1 + ask(what["prompts"], "after") + ask(what["others"], "other")
 

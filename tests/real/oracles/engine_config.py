@@ -7,8 +7,8 @@ length to stdout. A case holds one of
     {"argv": [...]}             arguments after `vllm serve MODEL`
     {"kwargs": {...}}           keyword arguments of EngineArgs; `model` is MODEL unless given
 
-and may hold "env" {name: value}, "usage" ("server" or "llm": the context whose batch defaults apply; default
-"server" for argv, "llm" for kwargs), "model_config" and "generation_config" {key: value} (keys to replace in
+and may hold "env" {name: value}, "usage" ("server", "llm" or, as AsyncLLM.from_engine_args has it, "engine": the context whose
+batch defaults apply; default "server" for argv, "llm" for kwargs), "model_config" and "generation_config" {key: value} (keys to replace in
 the model's config.json and generation_config.json), and with --cuda "device" (of DEVICES, default h100). An answer:
 
     {"ok": bool, "error": null or {"type": ..., "message": ...}, "resolved": {name: value}}
@@ -225,8 +225,9 @@ def engine_args(case: dict[str, Any], model: str, parser: argparse.ArgumentParse
 def answer(case: dict[str, Any], model: str, parser: argparse.ArgumentParser) -> dict[str, Any]:
     from vllm.usage.usage_lib import UsageContext
 
+    contexts = {"llm": UsageContext.LLM_CLASS, "server": UsageContext.OPENAI_API_SERVER, "engine": UsageContext.ENGINE_CONTEXT}
     usage = case.get("usage", "llm" if "kwargs" in case else "server")
-    context = UsageContext.LLM_CLASS if usage == "llm" else UsageContext.OPENAI_API_SERVER
+    context = contexts[usage]
     Device.become(case.get("device", "h100"))
     changes = {
         "config.json": case.get("model_config", {}),

@@ -45,12 +45,14 @@ class Server:
     ) -> None:
         self.root = base_url.rstrip("/").removesuffix("/v1")
         self.model, self.timeout, self.api_key = model, timeout, api_key
+        self.versions = False  # whether the server can name the weight version of each token
 
     def run(self, job: Job, watch: Watch) -> Iterator[Line]:
         if job.mode == "update":
             raise UsageError("the update probe needs its own engine", remedy="--python PY instead of --base-url")
         model, length = self._model()
         release = self._release()
+        self.versions = _at_least(release, (0, 33))
         yield {
             "kind": "header",
             "schema": 1,
@@ -89,6 +91,7 @@ class Server:
             "tokens": tokens,
             "logprobs": told.get("token_logprobs") or [],
             "finish": choice.get("finish_reason"),
+            "versions": _versions(choice.get("weight_versions"), len(tokens)),
             "seen_prompt": None if seen is None or seen == request["prompt"] else seen,
         }
 
@@ -115,6 +118,8 @@ class Server:
     def _complete(self, model: str, sampling: dict[str, Any], prompt: list[int], logprobs: int) -> dict[str, Any]:
         body = {name: sampling[name] for name in FIELDS if sampling.get(name) is not None}
         body |= {"model": model, "prompt": prompt, "logprobs": logprobs, "return_tokens_as_token_ids": True}
+        if self.versions:
+            body["return_weight_versions"] = True
         answer = self._post("/v1/completions", body)
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if not choices or not isinstance(choices[0], dict):
@@ -172,13 +177,28 @@ def _known(args: dict[str, Any]) -> dict[str, Any]:
     return {name: args[name] for name in ("dtype", "quantization") if args.get(name)}
 
 
-def _engine(release: str | None) -> str:
-    """V1 from 0.11 on; before, a server does not say."""
+def _at_least(release: str | None, wanted: tuple[int, int]) -> bool:
     try:
         major, minor = (release or "").split(".")[:2]
-        return "v1" if (int(major), int(minor)) >= (0, 11) else "server"
+        return (int(major), int(minor)) >= wanted
     except ValueError:
-        return "server"
+        return False
+
+
+def _engine(release: str | None) -> str:
+    """V1 from 0.11 on; before, a server does not say."""
+    return "v1" if _at_least(release, (0, 11)) else "server"
+
+
+def _versions(spans: Any, count: int) -> list[str] | None:
+    """The version of each token, from spans `{"version", "start", "end"}`."""
+    if not spans:
+        return None
+    found = [""] * count
+    for span in spans:
+        for at in range(span["start"], min(span["end"], count)):
+            found[at] = str(span["version"])
+    return found
 
 
 def _token(text: str) -> int:

@@ -196,16 +196,13 @@ class Engine:
     def _forward(
         self, ids: Tensor, past: list[tuple[Tensor, Tensor]] | None
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        import torch
         from transformers import DynamicCache
 
         cache = DynamicCache()
         for index, (keys, values) in enumerate(past or ()):
             cache.update(keys, values, index)
-        with torch.inference_mode():
-            out = self.model.model.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
-        layers = [(layer.keys, layer.values) for layer in out.past_key_values.layers]
-        return out.last_hidden_state[:, -1], layers
+        hidden, cache = self.model.onward(ids, cache)
+        return hidden[:, -1], [(layer.keys, layer.values) for layer in cache.layers]
 
     def step(self, job: Job) -> Iterator[Line]:
         """Each recorded token again, its logprob through the sampling path."""

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -29,6 +30,10 @@ from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
 
 TAIL = 20
+KEPT = 2000  # lines looked through for the cause, which vLLM's engine process prints long before the end
+# The lines that name an exception; vLLM's own summary of a failed start says nothing and points above.
+CAUSE = re.compile(r"^(?:\([^)]*\) *|(?:ERROR|WARNING) [^]]*\] *)*((?:\w+\.)*\w*(?:Error|Exception|Exit)\b: .*)")
+EMPTY_CAUSE = "See root cause above"
 LESS_MEMORY = "a lower --set gpu_memory_utilization=..., a smaller --set max_model_len=..., or more parallelism"
 OUT_OF_MEMORY = (
     "out of memory",
@@ -88,11 +93,10 @@ class VllmWorker:
         except OSError as error:
             message = f"cannot start {command[0]}: {error.strerror}"
             raise UsageError(message, remedy="--python PY, an interpreter with vLLM") from None
-        run = _Run(process, self.timeout)
         try:
-            yield from run.rows(watch)
+            yield from _Run(process, self.timeout).rows(watch)
         finally:
-            run.kill()
+            end(process)
 
 
 class _Run:
@@ -101,7 +105,7 @@ class _Run:
     def __init__(self, process: subprocess.Popen[bytes], timeout: float) -> None:
         self.process, self.timeout = process, timeout
         self.deadline = time.monotonic() + timeout
-        self.tail: deque[str] = deque(maxlen=TAIL)
+        self.said: deque[str] = deque(maxlen=KEPT)
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         assert process.stdout is not None and process.stderr is not None
         self.threads = [
@@ -123,7 +127,7 @@ class _Run:
     def _remember(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()
         if text:
-            self.tail.append(text[:400])
+            self.said.append(text[:400])
 
     def rows(self, watch: Watch) -> Iterator[Line]:
         seen, ended, error = 0, False, None
@@ -154,7 +158,7 @@ class _Run:
         try:
             return self.lines.get(timeout=max(0.0, left))
         except queue.Empty:
-            self.kill()
+            end(self.process)
             raise self._failure(
                 f"the worker gave no recording within {self.timeout:g} s and was stopped",
                 "--timeout SECONDS, if it only needs longer",
@@ -193,15 +197,18 @@ class _Run:
             return EngineRunError(
                 f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write"
             )
-        return self._failure(f"vLLM failed: {error.get('error')}: {detail.splitlines()[0] if detail else 'no text'}")
+        remedy = "--python PY must be an interpreter with vLLM" if "No module named 'vllm'" in detail else ""
+        first = detail.splitlines()[0] if detail else "no text"
+        return self._failure(f"vLLM failed: {error.get('error')}: {first}", remedy)
 
     def _failure(self, message: str, remedy: str = "") -> EngineRunError:
         self._settle()
+        lines = last_words(list(self.said))
         said = "out of memory" in message
-        if said or any(word in line for line in (*self.tail, message) for word in OUT_OF_MEMORY):
+        if said or any(word in line for line in (*lines, message) for word in OUT_OF_MEMORY):
             message = message if said else f"{message}: out of memory"
             remedy = remedy or LESS_MEMORY
-        return EngineRunError(message, remedy, tuple(self.tail))
+        return EngineRunError(message, remedy, lines)
 
     def _wait(self) -> int | None:
         try:
@@ -214,16 +221,26 @@ class _Run:
         if self.process.poll() is not None:
             self.threads[1].join(timeout=2)
 
-    def kill(self) -> None:
-        """Ends the process and everything it started."""
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(timeout=5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            pass
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and everything it started."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=5)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_words(said: Sequence[str]) -> tuple[str, ...]:
+    """The last lines; before them the exceptions named earlier, where the last lines only point there."""
+    tail = list(said[-TAIL:])
+    if not any(EMPTY_CAUSE in line for line in tail):
+        return tuple(tail)
+    causes = [found[1] for line in said[:-TAIL] if (found := CAUSE.match(line)) and EMPTY_CAUSE not in line]
+    return (*dict.fromkeys(causes), "...", *tail) if causes else tuple(tail)
 
 
 def split_command(command: str) -> list[str]:

@@ -1,0 +1,80 @@
+"""Which modules a release has, and which names can be imported from each: a reading of every file's top level.
+
+`names(root)` maps module to {name: kind}; kind is "defined" (a class or function), "assigned", "passed on" (imported from
+vllm) or "borrowed" (imported from elsewhere). `*` stands for what a reading cannot list: a star import, or a module that
+answers for names itself (`__getattr__`).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import warnings
+
+DEFINED, ASSIGNED, PASSED_ON, BORROWED, OPEN = "defined", "assigned", "passed on", "borrowed", "*"
+
+# Not what other programs import: models, kernels, code of others, tests.
+_LEFT_OUT = re.compile(
+    r"vllm\.(?:model_executor\.models\.|model_executor\.kernels|models\.|third_party|kernels|benchmarks|triton_utils"
+    r"|transformers_utils\.configs\.)|.*\.ops\.|.*\btests?\b"
+)
+
+Names = dict[str, dict[str, str]]
+
+
+def names(root: str) -> Names:
+    """The modules below `root`/vllm. Files that this interpreter cannot parse are open."""
+    out: Names = {}
+    for folder, folders, files in os.walk(os.path.join(root, "vllm")):
+        folders.sort()
+        for file in sorted(files):
+            if not file.endswith(".py"):
+                continue
+            path = os.path.join(folder, file)
+            module = os.path.relpath(path, root)[:-3].replace(os.sep, ".").removesuffix(".__init__")
+            if _LEFT_OUT.match(module + "."):
+                continue
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                out[module] = top_level(stream.read(), module, file == "__init__.py")
+    return out
+
+
+def top_level(text: str, module: str, is_package: bool) -> dict[str, str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return {OPEN: DEFINED}
+    found: dict[str, str] = {}
+    todo: list[ast.stmt] = list(tree.body)
+    while todo:
+        statement = todo.pop()
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[statement.name] = DEFINED
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            _imported(statement, found)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                for node in ast.walk(target):
+                    if isinstance(node, ast.Name):
+                        found.setdefault(node.id, ASSIGNED)
+        for field in ("body", "orelse", "finalbody"):
+            if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                todo.extend(getattr(statement, field, []))
+        for handler in getattr(statement, "handlers", []):
+            todo.extend(handler.body)
+    if "__getattr__" in found:
+        found[OPEN] = DEFINED
+    return found
+
+
+def _imported(statement: ast.Import | ast.ImportFrom, found: dict[str, str]) -> None:
+    own = isinstance(statement, ast.ImportFrom) and (statement.level > 0 or (statement.module or "").partition(".")[0] == "vllm")
+    for alias in statement.names:
+        if alias.name == "*":
+            found[OPEN] = DEFINED
+        else:
+            found.setdefault((alias.asname or alias.name).partition(".")[0], PASSED_ON if own else BORROWED)

@@ -1,0 +1,112 @@
+"""Engines at two releases side by side, as the table that `effective` prints. Imports rich: not on the way of a lint."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+
+from rich.console import Console
+from rich.table import Table
+
+from vllm_migrate.effective.table import REFUSED, Cell, Row
+from vllm_migrate.report.mask import mask_value
+
+WIDE = 110  # columns from which origins are words; below, they are a letter each
+WORDS = {"resolved at run time": "run time", "framework default": "framework", "vLLM default": "vLLM"}
+LETTERS = {"resolved at run time": "r", "framework default": "f", "vLLM default": "d"}
+LEGEND = "r resolved at run time, f the framework's, d vLLM's default, :N line of the file"
+
+
+class SideBySide:
+    """The tables of one run. Reasons of what is not known are numbered (?1) and told once under each table."""
+
+    def __init__(self, console: Console, source: str, target: str, everything: bool) -> None:
+        self.console = console
+        self.releases = (source, target)
+        self.everything = everything
+        self.wide = console.width >= WIDE
+
+    def show(self, path: str, title: str, rows: list[Row]) -> None:
+        """One engine: what changes, what may, and, with `everything`, what stays."""
+        reasons: dict[str, int] = {}
+        stays = [row for row in rows if not row.changed]
+        changes = [row for row in rows if row.changed and not _open(row)]
+        may_change = [row for row in rows if row.changed and _open(row)]
+        self.console.print()
+        self.console.print(title, style="bold", markup=False, soft_wrap=True)
+        if not changes and not may_change:
+            self.console.print("nothing changes", markup=False)
+        parts = [("changes", changes, "bold"), ("may change", may_change, None)]
+        parts += [("stays", stays, None)] if self.everything else []
+        parts = [part for part in parts if part[1]]
+        if parts:
+            self.console.print(self._table(path, parts, reasons))
+        for reason, number in reasons.items():
+            self._note(f"?{number}", reason)
+        if stays and not self.everything:
+            self.console.print(f"{len(stays)} unchanged not shown (--all shows them)", markup=False)
+
+    def _note(self, mark: str, text: str) -> None:
+        lines = textwrap.wrap(text, max(self.console.width - 5, 20), break_on_hyphens=False, break_long_words=False)
+        for at, line in enumerate(lines):
+            self.console.print(f"{mark if at == 0 else '':4} {line}", markup=False, soft_wrap=True)
+
+    def legend(self) -> None:
+        if not self.wide:
+            self.console.print()
+            self.console.print(LEGEND, markup=False)
+
+    def _table(self, path: str, parts: list[tuple[str, list[Row], str | None]], reasons: dict[str, int]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column(parts[0][0], no_wrap=True)
+        for release in self.releases:
+            table.add_column(release, overflow="fold")
+            # Told apart by its place, not by a title: a second "from" would be read as a release.
+            table.add_column("", overflow="fold", style="dim")
+        for number, (name, rows, style) in enumerate(parts):
+            if number:
+                table.add_row(name, style="dim")
+            for row in rows:
+                cells = [part for side in (row.source, row.target) for part in self._cell(row.option, path, side, reasons)]
+                table.add_row(row.option, *cells, style=style)
+        return table
+
+    def _cell(self, option: str, path: str, cell: Cell, reasons: dict[str, int]) -> tuple[str, str]:
+        """The value, and where it comes from."""
+        if cell.origin == REFUSED:
+            return "refused", ""
+        if cell.absent:
+            return "-", ""
+        origin = self._origin(path, cell.origin)
+        value = mask_value(option, cell.value)
+        if cell.depends_on is None:
+            return word(value), origin
+        numbers = ",".join(str(reasons.setdefault(reason, len(reasons) + 1)) for reason in cell.reasons)
+        options = " or ".join(word(one) for one in value) + " " if isinstance(value, list) else ""
+        return f"{options}?{numbers}", origin
+
+    def _origin(self, path: str, origin: str) -> str:
+        known = (WORDS if self.wide else LETTERS).get(origin)
+        if known is not None or origin == "unknown":
+            return known or ""
+        file, colon, line = origin.rpartition(":")
+        if not colon:
+            return origin
+        if file == path:
+            return f"line {line}" if self.wide else f":{line}"
+        return f"{os.path.basename(file)}:{line}"
+
+
+def _open(row: Row) -> bool:
+    """Whether either side is not known."""
+    return row.source.depends_on is not None or row.target.depends_on is not None
+
+
+def word(value: object) -> str:
+    """A value as a configuration would write it."""
+    if value is None:
+        return "unset"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, default=str)
+    return str(value).lower() if isinstance(value, bool) else str(value)

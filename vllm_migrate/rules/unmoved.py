@@ -1,0 +1,105 @@
+"""What is not known at either release, but the same at both: a rule that asks for a change has nothing to say there.
+
+`from.async_scheduling == False and to.async_scheduling == True` is unsure where the executor is not known. Where both sides
+depend on the same, and both releases make the same of it, they are one unknown: whatever it is, it has not changed.
+"""
+
+from __future__ import annotations
+
+from vllm_migrate.knowledge.expr import Env, Unsure, evaluate
+from vllm_migrate.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vllm_migrate.effective.view import View
+
+ALIASES = {"executor": "distributed_executor_backend"}
+
+_compared: dict[int, tuple[object, tuple[str, ...]]] = {}
+
+
+def unmoved(when: object, env: Env, is_steady: Callable[[str], bool]) -> bool:
+    """Whether an unsure condition is false for every value that one unknown of both releases may have.
+
+    is_steady: whether a name is resolved alike at both releases.
+    """
+    for name in _names_of_both(when):
+        before, after = env.name(f"from.{name}"), env.name(f"to.{name}")
+        if not (isinstance(before, Unsure) and isinstance(after, Unsure)):
+            continue
+        if before.reasons != after.reasons or before.options != after.options or not is_steady(name):
+            continue
+        values = before.options or (object(),)  # one that equals itself alone stands for all
+        if all(evaluate(when, _Pinned(env, name, value)) is False for value in values):
+            return True
+    return False
+
+
+def steady(name: str, source: View, target: View) -> bool:
+    """Whether no release that rules/effective/ names for an option, or for what decides it, lies between the two."""
+    ordinal = target.catalog.ordinal
+    low, high = ordinal(source.release), ordinal(target.release)
+    return not any(low < ordinal(release) <= high for release in _turns(name, target.knowledge.effective, set()))
+
+
+def _turns(name: str, effective: dict[str, dict[str, object]], seen: set[str]) -> Iterator[str]:
+    """The releases at which the resolution of an option turns."""
+    option = ALIASES.get(name, name)
+    if option in seen or option not in effective:
+        return
+    seen.add(option)
+    for call in _calls(effective[option]):
+        if call[0] == "name":
+            yield from _turns(str(call[1]), effective, seen)
+        elif call[1] == "since":
+            yield str(call[2])
+        elif len(call) > 2:
+            yield from _turns(str(call[2]), effective, seen)
+
+
+def _calls(node: object) -> Iterator[list[object]]:
+    """Names and calls of all conditions of an entry."""
+    if isinstance(node, dict):
+        for part in node.values():
+            yield from _calls(part)
+    elif isinstance(node, list):
+        if node and node[0] in ("name", "call"):
+            yield node
+        for part in node:
+            yield from _calls(part)
+
+
+class _Pinned:
+    """An environment in which one name has the same known value at both releases."""
+
+    __slots__ = ("_env", "_names", "_value")
+
+    def __init__(self, env: Env, name: str, value: object) -> None:
+        self._env = env
+        self._names = (f"from.{name}", f"to.{name}")
+        self._value = value
+
+    def name(self, dotted: str) -> object:
+        return self._value if dotted in self._names else self._env.name(dotted)
+
+    def call(self, function: str, args: list[object]) -> object:
+        return self._env.call(function, args)
+
+
+def _names_of_both(when: object) -> tuple[str, ...]:
+    """Names that a condition compares, as `from.X` and `to.X`; one that says X asks for the target's state alone."""
+    known = _compared.get(id(when))
+    if known is None:
+        names = set(_leaves(when))
+        both = sorted(name[5:] for name in names if name.startswith("from.") and f"to.{name[5:]}" in names)
+        known = _compared[id(when)] = (when, tuple(name for name in both if name != "release"))
+    return known[1]
+
+
+def _leaves(code: object) -> Iterator[str]:
+    if isinstance(code, list):
+        if code[0] == "name":
+            yield str(code[1])
+        for part in code[1:]:
+            yield from _leaves(part)

@@ -1,0 +1,180 @@
+"""What a rule can ask about one use of vLLM's interfaces by a program, at both releases.
+
+    use.name .key .value .method .function   as the use has them; use.value may be Unsure
+    use.awaited .guarded .calls_back         see documents/python_calls and dialects/model.Use
+    use.positional                           how many arguments are passed by position
+    arg('x'), arg('x', 0)                    what is passed as x, by name or in that position; None when nothing is
+    passes('x')                              whether x is passed by name
+    ends('x', 'a', 'b')                      whether x, or an item of it, is a name that ends in one of these (`p.dtype`)
+    takes('x'), from_takes('x')              whether the method has such a parameter at the target, at the source
+    use.exists, use.existed                  whether the target, the source has the method (of a call) or the parameter
+    earlier('a'), later('a')                 whether a use of that name stands before, after this one in the same function
+    nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
+    anywhere('a')                            whether the program has such a use
+    route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
+    gone()                                   of an import: the release between the two since which it fails, "" when it does not
+    items('x')                               how many items the list has that is passed as x; 0 for anything else
+"""
+
+from __future__ import annotations
+
+from vllm_migrate.dialects.model import Use
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.effective.view import View
+from vllm_migrate.knowledge.expr import Unsure
+
+FUNCTIONS = frozenset(
+    (
+        "anywhere",
+        "arg",
+        "earlier",
+        "ends",
+        "from_route",
+        "from_takes",
+        "gone",
+        "items",
+        "later",
+        "nearest",
+        "passes",
+        "route",
+        "takes",
+    )
+)
+
+
+HIDDEN = "what the call passes besides"
+
+
+class Using:
+    """One use, seen at both releases."""
+
+    __slots__ = ("source", "target", "use")
+
+    def __init__(self, use: Use, source: View, target: View) -> None:
+        self.use = use
+        self.source = source
+        self.target = target
+
+    @property
+    def path(self) -> str:
+        """The place in words that survive edits elsewhere in the file, for the fingerprint."""
+        before = [u for u in self._all() if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)]
+        return ".".join(part for part in (self.use.function, self.use.key) if part) + (f"#{len(before) + 1}" if before else "")
+
+    @property
+    def text(self) -> str:
+        """The value of the keyword at hand as the file has it."""
+        child = self.use.tree.get(self.use.key) if self.use.tree is not None else None
+        if child is None:
+            return ""
+        node = child.place.node
+        return child.place.file.source.text[node.start : node.end]
+
+    def fact(self, name: str) -> object:
+        use = self.use
+        if name == "value":
+            return _sure(use.key, use.value)
+        if name == "positional":
+            return len(use.positional)
+        if name in ("exists", "existed"):
+            return self._known(self.target if name == "exists" else self.source)
+        return getattr(use, name)
+
+    def call(self, function: str, args: list[object]) -> object:
+        name = str(args[0]) if args else ""
+        if function in ("takes", "from_takes"):
+            return self._takes(self.target if function == "takes" else self.source, name)
+        if function in ("route", "from_route"):
+            return self._route(self.target if function == "route" else self.source)
+        if function == "gone":
+            return self.gone()
+        if function == "arg":
+            return self._argument(name, args[1] if len(args) > 1 else None)
+        if function == "passes":
+            if name in self.use.arguments or not self.use.more:
+                return name in self.use.arguments
+            return Unsure((f"whether {HIDDEN} passes {name}",), (True, False))
+        if function == "ends":
+            return _ends(self.use.arguments.get(name), [str(arg) for arg in args[1:]])
+        if function == "items":
+            value = self.use.arguments.get(name)
+            return len(value) if isinstance(value, (list, tuple)) else 0
+        return self._beside(function, [str(arg) for arg in args])
+
+    def gone(self) -> str:
+        from vllm_migrate.catalog.modules import load
+
+        return load().gone(self.use.key, self.source.release, self.target.release)
+
+    def home(self) -> str:
+        """Where an imported name is at the target, as a part of a sentence; "" when that is not plain."""
+        from vllm_migrate.catalog.modules import load
+
+        name = self.use.key.rpartition(".")[2]
+        found = load().homes(name, self.target.release)
+        return "; " + " and ".join(f"{module}.{name}" for module in found) + " is there" if found else ""
+
+    def _beside(self, function: str, names: list[str]) -> object:
+        others = [use for use in self._all() if use.name in names and use is not self.use]
+        if function == "anywhere":
+            return bool(others)
+        here = [use for use in others if use.function == self.use.function]
+        if function == "later":
+            return any(use.spot.start > self.use.spot.start for use in here)
+        before = [use for use in here if use.spot.start < self.use.spot.start]
+        if function == "earlier":
+            return bool(before)
+        return before[-1].name if before else ""
+
+    def _all(self) -> list[Use]:
+        return self.target.engine.uses
+
+    def _argument(self, name: str, position: object) -> object:
+        use = self.use
+        if name in use.arguments:
+            return _sure(name, use.arguments[name])
+        if isinstance(position, int) and position < len(use.positional):
+            return _sure(name, use.positional[position])
+        if use.more:
+            return Unsure((f"whether {HIDDEN} sets {name}",))
+        return None
+
+    def _method(self) -> str:
+        return self.use.method or self.use.key.rpartition(".")[2]
+
+    def _known(self, view: View) -> bool:
+        """Whether a release has the method, or for one keyword of a call the parameter."""
+        section, use = self.use.section, self.use
+        if not use.method:
+            return any(name.rpartition(".")[2] == self._method() for name in _methods(view))
+        if section == "sampling":
+            return use.key in view.catalog.names("sampling", view.release)
+        return self._takes(view, use.key)
+
+    def _takes(self, view: View, parameter: str) -> bool:
+        wanted = f".{self._method()}.{parameter}"
+        return any(name.endswith(wanted) for name in view.catalog.names("api", view.release))
+
+    def _route(self, view: View) -> object:
+        for name in view.catalog.names("route", view.release):
+            if name.partition(" ")[2] == self.use.key:
+                facts = view.catalog.get("route", name, view.release)
+                gate = facts.extra("gate") if facts is not None else None
+                return str(gate) if gate else ""
+        return None
+
+
+def _methods(view: View) -> list[str]:
+    return [name for name in view.catalog.names("api", view.release) if name.count(".") == 1]
+
+
+def _sure(name: str, value: object) -> object:
+    return Unsure((f"the value of {name} ({value.text})",)) if isinstance(value, Unknown) else value
+
+
+def _ends(value: object, names: list[str]) -> bool:
+    """Whether an expression, or one of those in a list, is a dotted name whose last part is one of `names`."""
+    if isinstance(value, (list, tuple)):
+        return any(_ends(item, names) for item in value)
+    dotted = isinstance(value, Unknown) and value.text.replace(".", "").replace("_", "").isalnum()
+    return isinstance(value, Unknown) and dotted and value.text.rpartition(".")[2] in names
