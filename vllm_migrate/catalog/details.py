@@ -96,11 +96,11 @@ class Details:
 _loaded: dict[int, Details] = {}
 
 
-def load(catalog: store.Catalog | None = None) -> Details:
-    """Details beside the loaded catalog, read once."""
+def load(catalog: store.Catalog | None = None, folder: str = store.DATA) -> Details:
+    """Details of a catalog (default: the loaded one), read once from its data folder."""
     catalog = catalog or store.load()
     if id(catalog) not in _loaded:
         _loaded.clear()
-        with open(os.path.join(store.DATA, "details.json"), encoding="utf-8") as stream:
+        with open(os.path.join(folder, "details.json"), encoding="utf-8") as stream:
             _loaded[id(catalog)] = Details(json.load(stream), catalog)
     return _loaded[id(catalog)]
