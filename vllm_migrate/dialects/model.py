@@ -180,6 +180,7 @@ class Engine:
             if given.written is not None:
                 given.written.tree = None
         self.options, self.given, self.dead = [], {}, []
+        self.asked, self.facts = {}, {}
 
     @property
     def name(self) -> str:
