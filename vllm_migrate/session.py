@@ -77,7 +77,13 @@ class Session:
             raise UsageError(
                 f"--from {out.source} is newer than --to {out.target}", "swap them, or name the release you move to"
             )
+        out.notes.extend(self._added(release) for release in dict.fromkeys((out.source, out.target)) if self.catalog.is_added(release))
         return out
+
+    def _added(self, release: str) -> str:
+        """That a release is the user's own, so that nobody takes it for a shipped one."""
+        instead = ", in place of the shipped one" if release in self.catalog.shipped else ""
+        return f"vLLM {release} is as `catalog add` read it{instead} ({store.cache_folder()})"
 
     def _known(self, release: str) -> str:
         try:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from vllm_migrate.catalog import details, store
+from tests.rules.forks import forked
+from vllm_migrate.catalog import added, details, store
 from vllm_migrate.cli import catalog, diff, releases, schema
 from vllm_migrate.cli.app import build
+from vllm_migrate.cli.main import main
 from vllm_migrate.errors import UsageError
 
 
@@ -107,3 +109,17 @@ def test_the_shipped_catalog_holds_no_value_of_our_own_making() -> None:
     """What the evaluator could not follow is an expression; its own words for it are in no value."""
     for name in ("catalog.json", "surface.json", "details.json"):
         assert "Unknown(" not in Path(store.DATA, name).read_text(encoding="utf-8")
+
+
+def test_the_report_says_that_a_release_is_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where it is read in place of the shipped one; and what it declares otherwise is found and pinned."""
+    path = tmp_path / "serve.yaml"
+    path.write_text("model: m\nmax-model-len: 8192\n", encoding="utf-8")
+    for release, instead in (("0.34.0+mine", False), ("0.33.0", True)):
+        own = forked(store.load(), release, {"logprobs_mode": "processed_logprobs"}).added[release]
+        added.save(release, {"schema": 1, "release": release, "origin": {}, "details": {}, **own})
+        assert main(["lint", "--isolated", "--from", "0.32.0", "--to", release, str(path)]) == 1
+        said = capsys.readouterr().out
+        assert f"note: vLLM {release} is as `catalog add` read it" in said
+        assert ("in place of the shipped one" in said) is instead
+        assert "VM122 declared-default-changed" in said and "logprobs-mode: raw_logprobs" in said

@@ -101,14 +101,17 @@ class View:
         return self._declared(option)
 
     def _redeclared(self, option: str) -> bool:
-        """Whether a release that the user added declares a default that no shipped release had: what resolves it is not known."""
-        if not self.catalog.is_added(self.release):
+        """Whether a release that the user added declares another default than the shipped one before it: what resolves it
+        is not known."""
+        catalog = self.catalog
+        if not catalog.is_added(self.release):
             return False
         section, _, name = option.rpartition(".")
         facts = self.catalog.get(section or "engine", name, self.release) if section in ("", "sampling") else None
         if facts is None or not decides(facts):
             return False
-        last = self.catalog.get(section or "engine", name, self.catalog.shipped[-1])
+        before = [r for r in catalog.releases[: catalog.ordinal(self.release)] if not catalog.is_added(r)]
+        last = catalog.get(section or "engine", name, before[-1]) if before else None
         return last is not None and not changes.same(last.default, facts.default)
 
     def _given(self, option: str) -> Value | None:
