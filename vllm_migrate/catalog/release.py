@@ -16,7 +16,7 @@ from typing import Any
 
 from vllm_migrate.errors import UsageError, VllmMigrateError
 
-from . import added, build, details, diff, intervals, store
+from . import added, build, details, diff, intervals, modules, store
 
 FILES = ("catalog.json", "surface.json", "details.json")
 
@@ -121,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     print(changes(out, name))
     print(f"\nwrote {', '.join(FILES)} to {out}; next: the tests, docs/catalog.md, CHANGELOG.md")
+    print(f"{modules.FILE} (imports) needs a rebuild from all sources; until then nothing is said of imports at {name}")
     for gap in gaps:
         print(f"not followed: {gap}", file=sys.stderr)
     return 1 if gaps else 0
