@@ -121,3 +121,25 @@ def test_axolotls_server_block(trl: str, found: int, tmp_path: Path) -> None:
     if found:
         arrives = reading.arrives("0.18.1")
         assert arrives["enable_prefix_caching"] is False and arrives["logprobs_mode"] == "processed_logprobs"
+
+
+def test_flags_of_the_launcher_in_front_are_no_repeated_settings(tmp_path: Path) -> None:
+    flags = "--num_unique_prompts_rollout 8 --vllm_num_engines 2 --seed 1 --seed 2"
+    script = f"python mason.py --env A=1 --env B=2 -- python open_instruct/grpo_fast.py {flags}\n"
+    found = [f for f in Reading(tmp_path, {"run.sh": script}).findings if f.name == "repeated-override"]
+    (finding,) = found
+    assert finding.message.startswith("seed is set again")
+
+
+def test_variables_behind_a_value_bring_flags_of_their_own(tmp_path: Path) -> None:
+    flags = "--num_unique_prompts_rollout 8 --vllm_tensor_parallel_size 2 $EXTRA"
+    reading = Reading(tmp_path, {"run.sh": f"python open_instruct/grpo_fast.py {flags}\n"})
+    assert reading.arrives("0.18.1")["tensor_parallel_size"] == 2
+
+
+@pytest.mark.parametrize(("size", "executor"), [("", "uni"), ("generator.inference_engine.tensor_parallel_size=4", "ray")])
+def test_skyrl_runs_one_device_without_ray(size: str, executor: str, tmp_path: Path) -> None:
+    words = f"generator.inference_engine.backend=vllm generator.inference_engine.num_engines=1 {size}"
+    reading = Reading(tmp_path, {"run.sh": f"python -m skyrl.train.entrypoints.main_base {words}\n"}, engine="v1")
+    assert reading.arrives("0.18.1")["distributed_executor_backend"] == executor
+    assert ("async-scheduling-default" in reading.names_of()) is (executor == "uni")

@@ -33,6 +33,8 @@ def tree_of_flags(file: File, command: Command, start: int, spec: dict[str, obje
         while end < len(words) and flag_name(words[end]) is None:
             end += 1
         used = list(range(at, end))
+        while len(used) > 2 and words[used[-1]].value is None:
+            used.pop()  # behind a value, `$EXTRA` or `"$@"` brings flags of its own
         _store(root, name.split("."), file, command, used, _value(words, used, name in known))
         at = end
     return root if root.children else None

@@ -27,7 +27,7 @@ def remarks_of(engine: Engine, file: File, command: Command, named: Tree | None 
         out.extend(_repeated(file, command, engine.site_path, _override))
         out.extend(_refused(engine, file, command, named))
     else:
-        out.extend(_repeated(file, command, "", _flag))
+        out.extend(_repeated(file, command, "", _flag, engine.argv[1] if engine.argv else 0))
     return out
 
 
@@ -59,13 +59,14 @@ def _flag(words: list[Word], at: int) -> tuple[str, str] | None:
     return name, " ".join(values)
 
 
-def _repeated(file: File, command: Command, below: str, read: object) -> list[Written]:
-    """Each override that a later one of the same key replaces with another value."""
+def _repeated(file: File, command: Command, below: str, read: object, start: int = 0) -> list[Written]:
+    """Each override from word `start` on (before it stand a launcher's) that a later one of the same key replaces with
+    another value."""
     assert callable(read)
     seen: dict[str, tuple[Word, str]] = {}
     out: list[Written] = []
     for at, word in enumerate(command.words):
-        found = read(command.words, at)
+        found = read(command.words, at) if at >= start else None
         if found is None or word.maybe or (below and not found[0].startswith(f"{below}.")):
             continue
         earlier = seen.get(found[0])
