@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vllm_migrate.cli.terminal import say, width
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.rules.files import as_records
@@ -20,7 +21,7 @@ def command(
     knowledge = load()
     rule = knowledge.rule(what) or next((r for r in as_records() if what.lower() in (str(r["code"]).lower(), r["name"])), None)
     if rule is not None:
-        print(rule_page(rule))
+        say(rule_page(rule, min(width(), 100)))
         return
     text = _option(what)
     if text is None:
@@ -32,7 +33,7 @@ def command(
         near = difflib.get_close_matches(what, names, n=3)
         remedy = f"did you mean {', '.join(near)}?" if near else "`vllm-migrate rules` lists the rules"
         raise UsageError(f"{what!r} is neither a rule nor an option of vLLM", remedy)
-    print(text)
+    say(text)
 
 
 def _option(name: str) -> str | None:
