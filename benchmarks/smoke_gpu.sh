@@ -4,8 +4,9 @@
 #   benchmarks/smoke_gpu.sh PY MODEL [OUT]
 #
 # PY: a python with vLLM for this GPU (0.12 or later for the update probe). MODEL: a local checkpoint, 0.5B or larger.
-# It needs `pip install "vllm-migrate[smoke]"` where it is started. Each step prints its verdict and its exit code; the
-# last lines say which of the expected answers did not come.
+# With ray installed for PY the Ray executor is tried, and with two GPUs two ranks of tensor parallelism: CPU builds of
+# vLLM refuse Ray. It needs `pip install "vllm-migrate[smoke]"` where it is started. Each step prints its verdict and its
+# exit code; the last lines say which of the expected answers did not come.
 set -uo pipefail
 [ $# -ge 2 ] || { sed -n '2,9p' "$0"; exit 2; }
 PY=$1 MODEL=$2 OUT=${3:-smoke-gpu}
@@ -53,6 +54,16 @@ expect 1 "update, prefix cache on, clear_cache=False: stale" "${SMOKE[@]}" updat
   --model "$MODEL" "${CONTRACT[@]}" --dtype bfloat16 --pause-mode keep --keep-cache
 expect 0 "update with the pins: clean" "${SMOKE[@]}" update "$OUT/update.yaml" --python "$PY" --model "$MODEL" \
   "${CONTRACT[@]}" --dtype bfloat16 --pause-mode keep --keep-cache
+executor() { # name, overrides...: samples through another executor, scored and judged like the others
+  local name=$1
+  shift
+  expect 0 "record, $name" "${SMOKE[@]}" record "$OUT/pinned.yaml" --python "$PY" --model "$MODEL" "${CONTRACT[@]}" "${SIZE[@]}" "$@" \
+    -o "$OUT/$name.jsonl"
+  head -1 "$OUT/$name.jsonl" | grep -o '"\(tensor_parallel_size\|distributed_executor_backend\)": [^,}]*' | sort -u
+  expect 0 "compare, $name" "${SMOKE[@]}" compare "$OUT/$name.jsonl" --model "$MODEL" --dtype bfloat16
+}
+if "$PY" -c 'import ray' 2> /dev/null; then executor ray --set distributed_executor_backend=ray; else echo "== no ray: not run"; fi
+if [ "$(nvidia-smi -L 2> /dev/null | wc -l)" -ge 2 ]; then executor tensor-parallel --set tensor_parallel_size=2; else echo "== one GPU: no tensor parallelism"; fi
 for head in float32 bfloat16; do
   echo "== head $head (shown; which one fits the engine better)"
   "${SMOKE[@]}" compare "$OUT/pinned.jsonl" --model "$MODEL" --dtype bfloat16 --head-dtype "$head"

@@ -77,6 +77,8 @@ def test_the_wheel_holds_what_it_must(wheel: Path) -> None:
     assert {
         "vllm_migrate/py.typed",
         "vllm_migrate/data/knowledge.json",
+        "vllm_migrate/data/pages.json",
+        "vllm_migrate/catalog/data/modules.json",
         "vllm_migrate/catalog/data/details.json",
         f"{info}/licenses/LICENSE",
         f"{info}/licenses/NOTICE",

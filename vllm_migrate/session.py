@@ -87,9 +87,11 @@ class Session:
 
     def _pinned(self, out: Releases) -> None:
         """The release that the project pins today, where one place says it."""
-        from vllm_migrate.project.versions import choose_source, notes, releases_for
+        from vllm_migrate.project.versions import choose_source, input_pins, notes, releases_for
 
-        pins = releases_for(self.settings.root, self.trail)
+        packages = self.knowledge.packages()
+        pins = releases_for(self.settings.root, self.trail, packages)
+        pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
         if self.settings.source:
             return

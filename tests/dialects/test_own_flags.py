@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.dialects.reading import Reading
 
 OPENRLHF = "ray job submit --address=x -- python3 -m openrlhf.cli.train_ppo_ray \\\n    --vllm.num_engines 4 \\\n"
@@ -95,3 +97,27 @@ def test_skyrl_flat_layout_crashes_on_a_keyword_twice(tmp_path: Path) -> None:
     text += "+generator.engine_init_kwargs.enable_prefix_caching=false\n"
     assert ("duplicate", "enable_prefix_caching") in Reading(tmp_path, {"run.sh": text}).troubles("0.13.0")
     assert not Reading(tmp_path, {"run.sh": text.replace("generator.num", "generator.backend=sglang generator.num")}).engines
+
+
+def test_open_instruct_says_what_its_flags_cannot(tmp_path: Path) -> None:
+    flags = "--num_unique_prompts_rollout 8 --vllm_num_engines 2 --vllm_top_p 0.9"
+    reading = Reading(tmp_path, {"run.sh": f"python mason.py -- python open_instruct/grpo_fast.py {flags}\n"}, engine="v1")
+    assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
+    assert reading.engine.given["sampling.top_p"].value == 0.9
+    assert {why for _, why in reading.fix().refused} == {
+        "open-instruct has no flag for it: change create_vllm_engines in open_instruct/vllm_utils.py"
+    }
+
+
+def test_a_grpo_script_of_others_is_no_engine_of_open_instruct(tmp_path: Path) -> None:
+    assert not Reading(tmp_path, {"run.sh": "accelerate launch src/grpo.py --config c.yaml --num_generations 8\n"}).engines
+
+
+@pytest.mark.parametrize(("trl", "found"), [("use_vllm: true", 1), ("use_vllm: false", 0), ("vllm_mode: colocate", 0)])
+def test_axolotls_server_block(trl: str, found: int, tmp_path: Path) -> None:
+    text = f"base_model: m\nrl: grpo\ntrl: {{{trl}}}\nvllm: {{enable_prefix_caching: false, tensor_parallel_size: 2}}\n"
+    reading = Reading(tmp_path, {"grpo.yaml": text}, target="0.18.1")
+    assert len(reading.engines) == found
+    if found:
+        arrives = reading.arrives("0.18.1")
+        assert arrives["enable_prefix_caching"] is False and arrives["logprobs_mode"] == "processed_logprobs"

@@ -13,16 +13,14 @@ import pytest
 import yaml
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge.build import compile_all, read_rules, render, rules_folder
-from vllm_migrate.knowledge.load import COMPILED, Knowledge
+from vllm_migrate.knowledge.build import compile_all, read_rules, render, rules_folder, stale
+from vllm_migrate.knowledge.load import COMPILED, Knowledge, load, whole
 
 Change = Callable[[dict[str, object]], None]
 
 
-def test_the_compiled_file_is_fresh() -> None:
-    assert Path(COMPILED).read_text(encoding="utf-8") == render(rules_folder()), (
-        "run python -m vllm_migrate.knowledge.build"
-    )
+def test_the_compiled_files_are_fresh() -> None:
+    assert stale(rules_folder()) == [], "run python -m vllm_migrate.knowledge.build"
 
 
 def test_the_same_rules_give_the_same_bytes() -> None:
@@ -43,8 +41,16 @@ def test_examples_and_only_examples_stay_out() -> None:
     assert all("examples" not in rule and "explain" in rule and "evidence" in rule for rule in knowledge.rules)
 
 
+def test_what_is_told_of_a_rule_is_no_part_of_what_a_lint_reads() -> None:
+    for rule in load().rules:
+        assert not {"explain", "evidence", "silent_when"} & rule.keys()
+        assert {"explain", "evidence", "silent_when", "code", "when"} <= whole("rules", str(rule["name"]), rule).keys()
+    for dialect in load().dialects:
+        assert {"about", "evidence", "title"} <= whole("dialects", str(dialect["id"]), dialect).keys()
+
+
 def test_a_rule_is_found_by_code_in_any_case_and_by_name() -> None:
-    knowledge = Knowledge(json.loads(render(rules_folder())))
+    knowledge = Knowledge(json.loads(render(rules_folder())[COMPILED]))
     rule = knowledge.rule("logprobs-semantics")
     assert rule is not None
     assert knowledge.rule("vm401") is rule
@@ -123,6 +129,7 @@ def test_check_only_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
     target = tmp_path / "knowledge.json"
     monkeypatch.setattr(build, "COMPILED", str(target))
+    monkeypatch.setattr(build, "PAGES", str(tmp_path / "pages.json"))
     assert build.main(["--check"]) == 1
     assert not target.exists()
     assert build.main([]) == 0

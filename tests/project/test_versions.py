@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vllm_migrate.cli.options import Call
 from vllm_migrate.project import versions
 from vllm_migrate.project.pins import Pin, release_of
 from vllm_migrate.project.trail import Trail
@@ -21,6 +22,7 @@ from vllm_migrate.project.versions import (
     pins_in,
     releases_for,
 )
+from vllm_migrate.session import Session
 
 
 def said(pins: list[Pin]) -> list[tuple[str, str, str, int]]:
@@ -315,3 +317,27 @@ def test_time_is_bounded(name: str, piece: str) -> None:
     start = time.process_time()
     pins_in(name, data)
     assert time.process_time() - start < 10
+
+
+COMPOSE = "services:\n  policy:\n    image: IMAGE\n    command: --model org/m\n"
+
+
+def test_the_image_of_a_file_under_judgement_says_what_it_runs(tmp_path: Path) -> None:
+    """The files lie deeper than a project's own are looked for."""
+    folder = tmp_path / "deploy" / "serving"
+    folder.mkdir(parents=True)
+    for name, image in (("a", "vllm/vllm-openai:v0.9.2"), ("b", "vllm/vllm-openai:v0.10.1"), ("c", "lmcache/vllm-openai:v0.3.9")):
+        (folder / f"{name}.yaml").write_text(COMPOSE.replace("IMAGE", image), encoding="utf-8")
+    session = Session(Call(paths=[str(tmp_path)], isolated=True))
+    assert session.releases.source == "0.9.2" and "a.yaml:3" in session.releases.source_why
+    assert any("b.yaml:3 pins 0.10.1" in note for note in session.releases.notes)
+    assert not any("c.yaml" in note for note in session.releases.notes)
+
+
+def test_what_the_project_pins_is_believed_before_an_image_and_the_image_is_said(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "requirements.txt").write_text("vllm==0.8.5\n", encoding="utf-8")
+    (tmp_path / "deploy" / "a.yaml").write_text(COMPOSE.replace("IMAGE", "vllm/vllm-openai:v0.9.2"), encoding="utf-8")
+    session = Session(Call(paths=[str(tmp_path)], isolated=True))
+    assert session.releases.source == "0.8.5"
+    assert any("a.yaml:3 pins 0.9.2" in note for note in session.releases.notes)

@@ -228,7 +228,8 @@ def _unpacked(path: str, scratch: str, members: Iterator[Member], progress: Prog
                 stream.write(data)
             count += 1
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise UsageError(f"{path} is not a readable archive: {error}") from error
+        reason = str(error).partition(":\n")[0]  # tarfile lists every compression that it tried
+        raise UsageError(f"{path} is not a readable archive: {reason}") from error
     if not count:
         raise UsageError(f"{path} holds no vllm/*.py", "name an sdist or a wheel of vLLM")
     return Source(scratch, version, {"artefact": os.path.basename(path), "artefact_sha256": _digest(path)})

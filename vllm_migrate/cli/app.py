@@ -96,7 +96,8 @@ def _load(name: str) -> Any:
         group.name, group.help = name, group.help or OTHERS[name]
         return group
     single = typer.Typer(add_completion=False)
-    single.command(name, help=inspect.getdoc(module.command) or OTHERS[name])(module.command)
+    settings = getattr(module, "SETTINGS", None)
+    single.command(name, help=inspect.getdoc(module.command) or OTHERS[name], context_settings=settings)(module.command)
     return typer.main.get_command(single)
 
 

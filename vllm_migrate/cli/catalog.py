@@ -19,14 +19,19 @@ def add(
     from vllm_migrate.catalog import added, store
 
     shipped = set(store.load().shipped)
-    name, gaps = added.add(source, release, lambda step: print(f"reading {step}", file=sys.stderr))
+    name, gaps = added.add(source, release, lambda step: print(_said(step), file=sys.stderr))
     cat = store.load()
     for gap in gaps:
         print(f"not followed: {gap}", file=sys.stderr)
     instead = " (in place of the shipped one)" if name in shipped else ""
     flags = len(cat.names("cli", name)) + len(cat.names("frontend", name))
-    print(f"added vLLM {name}{instead}: {len(cat.names('engine', name))} engine arguments, {flags} flags")
+    arguments = sum(not cat.is_async_only(argument, name) for argument in cat.names("engine", name))
+    print(f"added vLLM {name}{instead}: {arguments} engine arguments, {flags} flags")
     print(f"kept in {store.cache_folder()}")
+
+
+def _said(step: str) -> str:
+    return step if step.startswith("unpacking") else f"reading {step}"
 
 
 @app.command("list")

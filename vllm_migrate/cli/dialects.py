@@ -9,7 +9,7 @@ import typer
 
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.load import load, whole
 
 
 def command(
@@ -22,7 +22,8 @@ def command(
         chosen = [dialect for dialect in dialects if dialect["id"] == ident]
         if not chosen:
             raise UsageError(f"no dialect is called {ident!r}", "one of " + ", ".join(str(d["id"]) for d in dialects))
-        print(json.dumps(chosen[0], indent=2) if output_format == "json" else page(chosen[0]))
+        told = whole("dialects", ident, chosen[0])
+        print(json.dumps(told, indent=2) if output_format == "json" else page(told))
         return
     if output_format == "json":
         rows = [{k: d[k] for k in ("id", "title", "carriers", "repository", "verified")} for d in dialects]

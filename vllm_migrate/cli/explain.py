@@ -8,8 +8,10 @@ import typer
 
 from vllm_migrate.cli.terminal import say, width
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.load import load, whole
 from vllm_migrate.rules.files import as_records
+
+SETTINGS = {"ignore_unknown_options": True}  # an option of vLLM may be named as its flag
 
 
 def command(
@@ -19,7 +21,9 @@ def command(
     from vllm_migrate.knowledge.page import rule_page
 
     knowledge = load()
-    rule = knowledge.rule(what) or next((r for r in as_records() if what.lower() in (str(r["code"]).lower(), r["name"])), None)
+    known = knowledge.rule(what)
+    of_files = (r for r in as_records() if what.lower() in (str(r["code"]).lower(), r["name"]))
+    rule = whole("rules", str(known["name"]), known) if known is not None else next(of_files, None)
     if rule is not None:
         say(rule_page(rule, min(width(), 100)))
         return

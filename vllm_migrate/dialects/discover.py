@@ -78,10 +78,33 @@ def _discover_inside(
 OPENED = ("text", "command", "entrypoint", "image")
 
 
+class Words:
+    """What must stand in a text for an entry of `embeds` to mean anything in it: all of `every`, one of `some`."""
+
+    __slots__ = ("embed", "every", "some")
+
+    def __init__(self, embed: dict[str, object]) -> None:
+        self.embed = embed
+        self.every = _keys_of(embed)
+        self.some = ["" if "program" in embed else str(embed[name]) for name in OPENED if name in embed or "program" in embed]
+
+
+_words: dict[int, Words] = {}  # by id of an entry, which is kept with them
+
+
 def _may_open(tree: Tree, embed: dict[str, object]) -> bool:
     """False only when no mapping of the tree has what an entry of `embeds` asks for."""
-    named = [str(embed[name]) for name in OPENED if name in embed]
-    return ("program" in embed or any(map(tree.may_have, named))) and _may_have(tree, embed)
+    words = _words.get(id(embed))
+    if words is None:
+        words = _words[id(embed)] = Words(embed)
+    return any(map(tree.may_have, words.some)) and all(map(tree.may_have, words.every))
+
+
+def _keys_of(wanted: dict[str, object]) -> list[str]:
+    """The keys on the paths that `has` and `where` ask for."""
+    where = wanted.get("where")
+    paths = [str(wanted.get("has", "")), *(map(str, where) if isinstance(where, dict) else ())]
+    return [key for path in paths for key in path.split(".") if key]
 
 
 def _opens(site: Tree, embed: dict[str, object]) -> bool:
@@ -148,10 +171,11 @@ def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
         if "equals" in sign:
             return not node.is_map and node.value == sign["equals"]
         return node.is_map or not sign.get("mapping", True)
-    if "any" in sign:
-        every, some = sign.get("all", []), sign["any"]
-        assert isinstance(every, list) and isinstance(some, list)
-        return all(tree.at(str(p)) is not None for p in every) and any(tree.at(str(p)) is not None for p in some)
+    if "all" in sign or "any" in sign:
+        every, some = sign.get("all", []), sign.get("any")
+        assert isinstance(every, list)
+        some_there = not isinstance(some, list) or any(tree.at(str(p)) is not None for p in some)
+        return some_there and all(tree.at(str(p)) is not None for p in every)
     return sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog)
 
 
@@ -216,9 +240,7 @@ def engines_in(
 
 def _may_have(tree: Tree, wanted: dict[str, object]) -> bool:
     """False only when no mapping of the tree can have what is wanted."""
-    where = wanted.get("where")
-    paths = [str(wanted.get("has", "")), *(map(str, where) if isinstance(where, dict) else ())]
-    return all(tree.may_have(key) for path in paths for key in path.split("."))
+    return all(map(tree.may_have, _keys_of(wanted)))
 
 
 def has(node: Tree, wanted: dict[str, object]) -> bool:
@@ -420,16 +442,16 @@ def facts_of(engine: Engine) -> None:
         written = _written(engine, str(key).rpartition(".")[2], "config.core", tree, str(key))
         engine.given["config.core"] = Given(_sure(written), written, "")
     facts = engine.dialect.get("given")
-    env: Callable[[], DialectEnv] = lambda: DialectEnv(engine, release=engine.target)  # noqa: E731
+    env = DialectEnv(engine, release=engine.target)
     for name, fact in facts.items() if isinstance(facts, dict) else ():
         if isinstance(fact, dict) and "depends_on" in fact:
             value: object = Unsure((str(fact["depends_on"]),), (True, False))
         elif isinstance(fact, dict) and "when" in fact:
-            value = evaluate(fact["when"], env())
+            value = evaluate(fact["when"], env)
             if "maybe" in fact and (isinstance(value, Unsure) or value):
                 value = Unsure((str(fact["maybe"]),), (True, False))
         elif isinstance(fact, dict) and "value_of" in fact:
-            value = evaluate(fact["value_of"], env())
+            value = evaluate(fact["value_of"], env)
         else:
             value = fact
         engine.given[name] = Given(value, _stands(engine, fact), "")

@@ -76,7 +76,7 @@ class Use(Written):
     option: `use.NAME`, NAME as the dialect calls it; key: as written (`self.engine.pause_generation`, `vllm.worker.worker`);
     arguments: what a call passes by name, values that are no literals Unknown; more: it also passes `**kwargs`; positional:
     what it passes by position; function: the enclosing functions ("" at module level); order: counts the uses of a module
-    in the order of the text; awaited, guarded: see documents/python_calls; calls_back: its first argument is a function.
+    in the order of the text; awaited, guarded, in_loop: see documents/python_calls; calls_back: its first argument is a function.
     For one keyword of a call (then `key` is its name): method, the call's name; section, where the catalog has it.
     """
 
@@ -86,6 +86,7 @@ class Use(Written):
         "calls_back",
         "function",
         "guarded",
+        "in_loop",
         "method",
         "more",
         "order",
@@ -103,6 +104,7 @@ class Use(Written):
         self.awaited = False
         self.guarded = False
         self.calls_back = False
+        self.in_loop = False
         self.method = ""
         self.section = ""
 
@@ -178,6 +180,7 @@ class Engine:
             if given.written is not None:
                 given.written.tree = None
         self.options, self.given, self.dead = [], {}, []
+        self.asked, self.facts = {}, {}
 
     @property
     def name(self) -> str:

@@ -196,8 +196,9 @@ def has_word(text: str, word: str) -> bool:
     at = text.find(word)
     while at >= 0:
         end = at + len(word)
-        around = text[at - 1 : at] + text[end : end + 1]
-        if not any(character.isalnum() or character == "_" for character in around):
+        around = (text[at - 1 : at] + text[end : end + 1]).replace("_", "x")
+        # Neither side is a part of a word.
+        if not around[:1].isalnum() and not around[1:].isalnum():
             return True
         at = text.find(word, at + 1)
     return False

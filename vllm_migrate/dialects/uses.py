@@ -111,7 +111,7 @@ def _call(file: File, code: PythonDocument, entry: Entry, call: Call) -> Use:
     use.arguments = {argument.name: argument.value for argument in call.keywords}
     use.positional = [argument.value for argument in call.args]
     use.more, use.awaited = call.has_kwargs or call.has_star, call.awaited
-    use.section = str(entry.get("section", ""))
+    use.section, use.in_loop = str(entry.get("section", "")), call.in_loop
     use.calls_back = _calls_back(code, call)
     return use
 

@@ -101,6 +101,7 @@ class _Scope(NamedTuple):
     call: int = -1
     guarded: bool = False
     dead: bool = False  # a statement that does nothing
+    loop: bool = False
 
 
 class Call:
@@ -110,7 +111,7 @@ class Call:
     dotted name of the enclosing functions and classes ("" at module level), `statement` counts statements in the order
     of the text, `conditional` says that an if, loop, try or function decides whether the call is made. `in_string`:
     it stands inside an f-string, where older interpreters do not know its place; it is never edited. `awaited`: it is the
-    operand of an await.
+    operand of an await. `in_loop`: a loop of the same function makes it again and again.
     """
 
     __slots__ = ("_document", "_scope", "awaited", "dotted", "end", "index", "node", "start", "statement")
@@ -135,6 +136,10 @@ class Call:
     @property
     def conditional(self) -> bool:
         return self._scope.conditional
+
+    @property
+    def in_loop(self) -> bool:
+        return self._scope.loop
 
     @property
     def in_string(self) -> bool:
@@ -358,7 +363,8 @@ class PythonDocument:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return scope._replace(dead=True)  # a docstring
         elif isinstance(node, _BRANCHES):
-            return scope._replace(conditional=True, guarded=scope.guarded or isinstance(node, _GUARDS))
+            guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
+            return scope._replace(conditional=True, guarded=guarded, loop=loop)
         return scope
 
     def _text(self, node: ast.Constant, scope: _Scope, key: bool) -> None:
@@ -419,6 +425,7 @@ class PythonDocument:
 
 
 _BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _GUARDS = (ast.If, ast.Try, ast.TryStar)
 
 

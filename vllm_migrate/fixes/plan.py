@@ -260,5 +260,9 @@ def _core(engine: Engine) -> list[Change]:
         return [Change(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
     given = engine.given.get("env.VLLM_USE_V1")
     if given is not None and given.written is not None:
+        if given.written.tree is None:  # exported in the script
+            from vllm_migrate.fixes.words import drop_variable
+
+            return [drop_variable(given.written)]
         return [_delete(place_of(given.written))]
     return []

@@ -16,13 +16,14 @@ import yaml
 from pydantic import ValidationError
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge.load import COMPILED
+from vllm_migrate.knowledge.load import COMPILED, PAGES
 from vllm_migrate.knowledge.models import Dialect, EffectiveEntry, Model, Rule
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
 
 CONDITIONS = {"when", "review_when", "unless", "to_of", "value_of", "old_of", "new_of"}
-# Read by `explain` and the docs from the compiled file, but never evaluated.
 LEFT_OUT = {"examples"}
+# Told by `explain` and its like, and never read by a lint: they go to a file of their own.
+TOLD = ("about", "changes", "evidence", "explain", "silent_when")
 
 
 def rules_folder() -> Path:
@@ -125,6 +126,28 @@ def compile_all(folder: Path) -> dict[str, object]:
     return out
 
 
+def split(knowledge: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """What a lint reads, and what is told of rules by name, dialects by id and effective entries by option."""
+    rules, dialects, effective = knowledge["rules"], knowledge["dialects"], knowledge["effective"]
+    assert isinstance(rules, list) and isinstance(dialects, list) and isinstance(effective, dict)
+    told: dict[str, object] = {
+        "rules": {rule["name"]: _only(rule, True) for rule in rules},
+        "dialects": {dialect["id"]: _only(dialect, True) for dialect in dialects},
+        "effective": {option: _only(entry, True) for option, entry in effective.items()},
+    }
+    judged: dict[str, object] = {
+        **knowledge,
+        "rules": [_only(rule, False) for rule in rules],
+        "dialects": [_only(dialect, False) for dialect in dialects],
+        "effective": {option: _only(entry, False) for option, entry in effective.items()},
+    }
+    return judged, told
+
+
+def _only(record: dict[str, object], told: bool) -> dict[str, object]:
+    return {key: value for key, value in record.items() if (key in TOLD) is told}
+
+
 # What a further part of a rule takes from the rule where it does not say it itself.
 SHARED = ("code", "name", "layer", "severity", "derived", "why")
 
@@ -159,20 +182,32 @@ def _word(key: object) -> str:
     return "none" if key is None else str(key).lower() if isinstance(key, bool) else str(key)
 
 
-def render(folder: Path) -> str:
-    return json.dumps(compile_all(folder), sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+def render(folder: Path) -> dict[str, str]:
+    """The compiled files by path."""
+    return {
+        path: json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+        for path, part in zip((COMPILED, PAGES), split(compile_all(folder)), strict=True)
+    }
+
+
+def stale(folder: Path) -> list[str]:
+    """Names of the compiled files that are not what the rules folder compiles to."""
+    return [
+        Path(path).name
+        for path, text in render(folder).items()
+        if not Path(path).exists() or Path(path).read_text(encoding="utf-8") != text
+    ]
 
 
 def main(argv: list[str]) -> int:
-    text = render(rules_folder())
-    target = Path(COMPILED)
     if "--check" in argv:
-        fresh = target.exists() and target.read_text(encoding="utf-8") == text
-        print("knowledge.json is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.build"))
-        return 0 if fresh else 1
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(text, encoding="utf-8")
-    print(f"{target.name}: {len(text)} bytes")
+        old = stale(rules_folder())
+        print(f"{', '.join(old)}: stale; run python -m vllm_migrate.knowledge.build" if old else "the compiled knowledge is fresh")
+        return 1 if old else 0
+    for path, text in render(rules_folder()).items():
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(text, encoding="utf-8")
+        print(f"{Path(path).name}: {len(text)} bytes")
     return 0
 
 

@@ -1,13 +1,20 @@
-"""Load the compiled knowledge: one JSON file made from rules/ by `python -m vllm_migrate.knowledge.build`."""
+"""Load the compiled knowledge: JSON made from rules/ by `python -m vllm_migrate.knowledge.build`.
+
+What a lint judges with is in one file; what only `explain` and its like tell is in another, read when it is asked for.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 
+from vllm_migrate.project.pins import PACKAGES
+
 Record = dict[str, object]
 
-COMPILED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "knowledge.json")
+DATA = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data")
+COMPILED = os.path.join(DATA, "knowledge.json")
+PAGES = os.path.join(DATA, "pages.json")
 
 
 class Knowledge:
@@ -26,6 +33,11 @@ class Knowledge:
         self.gpus: Record = gpus
         self.digest = str(raw["digest"])
 
+    def packages(self) -> tuple[str, ...]:
+        """The packages whose releases a project may pin: vLLM, and the frameworks of the dialects."""
+        frameworks = (str(dialect.get("framework", "")) for dialect in self.dialects)
+        return tuple(dict.fromkeys((*PACKAGES, *filter(None, frameworks))))
+
     def rule(self, code_or_name: str) -> Record | None:
         """A rule by its code (any case) or its name."""
         wanted = code_or_name.lower()
@@ -35,12 +47,26 @@ class Knowledge:
         return None
 
 
+def whole(kind: str, key: str, record: Record) -> Record:
+    """A rule, a dialect or an effective entry (`kind`) with what is told of it: explanation, evidence, what it is about."""
+    return {**record, **_pages().get(kind, {}).get(key, {})}
+
+
 def _records(value: object) -> list[Record]:
     assert isinstance(value, list)
     return value
 
 
 _cache: Knowledge | None = None
+_told: dict[str, dict[str, Record]] | None = None
+
+
+def _pages() -> dict[str, dict[str, Record]]:
+    global _told
+    if _told is None:
+        with open(PAGES, encoding="utf-8") as handle:
+            _told = json.load(handle)
+    return _told
 
 
 def load() -> Knowledge:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VLLM = "vllm"
+# Looked for everywhere; a dialect's `framework` is looked for besides.
 FRAMEWORKS = (
     *("verl", "pipelinerl", "nemo-rl", "prime-rl", "openrlhf", "trl", "areal"),
     *("skyrl", "skyrl-train", "ms-swift", "roll", "rllm"),
@@ -59,9 +60,10 @@ class Pin:
 class Text:
     """The bytes of a file, and the same in lower case with `-` for `_`, in which names are looked for."""
 
-    __slots__ = ("data", "low", "path", "rank")
+    __slots__ = ("data", "low", "packages", "path", "rank")
 
-    def __init__(self, path: str, data: bytes, rank: int) -> None:
+    def __init__(self, path: str, data: bytes, rank: int, packages: tuple[str, ...] = PACKAGES) -> None:
+        self.packages = packages
         self.path = path
         self.data = data
         self.low = data.lower().replace(b"_", b"-")
@@ -109,7 +111,7 @@ def release_of(version: str) -> str:
 def requirement_pins(text: Text, quoted: bool, toml: bool = False, conda: bool = False) -> list[Pin]:
     """Pins in lists of requirements: one a line, or (`quoted`) as strings in TOML or Python."""
     out = []
-    for package in PACKAGES:
+    for package in text.packages:
         for at in text.occurrences(package.encode()):
             before = text.before(at)
             opener = before[-1:]
@@ -131,7 +133,7 @@ def requirement_pins(text: Text, quoted: bool, toml: bool = False, conda: bool =
 def command_pins(text: Text) -> list[Pin]:
     """Pins in commands and images: scripts, Dockerfiles, compose and Kubernetes files, set-up blocks in YAML."""
     out = []
-    for package in PACKAGES:
+    for package in text.packages:
         for at in text.occurrences(package.encode()):
             if at and (text.low[at - 1] in NAME_BYTES):
                 continue

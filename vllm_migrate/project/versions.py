@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
 MAX_SCRIPTS = 24
 MAX_FILES = 48
+MAX_INPUTS = 64
 MAX_BYTES = 256_000
 MAX_LOCK_BYTES = 32_000_000
 BLOCK = 32_768
@@ -31,15 +32,14 @@ MARKERS = (
     *("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "environment.yml", ".git"),
 )
 
-NAMES = {package.encode(): package for package in PACKAGES}
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
 SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
 
 
-def releases_for(start: str, trail: Trail | None = None) -> list[Pin]:
+def releases_for(start: str, trail: Trail | None = None, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
     """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
 
-    trail: notes what is looked at.
+    trail: notes what is looked at; packages: what is looked for.
     """
     found: list[Pin] = []
     folder = os.path.abspath(start)
@@ -49,7 +49,7 @@ def releases_for(start: str, trail: Trail | None = None) -> list[Pin]:
     first = True
     while True:
         if first or _is_project(folder, trail):
-            here = find_releases(os.path.relpath(folder), trail)
+            here = find_releases(os.path.relpath(folder), trail, packages)
             known = {pin.package for pin in found}
             found += [pin for pin in here if pin.package not in known]
             if any(pin.package == VLLM for pin in here):
@@ -68,17 +68,29 @@ def _is_project(folder: str, trail: Trail | None) -> bool:
     return any(os.path.lexists(marker) for marker in markers)
 
 
-def find_releases(root: str, trail: Trail | None = None) -> list[Pin]:
+def find_releases(root: str, trail: Trail | None = None, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
     """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
     found: list[Pin] = []
     for path, rank in _candidates(root, trail):
         if trail is not None:
             trail.note(path)
         if rank == places.LOCK:
-            found.extend(_lock_pins(path, _blocks(path)))
+            found.extend(_lock_pins(path, _blocks(path), packages))
         elif data := _read(path):
-            found.extend(_pins(path, data, rank))
+            found.extend(_pins(path, data, rank, packages))
     found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
+    return found
+
+
+def input_pins(paths: list[str], known: list[Pin], packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    """What the files under judgement pin themselves: the image of a service or container, a `pip install` in a job. The first
+    MAX_INPUTS of them are looked at, of a bounded size; places that are known already are left out."""
+    places_known = {os.path.normpath(pin.path) for pin in known}
+    found: list[Pin] = []
+    for path in paths[:MAX_INPUTS]:
+        if os.path.splitext(path)[1].lower() in SCRIPTS and os.path.normpath(path) not in places_known:
+            data = _read(path)
+            found.extend(_pins(path, data, places.SCRIPT, packages) if data else [])
     return found
 
 
@@ -187,9 +199,9 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _pins(path: str, data: bytes, rank: int) -> list[Pin]:
+def _pins(path: str, data: bytes, rank: int, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
     name = os.path.basename(path).lower()
-    text = Text(path, data, rank)
+    text = Text(path, data, rank, packages)
     if rank == places.REQUIREMENT or name == "setup.cfg":
         return requirement_pins(text, quoted=False)
     if name in CONDA:
@@ -199,12 +211,13 @@ def _pins(path: str, data: bytes, rank: int) -> list[Pin]:
     return command_pins(text) if VLLM.encode() in text.low else []
 
 
-def _lock_pins(path: str, blocks: Iterator[bytes]) -> list[Pin]:
+def _lock_pins(path: str, blocks: Iterator[bytes], packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
     """Pins of a lock: tables that begin with `name` and `version`. A package may stand there twice, for two platforms.
 
     Read in small blocks: a lock can have megabytes, and touching that much fresh memory costs more than the search.
     """
     header = b'[[packages]]\nname = "' if os.path.basename(path).startswith("pylock") else b'[[package]]\nname = "'
+    names = {package.encode(): package for package in packages}
     out, line, rest, last = [], 1, b"", False
     while not last:
         block = next(blocks, b"")
@@ -216,7 +229,7 @@ def _lock_pins(path: str, blocks: Iterator[bytes]) -> list[Pin]:
         while (at := data.find(header, done)) >= 0 and (last or at + TABLE_HEAD <= len(data)):
             done = at + len(header)
             end = data.find(b'"\n', done, at + TABLE_HEAD)
-            package = NAMES.get(data[done:end].lower().replace(b"_", b"-"))
+            package = names.get(data[done:end].lower().replace(b"_", b"-"))
             if package is not None and data.startswith(b"version = ", end + 2):
                 version = data[end + 12 :].partition(b"\n")[0].strip(b"\"' ").decode("utf-8", "replace")
                 release, number = release_of(version), line + data.count(b"\n", 0, done) + 1

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from vllm_migrate.knowledge.load import whole
 from vllm_migrate.report.fingerprint import of_item, relative
 from vllm_migrate.report.headline import sentence
 from vllm_migrate.report.items import Change, Item, Region, items_of
@@ -87,6 +88,8 @@ class _Rules:
 
     def _object(self, item: Item) -> Object:
         rule = self._known.get(item.code, {})
+        if "name" in rule:
+            rule = whole("rules", str(rule["name"]), rule)
         title = str(rule.get("title") or item.name.replace("-", " "))
         explain = rule.get("explain")
         parts = explain if isinstance(explain, dict) else {"what": item.why or title}

@@ -1,7 +1,7 @@
 """What a rule can ask about one use of vLLM's interfaces by a program, at both releases.
 
     use.name .key .value .method .function   as the use has them; use.value may be Unsure
-    use.awaited .guarded .calls_back         see documents/python_calls and dialects/model.Use
+    use.awaited .guarded .in_loop .calls_back  see documents/python_calls and dialects/model.Use
     use.positional                           how many arguments are passed by position
     arg('x'), arg('x', 0)                    what is passed as x, by name or in that position; None when nothing is
     passes('x')                              whether x is passed by name

@@ -52,7 +52,15 @@ def test_expressions(module: Make, expression: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["torch.cuda.device_count()", "1 if torch.ok else 2", "[torch.x, 1][0] or 3", "open('f').read()", "'a' * 10**9"],
+    [
+        "str(torch.cuda.device_count())",
+        "f'a{torch.cuda.device_count()}'",
+        "torch.cuda.device_count()",
+        "1 if torch.ok else 2",
+        "[torch.x, 1][0] or 3",
+        "open('f').read()",
+        "'a' * 10**9",
+    ],
 )
 def test_what_source_does_not_decide_stays_an_expression(module: Make, expression: str) -> None:
     it = module(a=f"import torch\nX = {expression}\n")

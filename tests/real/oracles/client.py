@@ -13,6 +13,8 @@ VARIABLES = {"0.8.5": "VLLM_MIGRATE_REAL_0_8_5", "0.18.1": "VLLM_MIGRATE_REAL_0_
 RELEASES = tuple(VARIABLES)
 ORACLES = Path(__file__).parent
 TIMEOUT_S = 420
+# vLLM looks at a model's class in a process of its own, which can fail on a busy machine: no answer to keep.
+PASSING = "failed to be inspected"
 
 
 class OracleError(RuntimeError):
@@ -59,7 +61,8 @@ def run_oracle(
         tail = "\n".join(done.stderr.splitlines()[-15:])
         raise OracleError(f"{script} under {py}: exit {done.returncode}\n{tail}")
     answers = _checked(done.stdout, cases, script)
-    _keep(kept, done.stdout)
+    if PASSING not in done.stdout:
+        _keep(kept, done.stdout)
     return answers
 
 

@@ -41,7 +41,7 @@ class Unknown:
         raise Undecidable(self.expr)
 
     __bool__ = __iter__ = __len__ = __contains__ = __lt__ = __le__ = __gt__ = __ge__ = _undecidable
-    __hash__ = __eq__ = __ne__ = __index__ = __int__ = __float__ = _undecidable
+    __hash__ = __eq__ = __ne__ = __index__ = __int__ = __float__ = __str__ = __format__ = _undecidable
 
 
 class External:
