@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate import session
+from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import Call
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.fixes.apply import Fixer, fix_all
@@ -115,3 +116,25 @@ def test_a_script_is_fixed_in_its_own_style(tmp_path: Path) -> None:
     assert "    --no-enable-prefix-caching" in text and "# one a port" in text
     again, fixer = run(tmp_path, {"serve.sh": text})
     assert after(again, fixer) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("--num-scheduler-steps 1 $EXTRA", "$EXTRA"),
+        ("--num-scheduler-steps 1 --port=$P", "--port=$P"),
+        ("--num_scheduler_steps 1 $A $B --port 1", "$A $B --port 1"),
+        ("--num-sched 1 $EXTRA", "$EXTRA"),
+        ("--disable-log-requests $EXTRA", "$EXTRA"),
+        ("--num-scheduler-steps $N --seed 1", "--seed 1"),
+        ("--num-scheduler-steps=1 $EXTRA", "$EXTRA"),
+    ],
+)
+def test_what_stands_behind_an_option_that_goes_is_kept(
+    words: str, left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by fuzzing: `$EXTRA` went with the option before it."""
+    monkeypatch.chdir(tmp_path)
+    Path("run.sh").write_text(f"vllm serve m {words}\n")
+    assert main(["fix", "--isolated", "--unsafe", "--write", "run.sh"]) == 0
+    assert Path("run.sh").read_text().startswith(f"vllm serve m {left} --no-enable-prefix-caching")

@@ -57,6 +57,7 @@ FOUND = [
         b".yaml\nservices:\n  policy:\n    image: vllm/vllm-openai:v0.8.5\n    command: >\n      --modwen/Qwen2.5-7B\n"
         b'      --disable-log-reqQwen/Qwen2.5-1.5B", "--num-scheduler-steps", "1"]\n',
     ),
+    ("program", b'.sh\nvllm serve m \\\n    --num-scheduler-steps 1 \\\n    --port!80f"001=0\n\nvllm serve m \\\n    --num\n'),
 ]  # fmt: skip
 
 

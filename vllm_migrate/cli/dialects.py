@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vllm_migrate.cli.terminal import say
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load, whole
 
@@ -32,7 +33,7 @@ def command(
     for dialect in dialects:
         carriers = dialect["carriers"]
         kinds = ", ".join(map(str, carriers)) if isinstance(carriers, list) else ""
-        print(f"{str(dialect['id']).ljust(width)}  {kinds:12}  {dialect['title']} ({dialect['repository']})")
+        say(f"{str(dialect['id']).ljust(width)}  {kinds:12}  {dialect['title']} ({dialect['repository']})", cut=True)
 
 
 def page(dialect: dict[str, object]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vllm_migrate.cli.terminal import say, width
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load, whole
 from vllm_migrate.rules.files import as_records
@@ -24,7 +25,7 @@ def command(
     of_files = (r for r in as_records() if what.lower() in (str(r["code"]).lower(), r["name"]))
     rule = whole("rules", str(known["name"]), known) if known is not None else next(of_files, None)
     if rule is not None:
-        print(rule_page(rule))
+        say(rule_page(rule, min(width(), 100)))
         return
     text = _option(what)
     if text is None:
@@ -36,7 +37,7 @@ def command(
         near = difflib.get_close_matches(what, names, n=3)
         remedy = f"did you mean {', '.join(near)}?" if near else "`vllm-migrate rules` lists the rules"
         raise UsageError(f"{what!r} is neither a rule nor an option of vLLM", remedy)
-    print(text)
+    say(text)
 
 
 def _option(name: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.rules.files import as_records
 
@@ -24,7 +25,7 @@ def command(
     widths = [max(len(str(rule[field])) for rule in rules) for field in ("name", "severity", "layer")]
     for rule in rules:
         cells = [str(rule[f]).ljust(w) for f, w in zip(("name", "severity", "layer"), widths, strict=True)]
-        print(f"{rule['code']}  {'  '.join(cells)}  {safety(rule):6}  {rule['title']}")
+        say(f"{rule['code']}  {'  '.join(cells)}  {safety(rule):6}  {rule['title']}", cut=True)
 
 
 def safety(rule: dict[str, object]) -> str:

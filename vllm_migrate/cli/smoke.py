@@ -21,6 +21,7 @@ from vllm_migrate.smoke.backends.interface import Line, Watch
 EXIT_ERROR = 2
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="A short rollout that says pass, fail or inconclusive, and names the layer that moved.",
     rich_markup_mode=None,

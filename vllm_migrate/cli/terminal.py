@@ -26,3 +26,27 @@ def width() -> int:
         return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS") else os.get_terminal_size().columns
     except (OSError, ValueError):
         return 100
+
+
+def fitted(text: str, columns: int, cut: bool = False) -> str:
+    """The text with each line that is too long filled under its own indentation, or cut (for tables)."""
+    import textwrap
+
+    out: list[str] = []
+    for line in text.split("\n"):
+        if len(line) <= columns:
+            out.append(line)
+        elif cut:
+            out.append(line[: max(columns - 3, 0)] + "...")
+        else:
+            indent = " " * (len(line) - len(line.lstrip()))
+            filled = textwrap.fill(
+                line.strip(), columns, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+            )
+            out.append(filled)
+    return "\n".join(out)
+
+
+def say(text: str, cut: bool = False) -> None:
+    """Print a text, fitted to the terminal; as it is where there is none."""
+    print(fitted(text, width(), cut) if sys.stdout.isatty() else text)

@@ -103,11 +103,11 @@ def flags_of_engine(engine: Engine) -> bool:
 
 def _in_list(act: Act, engine: Engine) -> list[Change]:
     """A setting in a list of arguments: dropped, or written anew in its place."""
-    from vllm_migrate.fixes.words import texts_of
+    from vllm_migrate.fixes.words import own_words, texts_of
 
     place = place_of(act.written)
     assert act.written is not None and act.written.words is not None
-    words = [(*place.path[:-1], number) for number in act.written.words]
+    words = [(*place.path[:-1], number) for number in own_words(act.written, engine)]
     out = [Change(place.file, place.index, Op(DELETE, path)) for path in reversed(words)]
     if act.kind == "drop":
         return out

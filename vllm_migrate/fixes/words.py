@@ -10,6 +10,8 @@ from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, 
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act
 
+SWITCHES = frozenset(("store_true", "store_false", "store_const", "bool_optional"))
+
 
 class DropVariable(NamedTuple):
     """Take `NAME=value` (with its `export`) away."""
@@ -34,7 +36,7 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
         if written.words is None:
             place = place_of(written)
             return [Change(place.file, place.index, Op(DELETE, place.path))]
-        return [_delete(engine, at) for at in written.words]
+        return [_delete(engine, at) for at in own_words(written, engine)]
     spelling = spell(engine, act.option, act.value)
     texts = texts_of(spelling.key, spelling.value)
     if written is not None and written.words is None:
@@ -44,7 +46,7 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
     if written is not None and written.words is not None:
         if len(written.words) > 1 and act.value is written.value:  # only its name changes
             return [Change(engine.file, 0, WordOp("replace", engine.argv[0], written.words[0], texts[:1]))]
-        return _replace(engine, written.words, texts)
+        return _replace(engine, own_words(written, engine), texts)
     return [_append(engine, texts)]
 
 
@@ -61,6 +63,46 @@ def texts_of(key: str, value: object) -> tuple[str, ...]:
     if value is True:
         return (key,)
     return key, text_of(value)
+
+
+def own_words(written: Written, engine: Engine) -> list[int]:
+    """The words of an option that are surely its own: what a variable behind its values holds is another's.
+
+    Raises CannotEdit where the number of its values is not decided.
+    """
+    assert written.words is not None
+    head, *values = written.words
+    if written.attached or not values:
+        return [head]
+    takes = _takes(written.key, engine.target)
+    if takes is None or takes < 0:
+        if _undecided(written.value) or (takes is None and len(values) > 1):
+            raise CannotEdit(f"how many of the words behind {written.key} are its own is not decided")
+        takes = len(values)
+    if not takes:  # a word behind a switch (`--enable-prefix-caching False`) is taken for its value by whoever wrote it
+        said = written.value if isinstance(written.value, list) else [written.value]
+        takes = next((number for number, value in enumerate(said) if _undecided(value)), len(values))
+    return [head, *values[:takes]]
+
+
+def _takes(key: str, target: str) -> int | None:
+    """How many values an option takes; -1 for any number, None for an option that no release has."""
+    from vllm_migrate.catalog import store
+    from vllm_migrate.dialects.argv_words import option_text
+
+    catalog, name = store.load(), option_text(key)
+    lives = [facts for section in ("cli", "frontend") for _, _, facts in catalog.life(section, name)]
+    if lives:
+        switch, count = lives[-1].extra("a") in SWITCHES, lives[-1].extra("n")
+    else:
+        tables = [catalog.flags(release) for release in (catalog.releases[0], target)]
+        flag = next((table[found[0]] for table in tables if len(found := table.matching(name)) == 1), None)
+        if flag is None:
+            return None
+        switch, count = not flag.takes_value, flag.nargs
+    if switch:
+        return 0
+    return 1 if count is None else count if isinstance(count, int) else -1
 
 
 def _undecided(value: object) -> bool:

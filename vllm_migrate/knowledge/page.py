@@ -21,7 +21,8 @@ def rule_page(rule: Record, width: int = 100) -> str:
         out += [title, textwrap.indent(textwrap.fill(str(text), width - 2, break_on_hyphens=False), "  "), ""]
     fix = rule.get("fix")
     if isinstance(fix, dict):
-        out += [f"Fix: {fix['title']} ({fix['safety']} at best)", ""]
+        title = str(fix["title"]).replace("{from}", "the old release").replace("{to}", "the new release")
+        out += [f"Fix: {title} ({fix['safety']} at best)", ""]
     evidence = rule["evidence"]
     assert isinstance(evidence, list)
     if evidence:

@@ -1,0 +1,123 @@
+"""What README.md and docs/ say is what the program does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate.cli.main import main
+from vllm_migrate.cli.options import FORMATS
+from vllm_migrate.project.config import KEYS, read_config
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def blocks(page: str, language: str = "") -> list[str]:
+    """The fenced blocks of a page that are of a language."""
+    out: list[str] = []
+    opened: str | None = None
+    for line in (ROOT / page).read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.startswith("```"):
+            if opened is None:
+                opened = line.strip("`\n")
+                out += [""] if opened == language else []
+            else:
+                opened = None
+        elif opened == language:
+            out[-1] += line
+    return out
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(list(words))
+    return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readmes_findings_are_those_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, "lint", "--no-cache", "examples/pipelinerl/before")
+    shown = [block for block in blocks("README.md") if block.startswith("examples/pipelinerl/before/conf")]
+    paragraphs = [part.strip("\n") for block in shown for part in block.split("\n\n")]
+    assert len(paragraphs) >= 2
+    for paragraph in paragraphs:
+        # A source line is shown once for several findings of its place, and the README may show it with the later one.
+        lines = [line for line in paragraph.split("\n") if not re.match(r" +\d* \|", line)]
+        for line in lines:
+            assert line in out, line
+        head = out[out.index(lines[0]) :].split("\n\n")[0]
+        assert all(line in head for line in lines)
+
+
+def test_the_readmes_diff_is_that_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, "fix", "--unsafe", "examples/pipelinerl/before").splitlines()
+    (block,) = blocks("README.md", "diff")
+    shown = [line for line in block.splitlines() if line != "..."]
+    assert shown and [line for line in out if line[:1] in "+-" and line[:3] not in ("+++", "---") and line[1:]] == shown
+
+
+def test_the_readmes_count_of_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    import json
+
+    found = json.loads(printed(capsys, "lint", "--output-format", "json", "examples/pipelinerl/before"))["findings"]
+    said = re.search(r"`vllm-migrate lint examples/pipelinerl/before` prints (\w+) findings", (ROOT / "README.md").read_text())
+    words = dict(zip(range(7, 13), ("seven", "eight", "nine", "ten", "eleven", "twelve"), strict=True))
+    assert said is not None and words[len(found)] == said[1]
+
+
+def test_every_setting_is_documented(tmp_path: Path) -> None:
+    (example,) = blocks("docs/configuration.md", "toml")
+    assert set(tomllib.loads(example)) == set(KEYS)
+    (tmp_path / "vllm-migrate.toml").write_text(example, encoding="utf-8")
+    config = read_config(str(tmp_path / "vllm-migrate.toml"))
+    assert config.text("to") == "0.18.1" and config.severity
+
+
+def test_every_format_is_documented() -> None:
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in FORMATS)
+
+
+def test_every_page_is_listed() -> None:
+    listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert all(f"({page.name})" in listed for page in (ROOT / "docs").glob("*.md") if page.name != "README.md")
+
+
+def complete(*words: str) -> list[str]:
+    """What bash is offered for the last word."""
+    environment = {
+        **os.environ,
+        "_VLLM_MIGRATE_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(("vllm-migrate", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    command = [sys.executable, "-m", "vllm_migrate"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout.split()
+
+
+def test_completion_as_documented(tmp_path: Path) -> None:
+    assert complete("li") == ["lint"]
+    assert complete("lint", "--out") == ["--output-format", "--output-file"]
+    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    for shell in ("bash", "zsh", "fish"):
+        command = [sys.executable, "-m", "vllm_migrate", "--show-completion", shell]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "_VLLM_MIGRATE_COMPLETE" in done.stdout, done.stderr
