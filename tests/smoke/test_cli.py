@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from vllm_migrate.cli.smoke import OPTIONS, app
 from vllm_migrate.errors import UsageError, VllmMigrateError
+from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.smoke import attribute, semantics, update
 
 CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
@@ -284,3 +285,6 @@ def test_every_suspect_is_a_rules_name_or_explained():
     assert used > {"logprobs-semantics", "fp32-lm-head", "stale-weights"}
     assert used <= set(attribute.RULES) | set(attribute.NOT_RULES)
     assert not set(attribute.RULES) & set(attribute.NOT_RULES)
+    rules = {rule["name"] for rule in load_knowledge().rules}
+    assert set(attribute.RULES) <= rules
+    assert not set(attribute.NOT_RULES) & rules
