@@ -177,14 +177,14 @@ WORLDS = (
     World(
         "unseen penalty, processed",
         "semantic",
-        ("gen-config-unchanged",),
+        ("sampling-defaults-inherited",),
         {"temperature": 0.8},
         {"temperature": 0.8, "repetition_penalty": 1.5},
     ),
     World(
         "unseen penalty, raw, T = 1",
         "semantic",
-        ("gen-config-unchanged",),
+        ("sampling-defaults-inherited",),
         NEUTRAL,
         {"repetition_penalty": 2.0, "frequency_penalty": 1.0},
         "raw",
@@ -193,7 +193,7 @@ WORLDS = (
     World(
         "unseen top_k, raw",
         "semantic",
-        ("gen-config-unchanged", "logprobs-semantics"),
+        ("sampling-defaults-inherited", "logprobs-semantics"),
         {"temperature": 0.8},
         {"temperature": 0.8, "top_k": 5},
         "raw",

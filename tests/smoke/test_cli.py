@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from vllm_migrate.cli.smoke import OPTIONS, app
 from vllm_migrate.errors import UsageError, VllmMigrateError
+from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.smoke import attribute, semantics, update
 
 CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
@@ -139,10 +140,28 @@ def test_worker_prints_the_worker_file():
     compile(text, "worker.py", "exec")
 
 
+def test_a_worker_that_is_run_by_hand(config, lab, tmp_path):
+    """The job goes out as a file and what the worker printed comes back; here the torch engine takes the job."""
+    path, job, lines = config("far", logprobs_mode="processed_logprobs"), tmp_path / "job.json", tmp_path / "lines.txt"
+    said = smoke("record", path, "--job", job).stdout
+    assert said.startswith(f"python worker.py {job} > lines.txt")
+    command = [sys.executable, "-m", "vllm_migrate.smoke.backends.torch_engine", str(job)]
+    lines.write_text("INFO starting\n" + subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    recording = tmp_path / "r.jsonl"
+    assert smoke("record", path, "--lines", lines, "-o", recording).stdout.startswith(f"{recording}: 16 sequences")
+    assert smoke("compare", recording, "--model", lab.model).exit_code == 0
+    lines.write_text(lines.read_text()[:-100])
+    with pytest.raises(VllmMigrateError, match=r"not the protocol's|holds no whole recording"):
+        smoke("record", path, "--lines", lines, "-o", recording)
+    with pytest.raises(VllmMigrateError, match="cannot read /no/such/lines"):
+        smoke("record", path, "--lines", "/no/such/lines", "-o", recording)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("record", "{config}"), "which engine runs"),
+        (("record", "{config}", "--job", "/no/such/folder/job.json"), "cannot write"),
         (("compare", "{recording}"), "no scores"),
         (("score", "{recording}"), "which model scores"),
         (("compare", "{recording}", "--epsilon", "x"), "epsilon"),
@@ -266,3 +285,6 @@ def test_every_suspect_is_a_rules_name_or_explained():
     assert used > {"logprobs-semantics", "fp32-lm-head", "stale-weights"}
     assert used <= set(attribute.RULES) | set(attribute.NOT_RULES)
     assert not set(attribute.RULES) & set(attribute.NOT_RULES)
+    rules = {rule["name"] for rule in load_knowledge().rules}
+    assert set(attribute.RULES) <= rules
+    assert not set(attribute.NOT_RULES) & rules

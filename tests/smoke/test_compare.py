@@ -104,7 +104,7 @@ def test_parameters_inherited_from_generation_config(lab, tmp_path):
     assert (verdict.decision, verdict.blame.layer, verdict.blame.suspects) == (
         "fail",
         "semantic",
-        ("gen-config-unchanged",),
+        ("sampling-defaults-inherited",),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+from pathlib import Path
 
 import pytest
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.compare import compare
-from vllm_migrate.smoke.dump import is_dump, read_dump
+from vllm_migrate.smoke.dump import NAMES, is_dump, read_dump
 from vllm_migrate.smoke.errors import RecordingError
 
 LINE = {
@@ -72,6 +73,11 @@ def test_a_recording_is_no_dump(tmp_path):
 def test_what_is_missing_is_named(line, message, tmp_path):
     with pytest.raises(RecordingError, match=message):
         read_dump(write(tmp_path, line))
+
+
+def test_the_page_names_every_field():
+    page = (Path(__file__).parents[2] / "docs" / "smoke.md").read_text()
+    assert not [name for names in NAMES.values() for name in names if f"`{name}`" not in page]
 
 
 def test_advantages_and_versions_are_one_a_token_or_one_a_sequence(tmp_path):

@@ -104,6 +104,8 @@ OPTIONS = {
         ("--fixed",), bool, False, "Run with the safe fixes applied in memory; the file stays as it is."
     ),
     "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
+    "job": text("--job", "FILE", "Write the job for `smoke worker`'s file and run nothing."),
+    "lines": text("--lines", "FILE", "What the worker file printed on such a job, instead of an engine."),
     "claims": text("--claims", "COLUMN", "The column the trainer claims: contract, raw, T, ...", "contract"),
     "epsilon": text("--epsilon", "LOW[,HIGH]", "The loss's clip range per token."),
     "sequence_epsilon": text("--sequence-epsilon", "LOW[,HIGH]", "GSPO's clip range."),
@@ -158,12 +160,18 @@ def command(name: str, *fields: str, **defaults: Any) -> Callable[[Callable[[Cal
     return register
 
 
-@command("record", "config", *ENGINE, "tokens")
+@command("record", "config", *ENGINE, "tokens", "job", "lines")
 def record_command(call: Call) -> None:
     """Run the config's engine and record tokens and logprobs."""
-    from vllm_migrate.smoke.commands import record
+    from vllm_migrate.smoke.commands import record, write_job
     from vllm_migrate.smoke.recording import valid
 
+    if call["job"]:
+        spec = write_job(call["config"], engine_options(call, engine_dtype=True), call["job"], call["tokens"])
+        env = "".join(f"{name}={value} " for name, value in spec.env.items())
+        print(f"{env}python worker.py {call['job']} > lines.txt    # worker.py: vllm-migrate smoke worker")
+        print(f"vllm-migrate smoke record {call['config']} --lines lines.txt    # with the options of this call")
+        return
     path = call["output"] or "recording.jsonl"
     with progress() as watch:
         found = record(call["config"], engine_options(call, engine_dtype=True), path, watch, call["tokens"])

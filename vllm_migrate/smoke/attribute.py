@@ -17,14 +17,13 @@ from vllm_migrate.smoke.verdict import Blame
 # Suspects that are rules, by their names.
 RULES = (
     "logprobs-semantics",
-    "gen-config-unchanged",
+    "sampling-defaults-inherited",
     "min-p-order",
     "v0-sampling-params-dtype",
     "prefix-caching-default",
     "inflight-weight-update",
     "fp32-lm-head",
-    "flashinfer-sampler",
-    "structured-outputs-params",
+    "flashinfer-sampler-default",
 )
 # Suspects that are not rules: faults of the trainer's side or of the data, which no setting of vLLM mends.
 NOT_RULES = {
@@ -36,6 +35,7 @@ NOT_RULES = {
     "lora-weights": "a LoRA adapter is missing, stale or another one",
     "stale-weights": "one side has older weights",
     "moe-routing": "experts are routed differently on the two sides",
+    "grammar-dead-end": "a grammar left no token to sample",
     "numeric-noise": "dtype, kernels, batch shapes or parallelism differ",
 }
 
@@ -47,7 +47,7 @@ INVALID = {
     ),
     "null-logprob": Blame("semantic", ("logprobs-semantics",), ("tokens came without a logprob",)),
     "unequal-prompt": Blame("semantic", ("chat-template",), ("the two sides saw different prompt tokens",)),
-    "dead-end-token-0": Blame("semantic", ("structured-outputs-params",), ("a grammar came to a dead end",)),
+    "dead-end-token-0": Blame("semantic", ("grammar-dead-end",), ("a grammar came to a dead end",)),
 }
 
 
@@ -170,7 +170,7 @@ def _penalty(case: Case) -> Blame | None:
     seen, fresh = found
     return Blame(
         "semantic",
-        ("gen-config-unchanged",),
+        ("sampling-defaults-inherited",),
         (
             f"tokens that had occurred before are off by {seen.value:+.3f} nats, the others by {fresh.value:+.3f}: "
             "a penalty that the request did not ask for",
@@ -237,7 +237,7 @@ def _outside(case: Case) -> Blame:
     share = case.numbers.out.value
     return Blame(
         "semantic",
-        ("flashinfer-sampler", "min-p-order", "gen-config-unchanged"),
+        ("flashinfer-sampler-default", "min-p-order", "sampling-defaults-inherited"),
         (f"{share:.1%} of the tokens lie outside the claimed support",),
         "record with --set logprobs_mode=processed_logprobs and compare the recorded supports",
     )
@@ -251,7 +251,7 @@ def _law(case: Case) -> Blame:
         which = "flatter" if flatter else "sharper"
         return Blame(
             "semantic",
-            ("logprobs-semantics", "gen-config-unchanged"),
+            ("logprobs-semantics", "sampling-defaults-inherited"),
             (f"both sides agree on the logprobs, and the tokens were drawn from a {which} law than either claims",),
             "score with the sampling contract's columns, to tell a temperature from a penalty",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ class EngineOptions(NamedTuple):
     probe: bool = True
     fixed: bool = False
     backend: str = "vllm"
+    lines: str | None = None  # what a worker printed that was run by hand, instead of an engine
 
 
 class ScoreOptions(NamedTuple):
@@ -60,6 +62,10 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
         from vllm_migrate.smoke.backends.torch_engine import TorchEngine
 
         return TorchEngine()
+    if options.lines is not None:
+        from vllm_migrate.smoke.backends.vllm_worker import Printed
+
+        return Printed(options.lines)
     if (options.python is None) == (options.base_url is None):
         raise UsageError(
             "which engine runs? Both --python and --base-url are given" if options.python else "which engine runs?",
@@ -102,16 +108,30 @@ def ask_of(options: EngineOptions, spec: EngineSpec) -> rollout.Ask:
 
 def record(config: str, options: EngineOptions, output: str, watch: Watch, tokens: str | None = None) -> Recording:
     """Records the config's engine, or step-scores the tokens of another recording; writes `output`."""
-    spec = engine_of(config, options)
-    backend = backend_for(options, spec.env)
-    if tokens is not None:
-        reference = read(tokens)
-        found = rollout.run_job(backend, rollout.step_job(spec, reference), spec, watch).steps
-        assert found is not None
-    else:
-        found = rollout.run_job(backend, rollout.record_job(spec, ask_of(options, spec)), spec, watch).samples
+    spec, job = prepared(config, options, tokens)
+    rolled = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
+    found = rolled.samples if tokens is None else rolled.steps
+    assert found is not None
     write(output, found.header, found.rows)
     return found
+
+
+def prepared(config: str, options: EngineOptions, tokens: str | None) -> tuple[EngineSpec, Job]:
+    """The engine of the config, and what to ask of it."""
+    spec = engine_of(config, options)
+    if tokens is not None:
+        return spec, rollout.step_job(spec, read(tokens))
+    return spec, rollout.record_job(spec, ask_of(options, spec))
+
+
+def write_job(config: str, options: EngineOptions, path: str, tokens: str | None) -> EngineSpec:
+    """Writes the job that the worker file takes, for a machine that only the user reaches."""
+    spec, job = prepared(config, options, tokens)
+    try:
+        Path(path).write_text(json.dumps(job.line()), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", remedy="--job FILE, in a folder to write to") from None
+    return spec
 
 
 def score(path: str, model: str, options: ScoreOptions, output: str, watch: Watch, updated: str | None = None) -> int:

@@ -121,7 +121,7 @@ def blame(triple: Triple) -> Blame | None:
     for suffix, suspect, why in (
         (
             "@generation_config",
-            "gen-config-unchanged",
+            "sampling-defaults-inherited",
             "the request inherits sampling parameters from generation_config.json",
         ),
         ("@v0", "min-p-order", "min_p was cut after top_k and top_p, as V0 does"),
@@ -135,7 +135,7 @@ def blame(triple: Triple) -> Blame | None:
     if drawn != contract:
         return Blame(
             "semantic",
-            ("gen-config-unchanged",),
+            ("sampling-defaults-inherited",),
             (f"the tokens were not drawn by the contract ({seen}): the request lost or gained sampling parameters",),
         )
     if told == contract:

@@ -99,13 +99,113 @@ class VllmWorker:
             end(process)
 
 
-class _Run:
-    """One process: its output lines in order, its last words, its end."""
+class Printed:
+    """The backend for a worker file that was run by hand: what it printed, from a file."""
+
+    name = "vllm"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def run(self, job: Job, watch: Watch) -> Iterator[Line]:
+        try:
+            with open(self.path, "rb") as file:
+                yield from _File(file, self.path).rows(watch)
+        except OSError as error:
+            raise UsageError(
+                f"cannot read {self.path}: {error.strerror}", remedy="--lines FILE, the worker's standard output"
+            ) from None
+
+
+class _Protocol:
+    """The worker's lines in order, and its last words."""
+
+    def __init__(self) -> None:
+        self.said: deque[str] = deque(maxlen=KEPT)
+
+    def next_line(self) -> bytes | None:
+        """The next line; None at the end."""
+        raise NotImplementedError
+
+    def died(self, seen: int) -> EngineRunError:
+        """The error for an end without an end line."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Lets the last lines arrive."""
+
+    def remember(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip()
+        if text:
+            self.said.append(text[:400])
+
+    def rows(self, watch: Watch) -> Iterator[Line]:
+        seen, ended, error = 0, False, None
+        while (raw := self.next_line()) is not None:
+            line = self._decode(raw)
+            if line is None:
+                continue
+            kind = line.get("kind")
+            if kind in ("header", "row"):
+                seen += kind == "row"
+                yield line
+            elif kind == "error":
+                error = line
+            elif kind == "end":
+                ended = line.get("rows") == seen
+                if not ended:
+                    raise self.failure(f"the worker promised {line.get('rows')} rows and gave {seen}")
+                break
+            else:
+                watch(line)
+        if error is not None:
+            raise self._engine_error(error)
+        if not ended:
+            raise self.died(seen)
+
+    def _decode(self, raw: bytes) -> Line | None:
+        text = raw.decode("utf-8", "replace").rstrip("\r\n")
+        at = text.find(MARK)
+        if at < 0:
+            self.remember(raw)
+            return None
+        length, _, body = text[at + len(MARK) :].partition(" ")
+        try:
+            value = json.loads(body)
+            if len(body) != int(length) or not isinstance(value, dict):
+                raise ValueError
+        except ValueError:
+            self.remember(raw)
+            raise self.failure("the worker printed a line that is not the protocol's") from None
+        return value
+
+    def _engine_error(self, error: Line) -> EngineRunError:
+        detail = str(error.get("detail", "")).strip()
+        if error.get("refused"):
+            return EngineRunError(
+                f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write"
+            )
+        remedy = "--python PY must be an interpreter with vLLM" if "No module named 'vllm'" in detail else ""
+        first = detail.splitlines()[0] if detail else "no text"
+        return self.failure(f"vLLM failed: {error.get('error')}: {first}", remedy)
+
+    def failure(self, message: str, remedy: str = "") -> EngineRunError:
+        self.settle()
+        lines = last_words(list(self.said))
+        said = "out of memory" in message
+        if said or any(word in line for line in (*lines, message) for word in OUT_OF_MEMORY):
+            message = message if said else f"{message}: out of memory"
+            remedy = remedy or LESS_MEMORY
+        return EngineRunError(message, remedy, lines)
+
+
+class _Run(_Protocol):
+    """One process."""
 
     def __init__(self, process: subprocess.Popen[bytes], timeout: float) -> None:
+        super().__init__()
         self.process, self.timeout = process, timeout
-        self.deadline = time.monotonic() + timeout
-        self.said: deque[str] = deque(maxlen=KEPT)
+        self.deadline, self.closed = time.monotonic() + timeout, False
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         assert process.stdout is not None and process.stderr is not None
         self.threads = [
@@ -122,93 +222,30 @@ class _Run:
 
     def _listen(self, stream: IO[bytes]) -> None:
         for line in stream:
-            self._remember(line)
+            self.remember(line)
 
-    def _remember(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip()
-        if text:
-            self.said.append(text[:400])
-
-    def rows(self, watch: Watch) -> Iterator[Line]:
-        seen, ended, error = 0, False, None
-        while (raw := self._next()) is not None:
-            line = self._decode(raw)
-            if line is None:
-                continue
-            kind = line.get("kind")
-            if kind in ("header", "row"):
-                seen += kind == "row"
-                yield line
-            elif kind == "error":
-                error = line
-            elif kind == "end":
-                ended = line.get("rows") == seen
-                if not ended:
-                    raise self._failure(f"the worker promised {line.get('rows')} rows and gave {seen}")
-                break
-            else:
-                watch(line)
-        if error is not None:
-            raise self._engine_error(error)
-        if not ended:
-            raise self._died(seen)
-
-    def _next(self) -> bytes | None:
+    def next_line(self) -> bytes | None:
         left = self.deadline - time.monotonic()
         try:
-            return self.lines.get(timeout=max(0.0, left))
+            line = self.lines.get(timeout=max(0.0, left))
+            self.closed = line is None
+            return line
         except queue.Empty:
             end(self.process)
-            raise self._failure(
+            raise self.failure(
                 f"the worker gave no recording within {self.timeout:g} s and was stopped",
                 "--timeout SECONDS, if it only needs longer",
             ) from None
 
-    def _decode(self, raw: bytes) -> Line | None:
-        text = raw.decode("utf-8", "replace").rstrip("\r\n")
-        at = text.find(MARK)
-        if at < 0:
-            self._remember(raw)
-            return None
-        length, _, body = text[at + len(MARK) :].partition(" ")
-        try:
-            value = json.loads(body)
-            if len(body) != int(length) or not isinstance(value, dict):
-                raise ValueError
-        except ValueError:
-            self._remember(raw)
-            raise self._failure("the worker printed a line that is not the protocol's") from None
-        return value
-
-    def _died(self, seen: int) -> EngineRunError:
+    def died(self, seen: int) -> EngineRunError:
         code = self._wait()
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             hint = " (the system kills a process that is out of memory this way)" if name == "SIGKILL" else ""
-            return self._failure(f"the worker was killed by {name} after {seen} rows{hint}")
+            return self.failure(f"the worker was killed by {name} after {seen} rows{hint}")
         if code == 0:
-            return self._failure(f"the worker ended without a recording ({seen} rows, no end line)")
-        return self._failure(f"the worker died with exit code {code} after {seen} rows")
-
-    def _engine_error(self, error: Line) -> EngineRunError:
-        self._wait()
-        detail = str(error.get("detail", "")).strip()
-        if error.get("refused"):
-            return EngineRunError(
-                f"{detail}; the real launch would fail as well", "vllm-migrate lint FILE says what to write"
-            )
-        remedy = "--python PY must be an interpreter with vLLM" if "No module named 'vllm'" in detail else ""
-        first = detail.splitlines()[0] if detail else "no text"
-        return self._failure(f"vLLM failed: {error.get('error')}: {first}", remedy)
-
-    def _failure(self, message: str, remedy: str = "") -> EngineRunError:
-        self._settle()
-        lines = last_words(list(self.said))
-        said = "out of memory" in message
-        if said or any(word in line for line in (*lines, message) for word in OUT_OF_MEMORY):
-            message = message if said else f"{message}: out of memory"
-            remedy = remedy or LESS_MEMORY
-        return EngineRunError(message, remedy, lines)
+            return self.failure(f"the worker ended without a recording ({seen} rows, no end line)")
+        return self.failure(f"the worker died with exit code {code} after {seen} rows")
 
     def _wait(self) -> int | None:
         try:
@@ -216,10 +253,25 @@ class _Run:
         except subprocess.TimeoutExpired:
             return None
 
-    def _settle(self) -> None:
-        """Lets the last lines arrive."""
+    def settle(self) -> None:
+        if self.closed:
+            self._wait()
         if self.process.poll() is not None:
             self.threads[1].join(timeout=2)
+
+
+class _File(_Protocol):
+    """What a worker printed."""
+
+    def __init__(self, file: IO[bytes], path: str) -> None:
+        super().__init__()
+        self.file, self.path = file, path
+
+    def next_line(self) -> bytes | None:
+        return self.file.readline() or None
+
+    def died(self, seen: int) -> EngineRunError:
+        return self.failure(f"{self.path} holds no whole recording ({seen} rows, no end line)", "run the worker again")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
