@@ -135,7 +135,7 @@ class Session:
         if entry.stdin:
             name = self.call.text("stdin_filename") or "stdin.yaml"
             run.judge_file(name, True, sys.stdin.buffer.read(MAX_BYTES + 1))
-        elif os.path.normpath(entry.path) in workspace.claimed:
+        elif workspace.claimed and os.path.normpath(entry.path) in workspace.claimed:
             run.result.files += 1
         else:
             run.judge_file(entry.path, entry.named)

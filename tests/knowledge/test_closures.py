@@ -50,7 +50,8 @@ def expression(draw: random.Random, depth: int) -> object:
     if kind < 0.82:
         return [draw.choice(("in", "not in")), inner[0], ["list", *draw.sample(VALUES[:-1], 2)]]
     right = draw.choice(VALUES) if draw.random() < 0.6 else inner[1]
-    right = ["list", *right] if isinstance(right, list) and right[:1] == [1] else right
+    if right == VALUES[-1]:
+        right = ["list", 1, "v0"]
     return [draw.choice(("==", "!=", "<", "<=", ">", ">=", "+")), inner[0], right]
 
 

@@ -98,7 +98,7 @@ def scan(text: str) -> list[Block] | None:
 Line = tuple[int, str, str, int, str]
 _NOTHING: Line = (-1, "", "", 0, "")
 # Files of a project repeat each other's lines.
-REMEMBERED = 20_000
+REMEMBERED = 8_000
 _known: dict[str, Line | None] = {"": _NOTHING}
 
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 def preview(offer: Offer) -> list[tuple[str, str]]:
     """Signs and lines; where the edits are not known, the lines that would be written."""
+    if len(offer.edits) == 1:
+        lines = _whole_lines(offer.edits[0].file.source.text, offer.edits[0].edit)
+        if lines is not None:
+            return lines
     by_file: dict[int, tuple[str, list[Edit]]] = {}
     for file, edit in offer.edits:
         by_file.setdefault(id(file), (file.source.text, []))[1].append(edit)
@@ -22,6 +26,17 @@ def preview(offer: Offer) -> list[tuple[str, str]]:
             moved = [Edit(edit.start - start, edit.end - start, edit.text) for edit in group]
             out += _changed(text[start:end], apply_edits(text[start:end], moved))
     return out
+
+
+def _whole_lines(text: str, edit: Edit) -> list[tuple[str, str]] | None:
+    """What an edit that adds lines below one, or takes out one line, shows; None for any other."""
+    start, end, new = edit
+    if start == end and new[:1] == "\n" and text[end : end + 1] in ("\n", ""):
+        return [("+", line.rstrip("\r")) for line in new[1:].split("\n") if line.strip()]
+    if start < end and not new and text[start - 1 : start] in ("\n", "") and text.find("\n", start) == end - 1:
+        line = text[start : end - 1]
+        return [("-", line.rstrip("\r"))] if line.strip() else []
+    return None
 
 
 def _blocks(text: str, edits: list[Edit]) -> list[tuple[int, int, list[Edit]]]:
