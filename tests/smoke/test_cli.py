@@ -91,6 +91,15 @@ def test_run_fails_unfixed_and_passes_with_the_pin(reference, config, lab, tmp_p
     assert (tmp_path / "o.jsonl").exists()
 
 
+def test_no_number_is_cut_short(reference, lab):
+    """At the width of a pipe, the names and numbers of the longest table are whole; only meanings are shortened."""
+    out = smoke("compare", reference, "--model", lab.model, "--claims", "raw", "--length", "4096").stdout
+    lines = [line for line in out.splitlines() if line.startswith(("D ", "k3 ", "b ", "clip_", "mean_"))]
+    assert len(lines) > 8
+    assert any(line.startswith("clip_sequence_high_at_length ") for line in lines)
+    assert not any("…" in line[:80] for line in lines)
+
+
 def test_run_adds_a_probe_at_t_1(config, lab, tmp_path):
     old = tmp_path / "old.jsonl"
     smoke("record", config("old1", sampling={"temperature": 1.0}, order="v0"), "--backend", "torch", "-o", old)

@@ -29,8 +29,8 @@ MEANINGS = {
     "clip_token_high": "tokens clipped above at epsilon",
     "clip_sequence_low": "sequences clipped below (GSPO)",
     "clip_sequence_high": "sequences clipped above (GSPO)",
-    "clip_sequence_low_at_length": "the same, expected at your length",
-    "clip_sequence_high_at_length": "the same, expected at your length",
+    "clip_sequence_low_at_length": "expected at your length",
+    "clip_sequence_high_at_length": "expected at your length",
     "clip_token_low_negative_advantage": "of tokens with A < 0, lost below",
     "clip_token_high_positive_advantage": "of tokens with A > 0, lost above",
     "clip_sequence_low_negative_advantage": "of sequences with A < 0, lost below",
@@ -80,12 +80,18 @@ def _metrics(metrics: dict[str, Metric], console: Console) -> None:
     wide = console.width >= WIDE
     heads = ["", "value", "interval", "margin", "", *(["meaning"] if wide else [])]
     table = Table(*heads, box=None, pad_edge=False, header_style="dim")
-    for column in table.columns:
+    rows = [
+        (name, number(metric.value), _interval(metric), _margin(metric), metric.gate or "")
+        for name, metric in metrics.items()
+        if not name.startswith(DECILE)
+    ]
+    for index, column in enumerate(table.columns):
         column.no_wrap = True
-    for name, metric in metrics.items():
-        if not name.startswith(DECILE):
-            cells = (name, number(metric.value), _interval(metric), _margin(metric), _gate(metric))
-            table.add_row(*cells, *([_meaning(name)] if wide else []))
+        if index < len(rows[0]):  # numbers are never cut short; what they mean may be
+            column.min_width = max(len(row[index]) for row in rows)
+    for row in rows:
+        gate = f"[{COLORS[row[-1]]}]{row[-1]}[/]" if row[-1] else ""
+        table.add_row(*row[:-1], gate, *([_meaning(row[0])] if wide else []))
     console.print(table)
     tenths = [number(metric.value) for name, metric in metrics.items() if name.startswith(DECILE)]
     if tenths:
@@ -106,10 +112,6 @@ def _interval(metric: Metric) -> str:
 
 def _margin(metric: Metric) -> str:
     return "" if metric.margin is None else f"{metric.margin:g}"
-
-
-def _gate(metric: Metric) -> str:
-    return f"[{COLORS[metric.gate]}]{metric.gate}[/]" if metric.gate else ""
 
 
 def _meaning(name: str) -> str:
