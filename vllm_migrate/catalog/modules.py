@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from .extract.modules import BORROWED, DEFINED, OPEN, Names
+from .extract.modules import BORROWED, DEFINED, LEFT_OUT, OPEN, Names
 from .store import DATA
 
 FILE = "modules.json"
@@ -89,8 +89,10 @@ class Modules:
         position = self._position.get(release)
         module, _, name = dotted.rpartition(".")
         known = self._data["modules"]
-        if position is None or (dotted not in known and module not in known):
+        if position is None:
             return None
+        if dotted not in known and module not in known:
+            return None if LEFT_OUT.match(f"{dotted}.") else False
         if dotted in known and _at(known[dotted], position):
             return True
         if module not in known:

@@ -4,7 +4,8 @@ An entry has a `name` that rules ask for, and one of
   calls       method or class names. `of`: the package that the name is imported from; `receiver`: words of which one stands in
               what the method is called on; `own`: false where a method of the module's own class (`self.x()`) is another one;
               `awaited`: true for a coroutine; `not`: resolved names that mean something else; `first`: words of which one stands
-              in the first argument, a text
+              in the first argument, a text, and none of `not_first`; `wrappers`: words in what the method is called on that tell of
+              a wrapper of the program's own, where nothing is imported from vllm
   arguments   true, beside `calls`: each keyword of such a call is a use of its own; `section`: where the catalog has it
   imports     a package: each import from it; `except`: a pattern of paths that are for one release only
   attributes  chains of attributes
@@ -93,6 +94,10 @@ def _calls(code: PythonDocument, entry: Entry) -> Iterator[Call]:
         if receivers and not any(word in on for word in receivers):
             continue
         if first and not any(word in _first(call) for word in first):
+            continue
+        if any(word in _first(call) for word in _listed(entry, "not_first")):
+            continue
+        if any(word in on for word in _listed(entry, "wrappers")) and not _elsewhere(code, ["vllm"]):
             continue
         yield call
 

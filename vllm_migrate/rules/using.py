@@ -12,6 +12,7 @@
     nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
     anywhere('a')                            whether the program has such a use
     route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
+    runs()                                   whether the source has all that the program imports outside of a try or a condition
     gone()                                   of an import: the release between the two since which it fails, "" when it does not
     items('x')                               how many items the list has that is passed as x; 0 for anything else
 """
@@ -37,6 +38,7 @@ FUNCTIONS = frozenset(
         "nearest",
         "passes",
         "route",
+        "runs",
         "takes",
     )
 )
@@ -88,6 +90,8 @@ class Using:
             return self._route(self.target if function == "route" else self.source)
         if function == "gone":
             return self.gone()
+        if function == "runs":
+            return self._runs()
         if function == "arg":
             return self._argument(name, args[1] if len(args) > 1 else None)
         if function == "passes":
@@ -105,6 +109,12 @@ class Using:
         from vllm_migrate.catalog.modules import load
 
         return load().gone(self.use.key, self.source.release, self.target.release)
+
+    def _runs(self) -> bool:
+        from vllm_migrate.catalog.modules import load
+
+        imports = [use for use in self._all() if use.name == "import" and not use.guarded and not use.function]
+        return all(load().has(use.key, self.source.release) is not False for use in imports)
 
     def home(self) -> str:
         """Where an imported name is at the target, as a part of a sentence; "" when that is not plain."""

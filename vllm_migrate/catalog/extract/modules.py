@@ -15,7 +15,7 @@ import warnings
 DEFINED, ASSIGNED, PASSED_ON, BORROWED, OPEN = "defined", "assigned", "passed on", "borrowed", "*"
 
 # Not what other programs import: models, kernels, code of others, tests.
-_LEFT_OUT = re.compile(
+LEFT_OUT = re.compile(
     r"vllm\.(?:model_executor\.models\.|model_executor\.kernels|models\.|third_party|kernels|benchmarks|triton_utils"
     r"|transformers_utils\.configs\.)|.*\.ops\.|.*\btests?\b"
 )
@@ -33,7 +33,7 @@ def names(root: str) -> Names:
                 continue
             path = os.path.join(folder, file)
             module = os.path.relpath(path, root)[:-3].replace(os.sep, ".").removesuffix(".__init__")
-            if _LEFT_OUT.match(module + "."):
+            if LEFT_OUT.match(module + "."):
                 continue
             with open(path, encoding="utf-8", errors="replace") as stream:
                 out[module] = top_level(stream.read(), module, file == "__init__.py")
