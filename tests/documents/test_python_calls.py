@@ -350,3 +350,26 @@ def test_random_calls_and_operations_are_proved_or_refused() -> None:
         assert after.startswith("x = (f)(") and after.endswith("# end\n")
         proved += 1
     assert proved > 1300
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("t = 0.7\n", 0.7),
+        ("T = t = 0.7\n", Unknown("t")),
+        ("t = 0.7\nt = 0.8\n", Unknown("t")),
+        ("t = 0.7\nt += 1\n", Unknown("t")),
+        ("t: float = 1 / 2\n", 0.5),
+        ("t = f()\n", Unknown("t")),
+        ("t = u\nu = 1\n", Unknown("t")),
+        ("def f(t): ...\nt = 0.7\n", Unknown("t")),
+        ("for t in x: ...\n", Unknown("t")),
+        ("t = 0.7\ndef g():\n    global t\n", Unknown("t")),
+        ("from m import t\n", Unknown("t")),
+        ("t = 0.7\ndel t\n", Unknown("t")),
+        ("if (t := 0.7): ...\n", Unknown("t")),
+    ],
+)
+def test_names_that_are_bound_once_to_a_literal_are_their_values(before: str, expected: object) -> None:
+    (call,) = parse(before + "SamplingParams(temperature=t)\n").find({"SamplingParams"})
+    assert call.keywords[0].value == expected

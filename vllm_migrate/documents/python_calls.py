@@ -1,7 +1,8 @@
 """Python files: calls with their keywords, imports, attribute chains and environment variables, each with offsets.
 
-Read with `ast`, never imported or run. Values that are literals (also `8 * 1024`, `dict(a=1)`, nested containers) are
-Python values, everything else is Unknown with its text. A file that this interpreter cannot parse is Unreadable.
+Read with `ast`, never imported or run. Values that are literals (also `8 * 1024`, `dict(a=1)`, nested containers, and
+names that the module binds once, to a literal) are Python values, everything else is Unknown with its text. A file that
+this interpreter cannot parse is Unreadable.
 """
 
 from __future__ import annotations
@@ -192,6 +193,7 @@ class PythonDocument:
         "_aliases",
         "_attributes",
         "_calls",
+        "_constants",
         "_environment",
         "_functions",
         "_imports",
@@ -211,6 +213,7 @@ class PythonDocument:
         self._environment: list[Environment] = []
         self._texts: list[Text] = []
         self._functions: set[str] = set()
+        self._constants: dict[str, ast.expr] | None = None
         self._aliases: dict[str, str] = {}
 
     def offset(self, line: int, column: int) -> int:
@@ -281,6 +284,13 @@ class PythonDocument:
         first, dot, rest = dotted.partition(".")
         return self._aliases.get(first, first) + dot + rest
 
+    @property
+    def constants(self) -> dict[str, ast.expr]:
+        """Names that are bound once in the whole module, by an assignment of a number, a text, a boolean or None."""
+        if self._constants is None:
+            self._constants = _bound_once(self.tree)
+        return self._constants
+
     def plan(self, ops: list[CallOp]) -> list[Edit]:
         """Edits that make `ops` in each call's own style. Raises CannotEdit."""
         from .python_edit import plan
@@ -296,6 +306,8 @@ class PythonDocument:
     def _literal(self, node: ast.expr, depth: int) -> object:
         if isinstance(node, ast.Constant):
             return node.value
+        if isinstance(node, ast.Name) and depth < _MAX_DEPTH and node.id in self.constants:
+            return self._literal(self.constants[node.id], _MAX_DEPTH - 1)
         if depth < _MAX_DEPTH:
             if isinstance(node, ast.List | ast.Tuple) and not any(isinstance(x, ast.Starred) for x in node.elts):
                 items = [self._literal(item, depth + 1) for item in node.elts]
@@ -466,6 +478,30 @@ def line_starts(text: str) -> list[int]:
         if char == "\n" or (char == "\r" and not text.startswith("\n", i + 1)):
             starts.append(i + 1)
     return starts
+
+
+def _bound_once(tree: ast.Module) -> dict[str, ast.expr]:
+    bound: dict[str, int] = {}
+    values: dict[str, ast.expr] = {}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names = [node.id]
+        elif isinstance(node, ast.arg):
+            names = [node.arg]
+        elif isinstance(node, ast.alias):
+            names = [node.asname or node.name.partition(".")[0]]
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name] if node.name else []
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            names = node.names * 2  # bound from elsewhere too
+        for name in names:
+            bound[name] = bound.get(name, 0) + 1
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant | ast.UnaryOp | ast.BinOp):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if len(targets) == 1 and isinstance(targets[0], ast.Name):
+                values[targets[0].id] = node.value
+    return {name: value for name, value in values.items() if bound.get(name) == 1}
 
 
 def _dotted(node: ast.expr) -> str:
