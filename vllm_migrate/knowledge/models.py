@@ -88,6 +88,7 @@ class Action(Model):
     argument: str | None = None  # of a call (each: use): this keyword gets `to`, `name`, or with `remove` goes
     name: str | None = None
     remove: bool = False
+    of: str | None = None  # of every use of that name in the program, and not of the one at hand
     text: str | None = None  # or it gets this expression, {value} being what the keyword at hand has
     when: Condition = True
 

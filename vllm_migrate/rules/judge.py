@@ -395,6 +395,11 @@ def _proposal(rule: Record, case: Case, finding: Finding) -> Proposal | None:
 def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
     """Changes of a call: a keyword gets a value, another name, or goes."""
     name = str(entry.get("argument", "")) or using.use.key
+    if "of" in entry:
+        for other in using.named(str(entry["of"])):
+            if other.arguments.get(name) != entry.get("to"):
+                yield Act("argument", name, entry.get("to"), other)
+        return
     if entry.get("remove"):
         yield Act("remove-argument", name, None, using.use)
     elif "name" in entry:

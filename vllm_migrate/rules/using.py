@@ -12,6 +12,7 @@
     nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
     anywhere('a')                            whether the program has such a use
     route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
+    having('a', 'x', v)                      whether a use of that name passes v as x
     runs()                                   whether the source has all that the program imports outside of a try or a condition
     gone()                                   of an import: the release between the two since which it fails, "" when it does not
     items('x')                               how many items the list has that is passed as x; 0 for anything else
@@ -33,6 +34,7 @@ FUNCTIONS = frozenset(
         "from_route",
         "from_takes",
         "gone",
+        "having",
         "items",
         "later",
         "nearest",
@@ -90,6 +92,8 @@ class Using:
             return self._route(self.target if function == "route" else self.source)
         if function == "gone":
             return self.gone()
+        if function == "having":
+            return any(use.arguments.get(str(args[1])) == args[2] for use in self.named(name))
         if function == "runs":
             return self._runs()
         if function == "arg":
@@ -135,6 +139,9 @@ class Using:
         if function == "earlier":
             return bool(before)
         return before[-1].name if before else ""
+
+    def named(self, name: str) -> list[Use]:
+        return [use for use in self._all() if use.name == name]
 
     def _all(self) -> list[Use]:
         return self.target.engine.uses
