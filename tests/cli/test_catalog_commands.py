@@ -122,4 +122,4 @@ def test_the_report_says_that_a_release_is_ones_own(tmp_path: Path, capsys: pyte
         said = capsys.readouterr().out
         assert f"note: vLLM {release} is as `catalog add` read it" in said
         assert ("in place of the shipped one" in said) is instead
-        assert "VM122 declared-default-changed" in said and "logprobs-mode: raw_logprobs" in said
+        assert "VM123 declared-default-changed" in said and "logprobs-mode: raw_logprobs" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import signal
@@ -206,7 +207,10 @@ def test_an_interrupted_run_leaves_no_engine_and_no_file(number, config, tmp_pat
     python.chmod(0o755)
     code = "import sys; from vllm_migrate.cli.main import entry; entry()"
     command = [sys.executable, "-c", code, "smoke", "record", str(config("hung")), "--python", str(python)]
-    with subprocess.Popen([*command, "-o", str(tmp_path / "r.jsonl")], stderr=subprocess.PIPE, text=True) as process:
+    # A suite that was started in the background ignores SIGINT, and so would what it starts.
+    attend = functools.partial(signal.signal, number, signal.SIG_DFL)
+    command += ["-o", str(tmp_path / "r.jsonl")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=attend) as process:
         while not (pidfile.exists() and pidfile.read_text().strip()):
             assert process.poll() is None
             time.sleep(0.05)
