@@ -204,8 +204,10 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
     for written in sorted(_read(engine, release), key=lambda written: written.last):
         option = written.option or written.key.replace("-", "_")
         if option not in known:
-            text = f"unexpected keyword argument '{option}'"
-            troubles.append(Trouble("unknown", written, text, option))
+            if transport.get("lenient"):
+                troubles.append(Trouble("dead", written, f"vLLM {release} knows no {option}, and nobody else reads it", option))
+            else:
+                troubles.append(Trouble("unknown", written, f"unexpected keyword argument '{option}'", option))
             continue
         named[written.number] = option
         if written.value is None and transport.get("none") == "omit":

@@ -18,8 +18,9 @@ INDEX = "README.md"
 GITHUB = "https://github.com"
 # Names that stay small at the beginning of a sentence.
 SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
+DIES = "the engine does not start: vLLM refuses what it does not know"
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
-PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": ""}
+PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": "", "dies": DIES}
 INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
 behaviour changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores
 what the old engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The

@@ -16,6 +16,10 @@ from vllm_migrate.rules.setting import Setting, by_option, first_trouble
 from vllm_migrate.rules.unmoved import steady, unmoved
 from vllm_migrate.rules.using import FUNCTIONS, Using
 
+# What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
+OPTION = "the server does not start: the parser exits with 2 on an option it does not know"
+KEYWORD = "the engine is not built: a keyword that vLLM does not know raises TypeError"
+
 
 class Case:
     """The environment of a rule's conditions: both views of an engine, and the setting at hand if there is one.
@@ -317,6 +321,7 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         "off": _off(case),
         "reads": _reads(case),
         "engine": case.target.engine.id,
+        "dies": KEYWORD if trouble is not None and trouble.text.startswith("unexpected keyword") else OPTION,
     }
     if "{because}" in text:
         because = case.source.value(finding.option).because
