@@ -67,11 +67,16 @@ def test_the_readmes_findings_are_those_of_the_example(capsys: pytest.CaptureFix
         assert all(line in head for line in lines)
 
 
-def test_the_readmes_diff_is_that_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
-    out = printed(capsys, "fix", "--unsafe", "examples/pipelinerl/before").splitlines()
-    (block,) = blocks("README.md", "diff")
-    shown = [line for line in block.splitlines() if line != "..."]
-    assert shown and [line for line in out if line[:1] in "+-" and line[:3] not in ("+++", "---") and line[1:]] == shown
+def changed(capsys: pytest.CaptureFixture[str], path: str) -> list[str]:
+    out = printed(capsys, "fix", "--unsafe", path).splitlines()
+    return [line for line in out if line[:1] in "+-" and line[:3] not in ("+++", "---") and line[1:]]
+
+
+def test_the_readmes_diffs_are_those_of_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    whole, part = ([line for line in block.splitlines() if line != "..."] for block in blocks("README.md", "diff"))
+    assert whole and changed(capsys, "examples/pipelinerl/before") == whole
+    lines = changed(capsys, "examples/vllm-python/before")
+    assert part and [line for line in lines if line in part] == part
 
 
 def test_the_readmes_count_of_findings(capsys: pytest.CaptureFixture[str]) -> None:
