@@ -180,6 +180,8 @@ class Engine:
             if given.written is not None:
                 given.written.tree = None
         self.options, self.given, self.dead = [], {}, []
+        for use in self.uses:
+            use.tree = None
         self.asked, self.facts = {}, {}
 
     @property
