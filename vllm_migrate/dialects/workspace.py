@@ -92,6 +92,8 @@ class Workspace:
     def release(self, file: File) -> None:
         """Let a file's document go; whoever needs it again reads it again."""
         self._files.pop(os.path.normpath(file.path), None)
+        if file.data is not None:
+            file.data.forget()
         file.data = file.shell = None
 
     def take(self, path: str, data: bytes) -> tuple[File, bool]:

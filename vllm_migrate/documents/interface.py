@@ -268,6 +268,9 @@ class DataDocument:
     def root(self) -> Node | None:
         return self.roots[0] if self.roots else None
 
+    def forget(self) -> None:
+        """Nobody reads the document any more: break what refers back to it, since the collector is off during a run."""
+
     def read_as_omegaconf(self) -> None:
         """From now on read scalars as OmegaConf does (`1e-6` is a float). Nothing to do but in YAML."""
 

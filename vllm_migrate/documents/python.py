@@ -97,6 +97,10 @@ class PythonData(DataDocument):
         self.source = code.source
         self.roots = [CallNode(code, call) for call in code.calls]
 
+    def forget(self) -> None:
+        self.roots = []
+        self.code.forget()
+
     def plan(self, ops: list[Op], index: int = 0) -> list[Edit]:
         return self.code.plan(self._call_ops(ops, index))
 

@@ -279,6 +279,10 @@ class PythonDocument:
         wanted = [f".{name}." for name in names]
         return [chain for chain in self._attributes if any(name in f".{_bare(chain.dotted)}." for name in wanted)]
 
+    def forget(self) -> None:
+        """Let the calls go, which refer back to the document."""
+        self._calls = []
+
     def resolve(self, dotted: str) -> str:
         _ = self.calls
         first, dot, rest = dotted.partition(".")
