@@ -54,6 +54,8 @@ class Using:
 
     __slots__ = ("source", "target", "use")
 
+    functions = FUNCTIONS
+
     def __init__(self, use: Use, source: View, target: View) -> None:
         self.use = use
         self.source = source
