@@ -127,3 +127,73 @@ def only(text: str) -> dict[str, dict[str, dict[str, object]]]:
 
 def values(settings: dict[str, dict[str, dict[str, object]]], option: str) -> tuple[object, object]:
     return settings[option]["from"]["value"], settings[option]["to"]["value"]
+
+
+def settings(capsys: pytest.CaptureFixture[str], path: Path, text: str, *more: str) -> dict[str, dict[str, object]]:
+    """What `effective` says in JSON of each option of the one engine of a file, at the target release."""
+    path.write_text(text, encoding="utf-8")
+    (engine,) = json.loads(run(capsys, str(path), "--output-format", "json", *more))["engines"]
+    return {setting["option"]: setting["to"] for setting in engine["settings"]}
+
+
+def test_what_may_be_is_listed_flat_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "serve.py"
+    text = 'from vllm import AsyncEngineArgs\nAsyncEngineArgs(model="m", dtype="bfloat16", max_num_seqs=64)\n'
+    assert settings(capsys, path, text)["max_num_batched_tokens"]["value"] is None
+    assert "Unsure" not in run(capsys, str(path), "--all")
+
+
+def test_what_a_program_computes_is_told_as_its_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "serve.py"
+    text = (
+        "from vllm import LLM\n"
+        'LLM(model="m", tensor_parallel_size=TP, cudagraph_capture_sizes=[1, N], '
+        'speculative_config={"model": DRAFT, "num_speculative_tokens": 3})\n'
+    )
+    found = settings(capsys, path, text)
+    assert found["tensor_parallel_size"]["value"] is None
+    assert found["tensor_parallel_size"]["depends_on"] == "the value of tensor_parallel_size (TP)"
+    assert found["speculative_config"]["value"] == {"model": "DRAFT", "num_speculative_tokens": 3}
+    assert found["speculative_config"]["depends_on"] == "the value of speculative_config.model (DRAFT)"
+    assert found["cudagraph_capture_sizes"]["value"] == [1, "N"]
+    assert found["cudagraph_capture_sizes"]["depends_on"] == "the value of cudagraph_capture_sizes (N)"
+    lines = {line.split()[0]: line for line in run(capsys, str(path), "--all").splitlines() if line}
+    assert "unset" not in lines["tensor_parallel_size"]
+    assert '{"model": "DRAFT", "num_speculative_tokens": 3} ?' in lines["speculative_config"]
+    assert "[1, \"N\"] ?" in lines["cudagraph_capture_sizes"]
+
+
+def test_a_secret_is_hidden_in_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "abcdef0123456789"
+    path = tmp_path / "serve.sh"
+    path.write_text(f"vllm serve m --api-key {secret}\n", encoding="utf-8")
+    assert secret not in run(capsys, str(path), "--output-format", "json")
+
+
+def test_what_kwargs_may_set_is_not_certain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    path = tmp_path / "serve.py"
+    call = 'from vllm import LLM\nLLM(model="m", max_num_seqs=4{})\n'
+    found = settings(capsys, path, call.format(", **kw"), "--from-engine", "v0")
+    assert found["enable_prefix_caching"]["value"] is True
+    assert found["enable_prefix_caching"]["depends_on"] == "whether **kw sets it"
+    assert found["max_num_seqs"]["depends_on"] is None and found["engine"]["depends_on"] is None
+    heads = [line.split("  ")[0] for line in run(capsys, str(path), "--from-engine", "v0").splitlines()]
+    assert heads.index("may change") < heads.index("enable_prefix_caching")
+    certain = settings(capsys, path, call.format(""), "--from-engine", "v0")
+    assert certain["enable_prefix_caching"] == {**found["enable_prefix_caching"], "depends_on": None}
+
+
+def test_what_a_parent_that_was_not_found_may_set_is_not_certain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "conf" / "child.yaml"
+    path.parent.mkdir()
+    found = settings(capsys, path, "defaults:\n  - gone\n  - _self_\n" + ROLLOUT, "--from-engine", "v0")
+    assert found["enable_prefix_caching"]["depends_on"] == "whether a parent that was not found (gone) sets it"
+    assert found["max_model_len"] == {**found["max_model_len"], "value": 4096, "depends_on": None}

@@ -49,7 +49,7 @@ def command(
     session = Session(call)
     result = session.run(keep=True)
     if output_format == "json":
-        print(json.dumps(as_json(session.releases.source, session.releases.target, result.judged), indent=2))
+        print(json.dumps(as_json(session.releases.source, session.releases.target, result.judged), indent=2, allow_nan=False))
         return
     show(session.releases, result.judged, everything)
 
@@ -57,15 +57,17 @@ def command(
 def as_json(source: str, target: str, engines: list[Any]) -> dict[str, object]:
     """The contract of `effective --output-format json`."""
     from vllm_migrate.effective.table import Cell, rows
+    from vllm_migrate.report.mask import mask, mask_value
 
-    def cell(value: Cell) -> dict[str, object]:
-        return {"value": value.value, "origin": value.origin, "depends_on": value.depends_on}
+    def cell(option: str, value: Cell) -> dict[str, object]:
+        depends = mask(value.depends_on) if value.depends_on is not None else None
+        return {"value": mask_value(option, value.value), "origin": value.origin, "depends_on": depends}
 
     out = []
     for judged in engines:
         engine = judged.engine
         settings = [
-            {"option": row.option, "from": cell(row.source), "to": cell(row.target)}
+            {"option": row.option, "from": cell(row.option, row.source), "to": cell(row.option, row.target)}
             for row in rows(judged.source, judged.target)
         ]
         out.append(

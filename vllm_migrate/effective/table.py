@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+from vllm_migrate.dialects.hydra import unseen
+from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.effective.view import Value, View, no_option
 from vllm_migrate.knowledge.expr import Unsure, same
 from vllm_migrate.records import NamedTuple
@@ -10,6 +14,7 @@ from vllm_migrate.records import NamedTuple
 class Cell(NamedTuple):
     """One effective value: origin in words (file:line, framework default, vLLM default, ...), what it depends on.
 
+    value: JSON's kinds of values alone. undecided: no file decides it, and value is a list of all it may be, or None.
     absent: the release has no such option, and nothing stands for it. reasons: `depends_on`, one by one.
     """
 
@@ -18,6 +23,7 @@ class Cell(NamedTuple):
     depends_on: str | None
     absent: bool = False
     reasons: tuple[str, ...] = ()
+    undecided: bool = False
 
 
 class Row(NamedTuple):
@@ -58,10 +64,45 @@ def _cell(option: str, value: Value, view: View) -> Cell:
     for trouble in view.delivery.troubles:
         if trouble.option == option and trouble.kind != "dropped":
             return Cell(None, REFUSED, None)
-    if isinstance(value.value, Unsure):
-        options = list(value.value.options) or None
-        return Cell(options, _origin(value), "; ".join(value.value.reasons), reasons=value.value.reasons)
-    return Cell(value.value, _origin(value), None, value.because == no_option(option, view.release))
+    if value.because == no_option(option, view.release):
+        return Cell(None, _origin(value), None, True)
+    reasons: list[str] = []
+    shown = _plain(value.value, option, reasons)
+    hidden = _unseen(option, value, view)
+    reasons += [hidden] if hidden and hidden not in reasons else []
+    return Cell(shown, _origin(value), "; ".join(reasons) or None, False, tuple(reasons), isinstance(value.value, Unsure))
+
+
+def _plain(value: object, name: str, reasons: list[str]) -> object:
+    """A value in JSON's kinds: what no file decides as its text, or as None; `reasons` gets what that depends on."""
+    if isinstance(value, Unsure):
+        reasons.extend(reason for reason in value.reasons if reason not in reasons)
+        return [_plain(option, name, reasons) for option in value.options] or None
+    if isinstance(value, Unknown):
+        reasons.append(f"the value of {name} ({value.text})")
+        return value.text
+    if isinstance(value, dict):
+        return {str(key): _plain(inner, f"{name}.{key}", reasons) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, name, reasons) for inner in value]
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
+
+
+def _unseen(option: str, value: Value, view: View) -> str:
+    """What may set an option that the files seen leave unset, in a sentence part; "" where nothing is hidden.
+
+    Parameters of requests have their own reasons (see View), variables and the engine's core are no options.
+    """
+    missing = view.engine.missing
+    section = option.partition(".")[0]
+    if not missing or value.written is not None or section in ("engine", "sampling", "env"):
+        return ""
+    arrived = view.delivery.values.get(section)
+    if arrived is not None and arrived.written is not None:
+        return ""
+    return f"whether {unseen(missing)} sets it"
 
 
 def _origin(value: Value) -> str:

@@ -15,7 +15,7 @@ from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
-from vllm_migrate.knowledge.expr import Unsure, merge, same
+from vllm_migrate.knowledge.expr import Unsure, alternatives, merge
 from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.records import NamedTuple
 
@@ -344,14 +344,11 @@ def rounds(value: object, dtype: object) -> object:
 def _either(forced: Unsure, other: Value) -> Value:
     """A value that may be overruled: the other one where both are the same, else what either may be."""
     unsure = other.value if isinstance(other.value, Unsure) else None
-    options: list[object] = []
-    for value in (*forced.options, *((other.value,) if unsure is None else unsure.options)):
-        options += [] if any(same(value, known) for known in options) else [value]
+    options = alternatives([forced, other.value])
     if len(options) == 1 and unsure is None:
         return other
-    complete = forced.options and (unsure is None or unsure.options)
     reasons = merge([forced] if unsure is None else [forced, unsure]).reasons
-    return Value(Unsure(reasons, tuple(options) if complete else ()), "unknown", "; ".join(reasons))
+    return Value(Unsure(reasons, options), "unknown", "; ".join(reasons))
 
 
 def _chosen(choice: Choice, origin: str) -> Value:

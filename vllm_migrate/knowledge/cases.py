@@ -6,7 +6,7 @@ condition's value instead. What no file decides is a case with `depends_on` (and
 
 from __future__ import annotations
 
-from vllm_migrate.knowledge.expr import Env, Unsure, evaluate, same
+from vllm_migrate.knowledge.expr import Env, Unsure, alternatives, evaluate, same
 from vllm_migrate.records import NamedTuple
 
 
@@ -33,8 +33,8 @@ def choose(cases: list[object], env: Env) -> Choice:
             continue
         if "depends_on" in case:
             reasons.append(str(case["depends_on"]))
-            _add(possible, case.get("values", []))
-            return Choice(Unsure(tuple(reasons), tuple(possible)), "")
+            _add(possible, _values(case, env))
+            return _several(possible, reasons)
         values = _values(case, env)
         value = values[0] if values else None
         if not reasons or (len(possible) == 1 and not isinstance(value, Unsure) and same(possible[0], value)):
@@ -47,11 +47,10 @@ def choose(cases: list[object], env: Env) -> Choice:
 
 
 def _several(possible: list[object], reasons: list[str]) -> Choice:
-    known = [value for value in possible if not isinstance(value, Unsure)]
     for value in possible:
         if isinstance(value, Unsure):
             reasons.extend(r for r in value.reasons if r not in reasons)
-    return Choice(Unsure(tuple(reasons), tuple(known) if len(known) == len(possible) else ()), "")
+    return Choice(Unsure(tuple(reasons), alternatives(possible)), "")
 
 
 def _values(case: dict[str, object], env: Env) -> list[object]:

@@ -14,7 +14,7 @@ The result is a value, or `Unsure`: the reasons why it cannot be told, and the v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from vllm_migrate.records import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ class Unsure:
     """A value that the files do not decide.
 
     reasons: what it depends on, each a sentence part for `depends_on`. options: the values it may take, in the order
-    of their likelihood; empty when they cannot be listed.
+    of their likelihood, none of them Unsure itself (see `alternatives`); empty when they cannot be listed.
     """
 
     __slots__ = ("options", "reasons")
@@ -60,6 +60,17 @@ def merge(values: list[Unsure]) -> Unsure:
     for value in values:
         reasons.extend(r for r in value.reasons if r not in reasons)
     return Unsure(tuple(reasons), (True, False))
+
+
+def alternatives(values: Iterable[object]) -> tuple[object, ...]:
+    """All that a value may be which is one of these, each once; empty where one of them cannot be listed."""
+    out: list[object] = []
+    for value in values:
+        if isinstance(value, Unsure) and not value.options:
+            return ()
+        for option in value.options if isinstance(value, Unsure) else (value,):
+            out += [] if any(same(option, known) for known in out) else [option]
+    return tuple(out)
 
 
 def compare(op: str, left: object, right: object) -> bool:
@@ -154,15 +165,10 @@ def _choose(code: list[object], env: Env) -> object:
     if not isinstance(test, Unsure):
         return _interpret(code[2] if _truth(test) else code[3], env)
     sides = [_interpret(part, env) for part in code[2:4]]
-    options: list[object] = []
-    for side in sides:
-        if isinstance(side, Unsure) and not side.options:
-            return Unsure(merge([test, side]).reasons)
-        for option in side.options if isinstance(side, Unsure) else (side,):
-            options += [] if any(same(option, other) for other in options) else [option]
+    options = alternatives(sides)
     if len(options) == 1:
         return options[0]
-    return Unsure(merge([test, *(side for side in sides if isinstance(side, Unsure))]).reasons, tuple(options))
+    return Unsure(merge([test, *(side for side in sides if isinstance(side, Unsure))]).reasons, options)
 
 
 def _truth(value: object) -> bool:

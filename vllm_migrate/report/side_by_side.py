@@ -83,8 +83,8 @@ class SideBySide:
         if cell.depends_on is None:
             return word(value), origin
         numbers = ",".join(str(reasons.setdefault(reason, len(reasons) + 1)) for reason in cell.reasons)
-        options = " or ".join(word(one) for one in value) + " " if isinstance(value, list) else ""
-        return f"{options}?{numbers}", origin
+        options = [value] if not cell.undecided else value if isinstance(value, list) else []
+        return " or ".join(map(word, options)) + " " * bool(options) + f"?{numbers}", origin
 
     def _origin(self, path: str, origin: str) -> str:
         known = (WORDS if self.wide else LETTERS).get(origin)
@@ -108,5 +108,5 @@ def word(value: object) -> str:
     if value is None:
         return "unset"
     if isinstance(value, (dict, list)):
-        return json.dumps(value, default=str)
+        return json.dumps(value, ensure_ascii=False)
     return str(value).lower() if isinstance(value, bool) else str(value)
