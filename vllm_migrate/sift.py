@@ -62,7 +62,7 @@ def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
     for source, suppressions in comments.values():
         out.kept.extend(_idle(source, suppressions, judged, selection))
     if settings.baseline and not settings.call.flag("write_baseline"):
-        _against_baseline(out, settings.baseline, {_known_path(path) for path in result.seen}, judged)
+        _against_baseline(out, settings.baseline, result.seen, judged)
     return out
 
 
@@ -121,20 +121,15 @@ def _offset(text: str, line: int, column: int) -> int:
     return at + column - 1
 
 
-def _known_path(path: str) -> str:
-    from vllm_migrate.report.fingerprint import relative
-
-    return relative(path)
-
-
-def _against_baseline(out: Sifted, path: str, seen: set[str], judged: set[str]) -> None:
-    from vllm_migrate.project.baseline import load_baseline
+def _against_baseline(out: Sifted, path: str, inputs: list[str], judged: set[str]) -> None:
+    from vllm_migrate.project.baseline import Places, load_baseline
     from vllm_migrate.report.fingerprint import fingerprint
 
-    baseline = load_baseline(path)
+    baseline, places = load_baseline(path), Places(path)
+    seen = {places.name(file) for file in inputs}
     kept = []
     for finding in out.kept:
-        if baseline.hides(fingerprint(finding)):
+        if baseline.hides(fingerprint(finding, places.name(finding.spot.file.path))):
             out.hidden += 1
         else:
             kept.append(finding)
@@ -142,15 +137,17 @@ def _against_baseline(out: Sifted, path: str, seen: set[str], judged: set[str]) 
     if out.hidden:
         out.notes.append(f"{out.hidden} findings are known to the baseline {path}")
     left = baseline.unmatched(lambda code, file: code.lower() in judged and file in seen)
-    out.notes.extend(f"{path}: {known.code} in {known.path} no longer matches" for known in left)
+    out.notes.extend(f"{path}: {known}" for known in left)
 
 
 def record_baseline(findings: list[Finding], path: str | None) -> str:
     """Write today's findings as the baseline; what to tell. Raises UsageError without --baseline."""
-    from vllm_migrate.project.baseline import write_baseline
-    from vllm_migrate.report.fingerprint import fingerprint, relative
+    from vllm_migrate.project.baseline import Places, write_baseline
+    from vllm_migrate.report.fingerprint import fingerprint
 
     if not path:
         raise UsageError("--write-baseline needs a file", "add --baseline FILE")
-    count = write_baseline(path, [(fingerprint(f), f.code, relative(f.spot.file.path)) for f in findings])
+    places = Places(path)
+    named = [(finding, places.name(finding.spot.file.path)) for finding in findings]
+    count = write_baseline(path, [(fingerprint(finding, name), finding.code, name) for finding, name in named])
     return f"recorded {count} findings in {path}"
