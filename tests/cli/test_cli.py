@@ -161,6 +161,33 @@ def test_suppression_and_baseline(conf: Path, capsys: pytest.CaptureFixture[str]
     assert main(["lint", "--baseline", "known.json", "conf"]) == 0, "a fingerprint holds no line and no foreign value"
 
 
+@pytest.mark.parametrize(
+    ("comment", "hidden", "remarks"),
+    [
+        ("ignore[VM105] measured", {"VM105"}, []),
+        ("ignore(VM105)", set(), ["this hides nothing: rules stand in square brackets, ignore[CODE]"]),
+        ("ignore: engine-seed-default", set(), ["this hides nothing: rules stand in square brackets, ignore[CODE]"]),
+        ("ignore[VM999, vm105]", {"VM105"}, ["this suppression names VM999, and no rule is called so"]),
+        ("ignore-file[nonsense]", set(), ["this suppression names nonsense, and no rule is called so"]),
+        ("ignore[vm201]", set(), ["this suppression of VM201 hides nothing"]),
+    ],
+)
+def test_a_suppression_hides_what_it_names_and_says_what_it_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], comment: str, hidden: set[str], remarks: list[str]
+) -> None:
+    def codes(text: str) -> tuple[set[str], list[str]]:
+        (tmp_path / "serve.sh").write_text(text)
+        findings = lint_json(capsys, str(tmp_path / "serve.sh"))["findings"]
+        assert isinstance(findings, list)
+        told = [finding["message"] for finding in findings if finding["code"] == "VM910"]
+        return {finding["code"] for finding in findings} - {"VM910"}, told
+
+    bare, nothing = codes("vllm serve a\n")
+    left, told = codes(f"vllm serve a  # vllm-migrate: {comment}\n")
+    assert "VM105" in bare and not nothing
+    assert (bare - left, told) == (hidden, remarks)
+
+
 def findings_of(report: dict[str, object]) -> set[tuple[str, int]]:
     findings = report["findings"]
     assert isinstance(findings, list)
