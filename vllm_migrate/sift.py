@@ -40,6 +40,10 @@ def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
     for key, selectors in zip(("select", "ignore", "extend-select"), written, strict=True):
         if selectors:
             check_selectors(selectors, known, config.where(key))
+    for selector in config.severity:
+        check_selectors([selector], known, config.where(selector, "severity"))
+    for pattern, selectors in config.per_file_ignores.items():
+        check_selectors(selectors, known, config.where(pattern, "per-file-ignores"))
     select, ignore, extend = layered(written, said)
     return Selection(select, ignore, extend, config.per_file_ignores, config.severity)
 

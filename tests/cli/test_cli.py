@@ -188,6 +188,25 @@ def test_a_suppression_hides_what_it_names_and_says_what_it_cannot(
     assert (bare - left, told) == (hidden, remarks)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[severity]\nVM101 = "off"\nVMX = "info"\n', 3),
+        ('[per-file-ignores]\n"a/**" = ["VM1"]\n"b/**" = ["VM101", "VMX"]\n', 3),
+        ('ignore = ["VMX"]\n', 1),
+    ],
+)
+@pytest.mark.parametrize("command", ["lint", "fix"])
+def test_a_rule_that_there_is_none_of_is_an_error_with_its_place(
+    conf: Path, capsys: pytest.CaptureFixture[str], text: str, line: int, command: str
+) -> None:
+    (conf.parent / "vllm-migrate.toml").write_text(text)
+    assert main([command, "conf"]) == 2
+    assert f"vllm-migrate.toml:{line}: no rule is called 'VMX'" in capsys.readouterr().err
+    (conf.parent / "vllm-migrate.toml").write_text(text.replace("VMX", "engine-seed-default"))
+    assert main([command, "conf"]) == 1
+
+
 def findings_of(report: dict[str, object]) -> set[tuple[str, int]]:
     findings = report["findings"]
     assert isinstance(findings, list)
