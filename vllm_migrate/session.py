@@ -26,7 +26,7 @@ from vllm_migrate.settings import Settings
 from vllm_migrate.sift import record_baseline, sift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vllm_migrate.documents.write import CannotWrite
     from vllm_migrate.fixes.apply import Fixer, Outcome
@@ -60,9 +60,21 @@ class Session:
         self.catalog = store.load()
         self.knowledge: Knowledge = load_knowledge()
         self.paths = call.paths or self.settings.config.includes(self.trail) or ["."]
-        self.inputs = list(walk(self.paths, self.settings.exclude, root=self.settings.root, trail=self.trail))
+        # The baseline is no input where a walk meets it; named, it is counted and not judged.
+        self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
         self.releases = self._releases()
         self.question = Question(self.releases.source, self.releases.target, self._assumptions())
+
+    def _walked(self) -> Iterator[Input]:
+        return walk(self.paths, self.settings.exclude, root=self.settings.root, trail=self.trail)
+
+    def _is_baseline(self, path: str) -> bool:
+        baseline = self.settings.baseline
+        if not baseline:
+            return False
+        from vllm_migrate.project.baseline import is_baseline
+
+        return is_baseline(path, baseline)
 
     def _releases(self) -> Releases:
         """--from and --to; else the configuration; else what the project pins today; else 0.8.5 and 0.18.1."""
@@ -135,7 +147,7 @@ class Session:
         if entry.stdin:
             name = self.call.text("stdin_filename") or "stdin.yaml"
             run.judge_file(name, True, sys.stdin.buffer.read(MAX_BYTES + 1))
-        elif workspace.claimed and os.path.normpath(entry.path) in workspace.claimed:
+        elif (workspace.claimed and os.path.normpath(entry.path) in workspace.claimed) or self._is_baseline(entry.path):
             run.result.files += 1
         else:
             run.judge_file(entry.path, entry.named)

@@ -9,7 +9,7 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.errors import UsageError
 from vllm_migrate.project.select import Selection, check_selectors, layered
-from vllm_migrate.project.suppress import MARK, Suppressions
+from vllm_migrate.project.suppress import MARK, Judged, Suppressions
 from vllm_migrate.rules.files import file_finding, named
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.rules.run import Result
@@ -40,6 +40,10 @@ def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
     for key, selectors in zip(("select", "ignore", "extend-select"), written, strict=True):
         if selectors:
             check_selectors(selectors, known, config.where(key))
+    for selector in config.severity:
+        check_selectors([selector], known, config.where(selector, "severity"))
+    for pattern, selectors in config.per_file_ignores.items():
+        check_selectors(selectors, known, config.where(pattern, "per-file-ignores"))
     select, ignore, extend = layered(written, said)
     return Selection(select, ignore, extend, config.per_file_ignores, config.severity)
 
@@ -48,7 +52,10 @@ def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
     """Findings that are selected, neither suppressed nor known; comments that suppress nothing are findings too."""
     selection = selection_of(settings, rules)
     out = Sifted()
-    comments = {source.path: (source, Suppressions.parse(source.text)) for source in result.marked}
+    codes = [(str(rule["code"]), str(rule["name"])) for rule in rules]
+    judged = Judged((code, name, selection.selects(code, name)) for code, name in codes)
+    names = judged.names
+    comments = {source.path: (source, Suppressions.parse(source.text, names)) for source in result.marked}
     below: dict[str, str] = {}  # a path as the project's patterns see it
     for finding in result.findings:
         path = finding.spot.file.path
@@ -56,18 +63,11 @@ def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
             below[path] = os.path.relpath(path, settings.root or os.curdir).replace(os.sep, "/")
         if _chosen(finding, selection, below[path]):
             _place(finding, comments, out)
-    judged = {
-        key.lower() for rule in rules for key in (str(rule["code"]), str(rule["name"])) if _counts(rule, selection)
-    }
     for source, suppressions in comments.values():
         out.kept.extend(_idle(source, suppressions, judged, selection))
     if settings.baseline and not settings.call.flag("write_baseline"):
-        _against_baseline(out, settings.baseline, {_known_path(path) for path in result.seen}, judged)
+        _against_baseline(out, settings.baseline, result.seen, judged)
     return out
-
-
-def _counts(rule: Rule, selection: Selection) -> bool:
-    return selection.selects(str(rule["code"]), str(rule["name"]))
 
 
 def _chosen(finding: Finding, selection: Selection, path: str) -> bool:
@@ -93,20 +93,30 @@ def _place(finding: Finding, comments: dict[str, tuple[Source, Suppressions]], o
         out.suppressed.append((finding, found.reason))
 
 
-def _idle(source: Source, suppressions: Suppressions, judged: set[str], selection: Selection) -> list[Finding]:
-    """Comments that suppress nothing, and those that are meant as suppressions and are none."""
+def _idle(source: Source, suppressions: Suppressions, judged: Judged, selection: Selection) -> list[Finding]:
+    """Comments that suppress nothing, that name no rule, and those that are meant as suppressions and are none."""
     if not selection.selects("VM910", "unused-suppression"):
         return []
     file = File.bare(source)
     out = []
-    for unused in suppressions.unused(lambda name: name in judged):
-        what = f" of {', '.join(unused.codes)}" if unused.codes else ""
-        out.append(
-            _remark(file, unused.line, unused.column, f"this suppression{what} hides nothing", ",".join(unused.codes))
-        )
+    for unused in suppressions.unused(judged.tells):
+        unknown = [code for code in unused.codes if not judged.exists(code)]
+        idle = [code for code in unused.codes if code not in unknown]
+        for code in unknown:
+            message = f"this suppression names {_shown(code)}, and no rule is called so"
+            out.append(_remark(file, unused.line, unused.column, message, code))
+        if idle or not unused.codes:
+            what = f" of {', '.join(map(_shown, idle))}" if idle else ""
+            message = f"this suppression{what} hides nothing"
+            out.append(_remark(file, unused.line, unused.column, message, ",".join(idle)))
     for odd in suppressions.malformed:
         out.append(_remark(file, odd.line, odd.column, odd.message, "malformed"))
     return out
+
+
+def _shown(code: str) -> str:
+    """A code as it is written everywhere else; a name as it is."""
+    return code.upper() if code[:2] == "vm" and "-" not in code else code
 
 
 def _remark(file: File, line: int, column: int, message: str, key: str) -> Finding:
@@ -121,36 +131,33 @@ def _offset(text: str, line: int, column: int) -> int:
     return at + column - 1
 
 
-def _known_path(path: str) -> str:
-    from vllm_migrate.report.fingerprint import relative
-
-    return relative(path)
-
-
-def _against_baseline(out: Sifted, path: str, seen: set[str], judged: set[str]) -> None:
-    from vllm_migrate.project.baseline import load_baseline
+def _against_baseline(out: Sifted, path: str, inputs: list[str], judged: Judged) -> None:
+    from vllm_migrate.project.baseline import Places, load_baseline
     from vllm_migrate.report.fingerprint import fingerprint
 
-    baseline = load_baseline(path)
+    baseline, places = load_baseline(path), Places(path)
+    seen = {places.name(file) for file in inputs}
     kept = []
     for finding in out.kept:
-        if baseline.hides(fingerprint(finding)):
+        if baseline.hides(fingerprint(finding, places.name(finding.spot.file.path))):
             out.hidden += 1
         else:
             kept.append(finding)
     out.kept = kept
     if out.hidden:
         out.notes.append(f"{out.hidden} findings are known to the baseline {path}")
-    left = baseline.unmatched(lambda code, file: code.lower() in judged and file in seen)
-    out.notes.extend(f"{path}: {known.code} in {known.path} no longer matches" for known in left)
+    left = baseline.unmatched(lambda code, file: judged.looks_at(code.lower()) and file in seen)
+    out.notes.extend(f"{path}: {known}" for known in left)
 
 
 def record_baseline(findings: list[Finding], path: str | None) -> str:
     """Write today's findings as the baseline; what to tell. Raises UsageError without --baseline."""
-    from vllm_migrate.project.baseline import write_baseline
-    from vllm_migrate.report.fingerprint import fingerprint, relative
+    from vllm_migrate.project.baseline import Places, write_baseline
+    from vllm_migrate.report.fingerprint import fingerprint
 
     if not path:
         raise UsageError("--write-baseline needs a file", "add --baseline FILE")
-    count = write_baseline(path, [(fingerprint(f), f.code, relative(f.spot.file.path)) for f in findings])
+    places = Places(path)
+    named = [(finding, places.name(finding.spot.file.path)) for finding in findings]
+    count = write_baseline(path, [(fingerprint(finding, name), finding.code, name) for finding, name in named])
     return f"recorded {count} findings in {path}"

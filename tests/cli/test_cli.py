@@ -161,6 +161,115 @@ def test_suppression_and_baseline(conf: Path, capsys: pytest.CaptureFixture[str]
     assert main(["lint", "--baseline", "known.json", "conf"]) == 0, "a fingerprint holds no line and no foreign value"
 
 
+@pytest.mark.parametrize(
+    ("comment", "hidden", "remarks"),
+    [
+        ("ignore[VM105] measured", {"VM105"}, []),
+        ("ignore(VM105)", set(), ["this hides nothing: rules stand in square brackets, ignore[CODE]"]),
+        ("ignore: engine-seed-default", set(), ["this hides nothing: rules stand in square brackets, ignore[CODE]"]),
+        ("ignore[VM999, vm105]", {"VM105"}, ["this suppression names VM999, and no rule is called so"]),
+        ("ignore-file[nonsense]", set(), ["this suppression names nonsense, and no rule is called so"]),
+        ("ignore[vm201]", set(), ["this suppression of VM201 hides nothing"]),
+    ],
+)
+def test_a_suppression_hides_what_it_names_and_says_what_it_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], comment: str, hidden: set[str], remarks: list[str]
+) -> None:
+    def codes(text: str) -> tuple[set[str], list[str]]:
+        (tmp_path / "serve.sh").write_text(text)
+        findings = lint_json(capsys, str(tmp_path / "serve.sh"))["findings"]
+        assert isinstance(findings, list)
+        told = [finding["message"] for finding in findings if finding["code"] == "VM910"]
+        return {finding["code"] for finding in findings} - {"VM910"}, told
+
+    bare, nothing = codes("vllm serve a\n")
+    left, told = codes(f"vllm serve a  # vllm-migrate: {comment}\n")
+    assert "VM105" in bare and not nothing
+    assert (bare - left, told) == (hidden, remarks)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[severity]\nVM101 = "off"\nVMX = "info"\n', 3),
+        ('[per-file-ignores]\n"a/**" = ["VM1"]\n"b/**" = ["VM101", "VMX"]\n', 3),
+        ('ignore = ["VMX"]\n', 1),
+    ],
+)
+@pytest.mark.parametrize("command", ["lint", "fix"])
+def test_a_rule_that_there_is_none_of_is_an_error_with_its_place(
+    conf: Path, capsys: pytest.CaptureFixture[str], text: str, line: int, command: str
+) -> None:
+    (conf.parent / "vllm-migrate.toml").write_text(text)
+    assert main([command, "conf"]) == 2
+    assert f"vllm-migrate.toml:{line}: no rule is called 'VMX'" in capsys.readouterr().err
+    (conf.parent / "vllm-migrate.toml").write_text(text.replace("VMX", "engine-seed-default"))
+    assert main([command, "conf"]) == 1
+
+
+def findings_of(report: dict[str, object]) -> set[tuple[str, int]]:
+    findings = report["findings"]
+    assert isinstance(findings, list)
+    return {(finding["path"], finding["line"]) for finding in findings}
+
+
+def test_a_baseline_hides_no_engine_that_came_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "serve.sh"
+    script.write_text("vllm serve a\n")
+    assert main(["lint", "--baseline", "known.json", "--write-baseline", "serve.sh"]) == 0
+    script.write_text("vllm serve a\nvllm serve b\n")
+    assert main(["lint", "--baseline", "known.json", "serve.sh"]) == 1
+    capsys.readouterr()
+    assert findings_of(lint_json(capsys, "--baseline", "known.json", "serve.sh")) == {("serve.sh", 2)}
+    assert main(["lint", "--baseline", "known.json", "--write-baseline", "serve.sh"]) == 0
+    assert main(["lint", "--baseline", "known.json", "--fail-on", "info", "serve.sh"]) == 0
+    script.write_text("vllm serve b\n")
+    capsys.readouterr()
+    assert main(["lint", "--baseline", "known.json", "serve.sh"]) == 0
+    assert "no longer matches 2 times but 1" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_baseline_means_the_same_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "vllm-migrate.toml").write_text('baseline = "known.json"\n')
+    for name in ("serve.sh", "sub/other.sh"):
+        (tmp_path / name).write_text("vllm serve a\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["lint", "--write-baseline", "."]) == 0
+    (tmp_path / "sub/serve.sh").write_text("vllm serve a\n")
+    monkeypatch.chdir(tmp_path / "sub")
+    assert main(["lint", "--fail-on", "info", "other.sh", "../serve.sh"]) == 0
+    capsys.readouterr()
+    assert findings_of(lint_json(capsys, ".")) == {("serve.sh", 1)}
+    assert main(["lint", "--write-baseline", ".", ".."]) == 0
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    report = lint_json(capsys, ".")
+    assert findings_of(report) == set()
+
+
+@pytest.mark.parametrize(("paths", "files"), [(["."], 1), (["known.json", "serve.sh"], 2)])
+def test_a_baseline_does_not_count_itself(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    paths: list[str],
+    files: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serve.sh").write_text("vllm serve a\n")
+    assert main(["lint", "--baseline", "known.json", "--write-baseline", "."]) == 0
+    capsys.readouterr()
+    report = lint_json(capsys, "--baseline", "known.json", *paths)
+    assert (report["files"], report["findings"]) == (files, [])
+    assert main(["lint", "--baseline", "known.json", "--fail-on", "info", "known.json"]) == 0
+
+
 def test_no_colour_off_a_terminal(conf: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR",)}
     done = subprocess.run(

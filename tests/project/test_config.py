@@ -127,6 +127,26 @@ def test_mistakes_are_shown_where_they_are(here: Path, text: str, message: str, 
     assert bool(remedy) == bool(caught.value.remedy)
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "table", "line"),
+    [
+        ('select = ["VMX"]\n\n[severity]\nVM1 = "off"\nVMX = "info"\n', "VMX", "severity", 5),
+        ('severity.VMX = "info"\n', "VMX", "severity", 1),
+        ('#\nseverity = { VMX = "info" }\n', "VMX", "severity", 2),
+        ('[per-file-ignores]\n"a.b/**" = [\n  "VMX",\n]\n', "a.b/**", "per-file-ignores", 2),
+        ('[severity] # [x]\n"VMX" = "off"\n[per-file-ignores]\nVMX = ["VM1"]\n', "VMX", "per-file-ignores", 4),
+    ],
+)
+def test_the_place_of_an_entry_of_a_table(here: Path, text: str, key: str, table: str, line: int) -> None:
+    (here / "vllm-migrate.toml").write_text(text)
+    assert load_config("conf").where(key, table) == f"vllm-migrate.toml:{line}"
+    (here / "vllm-migrate.toml").unlink()
+    shared = text.replace("[severity]", "[tool.vllm-migrate.severity]")
+    shared = shared.replace("[per-file-ignores]", "[tool.vllm-migrate.per-file-ignores]")
+    (here / "pyproject.toml").write_text('[tool.other]\nVMX = "x"\n[tool.vllm-migrate]\n' + shared)
+    assert load_config("conf").where(key, table) == f"pyproject.toml:{line + 3}"
+
+
 def test_line_in_pyproject_is_that_of_our_table(here: Path) -> None:
     (here / "pyproject.toml").write_text('[tool.other]\nselct = 1\n\n[tool.vllm-migrate]\nto = "1"\nselct = ["VM1"]\n')
     with pytest.raises(UsageError, match=r"^pyproject\.toml:6: unknown setting 'selct'"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.project.add_ignores import add_ignores
-from vllm_migrate.project.suppress import Suppressions, line_spans
+from vllm_migrate.project.suppress import Judged, Suppressions, line_spans
 
 
 def hidden(text: str, code: str = "VM101", name: str = "some-rule") -> list[int]:
@@ -106,13 +106,42 @@ def test_a_suppression_of_the_line_is_used_before_one_of_the_file() -> None:
         ("# vllm-migrate: ignore[]", "no code between the brackets"),
         ("# vllm-migrate: ignored[VM1]", "'ignored' is not known"),
         ("# vllm-migrate: disable=VM1", "'disable' is not known"),
+        ("# vllm-migrate: ignore(VM105)", r"square brackets, ignore[CODE]"),
+        ("# vllm-migrate: ignore (vm105)", "square brackets"),
+        ("# vllm-migrate: ignore: VM105", "square brackets"),
+        ("# vllm-migrate: ignore VM105 measured", "square brackets"),
+        ("# vllm-migrate: ignore VMX", "square brackets"),
+        ("# vllm-migrate: ignore=some-rule", "square brackets"),
+        ("# vllm-migrate: ignore(made-up)", "square brackets"),
+        ("# vllm-migrate: ignore - some-rule", "square brackets"),
+        ("# vllm-migrate: ignore: [VM105]", "square brackets"),
+        ("# vllm-migrate: ignore {VM105}", "square brackets"),
+        ("# vllm-migrate: ignore-file(VM105)", "square brackets, ignore-file[CODE]"),
+        ("# vllm-migrate: ignore-file some-rule", "square brackets"),
     ],
 )
 def test_mistakes(comment: str, message: str) -> None:
-    found = Suppressions.parse(f"a: 1 {comment}\n")
+    found = Suppressions.parse(f"a: 1 {comment}\n", ["some-rule"])
     assert [each.line for each in found.malformed] == [1]
     assert message in found.malformed[0].message
     assert not found.all
+
+
+@pytest.mark.parametrize("reason", ["", "measured", ": see #12", "- see VM105", "(twice measured)", "vmem is enough"])
+def test_without_brackets_all_rules_are_meant_and_a_reason_may_follow(reason: str) -> None:
+    found = Suppressions.parse(f"a: 1 # vllm-migrate: ignore {reason}\n", ["some-rule"])
+    assert found.match("VM101", "some-rule", 1) and not found.malformed
+
+
+def test_what_a_run_can_tell_of_a_comment() -> None:
+    judged = Judged([("VM101", "some-rule", True), ("VM102", "other-rule", False), ("VM200", "third-rule", True)])
+    assert [judged.exists(given) for given in ("vm101", "vm1", "some-rule", "vm9", "nonsense", "all")] == (
+        [True, True, True, False, False, False]
+    )
+    assert [judged.tells(given) for given in ("vm101", "vm102", "vm1", "vm2", "vm9", "other-rule")] == (
+        [True, False, False, True, True, False]
+    )
+    assert [judged.looks_at(given) for given in ("vm101", "vm102", "vm9")] == [True, False, False]
 
 
 def test_ignore_file_far_down_is_a_mistake() -> None:

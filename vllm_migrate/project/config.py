@@ -105,9 +105,9 @@ class Config:
                 out.append(path)
         return out
 
-    def where(self, key: str) -> str:
-        """file:line of a setting, for messages about its value."""
-        return f"{self.path}:{_line_of(self._lines, key, self.path)}"
+    def where(self, key: str, table: str = "") -> str:
+        """file:line of a setting, for messages about its value; of an entry of one of our tables (`severity`)."""
+        return f"{self.path}:{_line_of(self._lines, key, self.path, table)}"
 
 
 def load_config(start: str, trail: Trail | None = None) -> Config:
@@ -196,7 +196,7 @@ def _check(config: Config, values: dict[str, object]) -> None:
         for name, choice in pairs if key in CHOICES else ():
             if choice not in CHOICES[key]:
                 raise UsageError(
-                    f"{config.where(name)}: {name} must be {_wanted(key, TEXT)}", nearest(choice, CHOICES[key])
+                    f"{config.where(name, key if name != key else '')}: {name} must be {_wanted(key, TEXT)}", nearest(choice, CHOICES[key])
                 )
 
 
@@ -231,22 +231,33 @@ def _items(table: object) -> list[tuple[object, object]]:
     return list(table.items()) if isinstance(table, dict) else []
 
 
-def _line_of(lines: list[str], key: str, path: str) -> int:
-    """The line of a key of ours: the TOML parser does not tell, so the text is searched (in our table, if shared)."""
+def _line_of(lines: list[str], key: str, path: str, table: str = "") -> int:
+    """The line of a key of ours: the TOML parser does not tell, so the text is searched (in our table, if shared).
+
+    table: the table that the key stands in, whose own line is the answer where the key is not found.
+    """
     shared = os.path.basename(path) == SHARED_FILE
-    inside, header = not shared, 0
+    ours, header, within = not shared, 0, ""
     for number, line in enumerate(lines, 1):
         bare = line.strip()
         if bare.startswith("["):
-            name = bare.strip("[] ").replace('"', "").replace(" ", "")
+            name = bare.partition("]")[0].strip("[ ").replace('"', "").replace(" ", "")
+            within = name.rpartition(".")[2]
             if shared:
-                inside = name == f"tool.{TABLE}" or name.startswith(f"tool.{TABLE}.")
-                header = header or (number if inside else 0)
-            if inside and name.rpartition(".")[2] == key:
-                return number
-        elif inside and "=" in bare:
-            spelled = bare.partition("=")[0].strip().strip("\"'")
-            if key in (spelled, spelled.partition(".")[0]):
+                ours = name == f"tool.{TABLE}" or name.startswith(f"tool.{TABLE}.")
+                header = header or (number if ours else 0)
+            if ours and within == (table or key):
+                if not table:
+                    return number
+                header = number
+        elif ours and "=" in bare:
+            spelled = bare.partition("=")[0].strip()
+            named = spelled.strip("\"'")
+            if table and within != table:  # `severity.VM1 = "info"`, or the whole table on one line
+                if named.partition(".")[0] != table:
+                    continue
+                header, named = number, named.partition(".")[2].strip("\"'")
+            if key in (named, named.partition(".")[0]):
                 return number
     return header or 1
 

@@ -5,7 +5,9 @@
     enable-prefix-caching: true
     # vllm-migrate: ignore-file[VM4] this model is only served
 
-In brackets stand codes, beginnings of codes, or names; without brackets every rule is meant. A comment at the end of a
+In brackets stand codes, beginnings of codes, or names; without brackets every rule is meant. A rule that is named
+without square brackets (`ignore(VM105)`, `ignore: VM105`) is a mistake and hides nothing: taken for a reason, it would
+hide every other rule too. A comment at the end of a
 line counts for that line. A comment on a line of its own counts for the next line (other comments between do no harm);
 where that line begins a command that backslashes continue, for all of it: a shell has no room for a comment
 inside one. `ignore-file` in the first lines counts for the file, and so does a plain `ignore` that heads the file with
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
 MARK = "vllm-migrate:"
 LINE, FILE = "ignore", "ignore-file"
@@ -24,6 +26,9 @@ HEAD_LINES = 20
 MARKS_PER_LINE = 8
 # Words of other tools that people try first.
 MISTAKEN = ("ign", "disable", "noqa", "skip", "nolint", "suppress", "off")
+# What stands between the word and a rule that is named without square brackets.
+BETWEEN = " \t:,=-–—"
+OPENERS = "([{<\"'`"
 
 
 class Suppression:
@@ -44,11 +49,45 @@ class Suppression:
         """Which of its codes means a rule ("" when it means every rule); None when it does not mean it."""
         if not self.codes:
             return ""
-        low = code.lower()
-        for given in self.codes:
-            if given == name.lower() or (given[:2] == "vm" and low.startswith(given)):
-                return given
-        return None
+        return next((given for given in self.codes if means(given, code, name)), None)
+
+
+def means(given: str, code: str, name: str) -> bool:
+    """Whether what stands in brackets (in lower case) means a rule."""
+    return given == name.lower() or (given[:2] == "vm" and code.lower().startswith(given))
+
+
+class Judged:
+    """Which rules there are, and which of them this run looks at. rules: code, name and whether it does."""
+
+    __slots__ = ("_known", "_rules")
+
+    def __init__(self, rules: Iterable[tuple[str, str, bool]]) -> None:
+        self._rules = list(rules)
+        self._known: dict[str, tuple[bool, bool]] = {}
+
+    @property
+    def names(self) -> set[str]:
+        return {name for _, name, _ in self._rules}
+
+    def exists(self, given: str) -> bool:
+        """Whether what stands in brackets means any rule."""
+        return self._find(given)[0]
+
+    def looks_at(self, given: str) -> bool:
+        """Whether this run looks at every rule that it means, and it means one."""
+        return self._find(given) == (True, True)
+
+    def tells(self, given: str) -> bool:
+        """Whether this run can tell that it hides nothing: it means no rule, or all that it means are looked at."""
+        return self._find(given) != (True, False)
+
+    def _find(self, given: str) -> tuple[bool, bool]:
+        known = self._known.get(given)
+        if known is None:
+            meant = [judged for code, name, judged in self._rules if means(given, code, name)]
+            known = self._known[given] = (bool(meant), all(meant))
+        return known
 
 
 class Unused:
@@ -94,11 +133,11 @@ class Suppressions:
             self._by_line.setdefault(suppression.first, []).append(suppression)
 
     @classmethod
-    def parse(cls, text: str) -> Suppressions:
-        """The suppressions in a text. A text without any costs one search."""
+    def parse(cls, text: str, names: Collection[str] = ()) -> Suppressions:
+        """The suppressions in a text. A text without any costs one search. names: of rules, to tell them from a reason."""
         out = cls()
         if MARK in text:
-            _Parser(text, out).parse()
+            _Parser(text, out, names).parse()
         return out
 
     def match(self, code: str, name: str, line: int) -> Suppression | None:
@@ -127,8 +166,9 @@ class Suppressions:
 
 
 class _Parser:
-    def __init__(self, text: str, out: Suppressions) -> None:
+    def __init__(self, text: str, out: Suppressions, names: Collection[str]) -> None:
         self.text = text
+        self.names = names
         self.out = out
         self.spans = line_spans(text)
         # The first line with content: what stands above it heads the file.
@@ -174,8 +214,25 @@ class _Parser:
                 return
             bracket = self.spans[number - 1][0] + end - len(rest) + close
             rest = rest[close + 1 :]
+        elif words[length : length + 1] in ("(", "=") or self._names_a_rule(rest):
+            self._malformed(number, column, f"this hides nothing: rules stand in square brackets, {word}[CODE]")
+            return
         reason = rest.strip().rstrip("#/").strip().lstrip(":-–— ")
         self._add(Suppression(number, column, codes, reason, bracket), word, line[:leader].strip() == "")
+
+    def _names_a_rule(self, rest: str) -> bool:
+        """Whether what follows the word, and no square bracket, is a rule and not a reason."""
+        bare = rest.lstrip(BETWEEN)
+        if bare.startswith("["):
+            return True
+        bare = bare.lstrip(OPENERS)
+        length = next((i for i, c in enumerate(bare) if not (c.isalnum() or c in "-_")), len(bare))
+        named = bare[:length]
+        return (
+            named.lower() in self.names
+            or (named[:2] == "VM" and named[2:].isalnum())
+            or (named[:2].lower() == "vm" and named[2:].isdecimal())
+        )
 
     def _add(self, suppression: Suppression, word: str, own_line: bool) -> None:
         number = suppression.line

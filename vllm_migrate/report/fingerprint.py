@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 DIGITS = 16
 
 
-def fingerprint(finding: Finding, root: str = "") -> str:
-    """Hex digits; the same for `conf/a.yaml`, `./conf/a.yaml` and, under `root` (default: here), its absolute path."""
-    return of_item(Item(finding, None), root)
+def fingerprint(finding: Finding, path: str = "") -> str:
+    """Hex digits; the same for `conf/a.yaml`, `./conf/a.yaml` and, below the working directory, its absolute path.
+
+    path: what the file is called in it instead, for who counts paths from elsewhere.
+    """
+    item = Item(finding, None)
+    return _digest(item, path or relative(item.path))
 
 
 def of_item(item: Item, root: str = "") -> str:
+    return _digest(item, relative(item.path, root))
+
+
+def _digest(item: Item, path: str) -> str:
     # Secrets are hidden in the old value first: a hash of a short one could be guessed.
-    parts = [item.code, relative(item.path, root), item.key, item.old]
+    parts = [item.code, path, item.key, item.old]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode("utf-8")).hexdigest()[:DIGITS]
 
