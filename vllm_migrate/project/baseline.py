@@ -109,7 +109,8 @@ def _known(path: str, number: int, entry: object) -> Known:
     count = entry.get("count", 1) if isinstance(entry, dict) else 1
     if type(count) is not int or count < 1:
         raise UsageError(f"{path}: entries[{number}]: count must be a whole number from 1 on")
-    return Known(*(str(field) for field in fields), count=count)
+    fingerprint, code, name = map(str, fields)
+    return Known(fingerprint, code, name, count)
 
 
 class Places:
