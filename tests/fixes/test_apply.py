@@ -9,8 +9,12 @@ import pytest
 from vllm_migrate import session
 from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import Call
-from vllm_migrate.documents.interface import apply_edits
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.shell import parse_shell
+from vllm_migrate.fixes import words
 from vllm_migrate.fixes.apply import Fixer, fix_all
+from vllm_migrate.fixes.launcher import DropVariable, launcher_words
 from vllm_migrate.rules.run import Result
 
 V0 = "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    generation-config: vllm\n"
@@ -138,3 +142,68 @@ def test_what_stands_behind_an_option_that_goes_is_kept(
     Path("run.sh").write_text(f"vllm serve m {words}\n")
     assert main(["fix", "--isolated", "--unsafe", "--write", "run.sh"]) == 0
     assert Path("run.sh").read_text().startswith(f"vllm serve m {left} --no-enable-prefix-caching")
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("docker run -e VLLM_USE_V1=0 -p 80:80 vllm/vllm-openai:v0.8.5 --model m", "docker run -p 80:80 vllm/vllm-openai:v0.8.5 --model m"),
+        ("docker run --env VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m", "docker run vllm/vllm-openai:v0.8.5 --model m"),
+        ("docker run --env=VLLM_USE_V1=0 -it vllm/vllm-openai:v0.8.5 --model m", "docker run -it vllm/vllm-openai:v0.8.5 --model m"),
+        ("docker run -eVLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m", "docker run vllm/vllm-openai:v0.8.5 --model m"),
+        ("docker run -e=VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m", "docker run vllm/vllm-openai:v0.8.5 --model m"),
+        (
+            "docker run -e VLLM_USE_V1=0 -e VLLM_ATTENTION_BACKEND=FLASHINFER -p 80:80 vllm/vllm-openai:v0.8.5 --model m",
+            "docker run -p 80:80 vllm/vllm-openai:v0.8.5 --model m",
+        ),
+        (
+            'docker run \\\n  -e "VLLM_USE_V1=0" \\\n  -e KEPT=1 \\\n  vllm/vllm-openai:v0.8.5 --model m',
+            "docker run \\\n  -e KEPT=1 \\\n  vllm/vllm-openai:v0.8.5 --model m",
+        ),
+        ("apptainer exec --env VLLM_USE_V1=0 img.sif vllm serve m", "apptainer exec img.sif vllm serve m"),
+        ("mpirun -np 2 -x VLLM_USE_V1=0 vllm serve m", "mpirun -np 2 vllm serve m"),
+        ('docker run -e VLLM_USE_V1=0 "$IMAGE" vllm serve m', 'docker run "$IMAGE" vllm serve m'),
+        ("env -i VLLM_USE_V1=0 A=1 vllm serve m", "env -i A=1 vllm serve m"),
+        ("sudo env VLLM_USE_V1=0 vllm serve m", "sudo env vllm serve m"),
+        ("VLLM_USE_V1=0 A=1 vllm serve m", "A=1 vllm serve m"),
+        ("export A=1 VLLM_USE_V1=0 B=2\nvllm serve m", "export A=1 B=2\nvllm serve m"),
+        ('docker run -e VLLM_USE_V1=0 img bash -c "vllm serve m"', 'docker run img bash -c "vllm serve m'),
+    ],
+)
+def test_a_variable_goes_with_the_flag_that_carries_it(line: str, left: str, tmp_path: Path) -> None:
+    result, fixer = run(tmp_path, {"serve.sh": line + "\n"})
+    assert "engine-v0-removed" in {finding.name for finding in result.findings}
+    assert after(result, fixer)["serve.sh"].startswith(left)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "srun --export VLLM_USE_V1=0 vllm serve m",  # a flag that is not known to take just this
+        "tool --env VLLM_USE_V1=0 A=1 -- vllm serve m",  # a flag with several values
+        "docker run $FLAGS VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m",
+        'one=(VLLM_USE_V1=0)\ndocker run -e "${one[@]}" vllm/vllm-openai:v0.8.5 --model m',
+    ],
+)
+def test_a_variable_stays_where_its_flag_is_not_plain(line: str, tmp_path: Path) -> None:
+    result, fixer = run(tmp_path, {"serve.sh": line + "\n"})
+    assert "engine-v0-removed" in {finding.name for finding in result.findings}
+    assert "VLLM_USE_V1=0" in after(result, fixer).get("serve.sh", line)
+    assert any("decided" in why for _, why in fix_all(result.findings, fixer, True).refused)
+
+
+@pytest.mark.parametrize("line", ["apptainer exec --env A=0,B=1 img.sif", 'srun --export "A=0, B=1" vllm'])
+def test_a_word_that_sets_several_variables_stays(line: str) -> None:
+    document = parse_shell(Source("x.sh", b"", line, False, "\n"))
+    word = document.commands[0].words[-2]
+    with pytest.raises(CannotEdit, match="sets others"):
+        launcher_words(document, DropVariable("A", word.start, word.end))
+
+
+def test_the_proof_compares_the_words_in_front_of_the_program() -> None:
+    text = "docker run -e A=1 -p 80:80 image\n"
+    file = File(Source("x.sh", b"", text, False, "\n"), None, True)
+    file.shell = parse_shell(file.source)
+    drop = DropVariable("A", 14, 17)
+    with pytest.raises(ProofFailed):
+        words._prove_removed(file, [drop], [Edit(14, 18, "")], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
@@ -306,11 +307,15 @@ def _around_string(engine: Engine, host: File, outer: ShellDocument, inner: Comm
         _named(engine, host, word)
 
 
+# A word that sets a variable for what a command starts: `A=1`, and with the flag in one word `--env=A=1`, `-eA=1`.
+_NAMED = re.compile(r"(?:--env=|-e=?)?([A-Z0-9_]*[A-Z][A-Z0-9_]*)=([\s\S]*)\Z")
+
+
 def _named(engine: Engine, file: File, word: Word) -> None:
     """`NAME=value` among the words of a command (`env A=1 vllm serve`, `docker run -e A=1`)."""
-    name, eq, _ = (word.value or "").partition("=")
-    if eq and name.isupper() and name.replace("_", "").isalnum():
-        _variable(engine, file, name, word, word.value)
+    found = _NAMED.match(word.value or "")
+    if found is not None:
+        _variable(engine, file, found[1], word, found[2])
 
 
 def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
@@ -323,9 +328,10 @@ def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
     engine.facts.clear()  # they may depend on it
 
 
-def _variable(engine: Engine, file: File, name: str, word: Word, whole: str | None = None) -> None:
-    value = whole.partition("=")[2] if whole is not None else word.value
-    spot = Spot(file, word.start if whole is not None else _name_start(file, name, word), word.end)
+def _variable(engine: Engine, file: File, name: str, word: Word, own: str | None = None) -> None:
+    """`own`: the value, where the word holds more than that."""
+    value = own if own is not None else word.value
+    spot = Spot(file, word.start if own is not None else _name_start(file, name, word), word.end)
     sure: object = value if value is not None else Unsure((f"the value of {name}",))
     written = Written(name, f"env.{name}", sure if value is not None else Unknown(word.raw), spot, spot, -1)
     engine.given[f"env.{name}"] = Given(sure, written, "")

@@ -7,7 +7,8 @@ from vllm_migrate.dialects.embedded import check_editable, prove_outside
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, INSERT, SET, CannotEdit, Edit, Op, Path
 from vllm_migrate.documents.shell import WordOp
-from vllm_migrate.fixes.words import DropVariable, word_edits
+from vllm_migrate.fixes.launcher import DropVariable
+from vllm_migrate.fixes.words import word_edits
 
 
 def carried_edits(file: File, index: int, ops: list[object]) -> list[Edit]:

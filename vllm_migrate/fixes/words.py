@@ -5,20 +5,13 @@ from __future__ import annotations
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
-from vllm_migrate.documents.shell import Command, WordOp, parse_shell
+from vllm_migrate.documents.shell import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.shell_scan import DECLARE
+from vllm_migrate.fixes.launcher import DropVariable, launcher_words
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, text_of
-from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act
 
 SWITCHES = frozenset(("store_true", "store_false", "store_const", "bool_optional"))
-
-
-class DropVariable(NamedTuple):
-    """Take `NAME=value` (with its `export`) away."""
-
-    name: str
-    start: int
-    end: int
 
 
 def plan_words(act: Act, engine: Engine) -> list[Change]:
@@ -200,14 +193,19 @@ def word_edits(file: File, ops: list[object]) -> list[Edit]:
     """Edits of a script, proved: only the asked for arguments and assignments changed. Raises CannotEdit, ProofFailed."""
     assert file.shell is not None
     word_ops = [op for op in ops if isinstance(op, WordOp)]
+    drops: list[DropVariable] = []
+    for op in ops:
+        if isinstance(op, DropVariable):
+            handed = launcher_words(file.shell, op)
+            word_ops += handed
+            drops += [] if handed else [op]
     edits: list[Edit] = []
     if word_ops:
         edits = file.shell.plan(word_ops)
         file.shell.prove(word_ops, edits)
-    drops = [op for op in ops if isinstance(op, DropVariable)]
     removals = [_removal(file, drop) for drop in drops]
     if removals:
-        _prove_removed(file, drops, removals)
+        _prove_removed(file, drops, removals, edits)
     return sorted([*edits, *removals])
 
 
@@ -230,16 +228,38 @@ def _removal(file: File, drop: DropVariable) -> Edit:
     return Edit(drop.start, stop, "")
 
 
-def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit]) -> None:
+def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], others: list[Edit]) -> None:
+    """Raise ProofFailed unless `removals` take the assignments of `drops` away and nothing else; `others` are edits of
+    the same text that are proved by themselves."""
+    assert file.shell is not None
+    gone = {drop.name for drop in drops}
+    had, counted = _shape(_edited(file, others), gone)
+    has, left = _shape(_edited(file, [*others, *removals]), gone)
+    if had != has or counted - left != len(set(drops)):
+        raise ProofFailed("taking the variable away would change the command")
+
+
+def _edited(file: File, edits: list[Edit]) -> ShellDocument:
     assert file.shell is not None
     source = file.shell.source
-    text = apply_edits(source.text, removals)
-    after = parse_shell(Source(source.path, b"", text, source.bom, source.newline))
-    gone = {drop.name for drop in drops}
+    try:
+        text = apply_edits(source.text, sorted(edits))
+    except ValueError as error:
+        raise ProofFailed(str(error)) from None
+    return parse_shell(Source(source.path, b"", text, source.bom, source.newline))
 
-    def shape(commands: list[Command]) -> list[list[str]]:
-        rows = [[word.raw for word in c.written if word.raw.partition("=")[0] not in gone] for c in commands]
-        return [row for row in rows if row not in ([], ["export"])]
 
-    if shape(file.shell.commands) != shape(after.commands):
-        raise ProofFailed("taking the variable away would change the command")
+def _shape(document: ShellDocument, gone: set[str]) -> tuple[list[list[str]], int]:
+    """All words of all commands, with what is assigned in front of them, but for assignments to `gone`; and how many
+    those are. Only `export` and its like assign by their words: of any other command every word is compared."""
+    rows: list[list[str]] = []
+    count = 0
+    for command in document.commands:
+        exported = command.written[0].raw in DECLARE
+        in_front = [(name, f"{name}={word.raw}") for name, word in command.assignments]
+        words = [(word.raw.partition("=")[0] if exported else "", word.raw) for word in command.written]
+        row = [raw for name, raw in (*in_front, *words) if name not in gone or "=" not in raw]
+        count += len(in_front) + len(words) - len(row)
+        if row not in ([], ["export"]):
+            rows.append(row)
+    return rows, count
