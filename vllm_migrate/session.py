@@ -107,7 +107,7 @@ class Session:
 
     def _pinned(self, out: Releases) -> None:
         """The release that the project pins today, where one place says it."""
-        from vllm_migrate.project.versions import choose_source, input_pins, notes, releases_for
+        from vllm_migrate.project.versions import choose_source, input_pins, misread, notes, releases_for
 
         packages = self.knowledge.packages()
         pins = releases_for(self.settings.root, self.trail, packages)
@@ -117,6 +117,8 @@ class Session:
             return
         out.notes.extend(notes(pins))
         pin = choose_source(pins)
+        fault = misread(self.settings.root, pin, self.trail)
+        out.notes.extend([fault] if fault else [])
         if pin is None:
             return
         place = f"{os.path.relpath(pin.path)}:{pin.line}"
