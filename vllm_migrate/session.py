@@ -28,6 +28,8 @@ from vllm_migrate.sift import record_baseline, sift
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.documents.interface import Edit
     from vllm_migrate.documents.write import CannotWrite
     from vllm_migrate.fixes.apply import Fixer, Outcome
     from vllm_migrate.fixes.offer import Offer
@@ -105,7 +107,7 @@ class Session:
 
     def _pinned(self, out: Releases) -> None:
         """The release that the project pins today, where one place says it."""
-        from vllm_migrate.project.versions import choose_source, input_pins, notes, releases_for
+        from vllm_migrate.project.versions import choose_source, input_pins, misread, notes, releases_for
 
         packages = self.knowledge.packages()
         pins = releases_for(self.settings.root, self.trail, packages)
@@ -115,6 +117,8 @@ class Session:
             return
         out.notes.extend(notes(pins))
         pin = choose_source(pins)
+        fault = misread(self.settings.root, pin, self.trail)
+        out.notes.extend([fault] if fault else [])
         if pin is None:
             return
         place = f"{os.path.relpath(pin.path)}:{pin.line}"
@@ -255,9 +259,13 @@ def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved
 
 
 class FixOutcome:
-    """A fix: what was or would be written, what was refused and why, the exit code."""
+    """A fix: what was or would be written, what was refused and why, the exit code.
 
-    __slots__ = ("exit_code", "failed", "files", "findings", "outcome", "released", "skipped", "written")
+    skipped: what would change in parents outside the PATHs, which is only shown; offered: the findings that it settles
+    together with `outcome`.
+    """
+
+    __slots__ = ("exit_code", "failed", "files", "findings", "offered", "outcome", "released", "skipped", "written")
 
     def __init__(self, outcome: Outcome, findings: list[Finding], files: int) -> None:
         self.outcome = outcome
@@ -265,30 +273,43 @@ class FixOutcome:
         self.files = files
         self.written: list[str] = []
         self.failed: list[CannotWrite] = []  # files that could not be written
-        # Files that would change but are parents outside the PATHs, and so are only shown.
-        self.skipped: list[str] = []
+        self.skipped: dict[File, list[Edit]] = {}
+        self.offered = outcome.applied
         self.exit_code = 0
         self.released = ("", "")
 
 
 def fix(call: Call) -> FixOutcome:
     """Fix as the call asks: plan and prove everything, write it with --write."""
-    from vllm_migrate.fixes.apply import fix_all
     from vllm_migrate.fixes.write import write_all
 
     session = Session(call)
     result = session.run()
     findings = sift(result, session.settings, session.rules()).kept
-    outcome = fix_all(findings, session.fixer(), call.flag("unsafe"))
-    out = FixOutcome(outcome, findings, result.files)
+    out = _planned(session, findings, result.files)
     out.released = (session.releases.source, session.releases.target)
-    own = {file for file in outcome.edits if file.requested or call.flag("follow_parents")}
-    out.skipped = [file.path for file in outcome.edits if file not in own]
     if result.files == 0:
         out.exit_code = 3
     elif call.flag("write") and not call.flag("check"):
-        out.written, out.failed = write_all({file: edits for file, edits in outcome.edits.items() if file in own})
+        out.written, out.failed = write_all(out.outcome.edits)
         out.exit_code = 2 if out.failed else 0
     else:
-        out.exit_code = 1 if own else 0
+        out.exit_code = 1 if out.outcome.edits else 0
+    return out
+
+
+def _planned(session: Session, findings: list[Finding], files: int) -> FixOutcome:
+    """What may be written, proved by itself; what reaches into parents outside the PATHs is planned to be shown."""
+    from vllm_migrate.fixes.apply import fix_all
+
+    fixer, unsafe = session.fixer(), session.call.flag("unsafe")
+    whole = fix_all(findings, fixer, unsafe)
+    skipped = {file: edits for file, edits in whole.edits.items() if not file.requested}
+    if not skipped or session.call.flag("follow_parents"):
+        return FixOutcome(whole, findings, files)
+    own = fix_all(findings, fixer, unsafe, lambda file: not file.requested)
+    settled = {id(finding) for finding in (*own.applied, *(finding for finding, _ in own.refused))}
+    own.refused += [(finding, why) for finding, why in whole.refused if id(finding) not in settled]
+    out = FixOutcome(own, findings, files)
+    out.skipped, out.offered = skipped, whole.applied
     return out

@@ -77,6 +77,34 @@ def test_a_parent_outside_the_paths_is_judged_and_not_written(conf: Path, capsys
     assert b"processed_logprobs" in (conf / "base.yaml").read_bytes()
 
 
+@pytest.mark.parametrize("options", [[], ["--unsafe"], ["--check"], ["--write"], ["--write", "--check"]])
+def test_with_only_a_parent_to_change_nothing_is_promised(
+    conf: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert main(["fix", *options, "conf/math.yaml"]) == 0
+    told = capsys.readouterr().out
+    assert "outside the given paths, written only with --follow-parents: conf/base.yaml" in told
+    assert "would change" not in told and "wrote" not in told and "--write writes" not in told
+    assert ("logprobs-mode" in told) == ("--check" not in options), "its fix is shown"
+    assert (conf / "base.yaml").read_text(encoding="utf-8") == BASE
+
+
+def test_beside_a_parent_only_what_is_written_is_counted(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = CHILD + "    swap_space: 4\n"
+    (conf / "math.yaml").write_text(own, encoding="utf-8")
+    arguments = ["fix", "--unsafe", "conf/math.yaml"]
+    assert main(arguments) == 1
+    told = capsys.readouterr().out
+    assert "would change 1 file, 1 finding; --write writes them" in told
+    assert main([*arguments, "--check"]) == 1
+    checked = capsys.readouterr().out.splitlines()
+    assert checked[0] == "would change conf/math.yaml" and "would change conf/base.yaml" not in checked
+    assert main([*arguments, "--write"]) == 0
+    assert "wrote 1 file, 1 finding fixed" in capsys.readouterr().out
+    assert (conf / "base.yaml").read_text(encoding="utf-8") == BASE
+    assert "swap_space" not in (conf / "math.yaml").read_text(encoding="utf-8")
+
+
 def test_fix_writes_pins_and_leaves_every_other_line(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fix", "--unsafe", "conf"]) == 1
     assert (conf / "base.yaml").read_text(encoding="utf-8") == BASE

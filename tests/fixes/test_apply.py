@@ -67,6 +67,17 @@ def test_a_pin_in_a_shared_parent_is_lowered_when_a_child_ran_differently(tmp_pa
     assert any("child.yaml ran with enable_prefix_caching True" in text for text in finding.inheritors)
 
 
+def test_a_fix_that_reaches_into_a_barred_file_is_not_made(tmp_path: Path) -> None:
+    child = "defaults:\n  - base\n  - _self_\nvllm_config:\n  vllm_kwargs:\n    swap_space: 4\n"
+    result, fixer = run(tmp_path, {"base.yaml": V0, "child.yaml": child})
+    names = {Path(file.path).name for file in fix_all(result.findings, fixer, unsafe=True).edits}
+    assert names == {"base.yaml", "child.yaml"}
+    outcome = fix_all(result.findings, fixer, True, lambda file: file.path.endswith("base.yaml"))
+    assert {Path(file.path).name for file in outcome.edits} == {"child.yaml"}
+    assert [finding.option for finding in outcome.applied] == ["swap_space"]
+    assert fix_all(result.findings, fixer, True, lambda file: True).edits == {}
+
+
 def test_an_anchored_mapping_is_not_edited(tmp_path: Path) -> None:
     text = "shared: &k\n  dtype: bfloat16\nvllm_config:\n  use_v1: false\n  vllm_kwargs: *k\n"
     result, fixer = run(tmp_path, {"base.yaml": text})

@@ -18,6 +18,7 @@ from vllm_migrate.project.versions import (
     choose_framework,
     choose_source,
     find_releases,
+    misread,
     notes,
     pins_in,
     releases_for,
@@ -341,3 +342,27 @@ def test_what_the_project_pins_is_believed_before_an_image_and_the_image_is_said
     session = Session(Call(paths=[str(tmp_path)], isolated=True))
     assert session.releases.source == "0.8.5"
     assert any("a.yaml:3 pins 0.9.2" in note for note in session.releases.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[project]\ndependencies = ["vllm==0.9.0"]\n', ""),
+        ('[project]\ndependencies = ["vllm==0.9.0"\n', "pyproject.toml:3: not TOML: "),
+        ("[project]\ndependencies = [vllm==0.9.0]\n", "pyproject.toml:2: not TOML: "),
+        ("[project\nname = 1\n", ""),  # nothing in it is for us
+    ],
+)
+def test_a_pyproject_that_is_no_toml_is_told_where_it_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "pyproject.toml").write_text(text)
+    (tmp_path / "conf/serve.sh").write_text("vllm serve a\n")
+    monkeypatch.chdir(tmp_path)
+    told = [note for note in Session(Call(paths=["conf"])).releases.notes if "not TOML" in note]
+    assert len(told) == bool(fault) and all(note.startswith(fault) for note in told)
+    assert bool(misread("conf", choose_source(releases_for("conf")))) == bool(fault)
+    (tmp_path / "requirements.txt").write_text("vllm==0.10.0\n")
+    assert not misread("conf", choose_source(releases_for("conf"))), "something else decides"

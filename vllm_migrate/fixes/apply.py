@@ -12,8 +12,12 @@ from vllm_migrate.effective.view import View
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.rules.finding import Act, Finding
 from vllm_migrate.rules.run import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Fixer:
@@ -139,9 +143,12 @@ class Outcome:
         self.refused: list[tuple[Finding, str]] = []
 
 
-def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool) -> Outcome:
+def fix_all(
+    findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callable[[File], bool] | None = None
+) -> Outcome:
     """Make every fix that may be made (safe ones; with `unsafe` those to review too), all together and proved together.
 
+    barred: whether a file may not be changed; a fix that reaches into one is not made at all, rather than by half.
     When the whole does not prove, findings are added one at a time, so that one that cannot be written spoils no other.
     """
     outcome = Outcome()
@@ -151,7 +158,8 @@ def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool) -> Outcome:
         try:
             changes = plan(finding)
             fixer.edits(changes)
-            plans.append((finding, changes))
+            if barred is None or not any(barred(change.file.outermost) for change in changes):
+                plans.append((finding, changes))
         except (CannotEdit, ProofFailed) as error:
             outcome.refused.append((finding, str(error)))
     if not _try(plans, fixer, outcome):

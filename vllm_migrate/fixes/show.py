@@ -29,12 +29,13 @@ def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: 
     """The whole output, ending in a newline unless it is empty."""
     out: list[str] = []
     outcome = result.outcome
-    for file, edits in outcome.edits.items():
-        if check:
-            out.append(f"would change {file.path}")
-            continue
+    if check:
+        out.extend(f"would change {file.path}" for file in outcome.edits)
+        out.extend([] if quiet else _outside(result))
+        return "\n".join(out) + "\n" if out else ""
+    for file, edits in (*outcome.edits.items(), *result.skipped.items()):
         out.extend(_paint(line) if color else line for line in diff(file, edits))
-    if not quiet and not check:
+    if not quiet:
         out.extend(_remarks(result))
     return "\n".join(out) + "\n" if out else ""
 
@@ -54,14 +55,13 @@ def _remarks(result: FixOutcome) -> list[str]:
     outcome = result.outcome
     out: list[str] = []
     needs = max(
-        (f.proposal.needs for f in outcome.applied if f.proposal and f.proposal.needs), key=_version, default=""
+        (f.proposal.needs for f in result.offered if f.proposal and f.proposal.needs), key=_version, default=""
     )
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
     for text in dict.fromkeys(_upgrades(result)):
         out.append(text)
-    if result.skipped:
-        out.append(f"not written, outside the given paths (--follow-parents writes them): {', '.join(result.skipped)}")
+    out.extend(_outside(result))
     if result.written:
         fixed = "" if result.failed else f", {_count(len(outcome.applied), 'finding')} fixed"
         out.append(f"wrote {_count(len(result.written), 'file')}{fixed}")
@@ -70,7 +70,7 @@ def _remarks(result: FixOutcome) -> list[str]:
     elif outcome.edits:
         out.append(f"would change {_count(len(outcome.edits), 'file')}, {_count(len(outcome.applied), 'finding')}; --write writes them")
     else:
-        out.append("nothing to fix")
+        out.append("nothing to write" if result.skipped else "nothing to fix")
     waiting = [finding for finding, why in outcome.refused if why == "needs --unsafe"]
     if waiting:
         out.append(f"{len(waiting)} more with --unsafe, after a review: {_names(f.name for f in waiting)}")
@@ -83,7 +83,13 @@ def _remarks(result: FixOutcome) -> list[str]:
         out.append(
             f"no fix: {finding.spot.file.path}:{line}: {finding.code} {finding.name}: {finding.advice or finding.message}"
         )
-    return ["", *out] if outcome.edits else out
+    return ["", *out] if outcome.edits or result.skipped else out
+
+
+def _outside(result: FixOutcome) -> list[str]:
+    """Parents outside the PATHs that a fix reaches into."""
+    paths = ", ".join(file.path for file in result.skipped)
+    return [f"outside the given paths, written only with --follow-parents: {paths}"] if paths else []
 
 
 def _upgrades(result: FixOutcome) -> list[str]:

@@ -185,6 +185,15 @@ def _parse(path: str, data: bytes) -> tuple[dict[str, object], str]:
         raise UsageError(f"{path}:1: nests too deep") from None
 
 
+def toml_fault(path: str, data: bytes) -> str:
+    """Where and why a file is no TOML; "" when it is."""
+    try:
+        _parse(path, data)
+    except UsageError as error:
+        return error.message
+    return ""
+
+
 def _check(config: Config, values: dict[str, object]) -> None:
     for key, value in values.items():
         if key not in KEYS:

@@ -26,6 +26,7 @@ MAX_BYTES = 256_000
 MAX_LOCK_BYTES = 32_000_000
 BLOCK = 32_768
 TABLE_HEAD = 300
+PYPROJECT = "pyproject.toml"
 # What makes a folder above the PATHs a project.
 MARKERS = (
     *("pyproject.toml", "uv.lock", "poetry.lock", "requirements.txt", "setup.py", "setup.cfg", "Dockerfile"),
@@ -132,6 +133,39 @@ def notes(found: list[Pin]) -> list[str]:
             out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is taken ({chosen.version})")
         seen.add(pin.version)
     return out
+
+
+def misread(start: str, chosen: Pin | None, trail: Trail | None = None) -> str:
+    """A note on a pyproject.toml that is no TOML, where it decides the release or could have; "" without one.
+
+    Pins are found without parsing, so that a sound file costs nothing. The parser (whose import is dear) is asked only
+    when nothing that is trusted more names vLLM, and the file does.
+    """
+    if chosen is not None and os.path.basename(chosen.path) != PYPROJECT:
+        return ""
+    path = _nearest_pyproject(start, trail) if chosen is None else chosen.path
+    data = _read(path) if path else b""
+    if VLLM.encode() not in data.lower():
+        return ""
+    from vllm_migrate.project.config import toml_fault
+
+    fault = toml_fault(path, data)
+    return f"{fault}; what it says of releases may be misread" if fault else ""
+
+
+def _nearest_pyproject(start: str, trail: Trail | None) -> str:
+    """The pyproject.toml of a folder or of one above it, up to the repository's root; "" without one."""
+    folder, home = os.path.abspath(start), os.path.expanduser("~")
+    while True:
+        path = os.path.join(folder, PYPROJECT)
+        if trail is not None:
+            trail.note(path)
+        if os.path.isfile(path):
+            return os.path.relpath(path)
+        parent = os.path.dirname(folder)
+        if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
+            return ""
+        folder = parent
 
 
 def pins_in(path: str, data: bytes) -> list[Pin]:
@@ -255,6 +289,7 @@ __all__ = [
     "choose_framework",
     "choose_source",
     "find_releases",
+    "misread",
     "notes",
     "pins_in",
     "releases_for",
