@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,11 @@ def test_what_stands_behind_an_option_that_goes_is_kept(
     Path("run.sh").write_text(f"vllm serve m {words}\n")
     assert main(["fix", "--isolated", "--unsafe", "--write", "run.sh"]) == 0
     assert Path("run.sh").read_text().startswith(f"vllm serve m {left} --no-enable-prefix-caching")
+
+
+def test_what_was_refused_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("shared: &k\n  dtype: bfloat16\nvllm_config:\n  use_v1: false\n  vllm_kwargs: *k\n")
+    main(["fix", "--isolated", "--unsafe", "a.yaml"])
+    refused = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not fixed: ")]
+    assert refused and all(re.match(r"not fixed: a\.yaml:\d+: VM", line) for line in refused)
