@@ -16,7 +16,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.project.trail import Trail
-from vllm_migrate.project.walk import Input, walk
+from vllm_migrate.project.walk import STDIN, Input, walk
 from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.model import Report
 from vllm_migrate.rules.files import as_records
@@ -149,8 +149,8 @@ class Session:
 
     def _judge(self, run: Run, entry: Input, workspace: Workspace) -> None:
         if entry.stdin:
-            name = self.call.text("stdin_filename") or "stdin.yaml"
-            run.judge_file(name, True, sys.stdin.buffer.read(MAX_BYTES + 1))
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+            run.judge_file(self.call.text("stdin_filename") or _stdin_name(data), True, data)
         elif (workspace.claimed and os.path.normpath(entry.path) in workspace.claimed) or self._is_baseline(entry.path):
             run.result.files += 1
         else:
@@ -164,6 +164,17 @@ class Session:
         from vllm_migrate.fixes.apply import Fixer
 
         return Fixer(self.question, self.catalog, self.knowledge)
+
+
+def _stdin_name(data: bytes) -> str:
+    """The name of standard input that was given none: a program says in its first line what runs it."""
+    if data.startswith(b"#!"):
+        runner = {word.rpartition(b"/")[2].rstrip(b".0123456789") for word in data[2:200].split(b"\n", 1)[0].split()}
+        if b"python" in runner:
+            return "stdin.py"
+        if not runner.isdisjoint((b"sh", b"bash", b"dash", b"ksh", b"zsh")):
+            return "stdin.sh"
+    return "stdin.yaml"
 
 
 def _model_files(folder: str | None) -> tuple[dict[str, object] | None, dict[str, object] | None]:
@@ -283,6 +294,8 @@ def fix(call: Call) -> FixOutcome:
     """Fix as the call asks: plan and prove everything, write it with --write."""
     from vllm_migrate.fixes.write import write_all
 
+    if call.flag("write") and not call.flag("check") and STDIN in call.paths:
+        raise UsageError("--write: standard input (-) is no file", "leave out --write: the diff goes to standard output")
     session = Session(call)
     result = session.run()
     findings = sift(result, session.settings, session.rules()).kept

@@ -132,6 +132,38 @@ def test_standard_input_is_judged_under_its_name() -> None:
     done = run("lint", "--output-format", "json", "--stdin-filename", "conf/x.yaml", "-", text=CONF)
     assert {finding["path"] for finding in json.loads(done.stdout)["findings"]} == {"conf/x.yaml"}
 
+    assert "+++ conf/x.yaml" in run("fix", "--unsafe", "--stdin-filename", "conf/x.yaml", "-", text=CONF).stdout
+    table = json.loads(run("effective", "--stdin-filename", "conf/x.yaml", "--output-format", "json", "-", text=CONF).stdout)
+    assert [engine["path"] for engine in table["engines"]] == ["conf/x.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("#!/bin/sh\nvllm serve m --swap-space 4\n", "stdin.sh"),
+        ("#!/usr/bin/env -S bash -e\nvllm serve m --swap-space 4\n", "stdin.sh"),
+        ("#!/usr/bin/env python3.12\nfrom vllm import LLM\nllm = LLM('m', swap_space=4)\n", "stdin.py"),
+        ("# a comment\nmodel: m\nswap-space: 4\n", "stdin.yaml"),
+    ],
+)
+def test_standard_input_without_a_name_says_what_it_is(text: str, name: str) -> None:
+    done = run("lint", "--output-format", "json", "-", text=text)
+    found = [(finding["path"], finding["option"]) for finding in json.loads(done.stdout)["findings"]]
+    assert (name, "swap_space") in found
+
+
+def test_standard_input_is_never_written(here: Path) -> None:
+    done = run("fix", "--write", "--stdin-filename", "a.yaml", "-", text=CONF)
+    assert done.returncode == 2 and "--write" in done.stderr and "help: " in done.stderr
+    assert (here / "a.yaml").read_text() == CONF
+
+
+@pytest.mark.parametrize("command", ["lint", "fix", "releases"])
+def test_closed_standard_output_is_an_error_in_one_line(command: str) -> None:
+    words = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "vllm_migrate", command, *(["a.yaml"] if command != "releases" else [])]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "error: standard output is closed\n")
+
 
 def test_ignores_are_added_once(here: Path) -> None:
     run("lint", "--add-ignores", "a.yaml")

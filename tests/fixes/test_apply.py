@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,11 @@ def test_the_proof_compares_the_words_in_front_of_the_program() -> None:
     drop = DropVariable("A", 14, 17)
     with pytest.raises(ProofFailed):
         words._prove_removed(file, [drop], [Edit(14, 18, "")], [])
+
+
+def test_what_was_refused_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("shared: &k\n  dtype: bfloat16\nvllm_config:\n  use_v1: false\n  vllm_kwargs: *k\n")
+    main(["fix", "--isolated", "--unsafe", "a.yaml"])
+    refused = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not fixed: ")]
+    assert refused and all(re.match(r"not fixed: a\.yaml:\d+: VM", line) for line in refused)

@@ -8,7 +8,6 @@ from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.rules.default import moved
 
-
 # Other words for the same: every token (-1 and 0), and the precision of products of 32-bit floats that nobody lowered.
 SAME = {"sampling.top_k", "env.VLLM_FLOAT32_MATMUL_PRECISION"}
 

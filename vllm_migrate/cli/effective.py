@@ -11,7 +11,7 @@ from vllm_migrate.cli.options import SHARED, Call, store
 
 
 def command(
-    path: Annotated[list[str], typer.Argument(metavar="PATH", help="A file or a folder.")],
+    path: Annotated[list[str], typer.Argument(metavar="PATH", help="A file, a folder or -.")],
     source: Annotated[
         str | None, typer.Option("--from", metavar="RELEASE", help="The release of today.", show_default=False)
     ] = None,
@@ -28,6 +28,9 @@ def command(
         str | None,
         typer.Option(metavar="PATH", help="A folder with config.json and generation_config.json.", show_default=False),
     ] = None,
+    stdin_filename: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name that standard input (-) is judged under.", show_default=False)
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what does not change, too.")] = False,
     output_format: Annotated[str, typer.Option(metavar="FORMAT", help="text or json.")] = "text",
 ) -> None:
@@ -41,6 +44,7 @@ def command(
         "--from-engine": from_engine,
         "--gpu": gpu,
         "--model-config": model_config,
+        "--stdin-filename": stdin_filename,
     }
     for option in SHARED:
         value = given.get(option.name)

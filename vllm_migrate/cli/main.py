@@ -15,6 +15,9 @@ EXIT_ERROR = 2
 
 def entry() -> None:
     """The console script."""
+    if sys.stdout is None:  # closed by the caller (`>&-`)
+        print("error: standard output is closed", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
         sys.stdout.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])

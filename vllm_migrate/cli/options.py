@@ -31,6 +31,7 @@ SHARED = (
     Option("--exclude", "list", "Skip paths that match (as in .gitignore).", "GLOB"),
     Option("--config", "value", "Read this vllm-migrate.toml or pyproject.toml.", "FILE"),
     Option("--isolated", "flag", "Read no configuration file."),
+    Option("--stdin-filename", "value", "The name that standard input (-) is judged under.", "NAME"),
     Option("--color", "value", "Colour: on a terminal only, always, never.", "WHEN", ("auto", "always", "never")),
     Option("--quiet", "flag", "Say less: no summary.", short="-q"),
 )
@@ -52,7 +53,6 @@ LINT = (
     Option("--baseline", "value", "Hide the findings recorded in this file.", "FILE"),
     Option("--write-baseline", "flag", "Record today's findings in the baseline file."),
     Option("--add-ignores", "flag", "Write a suppression comment for every finding."),
-    Option("--stdin-filename", "value", "The name that standard input (-) is judged under.", "NAME"),
     Option("--no-cache", "flag", "Do not reuse the result of an unchanged run."),
 )
 

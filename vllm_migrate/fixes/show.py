@@ -11,18 +11,47 @@ from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
+    from vllm_migrate.rules.finding import Finding
     from vllm_migrate.session import FixOutcome
 
 
+NO_NEWLINE = "\\ No newline at end of file"
+
+
 def diff(file: File, edits: list[Edit]) -> list[str]:
-    """Unified diff of one file, secrets masked."""
-    before, after = file.source.text, apply_edits(file.source.text, edits)
-    lines = difflib.unified_diff(_lines(before), _lines(after), file.path, file.path, n=3)
-    return [mask(line.rstrip("\r\n")) for line in lines]
+    """Unified diff of one file as `patch` and `git apply` read it, secrets masked.
+
+    A line ends at \\n alone, as it does for them; a \\r before it is a part of the line.
+    """
+    mark = "\ufeff" if file.source.bom else ""
+    before, after = mark + file.source.text, mark + apply_edits(file.source.text, edits)
+    name = _name(file.path)
+    out: list[str] = []
+    for line in difflib.unified_diff(_lines(before), _lines(after), name, name, n=3):
+        out.append(mask(line.removesuffix("\n")))
+        if not line.endswith("\n"):
+            out.append(NO_NEWLINE)
+    return out
 
 
 def _lines(text: str) -> list[str]:
-    return text.replace("\r\n", "\n").split("\n")
+    """The lines with their ends; the last one may have none."""
+    lines = [line + "\n" for line in text.split("\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
+
+
+def _name(path: str) -> str:
+    """A path as it stands in the head of a diff: quoted as git does where a character would end it."""
+    if not any(c in '"\\' or c < " " or c == "\x7f" for c in path):
+        return path + "\t" if " " in path else path
+    return '"' + "".join(_quoted(c) for c in path) + '"'
+
+
+def _quoted(c: str) -> str:
+    if c in '"\\':
+        return "\\" + c
+    return f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c
 
 
 def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: bool = False) -> str:
@@ -77,12 +106,9 @@ def _remarks(result: FixOutcome) -> list[str]:
     refused = [(finding, why) for finding, why in outcome.refused if why != "needs --unsafe"]
     advice = [f for f in result.findings if f.proposal is None and f.severity != "info"]
     for finding, why in refused:
-        out.append(f"not fixed: {finding.spot.file.path}: {finding.code} {finding.name}: {why}")
+        out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:
-        line = finding.spot.file.source.position(finding.spot.start).line
-        out.append(
-            f"no fix: {finding.spot.file.path}:{line}: {finding.code} {finding.name}: {finding.advice or finding.message}"
-        )
+        out.append(f"no fix: {_place(finding)}: {finding.code} {finding.name}: {finding.advice or finding.message}")
     return ["", *out] if outcome.edits or result.skipped else out
 
 
@@ -90,6 +116,10 @@ def _outside(result: FixOutcome) -> list[str]:
     """Parents outside the PATHs that a fix reaches into."""
     paths = ", ".join(file.path for file in result.skipped)
     return [f"outside the given paths, written only with --follow-parents: {paths}"] if paths else []
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.spot.file.path}:{finding.spot.file.source.position(finding.spot.start).line}"
 
 
 def _upgrades(result: FixOutcome) -> list[str]:
