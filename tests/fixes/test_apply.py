@@ -207,3 +207,16 @@ def test_the_proof_compares_the_words_in_front_of_the_program() -> None:
     drop = DropVariable("A", 14, 17)
     with pytest.raises(ProofFailed):
         words._prove_removed(file, [drop], [Edit(14, 18, "")], [])
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        'if [ "$A" = 1 ]; then\n  export VLLM_USE_V1=0\nfi\n',
+        'if [ "$A" = 1 ]; then\n  # old\n  export VLLM_USE_V1=0\nelse\n  date\nfi\n',
+        "setup() {\n  export VLLM_USE_V1=0\n}\nsetup\n",
+    ],
+)
+def test_no_block_is_left_empty(block: str, tmp_path: Path) -> None:
+    result, fixer = run(tmp_path, {"serve.sh": block + "vllm serve m\n"})
+    assert after(result, fixer).get("serve.sh", block).startswith(block)
