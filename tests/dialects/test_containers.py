@@ -199,3 +199,48 @@ def test_lines_of_a_compose_command_are_one_command(tmp_path: Path) -> None:
     after = yaml.safe_load(reading.text("compose.yaml"))["services"]
     assert after["a"]["command"].split() == ["--model", "a/b", "--seed", "0", "--no-async-scheduling"]
     assert after["b"]["command"][2] == "vllm serve a/b --seed 0 --no-async-scheduling"
+
+
+def ray(body: str, sidecar: str = "") -> str:
+    """A RayCluster whose head and workers have one container each, the head's with `body`; `sidecar` stands beside it."""
+    head = "".join(f"            {line}\n" for line in body.splitlines())
+    return (
+        "apiVersion: ray.io/v1\nkind: RayCluster\nspec:\n  headGroupSpec:\n    rayStartParams: {}\n    template:\n      spec:\n"
+        "        containers:\n          - name: ray-head\n            image: vllm/vllm-openai:v0.8.5\n"
+        + head + sidecar + "  workerGroupSpecs:\n"
+        "    - groupName: g\n      rayStartParams: {}\n      template:\n        spec:\n          containers:\n"
+        "            - name: ray-worker\n              image: vllm/vllm-openai:v0.8.5\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ray(""),
+        ray("env:\n  - {name: VLLM_USE_V1, value: '0'}\n"),
+        ray("args: [--seed, '1']\n"),
+        "apiVersion: ray.io/v1\nkind: RayJob\nspec:\n  submitterPodTemplate:\n    spec:\n      containers:\n"
+        "        - image: vllm/vllm-openai:v0.8.5\n  rayClusterSpec:\n"
+        + "".join(f"  {line}\n" for line in ray("").splitlines()[3:]),
+        "kind: RayClusterFleet\nspec:\n  template:\n" + "".join(f"    {line}\n" for line in ray("").splitlines()),
+    ],
+)
+def test_ray_starts_in_kuberays_containers(text: str, tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"d.yaml": text})
+    assert not reading.result.engines
+    assert not reading.result.findings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ray("command: [vllm, serve, m]\n"),
+        ray("args: [--model, m]\n"),
+        ray("args: --model=m --seed 1\n"),
+        ray("", "          - name: beside\n            image: vllm/vllm-openai:v0.8.5\n"),
+        # The same container outside of KubeRay's groups.
+        container("image: vllm/vllm-openai:v0.8.5\n"),
+    ],
+)
+def test_a_server_in_a_ray_cluster_is_found(text: str, tmp_path: Path) -> None:
+    assert Reading(tmp_path, {"d.yaml": text}).result.engines == 1

@@ -227,3 +227,16 @@ def test_what_was_refused_has_its_line(tmp_path: Path, monkeypatch: pytest.Monke
     main(["fix", "--isolated", "--unsafe", "a.yaml"])
     refused = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not fixed: ")]
     assert refused and all(re.match(r"not fixed: a\.yaml:\d+: VM", line) for line in refused)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        'if [ "$A" = 1 ]; then\n  export VLLM_USE_V1=0\nfi\n',
+        'if [ "$A" = 1 ]; then\n  # old\n  export VLLM_USE_V1=0\nelse\n  date\nfi\n',
+        "setup() {\n  export VLLM_USE_V1=0\n}\nsetup\n",
+    ],
+)
+def test_no_block_is_left_empty(block: str, tmp_path: Path) -> None:
+    result, fixer = run(tmp_path, {"serve.sh": block + "vllm serve m\n"})
+    assert after(result, fixer).get("serve.sh", block).startswith(block)

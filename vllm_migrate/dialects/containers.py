@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from vllm_migrate.dialects.embedded import embedded
+from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Inside, Place, Tree
 from vllm_migrate.documents.interface import Path
 from vllm_migrate.documents.shell import Command, ShellDocument, WordOp
@@ -109,6 +110,40 @@ def documents_inside(wanted: list[tuple[dict[str, object], Tree]]) -> Iterator[F
         if found is not None:
             seen.add(key)
             yield found
+
+
+def own_programs(
+    tree: Tree, wanted: list[tuple[dict[str, object], Tree]]
+) -> list[tuple[dict[str, object], Tree]]:
+    """`wanted` without the containers whose image's program never starts.
+
+    `except` lists the pods in which an operator puts a command of its own into the first container; `with` is the
+    argument that says that it is the image's program all the same.
+    """
+    started: dict[str, set[Path]] = {}
+    out: list[tuple[dict[str, object], Tree]] = []
+    for embed, site in wanted:
+        pods = embed.get("except")
+        for pattern in pods if isinstance(pods, list) else ():
+            if pattern not in started:
+                first = [pod.at("containers") for _, pod in sites(tree, pattern)]
+                started[pattern] = {found.items[0].place.path for found in first if found is not None and found.items}
+            if site.place.path in started[pattern] and not _says_program(site, embed):
+                break
+        else:
+            out.append((embed, site))
+    return out
+
+
+def _says_program(site: Tree, embed: dict[str, object]) -> bool:
+    """Whether a container has a program of its own, or arguments with the option that `with` names."""
+    if "entrypoint" in embed and site.at(str(embed["entrypoint"])) is not None:
+        return True
+    arguments = site.at(str(embed["command"])) if "command" in embed else None
+    if arguments is None:
+        return False
+    given = [item.value for item in arguments.items] if arguments.is_seq else str(arguments.value).split()
+    return any(str(value).partition("=")[0] == embed.get("with") for value in given)
 
 
 def _open(site: Tree, embed: dict[str, object]) -> File | None:

@@ -64,9 +64,9 @@ def _discover_inside(
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
-    from vllm_migrate.dialects.containers import documents_inside
+    from vllm_migrate.dialects.containers import documents_inside, own_programs
 
-    for inner in documents_inside(wanted):
+    for inner in documents_inside(own_programs(tree, wanted)):
         engines = discover(inner, profiles, catalog, workspace).engines
         assert inner.inside is not None
         where = ".".join(str(key) for key in inner.inside.path)

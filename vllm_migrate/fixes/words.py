@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
@@ -11,6 +13,10 @@ from vllm_migrate.fixes.launcher import DropVariable, launcher_words
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, text_of
 from vllm_migrate.rules.finding import Act
 
+# A block without a command, which is a syntax error: `then` directly before `fi`, `{` before `}`.
+_EMPTY_BLOCK = re.compile(
+    r"(?:\b(?:then|do|else)\b|\{(?=\s))(?:[ \t]*(?:#[^\n]*)?\r?\n)+[ \t]*(?:(?:fi|done|else|elif)\b|\})"
+)
 SWITCHES = frozenset(("store_true", "store_false", "store_const", "bool_optional"))
 
 
@@ -233,10 +239,17 @@ def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], 
     the same text that are proved by themselves."""
     assert file.shell is not None
     gone = {drop.name for drop in drops}
-    had, counted = _shape(_edited(file, others), gone)
-    has, left = _shape(_edited(file, [*others, *removals]), gone)
+    before, after = _edited(file, others), _edited(file, [*others, *removals])
+    had, counted = _shape(before, gone)
+    has, left = _shape(after, gone)
+    if _empty_blocks(after) > _empty_blocks(before):
+        raise ProofFailed("nothing would be left between `then` and `fi`, which no shell reads")
     if had != has or counted - left != len(set(drops)):
         raise ProofFailed("taking the variable away would change the command")
+
+
+def _empty_blocks(document: ShellDocument) -> int:
+    return len(_EMPTY_BLOCK.findall(document.source.text))
 
 
 def _edited(file: File, edits: list[Edit]) -> ShellDocument:
