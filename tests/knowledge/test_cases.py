@@ -81,7 +81,7 @@ def test_true_and_one_are_two_values() -> None:
 
 
 def test_what_may_be_is_flat_and_listed_in_full_or_not_at_all() -> None:
-    of_model = {"when": "old", "value_of": "length"}
+    of_model: dict[str, object] = {"when": "old", "value_of": "length"}
     listed: dict[str, object] = {"depends_on": "the context", "values": [1, 2]}
     value = pick([of_model, listed], old=MAYBE, length=Unsure(("the model",), (2, 4))).value
     assert isinstance(value, Unsure)
