@@ -163,6 +163,28 @@ def test_a_file_in_which_nothing_is_recognised_says_so(tmp_path: Path, capsys: p
     assert names(lint_json(capsys, str(tmp_path))) == []
 
 
+@pytest.mark.parametrize("call", ['LLM(model="m", **KW)', "make(LLM)"])
+def test_a_file_of_imports_alone_says_that_no_engine_was_recognised(
+    call: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "serve.py"
+    path.write_text(f"from vllm import LLM\n{call}\n", encoding="utf-8")
+    assert names(lint_json(capsys, str(path))) == ["no-engine-recognised"]
+    assert main(["lint", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "so nothing in it but its imports was judged" in " ".join(out.split())
+    assert "Found 1 info in 1 file" in out
+    assert main(["lint", str(tmp_path)]) == 0
+    assert "No vLLM engine was recognised in 1 file" in capsys.readouterr().out
+
+
+def test_an_import_that_gets_a_finding_is_recognised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "serve.py"
+    path.write_text("from vllm.worker.worker import Worker\nmake(Worker)\n", encoding="utf-8")
+    found = names(lint_json(capsys, str(path)))
+    assert found and "no-engine-recognised" not in found
+
+
 def test_what_cannot_be_read_is_one_finding_and_the_rest_goes_on(
     conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,3 +78,16 @@ def test_true_and_one_are_two_values() -> None:
     value = pick([{"when": "old", "value": True}, {"value": 1}], old=MAYBE).value
     assert isinstance(value, Unsure)
     assert value.options == (True, 1)
+
+
+def test_what_may_be_is_flat_and_listed_in_full_or_not_at_all() -> None:
+    of_model: dict[str, object] = {"when": "old", "value_of": "length"}
+    listed: dict[str, object] = {"depends_on": "the context", "values": [1, 2]}
+    value = pick([of_model, listed], old=MAYBE, length=Unsure(("the model",), (2, 4))).value
+    assert isinstance(value, Unsure)
+    assert (value.reasons, value.options) == (("the device", "the context", "the model"), (2, 4, 1))
+    value = pick([of_model, listed], old=MAYBE, length=Unsure(("the model",))).value
+    assert isinstance(value, Unsure) and value.options == ()
+    value = pick([V0, {"depends_on": "the context"}], old=MAYBE).value
+    assert isinstance(value, Unsure) and value.options == ()
+    assert value.reasons == ("the device", "the context")

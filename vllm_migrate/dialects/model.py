@@ -189,6 +189,18 @@ class Engine:
         return str(self.dialect["id"])
 
     @property
+    def imports_alone(self) -> bool:
+        """Whether this is a program of which nothing but imports of vLLM was recognised, and calls that make an engine: what
+        they say is another engine, and where there is none they say nothing that is seen (`LLM(**kwargs)`)."""
+        if not self.uses:
+            return False
+        entries, specs = self.dialect.get("uses"), self.dialect.get("engines")
+        assert isinstance(entries, list) and isinstance(specs, list)
+        made = {name for spec in specs for name in spec.get("calls", ())}
+        names = {e["name"] for e in entries if "imports" in e or ("calls" in e and made.issuperset(e["calls"]))}
+        return all(use.name in names for use in self.uses)
+
+    @property
     def keys(self) -> dict[str, object]:
         """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
         table = self.spec.get("map", self.dialect.get("keys"))

@@ -60,7 +60,7 @@ def found(report: Report, counts: Counts) -> str:
     if counts.total:
         return f"Found {severities(counts)} {where}{hidden}."
     if report.engines == 0:
-        return f"No vLLM engine was recognised {where}, so nothing was judged{hidden}."
+        return f"No vLLM engine was recognised {where}, so no settings were judged{hidden}."
     return f"Nothing to report {where}{hidden}."
 
 

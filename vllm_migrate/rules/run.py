@@ -43,7 +43,8 @@ class Judged(NamedTuple):
 
 
 class Result:
-    """files: how many input files there were; engines: how many were found; findings: sorted by place, each once.
+    """files: how many input files there were; engines: how many were found, without programs of imports alone; findings:
+    sorted by place, each once.
 
     judged: the engines themselves, where they are kept; offers: by id of the finding, where they were made on the way.
     """
@@ -110,8 +111,8 @@ class Run:
             return
         found = discover(file, self.knowledge.dialects, self.catalog, workspace)
         fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
-        if named and not found.engines:
-            self._unrecognised(path, data)
+        if named and not fresh and all(engine.imports_alone for engine in found.engines):
+            self._unrecognised(path, data, bool(found.engines))
         # A parent stays: findings of its children may be written in it.
         if self._offer is not None and not is_parent and all(engine.files == [file] for engine in found.engines):
             for finding in fresh:
@@ -124,7 +125,7 @@ class Run:
         """The findings on one engine that are new."""
         engine.target = self.question.target
         judgement = self._judgement(engine)
-        self.result.engines += 1
+        self.result.engines += 0 if engine.imports_alone else 1
         self._ledger.enter(engine, judgement.pins)
         home, fresh = home_of(engine), []
         for finding in judgement.findings:
@@ -175,10 +176,11 @@ class Run:
             known.children.append(path)
         return wins
 
-    def _unrecognised(self, path: str, data: bytes) -> None:
+    def _unrecognised(self, path: str, data: bytes, imports: bool = False) -> None:
         source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
         spot = Spot(File.bare(source), 0, 0)
-        message = "no vLLM engine was recognised in this file, so nothing in it was judged"
+        judged = "nothing in it but its imports" if imports else "nothing in it"
+        message = f"no vLLM engine was recognised in this file, so {judged} was judged"
         self._add(file_finding(named("no-engine-recognised"), message, spot))
 
     def finish(self) -> Result:
