@@ -107,10 +107,10 @@ def _known(path: str, number: int, entry: object) -> Known:
     if not fields or not all(isinstance(field, str) for field in fields):
         raise UsageError(f"{path}: entries[{number}] must have a fingerprint, a code and a path")
     count = entry.get("count", 1) if isinstance(entry, dict) else 1
-    if type(count) is not int or count < 1:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise UsageError(f"{path}: entries[{number}]: count must be a whole number from 1 on")
-    fingerprint, code, name = map(str, fields)
-    return Known(fingerprint, code, name, count)
+    fingerprint, code, place = (str(field) for field in fields)
+    return Known(fingerprint, code, place, count)
 
 
 class Places:
