@@ -8,7 +8,7 @@ import pytest
 
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.fixes.offer import Offer, Placed
-from vllm_migrate.report.preview import preview
+from vllm_migrate.report.preview import places, preview
 
 TEXT = "a: 1\n  b-c: false  # why\nd: 2\n"
 
@@ -44,3 +44,19 @@ def test_windows_newlines(maker: Any) -> None:
 
 def test_without_edits_the_lines_are_shown() -> None:
     assert preview(Offer("safe", "", [], ["a: 1"])) == [("+", "a: 1")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        ([("-", "a: 1"), ("+", "a: 22")], [(3, 5), (3, 5)]),
+        ([("-", "aa"), ("+", "aaa")], [(2, 3), (2, 3)]),
+        ([("-", "f(x, y=1)"), ("+", "f(x)")], [(3, 8), (3, 8)]),
+        ([("+", "a")], [(0, 0)]),
+        ([("-", "a")], [(0, 0)]),
+        ([("-", "b: 0"), ("-", "call(1)"), ("+", "call(2)")], [(0, 0), (5, 6), (5, 6)]),
+        ([("-", "a1"), ("+", "a2"), ("-", "ba"), ("+", "bc")], [(1, 2)] * 4),
+    ],
+)
+def test_places(lines: list[tuple[str, str]], where: list[tuple[int, int]]) -> None:
+    assert places(lines) == where

@@ -70,7 +70,7 @@ def _command(name: str) -> Callable[..., None]:
         "paths",
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         default=None,
-        annotation=Annotated[list[str] | None, typer.Argument(help="Files, folders or -.", show_default=False)],
+        annotation=Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Files, folders or -.", show_default=False)],
     )
     command.__signature__ = inspect.Signature([paths, *map(_parameter, options)])  # type: ignore[attr-defined]
     command.__doc__ = HELP[name]
@@ -95,7 +95,7 @@ def _load(name: str) -> Any:
         group = typer.main.get_command(module.app)
         group.name, group.help = name, group.help or OTHERS[name]
         return group
-    single = typer.Typer(add_completion=False)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
     settings = getattr(module, "SETTINGS", None)
     single.command(name, help=inspect.getdoc(module.command) or OTHERS[name], context_settings=settings)(module.command)
     return typer.main.get_command(single)
@@ -123,7 +123,7 @@ def _root(
 
 
 def build() -> typer.Typer:
-    app = typer.Typer(name="vllm-migrate", cls=_Lazy, no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(name="vllm-migrate", cls=_Lazy, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_root)
     for name in COMMANDS:
         app.command(name)(_command(name))

@@ -19,8 +19,9 @@ GITHUB = "https://github.com"
 # Names that stay small at the beginning of a sentence.
 SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
 DIES = "the engine does not start: vLLM refuses what it does not know"
+NOR = ", nor does `<release>`"
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
-PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": "", "dies": DIES}
+PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": "", "dies": DIES, "nor": NOR}
 INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
 behaviour changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores
 what the old engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The

@@ -82,9 +82,14 @@ class Item:
     @property
     def preview(self) -> list[str]:
         """The fix as lines: `- ` what goes, `+ ` what comes."""
+        return [f"{sign} {line}" for sign, line in self.signed]
+
+    @property
+    def signed(self) -> list[tuple[str, str]]:
+        """The fix as signs and lines."""
         if self.offer is None or self.fix == "none":
             return []
-        return [f"{sign} {mask(line, self.known)}" for sign, line in preview(self.offer)]
+        return [(sign, mask(line, self.known)) for sign, line in preview(self.offer)]
 
     @property
     def old(self) -> object:

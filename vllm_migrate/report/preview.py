@@ -62,3 +62,45 @@ def _changed(before: str, after: str) -> list[tuple[str, str]]:
         del old[-1], new[-1]
     lines = [("-", line) for line in old] + [("+", line) for line in new]
     return [(sign, line.rstrip("\r")) for sign, line in lines if line.strip()]
+
+
+def places(lines: list[tuple[str, str]]) -> list[tuple[int, int]]:
+    """Where each line of a preview differs from the one it replaces or that replaces it, as wide in both; (0, 0): nowhere."""
+    out = [(0, 0)] * len(lines)
+    at = 0
+    while at < len(lines):
+        middle = _run(lines, at, "-")
+        end = _run(lines, middle, "+")
+        old, new = range(at, middle), range(middle, end)
+        for i, j in zip(old, new, strict=True) if len(old) == len(new) else _alike(lines, old, new):
+            out[i] = out[j] = _difference(lines[i][1], lines[j][1])
+        at = max(end, at + 1)
+    return out
+
+
+def _run(lines: list[tuple[str, str]], at: int, sign: str) -> int:
+    while at < len(lines) and lines[at][0] == sign:
+        at += 1
+    return at
+
+
+def _alike(lines: list[tuple[str, str]], old: range, new: range) -> list[tuple[int, int]]:
+    """Lines that go with the one that comes and differs least, where their numbers differ."""
+
+    def width(i: int, j: int) -> int:
+        start, end = _difference(lines[i][1], lines[j][1])
+        return end - start
+
+    return [(min(old, key=lambda i: width(i, j)), j) for j in new] if old else []
+
+
+def _difference(old: str, new: str) -> tuple[int, int]:
+    """The place of what two lines do not share at their start and end, as wide as the longer of the two."""
+    shorter = min(len(old), len(new))
+    start = 0
+    while start < shorter and old[start] == new[start]:
+        start += 1
+    same = 0
+    while same < shorter - start and old[-1 - same] == new[-1 - same]:
+        same += 1
+    return start, max(len(old), len(new)) - same

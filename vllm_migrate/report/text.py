@@ -7,6 +7,7 @@ from vllm_migrate.report.headline import fixable, found, headline, next_steps, s
 from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
+from vllm_migrate.report.preview import places
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
@@ -117,10 +118,13 @@ class Page:
         kind = "safe" if item.fix == "safe" else "review: needs --unsafe"
         needs = f"; needs vLLM >= {item.needs}" if item.needs else ""
         self.prose("fix: ", f"{item.title}{self._where(item)} ({kind}{needs})", "  ")
-        lines = item.preview
-        for line in lines[:SHOWN_LINES]:
-            text = excerpt(line, 0, 0, max(20, self.width - 5)).text
-            self.lines.append("     " + self.paint("drop" if text.startswith("-") else "write", text))
+        lines = item.signed
+        room = max(20, self.width - 7)
+        long = any(len(line) > room // 2 for _, line in lines)  # a character may take two columns, a tab more
+        spans = places(lines) if long else [(0, 0)] * len(lines)
+        for (sign, line), (start, end) in zip(lines[:SHOWN_LINES], spans, strict=False):
+            text = f"{sign} {excerpt(line, start, end, room).text}"
+            self.lines.append("     " + self.paint("drop" if sign == "-" else "write", text))
         if len(lines) > SHOWN_LINES:
             self.lines.append(f"     ... and {len(lines) - SHOWN_LINES} lines more")
 

@@ -323,6 +323,7 @@ def _fill(text: str, finding: Finding, case: Case) -> str:
         "new": show(finding.new),
         "from": case.source.release,
         "to": case.target.release,
+        "nor": f", nor does {case.source.release}" if case.source.release != case.target.release else "",
         "option": finding.option.removeprefix("sampling.").removeprefix("env."),
         "key": case.written.key if case.written else finding.option,
         "value": show(case.written.value) if case.written else "",

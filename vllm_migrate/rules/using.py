@@ -128,7 +128,8 @@ class Using:
 
         name = self.use.key.rpartition(".")[2]
         found = load().homes(name, self.target.release)
-        return "; " + " and ".join(f"{module}.{name}" for module in found) + " is there" if found else ""
+        verb = "is" if len(found) == 1 else "are"
+        return "; " + " and ".join(f"{module}.{name}" for module in found) + f" {verb} there" if found else ""
 
     def _beside(self, function: str, names: list[str]) -> object:
         others = [use for use in self._all() if use.name in names and use is not self.use]
