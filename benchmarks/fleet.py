@@ -150,7 +150,9 @@ class Fleet:
 
     def _write(self, outcome: Outcome, copy: Path, folder: Path) -> None:
         before = {file: Path(file.path).read_bytes() for file in outcome.edits}
-        self.written += len(write_all(outcome.edits))
+        written, failed = write_all(outcome.edits)
+        self.written += len(written)
+        self.broken.extend(f"not written: {error}" for error in failed)
         for file, edits in outcome.edits.items():
             if not same_outside(before[file], Path(file.path).read_bytes(), file, edits):
                 self.broken.append(f"{file.path.replace(str(copy), str(folder))}: bytes outside of the edits changed")
