@@ -91,8 +91,6 @@ def _argument(act: Act) -> list[Change]:
     place = place_of(act.written)
     if act.kind == "remove-argument":
         return [Change(place.file, place.index, Op(DELETE, (act.option,)))]
-    if act.kind == "rename-argument":
-        return [Change(place.file, place.index, Op(RENAME, (act.option,), new_key=str(act.value)))]
     return [Change(place.file, place.index, Op(SET, (act.option,), act.value))]
 
 

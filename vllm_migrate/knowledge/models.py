@@ -85,8 +85,7 @@ class Action(Model):
     respell: bool = False
     rename: bool = False  # the setting at hand under the name that the catalog's renames give, with its value
     core: bool = False  # edit the evidence of the old engine
-    argument: str | None = None  # of a call (each: use): this keyword gets `to`, `name`, or with `remove` goes
-    name: str | None = None
+    argument: str | None = None  # of a call (each: use): this keyword gets `to`, or with `remove` goes
     remove: bool = False
     of: str | None = None  # of every use of that name in the program, and not of the one at hand
     text: str | None = None  # or it gets this expression, {value} being what the keyword at hand has

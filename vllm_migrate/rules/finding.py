@@ -11,8 +11,7 @@ SEVERITIES = ("info", "warning", "error")
 class Act(NamedTuple):
     """One part of a fix. kind: set (option gets value), drop (the written setting goes), core (the old engine's evidence).
 
-    Of a call (`written` is a Use): argument (the keyword `option` gets the value), rename-argument (to the value),
-    remove-argument.
+    Of a call (`written` is a Use): argument (the keyword `option` gets the value), remove-argument (it goes).
     """
 
     kind: str

@@ -409,7 +409,7 @@ def _proposal(rule: Record, case: Case, finding: Finding) -> Proposal | None:
 
 
 def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
-    """Changes of a call: a keyword gets a value, another name, or goes."""
+    """Changes of a call: a keyword gets a value, or goes."""
     name = str(entry.get("argument", "")) or using.use.key
     if "of" in entry:
         for other in using.named(str(entry["of"])):
@@ -418,8 +418,6 @@ def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
         return
     if entry.get("remove"):
         yield Act("remove-argument", name, None, using.use)
-    elif "name" in entry:
-        yield Act("rename-argument", name, str(entry["name"]), using.use)
     elif "text" in entry:
         yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
     elif "argument" in entry:
