@@ -34,10 +34,10 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.fixes.apply import Outcome, fix_all
 from vllm_migrate.fixes.write import write_all
-from vllm_migrate.project.walk import Input
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.rules.run import Result, Run
-from vllm_migrate.session import Session
+from vllm_migrate.run.judging import Result, Run
+from vllm_migrate.run.session import Session
+from vllm_migrate.run.walk import Input
 
 # A file with one of these speaks of an engine's settings; where no engine is found in it, somebody should look.
 TELLING = re.compile(

@@ -145,7 +145,7 @@ TEXT = {
 def reading(kind: str) -> Callable[[str], str]:
     """Everything a lint asks of a document: parsing, and what is read off it."""
     from vllm_migrate.dialects.workspace import parse
-    from vllm_migrate.documents.python_calls import parse_python
+    from vllm_migrate.documents.python.calls import parse_python
 
     def read(text: str) -> str:
         try:
@@ -154,7 +154,7 @@ def reading(kind: str) -> Callable[[str], str]:
                 program = parse_python(source)
                 _ = [call.keywords for call in program.calls]
             elif kind == "sh":
-                from vllm_migrate.documents.shell import parse_shell
+                from vllm_migrate.documents.shell.document import parse_shell
 
                 script = parse_shell(source)
                 _ = [[word.value for word in command.words] for command in script.commands], script.variables
@@ -178,7 +178,7 @@ def masking(text: str) -> str:
 
 
 def suppressing(text: str) -> str:
-    from vllm_migrate.project.suppress import Suppressions
+    from vllm_migrate.run.suppress import Suppressions
 
     Suppressions.parse(text)
     return ""

@@ -149,7 +149,7 @@ def fix_with_proof(folder: Path, count: int = 200) -> float:
     from vllm_migrate.dialects.workspace import Workspace
     from vllm_migrate.fixes.apply import Fixer
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.rules.run import Question, Run
+    from vllm_migrate.run.judging import Question, Run
 
     paths = [str(path) for path in sorted(folder.rglob("*.yaml"))[:count]]
     question = Question("0.8.5", "0.18.1")

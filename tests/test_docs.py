@@ -13,7 +13,7 @@ import pytest
 
 from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import FORMATS
-from vllm_migrate.project.config import KEYS, read_config
+from vllm_migrate.run.config import KEYS, read_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

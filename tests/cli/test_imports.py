@@ -47,7 +47,7 @@ def test_a_hooks_call_imports_nothing_heavy(tmp_path: Path, arguments: tuple[str
     status, modules = modules_of(*arguments, str(path))
     assert status == 1
     assert not {name.partition(".")[0] for name in modules} & HEAVY
-    unused = ("vllm_migrate.documents.shell", "vllm_migrate.dialects.commands", "vllm_migrate.dialects.overrides")
+    unused = ("vllm_migrate.documents.shell.document", "vllm_migrate.dialects.commands", "vllm_migrate.dialects.overrides")
     assert not any(name.startswith((*unused, "vllm_migrate.smoke")) for name in modules)
     assert ("vllm_migrate.fixes.prove" in modules) is (arguments[0] == "fix")
 
@@ -65,5 +65,5 @@ def test_a_script_does_not_load_yaml_or_toml(tmp_path: Path) -> None:
     path.write_text(SCRIPT, encoding="utf-8")
     status, modules = modules_of("lint", str(path))
     assert status == 1
-    assert "vllm_migrate.documents.toml" not in modules
-    assert "vllm_migrate.documents.python_calls" not in modules
+    assert "vllm_migrate.documents.toml.document" not in modules
+    assert "vllm_migrate.documents.python.calls" not in modules

@@ -9,12 +9,12 @@ from vllm_migrate.dialects.deliver import Delivery, deliver
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
-from vllm_migrate.effective.view import Assumptions
 from vllm_migrate.fixes.apply import Fixer, Outcome, fix_all
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.resolve.view import Assumptions
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.rules.run import Question, Result, Run
+from vllm_migrate.run.judging import Question, Result, Run
 
 # The rules whose fixes these tests write: another rule's pin must not change what they expect.
 FIXED = frozenset(

@@ -11,7 +11,7 @@ import yaml
 from tests.dialects.reading import Reading
 from vllm_migrate.knowledge.build import compile_all, rules_folder
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.project.versions import releases_for
+from vllm_migrate.run.versions import releases_for
 
 GULL = """
 id: gull

@@ -26,7 +26,7 @@ from vllm_migrate.documents.interface import (
     Unreadable,
     decode,
 )
-from vllm_migrate.documents.json import JsonDocument, parse_json
+from vllm_migrate.documents.json.document import JsonDocument, parse_json
 from vllm_migrate.documents.oracle import equal
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

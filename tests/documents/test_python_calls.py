@@ -8,7 +8,7 @@ import random
 import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Unknown, Unreadable, decode
-from vllm_migrate.documents.python_calls import DELETE, RENAME, SET, CallOp, PythonDocument, parse_python
+from vllm_migrate.documents.python.calls import DELETE, RENAME, SET, CallOp, PythonDocument, parse_python
 
 
 def parse(text: str) -> PythonDocument:

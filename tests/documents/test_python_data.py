@@ -15,7 +15,7 @@ from vllm_migrate.documents.interface import (
     apply_edits,
     decode,
 )
-from vllm_migrate.documents.python import PythonData, parse_python_data
+from vllm_migrate.documents.python.document import PythonData, parse_python_data
 
 
 def parse(text: str) -> PythonData:

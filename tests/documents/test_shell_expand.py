@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from vllm_migrate.documents.interface import decode
-from vllm_migrate.documents.shell import Command, ShellDocument, parse_shell
+from vllm_migrate.documents.shell.document import Command, ShellDocument, parse_shell
 
 BASH = shutil.which("bash")
 STUB = 'show() { printf "%s\\0" CALL "$@" END; }\n'

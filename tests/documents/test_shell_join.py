@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits, decode
-from vllm_migrate.documents.shell import ShellDocument, parse_shell
+from vllm_migrate.documents.shell.document import ShellDocument, parse_shell
 
 BASH = shutil.which("bash")
 

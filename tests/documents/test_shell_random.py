@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.documents.interface import decode
-from vllm_migrate.documents.shell import parse_shell
+from vllm_migrate.documents.shell.document import parse_shell
 
 BASH = shutil.which("bash")
 STUB = 'show() { printf "%s\\0" CALL "$@" END; }\n'

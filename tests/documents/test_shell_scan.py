@@ -9,7 +9,7 @@ import tree_sitter
 import tree_sitter_bash
 
 from vllm_migrate.documents.interface import Unreadable, decode
-from vllm_migrate.documents.shell import ShellDocument, parse_shell
+from vllm_migrate.documents.shell.document import ShellDocument, parse_shell
 
 LANGUAGE = tree_sitter.Language(tree_sitter_bash.language())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits, decode
-from vllm_migrate.documents.shell import ShellDocument, VariableOp, parse_shell
+from vllm_migrate.documents.shell.document import ShellDocument, VariableOp, parse_shell
 
 
 def parse(text: str) -> ShellDocument:

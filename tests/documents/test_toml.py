@@ -27,7 +27,7 @@ from vllm_migrate.documents.interface import (
     decode,
 )
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.toml import TomlDocument, parse_toml
+from vllm_migrate.documents.toml.document import TomlDocument, parse_toml
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 
@@ -219,7 +219,7 @@ def test_several_operations_compose() -> None:
 def test_reading_and_planning_never_load_tomlkit() -> None:
     code = (
         "import sys\nfrom vllm_migrate.documents.interface import Op, decode\n"
-        "from vllm_migrate.documents.toml import parse_toml\n"
+        "from vllm_migrate.documents.toml.document import parse_toml\n"
         "document = parse_toml(decode('f', b'a = 1'))\nops = [Op('set', ('b',), 1)]\n"
         "document.prove(ops, document.plan(ops))\n"
         "print({'tomlkit', 'yaml', 'json', 'dataclasses'} & set(sys.modules))"

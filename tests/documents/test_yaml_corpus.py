@@ -27,7 +27,7 @@ from vllm_migrate.documents.interface import (
     decode,
 )
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.yaml import YamlDocument, parse_yaml
+from vllm_migrate.documents.yaml.document import YamlDocument, parse_yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_yaml_properties import places

@@ -17,7 +17,7 @@ from vllm_migrate.documents.interface import (
     ProofFailed,
     decode,
 )
-from vllm_migrate.documents.yaml import YamlDocument, parse_yaml
+from vllm_migrate.documents.yaml.document import YamlDocument, parse_yaml
 
 
 def read(text: str, omegaconf: bool = False) -> YamlDocument:

@@ -8,14 +8,14 @@ import random
 import pytest
 import yaml
 
-from vllm_migrate.documents import yaml_lines
 from vllm_migrate.documents.interface import DELETE, MAP, SEQ, SET, Node, Op, decode
-from vllm_migrate.documents.yaml import parse_yaml
-from vllm_migrate.documents.yaml_compose import compose
-from vllm_migrate.documents.yaml_edit import Planner
-from vllm_migrate.documents.yaml_layout import find_duplicate
-from vllm_migrate.documents.yaml_nodes import BlockNode
-from vllm_migrate.documents.yaml_usual import usual_edit
+from vllm_migrate.documents.yaml import lines as yaml_lines
+from vllm_migrate.documents.yaml.compose import compose
+from vllm_migrate.documents.yaml.document import parse_yaml
+from vllm_migrate.documents.yaml.edit import Planner
+from vllm_migrate.documents.yaml.layout import find_duplicate
+from vllm_migrate.documents.yaml.nodes import BlockNode
+from vllm_migrate.documents.yaml.usual import usual_edit
 
 KEYS = ("a", "b", "max-num-seqs", "use_v1", "hydra/launcher", "two words", "1", "$x", "a.b@c", "x--", "true", "-a", "?", ".b", "<<", '"q"', "é")
 VALUES = (

@@ -30,7 +30,7 @@ from vllm_migrate.documents.interface import (
     decode,
 )
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.yaml import YamlDocument, parse_yaml
+from vllm_migrate.documents.yaml.document import YamlDocument, parse_yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from yaml_samples import COMMENTS, FLOWS, KEYS, LINES, SCALARS, Writer

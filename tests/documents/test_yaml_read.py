@@ -9,9 +9,9 @@ import sys
 import pytest
 import yaml
 
-from vllm_migrate.documents import yaml_compose
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Node, Unknown, Unreadable, decode
-from vllm_migrate.documents.yaml import C_PARSER, YamlDocument, parse_yaml
+from vllm_migrate.documents.yaml import compose as yaml_compose
+from vllm_migrate.documents.yaml.document import C_PARSER, YamlDocument, parse_yaml
 
 
 def read(text: str, omegaconf: bool = False) -> YamlDocument:

@@ -12,7 +12,7 @@ from omegaconf._utils import get_yaml_loader
 
 from vllm_migrate.documents.interface import CannotEdit, Unknown
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.yaml_scalars import Style, read_plain, reads_as_itself, render, render_string
+from vllm_migrate.documents.yaml.scalars import Style, read_plain, reads_as_itself, render, render_string
 
 WORDS = [
     "", "~", "null", "Null", "NULL", "nULL", "true", "True", "TRUE", "tRue", "yes", "No", "on", "Off", "y", "n",

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate import session
 from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Source, apply_edits
-from vllm_migrate.documents.shell import parse_shell
+from vllm_migrate.documents.shell.document import parse_shell
 from vllm_migrate.fixes import words
 from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.fixes.launcher import DropVariable, launcher_words
-from vllm_migrate.rules.run import Result
+from vllm_migrate.run import session
+from vllm_migrate.run.judging import Result
 
 V0 = "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    generation-config: vllm\n"
 V1_CHILD = "defaults:\n  - base\n  - _self_\nvllm_config:\n  use_v1: true\n"

@@ -25,14 +25,14 @@ with atheris.instrument_imports(include=["vllm_migrate"]):
     import targets
 
     import vllm_migrate.dialects.discover
-    import vllm_migrate.documents.json
-    import vllm_migrate.documents.python_edit
-    import vllm_migrate.documents.shell_edit
-    import vllm_migrate.documents.shell_proof
-    import vllm_migrate.documents.toml
-    import vllm_migrate.documents.yaml
+    import vllm_migrate.documents.json.document
+    import vllm_migrate.documents.python.edit
+    import vllm_migrate.documents.shell.edit
+    import vllm_migrate.documents.shell.proof
+    import vllm_migrate.documents.toml.document
+    import vllm_migrate.documents.yaml.document
     import vllm_migrate.fixes.apply
-    import vllm_migrate.rules.run  # noqa: F401
+    import vllm_migrate.run.judging  # noqa: F401
 
 TOKENS = (
     *(": ", "- ", "&a ", "*a", "<<: *a", "|\\x0a", ">-\\x0a", "---\\x0a", "? ", "!!", "{", "}", "[", "]", "#", "\\\\\\x0a"),

@@ -36,8 +36,8 @@ from vllm_migrate.documents.interface import (
     decode,
 )
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.python_calls import CallOp, parse_python
-from vllm_migrate.documents.shell import VariableOp, WordOp, parse_shell
+from vllm_migrate.documents.python.calls import CallOp, parse_python
+from vllm_migrate.documents.shell.document import VariableOp, WordOp, parse_shell
 
 KINDS = ("yaml", "toml", "json", "shell", "python", "program")
 NAMES = {
@@ -124,14 +124,14 @@ def attempt(kind: str, data: bytes) -> str:
 
 def _parse(kind: str, source: Source) -> DataDocument:
     if kind == "yaml":
-        from vllm_migrate.documents.yaml import parse_yaml
+        from vllm_migrate.documents.yaml.document import parse_yaml
 
         return parse_yaml(source)
     if kind == "toml":
-        from vllm_migrate.documents.toml import parse_toml
+        from vllm_migrate.documents.toml.document import parse_toml
 
         return parse_toml(source)
-    from vllm_migrate.documents.json import parse_json
+    from vllm_migrate.documents.json.document import parse_json
 
     return parse_json(source)
 
@@ -345,7 +345,7 @@ def _fixed(name: str, body: bytes) -> tuple[str | None, int] | None:
     from vllm_migrate.documents.interface import apply_edits
     from vllm_migrate.fixes.apply import Fixer, fix_all
     from vllm_migrate.knowledge.load import load
-    from vllm_migrate.rules.run import Question, Run
+    from vllm_migrate.run.judging import Question, Run
 
     catalog, knowledge = store.load(), load()
     question = Question("0.8.5", "0.18.1")

@@ -11,8 +11,8 @@ from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.resolve.view import View
 
 ReadEngine = Callable[[Path, str], Engine]
 

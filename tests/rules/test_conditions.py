@@ -10,8 +10,8 @@ import pytest
 from vllm_migrate.catalog.store import OptionFacts
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.model import Engine, Use
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.load import Record, load
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.default import Default
 from vllm_migrate.rules.judge import Case
 from vllm_migrate.rules.setting import Setting

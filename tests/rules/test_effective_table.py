@@ -18,9 +18,9 @@ from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.model import Engine, Given, Spot, Written
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
-from vllm_migrate.effective.view import Assumptions, View
 from vllm_migrate.knowledge.expr import Unsure
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.resolve.view import Assumptions, View
 
 TABLE = Path(__file__).resolve().parent.parent / "real" / "engine_config_cases.json"
 RELEASES = ("0.8.5", "0.18.1")

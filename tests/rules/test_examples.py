@@ -13,14 +13,14 @@ from tests.rules.forks import forked
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
-from vllm_migrate.effective.view import Assumptions
 from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.models import Example, Rule
-from vllm_migrate.project.versions import find_releases
+from vllm_migrate.resolve.view import Assumptions
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.rules.run import Question, Run
+from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.versions import find_releases
 
 RULES = read_rules(rules_folder())
 

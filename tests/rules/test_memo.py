@@ -14,8 +14,9 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.expr import Unsure
 from vllm_migrate.report.json import render
-from vllm_migrate.rules import memo, run
-from vllm_migrate.session import lint
+from vllm_migrate.rules import memo
+from vllm_migrate.run import judging as run
+from vllm_migrate.run.session import lint
 
 
 def texts_of_rules() -> dict[str, str]:

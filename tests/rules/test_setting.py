@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.dialects.model import Engine
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.setting import Setting
 
 PIPELINERL = "vllm_config:\n  vllm_kwargs:\n    dtype: bfloat16\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vllm_migrate.cli.options import Call
-from vllm_migrate.session import lint
+from vllm_migrate.run.session import lint
 
 
 def test_findings_of_a_child_keep_the_parent_that_they_are_written_in(tmp_path: Path) -> None:

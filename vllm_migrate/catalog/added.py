@@ -18,9 +18,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vllm_migrate.catalog import store
 from vllm_migrate.errors import UsageError
-
-from . import store
 
 Progress = Callable[[str], None]
 SIZE_LIMIT = 512 * 1024 * 1024  # bytes of Python source in one archive
@@ -55,7 +54,7 @@ def add(path: str, release: str | None = None, progress: Progress | None = None)
     `path` is an sdist, a wheel, a source tree or a python. Raises UsageError when it is none of these, or
     when neither it nor `release` says which version it is.
     """
-    from .build import read_tree
+    from vllm_migrate.catalog.build import read_tree
 
     with tempfile.TemporaryDirectory(prefix="vllm-migrate-") as scratch:
         source = locate(path, scratch, progress)

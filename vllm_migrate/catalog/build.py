@@ -16,10 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
-from . import intervals, modules
-from .extract import release as reader
-from .extract.modules import Names, names
-from .store import DATA, HOT
+from vllm_migrate.catalog import intervals, modules
+from vllm_migrate.catalog.extract import release as reader
+from vllm_migrate.catalog.extract.modules import Names, names
+from vllm_migrate.catalog.store import DATA, HOT
 
 
 def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[str]:
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     from packaging.version import Version
 
     if options.index_url:
-        from .sources import fetch_all
+        from vllm_migrate.catalog.sources import fetch_all
 
         fetch_all(options.index_url, options.sources, options.release, lambda line: print(line, file=sys.stderr))
     found = options.release or [

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vllm_migrate.catalog.store import Catalog, FlagTable, OptionFacts, Rename
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
-
-from .store import Catalog, FlagTable, OptionFacts, Rename
 
 if TYPE_CHECKING:
     from typing import Any

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 
+from vllm_migrate.catalog import store
 from vllm_migrate.records import TYPE_CHECKING
-
-from . import store
 
 if TYPE_CHECKING:
     from typing import Any

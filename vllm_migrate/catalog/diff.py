@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from . import changes, details, relevance
-from .changes import KINDS, Change
-from .store import SECTIONS, Catalog
+from vllm_migrate.catalog import changes, details, relevance
+from vllm_migrate.catalog.changes import KINDS, Change
+from vllm_migrate.catalog.store import SECTIONS, Catalog
 
 LAYERS = ("semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance")
 _BROKEN = ("removed", "renamed", "choices")

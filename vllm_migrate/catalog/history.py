@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import changes
-from .details import Details, LateEntry
-from .details import load as load_details
-from .diff import shown
-from .store import SECTIONS, Catalog, OptionFacts
+from vllm_migrate.catalog import changes
+from vllm_migrate.catalog.details import Details, LateEntry
+from vllm_migrate.catalog.details import load as load_details
+from vllm_migrate.catalog.diff import shown
+from vllm_migrate.catalog.store import SECTIONS, Catalog, OptionFacts
 
 NAMESAKES = ("engine", "cli", "frontend", "llm", "sampling", "config", "request", "env", "env_other", "api")
 

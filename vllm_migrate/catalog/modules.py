@@ -9,8 +9,8 @@ import json
 import os
 from typing import Any
 
-from .extract.modules import BORROWED, DEFINED, LEFT_OUT, OPEN, Names
-from .store import DATA
+from vllm_migrate.catalog.extract.modules import BORROWED, DEFINED, LEFT_OUT, OPEN, Names
+from vllm_migrate.catalog.store import DATA
 
 FILE = "modules.json"
 # A name that more modules define is no hint where something went.

@@ -14,9 +14,8 @@ import sys
 import tempfile
 from typing import Any
 
+from vllm_migrate.catalog import added, build, details, diff, intervals, modules, store
 from vllm_migrate.errors import UsageError, VllmMigrateError
-
-from . import added, build, details, diff, intervals, modules, store
 
 FILES = ("catalog.json", "surface.json", "details.json")
 
@@ -85,7 +84,7 @@ def add(new: str, release: str | None, folder: str, out: str, index_url: str | N
 
 
 def _fetched(version: str, scratch: str, index_url: str) -> added.Source:
-    from . import sources
+    from vllm_migrate.catalog import sources
 
     sources.fetch_all(index_url, scratch, [version], lambda line: print(line, file=sys.stderr))
     root = os.path.join(scratch, version)

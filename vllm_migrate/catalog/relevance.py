@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from .store import DATA
+from vllm_migrate.catalog.store import DATA
 
 _layers: dict[str, str] = {}
 

@@ -10,8 +10,8 @@ import json
 import re
 from typing import Any
 
-from . import details
-from .store import Catalog, Flag, FlagTable
+from vllm_migrate.catalog import details
+from vllm_migrate.catalog.store import Catalog, Flag, FlagTable
 
 Schema = dict[str, Any]
 _INTEGER = r"^\s*[+-]?\d+(_\d+)*\s*$"

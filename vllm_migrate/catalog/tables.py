@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from .changes import KINDS, Change
-from .diff import TITLES, describe, headline
+from vllm_migrate.catalog.changes import KINDS, Change
+from vllm_migrate.catalog.diff import TITLES, describe, headline
 
 
 def show(old: str, new: str, found: list[Change], console: Console | None = None) -> None:

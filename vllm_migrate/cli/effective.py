@@ -35,7 +35,7 @@ def command(
     output_format: Annotated[str, typer.Option(metavar="FORMAT", help="text or json.")] = "text",
 ) -> None:
     """Every engine's settings at both releases side by side, each with its origin; changed ones first."""
-    from vllm_migrate.session import Session
+    from vllm_migrate.run.session import Session
 
     call = Call(paths=path)
     given = {
@@ -60,8 +60,8 @@ def command(
 
 def as_json(source: str, target: str, engines: list[Any]) -> dict[str, object]:
     """The contract of `effective --output-format json`."""
-    from vllm_migrate.effective.table import Cell, rows
     from vllm_migrate.report.mask import mask, mask_value
+    from vllm_migrate.resolve.table import Cell, rows
 
     def cell(option: str, value: Cell) -> dict[str, object]:
         depends = mask(value.depends_on) if value.depends_on is not None else None
@@ -90,8 +90,8 @@ def show(releases: Any, engines: list[Any], everything: bool) -> None:
     """One table an engine."""
     from rich.console import Console
 
-    from vllm_migrate.effective.table import rows
     from vllm_migrate.report.side_by_side import SideBySide
+    from vllm_migrate.resolve.table import rows
 
     console = Console(highlight=False)
     console.print(

@@ -10,8 +10,8 @@ from vllm_migrate.cli.terminal import use_color
 
 def run(call: Call) -> int:
     """Fix; the exit code: 0 done or nothing to do, 1 something would be written, 3 no input files."""
-    from vllm_migrate import session
     from vllm_migrate.fixes.show import render
+    from vllm_migrate.run import session
 
     outcome = session.fix(call)
     sys.stdout.write(render(outcome, color=use_color(call), check=call.flag("check"), quiet=call.flag("quiet")))

@@ -19,14 +19,14 @@ def run(call: Call) -> int:
     color, columns = use_color(call), width()
     key = _key(call, color, columns)
     if key is not None:
-        from vllm_migrate.project.cache import lookup
+        from vllm_migrate.run.cache import lookup
 
         kept = lookup(key)
         if kept is not None:
             sys.stdout.write(kept.text)
             return kept.exit_code
-    from vllm_migrate import session
     from vllm_migrate.report.formats import render
+    from vllm_migrate.run import session
 
     outcome = session.lint(call)
 
@@ -42,7 +42,7 @@ def run(call: Call) -> int:
             sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.write(text)
         if key is not None and outcome.report.files:
-            from vllm_migrate.project.cache import store
+            from vllm_migrate.run.cache import store
 
             store(key, outcome.trail, outcome.exit_code, text)
     if outcome.report.files == 0:
@@ -52,7 +52,7 @@ def run(call: Call) -> int:
 
 def write_report(path: str, text: str) -> None:
     """Put the report where --output-file says: a file all at once, into a pipe or a device as it comes."""
-    from vllm_migrate.project.files import replace_file
+    from vllm_migrate.run.files import replace_file
 
     data = text.encode("utf-8", "backslashreplace")
     try:

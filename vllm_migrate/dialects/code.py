@@ -16,8 +16,8 @@ from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.uses import comes_from, uses_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.documents.python import PythonData
-from vllm_migrate.documents.python_calls import Call, PythonDocument
+from vllm_migrate.documents.python.calls import Call, PythonDocument
+from vllm_migrate.documents.python.document import PythonData
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 
 # The use that stands for the parameters that requests are sampled with.

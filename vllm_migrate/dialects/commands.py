@@ -16,7 +16,7 @@ from vllm_migrate.dialects.remarks import remarks_of
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.documents.shell import Command, ShellDocument, Word
+from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
 from vllm_migrate.knowledge.expr import Unsure
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))

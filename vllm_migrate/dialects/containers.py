@@ -13,8 +13,8 @@ from vllm_migrate.dialects.embedded import embedded
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Inside, Place, Tree
 from vllm_migrate.documents.interface import Path
-from vllm_migrate.documents.shell import Command, ShellDocument, WordOp
-from vllm_migrate.documents.shell_expand import Piece, Script, Word
+from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
+from vllm_migrate.documents.shell.expand import Piece, Script, Word
 from vllm_migrate.records import NamedTuple
 
 SHELLS = frozenset(("sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/sh", "dash", "zsh"))

@@ -12,7 +12,7 @@ from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit
 from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vllm_migrate.documents.shell import ShellDocument
+    from vllm_migrate.documents.shell.document import ShellDocument
 
 ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
@@ -61,10 +61,10 @@ def _parse(source: Source, kind: str) -> DataDocument | ShellDocument | None:
 
     try:
         if kind != "yaml":
-            from vllm_migrate.documents.shell import parse_shell
+            from vllm_migrate.documents.shell.document import parse_shell
 
             return parse_shell(source)
-        from vllm_migrate.documents.yaml import parse_yaml
+        from vllm_migrate.documents.yaml.document import parse_yaml
 
         return parse_yaml(source)
     except Unreadable:
@@ -109,7 +109,7 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
 def _words(text: str) -> list[list[str]] | None:
     """The words of every command of a script; None for one that cannot be read."""
     from vllm_migrate.documents.interface import Unreadable
-    from vllm_migrate.documents.shell import parse_shell
+    from vllm_migrate.documents.shell.document import parse_shell
 
     try:
         document = parse_shell(Source("", b"", text, False, "\n"))
@@ -134,7 +134,7 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
     if inside is None:
         return
     if inside.kind == "nested":
-        from vllm_migrate.documents.shell_nested import prove_around
+        from vllm_migrate.documents.shell.nested import prove_around
 
         assert file.shell is not None
         prove_around(file.shell, edits)
@@ -176,7 +176,7 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
             raise ProofFailed("the scalar reads back as another script")
         return
     assert file.data is not None
-    from vllm_migrate.documents.yaml import parse_yaml
+    from vllm_migrate.documents.yaml.document import parse_yaml
 
     mine = _again(file.data, edits)
     theirs = parse_yaml(Source(file.path, b"", value, False, "\n"))

@@ -83,7 +83,7 @@ def _select(root: Tree, path: str, arguments: str, whole: str, depth: int) -> ob
         return resolve(root, key.strip(), tree.value, depth + 1)
     if not comma:
         return None
-    from vllm_migrate.documents.yaml_scalars import read_plain
+    from vllm_migrate.documents.yaml.scalars import read_plain
 
     return resolve(root, path, default.strip(), depth + 1) if "${" in default else read_plain(default.strip(), True)
 

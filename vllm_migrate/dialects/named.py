@@ -15,7 +15,7 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vllm_migrate.documents.shell import Command, Word
+    from vllm_migrate.documents.shell.document import Command, Word
 
 PATHS = ("--config-path", "-cp", "--config-dir", "-cd")
 NAMES = ("--config-name", "-cn")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import MAP, SCALAR, Node, Pair, Unknown
-from vllm_migrate.documents.shell import Command, Word
-from vllm_migrate.documents.yaml_scalars import read_plain
+from vllm_migrate.documents.shell.document import Command, Word
+from vllm_migrate.documents.yaml.scalars import read_plain
 
 
 class WordNode(Node):

@@ -11,8 +11,8 @@ import json
 from vllm_migrate.dialects.overrides import Above, WordNode
 from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import Node, Unknown
-from vllm_migrate.documents.shell import Command, Word
-from vllm_migrate.documents.yaml_scalars import read_plain
+from vllm_migrate.documents.shell.document import Command, Word
+from vllm_migrate.documents.yaml.scalars import read_plain
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 

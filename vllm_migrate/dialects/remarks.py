@@ -6,7 +6,7 @@ from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.overrides import split
 from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import File, Tree
-from vllm_migrate.documents.shell import Broken, Command, Word
+from vllm_migrate.documents.shell.document import Broken, Command, Word
 
 REASONS = {
     "blank": "a blank line after the backslash",

@@ -12,7 +12,7 @@ from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path,
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from vllm_migrate.documents.shell import ShellDocument
+    from vllm_migrate.documents.shell.document import ShellDocument
 
 
 class Inside(NamedTuple):

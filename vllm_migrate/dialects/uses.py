@@ -25,7 +25,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Profile, Spot, Use
 from vllm_migrate.dialects.tree import File, tree_of
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.documents.python_calls import Call, PythonDocument, Text
+from vllm_migrate.documents.python.calls import Call, PythonDocument, Text
 
 Entry = dict[str, object]
 

@@ -12,7 +12,7 @@ from vllm_migrate.documents.kinds import kind_of as kind_of
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from vllm_migrate.documents.shell import ShellDocument
+    from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
 READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -128,21 +128,21 @@ def parse(source: Source) -> DataDocument | ShellDocument:
     """The document of a source, by its kind; the parser of a kind is imported when first needed."""
     kind = kind_of(source.path)
     if kind == "shell":
-        from vllm_migrate.documents.shell import parse_shell
+        from vllm_migrate.documents.shell.document import parse_shell
 
         return parse_shell(source)
     if kind == "toml":
-        from vllm_migrate.documents.toml import parse_toml
+        from vllm_migrate.documents.toml.document import parse_toml
 
         return parse_toml(source)
     if kind == "json":
-        from vllm_migrate.documents.json import parse_json
+        from vllm_migrate.documents.json.document import parse_json
 
         return parse_json(source)
     if kind == "python":
-        from vllm_migrate.documents.python import parse_python_data
+        from vllm_migrate.documents.python.document import parse_python_data
 
         return parse_python_data(source)
-    from vllm_migrate.documents.yaml import parse_yaml
+    from vllm_migrate.documents.yaml.document import parse_yaml
 
     return parse_yaml(source)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vllm_migrate.records import TYPE_CHECKING
-
-from .interface import (
+from vllm_migrate.documents.interface import (
     DELETE,
     SET,
     CannotEdit,
@@ -23,7 +21,8 @@ from .interface import (
     Unreadable,
     apply_edits,
 )
-from .oracle import Box, Value, Written, apply, same
+from vllm_migrate.documents.oracle import Box, Value, Written, apply, same
+from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, Op, ProofFailed
 from vllm_migrate.records import TYPE_CHECKING, NamedTuple
-
-from .interface import DELETE, INSERT, RENAME, SET, Op, ProofFailed
 
 if TYPE_CHECKING:
     from typing import TypeAlias

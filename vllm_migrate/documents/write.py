@@ -17,8 +17,8 @@ import time
 from binascii import crc32
 from collections.abc import Iterator
 
-from ..errors import VllmMigrateError
-from .interface import Source
+from vllm_migrate.documents.interface import Source
+from vllm_migrate.errors import VllmMigrateError
 
 try:
     import fcntl

@@ -8,13 +8,13 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
-from vllm_migrate.effective.view import View
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.records import TYPE_CHECKING
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Act, Finding
-from vllm_migrate.rules.run import Question
+from vllm_migrate.run.judging import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable

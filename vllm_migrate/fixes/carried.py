@@ -6,7 +6,7 @@ from vllm_migrate.dialects.containers import ContainerCommand, ContainerDocument
 from vllm_migrate.dialects.embedded import check_editable, prove_outside
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, INSERT, SET, CannotEdit, Edit, Op, Path
-from vllm_migrate.documents.shell import WordOp
+from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.launcher import DropVariable
 from vllm_migrate.fixes.words import word_edits
 

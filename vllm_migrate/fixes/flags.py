@@ -6,7 +6,7 @@ from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import Place, Tree
 from vllm_migrate.documents.interface import CannotEdit
-from vllm_migrate.documents.shell import WordOp
+from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.plan import Change, Spelling, flags_of_engine, text_of
 
 

@@ -9,8 +9,8 @@ import os
 import re
 
 from vllm_migrate.documents.interface import CannotEdit
-from vllm_migrate.documents.shell import Command, ShellDocument, WordOp
-from vllm_migrate.documents.shell_scan import DECLARE
+from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
+from vllm_migrate.documents.shell.scan import DECLARE
 from vllm_migrate.records import NamedTuple
 
 # Flags whose one value is `NAME=value`: docker, podman, nerdctl, kubectl, apptainer, enroot, ray, beaker.

@@ -9,11 +9,11 @@ from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, same
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Act
-from vllm_migrate.rules.run import Question
+from vllm_migrate.run.judging import Question
 
 
 class Prover:

@@ -12,7 +12,7 @@ from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
     from vllm_migrate.rules.finding import Finding
-    from vllm_migrate.session import FixOutcome
+    from vllm_migrate.run.session import FixOutcome
 
 
 NO_NEWLINE = "\\ No newline at end of file"

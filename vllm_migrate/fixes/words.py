@@ -7,8 +7,8 @@ import re
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
-from vllm_migrate.documents.shell import ShellDocument, WordOp, parse_shell
-from vllm_migrate.documents.shell_scan import DECLARE
+from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.shell.scan import DECLARE
 from vllm_migrate.fixes.launcher import DropVariable, launcher_words
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, text_of
 from vllm_migrate.rules.finding import Act

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 
-from vllm_migrate.project.pins import PACKAGES
+from vllm_migrate.run.pins import PACKAGES
 
 Record = dict[str, object]
 

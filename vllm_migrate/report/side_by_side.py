@@ -9,8 +9,8 @@ import textwrap
 from rich.console import Console
 from rich.table import Table
 
-from vllm_migrate.effective.table import REFUSED, Cell, Row
 from vllm_migrate.report.mask import mask_value
+from vllm_migrate.resolve.table import REFUSED, Cell, Row
 
 WIDE = 110  # columns from which origins are words; below, they are a letter each
 WORDS = {"resolved at run time": "run time", "framework default": "framework", "vLLM default": "vLLM"}

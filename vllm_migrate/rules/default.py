@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from vllm_migrate.catalog import changes, relevance
 from vllm_migrate.catalog.store import Catalog, OptionFacts
-from vllm_migrate.effective.view import View, decides
 from vllm_migrate.knowledge.expr import Unsure
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.resolve.view import View, decides
 
 SECTIONS = {"engine": "", "sampling": "sampling.", "env": "env."}
 

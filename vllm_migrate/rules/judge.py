@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.records import TYPE_CHECKING
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_trouble
 from vllm_migrate.rules.unmoved import steady, unmoved

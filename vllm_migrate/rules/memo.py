@@ -15,7 +15,7 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Unsure
 from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act, Finding, Proposal
-from vllm_migrate.rules.inherit import Pins
+from vllm_migrate.run.inherit import Pins
 
 # A judgement is remembered with at most so many different answers to what its conditions read.
 VARIANTS = 8

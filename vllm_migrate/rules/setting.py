@@ -8,8 +8,8 @@ from vllm_migrate.dialects.deliver import Delivery, Trouble
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.resolve.view import View
 
 
 class Setting:

@@ -12,7 +12,7 @@ from vllm_migrate.records import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vllm_migrate.effective.view import View
+    from vllm_migrate.resolve.view import View
 
 ALIASES = {"executor": "distributed_executor_backend"}
 

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.effective.view import View
 from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.resolve.view import View
 
 FUNCTIONS = frozenset(
     (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from .interp import Interpreter
-from .options import config_classes
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import config_classes
 
 Carrier = dict[str, bool]
 

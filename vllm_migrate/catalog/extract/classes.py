@@ -8,12 +8,23 @@ import typing
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .scope import Scope
-from .source import Module
-from .values import MISSING, UNDEFINED, UNION, External, Field, FieldInfo, Function, Member, Undecidable, Unknown
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.source import Module
+from vllm_migrate.catalog.extract.values import (
+    MISSING,
+    UNDEFINED,
+    UNION,
+    External,
+    Field,
+    FieldInfo,
+    Function,
+    Member,
+    Undecidable,
+    Unknown,
+)
 
 if TYPE_CHECKING:
-    from .interp import Interpreter
+    from vllm_migrate.catalog.extract.interp import Interpreter
 
 _ENUM_BASES = {"enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag"}
 

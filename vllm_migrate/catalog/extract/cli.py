@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from . import carrier
-from .classes import ClassValue
-from .facts import Facts, NotJson, default_of, deprecation, jsonable
-from .interp import Interpreter
-from .options import Section, class_named
-from .parser import Flag, Parser, type_text
-from .values import Function, Unknown
+from vllm_migrate.catalog.extract import carrier
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.facts import Facts, NotJson, default_of, deprecation, jsonable
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import Section, class_named
+from vllm_migrate.catalog.extract.parser import Flag, Parser, type_text
+from vllm_migrate.catalog.extract.values import Function, Unknown
 
 
 def serve_parser(it: Interpreter) -> list[Flag]:

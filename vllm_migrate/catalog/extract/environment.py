@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from .facts import Facts, annotation_text, default_of, deprecation, jsonable
-from .interp import Interpreter
-from .options import Section
-from .scope import Scope
-from .source import TYPING, Module
-from .values import Function, Unknown
+from vllm_migrate.catalog.extract.facts import Facts, annotation_text, default_of, deprecation, jsonable
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import Section
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.source import TYPING, Module
+from vllm_migrate.catalog.extract.values import Function, Unknown
 
 
 def declared(it: Interpreter) -> Section:

@@ -7,12 +7,22 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .classes import ClassValue
-from .scope import Scope
-from .values import UNION, External, HostObject, Instance, Member, Missing, ProgramError, Undecidable, Unknown
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.values import (
+    UNION,
+    External,
+    HostObject,
+    Instance,
+    Member,
+    Missing,
+    ProgramError,
+    Undecidable,
+    Unknown,
+)
 
 if TYPE_CHECKING:
-    from .interp import Interpreter
+    from vllm_migrate.catalog.extract.interp import Interpreter
 
 SIZE_LIMIT = 100_000
 
@@ -221,7 +231,7 @@ def _compare(it: Interpreter, node: ast.Compare, scope: Scope) -> Any:
 
 
 def _compare_one(it: Interpreter, op: ast.cmpop, left: Any, right: Any, text: str) -> bool:
-    from .interp import is_type_like
+    from vllm_migrate.catalog.extract.interp import is_type_like
 
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         raise Undecidable(text)
@@ -242,7 +252,7 @@ def _compare_one(it: Interpreter, op: ast.cmpop, left: Any, right: Any, text: st
 
 
 def _identical(left: Any, right: Any, text: str) -> bool:
-    from .interp import ModuleRef, is_type_like
+    from vllm_migrate.catalog.extract.interp import ModuleRef, is_type_like
 
     if left is right:
         return True

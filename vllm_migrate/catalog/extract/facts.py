@@ -8,8 +8,8 @@ import re
 import typing
 from typing import Any
 
-from .classes import ClassValue
-from .values import (
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.values import (
     MISSING,
     UNDEFINED,
     External,

@@ -8,12 +8,12 @@ import types
 import typing
 from typing import Any
 
-from . import expressions, stdlib
-from .classes import ClassValue, LazyType, field_docs
-from .registries import registered
-from .scope import Scope
-from .source import EXCEPT, TYPING, Binding, Module, SourceTree
-from .values import (
+from vllm_migrate.catalog.extract import expressions, stdlib
+from vllm_migrate.catalog.extract.classes import ClassValue, LazyType, field_docs
+from vllm_migrate.catalog.extract.registries import registered
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.source import EXCEPT, TYPING, Binding, Module, SourceTree
+from vllm_migrate.catalog.extract.values import (
     MISSING,
     UNDEFINED,
     External,
@@ -163,7 +163,7 @@ class Interpreter:
         return Unknown(f"{module.name}.{name}")
 
     def _mutated(self, module: Module, name: str, value: Any) -> Any:
-        from . import statements
+        from vllm_migrate.catalog.extract import statements
 
         scope = Scope(module)
         scope.vars[name] = value
@@ -261,7 +261,7 @@ class Interpreter:
         return function
 
     def run(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        from . import statements
+        from vllm_migrate.catalog.extract import statements
 
         if function.kind == "opaque" or isinstance(function.node, ast.AsyncFunctionDef):
             raise Undecidable(function.name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from .classes import ClassValue
-from .facts import Facts, annotation_text, default_of, deprecation, field_facts
-from .interp import Interpreter
-from .scope import Scope
-from .values import Field
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.facts import Facts, annotation_text, default_of, deprecation, field_facts
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.values import Field
 
 Section = dict[str, Facts]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from .classes import ClassValue
-from .values import External, Function, Host, HostObject, Unknown
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.values import External, Function, Host, HostObject, Unknown
 
 
 class Flag:

@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .classes import ClassValue
-    from .source import SourceTree
+    from vllm_migrate.catalog.extract.classes import ClassValue
+    from vllm_migrate.catalog.extract.source import SourceTree
 
 
 def registered(tree: SourceTree, manager: ClassValue) -> list[str]:

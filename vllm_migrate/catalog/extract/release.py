@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from . import carrier, cli, environment, options, resolution, routes, surface
-from .interp import Interpreter
-from .options import Section
-from .source import SourceTree
-from .values import ProgramError, Undecidable
+from vllm_migrate.catalog.extract import carrier, cli, environment, options, resolution, routes, surface
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import Section
+from vllm_migrate.catalog.extract.source import SourceTree
+from vllm_migrate.catalog.extract.values import ProgramError, Undecidable
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ast
 
-from .classes import ClassValue
-from .interp import Interpreter
-from .options import class_named, config_classes
-from .routes import conjunction, negated
-from .source import Module
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import class_named, config_classes
+from vllm_migrate.catalog.extract.routes import conjunction, negated
+from vllm_migrate.catalog.extract.source import Module
 
 Rules = dict[str, list[list[str]]]
 _PLATFORMS = ("vllm.platforms.interface", "vllm.platforms.cuda", "vllm.platforms.cpu", "vllm.platforms.rocm")

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from .facts import Facts
-from .interp import Interpreter
-from .options import Section
-from .source import Module
+from vllm_migrate.catalog.extract.facts import Facts
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import Section
+from vllm_migrate.catalog.extract.source import Module
 
 Guards = tuple[str, ...]
 RouterKey = tuple[str, str, str]  # module, function ("" at top level), name of the router there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .source import Module
+from vllm_migrate.catalog.extract.source import Module
 
 
 class Scope:

@@ -7,13 +7,13 @@ import builtins
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .classes import ClassValue
-from .expressions import assign, binary, iterate
-from .scope import Scope
-from .values import External, Instance, ProgramError, Undecidable, Unknown
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.expressions import assign, binary, iterate
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.values import External, Instance, ProgramError, Undecidable, Unknown
 
 if TYPE_CHECKING:
-    from .interp import Interpreter
+    from vllm_migrate.catalog.extract.interp import Interpreter
 
 
 class Return(Exception):

@@ -18,9 +18,9 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .classes import ClassValue
-from .expressions import iterate
-from .values import (
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.expressions import iterate
+from vllm_migrate.catalog.extract.values import (
     MISSING,
     UNDEFINED,
     External,
@@ -38,7 +38,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from .interp import Interpreter
+    from vllm_migrate.catalog.extract.interp import Interpreter
 
 _TYPING = [
     "Any",

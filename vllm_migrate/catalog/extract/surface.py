@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 
-from .classes import ClassValue
-from .facts import Facts, annotation_text, deprecation, field_facts
-from .interp import Interpreter
-from .options import Section, class_named, parameters, public_fields
-from .scope import Scope
+from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.facts import Facts, annotation_text, deprecation, field_facts
+from vllm_migrate.catalog.extract.interp import Interpreter
+from vllm_migrate.catalog.extract.options import Section, class_named, parameters, public_fields
+from vllm_migrate.catalog.extract.scope import Scope
 
 _CLASSES = {
     "LLM": ("vllm.entrypoints.llm", "vllm.entrypoints.offline.llm"),

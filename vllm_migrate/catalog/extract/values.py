@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
-    from .source import Module
+    from vllm_migrate.catalog.extract.source import Module
 
 
 UNION: Any = Union  # subscripted with values at run time

@@ -1,0 +1,227 @@
+"""A kept result is given only when nothing that it came from has changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate.run import cache
+from vllm_migrate.run import dependencies as trail
+from vllm_migrate.run.cache import cache_folder, lookup, store
+from vllm_migrate.run.config import load_config
+from vllm_migrate.run.dependencies import Trail
+from vllm_migrate.run.versions import releases_for
+from vllm_migrate.run.walk import walk
+
+KEY = ("lint", "conf")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    project = tmp_path / "project"
+    for file in (
+        "conf/a.yaml",
+        "conf/sub/b.yaml",
+        "shared/base.yaml",
+        "requirements.txt",
+        ".gitignore",
+        "vllm-migrate.toml",
+    ):
+        path = project / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# x\n")
+    (project / ".git/info").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    yield project
+
+
+def looked_at() -> Trail:
+    """The trail of a run over conf/ in which a.yaml has a parent outside the PATHs, and one that is not there."""
+    time.sleep(0.03)  # what was written just now is told apart from what is written next
+    trail = Trail()
+    load_config("conf", trail)
+    releases_for("conf", trail)
+    assert len(list(walk(["conf"], trail=trail))) == 2
+    trail.note("shared/base.yaml")
+    trail.note("conf/group/missing.yaml")
+    return trail
+
+
+def keep(text: str = "result\n") -> bool:
+    return store(KEY, looked_at(), 1, text)
+
+
+def test_unchanged(here: Path) -> None:
+    assert lookup(KEY) is None
+    text = "1 error: é \udcff\n"
+    assert keep(text)
+    kept = lookup(KEY)
+    assert kept is not None
+    assert (kept.exit_code, kept.text) == (1, text)
+    assert lookup((*KEY, "--quiet")) is None
+    os.chdir("conf")
+    assert lookup(KEY) is None
+
+
+def rewrite_in_place(path: str) -> Callable[[], object]:
+    """Same size, same inode, and the time of change put back: only ctime tells."""
+
+    def change() -> None:
+        before = os.stat(path)
+        Path(path).write_text("# y\n")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    return change
+
+
+CHANGES: dict[str, Callable[[], object]] = {
+    "an input": lambda: Path("conf/a.yaml").write_text("# longer\n"),
+    "an input, stealthily": rewrite_in_place("conf/sub/b.yaml"),
+    "an input replaced": lambda: (Path("new").write_text("# x\n"), os.replace("new", "conf/a.yaml")),
+    "an input gone": lambda: os.unlink("conf/sub/b.yaml"),
+    "an input more": lambda: Path("conf/sub/c.yaml").touch(),
+    "a folder more": lambda: os.mkdir("conf/more"),
+    "a parent outside the PATHs": rewrite_in_place("shared/base.yaml"),
+    "a parent gone": lambda: os.unlink("shared/base.yaml"),
+    "a parent that appears": lambda: (os.mkdir("conf/group"), Path("conf/group/missing.yaml").touch()),
+    "the configuration": rewrite_in_place("vllm-migrate.toml"),
+    "a nearer configuration": lambda: Path("conf/pyproject.toml").touch(),
+    "what the project pins": rewrite_in_place("requirements.txt"),
+    "a new pin": lambda: Path("Dockerfile").touch(),
+    "a lock": lambda: Path("uv.lock").touch(),
+    "what is ignored": rewrite_in_place(".gitignore"),
+    "what is ignored below": lambda: Path("conf/.gitignore").touch(),
+    "what the repository excludes": lambda: Path(".git/info/exclude").touch(),
+    "the repository itself": lambda: (os.unlink(".gitignore"), os.rename(".git", ".hg")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_is_seen(here: Path, change: str) -> None:
+    assert keep()
+    assert lookup(KEY) is not None
+    CHANGES[change]()
+    assert lookup(KEY) is None, change
+
+
+def test_what_concerns_nobody_changes_nothing(here: Path) -> None:
+    assert keep()
+    Path(".git/HEAD").touch()
+    Path("shared/other.yaml").touch()
+    Path("conf/a.yaml").read_text()
+    assert lookup(KEY) is not None
+
+
+def test_a_change_during_the_run_is_not_kept(here: Path) -> None:
+    run = looked_at()
+    Path("shared/base.yaml").write_text("# changed after it was read\n")
+    assert not store(KEY, run, 0, "stale")
+    assert lookup(KEY) is None
+
+
+def test_a_file_written_a_moment_ago_is_not_trusted(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = looked_at()
+    assert run.settled
+    Path("fresh.yaml").touch()
+    run.note("fresh.yaml")
+    assert not run.settled
+    assert not store(KEY, run, 0, "x")
+    # Where times are whole seconds, a moment is two seconds.
+    stat = os.stat("fresh.yaml")
+    whole = os.stat_result(
+        [*stat[:7], *[stat.st_mtime // 1] * 3], {"st_ctime_ns": stat.st_ctime_ns // 10**9 * 10**9, "st_mtime_ns": 0}
+    )
+    monkeypatch.setattr(trail.os, "stat", lambda path: whole)
+    again = Trail()
+    time.sleep(0.03)
+    again.note("fresh.yaml")
+    assert not again.settled
+
+
+def test_a_pipe_is_never_trusted(here: Path) -> None:
+    os.mkfifo("pipe.yaml")
+    time.sleep(0.03)
+    run = Trail()
+    assert [found.path for found in walk(["pipe.yaml"], trail=run)] == ["pipe.yaml"]
+    assert not run.settled
+    run = Trail()
+    assert len(list(walk(["-"], trail=run))) == 1
+    assert not run.settled
+
+
+def test_another_tool_is_another_result(here: Path) -> None:
+    assert keep()
+    run = looked_at()
+    run.note_package("vllm_migrate")
+    noted = {path for path, _ in run.items()}
+    assert cache.__file__ in noted
+    assert any(path.endswith("knowledge.json") for path in noted)
+
+
+@pytest.mark.parametrize("damage", [0, 10, 40, 200, -1])
+def test_a_damaged_record_is_no_record(here: Path, damage: int) -> None:
+    assert keep()
+    (record,) = (here.parent / "cache/vllm-migrate").iterdir()
+    data = bytearray(record.read_bytes())
+    data[damage] ^= 0x41
+    record.write_bytes(data)
+    assert lookup(KEY) is None
+    record.write_bytes(bytes(data[: len(data) // 2]))
+    assert lookup(KEY) is None
+    record.write_bytes(b"")
+    assert lookup(KEY) is None
+
+
+def test_records_are_private_and_bounded(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_RECORDS", 3)
+    run = looked_at()
+    folder = here.parent / "cache/vllm-migrate"
+    for number in range(6):
+        assert store((str(number),), run, 0, "x")
+        os.utime(next(path for path in folder.iterdir() if path.stat().st_mtime > 10**9), (number, number))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+    assert [number for number in range(6) if lookup((str(number),))] == [3, 4, 5]
+    monkeypatch.setattr(cache, "MAX_RECORD", 100)
+    assert not store(("large",), run, 0, "x" * 100)
+
+
+def test_no_place_to_keep_anything(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here.parent / "cache").write_text("a file")
+    assert not keep()
+    assert lookup(KEY) is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert cache_folder() == "/home/somebody/.cache/vllm-migrate"
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert cache_folder() is None
+    assert not keep()
+
+
+def test_an_answer_from_the_cache_imports_next_to_nothing(here: Path) -> None:
+    code = (
+        "import sys; before = set(sys.modules); import vllm_migrate.run.cache as c; c.lookup(['x']);"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env={"PYTHONPATH": root, "HOME": str(here)}, capture_output=True, text=True
+    )
+    extra = [name for name in done.stdout.split() if not name.startswith("vllm_migrate")]
+    bare = {
+        "os",
+        "os.path",
+        "posixpath",
+        "genericpath",
+        "stat",
+        "_stat",
+        "_collections_abc",
+    }  # python loads these itself
+    assert set(extra) <= {"__future__", "binascii", *bare}, (extra, done.stderr)

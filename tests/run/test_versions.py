@@ -1,0 +1,368 @@
+"""What a project pins today, and where it says so."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vllm_migrate.cli.options import Call
+from vllm_migrate.run import versions
+from vllm_migrate.run.dependencies import Trail
+from vllm_migrate.run.pins import Pin, release_of
+from vllm_migrate.run.session import Session
+from vllm_migrate.run.versions import (
+    choose_framework,
+    choose_source,
+    find_releases,
+    misread,
+    notes,
+    pins_in,
+    releases_for,
+)
+
+
+def said(pins: list[Pin]) -> list[tuple[str, str, str, int]]:
+    return [
+        (pin.package, pin.version, "exact" if pin.exact else "narrow" if pin.narrow else "open", pin.line)
+        for pin in pins
+    ]
+
+
+def exactly(package: str, version: str, line: int) -> tuple[str, str, str, int]:
+    return (package, version, "exact", line)
+
+
+def vllm(version: str, line: int) -> tuple[str, str, str, int]:
+    return exactly("vllm", version, line)
+
+
+def one(name: str, text: str) -> list[tuple[str, str, str, int]]:
+    return said(pins_in(name, text.encode()))
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("0.8.5", "0.8.5"),
+        ("v0.8.5", "0.8.5"),
+        ("0.8.5.post1", "0.8.5.post1"),
+        ("0.8.5post1", "0.8.5.post1"),
+        ("0.9.0.1", "0.9.0.1"),
+        ("0.8.5+cu121", "0.8.5"),
+        ("0.11.1.dev5+gabc123", ""),
+        ("0.11.0+gabc123", ""),
+        ("0.11.0+precompiled", ""),
+        ("0.11.1rc2", ""),
+        ("latest", ""),
+        ("nightly-0f3e", ""),
+        ("main", ""),
+        ("5ee14494e4", ""),
+        ("", ""),
+    ],
+)
+def test_release_of(version: str, release: str) -> None:
+    assert release_of(version) == release
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vllm==0.8.5", [vllm("0.8.5", 1)]),
+        ("VLLM[audio] == 0.8.5 ; python_version > '3.9'", [vllm("0.8.5", 1)]),
+        ("vllm===0.8.5 \\\n  --hash=sha256:aa", [vllm("0.8.5", 1)]),
+        ("torch\nvllm>=0.8.5,<0.9  # why", [("vllm", "0.8.5", "narrow", 2)]),
+        ("vllm~=0.8.5", [("vllm", "0.8.5", "narrow", 1)]),
+        ("vllm==0.8.*", [("vllm", "0.8", "narrow", 1)]),
+        ("vllm>=0.8.5", [("vllm", "0.8.5", "open", 1)]),
+        ("vllm>=0.8.5,<=0.12.0", [("vllm", "0.8.5", "open", 1)]),
+        ("vllm~=0.8", [("vllm", "0.8", "open", 1)]),
+        ("nemo_rl==0.2.1", [exactly("nemo-rl", "0.2.1", 1)]),
+        (
+            "vllm @ https://x.example/v/vllm-0.8.5%2Bcu121-cp38-abi3-manylinux1_x86_64.whl",
+            [vllm("0.8.5", 1)],
+        ),
+        ("vllm @ git+https://github.com/vllm-project/vllm.git@v0.9.1", [vllm("0.9.1", 1)]),
+        ("vllm @ git+https://github.com/vllm-project/vllm.git@main", [("vllm", "", "open", 1)]),
+        ("vllm==0.11.1.dev3+gabc", [("vllm", "", "open", 1)]),
+        ("vllm", []),
+        ("# vllm==0.8.5", []),
+        ("vllm-router==0.1.14", []),
+        ("not-vllm==0.8.5", []),
+        ("vllm<0.9", []),
+    ],
+)
+def test_requirement_lines(line: str, expected: list[tuple[str, str, str, int]]) -> None:
+    assert one("requirements-gpu.txt", line) == expected
+    assert one("requirements/base.in", line) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (
+            "pyproject.toml",
+            '[project]\nname = "verl"\ndependencies = [\n  "vllm==0.18.1",  # was "vllm==0.8.5"\n'
+            '  # "vllm==0.9.0",\n]\n'
+            "[project.optional-dependencies]\n"
+            "x = ['trl>=0.24,<0.25', \"verl[vllm]==0.7.0; sys_platform == 'linux'\"]\n",
+            [vllm("0.18.1", 4), exactly("verl", "0.7.0", 8), ("trl", "0.24", "narrow", 8)],
+        ),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nvllm = "0.8.5"\n', [vllm("0.8.5", 2)]),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nvllm = "^0.8.5"\n', [("vllm", "0.8.5", "narrow", 2)]),
+        ("pyproject.toml", 'vllm = {version = "0.8.5", optional = true}\n', [vllm("0.8.5", 1)]),
+        ("pyproject.toml", 'vllm = { git = "https://x/vllm.git", tag = "v0.9.2" }\n', [vllm("0.9.2", 1)]),
+        ("pyproject.toml", 'vllm = { url = "https://x/vllm-0.9.2-py3.whl" }\n', [vllm("0.9.2", 1)]),
+        ("pyproject.toml", 'vllm = [\n  "verl[core]",\n]\nvllm = "pkg.module:main"\n', []),
+        ("setup.py", 'VLLM_REQUIRES = ["x", "vllm>=0.8.5,<=0.12.0"]\n', [("vllm", "0.8.5", "open", 1)]),
+        ("setup.cfg", "[options.extras_require]\nvllm =\n    vllm==0.8.5\n", [vllm("0.8.5", 3)]),
+        (
+            "environment.yml",
+            "- pip:\n  - vllm==0.8.5\n- trl=0.17.0\n",
+            [vllm("0.8.5", 2), exactly("trl", "0.17.0", 3)],
+        ),
+    ],
+)
+def test_declarations(name: str, text: str, expected: list[tuple[str, str, str, int]]) -> None:
+    assert one(name, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("Dockerfile", "RUN pip install vllm==0.8.5 torch\n", [vllm("0.8.5", 1)]),
+        ("Dockerfile.gpu", "ARG VLLM_VERSION=0.9.2\nRUN pip install vllm==${VLLM_VERSION}\n", [vllm("0.9.2", 2)]),
+        ("Dockerfile", "RUN pip install vllm==${WHO_KNOWS}\n", [("vllm", "", "open", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai:v0.8.5 AS base\n", [vllm("0.8.5", 1)]),
+        ("Dockerfile", "FROM mirror.example/hub/vllm/vllm-openai:0.11.0-x86_64\n", [vllm("0.11.0", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai-rocm:v0.26.0\n", [vllm("0.26.0", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai:latest\n", [("vllm", "", "open", 1)]),
+        ("Dockerfile", "FROM vllm/vllm-openai:gptoss\n", [("vllm", "", "open", 1)]),
+        ("Dockerfile", "FROM lmcache/vllm-openai:v0.3.9post2\n", []),
+        ("Dockerfile", "FROM ghcr.io/llm-d/llm-d-cuda:v0.9.0\n", []),
+        ("Dockerfile", "# FROM vllm/vllm-openai:v0.8.5\n", []),
+        ("Dockerfile", "FROM hub/verl:app-verl0.5-vllm0.8.5-mcore0.12\n", [vllm("0.8.5", 1)]),
+        ("compose.yaml", "image: ${VLLM_IMAGE:-vllm/vllm-openai:v0.6.6}\n", [vllm("0.6.6", 1)]),
+        ("k8s.yaml", '  image: "vllm/vllm-openai:v0.8.5.post1"\n', [vllm("0.8.5.post1", 1)]),
+        ("values.yaml", "repository: vllm/vllm-openai\ntag: v0.9.0  # x\n", [vllm("0.9.0", 1)]),
+        ("values.yaml", "a:\n  tag: 'v0.9.0'\n  repository: \"vllm/vllm-openai\"\n", [vllm("0.9.0", 3)]),
+        ("values.yaml", "repository: lmcache/vllm-openai\ntag: v0.9.0\n", []),
+        ("sky.yaml", 'setup: |\n  pip list | grep vllm || pip install "vllm==0.9.0"\n', [vllm("0.9.0", 2)]),
+        ("train.sh", "uv run --with vllm==0.9.2 \\\n  python -m x\n", [vllm("0.9.2", 1)]),
+        ("train.slurm", "V=0.9.2\npip install 'trl[x]==1.0' vllm==$V\n", [vllm("0.9.2", 2), exactly("trl", "1.0", 2)]),
+        ("train.sh", "# pip install vllm==0.9.2\nif [ $vllm == 1 ]; then vllm serve x; fi\n", []),
+        ("run.sh", "# dependency: GPU vllm==0.18.0, transformers@<cc7>\n", [vllm("0.18.0", 1)]),
+    ],
+)  # fmt: skip
+def test_commands_and_images(name: str, text: str, expected: list[tuple[str, str, str, int]]) -> None:
+    assert one(name, text) == expected
+
+
+LOCK = (
+    'version = 1\n\n[[package]]\nname = "torch"\nversion = "2"\n\n'
+    '[[package]]\nname = "vllm"\nversion = "{}"\nsource = {{}}\n'
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    return tmp_path
+
+
+def test_a_lock_beats_a_requirement_and_an_exact_pin_beats_a_range(here: Path) -> None:
+    (here / "pyproject.toml").write_text('dependencies = ["vllm>=0.8"]\n')
+    (here / "Dockerfile").write_text("FROM vllm/vllm-openai:v0.9.0\n")
+    chosen = choose_source(find_releases("."))
+    assert chosen is not None
+    assert (chosen.version, chosen.path, chosen.line, chosen.text) == (
+        "0.9.0",
+        "Dockerfile",
+        1,
+        "vllm/vllm-openai:v0.9.0",
+    )
+    (here / "requirements.txt").write_text("vllm==0.8.4\n")
+    (here / "uv.lock").write_text(LOCK.format("0.8.5"))
+    pins = find_releases(".")
+    chosen = choose_source(pins)
+    assert chosen is not None
+    assert (chosen.version, chosen.path, chosen.line) == ("0.8.5", "uv.lock", 9)
+    assert notes(pins) == [
+        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is taken (0.8.5)",
+        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is taken (0.8.5)",
+    ]
+
+
+def test_a_locked_development_version_is_unknown_whatever_else_is_pinned(here: Path) -> None:
+    (here / "uv.lock").write_text(LOCK.format("0.11.1.dev7+gabc"))
+    (here / "requirements.txt").write_text("vllm==0.8.4\n")
+    pins = find_releases(".")
+    assert choose_source(pins) is None
+    assert notes(pins)[0] == "uv.lock:9 asks for a version that is no release (vllm 0.11.1.dev7+gabc)"
+
+
+def test_ranges(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm>=0.8\n")
+    pins = find_releases(".")
+    assert choose_source(pins) is None
+    assert notes(pins) == ["requirements.txt:1 names no single release (vllm>=0.8)"]
+    (here / "requirements.txt").write_text("vllm~=0.8.4\n")
+    chosen = choose_source(find_releases("."))
+    assert chosen is not None
+    assert (chosen.version, chosen.exact) == ("0.8.4", False)
+
+
+def test_frameworks(here: Path) -> None:
+    (here / "requirements.txt").write_text("verl==0.4.0\nvllm==0.8.5\ntrl>=0.17\n")
+    pins = find_releases(".")
+    verl = choose_framework(pins, "verl")
+    assert verl is not None
+    assert (verl.version, verl.line) == ("0.4.0", 1)
+    assert choose_framework(pins, "trl") is None
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_lock_is_read_in_blocks(here: Path, monkeypatch: pytest.MonkeyPatch, newline: str) -> None:
+    """Wherever a block happens to end, every table is found once, on its line, in whatever order they stand."""
+    names = ["trl", "pkg-a", "vllm", "verl-x", "vllm", "vllm-router", "Verl"]
+    tables = [f'[[package]]\nname = "{name}"\nversion = "{i}.2"\n#{"y" * 190 * i}\n' for i, name in enumerate(names)]
+    meta = '[[manifest.dependency-metadata]]\nname = "vllm"\nversion = "9.9.9"\n\n'
+    text = ("version = 1\n" + meta + "\n".join(tables)).replace("\n", newline)
+    (here / "uv.lock").write_bytes(text.encode())
+    lines = text.splitlines()
+    for block in [*range(1, 60), *range(60, 1000, 37), 1 << 15]:
+        monkeypatch.setattr(versions, "BLOCK", block)
+        pins = find_releases(".")
+        found = [(pin.package, pin.version) for pin in pins]
+        assert found == [("trl", "0.2"), ("vllm", "2.2"), ("vllm", "4.2"), ("verl", "6.2")], block
+        assert all(lines[pin.line - 1] == f'version = "{pin.version}"' for pin in pins)
+
+
+def test_nearest_project_that_names_vllm(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm==0.8.5\nverl==0.4.0\n")
+    inner = here / "examples/new"
+    (inner / "conf").mkdir(parents=True)
+    (inner / "conf/a.yaml").write_text("image: vllm/vllm-openai:v0.7.0\n")
+    assert [pin.version for pin in releases_for("examples/new/conf/a.yaml") if pin.package == "vllm"] == ["0.7.0"]
+    (inner / "conf/a.yaml").write_text("a: 1\n")
+    (inner / "pyproject.toml").write_text('[project]\ndependencies = ["verl==0.6.0"]\n')
+    trail = Trail()
+    pins = releases_for("examples/new/conf/a.yaml", trail)
+    assert [(pin.package, pin.version) for pin in pins] == [("verl", "0.6.0"), ("vllm", "0.8.5")]
+    looked = {os.path.relpath(path) for path, _ in trail.items()}
+    assert looked >= {"requirements.txt", "examples/new/pyproject.toml", "examples/new", "examples/new/conf", "."}
+    (inner / "pyproject.toml").write_text('[project]\ndependencies = ["vllm==0.9.0"]\n')
+    assert [pin.version for pin in releases_for("examples/new/conf")] == ["0.9.0"]
+
+
+def test_search_ends_at_the_repository(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm==0.8.5\n")
+    (here / "sub/.git").mkdir(parents=True)
+    assert releases_for("sub") == []
+
+
+def test_what_cannot_be_read_is_passed_over(here: Path) -> None:
+    (here / "requirements.txt").mkdir()
+    (here / "pyproject.toml").write_bytes(b'\xff\xfe"vllm==0.8.5"')
+    (here / "setup.py").write_bytes(b" " * 300_000 + b'"vllm==0.8.4"')
+    (here / "Dockerfile").write_text("FROM vllm/vllm-openai:\nRUN pip install vllm[ vllm== $ 'vllm==")
+    assert said(find_releases(".")) == [vllm("0.8.5", 1)]
+
+
+PIECES = [
+    "vllm",
+    "==",
+    "0.8.5",
+    "${",
+    "V",
+    "}",
+    "@",
+    "[",
+    "]",
+    "\n",
+    " ",
+    "#",
+    '"',
+    "'",
+    ",",
+    ">=",
+    "=",
+    "{",
+    ":",
+    "/",
+    "vllm/vllm-openai",
+    "tag:",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.binary(max_size=5))
+def test_no_text_is_too_strange(text: str, rest: bytes) -> None:
+    names = ["uv.lock", "requirements.txt", "pyproject.toml", "setup.cfg", "environment.yml", "Dockerfile", "a.yaml"]
+    for name in names:
+        for pin in pins_in(name, text.encode() + rest):
+            assert pin.exact <= bool(pin.version)
+            assert 1 <= pin.line <= text.count("\n") + 2
+
+
+@pytest.mark.parametrize(
+    "piece", ["vllm==0.8.5 ", "vllm", "vllm==$", "vllm/vllm-openai:$V V=", '"vllm >=', "\nvllm @ x"]
+)
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "Dockerfile"])
+def test_time_is_bounded(name: str, piece: str) -> None:
+    data = (piece * 60_000)[:256_000].encode()
+    start = time.process_time()
+    pins_in(name, data)
+    assert time.process_time() - start < 10
+
+
+COMPOSE = "services:\n  policy:\n    image: IMAGE\n    command: --model org/m\n"
+
+
+def test_the_image_of_a_file_under_judgement_says_what_it_runs(tmp_path: Path) -> None:
+    """The files lie deeper than a project's own are looked for."""
+    folder = tmp_path / "deploy" / "serving"
+    folder.mkdir(parents=True)
+    for name, image in (("a", "vllm/vllm-openai:v0.9.2"), ("b", "vllm/vllm-openai:v0.10.1"), ("c", "lmcache/vllm-openai:v0.3.9")):
+        (folder / f"{name}.yaml").write_text(COMPOSE.replace("IMAGE", image), encoding="utf-8")
+    session = Session(Call(paths=[str(tmp_path)], isolated=True))
+    assert session.releases.source == "0.9.2" and "a.yaml:3" in session.releases.source_why
+    assert any("b.yaml:3 pins 0.10.1" in note for note in session.releases.notes)
+    assert not any("c.yaml" in note for note in session.releases.notes)
+
+
+def test_what_the_project_pins_is_believed_before_an_image_and_the_image_is_said(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "requirements.txt").write_text("vllm==0.8.5\n", encoding="utf-8")
+    (tmp_path / "deploy" / "a.yaml").write_text(COMPOSE.replace("IMAGE", "vllm/vllm-openai:v0.9.2"), encoding="utf-8")
+    session = Session(Call(paths=[str(tmp_path)], isolated=True))
+    assert session.releases.source == "0.8.5"
+    assert any("a.yaml:3 pins 0.9.2" in note for note in session.releases.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[project]\ndependencies = ["vllm==0.9.0"]\n', ""),
+        ('[project]\ndependencies = ["vllm==0.9.0"\n', "pyproject.toml:3: not TOML: "),
+        ("[project]\ndependencies = [vllm==0.9.0]\n", "pyproject.toml:2: not TOML: "),
+        ("[project\nname = 1\n", ""),  # nothing in it is for us
+    ],
+)
+def test_a_pyproject_that_is_no_toml_is_told_where_it_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "pyproject.toml").write_text(text)
+    (tmp_path / "conf/serve.sh").write_text("vllm serve a\n")
+    monkeypatch.chdir(tmp_path)
+    told = [note for note in Session(Call(paths=["conf"])).releases.notes if "not TOML" in note]
+    assert len(told) == bool(fault) and all(note.startswith(fault) for note in told)
+    assert bool(misread("conf", choose_source(releases_for("conf")))) == bool(fault)
+    (tmp_path / "requirements.txt").write_text("vllm==0.10.0\n")
+    assert not misread("conf", choose_source(releases_for("conf"))), "something else decides"

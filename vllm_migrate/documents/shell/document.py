@@ -1,0 +1,302 @@
+"""Shell scripts (POSIX and bash): commands with their arguments, variables, arrays, heredocs, lost overrides.
+
+What is not decided by the file is unknown, never guessed (see shell_expand). A *lost* override follows a
+broken line continuation: the command ended before it, and the shell takes it for a command of its own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vllm_migrate.documents.interface import Edit, Source, Unreadable
+from vllm_migrate.documents.shell.expand import Array, Assign, Word
+from vllm_migrate.documents.shell.scan import Heredoc, Raw, Scanner
+from vllm_migrate.documents.shell.split import arguments
+from vllm_migrate.records import NamedTuple
+
+__all__ = [
+    "Array",
+    "Assign",
+    "Broken",
+    "Command",
+    "Heredoc",
+    "ShellDocument",
+    "VariableOp",
+    "Word",
+    "WordOp",
+    "parse_shell",
+]
+
+MAX_CHARS = 1_000_000
+
+# A word no one means as a command: `--flag`, `-O3`, `+key=`, `++key=`, `~key`, `a.b=1`, `group/name=x`.
+_OVERRIDE = re.compile(r"-{1,2}[A-Za-z]|\+{1,2}[\w./@]+=|~[A-Za-z_][\w.@]*(?:\Z|=)|[A-Za-z_]\w*[.@/][\w@./-]*=")
+_REST = re.compile(r'"?\$(?:[@*]|\{@\})"?\Z|"?\$\{\w+\[@\]\}"?\Z')
+_BETWEEN = re.compile(r"(?:[ \t\r\n]|\\\r?\n|#[^\n]*)*")
+
+
+class Broken(NamedTuple):
+    """A broken continuation that loses overrides.
+
+    `reason`: "blank" (a blank line follows the backslash), "comment" (a comment line does), "space" (blanks
+    stand behind the backslash), "missing" (a line in the middle has no backslash). `at` is the offset of the
+    backslash, or of the line's end where it is missing. `command` is the index of the command cut short,
+    `lost` the words after it.
+    """
+
+    reason: str
+    at: int
+    command: int
+    lost: list[Word]
+
+
+class WordOp(NamedTuple):
+    """One change to the arguments of command number `command`; `word` indexes Command.words; texts are
+    literal values.
+
+    insert_after, insert_before: texts become new words there. replace: texts take the word's place. delete:
+    it goes.
+    """
+
+    kind: str
+    command: int
+    word: int
+    texts: tuple[str, ...] = ()
+
+
+class VariableOp(NamedTuple):
+    """One change to a variable. replace, delete: the assignment whose value starts at offset `at` (Word.start).
+
+    export: a new line `export name=value` before the line of command number `command`.
+    """
+
+    kind: str
+    at: int = -1
+    value: str = ""
+    name: str = ""
+    command: int = -1
+
+
+class Command:
+    """One simple command. start and end are the offsets of its first and last word.
+
+    `sure` is False when a branch, a loop, a function, `&&` or a pipe decides whether it runs; then `scope` is
+    not 0, or it hangs on another command. `after` is the index of the command whose broken continuation lost
+    this one, else -1.
+    """
+
+    __slots__ = ("_raw", "_words", "after", "index", "lost")
+
+    def __init__(self, index: int, raw: Raw) -> None:
+        self.index = index
+        self.after = -1
+        self.lost: list[Broken] = []
+        self._raw = raw
+        self._words: list[Word] | None = None
+
+    def __repr__(self) -> str:
+        return f"Command({self.index}, {[word.raw for word in self.written[:4]]!r})"
+
+    @property
+    def start(self) -> int:
+        return self._raw.start
+
+    @property
+    def end(self) -> int:
+        return self._raw.end
+
+    @property
+    def scope(self) -> int:
+        return self._raw.scope
+
+    @property
+    def sure(self) -> bool:
+        return self._raw.sure and self._raw.scope == 0
+
+    @property
+    def written(self) -> list[Word]:
+        """The words as they stand, before arrays and variables are taken apart."""
+        return self._raw.words
+
+    @property
+    def words(self) -> list[Word]:
+        """The arguments, the command's name first."""
+        if self._words is None:
+            self._words = arguments(self._raw.words)
+        return self._words
+
+    @property
+    def assignments(self) -> list[tuple[str, Word]]:
+        """`NAME=value` before the command's name."""
+        return self._raw.assignments
+
+    @property
+    def redirects(self) -> list[tuple[str, Word]]:
+        """(operator, target), without heredocs."""
+        return self._raw.redirects
+
+
+class ShellDocument:
+    """A script. `variables`: name to the value word of its last assignment as a statement of its own or by
+    `export`.
+
+    `exports`: (name, value word). `comments`: (start, end). `lost`: every broken continuation, in order.
+    `outer` is the script that holds this one in a string or heredoc (see nested).
+    """
+
+    __slots__ = ("commands", "comments", "exports", "heredocs", "lost", "outer", "script", "source")
+
+    def __init__(self, source: Source, scanner: Scanner, outer: ShellDocument | None = None) -> None:
+        self.source = source
+        self.outer = outer
+        self.script = scanner.script
+        self.commands = [Command(index, raw) for index, raw in enumerate(scanner.commands)]
+        self.exports = _exports(scanner)
+        self.heredocs = scanner.heredocs
+        self.comments = scanner.comments
+        self.lost = _find_lost(source.text, self.commands, scanner)
+
+    @property
+    def arrays(self) -> dict[str, list[Array]]:
+        """name to its assignments (`=` and `+=`) in order."""
+        return self.script.arrays
+
+    @property
+    def variables(self) -> dict[str, Word]:
+        out: dict[str, Word] = {}
+        for name, made in self.script.assigns.items():
+            values = [assign.value for assign in made if assign.value is not None]
+            if values:
+                out[name] = values[-1]
+        return out
+
+    def shared_with(self, command: int, word: int) -> list[int]:
+        """Indexes of the other commands that have the same word through the same array."""
+        target = self.commands[command].words[word]
+        if target.array is None:
+            return []
+        at = target.start
+        return [
+            other.index
+            for other in self.commands
+            if other.index != command and any(w.start == at and w.array for w in other.words)
+        ]
+
+    def nested(self) -> list[ShellDocument]:
+        """Scripts inside this one: `bash -c "..."`, and heredocs that a shell reads.
+
+        Their text is as long as this file's, blank outside of the script, so offsets, positions and edits hold for
+        the file. Their variables may come from this one.
+        """
+        from vllm_migrate.documents.shell.nested import nested
+
+        return nested(self)
+
+    def plan(self, ops: list[WordOp]) -> list[Edit]:
+        """Edits that make `ops` in the script's own style. Raises CannotEdit."""
+        from vllm_migrate.documents.shell.edit import plan
+
+        return plan(self, ops)
+
+    def prove(self, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
+        """Parse the edited text; raise ProofFailed unless exactly the asked for arguments changed."""
+        from vllm_migrate.documents.shell.proof import prove
+
+        return prove(self, ops, edits)
+
+    def plan_variables(self, ops: list[VariableOp]) -> list[Edit]:
+        """Edits of assignments and exports. Raises CannotEdit."""
+        from vllm_migrate.documents.shell.variables import plan_variables
+
+        return plan_variables(self, ops)
+
+    def prove_variables(self, ops: list[VariableOp], edits: list[Edit]) -> ShellDocument:
+        """Parse the edited text; raise ProofFailed unless exactly the asked for variables changed."""
+        from vllm_migrate.documents.shell.variables import prove_variables
+
+        return prove_variables(self, ops, edits)
+
+    def plan_join(self, command: int) -> list[Edit]:
+        """Edits that mend the broken continuations after command number `command`. Raises CannotEdit."""
+        from vllm_migrate.documents.shell.join import plan_join
+
+        return plan_join(self, command)
+
+    def prove_join(self, command: int, edits: list[Edit]) -> ShellDocument:
+        """Parse the edited text; raise ProofFailed unless the command gained exactly the words it had lost."""
+        from vllm_migrate.documents.shell.join import prove_join
+
+        return prove_join(self, command, edits)
+
+
+def parse_shell(source: Source) -> ShellDocument:
+    """Raises Unreadable: "binary" for NUL bytes, "too-large" above MAX_CHARS, "too-deep"; odd shell is never an error."""
+    text = source.text
+    if "\0" in text:
+        at = source.position(text.index("\0"))
+        raise Unreadable("binary", "contains a NUL byte", at.line, at.column)
+    if len(text) > MAX_CHARS:
+        raise Unreadable("too-large", f"{len(text)} characters, more than {MAX_CHARS}")
+    scanner = Scanner(text)
+    scanner.run()
+    return ShellDocument(source, scanner)
+
+
+def _exports(scanner: Scanner) -> list[tuple[str, Word]]:
+    """`export A=1`, and `export A` of a variable that was assigned before."""
+    exports = list(scanner.exports)
+    for raw in scanner.commands:
+        if raw.words[0].raw == "export":
+            for word in raw.words[1:]:
+                for assign in scanner.script.assigns.get(word.raw, ()):
+                    if assign.value is not None:
+                        exports.append((word.raw, assign.value))
+    exports.sort(key=lambda export: export[1].start)
+    return exports
+
+
+def _find_lost(text: str, commands: list[Command], scanner: Scanner) -> list[Broken]:
+    lost: list[Broken] = []
+    gaps = scanner.gaps
+    for index in range(len(commands) - 1):
+        raw, then = scanner.commands[index], scanner.commands[index + 1]
+        if index in gaps or raw.scope != then.scope:
+            continue
+        reason, at = raw.broken, raw.broken_at
+        head = then.words[0]
+        if not reason:
+            first = head.raw[0]
+            if not (first in "-+~" or "=" in head.raw):
+                continue
+            reason, at = "missing", raw.end
+        if _follows(text, raw, then, reason) and _is_override(head, reason):
+            words = [_whole(text, name, word) for name, word in then.assignments] + commands[index + 1].words
+            broken = Broken(reason, at, index, words)
+            owner = commands[index]
+            while owner.after >= 0:
+                owner = commands[owner.after]
+            commands[index + 1].after = owner.index
+            owner.lost.append(broken)
+            lost.append(broken)
+    return lost
+
+
+def _whole(text: str, name: str, value: Word) -> Word:
+    """The word `name=value` that a lost override became an assignment of."""
+    start = text.rindex(name, 0, value.start)
+    return Word(value.script, start, value.end, text[start : value.end], value.scope)
+
+
+def _follows(text: str, raw: Raw, then: Raw, reason: str) -> bool:
+    """Nothing but blanks and comments stands between; for a missing backslash, nothing but the line's end."""
+    between = text[raw.end : then.start]
+    if reason == "missing":
+        options = any(_is_override(word, reason) for word in raw.words[1:][-3:])  # `--flag value` ends in its value
+        return options and between.strip(" \t") in ("\n", "\r\n")
+    return _BETWEEN.fullmatch(between.lstrip("\\ \t")) is not None
+
+
+def _is_override(word: Word, reason: str) -> bool:
+    if reason != "missing" and _REST.match(word.raw):
+        return True
+    return _OVERRIDE.match(word.prefix) is not None

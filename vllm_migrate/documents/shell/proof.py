@@ -1,0 +1,145 @@
+"""Proof of edits in a shell script: the edited text has exactly the intended arguments, and nothing else new."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vllm_migrate.documents.interface import Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.shell.expand import Word
+from vllm_migrate.documents.shell.scan import DECLARE
+
+if TYPE_CHECKING:
+    from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
+
+_ELEMENTS = re.compile(r"\A(\w+\+?=)\([\s\S]*\)\Z")
+
+
+def prove(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
+    """The document of the edited text. Raises ProofFailed."""
+    from vllm_migrate.documents.shell.document import ShellDocument
+    from vllm_migrate.documents.shell.nested import prove_nested
+    from vllm_migrate.documents.shell.scan import Scanner
+
+    try:
+        text = apply_edits(document.source.text, edits)
+    except ValueError as error:
+        raise ProofFailed(str(error)) from None
+    source = document.source
+    if document.outer is not None:
+        return prove_nested(document, ops, edits)
+    scanner = Scanner(text)
+    scanner.run()
+    after = ShellDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), scanner)
+    check(document, after, ops)
+    return after
+
+
+def check(document: ShellDocument, after: ShellDocument, ops: list[WordOp]) -> None:
+    """Raises ProofFailed unless `after` is `document` with `ops` made on it."""
+    for what, had, has in _unchanged(document, after, ops):
+        if had != has:
+            raise ProofFailed(f"{what} changed")
+    for index in sorted(_touched(document, ops)):
+        if [shown(word) for word in after.commands[index].words] != _expected(document, document.commands[index], ops):
+            raise ProofFailed(f"the arguments of command {index} are not the intended ones")
+
+
+def shown(word: Word) -> tuple[str, bool]:
+    """A word as compared: its value, or its text when the value is not known."""
+    value = word.value
+    return (word.raw, False) if value is None else (value, True)
+
+
+def _touched(document: ShellDocument, ops: list[WordOp]) -> set[int]:
+    """The commands whose arguments may change: those named, and all that expand an array in which a word changes."""
+    touched = {op.command for op in ops}
+    held = [document.commands[op.command].words[op.word].array for op in ops]
+    names = {array.name for array in held if array is not None}
+    found = bool(names)
+    while found:
+        found = False
+        for name, arrays in document.arrays.items():
+            if name not in names and any(_mentions(array.items, names) for array in arrays):
+                names.add(name)
+                found = True
+    if names:
+        users = [command for command in document.commands if command.written[0].raw not in DECLARE]
+        touched |= {command.index for command in users if _mentions(command.written, names)}
+    return touched
+
+
+def _mentions(words: list[Word], names: set[str]) -> bool:
+    return any("$" in word.raw and any(name in word.raw for name in names) for word in words)
+
+
+def _expected(document: ShellDocument, command: Command, ops: list[WordOp]) -> list[tuple[str, bool]]:
+    """The arguments the command should have. Words are told apart by their offsets: an array's users share them."""
+    wanted: dict[int, dict[str, list[str]]] = {}
+    for op in dict.fromkeys((document.commands[op.command].words[op.word].start, op.kind, op.texts) for op in ops):
+        start, kind, texts = op
+        wanted.setdefault(start, {}).setdefault(kind, []).extend(texts)
+    out: list[tuple[str, bool]] = []
+    for word in command.words:
+        wish = wanted.get(word.start, {})
+        out += [(text, True) for text in wish.get("insert_before", ())]
+        if "replace" in wish or "delete" in wish:
+            out += [(text, True) for text in wish.get("replace", ())]
+        else:
+            out.append(shown(word))
+        out += [(text, True) for text in wish.get("insert_after", ())]
+    return out
+
+
+def _unchanged(before: ShellDocument, after: ShellDocument, ops: list[WordOp]) -> Iterator[tuple[str, object, object]]:
+    """(what, before, after) of everything that no operation on arguments may change."""
+    touched = {op.command for op in ops if before.commands[op.command].words[op.word].array is None}
+    arrays = {id(before.commands[op.command].words[op.word].array) for op in ops}
+    flat = [array for made in before.arrays.values() for array in made]
+    edited = {place for place, array in enumerate(flat) if id(array) in arrays}
+
+    def commands(document: ShellDocument) -> object:
+        rows = [(c.scope, c.sure, c.after, c.assignments, c.redirects, c.written) for c in document.commands]
+        return [
+            (*row[:3], _texts(row[3]), _texts(row[4]), None if i in touched else _raws(row[5]))
+            for i, row in enumerate(rows)
+        ]
+
+    def elements(document: ShellDocument) -> object:
+        made = [array for arrays in document.arrays.values() for array in arrays]
+        return [
+            (array.name, array.append, array.sure, None if i in edited else [word.raw for word in array.items])
+            for i, array in enumerate(made)
+        ]
+
+    def variables(document: ShellDocument) -> object:
+        made = document.script.assigns
+        return {name: [item.value and item.value.raw for item in items] for name, items in made.items()}
+
+    def heredocs(document: ShellDocument) -> object:
+        return [(h.delimiter, h.command, document.source.text[h.start : h.end]) for h in document.heredocs]
+
+    def lost(document: ShellDocument) -> object:
+        return [(broken.reason, broken.command) for broken in document.lost]
+
+    def comments(document: ShellDocument) -> object:
+        return [document.source.text[start:end] for start, end in document.comments]
+
+    checks = {"another command": commands, "an array": elements, "a variable": variables, "a heredoc": heredocs}
+    checks["a broken continuation"] = lost
+    if not any(op.kind == "delete" for op in ops):  # a line that goes takes its comment with it
+        checks["a comment"] = comments
+    for name, check in checks.items():
+        yield name, check(before), check(after)
+
+
+def _texts(pairs: list[tuple[str, Word]]) -> list[tuple[str, str]]:
+    return [(name, word.raw) for name, word in pairs]
+
+
+def _raws(words: list[Word]) -> list[str]:
+    """The words as written; of `local A=(...)` without the elements, which are compared as an array."""
+    if words[0].raw in DECLARE:
+        return [_ELEMENTS.sub(r"\1()", word.raw) for word in words]
+    return [word.raw for word in words]

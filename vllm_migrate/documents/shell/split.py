@@ -1,0 +1,107 @@
+"""From the words of a command as written to its arguments: arrays and unquoted variables taken apart as a
+shell does.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from vllm_migrate.documents.shell.expand import MAX_DEPTH, MAX_WORDS, Piece, Word
+
+_ALL = re.compile(r"(\"?)\$\{([A-Za-z_]\w*)\[[@]\](?:\+\"?\$\{\2\[@\]\}\"?)?\}\1\Z")
+_NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_SPACE = re.compile(r"[ \t\r\n]+")
+
+
+def arguments(words: list[Word]) -> list[Word]:
+    """The words of a command with arrays and unquoted variables taken apart as the shell would."""
+    for word in words:
+        if "$" in word.raw:
+            break
+    else:
+        return words
+    out: list[Word] = []
+    for word in words:
+        _argument(word, word, out, 0)
+    return out
+
+
+def _argument(word: Word, seen: Word, out: list[Word], depth: int) -> None:
+    """Append what `word` becomes; `seen` is the same word with the array it came from."""
+    raw = word.raw
+    if "$" not in raw or depth > MAX_DEPTH or len(out) > MAX_WORDS:
+        out.append(seen)
+        return
+    name = array_name(raw) if raw[-1] in '}"' and "[" in raw else ""
+    if name:
+        found = word.script.elements(name, word.start, word.scope)
+        if found is None:
+            out.append(seen)
+            return
+        for array, item, maybe in found:
+            element = item.seen(name, array, maybe or seen.maybe)
+            if raw[0] == "$" and any(piece.known and _SPACE.search(piece.text) for piece in item.pieces):
+                loose = [piece._replace(loose=True) for piece in item.pieces]
+                out += [_field(word, element, field) for field in _split(loose)]
+            else:
+                _argument(item, element, out, depth + 1)
+        return
+    if not word.script.may_split(raw) or not any(piece.loose and piece.known for piece in word.pieces):
+        out.append(seen)
+        return
+    fields = _split(word.pieces)
+    if len(fields) == 1 and fields[0] == word.pieces:
+        out.append(seen)
+        return
+    for field in fields:
+        out.append(_field(word, seen, field))
+
+
+def _split(pieces: list[Piece]) -> list[list[Piece]]:
+    """Fields of a word: text that came from an unquoted expansion is split at blanks, and vanishes when
+    empty.
+    """
+    fields: list[list[Piece]] = []
+    fresh = True
+    for piece in pieces:
+        if not (piece.loose and piece.known):
+            if fresh:
+                fields.append([])
+            fields[-1].append(piece)
+            fresh = False
+            continue
+        at = 0
+        for m in _SPACE.finditer(piece.text + " "):
+            if m.start() > at:
+                if fresh:
+                    fields.append([])
+                fields[-1].append(_slice(piece, at, min(m.start(), len(piece.text))))
+                fresh = False
+            if m.start() < len(piece.text):
+                fresh = True
+            at = m.end()
+    return fields
+
+
+def _slice(piece: Piece, start: int, end: int) -> Piece:
+    text = piece.text[start:end]
+    if piece.exact:
+        return piece._replace(text=text, hint=text, start=piece.start + start, end=piece.start + end)
+    return piece._replace(text=text, hint=text)
+
+
+def _field(word: Word, seen: Word, pieces: list[Piece]) -> Word:
+    """One field of a split word. It stands inside the variable's string, so no edit can reach it by itself."""
+    inside = all(first.end <= then.start for first, then in pairwise(pieces))
+    start, end = (pieces[0].start, pieces[-1].end) if inside else (word.start, word.end)
+    field = Word(word.script, start, end, "".join([piece.text for piece in pieces]), word.scope)
+    m = _NAME.search(word.raw)
+    field.via, field.maybe, field._pieces = m[1] if m else word.raw, seen.maybe, pieces
+    return field
+
+
+def array_name(raw: str) -> str:
+    """NAME of a word that is all of an array, `"${NAME[@]}"`, also in its `${NAME[@]+...}` form; else ""."""
+    m = _ALL.match(raw)
+    return m[2] if m else ""

@@ -1,0 +1,401 @@
+"""YAML nodes: thin views of PyYAML's composed nodes, made only for what is visited.
+
+Marks are PyYAML's with its surprises taken out: a block collection ends with its last leaf (not after the comments
+and blank lines that follow), a block scalar with its text, an anchor is not part of a value, and an alias stands
+where `*name` is written. Merges (`<<`) are expanded after a mapping's own keys.
+"""
+
+from __future__ import annotations
+
+import yaml
+from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
+
+from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Keyed, Node, Pair, Unknown
+from vllm_migrate.documents.patterns import compiled
+from vllm_migrate.documents.yaml.lines import PLAIN, QUOTED, Block, composed, scalar
+from vllm_migrate.documents.yaml.scalars import read_plain, read_tagged
+from vllm_migrate.records import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vllm_migrate.documents.yaml.layout import BlockEntries, Entry
+
+_COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_ALIAS = r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)"
+_ANCHOR = r"&[^\s,\[\]{}]*"
+_BLOCK = ("|", ">")
+_SPACE = r"(?:\s|#[^\n\r]*+)*+"
+
+
+class Context:
+    """What all nodes of one file share: its text, how scalars are read, which nodes are used more than once."""
+
+    __slots__ = ("capital", "distinct", "entries", "omegaconf", "shared", "text", "twice")
+
+    def __init__(self, text: str, omegaconf: bool, shared: frozenset[int], distinct: bool = False) -> None:
+        self.text = text
+        self.omegaconf = omegaconf
+        self.shared = shared  # id() of composed nodes
+        self.distinct = distinct  # no key stands twice in one mapping
+        self.capital: bool | None = None  # whether most switches are written True and False; None: nobody asked
+        # What the editor has found out, by id() of the composed node: entries of collections, a key that stands twice.
+        self.entries: dict[int, list[Entry]] = {}
+        self.twice: dict[int, tuple[str, int] | None] = {}
+
+
+def is_template(raw: yaml.Node, text: str) -> bool:
+    """`key: {{ value }}` parses as a mapping in a mapping; it is a template's hole."""
+    if not isinstance(raw, MappingNode) or not raw.flow_style or len(raw.value) != 1:
+        return False
+    key = raw.value[0][0]
+    return isinstance(key, MappingNode) and text.startswith("{{", raw.start_mark.index)
+
+
+def is_merge(key: yaml.Node) -> bool:
+    return isinstance(key, ScalarNode) and key.value == "<<" and key.tag == PLAIN
+
+
+def key_text(raw: yaml.Node, text: str) -> str:
+    if isinstance(raw, ScalarNode):
+        return str(raw.value)
+    return text[raw.start_mark.index : raw.end_mark.index]
+
+
+def value_start(raw: yaml.Node, text: str) -> int:
+    """Where the value itself starts, after an anchor. A tag, and what follows it, belongs to the value."""
+    start: int = raw.start_mark.index
+    if text[start : start + 1] == "&" and start < raw.end_mark.index:
+        anchor = compiled(_ANCHOR).match(text, start)
+        if anchor:
+            start = anchor.end()
+            space = compiled(_SPACE).match(text, start)
+            if space and space.end() < raw.end_mark.index:
+                start = space.end()
+    return start
+
+
+def alias_span(low: int, text: str) -> tuple[int, int]:
+    """Where `*name` stands, searched from offset `low`, the end of the key or of the item before."""
+    match = compiled(_ALIAS).match(text, low)
+    return match.span(1) if match else (low, low)
+
+
+def content_end(raw: yaml.Node, low: int, text: str) -> int:
+    """End of a node's text: of the last leaf for block collections. A node that starts before `low` is an alias."""
+    if raw.start_mark.index < low:
+        return alias_span(low, text)[1]
+    end: int = raw.end_mark.index
+    if isinstance(raw, ScalarNode) and raw.style in ("|", ">"):
+        start = raw.start_mark.index
+        return start + len(text[start:end].rstrip())
+    if not isinstance(raw, CollectionNode) or raw.flow_style or not raw.value:
+        return end
+    last = raw.value[-1]
+    if isinstance(last, tuple):
+        key, value = last
+        return content_end(value, content_end(key, _low(raw, text), text), text)
+    return content_end(last, _low(raw, text), text)
+
+
+def _low(raw: yaml.Node, text: str) -> int:
+    """The offset before which the last child of a block collection cannot start, unless it is an alias.
+
+    The end mark of the sibling before is a block collection's own, past the comments that follow it: still
+    before the last child, so aliases are told apart; their text is searched from there.
+    """
+    start: int = raw.start_mark.index
+    if len(raw.value) < 2:
+        return start
+    before = raw.value[-2]
+    node = before[1] if isinstance(before, tuple) else before
+    end: int = node.end_mark.index
+    return max(start, end)
+
+
+class YamlNode(Node):
+    """One value of a YAML document. `raw` is the composed node, `alias` whether it is written as `*name`."""
+
+    __slots__ = ("_cache", "_items", "_pairs", "alias", "context", "raw")
+
+    def __init__(self, raw: yaml.Node, context: Context, low: int = 0, shared: bool = False) -> None:
+        self.raw = raw
+        self.context = context
+        self.shared = shared or id(raw) in context.shared
+        self._pairs: list[Pair] | None = None
+        self._items: list[Node] | None = None
+        self._cache: dict[str, YamlNode] | None = None
+        self.alias = self.flow = False
+        self.kind = SCALAR
+        text = context.text
+        start: int = raw.start_mark.index
+        if type(raw) is ScalarNode and not self.shared and raw.style not in _BLOCK and text[start : start + 1] != "&":
+            self.start, self.end = start, raw.end_mark.index  # nine of ten nodes
+            return
+        self.alias = self.shared and start < low
+        if self.alias:
+            self.start, self.end = alias_span(low, text)
+        else:
+            self.start = value_start(raw, text)
+            self.end = content_end(raw, 0, text)
+        if isinstance(raw, CollectionNode) and raw.tag in _COLLECTION_TAGS and not is_template(raw, text):
+            self.flow = bool(raw.flow_style)
+            self.kind = MAP if isinstance(raw, MappingNode) else SEQ
+
+    @property
+    def style(self) -> str:
+        """How a scalar is quoted: '' (plain), ', ", | or >."""
+        return (self.raw.style or "") if isinstance(self.raw, ScalarNode) else ""
+
+    @property
+    def text(self) -> str:
+        """What stands in the file, as written."""
+        return self.context.text[self.start : self.end]
+
+    @property
+    def value(self) -> object:
+        raw = self.raw
+        if self.kind != SCALAR:
+            return None
+        if isinstance(raw, ScalarNode):
+            if raw.tag == PLAIN:
+                return read_plain(raw.value, self.context.omegaconf)
+            if raw.tag == QUOTED:
+                return str(raw.value)
+            return read_tagged(raw.tag, raw.value, self.text)
+        return Unknown(self.text)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        if self._pairs is None:
+            self._pairs = self._own_pairs() if self.kind == MAP else []
+        return self._pairs
+
+    @property
+    def items(self) -> list[Node]:
+        if self._items is None:
+            self._items = []
+            if self.kind == SEQ:
+                low: int = self.raw.start_mark.index
+                for child in self.raw.value:
+                    node = YamlNode(child, self.context, low, self.shared)
+                    low = max(low, node.end)
+                    self._items.append(node)
+        return self._items
+
+    def child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
+        """The value of an own key, the same object each time."""
+        if self._cache is None:
+            self._cache = {}
+        node = self._cache.get(key)
+        if node is None or node.raw is not raw:
+            node = self._cache[key] = YamlNode(raw, self.context, raw_key.end_mark.index, self.shared)
+        return node
+
+    @property
+    def merges(self) -> bool:
+        """Whether a `<<` brings in pairs."""
+        return isinstance(self.raw, MappingNode) and any(is_merge(raw_key) for raw_key, _ in self.raw.value)
+
+    def keyed(self) -> list[Keyed]:
+        if self.kind != MAP or self._pairs is not None or self.context.shared or self.merges:
+            return super().keyed()
+        text = self.context.text
+        out: list[Keyed] = []
+        for raw_key, raw in self.raw.value:
+            key = key_text(raw_key, text)
+            end = content_end(raw_key, 0, text)
+            out.append((key, value_start(raw_key, text), end, self.child(key, raw_key, raw), False))
+        return out
+
+    def _own_pairs(self) -> list[Pair]:
+        pairs: list[Pair] = []
+        merges: list[yaml.Node] = []
+        context, text = self.context, self.context.text
+        low: int = self.raw.start_mark.index
+        for raw_key, raw in self.raw.value:
+            key_node = YamlNode(raw_key, context, low, self.shared)
+            if is_merge(raw_key):
+                merges.append(raw)
+                low = max(low, content_end(raw, key_node.end, text)) if context.shared else key_node.end
+                continue
+            key = key_text(raw_key, text)
+            if key_node.alias:  # the marks of an aliased key are elsewhere
+                node = YamlNode(raw, context, key_node.end, self.shared)
+            else:
+                node = self.child(key, raw_key, raw)
+            low = max(low, node.end)
+            pairs.append(Pair(key, key_node, node, False))
+        if merges:
+            pairs.extend(self._merged(merges))
+        return pairs
+
+    def _merged(self, merges: list[yaml.Node]) -> list[Pair]:
+        """Pairs that come in through `<<`, each key once, the winner of YAML's merge first: a later `<<` beats an
+        earlier one, in a list of mappings the first one that has the key wins (SafeConstructor.flatten_mapping)."""
+        pairs: dict[str, Pair] = {}
+        for raw in reversed(merges):
+            sources = raw.value if isinstance(raw, SequenceNode) else [raw]
+            for source in sources:
+                if not isinstance(source, MappingNode):
+                    continue
+                node = YamlNode(source, self.context, 0, True)
+                own: dict[str, Pair] = {}
+                for pair in node.pairs:
+                    if not (pair.merged and pair.key in own):
+                        own[pair.key] = pair
+                for key, pair in own.items():
+                    pairs.setdefault(key, Pair(key, pair.key_node, pair.value, True))
+        return list(pairs.values())
+
+    def get(self, key: str) -> Node | None:
+        if self.kind != MAP:
+            return None
+        if self._pairs is not None or self.context.shared:
+            return super().get(key)
+        text = self.context.text
+        for raw_key, raw in reversed(self.raw.value):
+            if key_text(raw_key, text) == key and not is_merge(raw_key):
+                return self.child(key, raw_key, raw)
+        # An inline merge, `<<: {a: 1}`, needs no alias.
+        return super().get(key) if self.merges else None
+
+    def plain(self) -> object:
+        if self.kind == SCALAR or self.context.shared:
+            return super().plain()
+        return _plain(self.raw, self.context)
+
+
+class BlockNode(YamlNode):
+    """A block of a text that was read by lines. Its composed node is made when somebody asks for it."""
+
+    __slots__ = ("_nodes", "block", "entries")
+    direct = True
+
+    def __init__(self, block: Block, context: Context) -> None:
+        self.block = block
+        self.context = context
+        self.kind = MAP if block.kind == "map" else SEQ
+        self.start = block.start
+        self.shared = self.alias = self.flow = False
+        self._pairs = self._items = None
+        self._nodes: dict[int, YamlNode] = {}
+        self.entries: BlockEntries | None = None  # what the editor has made of it
+
+    @property
+    def raw(self) -> CollectionNode:  # type: ignore[override]
+        return composed(self.block)
+
+    @property
+    def end(self) -> int:  # type: ignore[override]
+        return self.nth(len(self.block.rows) - 1).end
+
+    @property
+    def merges(self) -> bool:
+        return False
+
+    @property
+    def value(self) -> object:
+        return None
+
+    def nth(self, number: int) -> YamlNode:
+        """The value of an entry, the same object each time."""
+        node = self._nodes.get(number)
+        if node is None:
+            _, _, start, content = self.block.rows[number]
+            node = self._nodes[number] = line_node(start, content, self.context)
+        return node
+
+    def raw_key(self, number: int) -> yaml.Node:
+        key, start, _, _ = self.block.rows[number]
+        return scalar(start, key, self.context.text)
+
+    def child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
+        return self.nth(self.block.keys[key])
+
+    def get(self, key: str) -> Node | None:
+        number = self.block.keys.get(key)
+        return None if number is None else self.nth(number)
+
+    def named(self, key: str) -> Keyed | None:
+        number = self.block.keys.get(key)
+        if number is None:
+            return None
+        start = self.block.rows[number][1]
+        return key, start, start + len(key), self.nth(number), False
+
+    def keyed(self) -> list[Keyed]:
+        if self.kind != MAP:
+            return []
+        rows = self.block.rows
+        return [(row[0], row[1], row[1] + len(row[0]), self.nth(number), False) for number, row in enumerate(rows)]
+
+    @property
+    def items(self) -> list[Node]:
+        if self._items is None:
+            self._items = [self.nth(number) for number in range(len(self.block.rows))] if self.kind == SEQ else []
+        return self._items
+
+    def plain(self) -> object:
+        if self.kind == SEQ:
+            return [item.plain() for item in self.items]
+        return {key: node.plain() for key, _, _, node, _ in self.keyed()}
+
+
+class LineScalar(YamlNode):
+    """A scalar that stands on one line, of a text that was read by lines."""
+
+    __slots__ = ("_content", "_raw")
+
+    def __init__(self, start: int, content: str | None, context: Context) -> None:
+        text = "" if content is None else content.rstrip(" ")
+        self._content = text
+        self._raw: yaml.Node | None = None
+        self.context = context
+        self.kind = SCALAR
+        self.start = start
+        self.end = start + len(text)
+        self.shared = self.alias = self.flow = False
+        self._pairs = self._items = None
+
+    @property
+    def raw(self) -> yaml.Node:  # type: ignore[override]
+        if self._raw is None:
+            self._raw = scalar(self.start, self._content or None, self.context.text)
+        return self._raw
+
+    @property
+    def style(self) -> str:
+        first = self._content[:1]
+        return first if first in ("'", '"') else ""
+
+    @property
+    def text(self) -> str:
+        return self._content
+
+    @property
+    def value(self) -> object:
+        return self._content[1:-1] if self.style else read_plain(self._content, self.context.omegaconf)
+
+    @property
+    def merges(self) -> bool:
+        return False
+
+
+def line_node(start: int, content: str | Block | None, context: Context) -> YamlNode:
+    """The node of an entry of a block."""
+    if isinstance(content, Block):
+        return BlockNode(content, context)
+    if content is not None and content[0] in "[{":
+        return YamlNode(scalar(start, content, context.text), context)
+    return LineScalar(start, content, context)
+
+
+def _plain(raw: yaml.Node, context: Context) -> object:
+    """What Node.plain gives, without a view for every value; merges and templates take the long way."""
+    if isinstance(raw, ScalarNode) and raw.tag in (PLAIN, QUOTED):
+        return read_plain(raw.value, context.omegaconf) if raw.tag == PLAIN else str(raw.value)
+    if isinstance(raw, SequenceNode) and raw.tag in _COLLECTION_TAGS:
+        return [_plain(item, context) for item in raw.value]
+    usual = raw.tag in _COLLECTION_TAGS and not is_template(raw, context.text)
+    if isinstance(raw, MappingNode) and usual and not any(is_merge(key) for key, _ in raw.value):
+        return {key_text(key, context.text): _plain(value, context) for key, value in raw.value}
+    return Node.plain(YamlNode(raw, context))

@@ -1,0 +1,296 @@
+"""What a project pins today: the releases of vLLM and of the training framework, and where they are written.
+
+Read are locks, requirements, pyproject.toml, set-up files, Dockerfiles, and the scripts and YAML files that lie in the
+project's root or in a folder that is named for it (docker/, requirements/): a bounded number, of a bounded size.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.run import pins as places
+from vllm_migrate.run.files import at_once
+from vllm_migrate.run.pins import FRAMEWORKS, PACKAGES, VLLM, Pin, Text, command_pins, release_of, requirement_pins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vllm_migrate.run.dependencies import Trail
+
+SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
+MAX_SCRIPTS = 24
+MAX_FILES = 48
+MAX_INPUTS = 64
+MAX_BYTES = 256_000
+MAX_LOCK_BYTES = 32_000_000
+BLOCK = 32_768
+TABLE_HEAD = 300
+PYPROJECT = "pyproject.toml"
+# What makes a folder above the PATHs a project.
+MARKERS = (
+    *("pyproject.toml", "uv.lock", "poetry.lock", "requirements.txt", "setup.py", "setup.cfg", "Dockerfile"),
+    *("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "environment.yml", ".git"),
+)
+
+LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
+SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
+
+
+def releases_for(start: str, trail: Trail | None = None, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
+
+    trail: notes what is looked at; packages: what is looked for.
+    """
+    found: list[Pin] = []
+    folder = os.path.abspath(start)
+    if not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    home = os.path.expanduser("~")
+    first = True
+    while True:
+        if first or _is_project(folder, trail):
+            here = find_releases(os.path.relpath(folder), trail, packages)
+            known = {pin.package for pin in found}
+            found += [pin for pin in here if pin.package not in known]
+            if any(pin.package == VLLM for pin in here):
+                return found
+        parent = os.path.dirname(folder)
+        if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
+            return found
+        folder, first = parent, False
+
+
+def _is_project(folder: str, trail: Trail | None) -> bool:
+    markers = [os.path.join(folder, marker) for marker in MARKERS]
+    if trail is not None:
+        for marker in markers:
+            trail.note_presence(marker)
+    return any(os.path.lexists(marker) for marker in markers)
+
+
+def find_releases(root: str, trail: Trail | None = None, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
+    found: list[Pin] = []
+    for path, rank in _candidates(root, trail):
+        if trail is not None:
+            trail.note(path)
+        if rank == places.LOCK:
+            found.extend(_lock_pins(path, _blocks(path), packages))
+        elif data := _read(path):
+            found.extend(_pins(path, data, rank, packages))
+    found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
+    return found
+
+
+def input_pins(paths: list[str], known: list[Pin], packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    """What the files under judgement pin themselves: the image of a service or container, a `pip install` in a job. The first
+    MAX_INPUTS of them are looked at, of a bounded size; places that are known already are left out."""
+    places_known = {os.path.normpath(pin.path) for pin in known}
+    found: list[Pin] = []
+    for path in paths[:MAX_INPUTS]:
+        if os.path.splitext(path)[1].lower() in SCRIPTS and os.path.normpath(path) not in places_known:
+            data = _read(path)
+            found.extend(_pins(path, data, places.SCRIPT, packages) if data else [])
+    return found
+
+
+def choose_source(found: list[Pin]) -> Pin | None:
+    """The pin that says which vLLM runs today: the exact one in the most trusted place, else a range of one minor.
+
+    None when nothing says it, and when a lock names a development version.
+    """
+    mine = [pin for pin in found if pin.package == VLLM]
+    locked = [pin for pin in mine if pin.rank == places.LOCK]
+    if locked and not any(pin.exact for pin in locked):
+        return None
+    exact = next((pin for pin in mine if pin.exact), None)
+    return exact or next((pin for pin in mine if pin.narrow), None)
+
+
+def choose_framework(found: list[Pin], framework: str) -> Pin | None:
+    """The pin of a framework's release, chosen in the same way."""
+    mine = [pin for pin in found if pin.package == framework]
+    return next((pin for pin in mine if pin.exact), None) or next((pin for pin in mine if pin.narrow), None)
+
+
+def notes(found: list[Pin]) -> list[str]:
+    """What to say about the choice: places that disagree, ranges and development versions that decide nothing."""
+    chosen = choose_source(found)
+    out = []
+    seen: set[str] = set()
+    for pin in found:
+        if pin.package != VLLM or pin is chosen or pin.version in seen:
+            continue
+        place = f"{pin.path}:{pin.line}"
+        if not pin.version:
+            out.append(f"{place} asks for a version that is no release ({pin.text})")
+        elif not pin.exact:
+            if chosen is None:
+                out.append(f"{place} names no single release ({pin.text})")
+            continue
+        elif chosen is not None and pin.version != chosen.version:
+            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is taken ({chosen.version})")
+        seen.add(pin.version)
+    return out
+
+
+def misread(start: str, chosen: Pin | None, trail: Trail | None = None) -> str:
+    """A note on a pyproject.toml that is no TOML, where it decides the release or could have; "" without one.
+
+    Pins are found without parsing, so that a sound file costs nothing. The parser (whose import is dear) is asked only
+    when nothing that is trusted more names vLLM, and the file does.
+    """
+    if chosen is not None and os.path.basename(chosen.path) != PYPROJECT:
+        return ""
+    path = _nearest_pyproject(start, trail) if chosen is None else chosen.path
+    data = _read(path) if path else b""
+    if VLLM.encode() not in data.lower():
+        return ""
+    from vllm_migrate.run.config import toml_fault
+
+    fault = toml_fault(path, data)
+    return f"{fault}; what it says of releases may be misread" if fault else ""
+
+
+def _nearest_pyproject(start: str, trail: Trail | None) -> str:
+    """The pyproject.toml of a folder or of one above it, up to the repository's root; "" without one."""
+    folder, home = os.path.abspath(start), os.path.expanduser("~")
+    while True:
+        path = os.path.join(folder, PYPROJECT)
+        if trail is not None:
+            trail.note(path)
+        if os.path.isfile(path):
+            return os.path.relpath(path)
+        parent = os.path.dirname(folder)
+        if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
+            return ""
+        folder = parent
+
+
+def pins_in(path: str, data: bytes) -> list[Pin]:
+    """The pins in one file of any kind that is looked at, as in `find_releases`."""
+    rank = _rank(os.path.basename(path), os.path.basename(os.path.dirname(path)))
+    if rank == places.LOCK:
+        return _lock_pins(path, iter((data,)))
+    return [] if rank is None else _pins(path, data, rank)
+
+
+def _candidates(root: str, trail: Trail | None) -> list[tuple[str, int]]:
+    """Files worth reading, with the trust that each kind has."""
+    out: list[tuple[str, int]] = []
+    scripts = 0
+    for folder in ("", *SUBFOLDERS):
+        at = os.path.join(root, folder) if folder else root
+        if trail is not None:
+            trail.note(at)
+        try:
+            names = sorted(os.listdir(at))
+        except OSError:
+            continue
+        for name in names:
+            rank = _rank(name, folder)
+            if rank is None:
+                continue
+            if rank == places.SCRIPT:
+                scripts += 1
+                if scripts > MAX_SCRIPTS:
+                    continue
+            out.append((name if at == os.curdir else os.path.join(at, name), rank))
+    # The best-trusted are kept when there are too many.
+    return sorted(out, key=lambda item: item[1])[:MAX_FILES]
+
+
+def _rank(name: str, folder: str) -> int | None:
+    lower = name.lower()
+    end = os.path.splitext(lower)[1]
+    if lower in LOCKS or (lower.startswith("pylock.") and end == ".toml"):
+        return places.LOCK
+    if end in (".txt", ".in") and (folder == "requirements" or "requirements" in lower or "constraints" in lower):
+        return places.REQUIREMENT
+    if lower in ("pyproject.toml", "pixi.toml", "setup.py", "setup.cfg", *CONDA):
+        return places.DECLARED
+    if lower.startswith(("dockerfile", "containerfile")) or end == ".dockerfile":
+        return places.INSTALL
+    return places.SCRIPT if end in SCRIPTS else None
+
+
+CONDA = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
+
+
+def _read(path: str) -> bytes:
+    """The bytes of a file; none when it is too large, no file, or gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return b""
+    try:
+        size = os.fstat(descriptor).st_size
+        return os.read(descriptor, size) if 0 < size <= MAX_BYTES else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _pins(path: str, data: bytes, rank: int, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    name = os.path.basename(path).lower()
+    text = Text(path, data, rank, packages)
+    if rank == places.REQUIREMENT or name == "setup.cfg":
+        return requirement_pins(text, quoted=False)
+    if name in CONDA:
+        return requirement_pins(text, quoted=False, conda=True)
+    if rank == places.DECLARED:
+        return requirement_pins(text, quoted=True, toml=name.endswith(".toml"))
+    return command_pins(text) if VLLM.encode() in text.low else []
+
+
+def _lock_pins(path: str, blocks: Iterator[bytes], packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    """Pins of a lock: tables that begin with `name` and `version`. A package may stand there twice, for two platforms.
+
+    Read in small blocks: a lock can have megabytes, and touching that much fresh memory costs more than the search.
+    """
+    header = b'[[packages]]\nname = "' if os.path.basename(path).startswith("pylock") else b'[[package]]\nname = "'
+    names = {package.encode(): package for package in packages}
+    out, line, rest, last = [], 1, b"", False
+    while not last:
+        block = next(blocks, b"")
+        last = not block
+        data = rest + block
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        done = 0
+        while (at := data.find(header, done)) >= 0 and (last or at + TABLE_HEAD <= len(data)):
+            done = at + len(header)
+            end = data.find(b'"\n', done, at + TABLE_HEAD)
+            package = names.get(data[done:end].lower().replace(b"_", b"-"))
+            if package is not None and data.startswith(b"version = ", end + 2):
+                version = data[end + 12 :].partition(b"\n")[0].strip(b"\"' ").decode("utf-8", "replace")
+                release, number = release_of(version), line + data.count(b"\n", 0, done) + 1
+                out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+        keep = at if at >= 0 else max(done, len(data) - len(header))
+        line += data.count(b"\n", 0, keep)
+        rest = data[keep:]
+    return out
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    try:
+        with open(path, "rb", buffering=0, opener=at_once) as handle:
+            for _ in range(MAX_LOCK_BYTES // BLOCK):
+                yield handle.read(BLOCK) or b""
+    except OSError:
+        return
+
+
+__all__ = [
+    "FRAMEWORKS",
+    "Pin",
+    "choose_framework",
+    "choose_source",
+    "find_releases",
+    "misread",
+    "notes",
+    "pins_in",
+    "releases_for",
+]
