@@ -198,7 +198,10 @@ class Fleet:
         print(f"\n{self.files.total()} files were looked at ({kinds}); {self.written} files were written.")
         missed = sum(1 for detail in self.details if detail["kind"] == "missed")
         print(f"{missed} files speak of an engine's settings, and no engine was found in them.")
-        print("Findings about files:", ", ".join(f"{name} {count}" for name, count in self.problems.most_common()) or "none")
+        print(
+            "Findings about files:",
+            ", ".join(f"{name} {count}" for name, count in self.problems.most_common()) or "none",
+        )
         print("\nRefused, and why:")
         reasons: collections.Counter[str] = collections.Counter()
         for counts in self.by_framework.values():
@@ -245,7 +248,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=20, help="what one file may take")
     parser.add_argument("--from", dest="source", default="0.8.5")
     parser.add_argument("--to", dest="target", default="0.18.1")
-    parser.add_argument("--pinned", action="store_true", help="the releases that each project pins, as a user gets them")
+    parser.add_argument(
+        "--pinned", action="store_true", help="the releases that each project pins, as a user gets them"
+    )
     parser.add_argument("--details", type=Path)
     options = parser.parse_args()
 

@@ -103,7 +103,7 @@ SHELL = {
     "appended": repeated("A+=(x)\n", "A=()\n", 'vllm serve "${A[@]}"\n'),
     "functions": repeated("f() { a; }\n"),
     "functions called": repeated("f\n", "f() { a; }\n"),
-    "bash -c": nested("bash -c \"", "\"", inner="vllm serve m"),
+    "bash -c": nested('bash -c "', '"', inner="vllm serve m"),
     "arithmetic": nested("$((1+", "))", "x=", "1"),
     "brace lists": repeated("{a,b}", "vllm serve "),
     "case": repeated("a) b;;\n", "case x in\n", "esac\n"),

@@ -79,7 +79,9 @@ def main() -> int:
             stays += len(leftovers(folder))
             torn += any((folder / name).read_bytes() != new[name] for name in new)
     shutil.rmtree(folder)
-    print(f"{kills} kills; torn files {torn}; killed between two files {partly}; temporary file left {left}, after the next run {stays}")
+    print(
+        f"{kills} kills; torn files {torn}; killed between two files {partly}; temporary file left {left}, after the next run {stays}"
+    )
     return 1 if torn or stays else 0
 
 

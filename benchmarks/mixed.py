@@ -10,8 +10,21 @@ from __future__ import annotations
 import random
 
 RECIPES = 24
-MODELS = ("Qwen/Qwen2.5-7B", "Qwen/Qwen3-8B", "meta-llama/Llama-3.1-8B-Instruct", "/models/base-32b", "Qwen/Qwen2.5-Math-1.5B")
-WORDS = ("tuned on eight GPUs", "see the run of last week", "do not raise: out of memory", "half of the batch", "as in the paper", "TODO: sweep")
+MODELS = (
+    "Qwen/Qwen2.5-7B",
+    "Qwen/Qwen3-8B",
+    "meta-llama/Llama-3.1-8B-Instruct",
+    "/models/base-32b",
+    "Qwen/Qwen2.5-Math-1.5B",
+)
+WORDS = (
+    "tuned on eight GPUs",
+    "see the run of last week",
+    "do not raise: out of memory",
+    "half of the batch",
+    "as in the paper",
+    "TODO: sweep",
+)
 
 # Settings under vLLM's own names, with the values people write.
 SETTINGS: dict[str, tuple[object, ...]] = {
@@ -71,18 +84,47 @@ def _lines(pairs: dict[str, object], indent: int, own: random.Random, dashes: bo
 
 def _filler(own: random.Random, at: int) -> str:
     """A section about something else."""
-    kind = own.choice(("trainer", "optimizer", "logging", "data", "checkpoint", "environment")) + (f"_{at}" if at > 1 else "")
+    kind = own.choice(("trainer", "optimizer", "logging", "data", "checkpoint", "environment")) + (
+        f"_{at}" if at > 1 else ""
+    )
     if kind.startswith("data"):
-        items = "".join(f"  - {{name: set_{own.randint(0, 40)}, weight: {own.random():.2f}}}\n" for _ in range(own.randint(3, 8)))
+        items = "".join(
+            f"  - {{name: set_{own.randint(0, 40)}, weight: {own.random():.2f}}}\n" for _ in range(own.randint(3, 8))
+        )
         return f"{kind}:\n{items}"
-    words = ("learning_rate", "batch", "warmup_steps", "path", "every", "clip", "decay", "name", "ratio", "workers", "limit", "mode")
-    values = (own.randint(1, 2000), f"{own.random():.4f}", f"runs/{own.randint(1, 999)}", "adamw", True, "[train, test]", "null")
+    words = (
+        "learning_rate",
+        "batch",
+        "warmup_steps",
+        "path",
+        "every",
+        "clip",
+        "decay",
+        "name",
+        "ratio",
+        "workers",
+        "limit",
+        "mode",
+    )
+    values = (
+        own.randint(1, 2000),
+        f"{own.random():.4f}",
+        f"runs/{own.randint(1, 999)}",
+        "adamw",
+        True,
+        "[train, test]",
+        "null",
+    )
     return f"{kind}:\n" + _lines({word: own.choice(values) for word in own.sample(words, own.randint(5, 11))}, 2, own)
 
 
 def _pipelinerl(settings: dict[str, object], own: random.Random) -> list[str]:
     settings = {name: value for name, value in settings.items() if not isinstance(value, bool)}
-    flags = "".join(f'    {flag}: ""\n' for flag in ("enable-chunked-prefill", "disable-log-requests", "enforce-eager") if own.random() < 0.5)
+    flags = "".join(
+        f'    {flag}: ""\n'
+        for flag in ("enable-chunked-prefill", "disable-log-requests", "enforce-eager")
+        if own.random() < 0.5
+    )
     steps = "    num-scheduler-steps: 1\n" if own.random() < 0.5 else ""
     kwargs = _lines(settings, 4, own, True)
     return [
@@ -93,9 +135,22 @@ def _pipelinerl(settings: dict[str, object], own: random.Random) -> list[str]:
 
 
 def _verl(settings: dict[str, object], own: random.Random) -> list[str]:
-    known = ("gpu_memory_utilization", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "enable_chunked_prefill", "enforce_eager", "dtype")
+    known = (
+        "gpu_memory_utilization",
+        "max_model_len",
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "enable_chunked_prefill",
+        "enforce_eager",
+        "dtype",
+    )
     rollout = {name: value for name, value in settings.items() if name in known}
-    rollout |= {"name": "vllm", "temperature": own.choice((1.0, 0.6)), "n": own.choice((4, 8, 16)), "tensor_model_parallel_size": own.choice((1, 2, 4))}
+    rollout |= {
+        "name": "vllm",
+        "temperature": own.choice((1.0, 0.6)),
+        "n": own.choice((4, 8, 16)),
+        "tensor_model_parallel_size": own.choice((1, 2, 4)),
+    }
     return [
         f"actor_rollout_ref:\n  model:\n    path: {own.choice(MODELS)}\n  rollout:\n{_lines(rollout, 4, own)}  actor:\n    ppo_mini_batch_size: {own.choice((64, 128, 256))}\n",
         f"algorithm:\n  adv_estimator: {own.choice(('grpo', 'gae'))}\n  kl_ctrl:\n    kl_coef: {own.choice((0.0, 0.001))}\n",
@@ -104,7 +159,11 @@ def _verl(settings: dict[str, object], own: random.Random) -> list[str]:
 
 
 def _nemo(settings: dict[str, object], own: random.Random) -> list[str]:
-    cfg = {name: settings[name] for name in ("gpu_memory_utilization", "max_model_len", "enforce_eager", "tensor_parallel_size") if name in settings}
+    cfg = {
+        name: settings[name]
+        for name in ("gpu_memory_utilization", "max_model_len", "enforce_eager", "tensor_parallel_size")
+        if name in settings
+    }
     cfg |= {"async_engine": own.choice((True, False)), "precision": "bfloat16"}
     extra = {name: value for name, value in settings.items() if name not in cfg and name not in ("dtype", "seed")}
     kwargs = f"    vllm_kwargs:\n{_lines(extra, 6, own)}" if extra else "    vllm_kwargs: {}\n"
@@ -118,7 +177,9 @@ def _nemo(settings: dict[str, object], own: random.Random) -> list[str]:
 def _serve(settings: dict[str, object], own: random.Random) -> list[str]:
     """A `vllm serve --config` file, with long comments for what else such a file has."""
     sections = [_lines({"model": own.choice(MODELS), **settings}, 0, own, True)]
-    sections += ["".join(f"# {own.choice(WORDS)}: {own.randint(1, 99)}\n" for _ in range(own.randint(20, 26))) for _ in range(3)]
+    sections += [
+        "".join(f"# {own.choice(WORDS)}: {own.randint(1, 99)}\n" for _ in range(own.randint(20, 26))) for _ in range(3)
+    ]
     return sections
 
 
@@ -128,7 +189,10 @@ def _kubernetes(settings: dict[str, object], own: random.Random) -> list[str]:
         flag = "--" + name.replace("_", "-")
         args += [flag] if value is True else [] if value is False else [f"{flag}={value}"]
     words = "".join(f"            - {arg}\n" for arg in args)
-    env = "".join(f"            - name: {name}\n              value: \"{value}\"\n" for name, value in (("HF_HOME", "/cache"), ("VLLM_USE_V1", own.choice((0, 1)))))
+    env = "".join(
+        f'            - name: {name}\n              value: "{value}"\n'
+        for name, value in (("HF_HOME", "/cache"), ("VLLM_USE_V1", own.choice((0, 1))))
+    )
     name = f"rollout-{own.randint(1, 99)}"
     return [
         f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\n  labels:\n    app: {name}\nspec:\n  replicas: {own.randint(1, 4)}\n"
@@ -139,9 +203,11 @@ def _kubernetes(settings: dict[str, object], own: random.Random) -> list[str]:
 
 
 def _areal(settings: dict[str, object], own: random.Random) -> list[str]:
-    vllm = {name: value for name, value in settings.items() if name not in ("generation_config", "disable_log_requests")}
+    vllm = {
+        name: value for name, value in settings.items() if name not in ("generation_config", "disable_log_requests")
+    }
     return [
-        f"rollout:\n  backend: \"vllm:d{own.choice((2, 4))}\"\n  max_concurrent_rollouts: {own.choice((128, 256))}\n",
+        f'rollout:\n  backend: "vllm:d{own.choice((2, 4))}"\n  max_concurrent_rollouts: {own.choice((128, 256))}\n',
         f"gconfig:\n  temperature: {own.choice((1.0, 0.9))}\n  n_samples: {own.choice((4, 8))}\n",
         f"actor:\n  path: {own.choice(MODELS)}\n  recompute_logprob: true\n",
         f"vllm:\n{_lines(vllm, 2, own)}",

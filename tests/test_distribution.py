@@ -95,7 +95,17 @@ def test_the_sdist_holds_what_it_must(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "PKG-INFO"} <= names
-    allowed = {"vllm_migrate", "rules", "LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore"}
+    allowed = {
+        "vllm_migrate",
+        "rules",
+        "LICENSE",
+        "NOTICE",
+        "README.md",
+        "CHANGELOG.md",
+        "pyproject.toml",
+        "PKG-INFO",
+        ".gitignore",
+    }
     assert {name.split("/")[0] for name in names} <= allowed
 
 
@@ -104,7 +114,9 @@ def test_the_wheel_runs_from_another_folder(wheel: Path, tmp_path: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "a.yaml").write_text("vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1\n")
+    (tmp_path / "work" / "a.yaml").write_text(
+        "vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1\n"
+    )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
 
     def run(*words: str) -> tuple[int, str]:

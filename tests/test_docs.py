@@ -62,7 +62,9 @@ def test_the_readmes_findings_are_those_of_the_example(capsys: pytest.CaptureFix
 
 
 def test_the_readmes_first_command_lints_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    command = re.search(r"^python3 -m venv .* \.venv/bin/vllm-migrate (lint \S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    command = re.search(
+        r"^python3 -m venv .* \.venv/bin/vllm-migrate (lint \S+)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
     assert command is not None
     assert main(command[1].split()) == 1
     assert len(capsys.readouterr().out.splitlines()) < 200
@@ -84,7 +86,9 @@ def test_the_readmes_count_of_findings(capsys: pytest.CaptureFixture[str]) -> No
     import json
 
     found = json.loads(printed(capsys, "lint", "--output-format", "json", "examples/pipelinerl/before"))["findings"]
-    said = re.search(r"`vllm-migrate lint examples/pipelinerl/before` prints (\w+) findings", (ROOT / "README.md").read_text())
+    said = re.search(
+        r"`vllm-migrate lint examples/pipelinerl/before` prints (\w+) findings", (ROOT / "README.md").read_text()
+    )
     words = dict(zip(range(7, 13), ("seven", "eight", "nine", "ten", "eleven", "twelve"), strict=True))
     assert said is not None and words[len(found)] == said[1]
 

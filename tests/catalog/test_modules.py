@@ -38,7 +38,7 @@ def found() -> modules.Modules:
 
 
 def test_names_of_a_text() -> None:
-    text = '''
+    text = """
 import os
 from typing import Any
 from vllm.a import b as c
@@ -54,7 +54,7 @@ def f():
     local = 1
 x, (y, z) = 1, (2, 3)
 w: int = 4
-'''
+"""
     assert top_level(text, "vllm.m", False) == {
         "os": "borrowed",
         "Any": "borrowed",

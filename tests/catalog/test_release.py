@@ -20,7 +20,9 @@ def test_what_is_taken_apart_and_put_together_is_the_same(tmp_path: Path) -> Non
     assert written(tmp_path) == written(Path(store.DATA))
 
 
-def test_a_new_release_is_added_and_its_changes_shown(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_release_is_added_and_its_changes_shown(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert release.main([str(small), "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "9.1.0" in out.splitlines()[0] and "--lamp" in out and "VLLM_DEPTH" in out and "wrote catalog.json" in out

@@ -116,7 +116,12 @@ def test_fetch_then_build_twice_gives_the_same_bytes(index_url: str, tmp_path: P
         outputs.append({p.name: p.read_bytes() for p in (tmp_path / f"out{number}").iterdir()})
         SERVED.pop("/sdist", None)  # what is there already is not fetched again
         SERVED.pop("/wheel", None)
-    assert outputs[0] == outputs[1] and set(outputs[0]) == {"catalog.json", "surface.json", "details.json", "modules.json"}
+    assert outputs[0] == outputs[1] and set(outputs[0]) == {
+        "catalog.json",
+        "surface.json",
+        "details.json",
+        "modules.json",
+    }
     assert not (tmp_path / "src" / "0.8.5" / "setup.py").exists()
     cat = store.Catalog(json.loads(outputs[0]["catalog.json"]))
     assert cat.releases == ("0.8.5", "0.9.0") and cat.life("engine", "depth")[0][:2] == ("0.8.5", None)

@@ -342,7 +342,9 @@ def test_add_ignores_silences_what_is_found(conf: Path, capsys: pytest.CaptureFi
     assert names(lint_json(capsys, "conf")) == []
 
 
-@pytest.mark.parametrize("words", ["", "lint", "fix", "effective", "explain", "catalog", "catalog add", "smoke", "smoke record"])
+@pytest.mark.parametrize(
+    "words", ["", "lint", "fix", "effective", "explain", "catalog", "catalog add", "smoke", "smoke record"]
+)
 def test_every_help_looks_the_same(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words.split(), "--help"]) == 0
     out = capsys.readouterr().out

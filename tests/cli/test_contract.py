@@ -133,7 +133,9 @@ def test_standard_input_is_judged_under_its_name() -> None:
     assert {finding["path"] for finding in json.loads(done.stdout)["findings"]} == {"conf/x.yaml"}
 
     assert "+++ conf/x.yaml" in run("fix", "--unsafe", "--stdin-filename", "conf/x.yaml", "-", text=CONF).stdout
-    table = json.loads(run("effective", "--stdin-filename", "conf/x.yaml", "--output-format", "json", "-", text=CONF).stdout)
+    table = json.loads(
+        run("effective", "--stdin-filename", "conf/x.yaml", "--output-format", "json", "-", text=CONF).stdout
+    )
     assert [engine["path"] for engine in table["engines"]] == ["conf/x.yaml"]
 
 
@@ -160,7 +162,17 @@ def test_standard_input_is_never_written(here: Path) -> None:
 
 @pytest.mark.parametrize("command", ["lint", "fix", "releases"])
 def test_closed_standard_output_is_an_error_in_one_line(command: str) -> None:
-    words = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "vllm_migrate", command, *(["a.yaml"] if command != "releases" else [])]
+    words = [
+        "sh",
+        "-c",
+        '"$@" >&-',
+        "sh",
+        sys.executable,
+        "-m",
+        "vllm_migrate",
+        command,
+        *(["a.yaml"] if command != "releases" else []),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (2, "error: standard output is closed\n")
 

@@ -117,7 +117,9 @@ def test_the_current_folder_is_gone(here: Path) -> None:
     assert done.returncode == 2 and done.stderr.startswith("error: ")
 
 
-def test_a_folder_that_vanishes_while_it_is_walked(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_vanishes_while_it_is_walked(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (here / "conf").mkdir()
     for name in ("conf/a.yaml", "conf/b.yaml", "c.yaml"):
         (here / name).write_text(CONF)
@@ -142,7 +144,12 @@ def test_any_terminal_takes_any_text(encoding: str, here: Path) -> None:
     (here / name).write_text(CONF[:-1] + "  # \u00e9\U0001f600\n", encoding="utf-8")
     (here / "new\nline.yaml").write_text(CONF)
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    for words in (["lint", "."], ["lint", "--output-format", "junit", "."], ["fix", "--unsafe", "."], ["effective", name]):
+    for words in (
+        ["lint", "."],
+        ["lint", "--output-format", "junit", "."],
+        ["fix", "--unsafe", "."],
+        ["effective", name],
+    ):
         done = subprocess.run([*PROGRAM, *words], capture_output=True, timeout=60, env=environment)
         assert done.returncode in (0, 1) and done.stderr == b"", done.stderr
     done = subprocess.run([*PROGRAM, "lint", "--output-format", "html", "."], capture_output=True, env=environment)
@@ -195,7 +202,9 @@ def test_two_writers_at_once(here: Path) -> None:
     (here / "a.yaml").write_text(CONF)
     codes: list[int] = []
     writers = [
-        threading.Thread(target=lambda: codes.append(run("fix", "--isolated", "--unsafe", "--write", "a.yaml").returncode))
+        threading.Thread(
+            target=lambda: codes.append(run("fix", "--isolated", "--unsafe", "--write", "a.yaml").returncode)
+        )
         for _ in range(3)
     ]
     for writer in writers:

@@ -47,7 +47,11 @@ def test_a_hooks_call_imports_nothing_heavy(tmp_path: Path, arguments: tuple[str
     status, modules = modules_of(*arguments, str(path))
     assert status == 1
     assert not {name.partition(".")[0] for name in modules} & HEAVY
-    unused = ("vllm_migrate.documents.shell.document", "vllm_migrate.dialects.commands", "vllm_migrate.dialects.overrides")
+    unused = (
+        "vllm_migrate.documents.shell.document",
+        "vllm_migrate.dialects.commands",
+        "vllm_migrate.dialects.overrides",
+    )
     assert not any(name.startswith((*unused, "vllm_migrate.smoke")) for name in modules)
     assert ("vllm_migrate.fixes.prove" in modules) is (arguments[0] == "fix")
 

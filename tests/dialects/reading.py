@@ -91,8 +91,8 @@ class Reading:
         """What reaches the engine, by option."""
         return {option: arrived.value for option, arrived in self.delivery(release).values.items()}
 
-    def troubles(self, release: str) -> set[tuple[str, str]]:
-        return {(trouble.kind, trouble.option) for trouble in self.delivery(release).troubles}
+    def diagnostics(self, release: str) -> set[tuple[str, str]]:
+        return {(diagnostic.kind, diagnostic.option) for diagnostic in self.delivery(release).diagnostics}
 
     def fix(self) -> Outcome:
         """Write every fix there is; another run over the result has nothing left to write."""

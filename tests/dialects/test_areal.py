@@ -24,7 +24,7 @@ def test_the_default_of_the_dataclass_arrives(tmp_path: Path) -> None:
 def test_a_false_negative_form_leaves_vllms_default(tmp_path: Path) -> None:
     reading = read(tmp_path, "  no_enable_prefix_caching: false\n", "1.0.2")
     assert "enable_prefix_caching" not in reading.arrives("0.18.1")
-    assert not reading.troubles("0.18.1")
+    assert not reading.diagnostics("0.18.1")
 
 
 def test_a_true_negative_form_arrives(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_true_negative_form_arrives(tmp_path: Path) -> None:
 
 def test_the_old_key_was_dropped(tmp_path: Path) -> None:
     reading = read(tmp_path, "  enable_prefix_caching: false\n", "0.4.0", target="0.10.2")
-    assert reading.troubles("0.10.2") == {("dropped", "enable_prefix_caching")}
+    assert reading.diagnostics("0.10.2") == {("dropped", "enable_prefix_caching")}
     assert "enable_prefix_caching" not in reading.arrives("0.10.2")
 
 

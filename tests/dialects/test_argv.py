@@ -48,7 +48,7 @@ def delivered(case: dict[str, Any], release: str) -> Delivery:
 def outcome(case: dict[str, Any], release: str) -> dict[str, object] | None:
     """{option: value} that arrives; None: the program ends."""
     delivery = delivered(case, release)
-    if any(trouble.kind not in ("dropped", "ignored") for trouble in delivery.troubles):
+    if any(diagnostic.kind not in ("dropped", "ignored") for diagnostic in delivery.diagnostics):
         return None
     found = {option: arrived.value for option, arrived in delivery.values.items() if arrived.written is not None}
     if found.get("model") == "m":
@@ -169,9 +169,14 @@ def test_a_configuration_class_checks_keys_inside_it() -> None:
 def test_an_option_whose_value_is_filled_in_later_is_an_option(tmp_path: Path) -> None:
     script = "vllm serve org/m --port 8000 --served-model-name=$NAME --max-num-seqs=64\n"
     reading = Reading(tmp_path, {"serve.sh": script})
-    assert [written.key for written in reading.engine.options] == ["", "--port", "--served-model-name", "--max-num-seqs"]
+    assert [written.key for written in reading.engine.options] == [
+        "",
+        "--port",
+        "--served-model-name",
+        "--max-num-seqs",
+    ]
     assert reading.arrives("0.18.1")["max_num_seqs"] == 64
-    assert not reading.troubles("0.18.1")
+    assert not reading.diagnostics("0.18.1")
 
 
 CARRIED = [

@@ -11,7 +11,7 @@ from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Use
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load as load_knowledge
 
 
@@ -78,9 +78,9 @@ def test_requests_are_sampled_as_every_call_says(
     (engine,) = made(tmp_path, f"from vllm import LLM, SamplingParams\nLLM(model='m')\n{calls}\n")
     for name, expected in (("temperature", temperature), ("logprobs", logprobs)):
         value = engine.given[f"sampling.{name}"].value
-        assert (value.options if isinstance(value, Unsure) else value) == expected
+        assert (value.options if isinstance(value, Undetermined) else value) == expected
     in_loss = engine.given["rl.logprobs_in_loss"].value
-    assert in_loss is False if logprobs is None else isinstance(in_loss, Unsure)
+    assert in_loss is False if logprobs is None else isinstance(in_loss, Undetermined)
 
 
 def test_variables_that_the_program_sets(tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_variables_that_the_program_sets(tmp_path: Path) -> None:
     (engine,) = made(tmp_path, text)
     assert engine.given["env.A"].value == "1"
     b, c = engine.given["env.B"].value, engine.given["env.C"].value
-    assert isinstance(b, Unsure) and b.options == ("1", "0")
-    assert isinstance(c, Unsure) and not c.options
+    assert isinstance(b, Undetermined) and b.options == ("1", "0")
+    assert isinstance(c, Undetermined) and not c.options
 
 
 def test_a_program_that_updates_weights_trains(tmp_path: Path) -> None:

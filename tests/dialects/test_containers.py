@@ -207,7 +207,9 @@ def ray(body: str, sidecar: str = "") -> str:
     return (
         "apiVersion: ray.io/v1\nkind: RayCluster\nspec:\n  headGroupSpec:\n    rayStartParams: {}\n    template:\n      spec:\n"
         "        containers:\n          - name: ray-head\n            image: vllm/vllm-openai:v0.8.5\n"
-        + head + sidecar + "  workerGroupSpecs:\n"
+        + head
+        + sidecar
+        + "  workerGroupSpecs:\n"
         "    - groupName: g\n      rayStartParams: {}\n      template:\n        spec:\n          containers:\n"
         "            - name: ray-worker\n              image: vllm/vllm-openai:v0.8.5\n"
     )

@@ -37,7 +37,9 @@ TREE = {
     "chosen.yaml": "defaults:\n  - model: small\n  - pick: ${model}_more\n  - _self_\nseed: 4\n",
     "missing_value.yaml": "defaults:\n  - base\n  - _self_\nseed: ???\nout: ???\n",
 }
-PRIMARIES = sorted(set(TREE) - {"model/small.yaml", "model/large.yaml", "model/common.yaml", "flat/x.yaml", "pick/small_more.yaml"})
+PRIMARIES = sorted(
+    set(TREE) - {"model/small.yaml", "model/large.yaml", "model/common.yaml", "flat/x.yaml", "pick/small_more.yaml"}
+)
 
 
 def ours(root: Path, name: str) -> tuple[object, list[str], list[str]]:

@@ -86,12 +86,12 @@ def test_engines_values_and_facts(knowledge: Knowledge, tmp_path: Path) -> None:
     assert engine.given["sampling.temperature"].value == 0.7
     assert engine.given["env.VLLM_USE_V1"].value == "0"
     assert engine.given["rl.logprobs_in_loss"].value is True
-    assert not reading.troubles("0.18.1")
+    assert not reading.diagnostics("0.18.1")
 
 
 def test_an_older_release_does_not_read_a_key(knowledge: Knowledge, tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"flock.yaml": CONFIG}, knowledge=knowledge, target="0.10.2")
-    assert ("dead", "enable_prefix_caching") in reading.troubles("0.10.2")
+    assert ("dead", "enable_prefix_caching") in reading.diagnostics("0.10.2")
 
 
 def test_fixes_in_yaml(knowledge: Knowledge, tmp_path: Path) -> None:
@@ -111,11 +111,13 @@ def test_fixes_in_yaml(knowledge: Knowledge, tmp_path: Path) -> None:
 
 def test_an_inverted_key_takes_the_opposite(knowledge: Knowledge, tmp_path: Path) -> None:
     """V0 ran without prefix caching where Gull 1 has no word for it; the pin is `no_reuse: true`."""
-    text = CONFIG.replace("    extra: {max_num_seqs: 8, note: mine}", "    extra: {seed: 1, enable_prefix_caching: false}")
+    text = CONFIG.replace(
+        "    extra: {max_num_seqs: 8, note: mine}", "    extra: {seed: 1, enable_prefix_caching: false}"
+    )
     text = text.replace("    no_reuse: true\n", "")
     reading = Reading(tmp_path, {"flock.yaml": text}, knowledge=knowledge)
     # Gull passes a seed of its own as a keyword; what else is passed through reaches vLLM.
-    assert reading.troubles("0.18.1") == {("duplicate", "seed")}
+    assert reading.diagnostics("0.18.1") == {("duplicate", "seed")}
     refused = {finding.name: why for finding, why in reading.fix().refused}
     assert refused["duplicate-keyword"] == "Gull counts its engines"
 

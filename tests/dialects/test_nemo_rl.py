@@ -53,7 +53,7 @@ def test_a_key_that_only_newer_releases_read(release: str, vllm: str, read_there
     text = BASE.replace("      enforce_eager", "      enable_prefix_caching: false\n      enforce_eager")
     reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": release}, target=vllm)
     assert reading.arrives(vllm)["enable_prefix_caching"] is not read_there
-    assert (("dead", "enable_prefix_caching") in reading.troubles(vllm)) is not read_there
+    assert (("dead", "enable_prefix_caching") in reading.diagnostics(vllm)) is not read_there
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_key_that_only_newer_releases_read(release: str, vllm: str, read_there
 def test_what_the_framework_passes_must_not_be_passed_again(line: str, tmp_path: Path) -> None:
     text = BASE.replace("vllm_kwargs: {}", f"vllm_kwargs: {{{line}}}")
     reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": "0.6.0"})
-    assert ("duplicate", line.partition(":")[0]) in reading.troubles("0.18.1")
+    assert ("duplicate", line.partition(":")[0]) in reading.diagnostics("0.18.1")
 
 
 def test_the_newest_key_wins_over_the_keyword(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_newest_key_wins_over_the_keyword(tmp_path: Path) -> None:
     text = text.replace("      enforce_eager", "      logprobs_mode: processed_logprobs\n      enforce_eager")
     reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": "0.8.0"}, target="0.25.1")
     assert reading.arrives("0.25.1")["logprobs_mode"] == "processed_logprobs"
-    assert reading.troubles("0.25.1") == {("overridden", "logprobs_mode")}
+    assert reading.diagnostics("0.25.1") == {("overridden", "logprobs_mode")}
 
 
 def test_a_pin_goes_to_the_keywords_of_the_child(tmp_path: Path) -> None:

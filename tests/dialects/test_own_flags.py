@@ -87,7 +87,7 @@ def test_skyrl_false_arrives_and_dead_keys(tmp_path: Path) -> None:
     text += "    generator.inference_engine.enable_chunked_prefill=false \\\n    generator.inference_engine.enable_prefix_caching=false\n"
     reading = Reading(tmp_path, {"run.sh": text})
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
-    assert ("dead", "enable_chunked_prefill") in reading.troubles("0.18.1")
+    assert ("dead", "enable_chunked_prefill") in reading.diagnostics("0.18.1")
     reading.fix()
     assert "    generator.inference_engine.engine_init_kwargs.async_scheduling=False\n" in reading.text("run.sh")
 
@@ -95,13 +95,17 @@ def test_skyrl_false_arrives_and_dead_keys(tmp_path: Path) -> None:
 def test_skyrl_flat_layout_crashes_on_a_keyword_twice(tmp_path: Path) -> None:
     text = "python -m skyrl_train.entrypoints.main_base generator.num_inference_engines=4 generator.enable_prefix_caching=false "
     text += "+generator.engine_init_kwargs.enable_prefix_caching=false\n"
-    assert ("duplicate", "enable_prefix_caching") in Reading(tmp_path, {"run.sh": text}).troubles("0.13.0")
-    assert not Reading(tmp_path, {"run.sh": text.replace("generator.num", "generator.backend=sglang generator.num")}).engines
+    assert ("duplicate", "enable_prefix_caching") in Reading(tmp_path, {"run.sh": text}).diagnostics("0.13.0")
+    assert not Reading(
+        tmp_path, {"run.sh": text.replace("generator.num", "generator.backend=sglang generator.num")}
+    ).engines
 
 
 def test_open_instruct_says_what_its_flags_cannot(tmp_path: Path) -> None:
     flags = "--num_unique_prompts_rollout 8 --vllm_num_engines 2 --vllm_top_p 0.9"
-    reading = Reading(tmp_path, {"run.sh": f"python mason.py -- python open_instruct/grpo_fast.py {flags}\n"}, engine="v1")
+    reading = Reading(
+        tmp_path, {"run.sh": f"python mason.py -- python open_instruct/grpo_fast.py {flags}\n"}, engine="v1"
+    )
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
     assert reading.engine.given["sampling.top_p"].value == 0.9
     assert {why for _, why in reading.fix().refused} == {
@@ -110,7 +114,9 @@ def test_open_instruct_says_what_its_flags_cannot(tmp_path: Path) -> None:
 
 
 def test_a_grpo_script_of_others_is_no_engine_of_open_instruct(tmp_path: Path) -> None:
-    assert not Reading(tmp_path, {"run.sh": "accelerate launch src/grpo.py --config c.yaml --num_generations 8\n"}).engines
+    assert not Reading(
+        tmp_path, {"run.sh": "accelerate launch src/grpo.py --config c.yaml --num_generations 8\n"}
+    ).engines
 
 
 @pytest.mark.parametrize(("trl", "found"), [("use_vllm: true", 1), ("use_vllm: false", 0), ("vllm_mode: colocate", 0)])
@@ -137,7 +143,9 @@ def test_variables_behind_a_value_bring_flags_of_their_own(tmp_path: Path) -> No
     assert reading.arrives("0.18.1")["tensor_parallel_size"] == 2
 
 
-@pytest.mark.parametrize(("size", "executor"), [("", "uni"), ("generator.inference_engine.tensor_parallel_size=4", "ray")])
+@pytest.mark.parametrize(
+    ("size", "executor"), [("", "uni"), ("generator.inference_engine.tensor_parallel_size=4", "ray")]
+)
 def test_skyrl_runs_one_device_without_ray(size: str, executor: str, tmp_path: Path) -> None:
     words = f"generator.inference_engine.backend=vllm generator.inference_engine.num_engines=1 {size}"
     reading = Reading(tmp_path, {"run.sh": f"python -m skyrl.train.entrypoints.main_base {words}\n"}, engine="v1")

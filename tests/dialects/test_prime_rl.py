@@ -95,4 +95,4 @@ def test_a_flag_of_the_server_arrives(tmp_path: Path) -> None:
     """The table becomes attributes of the server's parsed arguments, so it may hold more than engine arguments."""
     reading = Reading(tmp_path, {"rl.toml": NEW + 'tool_call_parser = "hermes"\n'}, source="0.14.0", target="0.27.1")
     assert reading.arrives("0.27.1")["tool_call_parser"] == "hermes"
-    assert not reading.troubles("0.27.1")
+    assert not reading.diagnostics("0.27.1")

@@ -48,7 +48,7 @@ def test_defaults_of_the_framework_and_the_users_false(tmp_path: Path) -> None:
 def test_overridden_whatever_is_written(tmp_path: Path) -> None:
     text = "actor_infer:\n  strategy_args:\n    strategy_name: vllm\n    strategy_config: {trust_remote_code: false}\n"
     reading = Reading(tmp_path, {"rlvr.yaml": text})
-    assert reading.troubles("0.18.1") == {("overridden", "trust_remote_code")}
+    assert reading.diagnostics("0.18.1") == {("overridden", "trust_remote_code")}
 
 
 def test_fixes(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def service(body: str) -> str:
 def test_keywords_arrive_as_they_are(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"serve.yaml": SERVE})
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
-    assert ("unknown", "device") in reading.troubles("0.18.1")
+    assert ("unknown", "device") in reading.diagnostics("0.18.1")
 
 
 def test_yaml_in_a_string_is_edited_in_its_place(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_ray_chooses_the_executor(cpu: str, executor: str, tmp_path: Path) -> No
     reading = Reading(tmp_path, {"llm.yaml": RAY.replace("CPU", cpu)}, engine="v1")
     assert reading.arrives("0.18.1")["distributed_executor_backend"] == executor
     assert ("async-scheduling-default" in reading.names_of()) is (executor == "mp")
-    assert not reading.troubles("0.18.1")
+    assert not reading.diagnostics("0.18.1")
 
 
 def test_ray_refuses_a_model_among_the_engines_keywords(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"llm.yaml": RAY.replace("max_num_seqs: 8", "model: org/m")}, engine="v1")
-    assert ("duplicate", "model") in reading.troubles("0.18.1")
+    assert ("duplicate", "model") in reading.diagnostics("0.18.1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.dialects.reading import Reading
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 
 RUN = "python3 -m verl.trainer.main_ppo \\\n    actor_rollout_ref.rollout.name=vllm \\\n"
 OFF = RUN + "    actor_rollout_ref.rollout.enable_prefix_caching=False \\\n    trainer.nnodes=1\n"
@@ -15,7 +15,7 @@ OFF = RUN + "    actor_rollout_ref.rollout.enable_prefix_caching=False \\\n    t
 
 def test_a_false_never_arrives_and_its_pin_does(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": OFF})
-    assert ("dropped", "enable_prefix_caching") in reading.troubles("0.18.1")
+    assert ("dropped", "enable_prefix_caching") in reading.diagnostics("0.18.1")
     assert reading.named("yaml-false-dropped").severity == "error"
     outcome = reading.fix()
     assert not outcome.refused
@@ -26,11 +26,16 @@ def test_a_false_never_arrives_and_its_pin_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("release", "vllm", "kind"),
-    [("0.5.0", "0.8.5", "dead"), ("0.6.1", "0.9.0", ""), ("0.7.0", "0.10.2", "dropped"), ("0.9.0", "0.18.1", "dropped")],
+    [
+        ("0.5.0", "0.8.5", "dead"),
+        ("0.6.1", "0.9.0", ""),
+        ("0.7.0", "0.10.2", "dropped"),
+        ("0.9.0", "0.18.1", "dropped"),
+    ],
 )
 def test_what_becomes_of_the_false_by_release(tmp_path: Path, release: str, vllm: str, kind: str) -> None:
     reading = Reading(tmp_path, {"run.sh": OFF}, target=vllm, frameworks={"verl": release})
-    kinds = {found for found, option in reading.troubles(vllm) if option == "enable_prefix_caching"}
+    kinds = {found for found, option in reading.diagnostics(vllm) if option == "enable_prefix_caching"}
     assert kinds == ({kind} if kind else set())
     if release == "0.5.0":
         assert reading.arrives(vllm)["enable_prefix_caching"] is True, "hardcoded"
@@ -42,7 +47,7 @@ def test_defaults_of_the_framework_by_release(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": RUN + "    trainer.nnodes=1\n"})
     now = reading.arrives("0.18.1")
     assert (now["logprobs_mode"], now["max_num_seqs"]) == ("processed_logprobs", 256)
-    assert isinstance(reading.arrives("0.8.5")["enforce_eager"], Unsure), "no file pins verl's release"
+    assert isinstance(reading.arrives("0.8.5")["enforce_eager"], Undetermined), "no file pins verl's release"
     old = Reading(tmp_path, {"run.sh": RUN + "    trainer.nnodes=1\n"}, frameworks={"verl": "0.5.0"})
     assert old.arrives("0.8.5")["enforce_eager"] is True
 
@@ -55,7 +60,7 @@ def test_another_backend_is_none_of_our_business(tmp_path: Path) -> None:
 def test_a_group_file_of_the_rollout(tmp_path: Path) -> None:
     text = "_target_: verl.workers.config.RolloutConfig\nname: vllm\nenable_prefix_caching: false\n"
     reading = Reading(tmp_path, {"rollout/mine.yaml": text})
-    assert ("dropped", "enable_prefix_caching") in reading.troubles("0.18.1")
+    assert ("dropped", "enable_prefix_caching") in reading.diagnostics("0.18.1")
     reading.fix()
     assert "no_enable_prefix_caching: true" in reading.text("rollout/mine.yaml")
 

@@ -22,7 +22,9 @@ def parse(text: str) -> PythonData:
     return parse_python_data(decode("run.py", text.encode()))
 
 
-TEXT = 'llm = LLM(\n    model="m",\n    hf_overrides={"head_dtype": "float32", "x": [1, n]},\n    **rest,\n)\nf(g(k=1))\n'
+TEXT = (
+    'llm = LLM(\n    model="m",\n    hf_overrides={"head_dtype": "float32", "x": [1, n]},\n    **rest,\n)\nf(g(k=1))\n'
+)
 
 
 def test_each_call_is_a_mapping_of_its_keywords() -> None:
@@ -59,7 +61,9 @@ def test_operations(op: Op, expected: str) -> None:
     assert isinstance(after, PythonData) and after.roots[0].plain() != data.roots[0].plain()
 
 
-@pytest.mark.parametrize("op", [Op(DELETE, ("m", "a")), Op(SET, ("k", "a"), 1), Op(SET, (0,), 1), Op(DELETE, ("none",))])
+@pytest.mark.parametrize(
+    "op", [Op(DELETE, ("m", "a")), Op(SET, ("k", "a"), 1), Op(SET, (0,), 1), Op(DELETE, ("none",))]
+)
 def test_what_cannot_be_written_is_refused(op: Op) -> None:
     with pytest.raises(CannotEdit):
         parse("f(k=g(), m={'a': 1})\n").plan([op], 0)

@@ -123,6 +123,8 @@ def test_other_commands_that_carry_a_command_line(line: str) -> None:
     assert "vllm serve m --seed 3" in apply_edits(line, edits)
 
 
-@pytest.mark.parametrize("line", ["echo 'vllm serve m'", "tmux ls", "ssh host", "cat > a.yaml <<EOF\nvllm serve m\nEOF"])
+@pytest.mark.parametrize(
+    "line", ["echo 'vllm serve m'", "tmux ls", "ssh host", "cat > a.yaml <<EOF\nvllm serve m\nEOF"]
+)
 def test_other_strings_are_no_scripts(line: str) -> None:
     assert parse(line + "\n").nested() == []

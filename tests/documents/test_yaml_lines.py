@@ -17,7 +17,25 @@ from vllm_migrate.documents.yaml.layout import find_duplicate
 from vllm_migrate.documents.yaml.nodes import BlockNode
 from vllm_migrate.documents.yaml.usual import usual_edit
 
-KEYS = ("a", "b", "max-num-seqs", "use_v1", "hydra/launcher", "two words", "1", "$x", "a.b@c", "x--", "true", "-a", "?", ".b", "<<", '"q"', "é")
+KEYS = (
+    "a",
+    "b",
+    "max-num-seqs",
+    "use_v1",
+    "hydra/launcher",
+    "two words",
+    "1",
+    "$x",
+    "a.b@c",
+    "x--",
+    "true",
+    "-a",
+    "?",
+    ".b",
+    "<<",
+    '"q"',
+    "é",
+)
 VALUES = (
     *("1", "x", "0.9", "true", "null", "~", "-1", "--flag", "--", "-", "${a.b:c}", "a b  c", "a:b", "a#b", "http://x/y?z=1", "+x", "/data", "...", "---"),
     *('"q"', "'q'", '""', "''", '"a: b # c"', "'it''s'", '"\\n"', '"a" b', "'", '"'),

@@ -159,11 +159,26 @@ def test_what_stands_behind_an_option_that_goes_is_kept(
 @pytest.mark.parametrize(
     ("line", "left"),
     [
-        ("docker run -e VLLM_USE_V1=0 -p 80:80 vllm/vllm-openai:v0.8.5 --model m", "docker run -p 80:80 vllm/vllm-openai:v0.8.5 --model m"),
-        ("docker run --env VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m", "docker run vllm/vllm-openai:v0.8.5 --model m"),
-        ("docker run --env=VLLM_USE_V1=0 -it vllm/vllm-openai:v0.8.5 --model m", "docker run -it vllm/vllm-openai:v0.8.5 --model m"),
-        ("docker run -eVLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m", "docker run vllm/vllm-openai:v0.8.5 --model m"),
-        ("docker run -e=VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m", "docker run vllm/vllm-openai:v0.8.5 --model m"),
+        (
+            "docker run -e VLLM_USE_V1=0 -p 80:80 vllm/vllm-openai:v0.8.5 --model m",
+            "docker run -p 80:80 vllm/vllm-openai:v0.8.5 --model m",
+        ),
+        (
+            "docker run --env VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m",
+            "docker run vllm/vllm-openai:v0.8.5 --model m",
+        ),
+        (
+            "docker run --env=VLLM_USE_V1=0 -it vllm/vllm-openai:v0.8.5 --model m",
+            "docker run -it vllm/vllm-openai:v0.8.5 --model m",
+        ),
+        (
+            "docker run -eVLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m",
+            "docker run vllm/vllm-openai:v0.8.5 --model m",
+        ),
+        (
+            "docker run -e=VLLM_USE_V1=0 vllm/vllm-openai:v0.8.5 --model m",
+            "docker run vllm/vllm-openai:v0.8.5 --model m",
+        ),
         (
             "docker run -e VLLM_USE_V1=0 -e VLLM_ATTENTION_BACKEND=FLASHINFER -p 80:80 vllm/vllm-openai:v0.8.5 --model m",
             "docker run -p 80:80 vllm/vllm-openai:v0.8.5 --model m",
@@ -221,7 +236,9 @@ def test_the_proof_compares_the_words_in_front_of_the_program() -> None:
         words._prove_removed(file, [drop], [Edit(14, 18, "")], [])
 
 
-def test_what_was_refused_has_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_refused_has_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.yaml").write_text("shared: &k\n  dtype: bfloat16\nvllm_config:\n  use_v1: false\n  vllm_kwargs: *k\n")
     main(["fix", "--isolated", "--unsafe", "a.yaml"])

@@ -42,7 +42,12 @@ def patched(program: str, diff: str, folder: Path) -> None:
 @pytest.mark.parametrize("shape", ["plain", "windows", "no-end", "windows-no-end", "bom"])
 @pytest.mark.parametrize("name", FILES)
 def test_the_diff_is_a_patch(
-    name: str, shape: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    shape: str,
+    program: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = FILES[name]
     if "no-end" in shape:

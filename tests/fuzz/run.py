@@ -35,9 +35,53 @@ with atheris.instrument_imports(include=["vllm_migrate"]):
     import vllm_migrate.run.judging  # noqa: F401
 
 TOKENS = (
-    *(": ", "- ", "&a ", "*a", "<<: *a", "|\\x0a", ">-\\x0a", "---\\x0a", "? ", "!!", "{", "}", "[", "]", "#", "\\\\\\x0a"),
-    *("[[", "]]", "\\x22\\x22\\x22", "'''", "/*", "*/", "//", "$(", "${", "))", "<<EOF\\x0a", "EOF\\x0a", "&&", "||", ";;"),
-    *("\\xef\\xbb\\xbf", "\\x0d\\x0a", "\\x09", "\\xc2\\x85", "\\xe2\\x80\\xa8", "vllm serve ", "export ", "LLM(", "**", "f\\x22"),
+    *(
+        ": ",
+        "- ",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "|\\x0a",
+        ">-\\x0a",
+        "---\\x0a",
+        "? ",
+        "!!",
+        "{",
+        "}",
+        "[",
+        "]",
+        "#",
+        "\\\\\\x0a",
+    ),
+    *(
+        "[[",
+        "]]",
+        "\\x22\\x22\\x22",
+        "'''",
+        "/*",
+        "*/",
+        "//",
+        "$(",
+        "${",
+        "))",
+        "<<EOF\\x0a",
+        "EOF\\x0a",
+        "&&",
+        "||",
+        ";;",
+    ),
+    *(
+        "\\xef\\xbb\\xbf",
+        "\\x0d\\x0a",
+        "\\x09",
+        "\\xc2\\x85",
+        "\\xe2\\x80\\xa8",
+        "vllm serve ",
+        "export ",
+        "LLM(",
+        "**",
+        "f\\x22",
+    ),
 )
 
 
@@ -74,7 +118,14 @@ def main() -> None:
 
     files = [word for word in rest if not word.startswith("-")]
     options = [word for word in rest if word.startswith("-")]
-    limits = ["-max_len=4096", "-timeout=20", "-rss_limit_mb=2048", f"-dict={tokens}", "-verbosity=0", "-print_final_stats=0"]
+    limits = [
+        "-max_len=4096",
+        "-timeout=20",
+        "-rss_limit_mb=2048",
+        f"-dict={tokens}",
+        "-verbosity=0",
+        "-print_final_stats=0",
+    ]
     atheris.Setup([sys.argv[0], *limits, *options, *(files or [corpus])], one)
     try:
         atheris.Fuzz()

@@ -81,9 +81,9 @@ EXTRA = {
     "shell": [
         b'#!/bin/bash\nexport A=1 B="x y"\nARGS=(\n  a=1 # one\n  "b=$A"\n)\n'
         b'python -m m \\\n  "${ARGS[@]}" \\\n  +x.y=[1,2] 2>&1 | tee log\n',
-        b"cat <<EOF | vllm serve m --port ${PORT:-8000}\n$(date) `x`\nEOF\nif [ -n \"$A\" ]; then\n  a b \\\n\n  c=d\nfi\n",
+        b'cat <<EOF | vllm serve m --port ${PORT:-8000}\n$(date) `x`\nEOF\nif [ -n "$A" ]; then\n  a b \\\n\n  c=d\nfi\n',
         b"for i in 1 2; do f() { vllm serve \"$1\" --x 'it'\\''s'; }; done\ncase $x in a|b) y;; *) z;; esac\nA+=(c)\n",
-        b"bash -c \"vllm serve m --a 'b c'\" && x=$((1+2)) [[ $a =~ ^b ]] || eval \"$z\"\r\n",
+        b'bash -c "vllm serve m --a \'b c\'" && x=$((1+2)) [[ $a =~ ^b ]] || eval "$z"\r\n',
     ],
     "python": [
         b'import os\nfrom vllm import LLM as L, SamplingParams\nos.environ["VLLM_USE_V1"] = "0"\n'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vllm_migrate.knowledge.cases import Choice, choose
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.parse import compile_expr
 
 
@@ -28,7 +28,7 @@ def pick(cases: list[dict[str, object]], **values: object) -> Choice:
 
 V0 = {"when": "old", "value": "v0", "because": "asked for"}
 V1 = {"value": "v1", "because": "the default"}
-MAYBE = Unsure(("the device",), (True, False))
+MAYBE = Undetermined(("the device",), (True, False))
 
 
 def test_the_first_that_holds() -> None:
@@ -42,7 +42,7 @@ def test_none_holds() -> None:
 
 def test_what_may_hold_is_kept_with_its_reason() -> None:
     value = pick([V0, V1], old=MAYBE).value
-    assert isinstance(value, Unsure)
+    assert isinstance(value, Undetermined)
     assert value.reasons == ("the device",)
     assert value.options == ("v0", "v1")
 
@@ -54,13 +54,13 @@ def test_cases_that_agree_need_no_reason() -> None:
 
 def test_a_case_that_depends_says_so_and_lists_what_it_may_be() -> None:
     value = pick([V0, {"depends_on": "the model", "values": [True, False]}], old=False).value
-    assert isinstance(value, Unsure)
+    assert isinstance(value, Undetermined)
     assert (value.reasons, value.options) == (("the model",), (True, False))
 
 
 def test_reasons_of_both_ways_are_joined() -> None:
     value = pick([V0, {"depends_on": "the model", "values": ["v1"]}], old=MAYBE).value
-    assert isinstance(value, Unsure)
+    assert isinstance(value, Undetermined)
     assert value.reasons == ("the device", "the model")
     assert value.options == ("v0", "v1")
 
@@ -68,26 +68,26 @@ def test_reasons_of_both_ways_are_joined() -> None:
 def test_a_value_may_be_computed_and_not_known() -> None:
     case: dict[str, object] = {"value_of": "given", "because": "the file"}
     assert pick([case], given=0.7) == Choice(0.7, "the file")
-    value = pick([V0, case], old=MAYBE, given=Unsure(("the file",))).value
-    assert isinstance(value, Unsure)
+    value = pick([V0, case], old=MAYBE, given=Undetermined(("the file",))).value
+    assert isinstance(value, Undetermined)
     assert value.reasons == ("the device", "the file")
     assert value.options == ()  # what cannot be listed is not listed in part
 
 
 def test_true_and_one_are_two_values() -> None:
     value = pick([{"when": "old", "value": True}, {"value": 1}], old=MAYBE).value
-    assert isinstance(value, Unsure)
+    assert isinstance(value, Undetermined)
     assert value.options == (True, 1)
 
 
 def test_what_may_be_is_flat_and_listed_in_full_or_not_at_all() -> None:
     of_model: dict[str, object] = {"when": "old", "value_of": "length"}
     listed: dict[str, object] = {"depends_on": "the context", "values": [1, 2]}
-    value = pick([of_model, listed], old=MAYBE, length=Unsure(("the model",), (2, 4))).value
-    assert isinstance(value, Unsure)
+    value = pick([of_model, listed], old=MAYBE, length=Undetermined(("the model",), (2, 4))).value
+    assert isinstance(value, Undetermined)
     assert (value.reasons, value.options) == (("the device", "the context", "the model"), (2, 4, 1))
-    value = pick([of_model, listed], old=MAYBE, length=Unsure(("the model",))).value
-    assert isinstance(value, Unsure) and value.options == ()
+    value = pick([of_model, listed], old=MAYBE, length=Undetermined(("the model",))).value
+    assert isinstance(value, Undetermined) and value.options == ()
     value = pick([V0, {"depends_on": "the context"}], old=MAYBE).value
-    assert isinstance(value, Unsure) and value.options == ()
+    assert isinstance(value, Undetermined) and value.options == ()
     assert value.reasons == ("the device", "the context")

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from vllm_migrate.knowledge import expr
-from vllm_migrate.knowledge.expr import Unsure, closure, evaluate
+from vllm_migrate.knowledge.expr import Undetermined, closure, evaluate
 
 VALUES = (True, False, None, 0, 1, 2.5, "v0", "v1", "", [1, "v0"])
 NAMES: dict[str, object] = {
@@ -15,9 +15,9 @@ NAMES: dict[str, object] = {
     "b": True,
     "c": 1,
     "d": None,
-    "e": Unsure(("why e",), ("v0", "v1")),
-    "f": Unsure(("why f",)),
-    "g": Unsure(("why g",), (True,)),
+    "e": Undetermined(("why e",), ("v0", "v1")),
+    "f": Undetermined(("why f",)),
+    "g": Undetermined(("why g",), (True,)),
     "h": [1, "v0"],
     "i": False,
 }

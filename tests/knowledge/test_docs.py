@@ -36,7 +36,10 @@ def test_the_table_counts_examples_and_evidence(capsys: pytest.CaptureFixture[st
     rule = next(rule for rule in RULES if rule.name == "logprobs-semantics")
     assert rule.examples is not None
     fires, silent = len(rule.examples.fires), len(rule.examples.silent)
-    assert f"VM401 logprobs-semantics: fires on {fires}, silent on {silent}; {len(rule.evidence)} pieces of evidence" in text
+    assert (
+        f"VM401 logprobs-semantics: fires on {fires}, silent on {silent}; {len(rule.evidence)} pieces of evidence"
+        in text
+    )
     assert text.count("\n  + ") == sum(len(rule.examples.fires) for rule in RULES if rule.examples is not None)
     assert f"\n{len(RULES)} rules, " in text
 
@@ -51,7 +54,14 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
     made = pages(RULES)
     for rule in RULES:
         text = made[f"{rule.name}.md"]
-        for title in ("What it says", "What happens", "Why it matters to your loss", "What to write", "When it is silent", "Evidence"):
+        for title in (
+            "What it says",
+            "What happens",
+            "Why it matters to your loss",
+            "What to write",
+            "When it is silent",
+            "Evidence",
+        ):
             assert f"\n## {title}\n" in text
         assert rule.code in text
         assert rule.examples is not None and text.count("```") == 2 * sum(
@@ -77,7 +87,10 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
         ),
         (Evidence(release="0.18.0", catalog="engine.x", value=True), "catalog, vLLM 0.18.0: engine `x` default `true`"),
         (Evidence(release="0.11.0", catalog="engine.x", absent=True), "catalog, vLLM 0.11.0: engine `x` absent"),
-        (Evidence(repository="a/b", commit="abc", file="c.py"), "a/b at abc: [`c.py`](https://github.com/a/b/blob/abc/c.py)"),
+        (
+            Evidence(repository="a/b", commit="abc", file="c.py"),
+            "a/b at abc: [`c.py`](https://github.com/a/b/blob/abc/c.py)",
+        ),
         (Evidence(repository="a/b", symbol="d"), "a/b: `d`"),
     ],
 )

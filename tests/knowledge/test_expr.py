@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from vllm_migrate.knowledge.expr import Unsure, evaluate
+from vllm_migrate.knowledge.expr import Undetermined, evaluate
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
 
-GPU = Unsure(("the GPU",), (True, False))
-TEMPERATURE = Unsure(("the temperature of requests",))
-CORE = Unsure(("which engine ran",), ("v0", "v1"))
+GPU = Undetermined(("the GPU",), (True, False))
+TEMPERATURE = Undetermined(("the temperature of requests",))
+CORE = Undetermined(("which engine ran",), ("v0", "v1"))
 
 
 class Names:
@@ -27,7 +27,7 @@ class Names:
         "core": CORE,
         "from.core": CORE,
         "sampling.temperature": TEMPERATURE,
-        "both_above": Unsure(("the size",), (4, 8)),
+        "both_above": Undetermined(("the size",), (4, 8)),
     }
 
     def name(self, dotted: str) -> object:
@@ -35,7 +35,7 @@ class Names:
 
     def call(self, function: str, args: list[object]) -> object:
         assert function == "double"
-        return args[0] if isinstance(args[0], Unsure) else f"{args[0]}{args[0]}"
+        return args[0] if isinstance(args[0], Undetermined) else f"{args[0]}{args[0]}"
 
 
 def run(text: str, predicates: dict[str, object] | None = None) -> object:
@@ -112,7 +112,7 @@ def test_decided_although_a_part_is_not_known(text: str, value: object) -> None:
 )
 def test_not_decided_and_why(text: str, reasons: tuple[str, ...]) -> None:
     result = run(text)
-    assert isinstance(result, Unsure)
+    assert isinstance(result, Undetermined)
     assert result.reasons == reasons
 
 

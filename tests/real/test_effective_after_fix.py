@@ -151,7 +151,9 @@ def kept(text: str, before: dict[str, Any], after: dict[str, Any]) -> list[tuple
     wanted["enable_prefix_caching"] = bool(before["enable_prefix_caching"]) and not re.search(DROPPED, text)
     wanted["async_scheduling"] = False
     wanted["logprobs_mode"] = "processed_logprobs" if old else "raw_logprobs"
-    wanted["disable_cascade_attn"] = True  # off by default at the target; a heuristic that comes and goes is not restored
+    wanted["disable_cascade_attn"] = (
+        True  # off by default at the target; a heuristic that comes and goes is not restored
+    )
     if before["seed"] is not None:
         wanted["seed"] = before["seed"]  # an unseeded engine cannot be asked for
     return [(name, value, after[name]) for name, value in wanted.items() if after[name] != value]

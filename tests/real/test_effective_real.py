@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from oracles.client import RELEASES, run_oracle
 
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "effective"))
 
@@ -63,7 +63,12 @@ SETTINGS: dict[str, tuple[object, ...]] = {
 OF_ONE: dict[str, dict[str, tuple[object, ...]]] = {
     "0.8.5": {
         "num_scheduler_steps": (None, None, None, 1, 8),
-        "compilation_config": (None, *({"level": level} for level in range(4)), {"full_cuda_graph": True}, {"use_cudagraph": False}),
+        "compilation_config": (
+            None,
+            *({"level": level} for level in range(4)),
+            {"full_cuda_graph": True},
+            {"use_cudagraph": False},
+        ),
         "speculative_config": (None, None, NGRAM),
         "swap_space": (None, 8),
         "scheduler_delay_factor": (None, None, None, 0.5),
@@ -72,7 +77,12 @@ OF_ONE: dict[str, dict[str, tuple[object, ...]]] = {
         "enable_prompt_adapter": (None, None, None, True),
         "max_seq_len_to_capture": (None, None, 1024),
         "rope_theta": (None, None, 500000.0),
-        "rope_scaling": (None, None, None, {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 4096}),
+        "rope_scaling": (
+            None,
+            None,
+            None,
+            {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 4096},
+        ),
         "preemption_mode": (None, None, None, "recompute"),
         "task": (None, None, "auto", "generate", "embed"),
         "guided_decoding_backend": (None, None, "xgrammar", "outlines"),
@@ -83,7 +93,10 @@ OF_ONE: dict[str, dict[str, tuple[object, ...]]] = {
         "compilation_config": (
             None,
             *({"mode": mode} for mode in range(4)),
-            *({"cudagraph_mode": mode} for mode in ("NONE", "PIECEWISE", "FULL", "FULL_DECODE_ONLY", "FULL_AND_PIECEWISE")),
+            *(
+                {"cudagraph_mode": mode}
+                for mode in ("NONE", "PIECEWISE", "FULL", "FULL_DECODE_ONLY", "FULL_AND_PIECEWISE")
+            ),
             {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"},
             {"mode": 0, "cudagraph_mode": "FULL_AND_PIECEWISE"},
             {"pass_config": {"fuse_allreduce_rms": False}},
@@ -152,7 +165,7 @@ def differing(case: dict[str, Any], release: str, resolved: dict[str, Any], told
         if option is None or name in UNCLAIMED:
             continue
         ours, value = engines.shown(name, seen.value(option).value), engines.measured(name, real)
-        named = ours.options if isinstance(ours, Unsure) else (ours,)
+        named = ours.options if isinstance(ours, Undetermined) else (ours,)
         if not engines.alike(ours, value) and not any((resolved["engine"], name, value, o) in REASONS for o in named):
             wrong.append((name, value, ours))
     return wrong

@@ -26,7 +26,14 @@ LEFT_OUT = ("-h", "--help", "-v", "--version", "--config")
 # Findings that say something else; what partial-prefills names is refused when the engine is built, not by the parser.
 SILENT = ("yaml-false-dropped", "deprecated-option", "partial-prefills")
 # What the server refuses for what else is written, or not, beside the option.
-TOGETHER = ("--chat-template", "--enable-auto-tool-cho", "--enable-log-outpu", "--data-parallel-multi-port-external", "-dpm", "-O")
+TOGETHER = (
+    "--chat-template",
+    "--enable-auto-tool-cho",
+    "--enable-log-outpu",
+    "--data-parallel-multi-port-external",
+    "-dpm",
+    "-O",
+)
 
 
 def words_of(flag: Flag, name: str) -> list[list[str]]:
@@ -73,7 +80,9 @@ def differing(
     source, target = request.param
     asked = commands()
     assert len(asked) > 1000
-    answers = run_oracle({**vllm_pythons, **MORE}[target], "serve_parser.py", [{"argv": ["serve", "m", *w]} for w in asked])
+    answers = run_oracle(
+        {**vllm_pythons, **MORE}[target], "serve_parser.py", [{"argv": ["serve", "m", *w]} for w in asked]
+    )
     path = tmp_path_factory.mktemp("refusals") / "serve.sh"
     out = []
     for words, answer in zip(asked, answers, strict=True):

@@ -98,7 +98,9 @@ def stops(finding: Finding) -> bool:
 
 
 @pytest.fixture(scope="module")
-def answers(vllm_pythons: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Any, Judged]]:
+def answers(
+    vllm_pythons: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Any, Any, Judged]]:
     """By sample: the target's answer to the file as it is, its answer to the fixed file, and what we say."""
     judged = {s.ident: judge(s, tmp_path_factory.mktemp("sample")) for s in SAMPLES}
     python = vllm_pythons[TARGET]

@@ -51,7 +51,9 @@ def test_a_table_that_fits(
     assert "dtype" not in cells and "unchanged not shown" in " ".join(lines)
 
 
-def test_changed_rows_come_first(rollout: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_rows_come_first(
+    rollout: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "140")
     lines = run(capsys, rollout, "--all").splitlines()
     heads = [line.split("  ")[0] for line in lines]
@@ -83,7 +85,8 @@ def test_the_entry_point_decides(
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text(
-        json.dumps({"model_type": "qwen2", "torch_dtype": "float32", "max_position_embeddings": 32768}), encoding="utf-8"
+        json.dumps({"model_type": "qwen2", "torch_dtype": "float32", "max_position_embeddings": 32768}),
+        encoding="utf-8",
     )
     path = tmp_path / "run.sh"
     path.write_text(command.format(model=model) + "\n", encoding="utf-8")
@@ -140,7 +143,7 @@ def test_what_may_be_is_listed_flat_or_not_at_all(tmp_path: Path, capsys: pytest
     path = tmp_path / "serve.py"
     text = 'from vllm import AsyncEngineArgs\nAsyncEngineArgs(model="m", dtype="bfloat16", max_num_seqs=64)\n'
     assert settings(capsys, path, text)["max_num_batched_tokens"]["value"] is None
-    assert "Unsure" not in run(capsys, str(path), "--all")
+    assert "Undetermined" not in run(capsys, str(path), "--all")
 
 
 def test_what_a_program_computes_is_told_as_its_text(
@@ -163,7 +166,7 @@ def test_what_a_program_computes_is_told_as_its_text(
     lines = {line.split()[0]: line for line in run(capsys, str(path), "--all").splitlines() if line}
     assert "unset" not in lines["tensor_parallel_size"]
     assert '{"model": "DRAFT", "num_speculative_tokens": 3} ?' in lines["speculative_config"]
-    assert "[1, \"N\"] ?" in lines["cudagraph_capture_sizes"]
+    assert '[1, "N"] ?' in lines["cudagraph_capture_sizes"]
 
 
 def test_a_secret_is_hidden_in_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,11 +211,15 @@ print(*sorted(set(sys.modules) - before))
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("lead", ["", "\t", "多步 "])
 def test_a_long_line_shows_what_a_fix_changes(maker: Any, empty: Report, width: int, lead: str) -> None:
-    text = f'{lead}args: ["' + '", "'.join(f"--option-{i}" for i in range(30)) + '", "--swap-space", "4", "--last", "x"]\n'
+    text = (
+        f'{lead}args: ["' + '", "'.join(f"--option-{i}" for i in range(30)) + '", "--swap-space", "4", "--last", "x"]\n'
+    )
     made = maker("pod.json", text)
     at = text.index('"--swap-space", "4", ')
     edit = Edit(at, at + len('"--swap-space", "4", '), "")
     empty.add(made.finding("--swap-space"), Offer("safe", "drop it", [Placed(made.file, edit)], []))
-    old, new = [line for line in render("text", empty, width=width).splitlines() if line.startswith(("     - ", "     + "))]
-    assert '--swap-space' in old and "--swap-space" not in new and '"--last"' in new
+    old, new = [
+        line for line in render("text", empty, width=width).splitlines() if line.startswith(("     - ", "     + "))
+    ]
+    assert "--swap-space" in old and "--swap-space" not in new and '"--last"' in new
     assert cells(old) <= width and cells(new) <= width

@@ -9,7 +9,7 @@ from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.commands import engines_of_script
 from vllm_migrate.dialects.model import Engine, Given, Spot, Written
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.resolve.view import Assumptions, View
 
@@ -82,7 +82,14 @@ OPTIONS = {
     "swap_space_bytes": "swap_space",
 }
 # What is no option: a class that the engine picks, the inverse of another value, or compared in a test of its own.
-NOT_OPTIONS = ("worker_cls", "scheduler_cls", "runner_type", "use_async_output_proc", "default_sampling_params", "full_cuda_graph")
+NOT_OPTIONS = (
+    "worker_cls",
+    "scheduler_cls",
+    "runner_type",
+    "use_async_output_proc",
+    "default_sampling_params",
+    "full_cuda_graph",
+)
 
 MODES = {"NONE": 0, "STOCK_TORCH_COMPILE": 1, "DYNAMO_TRACE_ONCE": 2, "VLLM_COMPILE": 3}
 
@@ -107,13 +114,13 @@ def shown(name: str, ours: object) -> object:
     """Our value as the table would name it."""
     if name == "use_cudagraph" and isinstance(ours, str):
         return ours != "NONE"
-    if name == "use_cudagraph" and isinstance(ours, Unsure):
-        return Unsure(ours.reasons, tuple(option != "NONE" for option in ours.options))
+    if name == "use_cudagraph" and isinstance(ours, Undetermined):
+        return Undetermined(ours.reasons, tuple(option != "NONE" for option in ours.options))
     return ours
 
 
 def alike(ours: object, real: object) -> bool:
     """Equal, or open; an empty mapping is as good as none."""
-    if isinstance(ours, Unsure):
+    if isinstance(ours, Undetermined):
         return not ours.options or any(same(option, real) for option in ours.options)
     return same(ours, real) or (ours is None and real == {})

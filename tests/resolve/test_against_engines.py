@@ -11,7 +11,7 @@ import engines
 import pytest
 from oracles import engine_table
 
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 
 RELEASES = ("0.8.5", "0.18.1")
 CASES = engine_table.load()
@@ -22,7 +22,12 @@ UNCLAIMED = ("block_size",)
 REASONS: dict[tuple[str, str, object, object], str] = {
     ("v0", "disable_cascade_attn", False, True): "V0 has no cascade attention, whatever its configuration holds",
     ("v0", "enable_prefix_caching", None, False): "nobody switched it on",
-    ("v0", "use_cudagraph", False, True): "the key steers V1 alone; V0's model runner captures graphs unless it is eager",
+    (
+        "v0",
+        "use_cudagraph",
+        False,
+        True,
+    ): "the key steers V1 alone; V0's model runner captures graphs unless it is eager",
 }
 
 
@@ -55,7 +60,7 @@ def test_hardly_anything_is_open() -> None:
         seen = engines.view(case, release)
         for name in case[release]["resolved"]:
             option = engines.option_of(name)
-            if option is not None and isinstance(seen.value(option).value, Unsure):
+            if option is not None and isinstance(seen.value(option).value, Undetermined):
                 open_.append((case["id"], release, option))
     assert open_ == [("auto, checkpoint names no dtype", "0.18.1", "dtype")]
 
@@ -82,7 +87,7 @@ def test_what_no_file_tells_is_left_open(case: dict[str, Any], release: str) -> 
         if name in UNCLAIMED or (option := engines.option_of(name)) is None:
             continue
         ours, value = engines.shown(name, seen.value(option).value), engines.measured(name, real)
-        if isinstance(ours, Unsure):
+        if isinstance(ours, Undetermined):
             assert ours.reasons
             right = not ours.options or any(engines.alike(one, value) for one in ours.options)
             right = right or any((core, name, value, one) in REASONS for one in ours.options)
@@ -120,7 +125,8 @@ def test_models_that_v1_did_not_run(model: dict[str, Any], env: dict[str, str], 
 
 
 @pytest.mark.parametrize(
-    ("release", "seqs", "tokens"), [("0.8.5", 1024, 2048), ("0.9.1", 1024, 2048), ("0.9.2", 128, 2048), ("0.18.1", 128, 2048)]
+    ("release", "seqs", "tokens"),
+    [("0.8.5", 1024, 2048), ("0.9.1", 1024, 2048), ("0.9.2", 128, 2048), ("0.18.1", 128, 2048)],
 )
 def test_an_engine_built_in_code_has_the_plain_defaults(release: str, seqs: int, tokens: int) -> None:
     """AsyncLLM.from_engine_args passes the usage context ENGINE_CONTEXT, which the releases' tables do not have."""

@@ -13,7 +13,7 @@ from vllm_migrate.cli.main import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path for path in EXAMPLES.glob("*/*") if path.is_dir())
-REPRS = ("Unsure(", "Unknown(", "<vllm_migrate", " object at 0x")
+REPRS = ("Undetermined(", "Unknown(", "<vllm_migrate", " object at 0x")
 
 
 def cells(report: dict[str, Any]) -> Iterator[dict[str, Any]]:

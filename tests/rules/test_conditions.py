@@ -13,7 +13,7 @@ from vllm_migrate.dialects.model import Engine, Use
 from vllm_migrate.knowledge.load import Record, load
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.default import Default
-from vllm_migrate.rules.judge import Case
+from vllm_migrate.rules.judge import Context
 from vllm_migrate.rules.setting import Setting
 from vllm_migrate.rules.using import Using
 
@@ -63,7 +63,12 @@ def known(dotted: str) -> bool:
     if head == "env":
         return rest in VARIABLES
     # A key of an option that is a mapping, or of what a dialect or the user tells.
-    return head in ("default", "gpu", "model", "setting", "use") or head in OPTIONS or dotted in FACTS or dotted == "config.core"
+    return (
+        head in ("default", "gpu", "model", "setting", "use")
+        or head in OPTIONS
+        or dotted in FACTS
+        or dotted == "config.core"
+    )
 
 
 SOURCES: list[tuple[str, Record]] = [(str(rule["name"]), rule) for rule in KNOWLEDGE.rules]
@@ -90,12 +95,12 @@ def case(
     tmp_path_factory: pytest.TempPathFactory,
     read_engine: Callable[[Path, str], Engine],
     view_both: Callable[[Engine, str, str], tuple[View, View]],
-) -> Case:
+) -> Context:
     path = tmp_path_factory.mktemp("case") / "serve.yaml"
     engine = read_engine(path, "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\n")
     source, target = view_both(engine, "0.8.5", "0.18.1")
     default = Default("engine", "seed", "semantic", facts("0.8.5"), facts("0.18.1"), "0.12.0")
-    made = Case(source, target, Setting(source, target, engine.options[1]), default=default)
+    made = Context(source, target, Setting(source, target, engine.options[1]), default=default)
     use = Use("pause", "engine.pause_generation", engine.spot(), "update", 0)
     use.section = "api"
     engine.uses = [use]
@@ -109,7 +114,7 @@ def facts(release: str) -> OptionFacts:
     return found
 
 
-def _answers(env: Case | View, leaf: list[object]) -> None:
+def _answers(env: Context | View, leaf: list[object]) -> None:
     if leaf[0] == "name":
         env.name(str(leaf[1]))
     else:
@@ -117,9 +122,9 @@ def _answers(env: Case | View, leaf: list[object]) -> None:
 
 
 @pytest.mark.parametrize(("where", "record"), SOURCES, ids=[where for where, _ in SOURCES])
-def test_names_and_functions_answer(where: str, record: Record, case: Case) -> None:
+def test_names_and_functions_answer(where: str, record: Record, case: Context) -> None:
     """Also behind an `and` that is never reached in an example."""
-    env: Case | View = case.target if where.startswith("effective") else case
+    env: Context | View = case.target if where.startswith("effective") else case
     for code in conditions(record):
         for leaf in leaves(code):
             _answers(env, leaf)

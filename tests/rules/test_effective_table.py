@@ -18,7 +18,7 @@ from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.model import Engine, Given, Spot, Written
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.resolve.view import Assumptions, View
 
@@ -113,7 +113,7 @@ def test_what_we_claim_is_what_the_release_resolved(
     for option in compared(case, release):
         value = ours.value(option).value
         value = NAMES.get(value, value) if isinstance(value, str) else value
-        if not isinstance(value, Unsure) and value != resolved(case, release, option):
+        if not isinstance(value, Undetermined) and value != resolved(case, release, option):
             wrong.append((option, value, resolved(case, release, option)))
     assert wrong == []
 
@@ -126,7 +126,7 @@ def test_most_of_it_is_known(tmp_path: Path, read_engine: Read) -> None:
             ours = view(case, release, tmp_path, read_engine)
             for option in compared(case, release):
                 total += 1
-                if isinstance(ours.value(option).value, Unsure):
+                if isinstance(ours.value(option).value, Undetermined):
                     open_.append((case["id"], release, option))
                 else:
                     known += 1

@@ -12,7 +12,7 @@ from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.build import read_rules, rules_folder
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.report.json import render
 from vllm_migrate.rules import memo
 from vllm_migrate.run import judging as run
@@ -94,7 +94,7 @@ def test_what_conditions_read_is_compared(tmp_path: Path) -> None:
 def test_frozen_tells_types_apart() -> None:
     values: list[object] = [
         *(1, 1.0, True, "1", None, "", [], {}, [1], (1,), {"a": 1}, {"a": True}, float("nan")),
-        *(Unknown("1"), Unsure(("1",)), Unsure(("1",), (1,)), Unsure(("1",), (True,))),
+        *(Unknown("1"), Undetermined(("1",)), Undetermined(("1",), (1,)), Undetermined(("1",), (True,))),
     ]
     frozen = [memo.frozen(value) for value in values]
     assert len(set(frozen)) == len(frozen)

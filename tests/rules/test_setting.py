@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.dialects.model import Engine
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.setting import Setting
 
@@ -45,7 +45,19 @@ def ask(
 
 def test_a_removed_option(ask: Asker) -> None:
     found = ask.setting("--swap-space 4", "--swap-space")
-    names = ("option", "key", "value", "existed", "exists", "ever", "was", "trouble", "renamed", "polarity", "switched")
+    names = (
+        "option",
+        "key",
+        "value",
+        "existed",
+        "exists",
+        "ever",
+        "was",
+        "diagnostic",
+        "renamed",
+        "polarity",
+        "switched",
+    )
     assert [found.fact(name) for name in names] == [
         "swap_space", "--swap-space", "4", True, False, True, "", "unknown", "", "deleted", False,
     ]  # fmt: skip
@@ -107,7 +119,7 @@ def test_a_flag_of_the_server_is_no_keyword(ask: Asker) -> None:
     engine = ask.read(ask.folder / "grpo.yaml", NEMO_RL)
     written = next(option for option in engine.options if option.key == "log_config_file")
     found = Setting(*ask.views(engine, "0.12.0", "0.24.0"), written)
-    assert [found.fact(name) for name in ("existed", "exists", "trouble")] == [False, False, "unknown"]
+    assert [found.fact(name) for name in ("existed", "exists", "diagnostic")] == [False, False, "unknown"]
     assert found.hint() == "; it is a flag of the server alone"
 
 
@@ -125,7 +137,7 @@ def test_an_abbreviation_that_means_another_option(ask: Asker) -> None:
 
 def test_an_ambiguous_abbreviation(ask: Asker) -> None:
     found = ask.setting("--kv-cache fp8", "--kv-cache")
-    assert (found.fact("was"), found.fact("trouble"), found.fact("option")) == ("", "ambiguous", "kv_cache_dtype")
+    assert (found.fact("was"), found.fact("diagnostic"), found.fact("option")) == ("", "ambiguous", "kv_cache_dtype")
     assert "--kv-cache-dtype or " in found.candidates()
 
 
@@ -141,15 +153,15 @@ def test_trouble_that_depends_on_the_framework(ask: Asker) -> None:
     text = PIPELINERL + '    disable-log-requests: ""\n'
     engine = ask.read(ask.folder / "base.yaml", text)
     found = Setting(*ask.views(engine, "0.8.5", "0.18.1"), engine.options[1])
-    trouble = found.fact("trouble")
-    assert isinstance(trouble, Unsure)
-    assert set(trouble.options) == {"dropped", "unknown", ""}
-    assert "1d5a8d3" in trouble.reasons[0]
+    diagnostic = found.fact("diagnostic")
+    assert isinstance(diagnostic, Undetermined)
+    assert set(diagnostic.options) == {"dropped", "unknown", ""}
+    assert "1d5a8d3" in diagnostic.reasons[0]
 
 
 def test_a_value_that_the_files_do_not_decide(ask: Asker) -> None:
     value = ask.setting('--dtype "$1"', "--dtype").fact("value")
-    assert isinstance(value, Unsure)
+    assert isinstance(value, Undetermined)
 
 
 def test_no_such_fact(ask: Asker) -> None:

@@ -9,9 +9,12 @@ from vllm_migrate.run.session import lint
 
 
 def test_findings_of_a_child_keep_the_parent_that_they_are_written_in(tmp_path: Path) -> None:
-    (tmp_path / "a_child.yaml").write_text("defaults: [z_base, _self_]\nllm:\n  parameters:\n    temperature: 0.7\n", encoding="utf-8")
+    (tmp_path / "a_child.yaml").write_text(
+        "defaults: [z_base, _self_]\nllm:\n  parameters:\n    temperature: 0.7\n", encoding="utf-8"
+    )
     (tmp_path / "z_base.yaml").write_text(
-        "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    num-scheduler-steps: 1\n", encoding="utf-8"
+        "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    num-scheduler-steps: 1\n",
+        encoding="utf-8",
     )
     outcome = lint(Call(paths=[str(tmp_path)], isolated=True, no_cache=True))
     offered = [item.offer for item in outcome.report.entries if item.offer is not None and item.offer.edits]

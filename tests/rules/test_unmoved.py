@@ -8,7 +8,7 @@ import pytest
 
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.parse import compile_expr
 from vllm_migrate.rules.unmoved import unmoved
@@ -28,7 +28,7 @@ class Known:
         raise KeyError(function)
 
 
-EITHER = Unsure(("the executor",), (False, True))
+EITHER = Undetermined(("the executor",), (False, True))
 CHANGED = "from.x == False and to.x == True"
 
 
@@ -36,11 +36,11 @@ CHANGED = "from.x == False and to.x == True"
     ("when", "before", "after", "expected"),
     [
         (CHANGED, EITHER, EITHER, True),
-        (CHANGED, EITHER, Unsure(("the executor",), (False, True)), True),
-        (CHANGED, EITHER, Unsure(("the model",), (False, True)), False),
-        (CHANGED, EITHER, Unsure(("the executor",), (True,)), False),
+        (CHANGED, EITHER, Undetermined(("the executor",), (False, True)), True),
+        (CHANGED, EITHER, Undetermined(("the model",), (False, True)), False),
+        (CHANGED, EITHER, Undetermined(("the executor",), (True,)), False),
         (CHANGED, EITHER, True, False),
-        ("from.x != to.x", Unsure(("$DTYPE",)), Unsure(("$DTYPE",)), True),
+        ("from.x != to.x", Undetermined(("$DTYPE",)), Undetermined(("$DTYPE",)), True),
         # It asks for what the target runs with, whatever the source did.
         ("x == True and from.x != False", EITHER, EITHER, False),
         ("from.x == True and to.x == True", EITHER, EITHER, False),

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.run import cache
-from vllm_migrate.run import dependencies as trail
+from vllm_migrate.run import dependencies as dependencies
 from vllm_migrate.run.cache import cache_folder, lookup, store
 from vllm_migrate.run.config import load_config
-from vllm_migrate.run.dependencies import Trail
+from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.versions import releases_for
 from vllm_migrate.run.walk import walk
 
@@ -42,16 +42,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield project
 
 
-def looked_at() -> Trail:
-    """The trail of a run over conf/ in which a.yaml has a parent outside the PATHs, and one that is not there."""
+def looked_at() -> Dependencies:
+    """The dependencies of a run over conf/ in which a.yaml has a parent outside the PATHs, and one that is not there."""
     time.sleep(0.03)  # what was written just now is told apart from what is written next
-    trail = Trail()
-    load_config("conf", trail)
-    releases_for("conf", trail)
-    assert len(list(walk(["conf"], trail=trail))) == 2
-    trail.note("shared/base.yaml")
-    trail.note("conf/group/missing.yaml")
-    return trail
+    dependencies = Dependencies()
+    load_config("conf", dependencies)
+    releases_for("conf", dependencies)
+    assert len(list(walk(["conf"], dependencies=dependencies))) == 2
+    dependencies.note("shared/base.yaml")
+    dependencies.note("conf/group/missing.yaml")
+    return dependencies
 
 
 def keep(text: str = "result\n") -> bool:
@@ -138,8 +138,8 @@ def test_a_file_written_a_moment_ago_is_not_trusted(here: Path, monkeypatch: pyt
     whole = os.stat_result(
         [*stat[:7], *[stat.st_mtime // 1] * 3], {"st_ctime_ns": stat.st_ctime_ns // 10**9 * 10**9, "st_mtime_ns": 0}
     )
-    monkeypatch.setattr(trail.os, "stat", lambda path: whole)
-    again = Trail()
+    monkeypatch.setattr(dependencies.os, "stat", lambda path: whole)
+    again = Dependencies()
     time.sleep(0.03)
     again.note("fresh.yaml")
     assert not again.settled
@@ -148,11 +148,11 @@ def test_a_file_written_a_moment_ago_is_not_trusted(here: Path, monkeypatch: pyt
 def test_a_pipe_is_never_trusted(here: Path) -> None:
     os.mkfifo("pipe.yaml")
     time.sleep(0.03)
-    run = Trail()
-    assert [found.path for found in walk(["pipe.yaml"], trail=run)] == ["pipe.yaml"]
+    run = Dependencies()
+    assert [found.path for found in walk(["pipe.yaml"], dependencies=run)] == ["pipe.yaml"]
     assert not run.settled
-    run = Trail()
-    assert len(list(walk(["-"], trail=run))) == 1
+    run = Dependencies()
+    assert len(list(walk(["-"], dependencies=run))) == 1
     assert not run.settled
 
 

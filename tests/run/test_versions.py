@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vllm_migrate.cli.options import Call
 from vllm_migrate.run import versions
-from vllm_migrate.run.dependencies import Trail
+from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.pins import Pin, release_of
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.versions import (
@@ -251,10 +251,10 @@ def test_nearest_project_that_names_vllm(here: Path) -> None:
     assert [pin.version for pin in releases_for("examples/new/conf/a.yaml") if pin.package == "vllm"] == ["0.7.0"]
     (inner / "conf/a.yaml").write_text("a: 1\n")
     (inner / "pyproject.toml").write_text('[project]\ndependencies = ["verl==0.6.0"]\n')
-    trail = Trail()
-    pins = releases_for("examples/new/conf/a.yaml", trail)
+    dependencies = Dependencies()
+    pins = releases_for("examples/new/conf/a.yaml", dependencies)
     assert [(pin.package, pin.version) for pin in pins] == [("verl", "0.6.0"), ("vllm", "0.8.5")]
-    looked = {os.path.relpath(path) for path, _ in trail.items()}
+    looked = {os.path.relpath(path) for path, _ in dependencies.items()}
     assert looked >= {"requirements.txt", "examples/new/pyproject.toml", "examples/new", "examples/new/conf", "."}
     (inner / "pyproject.toml").write_text('[project]\ndependencies = ["vllm==0.9.0"]\n')
     assert [pin.version for pin in releases_for("examples/new/conf")] == ["0.9.0"]
@@ -327,7 +327,11 @@ def test_the_image_of_a_file_under_judgement_says_what_it_runs(tmp_path: Path) -
     """The files lie deeper than a project's own are looked for."""
     folder = tmp_path / "deploy" / "serving"
     folder.mkdir(parents=True)
-    for name, image in (("a", "vllm/vllm-openai:v0.9.2"), ("b", "vllm/vllm-openai:v0.10.1"), ("c", "lmcache/vllm-openai:v0.3.9")):
+    for name, image in (
+        ("a", "vllm/vllm-openai:v0.9.2"),
+        ("b", "vllm/vllm-openai:v0.10.1"),
+        ("c", "lmcache/vllm-openai:v0.3.9"),
+    ):
         (folder / f"{name}.yaml").write_text(COMPOSE.replace("IMAGE", image), encoding="utf-8")
     session = Session(Call(paths=[str(tmp_path)], isolated=True))
     assert session.releases.source == "0.9.2" and "a.yaml:3" in session.releases.source_why

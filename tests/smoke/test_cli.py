@@ -224,7 +224,9 @@ def test_an_interrupted_run_leaves_no_engine_and_no_file(number, config, tmp_pat
 
 
 # The options that the words of the house promise, by command.
-ENGINE = "--python --base-url --engine --model --from --to --output -o --num-prompts --max-tokens --seed --dtype --timeout"
+ENGINE = (
+    "--python --base-url --engine --model --from --to --output -o --num-prompts --max-tokens --seed --dtype --timeout"
+)
 PROMISED = {
     "record": f"{ENGINE} --output-format --set --prompts --fixed --tokens",
     "score": "--model --dtype --head-dtype --output -o --output-format",
@@ -266,7 +268,10 @@ def test_what_the_loss_says_reaches_the_preview(config, lab, tmp_path):
     assert (found["clip_token_low"]["margin"], found["clip_token_high"]["margin"]) == (0.02, 0.03)
     assert "clip_sequence_low_at_length" in found
     found = json.loads(smoke(*plain, "--epsilon", "0.1", "--sequence-epsilon", "1e-3", "--length", "512").stdout)
-    assert (found["metrics"]["clip_token_low"]["margin"], found["metrics"]["clip_sequence_high"]["margin"]) == (0.1, 1e-3)
+    assert (found["metrics"]["clip_token_low"]["margin"], found["metrics"]["clip_sequence_high"]["margin"]) == (
+        0.1,
+        1e-3,
+    )
     assert any("responses of 512 tokens" in note for note in found["notes"])
 
 

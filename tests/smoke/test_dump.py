@@ -141,7 +141,13 @@ def parquet():
 def test_parquet_says_the_same_as_json_lines(parquet, tmp_path):
     """More sequences than a batch, with every kind of column."""
     lines = [
-        {**LINE, "prompt_ids": [i], "advantages": [float(i), -1.0, 0.0], "weight_version": i % 2, "loss_mask": [1, 0, 1]}
+        {
+            **LINE,
+            "prompt_ids": [i],
+            "advantages": [float(i), -1.0, 0.0],
+            "weight_version": i % 2,
+            "loss_mask": [1, 0, 1],
+        }
         for i in range(150)
     ]
     path = parquet(tmp_path / "dump.parquet", lines)

@@ -19,7 +19,9 @@ FALLING = [1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.09, 0.06, 0.05]
 GROWING = FALLING[::-1]
 
 
-def rows(shape: list[float], *, spread: float = 0.3, sequences: int = 24, tokens: int = 100, seed: int = 0, **fields) -> list[Row]:
+def rows(
+    shape: list[float], *, spread: float = 0.3, sequences: int = 24, tokens: int = 100, seed: int = 0, **fields
+) -> list[Row]:
     """Sequences whose log ratios have E[r] = 1 and the spread `spread` times `shape` in each tenth."""
     draw = random.Random(seed)
     found = []
@@ -28,9 +30,7 @@ def rows(shape: list[float], *, spread: float = 0.3, sequences: int = 24, tokens
         s = [spread * shape[10 * t // tokens] for t in range(tokens)]
         logp = [v + draw.gauss(-d * d / 2, d) for v, d in zip(told, s, strict=True)]
         ids = [draw.randrange(50_000) for _ in range(tokens)]
-        found.append(
-            Row(prompt=[i], tokens=ids, logprobs=told, scores={"trainer": Scores(logp=logp)}, **fields)
-        )
+        found.append(Row(prompt=[i], tokens=ids, logprobs=told, scores={"trainer": Scores(logp=logp)}, **fields))
     return found
 
 
@@ -113,7 +113,9 @@ def test_sequences_of_mixed_versions_are_kept_apart():
     assert (verdict.n_sequences, verdict.n_tokens) == (24, 2400)
     assert verdict.metrics["k3_mixed_versions"].value > 10 * verdict.metrics["k3"].value
     assert verdict.metrics["k3_mixed_versions"].gate is None
-    assert any(note.startswith("6 sequences whose tokens came from more than one weight version") for note in verdict.notes)
+    assert any(
+        note.startswith("6 sequences whose tokens came from more than one weight version") for note in verdict.notes
+    )
 
 
 def test_where_every_sequence_is_mixed_they_are_judged():

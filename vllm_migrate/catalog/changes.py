@@ -9,9 +9,9 @@ Kinds: removed, added, renamed, default, choices, deprecated; `resolves` needs t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog, FlagTable, OptionFacts, Rename
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Any

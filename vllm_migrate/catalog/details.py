@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any

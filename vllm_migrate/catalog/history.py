@@ -63,7 +63,9 @@ def found(cat: Catalog, name: str) -> list[tuple[str, str]]:
     for section in SECTIONS:
         names = set(cat.all_names(section))
         exact = [s for s in (name, argument, bare, flag, positive, name.upper()) if s in names]
-        tails = [] if exact or section not in ("config", "route", "api", "request") else _tails(names, spellings, section)
+        tails = (
+            [] if exact or section not in ("config", "route", "api", "request") else _tails(names, spellings, section)
+        )
         pairs += [(section, option) for option in dict.fromkeys(exact or tails)]
     return pairs
 

@@ -26,7 +26,14 @@ def merged(releases: list[str], read: list[Names]) -> dict[str, Any]:
         if gone:
             lost[module] = gone
     wanted = {name for names in lost.values() for name in names}
-    wanted |= {n for m, spans in modules.items() if spans[-1][1] >= 0 for one in read for n, k in one.get(m, {}).items() if k == DEFINED}
+    wanted |= {
+        n
+        for m, spans in modules.items()
+        if spans[-1][1] >= 0
+        for one in read
+        for n, k in one.get(m, {}).items()
+        if k == DEFINED
+    }
     return {"schema": 1, "releases": releases, "modules": modules, "lost": lost, "homes": _homes(wanted, read)}
 
 
@@ -44,7 +51,9 @@ def _lost(module: str, read: list[Names]) -> dict[str, list[list[int]]]:
     """Names of a module, each with the releases that cannot import it any more although the module is there."""
     known: set[str] = set()
     for one in read:
-        known.update(name for name, kind in one.get(module, {}).items() if not name.startswith("_") and kind != BORROWED)
+        known.update(
+            name for name, kind in one.get(module, {}).items() if not name.startswith("_") and kind != BORROWED
+        )
     out: dict[str, list[list[int]]] = {}
     for name in sorted(known - {OPEN}):
         first = next(i for i, one in enumerate(read) if name in one.get(module, ()))

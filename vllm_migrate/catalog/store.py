@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-
-from vllm_migrate.records import TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any

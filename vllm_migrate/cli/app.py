@@ -70,7 +70,9 @@ def _command(name: str) -> Callable[..., None]:
         "paths",
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         default=None,
-        annotation=Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Files, folders or -.", show_default=False)],
+        annotation=Annotated[
+            list[str] | None, typer.Argument(metavar="PATH", help="Files, folders or -.", show_default=False)
+        ],
     )
     command.__signature__ = inspect.Signature([paths, *map(_parameter, options)])  # type: ignore[attr-defined]
     command.__doc__ = HELP[name]
@@ -123,7 +125,9 @@ def _root(
 
 
 def build() -> typer.Typer:
-    app = typer.Typer(name="vllm-migrate", cls=_Lazy, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(
+        name="vllm-migrate", cls=_Lazy, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
     app.callback()(_root)
     for name in COMMANDS:
         app.command(name)(_command(name))

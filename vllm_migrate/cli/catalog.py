@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Releases of your own beside the shipped ones."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Releases of your own beside the shipped ones.",
 )
 
 

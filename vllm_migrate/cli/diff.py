@@ -15,7 +15,9 @@ FORMATS = ("text", "json", "markdown")
 def command(
     old: Annotated[str, typer.Argument(metavar="A", help="The release you come from.")],
     new: Annotated[str, typer.Argument(metavar="B", help="The release you go to.")],
-    kind: Annotated[list[str] | None, typer.Option(help="Only these kinds of change, such as removed,default.", metavar="KIND")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only these kinds of change, such as removed,default.", metavar="KIND")
+    ] = None,
     option: Annotated[str | None, typer.Option(help="Only options whose name holds this.", metavar="NAME")] = None,
     rl: Annotated[bool, typer.Option("--rl", help="Only what can move an RL run.")] = False,
     layer: Annotated[str | None, typer.Option(help="Only this layer, such as semantic.", metavar="LAYER")] = None,

@@ -29,7 +29,8 @@ def command(
         typer.Option(metavar="PATH", help="A folder with config.json and generation_config.json.", show_default=False),
     ] = None,
     stdin_filename: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The name that standard input (-) is judged under.", show_default=False)
+        str | None,
+        typer.Option(metavar="NAME", help="The name that standard input (-) is judged under.", show_default=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what does not change, too.")] = False,
     output_format: Annotated[str, typer.Option(metavar="FORMAT", help="text or json.")] = "text",
@@ -53,7 +54,11 @@ def command(
     session = Session(call)
     result = session.run(keep=True)
     if output_format == "json":
-        print(json.dumps(as_json(session.releases.source, session.releases.target, result.judged), indent=2, allow_nan=False))
+        print(
+            json.dumps(
+                as_json(session.releases.source, session.releases.target, result.judged), indent=2, allow_nan=False
+            )
+        )
         return
     show(session.releases, result.judged, everything)
 

@@ -44,7 +44,7 @@ def run(call: Call) -> int:
         if key is not None and outcome.report.files:
             from vllm_migrate.run.cache import store
 
-            store(key, outcome.trail, outcome.exit_code, text)
+            store(key, outcome.dependencies, outcome.exit_code, text)
     if outcome.report.files == 0:
         print("no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files", file=sys.stderr)
     return outcome.exit_code

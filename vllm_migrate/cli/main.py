@@ -61,7 +61,9 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         if os.environ.get("VLLM_MIGRATE_TRACEBACK"):
             raise
-        where = f"{error.filename}: " if isinstance(error.filename, str) else "" if os.path.exists(os.curdir) else "here: "
+        where = (
+            f"{error.filename}: " if isinstance(error.filename, str) else "" if os.path.exists(os.curdir) else "here: "
+        )
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return EXIT_ERROR
     except Exception as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.errors import UsageError
-from vllm_migrate.records import NamedTuple
 
 
 class Option(NamedTuple):

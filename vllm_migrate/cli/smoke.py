@@ -100,9 +100,7 @@ OPTIONS = {
     "probe": Option(
         ("--probe/--no-probe",), bool, True, "Add rows at T = 0.7 where the contract cannot tell raw from processed."
     ),
-    "fixed": Option(
-        ("--fixed",), bool, False, "Run with the safe fixes applied in memory; the file stays as it is."
-    ),
+    "fixed": Option(("--fixed",), bool, False, "Run with the safe fixes applied in memory; the file stays as it is."),
     "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
     "job": text("--job", "FILE", "Write the job for `smoke worker`'s file and run nothing."),
     "lines": text("--lines", "FILE", "What the worker file printed on such a job, instead of an engine."),
@@ -118,9 +116,7 @@ OPTIONS = {
     "pause_mode": Option(
         ("--pause-mode",), Literal["keep", "abort", "wait"] | None, None, "As your code calls pause_generation."
     ),
-    "clear_cache": Option(
-        ("--clear-cache/--keep-cache",), bool | None, None, "clear_cache of pause_generation."
-    ),
+    "clear_cache": Option(("--clear-cache/--keep-cache",), bool | None, None, "clear_cache of pause_generation."),
     "amount": Option(("--perturb",), float, 0.2, "Relative size of the update; 0.02 or more."),
     "backend": Option(("--backend",), str, "vllm", "", {"hidden": True}),
 }
@@ -291,9 +287,7 @@ def score_options(call: Call) -> Any:
 def judging(call: Call) -> Any:
     from vllm_migrate.smoke.commands import compare_options
 
-    return compare_options(
-        call["claims"], call["epsilon"], call["sequence_epsilon"], call["length"], call["margins"]
-    )
+    return compare_options(call["claims"], call["epsilon"], call["sequence_epsilon"], call["length"], call["margins"])
 
 
 def show(verdict: Any, output_format: str) -> None:

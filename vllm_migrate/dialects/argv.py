@@ -7,11 +7,12 @@ against the real parsers.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.catalog.store import Catalog, Flag, FlagTable
 from vllm_migrate.dialects import argv_types
 from vllm_migrate.dialects.argv_words import Stop, Token, assemble, era, option_text, rewrite
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.records import NamedTuple
 
 __all__ = ["Arrival", "Parsed", "Refusal", "Token", "is_option", "option_text", "parse"]
 

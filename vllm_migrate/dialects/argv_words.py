@@ -7,9 +7,10 @@ the sources of all releases; `tests/real` holds it against the real parsers.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.records import NamedTuple
 
 
 class Token(NamedTuple):

@@ -18,7 +18,7 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
-from vllm_migrate.knowledge.expr import Unsure, evaluate
+from vllm_migrate.knowledge.expr import Undetermined, evaluate
 
 # The use that stands for the parameters that requests are sampled with.
 SAMPLING = "sampling-params"
@@ -69,7 +69,13 @@ def _made(
     out: list[Engine] = []
     for call in code.find({str(name) for name in names}):
         tree = tree_of(file, call.index)
-        if call.in_string or tree is None or _says_nothing(call) or not comes_from(call.resolved, spec.get("of")) or not has(tree, spec):
+        if (
+            call.in_string
+            or tree is None
+            or _says_nothing(call)
+            or not comes_from(call.resolved, spec.get("of"))
+            or not has(tree, spec)
+        ):
             continue
         number = sum(1 for engine in out if engine.id.partition("#")[0] == f"{profile['id']}:{call.dotted}")
         ident = f"{profile['id']}:{call.dotted}" + (f"#{number + 1}" if number else "")
@@ -113,11 +119,11 @@ def _environment(engine: Engine, code: PythonDocument) -> None:
         written = Written(setting.name, name, setting.value, spot, spot, -1)
         value = setting.value
         if isinstance(value, Unknown):
-            value = Unsure((f"the value of {setting.name} ({value.text})",))
+            value = Undetermined((f"the value of {setting.name} ({value.text})",))
         known = engine.given.get(name)
-        if known is not None and not isinstance(known.value, Unsure) and known.value != value:
-            both = () if isinstance(value, Unsure) else (known.value, value)
-            value = Unsure((f"which assignment of {setting.name} runs",), both)
+        if known is not None and not isinstance(known.value, Undetermined) and known.value != value:
+            both = () if isinstance(value, Undetermined) else (known.value, value)
+            value = Undetermined((f"which assignment of {setting.name} runs",), both)
         engine.given[name] = Given(value, written, "")
 
 
@@ -134,17 +140,17 @@ def _requests(engine: Engine, uses: list[Use]) -> None:
 
 def _agreed(name: str, default: object, calls: list[Use]) -> Given:
     if not calls:
-        return Given(Unsure((f"the {name} of the requests, which this file does not show",)), None, "")
+        return Given(Undetermined((f"the {name} of the requests, which this file does not show",)), None, "")
     values: list[object] = []
     for call in calls:
         value = call.arguments.get(name, Unknown(f"{name} of {call.key}") if call.more else default)
         if isinstance(value, Unknown):
-            return Given(Unsure((f"the value of {name} ({value.text})",)), _keyword(call, name), "")
+            return Given(Undetermined((f"the value of {name} ({value.text})",)), _keyword(call, name), "")
         values += [] if value in values else [value]
     written = next((found for call in calls if (found := _keyword(call, name)) is not None), None)
     if len(values) == 1:
         return Given(values[0], written, "" if written else "SamplingParams' default")
-    return Given(Unsure((f"which SamplingParams a request uses ({name})",), tuple(values)), written, "")
+    return Given(Undetermined((f"which SamplingParams a request uses ({name})",), tuple(values)), written, "")
 
 
 def _keyword(call: Use, name: str) -> Written | None:

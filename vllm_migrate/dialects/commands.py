@@ -17,7 +17,7 @@ from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
 
@@ -96,9 +96,7 @@ def _overridden(
     return engines
 
 
-def _all_lost(
-    file: File, command: Command, profile: Profile, catalog: Catalog, workspace: Workspace
-) -> list[Engine]:
+def _all_lost(file: File, command: Command, profile: Profile, catalog: Catalog, workspace: Workspace) -> list[Engine]:
     """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
     engines = _overridden(file, command, tree_of_words(file, command, True), profile, catalog, workspace)[:1]
     for engine in engines:
@@ -332,7 +330,7 @@ def _variable(engine: Engine, file: File, name: str, word: Word, own: str | None
     """`own`: the value, where the word holds more than that."""
     value = own if own is not None else word.value
     spot = Spot(file, word.start if own is not None else _name_start(file, name, word), word.end)
-    sure: object = value if value is not None else Unsure((f"the value of {name}",))
+    sure: object = value if value is not None else Undetermined((f"the value of {name}",))
     written = Written(name, f"env.{name}", sure if value is not None else Unknown(word.raw), spot, spot, -1)
     engine.given[f"env.{name}"] = Given(sure, written, "")
     engine.facts.clear()  # they may depend on it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from vllm_migrate.dialects.embedded import embedded
 from vllm_migrate.dialects.sites import sites
@@ -15,7 +16,6 @@ from vllm_migrate.dialects.tree import File, Inside, Place, Tree
 from vllm_migrate.documents.interface import Path
 from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 from vllm_migrate.documents.shell.expand import Piece, Script, Word
-from vllm_migrate.records import NamedTuple
 
 SHELLS = frozenset(("sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/sh", "dash", "zsh"))
 
@@ -112,9 +112,7 @@ def documents_inside(wanted: list[tuple[dict[str, object], Tree]]) -> Iterator[F
             yield found
 
 
-def own_programs(
-    tree: Tree, wanted: list[tuple[dict[str, object], Tree]]
-) -> list[tuple[dict[str, object], Tree]]:
+def own_programs(tree: Tree, wanted: list[tuple[dict[str, object], Tree]]) -> list[tuple[dict[str, object], Tree]]:
     """`wanted` without the containers whose image's program never starts.
 
     `except` lists the pods in which an operator puts a command of its own into the first container; `with` is the

@@ -6,14 +6,15 @@ that may apply are simulated and only what they agree on is claimed.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure, evaluate, same
-from vllm_migrate.records import NamedTuple
+from vllm_migrate.knowledge.expr import Undetermined, evaluate, same
 
 
 class Arrived(NamedTuple):
@@ -25,7 +26,7 @@ class Arrived(NamedTuple):
     because: str
 
 
-class Trouble(NamedTuple):
+class Diagnostic(NamedTuple):
     """A written setting that does not arrive as written.
 
     kind: dropped (false, and never leaves the framework), dead (declared, but nobody reads it), overridden (the framework's
@@ -49,7 +50,7 @@ class Delivery(NamedTuple):
     """
 
     values: dict[str, Arrived]
-    troubles: list[Trouble]
+    diagnostics: list[Diagnostic]
     named: dict[int, str]
     depends: tuple[str, ...] = ()
 
@@ -73,10 +74,7 @@ class ReleaseEnv(DialectEnv):
 def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
     """What `engine`'s written settings become at `release`."""
     env = ReleaseEnv(engine, catalog, release)
-    results = [
-        _one(engine, transport, catalog, release)
-        for transport in candidates(engine.dialect, env)
-    ]
+    results = [_one(engine, transport, catalog, release) for transport in candidates(engine.dialect, env)]
     return results[0] if len(results) == 1 else _agree(results)._replace(depends=_undecided(engine.dialect, env))
 
 
@@ -84,7 +82,7 @@ def _undecided(profile: dict[str, object], env: DialectEnv) -> tuple[str, ...]:
     """What the choice among a dialect's transports depends on."""
     transports = profile.get("transport")
     tests = [evaluate(t.get("when", True), env) for t in (transports if isinstance(transports, list) else [])]
-    return tuple(dict.fromkeys(reason for test in tests if isinstance(test, Unsure) for reason in test.reasons))
+    return tuple(dict.fromkeys(reason for test in tests if isinstance(test, Undetermined) for reason in test.reasons))
 
 
 def candidates(profile: dict[str, object], env: DialectEnv) -> list[dict[str, object]]:
@@ -93,7 +91,7 @@ def candidates(profile: dict[str, object], env: DialectEnv) -> list[dict[str, ob
     transports = profile.get("transport")
     for transport in transports if isinstance(transports, list) else []:
         test = evaluate(transport.get("when", True), env)
-        if isinstance(test, Unsure) or test:
+        if isinstance(test, Undetermined) or test:
             out.append(transport)
         if test is True:
             break
@@ -110,8 +108,8 @@ def _one(engine: Engine, transport: dict[str, object], catalog: Catalog, release
 def _framework(engine: Engine, release: str, hard: bool = False) -> dict[str, Arrived]:
     """What the framework passes by itself; with `hard`, what it passes whatever the user writes.
 
-    A value it computes at run time is Unsure, and not vLLM's default. The first entry of an option that certainly holds
-    ends the list of those that may; where they differ, the value is Unsure between them.
+    A value it computes at run time is Undetermined, and not vLLM's default. The first entry of an option that certainly holds
+    ends the list of those that may; where they differ, the value is Undetermined between them.
     """
     found: dict[str, list[Arrived]] = {}
     reasons: dict[str, list[str]] = {}
@@ -125,9 +123,9 @@ def _framework(engine: Engine, release: str, hard: bool = False) -> dict[str, Ar
         test = evaluate(entry.get("when", True), env)
         if test is False:
             continue
-        value = entry["value"] if "value" in entry else Unsure((because,))
+        value = entry["value"] if "value" in entry else Undetermined((because,))
         found.setdefault(option, []).append(Arrived(option, value, None, because))
-        if isinstance(test, Unsure):
+        if isinstance(test, Undetermined):
             reasons.setdefault(option, []).extend(r for r in test.reasons if r not in reasons.get(option, ()))
         else:
             closed.add(option)
@@ -139,40 +137,42 @@ def _among(found: list[Arrived], reasons: list[str], closed: bool) -> Arrived:
     first = found[0]
     if closed and all(_equal(other.value, first.value) for other in found):
         return first
-    known = all(not isinstance(other.value, Unsure) for other in found)
+    known = all(not isinstance(other.value, Undetermined) for other in found)
     if not reasons:
         return first
-    return first._replace(value=Unsure(tuple(reasons), tuple(other.value for other in found) if known and closed else ()))
+    return first._replace(
+        value=Undetermined(tuple(reasons), tuple(other.value for other in found) if known and closed else ())
+    )
 
 
-def _overridden(engine: Engine, release: str, values: dict[str, Arrived], troubles: list[Trouble]) -> None:
+def _overridden(engine: Engine, release: str, values: dict[str, Arrived], diagnostics: list[Diagnostic]) -> None:
     """The framework's own values over the user's, and settings that it never reads."""
     for option, forced in _framework(engine, release, hard=True).items():
         known = values.get(option)
-        if isinstance(forced.value, Unsure):
+        if isinstance(forced.value, Undetermined):
             values[option] = _perhaps(engine, option, forced, known)
             continue
         values[option] = forced
         if known is not None and known.written is not None and not _equal(known.value, forced.value):
-            troubles.append(Trouble("overridden", known.written, forced.because, option))
+            diagnostics.append(Diagnostic("overridden", known.written, forced.because, option))
     for written, why in engine.dead:
-        troubles.append(Trouble("dead", written, why, written.option))
+        diagnostics.append(Diagnostic("dead", written, why, written.option))
     for written, why in unread(engine, DialectEnv(engine, release=release)):
-        troubles.append(Trouble("dead", written, why, written.option or written.key.replace("-", "_")))
+        diagnostics.append(Diagnostic("dead", written, why, written.option or written.key.replace("-", "_")))
 
 
 def _perhaps(engine: Engine, option: str, forced: Arrived, known: Arrived | None) -> Arrived:
     """What an option is when it depends on the framework's release whether its own value wins."""
-    assert isinstance(forced.value, Unsure)
+    assert isinstance(forced.value, Undetermined)
     passes = engine.dialect.get("passes")
     entries = [e for e in passes if e["option"] == option and e.get("hard")] if isinstance(passes, list) else []
     candidates = [entry.get("value") for entry in entries]
     if known is None:
         return forced
-    if not isinstance(known.value, Unsure) and all(_equal(value, known.value) for value in candidates):
+    if not isinstance(known.value, Undetermined) and all(_equal(value, known.value) for value in candidates):
         return known
-    options = (*candidates, known.value) if not isinstance(known.value, Unsure) else ()
-    return forced._replace(value=Unsure(forced.value.reasons, options))
+    options = (*candidates, known.value) if not isinstance(known.value, Undetermined) else ()
+    return forced._replace(value=Undetermined(forced.value.reasons, options))
 
 
 def unread(engine: Engine, env: DialectEnv) -> list[tuple[Written, str]]:
@@ -193,7 +193,7 @@ def _read(engine: Engine, release: str) -> list[Written]:
 
 def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
     values = _framework(engine, release)
-    troubles: list[Trouble] = []
+    diagnostics: list[Diagnostic] = []
     named: dict[int, str] = {}
     known = catalog.names("engine", release) | catalog.names("llm", release)
     if transport.get("frontend"):  # the server's own arguments travel with the engine's
@@ -205,9 +205,11 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
         option = written.option or written.key.replace("-", "_")
         if option not in known:
             if transport.get("lenient"):
-                troubles.append(Trouble("dead", written, f"vLLM {release} knows no {option}, and nobody else reads it", option))
+                diagnostics.append(
+                    Diagnostic("dead", written, f"vLLM {release} knows no {option}, and nobody else reads it", option)
+                )
             else:
-                troubles.append(Trouble("unknown", written, f"unexpected keyword argument '{option}'", option))
+                diagnostics.append(Diagnostic("unknown", written, f"unexpected keyword argument '{option}'", option))
             continue
         named[written.number] = option
         if written.value is None and transport.get("none") == "omit":
@@ -215,13 +217,13 @@ def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, r
         earlier = values[option].written if option in values else None
         if crash and not written.last and (earlier is not None or (written.passed and option in keywords)):
             text = f"{engine.name} passes {option} twice: TypeError (multiple values for keyword argument)"
-            troubles.append(Trouble("duplicate", written, text, option))
+            diagnostics.append(Diagnostic("duplicate", written, text, option))
         elif written.last and earlier is not None and not _equal(earlier.value, written.value):
             text = f"{engine.name} puts {written.key} in its place"
-            troubles.append(Trouble("overridden", earlier, text, option))
+            diagnostics.append(Diagnostic("overridden", earlier, text, option))
         values[option] = Arrived(option, sure(written), written, "")
-    _overridden(engine, release, values, troubles)
-    return Delivery(values, troubles, named)
+    _overridden(engine, release, values, diagnostics)
+    return Delivery(values, diagnostics, named)
 
 
 def _keywords(engine: Engine, release: str) -> set[str]:
@@ -236,9 +238,9 @@ def _keywords(engine: Engine, release: str) -> set[str]:
 
 
 def sure(written: Written) -> object:
-    """The written value, Unsure where the files do not decide it."""
+    """The written value, Undetermined where the files do not decide it."""
     if isinstance(written.value, Unknown):
-        return Unsure((f"the value of {written.key} ({written.value.text})",))
+        return Undetermined((f"the value of {written.key} ({written.value.text})",))
     return written.value
 
 
@@ -337,17 +339,17 @@ def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, rel
         written = by_number[arrival.source]
         named[arrival.source] = arrival.dest
         values[arrival.dest] = Arrived(arrival.dest, _sure(arrival.value, written.key), written, "")
-    troubles = [
-        Trouble(r.kind, by_number[r.source], r.text, _named(by_number[r.source], catalog, release), r.candidates)
+    diagnostics = [
+        Diagnostic(r.kind, by_number[r.source], r.text, _named(by_number[r.source], catalog, release), r.candidates)
         for r in parsed.refusals
     ]
-    _leftovers(engine, parsed, by_number, troubles, named, catalog, release)
-    lost = _drops(engine, transport, [*command, *config], troubles, named, catalog, release)
+    _leftovers(engine, parsed, by_number, diagnostics, named, catalog, release)
+    lost = _drops(engine, transport, [*command, *config], diagnostics, named, catalog, release)
     for option in lost:  # the user's setting took the place of the framework's own, and leaves nothing
         if option in values and values[option].written is None:
             del values[option]
-    _overridden(engine, release, values, troubles)
-    return Delivery(values, troubles, named)
+    _overridden(engine, release, values, diagnostics)
+    return Delivery(values, diagnostics, named)
 
 
 def _keys(engine: Engine, release: str) -> set[str]:
@@ -370,7 +372,7 @@ def entrypoint(engine: Engine, catalog: Catalog, release: str) -> str:
 def _sure(value: object, key: str) -> object:
     """A value with what no file decides in it marked as such."""
     if isinstance(value, Unknown):
-        return Unsure((f"the value of {key} ({value.text})",))
+        return Undetermined((f"the value of {key} ({value.text})",))
     if isinstance(value, dict):
         return {name: _sure(inner, f"{key}.{name}") for name, inner in value.items()}
     return value
@@ -380,33 +382,35 @@ def _leftovers(
     engine: Engine,
     parsed: argv.Parsed,
     by_number: dict[int, Written],
-    troubles: list[Trouble],
+    diagnostics: list[Diagnostic],
     named: dict[int, str],
     catalog: Catalog,
     release: str,
 ) -> None:
     """Words that no option took (`--flag False`): the parser refuses them, or takes one for the model."""
-    blamed = {trouble.written.number for trouble in troubles}
+    blamed = {diagnostic.written.number for diagnostic in diagnostics}
     for token in parsed.positional:
         written = by_number.get(token.source)
         if written is None or written.number in blamed:
             continue
         blamed.add(written.number)
         text = f"unrecognized arguments: {token.text}"
-        troubles.append(Trouble("value", written, text, _named(written, catalog, release)))
+        diagnostics.append(Diagnostic("value", written, text, _named(written, catalog, release)))
         named.pop(written.number, None)
     for token in parsed.ignored:
         written = by_number.get(token.source)
         if written is not None and written.key and str(token.text).lower() == "false":
             option = _named(written, catalog, release)
-            troubles.append(Trouble("ignored", written, f"{token.text} is taken for the model, and not read", option))
+            diagnostics.append(
+                Diagnostic("ignored", written, f"{token.text} is taken for the model, and not read", option)
+            )
 
 
 def _drops(
     engine: Engine,
     transport: dict[str, object],
     tokens: list[argv.Token],
-    troubles: list[Trouble],
+    diagnostics: list[Diagnostic],
     named: dict[int, str],
     catalog: Catalog,
     release: str,
@@ -421,14 +425,16 @@ def _drops(
             continue
         option = _named(written, catalog, release)
         if written.words is None and (written.option or written.key) in taken:
-            troubles.append(Trouble("overridden", written, f"{option} is written again, and that one counts", option))
+            diagnostics.append(
+                Diagnostic("overridden", written, f"{option} is written again, and that one counts", option)
+            )
             continue
         named.setdefault(written.number, option)
         lost.add(option)
         # `no_x: false` asks for nothing, and gets it.
         asks = not (written.value is False and written.key.startswith(("no_", "no-")))
         if written.key not in positional and asks:
-            troubles.append(Trouble("dropped", written, f"{written.key} is dropped on the way", option))
+            diagnostics.append(Diagnostic("dropped", written, f"{written.key} is dropped on the way", option))
     return lost
 
 
@@ -459,24 +465,26 @@ def _agree(results: list[Delivery]) -> Delivery:
         if all(_equal(item.value, first.value) for item in present):
             values[option] = first
         else:
-            values[option] = first._replace(value=Unsure((f"how {option} travels to the engine",)))
-    troubles: list[Trouble] = []
-    for trouble in (t for result in results for t in result.troubles):
-        if any(_alike(t, trouble) for t in troubles):
+            values[option] = first._replace(value=Undetermined((f"how {option} travels to the engine",)))
+    diagnostics: list[Diagnostic] = []
+    for diagnostic in (t for result in results for t in result.diagnostics):
+        if any(_alike(t, diagnostic) for t in diagnostics):
             continue
-        everywhere = all(any(_alike(t, trouble) for t in r.troubles) for r in results)
-        troubles.append(trouble._replace(certain=everywhere))
+        everywhere = all(any(_alike(t, diagnostic) for t in r.diagnostics) for r in results)
+        diagnostics.append(diagnostic._replace(certain=everywhere))
     named: dict[int, str] = {}
     for result in reversed(results):
         named.update(result.named)
-    return Delivery(values, troubles, named)
+    return Delivery(values, diagnostics, named)
 
 
-def _alike(left: Trouble, right: Trouble) -> bool:
+def _alike(left: Diagnostic, right: Diagnostic) -> bool:
     return left.written is right.written and left.kind == right.kind
 
 
 def _equal(left: object, right: object) -> bool:
-    if isinstance(left, Unsure) or isinstance(right, Unsure):
-        return left is right or (isinstance(left, Unsure) and isinstance(right, Unsure) and left.reasons == right.reasons)
+    if isinstance(left, Undetermined) or isinstance(right, Undetermined):
+        return left is right or (
+            isinstance(left, Undetermined) and isinstance(right, Undetermined) and left.reasons == right.reasons
+        )
     return same(left, right)

@@ -16,7 +16,7 @@ from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Tree, mount, tree_of
 from vllm_migrate.dialects.workspace import Workspace, kind_of
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure, evaluate
+from vllm_migrate.knowledge.expr import Undetermined, evaluate
 
 
 class Found:
@@ -86,7 +86,9 @@ class Words:
     def __init__(self, embed: dict[str, object]) -> None:
         self.embed = embed
         self.every = _keys_of(embed)
-        self.some = ["" if "program" in embed else str(embed[name]) for name in OPENED if name in embed or "program" in embed]
+        self.some = [
+            "" if "program" in embed else str(embed[name]) for name in OPENED if name in embed or "program" in embed
+        ]
 
 
 _words: dict[int, Words] = {}  # by id of an entry, which is kept with them
@@ -327,7 +329,9 @@ def _arguments(engine: Engine, path: str, tree: Tree) -> list[Written]:
             out.append(written)
             continue
         last = out[-1]
-        last.value = [*last.value, text] if isinstance(last.value, list) else text if last.value is True else [last.value, text]
+        last.value = (
+            [*last.value, text] if isinstance(last.value, list) else text if last.value is True else [last.value, text]
+        )
         assert last.words is not None
         last.words.append(number)
     return out
@@ -427,12 +431,12 @@ def _sampling(engine: Engine) -> None:
 
 def _sure(written: Written) -> object:
     if isinstance(written.value, Unknown):
-        return Unsure((f"the value of {written.key} ({written.value.text})",))
+        return Undetermined((f"the value of {written.key} ({written.value.text})",))
     return written.value
 
 
 def facts_of(engine: Engine) -> None:
-    """The facts a dialect gives of its engines: conditions evaluated, what no file tells Unsure."""
+    """The facts a dialect gives of its engines: conditions evaluated, what no file tells Undetermined."""
     engine.facts.clear()  # what was made of it before its environment was read
     spec = engine.dialect.get("sampling")
     engine.given["sampling.via"] = Given(spec.get("via", "request") if isinstance(spec, dict) else "request", None, "")
@@ -445,11 +449,11 @@ def facts_of(engine: Engine) -> None:
     env = DialectEnv(engine, release=engine.target)
     for name, fact in facts.items() if isinstance(facts, dict) else ():
         if isinstance(fact, dict) and "depends_on" in fact:
-            value: object = Unsure((str(fact["depends_on"]),), (True, False))
+            value: object = Undetermined((str(fact["depends_on"]),), (True, False))
         elif isinstance(fact, dict) and "when" in fact:
             value = evaluate(fact["when"], env)
-            if "maybe" in fact and (isinstance(value, Unsure) or value):
-                value = Unsure((str(fact["maybe"]),), (True, False))
+            if "maybe" in fact and (isinstance(value, Undetermined) or value):
+                value = Undetermined((str(fact["maybe"]),), (True, False))
         elif isinstance(fact, dict) and "value_of" in fact:
             value = evaluate(fact["value_of"], env)
         else:

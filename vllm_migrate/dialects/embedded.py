@@ -7,9 +7,10 @@ text inside is read but not edited. Edits are proved twice: by the document insi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vllm_migrate.dialects.tree import File, Inside, Place
 from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit, Node, Op, ProofFailed, Source
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument

@@ -10,7 +10,7 @@ from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.cases import choose
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 
 
 class DialectEnv:
@@ -43,7 +43,7 @@ class DialectEnv:
             return self.fact(dotted[5:])
         if dotted.startswith("sampling."):
             given = self.engine.given.get(dotted)
-            return given.value if given is not None else Unsure((f"the {dotted[9:]} of the requests",))
+            return given.value if given is not None else Undetermined((f"the {dotted[9:]} of the requests",))
         if dotted.startswith("env."):
             given = self.engine.given.get(dotted)
             return given.value if given is not None else None
@@ -83,7 +83,7 @@ class DialectEnv:
             return self._command(path, function == "word")
         if function == "starts":
             value = self._read("config", [path])
-            return value if isinstance(value, Unsure) else isinstance(value, str) and value.startswith(args[1])
+            return value if isinstance(value, Undetermined) else isinstance(value, str) and value.startswith(args[1])
         if function == "writes_bool":
             tree = self._found(path)
             return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
@@ -97,7 +97,7 @@ class DialectEnv:
         return text in words if whole else any(text in word for word in words)
 
     def _framework(self, wanted: str) -> object:
-        """Whether the framework's release fits a specifier such as '>=0.6.0'; Unsure when no file pins it.
+        """Whether the framework's release fits a specifier such as '>=0.6.0'; Undetermined when no file pins it.
 
         The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
         the framework has to move too.
@@ -116,7 +116,7 @@ class DialectEnv:
         if len(answers) == 1:
             return answers.pop()
         package = self.engine.dialect.get("framework") or self.engine.name
-        return Unsure((f"the release of {package}, which no file of the project pins",), (True, False))
+        return Undetermined((f"the release of {package}, which no file of the project pins",), (True, False))
 
     def _supporting(self) -> list[str]:
         """The framework's releases that run with this release of vLLM: one of them must be installed."""
@@ -150,7 +150,7 @@ class DialectEnv:
         root = self.engine.root
         value = resolve(root, path, tree.value) if root is not None else tree.value
         if isinstance(value, Unknown):
-            return Unsure((f"the value of {path} ({value.text})",))
+            return Undetermined((f"the value of {path} ({value.text})",))
         return value
 
     def _found(self, path: str) -> Tree | None:
@@ -158,7 +158,7 @@ class DialectEnv:
 
     def _absent(self, value: object, path: str) -> object:
         if self.engine.missing:
-            return Unsure((f"{path}, which may be set in {unseen(self.engine.missing)}",))
+            return Undetermined((f"{path}, which may be set in {unseen(self.engine.missing)}",))
         return value
 
 

@@ -7,10 +7,10 @@ tree then lacks that part, and whoever judges it says so.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, mount, tree_of, without
 from vllm_migrate.documents.interface import SEQ
-from vllm_migrate.records import NamedTuple
 
 # Reads a file by path: the File, or None when there is none or it cannot be read.
 Loader = Callable[[str], "File | None"]

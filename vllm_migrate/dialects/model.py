@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.dialects.hydra import Missing
 from vllm_migrate.dialects.tree import File, Place, Tree
-from vllm_migrate.records import NamedTuple
 
 # A dialect as compiled from rules/dialects/*.yaml.
 Profile = dict[str, object]
@@ -62,7 +63,7 @@ class Written:
 class Given(NamedTuple):
     """A fact about an engine that is not an engine option: a sampling parameter, an environment variable, an RL fact.
 
-    value may be Unsure. `written` is None when the dialect, not the user, gives it; `because` says so in words.
+    value may be Undetermined. `written` is None when the dialect, not the user, gives it; `because` says so in words.
     """
 
     value: object

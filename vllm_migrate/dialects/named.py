@@ -7,12 +7,12 @@ script's folder and the folders above it. A file outside the tree is not found, 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects import parents
 from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import Command, Word
@@ -35,8 +35,13 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
     name = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
     folder = (_after(command, PATHS) or "").strip("/")
     config = None
-    for below in (_module(command), ""):  # a relative path is relative to the program, which stands in its module's folder
-        config = config or _find(os.path.dirname(file.path), os.path.normpath(os.path.join(below, folder, name)), workspace)
+    for below in (
+        _module(command),
+        "",
+    ):  # a relative path is relative to the program, which stands in its module's folder
+        config = config or _find(
+            os.path.dirname(file.path), os.path.normpath(os.path.join(below, folder, name)), workspace
+        )
     tree = tree_of(config) if config is not None else None
     if config is None or tree is None or not tree.is_map:
         return None
@@ -126,4 +131,3 @@ def laid_over(composed: Composed, overrides: Tree) -> Tree:
     merged = merge(composed.tree, overrides)
     assert merged is not None
     return merged
-

@@ -75,7 +75,9 @@ def tree_of_words(file: File, command: Command, lost: bool = False) -> Tree | No
     lost: with those that a broken continuation takes away.
     """
     root: Tree | None = None
-    for at, word in enumerate([*command.words, *(w for broken in command.lost for w in broken.lost)] if lost else command.words):
+    for at, word in enumerate(
+        [*command.words, *(w for broken in command.lost for w in broken.lost)] if lost else command.words
+    ):
         found = split(word)
         if found is None:
             continue

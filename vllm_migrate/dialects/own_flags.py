@@ -55,7 +55,10 @@ def _value(words: list[Word], used: list[int], mapping: bool) -> object:
         if head.value is None:
             return Unknown(head.raw.partition("=")[2])
         return _read(head.value.partition("=")[2], mapping)
-    values = [_read(word.value, mapping) if word.value is not None else Unknown(word.raw) for word in (words[i] for i in used[1:])]
+    values = [
+        _read(word.value, mapping) if word.value is not None else Unknown(word.raw)
+        for word in (words[i] for i in used[1:])
+    ]
     return True if not values else values[0] if len(values) == 1 else values
 
 

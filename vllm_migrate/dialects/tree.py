@@ -7,9 +7,9 @@ later over earlier, as OmegaConf merges: mappings deeply, everything else replac
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path, Source
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument

@@ -183,7 +183,11 @@ def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) ->
 
 def _literal(value: object) -> object:
     """A value of a request's query as the server reads it."""
-    return {"true": True, "false": False, "1": True, "0": False}.get(value.lower(), value) if isinstance(value, str) else value
+    return (
+        {"true": True, "false": False, "1": True, "0": False}.get(value.lower(), value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _fields(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:

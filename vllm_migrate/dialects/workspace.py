@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from stat import S_ISREG
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
 from vllm_migrate.documents.kinds import kind_of as kind_of
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument

@@ -8,6 +8,7 @@ edits of the original text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from vllm_migrate.documents.interface import (
     DELETE,
@@ -22,7 +23,6 @@ from vllm_migrate.documents.interface import (
     apply_edits,
 )
 from vllm_migrate.documents.oracle import Box, Value, Written, apply, same
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

@@ -11,8 +11,7 @@ fix is shown as advice), ProofFailed (the edited text does not read back as inte
 from __future__ import annotations
 
 from bisect import bisect_right
-
-from vllm_migrate.records import NamedTuple
+from typing import NamedTuple
 
 
 class Unreadable(Exception):

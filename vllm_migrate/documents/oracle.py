@@ -7,9 +7,9 @@ boxes, and the boxes of the edited text must be the same. It shares no code with
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, Op, ProofFailed
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import TypeAlias

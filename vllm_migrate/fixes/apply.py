@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Engine
@@ -11,7 +12,6 @@ from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, O
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Act, Finding
 from vllm_migrate.run.judging import Question

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 from vllm_migrate.documents.shell.scan import DECLARE
-from vllm_migrate.records import NamedTuple
 
 # Flags whose one value is `NAME=value`: docker, podman, nerdctl, kubectl, apptainer, enroot, ray, beaker.
 FLAGS = frozenset(("-e", "--env"))

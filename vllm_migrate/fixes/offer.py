@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
-from vllm_migrate.records import NamedTuple
 
 
 class Placed(NamedTuple):

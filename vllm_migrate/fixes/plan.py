@@ -5,12 +5,13 @@ Raises CannotEdit with the reason where a dialect cannot express it or the file 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, CannotEdit, Op, Unknown
 from vllm_migrate.knowledge.expr import evaluate
-from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Act, Finding
 
 
@@ -112,7 +113,10 @@ def _in_list(act: Act, engine: Engine) -> list[Change]:
     spelling = spell(engine, act.option, act.value)
     if not spelling.argument:
         return [*out, Change(place.file, place.index, Op(SET, _below(engine, spelling), spelling.value))]
-    return [*out, Change(place.file, place.index, Op(INSERT, words[0], "=".join(texts_of(spelling.argument, spelling.value))))]
+    return [
+        *out,
+        Change(place.file, place.index, Op(INSERT, words[0], "=".join(texts_of(spelling.argument, spelling.value)))),
+    ]
 
 
 def _append_arguments(engine: Engine, spelling: Spelling) -> list[Change]:
@@ -176,7 +180,10 @@ def _typed(engine: Engine, option: str) -> tuple[str, bool]:
     """The framework's own key for an option, and whether it says the opposite; "" when it has none at its release."""
     for key, target in engine.keys.items():
         entry = target if isinstance(target, dict) else {"to": target}
-        if entry["to"] == option and evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True:
+        if (
+            entry["to"] == option
+            and evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True
+        ):
             return str(key), bool(entry.get("invert"))
     return "", False
 

@@ -9,7 +9,7 @@ from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed
-from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Act
@@ -51,14 +51,16 @@ class Prover:
             raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
         found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
         for candidate in found.engines:
-            if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(engine.file.path):
+            if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
+                engine.file.path
+            ):
                 return candidate
         raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
 
     @staticmethod
     def _arrived(view: View, act: Act) -> None:
         value = view.value(act.option)
-        if isinstance(value.value, Unsure):
+        if isinstance(value.value, Undetermined):
             raise ProofFailed(f"whether {act.option} arrives depends on " + "; ".join(value.value.reasons))
         if value.written is None or not same(_plain(value.value), _plain(act.value)):
             raise ProofFailed(f"{act.option} reads back as {value.value!r}, not {act.value!r}")
@@ -66,7 +68,7 @@ class Prover:
     @staticmethod
     def _gone(engine: Engine, view: View, act: Act) -> None:
         key = act.written.key if act.written is not None else ""
-        still = any(t.option == act.option and t.written.key == key for t in view.delivery.troubles)
+        still = any(t.option == act.option and t.written.key == key for t in view.delivery.diagnostics)
         if still and not _elsewhere(engine, act):
             raise ProofFailed(f"{act.option} is still written")
 
@@ -81,7 +83,11 @@ class Prover:
 def _argument(engine: Engine, act: Act) -> None:
     """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
     tree = act.written.tree if act.written is not None else None
-    calls = [use for use in engine.uses if use.tree is not None and tree is not None and use.tree.place.index == tree.place.index]
+    calls = [
+        use
+        for use in engine.uses
+        if use.tree is not None and tree is not None and use.tree.place.index == tree.place.index
+    ]
     if not calls:
         raise ProofFailed(f"the call that gets {act.option} is not found in the edited file")
     passed = calls[0].arguments
@@ -99,8 +105,8 @@ def _elsewhere(engine: Engine, act: Act) -> bool:
 
 
 def _alike(old: object, new: object) -> bool:
-    if isinstance(old, Unsure) or isinstance(new, Unsure):
-        return isinstance(old, Unsure) and isinstance(new, Unsure)
+    if isinstance(old, Undetermined) or isinstance(new, Undetermined):
+        return isinstance(old, Undetermined) and isinstance(new, Undetermined)
     return same(old, new)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ def _remarks(result: FixOutcome) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
     outcome = result.outcome
     out: list[str] = []
-    needs = max(
-        (f.proposal.needs for f in result.offered if f.proposal and f.proposal.needs), key=_version, default=""
-    )
+    needs = max((f.proposal.needs for f in result.offered if f.proposal and f.proposal.needs), key=_version, default="")
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
     for text in dict.fromkeys(_upgrades(result)):
@@ -97,7 +95,9 @@ def _remarks(result: FixOutcome) -> list[str]:
     elif result.failed:
         out.append("nothing was written")
     elif outcome.edits:
-        out.append(f"would change {_count(len(outcome.edits), 'file')}, {_count(len(outcome.applied), 'finding')}; --write writes them")
+        out.append(
+            f"would change {_count(len(outcome.edits), 'file')}, {_count(len(outcome.applied), 'finding')}; --write writes them"
+        )
     else:
         out.append("nothing to write" if result.skipped else "nothing to fix")
     waiting = [finding for finding, why in outcome.refused if why == "needs --unsafe"]

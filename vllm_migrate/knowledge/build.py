@@ -202,7 +202,11 @@ def stale(folder: Path) -> list[str]:
 def main(argv: list[str]) -> int:
     if "--check" in argv:
         old = stale(rules_folder())
-        print(f"{', '.join(old)}: stale; run python -m vllm_migrate.knowledge.build" if old else "the compiled knowledge is fresh")
+        print(
+            f"{', '.join(old)}: stale; run python -m vllm_migrate.knowledge.build"
+            if old
+            else "the compiled knowledge is fresh"
+        )
         return 1 if old else 0
     for path, text in render(rules_folder()).items():
         Path(path).parent.mkdir(exist_ok=True)

@@ -6,12 +6,13 @@ condition's value instead. What no file decides is a case with `depends_on` (and
 
 from __future__ import annotations
 
-from vllm_migrate.knowledge.expr import Env, Unsure, alternatives, evaluate, same
-from vllm_migrate.records import NamedTuple
+from typing import NamedTuple
+
+from vllm_migrate.knowledge.expr import Env, Undetermined, alternatives, evaluate, same
 
 
 class Choice(NamedTuple):
-    """The value chosen (Unsure when it cannot be told) and why, in words. `found` is False when no case holds."""
+    """The value chosen (Undetermined when it cannot be told) and why, in words. `found` is False when no case holds."""
 
     value: object
     because: str
@@ -25,7 +26,7 @@ def choose(cases: list[object], env: Env) -> Choice:
     for case in cases:
         assert isinstance(case, dict)
         test = evaluate(case.get("when", True), env)
-        if isinstance(test, Unsure):
+        if isinstance(test, Undetermined):
             reasons.extend(r for r in test.reasons if r not in reasons)
             _add(possible, _values(case, env))
             continue
@@ -37,7 +38,7 @@ def choose(cases: list[object], env: Env) -> Choice:
             return _several(possible, reasons)
         values = _values(case, env)
         value = values[0] if values else None
-        if not reasons or (len(possible) == 1 and not isinstance(value, Unsure) and same(possible[0], value)):
+        if not reasons or (len(possible) == 1 and not isinstance(value, Undetermined) and same(possible[0], value)):
             return Choice(value, str(case.get("because", "")))
         _add(possible, values)
         return _several(possible, reasons)
@@ -48,15 +49,15 @@ def choose(cases: list[object], env: Env) -> Choice:
 
 def _several(possible: list[object], reasons: list[str]) -> Choice:
     for value in possible:
-        if isinstance(value, Unsure):
+        if isinstance(value, Undetermined):
             reasons.extend(r for r in value.reasons if r not in reasons)
-    return Choice(Unsure(tuple(reasons), alternatives(possible)), "")
+    return Choice(Undetermined(tuple(reasons), alternatives(possible)), "")
 
 
 def _values(case: dict[str, object], env: Env) -> list[object]:
     if "depends_on" in case:
         values = case.get("values")
-        return values if isinstance(values, list) else [Unsure((str(case["depends_on"]),))]
+        return values if isinstance(values, list) else [Undetermined((str(case["depends_on"]),))]
     if "value_of" in case:
         return [evaluate(case["value_of"], env)]
     return [case.get("value")]
@@ -64,5 +65,7 @@ def _values(case: dict[str, object], env: Env) -> list[object]:
 
 def _add(possible: list[object], values: object) -> None:
     for value in values if isinstance(values, list) else [values]:
-        if isinstance(value, Unsure) or not any(same(value, p) for p in possible if not isinstance(p, Unsure)):
+        if isinstance(value, Undetermined) or not any(
+            same(value, p) for p in possible if not isinstance(p, Undetermined)
+        ):
             possible.append(value)

@@ -21,7 +21,15 @@ SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
 DIES = "the engine does not start: vLLM refuses what it does not know"
 NOR = ", nor does `<release>`"
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
-PARTS = {"because": "", "removed_in": " in `<release>`", "instead": "", "note": "", "hint": "", "dies": DIES, "nor": NOR}
+PARTS = {
+    "because": "",
+    "removed_in": " in `<release>`",
+    "instead": "",
+    "note": "",
+    "hint": "",
+    "dies": DIES,
+    "nor": NOR,
+}
 INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
 behaviour changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores
 what the old engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The
@@ -56,7 +64,9 @@ def pages(rules: list[Rule]) -> dict[str, str]:
 
 def index(rules: list[Rule]) -> str:
     lines = [MADE.format(source="*.yaml"), "", "# Rules", ""]
-    lines.append(f"{len(rules)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test.")
+    lines.append(
+        f"{len(rules)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test."
+    )
     lines += ["", INTRO]
     for family, title in FAMILIES.items():
         members = [rule for rule in rules if rule.code.startswith(family)]

@@ -8,15 +8,14 @@ once by `compile_expr` into nested lists (JSON), and evaluated here against an e
     operators  and or not == != < <= > >= in, not in, + (of numbers and text)
     calls      set('option'), known(x), ...: functions of the environment
 
-The result is a value, or `Unsure`: the reasons why it cannot be told, and the values it may have, where known.
+The result is a value, or `Undetermined`: the reasons why it cannot be told, and the values it may have, where known.
 `and` and `or` decide as soon as what is known decides (Kleene), so a reason is given only where it matters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-
-from vllm_migrate.records import TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -24,11 +23,11 @@ else:
     Protocol = object
 
 
-class Unsure:
+class Undetermined:
     """A value that the files do not decide.
 
     reasons: what it depends on, each a sentence part for `depends_on`. options: the values it may take, in the order
-    of their likelihood, none of them Unsure itself (see `alternatives`); empty when they cannot be listed.
+    of their likelihood, none of them Undetermined itself (see `alternatives`); empty when they cannot be listed.
     """
 
     __slots__ = ("options", "reasons")
@@ -38,37 +37,37 @@ class Unsure:
         self.options = options
 
     def __repr__(self) -> str:
-        return f"Unsure({self.reasons!r}, {self.options!r})"
+        return f"Undetermined({self.reasons!r}, {self.options!r})"
 
     def __bool__(self) -> bool:
-        raise TypeError("an Unsure value has no truth; ask `is True`")
+        raise TypeError("an Undetermined value has no truth; ask `is True`")
 
 
 class Env(Protocol):
     """What an expression is evaluated against."""
 
     def name(self, dotted: str) -> object:
-        """The value of a name; Unsure when the files do not tell. KeyError: no such name (a bug in a rule file)."""
+        """The value of a name; Undetermined when the files do not tell. KeyError: no such name (a bug in a rule file)."""
 
     def call(self, function: str, args: list[object]) -> object:
         """A function of the environment."""
 
 
-def merge(values: list[Unsure]) -> Unsure:
-    """One Unsure with the reasons of all, each once."""
+def merge(values: list[Undetermined]) -> Undetermined:
+    """One Undetermined with the reasons of all, each once."""
     reasons: list[str] = []
     for value in values:
         reasons.extend(r for r in value.reasons if r not in reasons)
-    return Unsure(tuple(reasons), (True, False))
+    return Undetermined(tuple(reasons), (True, False))
 
 
 def alternatives(values: Iterable[object]) -> tuple[object, ...]:
     """All that a value may be which is one of these, each once; empty where one of them cannot be listed."""
     out: list[object] = []
     for value in values:
-        if isinstance(value, Unsure) and not value.options:
+        if isinstance(value, Undetermined) and not value.options:
             return ()
-        for option in value.options if isinstance(value, Unsure) else (value,):
+        for option in value.options if isinstance(value, Undetermined) else (value,):
             out += [] if any(same(option, known) for known in out) else [option]
     return tuple(out)
 
@@ -120,7 +119,7 @@ _asked: dict[int, tuple[object, int]] = {}
 
 
 def evaluate(code: object, env: Env) -> object:
-    """Value of a compiled expression; Unsure where undecided."""
+    """Value of a compiled expression; Undetermined where undecided."""
     if type(code) is not list:
         return code
     known = _compiled.get(id(code))
@@ -147,7 +146,7 @@ def _interpret(code: object, env: Env) -> object:
         return _connect(op, code, env)
     if op == "not":
         value = _interpret(code[1], env)
-        return Unsure(value.reasons, (True, False)) if isinstance(value, Unsure) else not _truth(value)
+        return Undetermined(value.reasons, (True, False)) if isinstance(value, Undetermined) else not _truth(value)
     if op == "call":
         return env.call(code[1], [_interpret(arg, env) if isinstance(arg, list) else arg for arg in code[2:]])
     if op == "if":
@@ -162,13 +161,13 @@ def _interpret(code: object, env: Env) -> object:
 
 def _choose(code: list[object], env: Env) -> object:
     test = _interpret(code[1], env)
-    if not isinstance(test, Unsure):
+    if not isinstance(test, Undetermined):
         return _interpret(code[2] if _truth(test) else code[3], env)
     sides = [_interpret(part, env) for part in code[2:4]]
     options = alternatives(sides)
     if len(options) == 1:
         return options[0]
-    return Unsure(merge([test, *(side for side in sides if isinstance(side, Unsure))]).reasons, options)
+    return Undetermined(merge([test, *(side for side in sides if isinstance(side, Undetermined))]).reasons, options)
 
 
 def _truth(value: object) -> bool:
@@ -177,37 +176,37 @@ def _truth(value: object) -> bool:
 
 def _connect(op: str, code: list[object], env: Env) -> object:
     decisive = op == "or"
-    unsure: list[Unsure] = []
+    undetermined: list[Undetermined] = []
     for at in range(1, len(code)):
         value = _interpret(code[at], env)
-        if isinstance(value, Unsure):
+        if isinstance(value, Undetermined):
             if value.options and all(_truth(o) == decisive for o in value.options):
                 return decisive
             if not value.options or any(_truth(o) == decisive for o in value.options):
-                unsure.append(value)
+                undetermined.append(value)
         elif _truth(value) == decisive:
             return decisive
-    return merge(unsure) if unsure else not decisive
+    return merge(undetermined) if undetermined else not decisive
 
 
 def _binary(op: str, left: object, right: object) -> object:
-    if isinstance(left, Unsure) or isinstance(right, Unsure):
-        return _binary_unsure(op, left, right)
+    if isinstance(left, Undetermined) or isinstance(right, Undetermined):
+        return _binary_undetermined(op, left, right)
     if op == "+":
         return _add(left, right)
     return compare(op, left, right)
 
 
-def _binary_unsure(op: str, left: object, right: object) -> object:
+def _binary_undetermined(op: str, left: object, right: object) -> object:
     """Decided all the same when every value either side may take gives the same answer."""
-    lefts = left.options if isinstance(left, Unsure) else (left,)
-    rights = right.options if isinstance(right, Unsure) else (right,)
-    unsure = [side for side in (left, right) if isinstance(side, Unsure)]
+    lefts = left.options if isinstance(left, Undetermined) else (left,)
+    rights = right.options if isinstance(right, Undetermined) else (right,)
+    undetermined = [side for side in (left, right) if isinstance(side, Undetermined)]
     if lefts and rights and op != "+":
         answers = {compare(op, a, b) for a in lefts for b in rights}
         if len(answers) == 1:
             return answers.pop()
-    return merge(unsure)
+    return merge(undetermined)
 
 
 def _add(left: object, right: object) -> object:
@@ -240,7 +239,7 @@ def _made_not(code: list[object]) -> Compiled:
 
     def negated(env: Env) -> object:
         value = inner(env)
-        return Unsure(value.reasons, (True, False)) if isinstance(value, Unsure) else not value
+        return Undetermined(value.reasons, (True, False)) if isinstance(value, Undetermined) else not value
 
     return negated
 
@@ -259,7 +258,7 @@ def _made_choice(code: list[object]) -> Compiled:
 
     def chosen(env: Env) -> object:
         value = test(env)
-        if isinstance(value, Unsure):
+        if isinstance(value, Undetermined):
             return _choose(code, env)
         return then(env) if value else otherwise(env)
 
@@ -278,19 +277,19 @@ def _connected(code: list[object], decisive: bool) -> Compiled:
     parts = [closure(part) for part in code[1:]]
 
     def connected(env: Env) -> object:
-        unsure: list[Unsure] | None = None
+        undetermined: list[Undetermined] | None = None
         for part in parts:
             value = part(env)
             if value is decisive:
                 return decisive
-            if isinstance(value, Unsure):
+            if isinstance(value, Undetermined):
                 if value.options and all(bool(o) == decisive for o in value.options):
                     return decisive
                 if not value.options or any(bool(o) == decisive for o in value.options):
-                    unsure = [*(unsure or ()), value]
+                    undetermined = [*(undetermined or ()), value]
             elif bool(value) == decisive:
                 return decisive
-        return merge(unsure) if unsure else not decisive
+        return merge(undetermined) if undetermined else not decisive
 
     return connected
 
@@ -313,8 +312,8 @@ def _equality(left_of: Compiled, right: object, equal: bool) -> Compiled:
 
     def compared(env: Env) -> object:
         left = left_of(env)
-        if isinstance(left, Unsure):
-            return _binary_unsure(op, left, right)
+        if isinstance(left, Undetermined):
+            return _binary_undetermined(op, left, right)
         return (type(left) is kind and left == right) is equal
 
     return compared

@@ -126,7 +126,9 @@ class Example(Model):
     says: str | None = None  # words of the message, the reason or the advice
     gpu: str | None = None  # as --gpu
     safety: Safety | None = None
-    fork: dict[str, object] = {}  # declared defaults of the target, which is then a release of the user's own after the newest
+    fork: dict[
+        str, object
+    ] = {}  # declared defaults of the target, which is then a release of the user's own after the newest
     after: str | None = None  # a line that the fix writes; the rule is silent afterwards
 
 
@@ -195,7 +197,9 @@ class Dialect(Model):
     markers: list[str] = []
     top_level: str | None = None
     compose: Literal["none", "hydra", "parent_files", "ordered_files"] = "none"
-    own_configs: list[str] = []  # parents that come with the framework: what they set stands in `passes`; `a/*` is a prefix
+    own_configs: list[
+        str
+    ] = []  # parents that come with the framework: what they set stands in `passes`; `a/*` is a prefix
     flags: dict[str, object] = {}  # how the framework reads flags of its own; see dialects/own_flags.py
     recognise: list[dict[str, object]]
     facts: dict[str, list[Case]] = {}
@@ -213,7 +217,9 @@ class Dialect(Model):
     passthrough: list[str | dict[str, object]] = []
     environment: list[str] = []  # mappings below an engine whose keys are environment variables
     dead: dict[str, str] = {}
-    closed: list[dict[str, object]] = []  # mappings below the engine's that are empty in the framework's configuration: Hydra wants `+`
+    closed: list[
+        dict[str, object]
+    ] = []  # mappings below the engine's that are empty in the framework's configuration: Hydra wants `+`
     sampling: dict[str, object] = {}
     given: dict[str, object] = {}
     passes: list[dict[str, object]] = []

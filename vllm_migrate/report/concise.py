@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vllm_migrate.records import TYPE_CHECKING
+from typing import TYPE_CHECKING
+
 from vllm_migrate.report.headline import fixable, found, headline
 from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.items import Item
 
 if TYPE_CHECKING:

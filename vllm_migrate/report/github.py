@@ -5,7 +5,8 @@ GitHub shows ten annotations of a kind for a step; the log holds them all. Other
 
 from __future__ import annotations
 
-from vllm_migrate.records import TYPE_CHECKING
+from typing import TYPE_CHECKING
+
 from vllm_migrate.report.fingerprint import relative
 from vllm_migrate.report.headline import fixable, found, headline
 from vllm_migrate.report.items import Item, items_of

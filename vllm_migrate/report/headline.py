@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vllm_migrate.records import TYPE_CHECKING
+from typing import TYPE_CHECKING
+
 from vllm_migrate.report.layout import clean
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from vllm_migrate.documents.interface import Position, Unknown
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_value, secret_spans
 from vllm_migrate.report.model import fix_of
 from vllm_migrate.report.preview import preview

@@ -15,8 +15,8 @@ A value that neither file nor source decides is {"expr": text}. One finding a li
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.fingerprint import of_item
 from vllm_migrate.report.items import Change, Item, items_of
 

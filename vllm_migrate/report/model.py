@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from vllm_migrate import __version__
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.rules.finding import SEVERITIES
 
 if TYPE_CHECKING:

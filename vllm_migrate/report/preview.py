@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vllm_migrate.fixes.offer import Offer

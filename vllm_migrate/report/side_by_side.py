@@ -68,7 +68,9 @@ class SideBySide:
             if number:
                 table.add_row(name, style="dim")
             for row in rows:
-                cells = [part for side in (row.source, row.target) for part in self._cell(row.option, path, side, reasons)]
+                cells = [
+                    part for side in (row.source, row.target) for part in self._cell(row.option, path, side, reasons)
+                ]
                 table.add_row(row.option, *cells, style=style)
         return table
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure, same
-from vllm_migrate.records import NamedTuple
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.resolve.view import Value, View, no_option
 
 
@@ -39,7 +39,9 @@ def rows(source: View, target: View) -> list[Row]:
     options.update(
         name for name in source.engine.given if name.startswith(("sampling.", "env.")) and name != "sampling.via"
     )
-    options.update(trouble.option for view in (source, target) for trouble in view.delivery.troubles if trouble.option)
+    options.update(
+        diagnostic.option for view in (source, target) for diagnostic in view.delivery.diagnostics if diagnostic.option
+    )
     out = [_row(option, source, target) for option in options]
     return sorted(out, key=lambda row: (not row.changed, row.option))
 
@@ -55,14 +57,14 @@ REFUSED = "refused"
 
 
 def _alike(old: object, new: object) -> bool:
-    if isinstance(old, Unsure) and isinstance(new, Unsure):
+    if isinstance(old, Undetermined) and isinstance(new, Undetermined):
         return old.reasons == new.reasons
-    return not isinstance(old, Unsure) and not isinstance(new, Unsure) and same(old, new)
+    return not isinstance(old, Undetermined) and not isinstance(new, Undetermined) and same(old, new)
 
 
 def _cell(option: str, value: Value, view: View) -> Cell:
-    for trouble in view.delivery.troubles:
-        if trouble.option == option and trouble.kind != "dropped":
+    for diagnostic in view.delivery.diagnostics:
+        if diagnostic.option == option and diagnostic.kind != "dropped":
             return Cell(None, REFUSED, None)
     if value.because == no_option(option, view.release):
         return Cell(None, _origin(value), None, True)
@@ -70,12 +72,14 @@ def _cell(option: str, value: Value, view: View) -> Cell:
     shown = _plain(value.value, option, reasons)
     hidden = _unseen(option, value, view)
     reasons += [hidden] if hidden and hidden not in reasons else []
-    return Cell(shown, _origin(value), "; ".join(reasons) or None, False, tuple(reasons), isinstance(value.value, Unsure))
+    return Cell(
+        shown, _origin(value), "; ".join(reasons) or None, False, tuple(reasons), isinstance(value.value, Undetermined)
+    )
 
 
 def _plain(value: object, name: str, reasons: list[str]) -> object:
     """A value in JSON's kinds: what no file decides as its text, or as None; `reasons` gets what that depends on."""
-    if isinstance(value, Unsure):
+    if isinstance(value, Undetermined):
         reasons.extend(reason for reason in value.reasons if reason not in reasons)
         return [_plain(option, name, reasons) for option in value.options] or None
     if isinstance(value, Unknown):

@@ -7,6 +7,7 @@ A `View` is also the environment in which the conditions of rules are evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from vllm_migrate.catalog import changes
 from vllm_migrate.catalog.store import Catalog, OptionFacts
@@ -15,9 +16,8 @@ from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Written
 from vllm_migrate.knowledge.cases import Choice, choose
-from vllm_migrate.knowledge.expr import Unsure, alternatives, merge
+from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
 from vllm_migrate.knowledge.load import Knowledge, Record
-from vllm_migrate.records import NamedTuple
 
 
 class Assumptions(NamedTuple):
@@ -82,7 +82,7 @@ class View:
         forced = entry.get("forced")
         if isinstance(forced, list):
             choice = choose(forced, self)
-            if isinstance(choice.value, Unsure):
+            if isinstance(choice.value, Undetermined):
                 return _either(choice.value, self._unforced(option, entry))
             if choice.found:
                 return Value(choice.value, "resolved", choice.because)
@@ -134,9 +134,9 @@ class View:
     def _part(self, option: str, key: str) -> Value | None:
         """One key of a configuration object that is written as a mapping (`compilation_config.mode`)."""
         arrived = self.delivery.values.get(option)
-        if arrived is None or not isinstance(arrived.value, (dict, Unsure)):
+        if arrived is None or not isinstance(arrived.value, (dict, Undetermined)):
             return None
-        value = arrived.value if isinstance(arrived.value, Unsure) else arrived.value.get(key)
+        value = arrived.value if isinstance(arrived.value, Undetermined) else arrived.value.get(key)
         if value is None:
             return None
         return Value(value, "written" if arrived.written else "framework", arrived.because, arrived.written)
@@ -146,7 +146,7 @@ class View:
         if not self.engine.missing or not option.startswith("sampling.") or option == "sampling.via":
             return None
         reason = f"whether {unseen(self.engine.missing)} sets {option.removeprefix('sampling.')}"
-        return Value(Unsure((reason,)), "unknown", reason)
+        return Value(Undetermined((reason,)), "unknown", reason)
 
     def _declared(self, option: str) -> Value:
         if "." in option:
@@ -159,7 +159,7 @@ class View:
             return Value(None, "default", no_option(option, self.release))
         default = facts.default
         if isinstance(default, dict) and set(default) == {"expr"}:
-            return Value(Unsure((f"what vLLM {self.release} makes of {option} at run time",)), "unknown", "")
+            return Value(Undetermined((f"what vLLM {self.release} makes of {option} at run time",)), "unknown", "")
         return Value(default, "default", f"vLLM {self.release}'s default")
 
     def _core(self) -> Value:
@@ -205,13 +205,15 @@ class View:
         option = str(args[0]) if args else ""
         if function == "maybe":
             # What decides how much a finding matters, not whether it is true: unknown counts as yes.
-            return True if isinstance(args[0], Unsure) else args[0]
+            return True if isinstance(args[0], Undetermined) else args[0]
         if function == "known":
-            return not isinstance(args[0], Unsure)
+            return not isinstance(args[0], Undetermined)
         if function == "set":
             return self._is_set(option)
         if function == "starts":
-            return not any(trouble.certain and trouble.kind != "dropped" for trouble in self.delivery.troubles)
+            return not any(
+                diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics
+            )
         if function == "written":
             given = self._given(option)
             return given is not None and given.written is not None
@@ -239,7 +241,7 @@ class View:
     def _key(self, option: str, key: str) -> object:
         """A key of an option that is a mapping (hf_overrides, compilation_config); None when absent."""
         value = self.value(option).value
-        if isinstance(value, Unsure):
+        if isinstance(value, Undetermined):
             return value
         if isinstance(value, str) and value.startswith("{"):
             import json
@@ -259,15 +261,17 @@ class View:
         if source == "vllm":
             return None
         if source != "auto":
-            return Unsure((f"the generation_config.json in {source}" if isinstance(source, str) else "generation_config",))
+            return Undetermined(
+                (f"the generation_config.json in {source}" if isinstance(source, str) else "generation_config",)
+            )
         if self.assumptions.generation is not None:
             return self.assumptions.generation.get(name)
-        return Unsure(("the model's generation_config.json, which may set sampling parameters",))
+        return Undetermined(("the model's generation_config.json, which may set sampling parameters",))
 
     def _model(self, name: str) -> object:
         if self.assumptions.model is not None:
             return _in_model(self.assumptions.model, name)
-        return Unsure((f"the model's config.json ({name})",))
+        return Undetermined((f"the model's config.json ({name})",))
 
     def _gpu(self, name: str) -> object:
         table = self.knowledge.gpus
@@ -275,7 +279,7 @@ class View:
             facts = table.get(self.assumptions.gpu.lower())
             if isinstance(facts, dict):
                 return facts.get(name)
-        return Unsure((f"the GPU ({name})",))
+        return Undetermined((f"the GPU ({name})",))
 
 
 def decides(facts: OptionFacts) -> bool:
@@ -305,30 +309,30 @@ _ARITHMETIC: dict[str, Callable[[list[float]], float]] = {"least": min, "most": 
 
 
 def arithmetic(function: str, args: list[object]) -> object:
-    """The least, the most or the product of numbers; Unsure with all it may be where one of them is."""
-    unsure = [arg for arg in args if isinstance(arg, Unsure)]
+    """The least, the most or the product of numbers; Undetermined with all it may be where one of them is."""
+    undetermined = [arg for arg in args if isinstance(arg, Undetermined)]
     ways: list[list[object]] = [[]]
     for arg in args:
-        ways = [[*way, one] for way in ways for one in (arg.options if isinstance(arg, Unsure) else (arg,))]
+        ways = [[*way, one] for way in ways for one in (arg.options if isinstance(arg, Undetermined) else (arg,))]
     results: list[object] = []
     for way in ways:
         numbers = [n for n in way if isinstance(n, (int, float))]
         result = _ARITHMETIC[function](numbers) if len(numbers) == len(way) else None
         results += [result] if result not in results else []
-    if not unsure:
+    if not undetermined:
         return results[0]
-    return results[0] if len(results) == 1 else Unsure(merge(unsure).reasons, tuple(results))
+    return results[0] if len(results) == 1 else Undetermined(merge(undetermined).reasons, tuple(results))
 
 
 def rounds(value: object, dtype: object) -> object:
-    """Whether storing a number in bfloat16 or float16 changes its float32 value; Unsure where either is not known."""
-    if isinstance(value, Unsure) or isinstance(dtype, Unsure):
-        values = value.options if isinstance(value, Unsure) else (value,)
-        dtypes = dtype.options if isinstance(dtype, Unsure) else (dtype,)
+    """Whether storing a number in bfloat16 or float16 changes its float32 value; Undetermined where either is not known."""
+    if isinstance(value, Undetermined) or isinstance(dtype, Undetermined):
+        values = value.options if isinstance(value, Undetermined) else (value,)
+        dtypes = dtype.options if isinstance(dtype, Undetermined) else (dtype,)
         answers = {rounds(v, d) for v in values for d in dtypes}
         if len(answers) == 1:
             return answers.pop()
-        return merge([side for side in (value, dtype) if isinstance(side, Unsure)])
+        return merge([side for side in (value, dtype) if isinstance(side, Undetermined)])
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     import struct
@@ -341,17 +345,17 @@ def rounds(value: object, dtype: object) -> object:
     return False
 
 
-def _either(forced: Unsure, other: Value) -> Value:
+def _either(forced: Undetermined, other: Value) -> Value:
     """A value that may be overruled: the other one where both are the same, else what either may be."""
-    unsure = other.value if isinstance(other.value, Unsure) else None
+    undetermined = other.value if isinstance(other.value, Undetermined) else None
     options = alternatives([forced, other.value])
-    if len(options) == 1 and unsure is None:
+    if len(options) == 1 and undetermined is None:
         return other
-    reasons = merge([forced] if unsure is None else [forced, unsure]).reasons
-    return Value(Unsure(reasons, options), "unknown", "; ".join(reasons))
+    reasons = merge([forced] if undetermined is None else [forced, undetermined]).reasons
+    return Value(Undetermined(reasons, options), "unknown", "; ".join(reasons))
 
 
 def _chosen(choice: Choice, origin: str) -> Value:
-    if isinstance(choice.value, Unsure):
+    if isinstance(choice.value, Undetermined):
         return Value(choice.value, "unknown", "; ".join(choice.value.reasons))
     return Value(choice.value, origin, choice.because)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vllm_migrate.catalog import changes, relevance
 from vllm_migrate.catalog.store import Catalog, OptionFacts
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View, decides
 
@@ -20,7 +20,9 @@ class Default:
 
     __slots__ = ("facts", "key", "layer", "new", "old", "option", "section", "since")
 
-    def __init__(self, section: str, name: str, layer: str, before: OptionFacts, after: OptionFacts, since: str) -> None:
+    def __init__(
+        self, section: str, name: str, layer: str, before: OptionFacts, after: OptionFacts, since: str
+    ) -> None:
         self.section = section
         self.key = name
         self.option = SECTIONS[section] + name
@@ -31,7 +33,7 @@ class Default:
         self.since = since
 
     def fact(self, name: str, source: View, target: View) -> object:
-        """The value of `default.<name>` in a condition; the names are listed at `judge.Case`."""
+        """The value of `default.<name>` in a condition; the names are listed at `judge.Context`."""
         if name == "unset":
             return self._is_unset(source) and self._is_unset(target)
         if name == "before":
@@ -49,8 +51,8 @@ class Default:
     def _effective(self, view: View, declared: object) -> object:
         """What the engine runs with: the declared default where nothing resolves it later."""
         value = view.value(self.option)
-        if value.origin == "unknown" and not isinstance(value.value, Unsure):
-            return Unsure((value.because,))
+        if value.origin == "unknown" and not isinstance(value.value, Undetermined):
+            return Undetermined((value.because,))
         return declared if value.origin == "default" else value.value
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.dialects.model import Engine, Spot
-from vllm_migrate.records import NamedTuple
 from vllm_migrate.rules.finding import Finding
 
 Record = dict[str, object]
@@ -22,7 +23,14 @@ class FileRule(NamedTuple):
 
 
 FILE_RULES = (
-    FileRule("VM900", "not-analysed", "warning", "A file could not be analysed", "what it sets is not known", "see the message"),
+    FileRule(
+        "VM900",
+        "not-analysed",
+        "warning",
+        "A file could not be analysed",
+        "what it sets is not known",
+        "see the message",
+    ),
     FileRule(
         "VM901",
         "no-engine-recognised",
@@ -40,9 +48,23 @@ FILE_RULES = (
         "lint it together with its configuration folder",
     ),
     FileRule(
-        "VM903", "does-not-parse", "warning", "A file does not parse", "nothing in it was judged", "mend the syntax", ("syntax",)
+        "VM903",
+        "does-not-parse",
+        "warning",
+        "A file does not parse",
+        "nothing in it was judged",
+        "mend the syntax",
+        ("syntax",),
     ),
-    FileRule("VM904", "not-utf8", "warning", "A file is not UTF-8", "nothing in it was judged", "save it as UTF-8", ("not-utf8",)),
+    FileRule(
+        "VM904",
+        "not-utf8",
+        "warning",
+        "A file is not UTF-8",
+        "nothing in it was judged",
+        "save it as UTF-8",
+        ("not-utf8",),
+    ),
     FileRule(
         "VM905",
         "template",
@@ -52,10 +74,26 @@ FILE_RULES = (
         "lint what it renders to",
         ("template",),
     ),
-    FileRule("VM906", "too-large", "warning", "A file is too large", "nothing in it was judged", "exclude or split it", ("too-large",)),
-    FileRule("VM907", "too-deep", "warning", "A file nests too deep", "nothing in it was judged", "exclude it", ("too-deep",)),
     FileRule(
-        "VM908", "alias-bomb", "warning", "Aliases of a file expand to too much", "nothing in it was judged", "exclude it", ("alias-bomb",)
+        "VM906",
+        "too-large",
+        "warning",
+        "A file is too large",
+        "nothing in it was judged",
+        "exclude or split it",
+        ("too-large",),
+    ),
+    FileRule(
+        "VM907", "too-deep", "warning", "A file nests too deep", "nothing in it was judged", "exclude it", ("too-deep",)
+    ),
+    FileRule(
+        "VM908",
+        "alias-bomb",
+        "warning",
+        "Aliases of a file expand to too much",
+        "nothing in it was judged",
+        "exclude it",
+        ("alias-bomb",),
     ),
     FileRule(
         "VM909",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vllm_migrate.dialects.model import Engine, Spot, Written
-from vllm_migrate.records import NamedTuple
 
 SEVERITIES = ("info", "warning", "error")
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.hydra import unseen
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure, evaluate
+from vllm_migrate.knowledge.expr import Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
-from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
-from vllm_migrate.rules.setting import Setting, by_option, first_trouble
+from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import steady, unmoved
 
 # What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from vllm_migrate.rules.using import Using
 
 
-class Case:
+class Context:
     """The environment of a rule's conditions: both views of an engine, and the setting at hand if there is one.
 
     from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
     setting.key, .option, .value: the setting at hand, an option or an environment variable; .before, .after: its
-    option's effective values; .trouble, .was: what became of it at the target and at the source (dropped; or refused:
+    option's effective values; .diagnostic, .was: what became of it at the target and at the source (dropped; or refused:
     unknown, ambiguous, value, choice, missing, refused; "" when it arrives); .existed, .exists: whether the source, the
     target has the option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when
     none) and how it relates (same, inverted, value, nested, split, deleted); .deprecated: what the target says of it (""
@@ -112,7 +112,7 @@ class Case:
         if self.wrote(option) is not None:
             return True
         if engine.missing:
-            return Unsure((f"whether {unseen(engine.missing)} sets {option}",), (False, True))
+            return Undetermined((f"whether {unseen(engine.missing)} sets {option}",), (False, True))
         return False
 
     def wrote(self, option: str) -> Written | None:
@@ -134,11 +134,11 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
         return _of_program(source, target, knowledge)
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
-    whole = Case(source, target, None, written)
+    whole = Context(source, target, None, written)
     # What the framework declares and never reads is a setting to speak of, and sets nothing.
     dead = [Setting(source, target, setting) for setting, _ in engine.dead]
-    cases = [Case(source, target, setting, written) for setting in [*settings, *dead]]
-    uneasy = [case for case in cases if case.setting is not None and not case.setting.quiet]
+    contexts = [Context(source, target, setting, written) for setting in [*settings, *dead]]
+    uneasy = [context for context in contexts if context.setting is not None and not context.setting.quiet]
     by_kind = {"engine": [whole], "setting": uneasy}
     out: list[Finding] = []
     said: set[tuple[str, int] | str] = set()
@@ -146,12 +146,12 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
         each, options = str(rule.get("each", "engine")), rule.get("options")
         asked = by_kind.get(each)
         if asked is None or (each == "setting" and isinstance(options, list)):
-            asked = _asked(each, options if isinstance(options, list) else None, whole, cases)
-        for case in asked:
-            test = _holds(rule, case)
+            asked = _asked(each, options if isinstance(options, list) else None, whole, contexts)
+        for context in asked:
+            test = _holds(rule, context)
             if test is False:
                 continue
-            finding = _finding(rule, case, test)
+            finding = _finding(rule, context, test)
             # A default has no place of its own: its option tells whether it was spoken of.
             subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
             if not (rule.get("derived") and subject in said):
@@ -166,21 +166,25 @@ def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Findin
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
     from vllm_migrate.rules.using import Using
 
-    cases: dict[str, list[Case]] = {}
+    contexts: dict[str, list[Context]] = {}
     for use in target.engine.uses:
-        case = Case(source, target)
-        case.using = Using(use, source, target)
-        cases.setdefault(use.name, []).append(case)
+        context = Context(source, target)
+        context.using = Using(use, source, target)
+        contexts.setdefault(use.name, []).append(context)
     out: list[Finding] = []
     said: set[int] = set()
     for rule in knowledge.in_order:
         for part in [rule, *_parts(rule)]:
             names = part.get("options") if part.get("each") == "use" else None
-            for case in [case for name in names for case in cases.get(str(name), ())] if isinstance(names, list) else []:
-                test = _holds(part, case)
+            for context in (
+                [context for name in names for context in contexts.get(str(name), ())]
+                if isinstance(names, list)
+                else []
+            ):
+                test = _holds(part, context)
                 if test is False:
                     continue
-                finding = _finding(part, case, test)
+                finding = _finding(part, context, test)
                 if not (rule.get("derived") and finding.spot.start in said):
                     out.append(finding)
                     said.add(finding.spot.start)
@@ -193,10 +197,12 @@ def _parts(rule: Record) -> list[Record]:
     return parts if isinstance(parts, list) else []
 
 
-def _asked(each: str, options: list[str] | None, whole: Case, cases: list[Case]) -> list[Case]:
+def _asked(each: str, options: list[str] | None, whole: Context, contexts: list[Context]) -> list[Context]:
     """What a rule is asked of, that names options or is about defaults, remarks or facts."""
     if each == "setting":
-        return [case for case in cases if case.setting is not None and case.setting.option in (options or ())]
+        return [
+            context for context in contexts if context.setting is not None and context.setting.option in (options or ())
+        ]
     source, target = whole.source, whole.target
     if each == "default":
         if not any(target.catalog.is_added(release) for release in (source.release, target.release)):
@@ -204,47 +210,49 @@ def _asked(each: str, options: list[str] | None, whole: Case, cases: list[Case])
         from vllm_migrate.rules.default import moved
 
         changed = moved(target.catalog, target.knowledge, source.release, target.release)
-        return [Case(source, target, default=default) for default in changed]
+        return [Context(source, target, default=default) for default in changed]
     if each == "remark":
-        return [Case(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
+        return [Context(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
     if each != "given":
         return []
     given = target.engine.given
     names = options if options is not None else [name for name in given if name.startswith("env.")]
     facts = [given[name] for name in names if name in given]
-    return [Case(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None]
+    return [
+        Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
+    ]
 
 
-def _holds(rule: Record, case: Case) -> object:
-    """The rule's condition: False where it does not hold, Unsure where it may and where that makes a difference."""
-    test = evaluate(rule["when"], case)
-    if not isinstance(test, Unsure):
+def _holds(rule: Record, context: Context) -> object:
+    """The rule's condition: False where it does not hold, Undetermined where it may and where that makes a difference."""
+    test = evaluate(rule["when"], context)
+    if not isinstance(test, Undetermined):
         return bool(test)
-    return False if unmoved(rule["when"], case, lambda name: steady(name, case.source, case.target)) else test
+    return False if unmoved(rule["when"], context, lambda name: steady(name, context.source, context.target)) else test
 
 
-def _finding(rule: Record, case: Case, test: object) -> Finding:
-    """What a rule says of a case in which its condition holds, or may hold."""
-    reasons = test.reasons if isinstance(test, Unsure) else ()
-    severity, more = _severity(rule, case)
+def _finding(rule: Record, context: Context, test: object) -> Finding:
+    """What a rule says of a context in which its condition holds, or may hold."""
+    reasons = test.reasons if isinstance(test, Undetermined) else ()
+    severity, more = _severity(rule, context)
     reasons = tuple(dict.fromkeys((*reasons, *more)))
     if reasons and severity == "error":
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
-    spot, key = _where(rule, case)
-    layer = case.default.layer if case.default is not None else str(rule["layer"])
-    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, case.target.engine)
+    spot, key = _where(rule, context)
+    layer = context.default.layer if context.default is not None else str(rule["layer"])
+    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, context.target.engine)
     finding.key = key
-    finding.option = str(rule.get("option", "")) or case.option
-    finding.old = _side(rule, "old", case, case.source, finding.option)
-    finding.new = _side(rule, "new", case, case.target, finding.option)
+    finding.option = str(rule.get("option", "")) or context.option
+    finding.old = _side(rule, "old", context, context.source, finding.option)
+    finding.new = _side(rule, "new", context, context.target, finding.option)
     finding.depends_on = reasons
-    said = _variant(rule, case)
-    finding.message = _fill(str(said.get("message", rule["message"])), finding, case)
-    finding.why = _fill(str(said.get("why", rule["why"])), finding, case)
-    finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, case)
-    finding.proposal = _proposal(rule, case, finding)
+    said = _variant(rule, context)
+    finding.message = _fill(str(said.get("message", rule["message"])), finding, context)
+    finding.why = _fill(str(said.get("why", rule["why"])), finding, context)
+    finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, context)
+    finding.proposal = _proposal(rule, context, finding)
     if _written_elsewhere(finding):
-        finding.spot, finding.key = case.target.engine.spot(), case.target.engine.site_path
+        finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
     return finding
 
 
@@ -255,96 +263,96 @@ def _written_elsewhere(finding: Finding) -> bool:
     return pins and home is not None and home.file is not finding.spot.file
 
 
-def _variant(rule: Record, case: Case) -> Record:
+def _variant(rule: Record, context: Context) -> Record:
     """The first variant of what the rule says that certainly holds."""
     variants = rule.get("variants")
     for variant in variants if isinstance(variants, list) else []:
-        if evaluate(variant["when"], case) is True:
+        if evaluate(variant["when"], context) is True:
             assert isinstance(variant, dict)
             return variant
     return {}
 
 
-def _severity(rule: Record, case: Case) -> tuple[str, tuple[str, ...]]:
-    """The rule's severity, or that of the first case that holds, and what cases that may hold depend on.
+def _severity(rule: Record, context: Context) -> tuple[str, tuple[str, ...]]:
+    """The rule's severity, or that of the first context that holds, and what cases that may hold depend on.
 
     A rule with `joint_depends: false` does not depend on what only its severity depends on.
     """
     cases = rule.get("severity_when")
     reasons: list[str] = []
     for entry in cases if isinstance(cases, list) else []:
-        test = evaluate(entry["when"], case)
-        if isinstance(test, Unsure):
+        test = evaluate(entry["when"], context)
+        if isinstance(test, Undetermined):
             reasons.extend(test.reasons)
         elif test:
             return str(entry["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
     return str(rule["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
 
 
-def _where(rule: Record, case: Case) -> tuple[Spot, str]:
+def _where(rule: Record, context: Context) -> tuple[Spot, str]:
     """The place of a finding: the setting at hand, else the first of `at` that is written, else the engine."""
-    engine = case.target.engine
-    written = case.written
+    engine = context.target.engine
+    written = context.written
     if written is None:
         places = rule.get("at")
         for option in places if isinstance(places, list) else []:
-            written = case.wrote(str(option))
+            written = context.wrote(str(option))
             if written is not None:
                 break
-    if case.using is not None:
-        return case.using.use.spot, case.using.path
+    if context.using is not None:
+        return context.using.use.spot, context.using.path
     if written is not None:
         return written.spot, f"{engine.site_path}.{written.key}".lstrip(".")
     return engine.spot(), engine.site_path
 
 
-def _side(rule: Record, side: str, case: Case, view: View, option: str) -> object:
+def _side(rule: Record, side: str, context: Context, view: View, option: str) -> object:
     if side in rule:
         return rule[side]
     if f"{side}_of" in rule:
-        value = evaluate(rule[f"{side}_of"], case)
-    elif case.using is not None:
+        value = evaluate(rule[f"{side}_of"], context)
+    elif context.using is not None:
         return None
-    elif case.written is not None and first_trouble(view.delivery, case.written) is None:
-        value = case.written.value
-    elif option and case.written is None:
+    elif context.written is not None and first_diagnostic(view.delivery, context.written) is None:
+        value = context.written.value
+    elif option and context.written is None:
         value = view.name(option)
     else:
         return None
-    return None if isinstance(value, (Unsure, Unknown)) else value
+    return None if isinstance(value, (Undetermined, Unknown)) else value
 
 
-def _fill(text: str, finding: Finding, case: Case) -> str:
+def _fill(text: str, finding: Finding, context: Context) -> str:
     if "{" not in text:
         return text
-    trouble = first_trouble(case.target.delivery, case.written) if case.written else None
+    diagnostic = first_diagnostic(context.target.delivery, context.written) if context.written else None
     words = {
         "old": show(finding.old),
         "new": show(finding.new),
-        "from": case.source.release,
-        "to": case.target.release,
-        "nor": f", nor does {case.source.release}" if case.source.release != case.target.release else "",
+        "from": context.source.release,
+        "to": context.target.release,
+        "nor": f", nor does {context.source.release}" if context.source.release != context.target.release else "",
         "option": finding.option.removeprefix("sampling.").removeprefix("env."),
-        "key": case.written.key if case.written else finding.option,
-        "value": show(case.written.value) if case.written else "",
-        "why": trouble.text if trouble else "",
-        "upgrade": str(case.target.engine.dialect.get("upgrade", "")),
-        "off": _off(case),
-        "reads": _reads(case),
-        "engine": case.target.engine.id,
-        "dies": KEYWORD if trouble is not None and trouble.text.startswith("unexpected keyword") else OPTION,
+        "key": context.written.key if context.written else finding.option,
+        "value": show(context.written.value) if context.written else "",
+        "why": diagnostic.text if diagnostic else "",
+        "upgrade": str(context.target.engine.dialect.get("upgrade", "")),
+        "off": _off(context),
+        "reads": _reads(context),
+        "engine": context.target.engine.id,
+        "dies": KEYWORD if diagnostic is not None and diagnostic.text.startswith("unexpected keyword") else OPTION,
     }
     if "{because}" in text:
-        because = case.source.value(finding.option).because
+        because = context.source.value(finding.option).because
         words["because"] = f" ({because})" if because else ""
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
-    if case.setting is not None and "{" in text:
-        text = _fill_life(text, case.setting)
-    if case.using is not None and "{" in text:
-        text = text.replace("{gone}", case.using.gone()).replace("{home}", case.using.home())
-    if case.default is not None:
-        text = text.replace("{since}", case.default.since)
+    if context.setting is not None and "{" in text:
+        text = _fill_life(text, context.setting)
+    if context.using is not None and "{" in text:
+        text = text.replace("{gone}", context.using.gone()).replace("{home}", context.using.home())
+    if context.default is not None:
+        text = text.replace("{since}", context.default.since)
     return " ".join(text.split())
 
 
@@ -367,17 +375,17 @@ def _fill_life(text: str, setting: Setting) -> str:
     return text
 
 
-def _off(case: Case) -> str:
+def _off(context: Context) -> str:
     """How the dialect switches the option at hand off where a plain false does not arrive."""
-    key = case.written.key if case.written else ""
-    option = case.setting.option if case.setting is not None else ""
-    text = str(case.target.engine.dialect.get("switch_off", "write no-{key}: true"))
+    key = context.written.key if context.written else ""
+    option = context.setting.option if context.setting is not None else ""
+    text = str(context.target.engine.dialect.get("switch_off", "write no-{key}: true"))
     return text.replace("{key}", key).replace("{option}", option)
 
 
-def _reads(case: Case) -> str:
-    reads = case.target.engine.dialect.get("reads")
-    key = case.written.key if case.written else ""
+def _reads(context: Context) -> str:
+    reads = context.target.engine.dialect.get("reads")
+    key = context.written.key if context.written else ""
     note = reads.get(key.replace("_", "-"), "") if isinstance(reads, dict) else ""
     return f" ({note})" if note else ""
 
@@ -391,24 +399,24 @@ def show(value: object) -> str:
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _proposal(rule: Record, case: Case, finding: Finding) -> Proposal | None:
+def _proposal(rule: Record, context: Context, finding: Finding) -> Proposal | None:
     fix = rule.get("fix")
     if not isinstance(fix, dict):
         return None
-    if evaluate(fix.get("unless", False), case) is True:
+    if evaluate(fix.get("unless", False), context) is True:
         return None
-    acts = [act for entry in fix.get("do", []) for act in _acts(entry, case)]
+    acts = [act for entry in fix.get("do", []) for act in _acts(entry, context)]
     if not acts:
         return None
     safety = str(fix["safety"])
-    lowered = evaluate(fix.get("review_when", False), case)
-    if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Unsure)):
+    lowered = evaluate(fix.get("review_when", False), context)
+    if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
     needs = str(fix.get("needs", ""))
-    return Proposal(_fill(str(fix["title"]), finding, case), safety, acts, needs, tuple(fix.get("with_rules", ())))
+    return Proposal(_fill(str(fix["title"]), finding, context), safety, acts, needs, tuple(fix.get("with_rules", ())))
 
 
-def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
+def _acts_on_use(entry: Record, context: Context, using: Using) -> Iterator[Act]:
     """Changes of a call: a keyword gets a value, or goes."""
     name = str(entry.get("argument", "")) or using.use.key
     if "of" in entry:
@@ -421,36 +429,36 @@ def _acts_on_use(entry: Record, case: Case, using: Using) -> Iterator[Act]:
     elif "text" in entry:
         yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
     elif "argument" in entry:
-        value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
+        value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
         yield Act("argument", name, value, using.use)
 
 
-def _acts(entry: Record, case: Case) -> Iterator[Act]:
-    test = evaluate(entry.get("when", True), case)
+def _acts(entry: Record, context: Context) -> Iterator[Act]:
+    test = evaluate(entry.get("when", True), context)
     if test is not True:
         return
-    written = case.written
-    if case.using is not None:
-        yield from _acts_on_use(entry, case, case.using)
+    written = context.written
+    if context.using is not None:
+        yield from _acts_on_use(entry, context, context.using)
         return
     if "set" in entry:
         option = str(entry["set"])
-        value = evaluate(entry["to_of"], case) if "to_of" in entry else entry.get("to")
+        value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
         if option in ("setting", "default"):
-            option = case.option
-        here = written if entry.get("in_place") else case.wrote(option)
-        if not isinstance(value, Unsure):
+            option = context.option
+        here = written if entry.get("in_place") else context.wrote(option)
+        if not isinstance(value, Undetermined):
             yield Act("set", option, value, here)
     elif "drop" in entry:
         option = str(entry["drop"])
-        target = written if option == "setting" else case.wrote(option)
+        target = written if option == "setting" else context.wrote(option)
         if target is not None:
-            yield Act("drop", case.option_of(target) if option == "setting" else option, None, target)
+            yield Act("drop", context.option_of(target) if option == "setting" else option, None, target)
     elif entry.get("respell") and written is not None:
-        yield Act("set", case.option_of(written), written.value, written)
-    elif entry.get("rename") and case.setting is not None:
-        rename = case.setting.rename()
+        yield Act("set", context.option_of(written), written.value, written)
+    elif entry.get("rename") and context.setting is not None:
+        rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
-            yield Act("set", rename.new.lstrip("-").replace("-", "_"), case.setting.written.value, written)
+            yield Act("set", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
     elif entry.get("core"):
         yield Act("core", "engine", "v1")

@@ -8,12 +8,12 @@ it was made; both are compared in full, so a judgement that is told again is the
 from __future__ import annotations
 
 from operator import attrgetter
+from typing import NamedTuple
 
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure
-from vllm_migrate.records import NamedTuple
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.rules.finding import Act, Finding, Proposal
 from vllm_migrate.run.inherit import Pins
 
@@ -121,8 +121,8 @@ def frozen(value: object) -> Key:
         return ("dict", *((frozen(key), frozen(inner)) for key, inner in value.items()))
     if isinstance(value, (list, tuple)):
         return (kind, *map(frozen, value))
-    if isinstance(value, Unsure):
-        return (Unsure, value.reasons, frozen(value.options))
+    if isinstance(value, Undetermined):
+        return (Undetermined, value.reasons, frozen(value.options))
     if isinstance(value, Unknown):
         return (Unknown, value.text)
     if isinstance(value, float):

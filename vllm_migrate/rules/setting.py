@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
-from vllm_migrate.dialects.deliver import Delivery, Trouble
+from vllm_migrate.dialects.deliver import Delivery, Diagnostic
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
 
 
@@ -36,19 +36,19 @@ class Setting:
         return (
             named == self.option
             and source.named.get(number) == named
-            and first_trouble(source, self.written) is None
-            and first_trouble(target, self.written) is None
+            and first_diagnostic(source, self.written) is None
+            and first_diagnostic(target, self.written) is None
             and self._in(self.target)
             and self.option not in deprecated_options(self.target.catalog, self.target.release)
         )
 
     def fact(self, name: str) -> object:
-        """The value of `setting.<name>` in a condition; the names are listed at `judge.Case`."""
+        """The value of `setting.<name>` in a condition; the names are listed at `judge.Context`."""
         written = self.written
-        if name == "trouble":
-            return trouble_kind(self.target.delivery, written)
+        if name == "diagnostic":
+            return diagnostic_kind(self.target.delivery, written)
         if name == "was":
-            return trouble_kind(self.source.delivery, written)
+            return diagnostic_kind(self.source.delivery, written)
         if name == "existed":
             # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN).
             if self.is_env:
@@ -63,7 +63,9 @@ class Setting:
         if name == "key":
             return written.key
         if name == "value":
-            return Unsure((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
+            return (
+                Undetermined((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
+            )
         if name == "before":
             return self.source.name(self._dotted())
         if name == "after":
@@ -126,7 +128,9 @@ class Setting:
             ends = [until for life in lives for _, until, _ in life[-1:]]
             if not any(until is None for until in ends):
                 successor = self._successor()
-                return f"; it was removed in {self.removed_in()}" + (f", {successor} takes its place" if successor else "")
+                return f"; it was removed in {self.removed_in()}" + (
+                    f", {successor} takes its place" if successor else ""
+                )
             first = min((life[0][0] for life in lives), key=catalog.ordinal)
             if catalog.ordinal(first) <= catalog.ordinal(self.target.release):
                 is_argument = self.option in catalog.names("engine", self.target.release)
@@ -153,9 +157,9 @@ class Setting:
 
     def candidates(self) -> str:
         """What an abbreviation may stand for at the target."""
-        for trouble in self.target.delivery.troubles:
-            if trouble.written is self.written and trouble.candidates:
-                return "it may be " + " or ".join(trouble.candidates)
+        for diagnostic in self.target.delivery.diagnostics:
+            if diagnostic.written is self.written and diagnostic.candidates:
+                return "it may be " + " or ".join(diagnostic.candidates)
         return f"it is {self.target.delivery.named.get(self.written.number, 'no option')}"
 
     # -- names
@@ -169,11 +173,11 @@ class Setting:
             return named
         meant = ""
         for view in (self.source, self.target):
-            trouble = first_trouble(view.delivery, written)
-            if trouble is not None and trouble.option:
-                if has_option(view.catalog, trouble.option, view.release):
-                    return trouble.option
-                meant = meant or trouble.option
+            diagnostic = first_diagnostic(view.delivery, written)
+            if diagnostic is not None and diagnostic.option:
+                if has_option(view.catalog, diagnostic.option, view.release):
+                    return diagnostic.option
+                meant = meant or diagnostic.option
         return meant or written.key.lstrip("-").replace("-", "_")
 
     def _dotted(self) -> str:
@@ -182,7 +186,7 @@ class Setting:
     def _in(self, view: View) -> bool:
         """Whether a release has the option; a flag of the server alone is none for an engine built from keywords."""
         there = has_option(view.catalog, self.option, view.release, self.is_env)
-        return there and trouble_kind(view.delivery, self.written) != "unknown"
+        return there and diagnostic_kind(view.delivery, self.written) != "unknown"
 
     def _entries(self) -> list[tuple[str, str]]:
         if self.is_env:
@@ -235,19 +239,19 @@ def has_option(catalog: Catalog, option: str, release: str, is_env: bool = False
     return option in catalog.names("engine", release) or option in destinations(catalog, release)
 
 
-def first_trouble(delivery: Delivery, written: Written) -> Trouble | None:
-    for trouble in delivery.troubles:
-        if trouble.written is written:
-            return trouble
+def first_diagnostic(delivery: Delivery, written: Written) -> Diagnostic | None:
+    for diagnostic in delivery.diagnostics:
+        if diagnostic.written is written:
+            return diagnostic
     return None
 
 
-def trouble_kind(delivery: Delivery, written: Written) -> object:
-    """The kind of a setting's trouble, "" when it arrives; Unsure where that depends on how the settings travel."""
-    kinds = [t.kind for t in delivery.troubles if t.written is written]
+def diagnostic_kind(delivery: Delivery, written: Written) -> object:
+    """The kind of a setting's diagnostic, "" when it arrives; Undetermined where that depends on how the settings travel."""
+    kinds = [t.kind for t in delivery.diagnostics if t.written is written]
     if not kinds:
         return ""
-    sure = [t.kind for t in delivery.troubles if t.written is written and t.certain]
+    sure = [t.kind for t in delivery.diagnostics if t.written is written and t.certain]
     if sure:
         return sure[0]
-    return Unsure(delivery.depends or (f"how {written.key} travels to the engine",), (*kinds, ""))
+    return Undetermined(delivery.depends or (f"how {written.key} travels to the engine",), (*kinds, ""))

@@ -1,13 +1,14 @@
 """What is not known at either release, but the same at both: a rule that asks for a change has nothing to say there.
 
-`from.async_scheduling == False and to.async_scheduling == True` is unsure where the executor is not known. Where both sides
+`from.async_scheduling == False and to.async_scheduling == True` is undetermined where the executor is not known. Where both sides
 depend on the same, and both releases make the same of it, they are one unknown: whatever it is, it has not changed.
 """
 
 from __future__ import annotations
 
-from vllm_migrate.knowledge.expr import Env, Unsure, evaluate
-from vllm_migrate.records import TYPE_CHECKING
+from typing import TYPE_CHECKING
+
+from vllm_migrate.knowledge.expr import Env, Undetermined, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,13 +21,13 @@ _compared: dict[int, tuple[object, tuple[str, ...]]] = {}
 
 
 def unmoved(when: object, env: Env, is_steady: Callable[[str], bool]) -> bool:
-    """Whether an unsure condition is false for every value that one unknown of both releases may have.
+    """Whether an undetermined condition is false for every value that one unknown of both releases may have.
 
     is_steady: whether a name is resolved alike at both releases.
     """
     for name in _names_of_both(when):
         before, after = env.name(f"from.{name}"), env.name(f"to.{name}")
-        if not (isinstance(before, Unsure) and isinstance(after, Unsure)):
+        if not (isinstance(before, Undetermined) and isinstance(after, Undetermined)):
             continue
         if before.reasons != after.reasons or before.options != after.options or not is_steady(name):
             continue

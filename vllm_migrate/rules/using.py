@@ -1,28 +1,28 @@
 """What a rule can ask about one use of vLLM's interfaces by a program, at both releases.
 
-    use.name .key .value .method .function   as the use has them; use.value may be Unsure
-    use.awaited .guarded .in_loop .calls_back  see documents/python_calls and dialects/model.Use
-    use.positional                           how many arguments are passed by position
-    arg('x'), arg('x', 0)                    what is passed as x, by name or in that position; None when nothing is
-    passes('x')                              whether x is passed by name
-    ends('x', 'a', 'b')                      whether x, or an item of it, is a name that ends in one of these (`p.dtype`)
-    takes('x'), from_takes('x')              whether the method has such a parameter at the target, at the source
-    use.exists, use.existed                  whether the target, the source has the method (of a call) or the parameter
-    earlier('a'), later('a')                 whether a use of that name stands before, after this one in the same function
-    nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
-    anywhere('a')                            whether the program has such a use
-    route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
-    having('a', 'x', v)                      whether a use of that name passes v as x
-    runs()                                   whether the source has all that the program imports outside of a try or a condition
-    gone()                                   of an import: the release between the two since which it fails, "" when it does not
-    items('x')                               how many items the list has that is passed as x; 0 for anything else
+use.name .key .value .method .function   as the use has them; use.value may be Undetermined
+use.awaited .guarded .in_loop .calls_back  see documents/python_calls and dialects/model.Use
+use.positional                           how many arguments are passed by position
+arg('x'), arg('x', 0)                    what is passed as x, by name or in that position; None when nothing is
+passes('x')                              whether x is passed by name
+ends('x', 'a', 'b')                      whether x, or an item of it, is a name that ends in one of these (`p.dtype`)
+takes('x'), from_takes('x')              whether the method has such a parameter at the target, at the source
+use.exists, use.existed                  whether the target, the source has the method (of a call) or the parameter
+earlier('a'), later('a')                 whether a use of that name stands before, after this one in the same function
+nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
+anywhere('a')                            whether the program has such a use
+route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
+having('a', 'x', v)                      whether a use of that name passes v as x
+runs()                                   whether the source has all that the program imports outside of a try or a condition
+gone()                                   of an import: the release between the two since which it fails, "" when it does not
+items('x')                               how many items the list has that is passed as x; 0 for anything else
 """
 
 from __future__ import annotations
 
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Unsure
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
 
 FUNCTIONS = frozenset(
@@ -64,8 +64,14 @@ class Using:
     @property
     def path(self) -> str:
         """The place in words that survive edits elsewhere in the file, for the fingerprint."""
-        before = [u for u in self._all() if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)]
-        return ".".join(part for part in (self.use.function, self.use.key) if part) + (f"#{len(before) + 1}" if before else "")
+        before = [
+            u
+            for u in self._all()
+            if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)
+        ]
+        return ".".join(part for part in (self.use.function, self.use.key) if part) + (
+            f"#{len(before) + 1}" if before else ""
+        )
 
     @property
     def text(self) -> str:
@@ -103,7 +109,7 @@ class Using:
         if function == "passes":
             if name in self.use.arguments or not self.use.more:
                 return name in self.use.arguments
-            return Unsure((f"whether {HIDDEN} passes {name}",), (True, False))
+            return Undetermined((f"whether {HIDDEN} passes {name}",), (True, False))
         if function == "ends":
             return _ends(self.use.arguments.get(name), [str(arg) for arg in args[1:]])
         if function == "items":
@@ -156,7 +162,7 @@ class Using:
         if isinstance(position, int) and position < len(use.positional):
             return _sure(name, use.positional[position])
         if use.more:
-            return Unsure((f"whether {HIDDEN} sets {name}",))
+            return Undetermined((f"whether {HIDDEN} sets {name}",))
         return None
 
     def _method(self) -> str:
@@ -189,7 +195,7 @@ def _methods(view: View) -> list[str]:
 
 
 def _sure(name: str, value: object) -> object:
-    return Unsure((f"the value of {name} ({value.text})",)) if isinstance(value, Unknown) else value
+    return Undetermined((f"the value of {name} ({value.text})",)) if isinstance(value, Unknown) else value
 
 
 def _ends(value: object, names: list[str]) -> bool:

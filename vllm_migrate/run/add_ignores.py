@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from vllm_migrate.documents.interface import Edit, apply_edits
 from vllm_migrate.documents.kinds import kind_of
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.run.suppress import MARK, Suppressions, continues, line_spans
 
 if TYPE_CHECKING:

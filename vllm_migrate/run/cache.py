@@ -1,8 +1,8 @@
 """The printed result of a run, kept to answer the same call while nothing has changed.
 
-One record per call (its words, working folder and whatever else shapes the text): the trail of what the run looked at,
+One record per call (its words, working folder and whatever else shapes the text): the dependencies of what the run looked at,
 the exit code and the text. A call finds its record, compares every stamp, and prints; nothing is parsed, not even the
-configuration. Because absent files and folders are on the trail too, a parent that appears, or a new file in a folder,
+configuration. Because absent files and folders are on the dependencies too, a parent that appears, or a new file in a folder,
 is a change like any other. Records live in the user's cache folder and are readable by that user only, since they quote
 files. No failure here is ever an error: it only means that the work is done again.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from binascii import crc32
 
-from vllm_migrate.run.dependencies import Trail, is_now
+from vllm_migrate.run.dependencies import Dependencies, is_now
 from vllm_migrate.run.files import discard, replace_file
 
 TYPE_CHECKING = False
@@ -51,11 +51,11 @@ def lookup(key: Sequence[str], folder: str | None = None) -> Kept | None:
         with open(path, "rb") as handle:
             data = handle.read(MAX_RECORD)
         head, _, body = data.partition(b"\n")
-        magic, checksum, key_size, trail_size, exit_code = head.rsplit(b" ", 4)
+        magic, checksum, key_size, dependencies_size, exit_code = head.rsplit(b" ", 4)
         if magic != MAGIC or int(checksum) != crc32(body):
             return None
-        trail_at, text_at = int(key_size), int(key_size) + int(trail_size)
-        if body[:trail_at] != wanted or not _unchanged(_decode(body[trail_at:text_at])):
+        dependencies_at, text_at = int(key_size), int(key_size) + int(dependencies_size)
+        if body[:dependencies_at] != wanted or not _unchanged(_decode(body[dependencies_at:text_at])):
             return None
         os.utime(path)  # the least recently used go first
         return Kept(int(exit_code), _decode(body[text_at:]))
@@ -63,14 +63,14 @@ def lookup(key: Sequence[str], folder: str | None = None) -> Kept | None:
         return None
 
 
-def store(key: Sequence[str], trail: Trail, exit_code: int, text: str, folder: str | None = None) -> bool:
+def store(key: Sequence[str], dependencies: Dependencies, exit_code: int, text: str, folder: str | None = None) -> bool:
     """Keep a result. False when it is not safe (something changed during the run, or a moment ago) or not possible."""
     folder = folder or cache_folder()
-    trail.note_package("vllm_migrate")
-    if folder is None or not trail.settled or not trail.unchanged():
+    dependencies.note_package("vllm_migrate")
+    if folder is None or not dependencies.settled or not dependencies.unchanged():
         return False
     wanted = _key(key)
-    stamps = _encode("\0".join(f"{path}\0{stamp}" for path, stamp in trail.items()))
+    stamps = _encode("\0".join(f"{path}\0{stamp}" for path, stamp in dependencies.items()))
     body = wanted + stamps + _encode(text)
     head = b"%s %d %d %d %d\n" % (MAGIC, crc32(body), len(wanted), len(stamps), exit_code)
     if len(head) + len(body) > MAX_RECORD:

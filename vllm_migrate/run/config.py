@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vllm_migrate.run.dependencies import Trail
+    from vllm_migrate.run.dependencies import Dependencies
 
 OWN_FILE, SHARED_FILE = "vllm-migrate.toml", "pyproject.toml"
 TABLE = "vllm-migrate"
@@ -90,7 +90,7 @@ class Config:
         value = self.text(key)
         return None if value is None else os.path.normpath(os.path.join(self.root, value))
 
-    def includes(self, trail: Trail | None = None) -> list[str]:
+    def includes(self, dependencies: Dependencies | None = None) -> list[str]:
         """The PATHs of a call that names none: `include`, its patterns expanded and sorted; empty when not given."""
         out: list[str] = []
         for entry in self.texts("include") or ():
@@ -98,8 +98,8 @@ class Config:
             if any(c in entry for c in "*?["):
                 import glob
 
-                if trail is not None:
-                    trail.settled = False  # what a pattern looks at is not told
+                if dependencies is not None:
+                    dependencies.settled = False  # what a pattern looks at is not told
                 out.extend(sorted(glob.glob(path, recursive=True)))
             else:
                 out.append(path)
@@ -110,10 +110,10 @@ class Config:
         return f"{self.path}:{_line_of(self._lines, key, self.path, table)}"
 
 
-def load_config(start: str, trail: Trail | None = None) -> Config:
+def load_config(start: str, dependencies: Dependencies | None = None) -> Config:
     """The configuration that holds for a file or folder; an empty one when there is none. Raises UsageError.
 
-    trail: notes what is looked at.
+    dependencies: notes what is looked at.
     """
     folder = os.path.abspath(start)
     if not os.path.isdir(folder):
@@ -121,14 +121,14 @@ def load_config(start: str, trail: Trail | None = None) -> Config:
     while True:
         for name in (OWN_FILE, SHARED_FILE):
             path = os.path.join(folder, name)
-            if trail is not None:
-                trail.note(path)
+            if dependencies is not None:
+                dependencies.note(path)
             config = _read(path, name == SHARED_FILE, at_once)
             if config is not None:
                 return config
         parent, git = os.path.dirname(folder), os.path.join(folder, ".git")
-        if trail is not None:
-            trail.note_presence(git)
+        if dependencies is not None:
+            dependencies.note_presence(git)
         if parent == folder or os.path.lexists(git):
             return Config()
         folder = parent
@@ -205,7 +205,8 @@ def _check(config: Config, values: dict[str, object]) -> None:
         for name, choice in pairs if key in CHOICES else ():
             if choice not in CHOICES[key]:
                 raise UsageError(
-                    f"{config.where(name, key if name != key else '')}: {name} must be {_wanted(key, TEXT)}", nearest(choice, CHOICES[key])
+                    f"{config.where(name, key if name != key else '')}: {name} must be {_wanted(key, TEXT)}",
+                    nearest(choice, CHOICES[key]),
                 )
 
 

@@ -24,7 +24,7 @@ FOLDER, REGULAR = 0o040000, 0o100000
 KIND = 0o170000
 
 
-class Trail:
+class Dependencies:
     """Paths and their stamps. settled: no stamp could hide a change; without it nothing may be concluded from it."""
 
     __slots__ = ("_stamps", "settled")

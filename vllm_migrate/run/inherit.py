@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Engine
-from vllm_migrate.knowledge.expr import Unsure, same
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.records import NamedTuple
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Finding
 
@@ -100,7 +100,12 @@ def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Fi
     for place in engine.site.places:
         key = (finding.code, finding.option, finding.severity, os.path.normpath(place.file.path), engine.site_path)
         parent = parents.get(key)
-        if parent is not None and parent is not finding and parent.proposal is not None and parent.proposal.acts == proposal.acts:
+        if (
+            parent is not None
+            and parent is not finding
+            and parent.proposal is not None
+            and parent.proposal.acts == proposal.acts
+        ):
             return parent
     return None
 
@@ -116,7 +121,7 @@ def _otherwise(ran: Ran, option: str, value: object) -> str:
     known = ran.values.get(option)
     if known is None or known[1]:
         return ""
-    if isinstance(known[0], Unsure):
+    if isinstance(known[0], Undetermined):
         return f"may have run with another {option}"
     return "" if same(known[0], value) else f"ran with {option} {known[0]}"
 

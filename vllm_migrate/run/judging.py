@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Spot
@@ -10,7 +12,6 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 from vllm_migrate.resolve.view import Assumptions, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
 from vllm_migrate.cli.options import Call
@@ -14,12 +15,11 @@ from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.records import TYPE_CHECKING
 from vllm_migrate.report.model import Report
 from vllm_migrate.resolve.view import Assumptions
 from vllm_migrate.rules.files import as_records
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.dependencies import Trail
+from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.judging import Question, Result, Run
 from vllm_migrate.run.reported import record_baseline, sift
 from vllm_migrate.run.settings import Settings
@@ -57,18 +57,18 @@ class Session:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.trail = Trail()
-        self.settings = Settings.of(call, self.trail)
+        self.dependencies = Dependencies()
+        self.settings = Settings.of(call, self.dependencies)
         self.catalog = store.load()
         self.knowledge: Knowledge = load_knowledge()
-        self.paths = call.paths or self.settings.config.includes(self.trail) or ["."]
+        self.paths = call.paths or self.settings.config.includes(self.dependencies) or ["."]
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
         self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
         self.releases = self._releases()
         self.question = Question(self.releases.source, self.releases.target, self._assumptions())
 
     def _walked(self) -> Iterator[Input]:
-        return walk(self.paths, self.settings.exclude, root=self.settings.root, trail=self.trail)
+        return walk(self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies)
 
     def _is_baseline(self, path: str) -> bool:
         baseline = self.settings.baseline
@@ -91,7 +91,11 @@ class Session:
             raise UsageError(
                 f"--from {out.source} is newer than --to {out.target}", "swap them, or name the release you move to"
             )
-        out.notes.extend(self._added(release) for release in dict.fromkeys((out.source, out.target)) if self.catalog.is_added(release))
+        out.notes.extend(
+            self._added(release)
+            for release in dict.fromkeys((out.source, out.target))
+            if self.catalog.is_added(release)
+        )
         return out
 
     def _added(self, release: str) -> str:
@@ -110,14 +114,14 @@ class Session:
         from vllm_migrate.run.versions import choose_source, input_pins, misread, notes, releases_for
 
         packages = self.knowledge.packages()
-        pins = releases_for(self.settings.root, self.trail, packages)
+        pins = releases_for(self.settings.root, self.dependencies, packages)
         pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
         if self.settings.source:
             return
         out.notes.extend(notes(pins))
         pin = choose_source(pins)
-        fault = misread(self.settings.root, pin, self.trail)
+        fault = misread(self.settings.root, pin, self.dependencies)
         out.notes.extend([fault] if fault else [])
         if pin is None:
             return
@@ -140,7 +144,7 @@ class Session:
 
     def run(self, offer: Callable[[Finding], Offer | None] | None = None, keep: bool = False) -> Result:
         """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
-        workspace = Workspace([entry.path for entry in self.inputs], note=self.trail.note)
+        workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note)
         workspace.frameworks = self.releases.frameworks
         run = Run(self.question, self.catalog, self.knowledge, workspace, offer, keep)
         for entry in sorted(self.inputs, key=lambda entry: not entry.path.endswith((".sh", ".slurm", ".bash"))):
@@ -201,14 +205,14 @@ def _model_files(folder: str | None) -> tuple[dict[str, object] | None, dict[str
 
 
 class LintOutcome:
-    """A lint: the report, the exit code, and the trail of what was looked at."""
+    """A lint: the report, the exit code, and the dependencies of what was looked at."""
 
-    __slots__ = ("exit_code", "report", "trail")
+    __slots__ = ("dependencies", "exit_code", "report")
 
-    def __init__(self, report: Report, exit_code: int, trail: Trail) -> None:
+    def __init__(self, report: Report, exit_code: int, dependencies: Dependencies) -> None:
         self.report = report
         self.exit_code = exit_code
-        self.trail = trail
+        self.dependencies = dependencies
 
 
 def lint(call: Call) -> LintOutcome:
@@ -231,11 +235,11 @@ def lint(call: Call) -> LintOutcome:
     report.problems = result.problems
     _fill(report, session, result, fixer, proved)
     if result.files == 0:
-        return LintOutcome(report, 3, session.trail)
+        return LintOutcome(report, 3, session.dependencies)
     for path in (store.cache_folder(), session.settings.baseline, session.settings.model_config):
         if path:
-            session.trail.note(path)
-    return LintOutcome(report, 1 if report.failing() else 0, session.trail)
+            session.dependencies.note(path)
+    return LintOutcome(report, 1 if report.failing() else 0, session.dependencies)
 
 
 def _arguments(call: Call) -> list[str]:
@@ -295,7 +299,9 @@ def fix(call: Call) -> FixOutcome:
     from vllm_migrate.fixes.write import write_all
 
     if call.flag("write") and not call.flag("check") and STDIN in call.paths:
-        raise UsageError("--write: standard input (-) is no file", "leave out --write: the diff goes to standard output")
+        raise UsageError(
+            "--write: standard input (-) is no file", "leave out --write: the diff goes to standard output"
+        )
     session = Session(call)
     result = session.run()
     findings = sift(result, session.settings, session.rules()).kept

@@ -6,7 +6,7 @@ import os
 
 from vllm_migrate.cli.options import Call
 from vllm_migrate.run.config import Config, load_config, read_config
-from vllm_migrate.run.dependencies import Trail
+from vllm_migrate.run.dependencies import Dependencies
 
 Why = tuple[str, str]  # a release and where it was said
 
@@ -28,17 +28,17 @@ class Settings:
         self.baseline = call.text("baseline") or config.file("baseline")
 
     @classmethod
-    def of(cls, call: Call, trail: Trail | None = None) -> Settings:
+    def of(cls, call: Call, dependencies: Dependencies | None = None) -> Settings:
         """The settings of a call, with the configuration file that it names or that is nearest to its first PATH.
 
-        trail: notes what is looked at.
+        dependencies: notes what is looked at.
         """
         if call.flag("isolated"):
             return cls(call, Config())
         named = call.text("config")
-        if named and trail is not None:
-            trail.note(named)
-        return cls(call, read_config(named) if named else load_config(_start(call.paths), trail))
+        if named and dependencies is not None:
+            dependencies.note(named)
+        return cls(call, read_config(named) if named else load_config(_start(call.paths), dependencies))
 
     @property
     def source(self) -> Why | None:

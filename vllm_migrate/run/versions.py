@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vllm_migrate.run.dependencies import Trail
+    from vllm_migrate.run.dependencies import Dependencies
 
 SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
 MAX_SCRIPTS = 24
@@ -37,10 +37,12 @@ LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
 SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
 
 
-def releases_for(start: str, trail: Trail | None = None, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+def releases_for(
+    start: str, dependencies: Dependencies | None = None, packages: tuple[str, ...] = PACKAGES
+) -> list[Pin]:
     """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
 
-    trail: notes what is looked at; packages: what is looked for.
+    dependencies: notes what is looked at; packages: what is looked for.
     """
     found: list[Pin] = []
     folder = os.path.abspath(start)
@@ -49,8 +51,8 @@ def releases_for(start: str, trail: Trail | None = None, packages: tuple[str, ..
     home = os.path.expanduser("~")
     first = True
     while True:
-        if first or _is_project(folder, trail):
-            here = find_releases(os.path.relpath(folder), trail, packages)
+        if first or _is_project(folder, dependencies):
+            here = find_releases(os.path.relpath(folder), dependencies, packages)
             known = {pin.package for pin in found}
             found += [pin for pin in here if pin.package not in known]
             if any(pin.package == VLLM for pin in here):
@@ -61,20 +63,22 @@ def releases_for(start: str, trail: Trail | None = None, packages: tuple[str, ..
         folder, first = parent, False
 
 
-def _is_project(folder: str, trail: Trail | None) -> bool:
+def _is_project(folder: str, dependencies: Dependencies | None) -> bool:
     markers = [os.path.join(folder, marker) for marker in MARKERS]
-    if trail is not None:
+    if dependencies is not None:
         for marker in markers:
-            trail.note_presence(marker)
+            dependencies.note_presence(marker)
     return any(os.path.lexists(marker) for marker in markers)
 
 
-def find_releases(root: str, trail: Trail | None = None, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+def find_releases(
+    root: str, dependencies: Dependencies | None = None, packages: tuple[str, ...] = PACKAGES
+) -> list[Pin]:
     """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
     found: list[Pin] = []
-    for path, rank in _candidates(root, trail):
-        if trail is not None:
-            trail.note(path)
+    for path, rank in _candidates(root, dependencies):
+        if dependencies is not None:
+            dependencies.note(path)
         if rank == places.LOCK:
             found.extend(_lock_pins(path, _blocks(path), packages))
         elif data := _read(path):
@@ -135,7 +139,7 @@ def notes(found: list[Pin]) -> list[str]:
     return out
 
 
-def misread(start: str, chosen: Pin | None, trail: Trail | None = None) -> str:
+def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = None) -> str:
     """A note on a pyproject.toml that is no TOML, where it decides the release or could have; "" without one.
 
     Pins are found without parsing, so that a sound file costs nothing. The parser (whose import is dear) is asked only
@@ -143,7 +147,7 @@ def misread(start: str, chosen: Pin | None, trail: Trail | None = None) -> str:
     """
     if chosen is not None and os.path.basename(chosen.path) != PYPROJECT:
         return ""
-    path = _nearest_pyproject(start, trail) if chosen is None else chosen.path
+    path = _nearest_pyproject(start, dependencies) if chosen is None else chosen.path
     data = _read(path) if path else b""
     if VLLM.encode() not in data.lower():
         return ""
@@ -153,13 +157,13 @@ def misread(start: str, chosen: Pin | None, trail: Trail | None = None) -> str:
     return f"{fault}; what it says of releases may be misread" if fault else ""
 
 
-def _nearest_pyproject(start: str, trail: Trail | None) -> str:
+def _nearest_pyproject(start: str, dependencies: Dependencies | None) -> str:
     """The pyproject.toml of a folder or of one above it, up to the repository's root; "" without one."""
     folder, home = os.path.abspath(start), os.path.expanduser("~")
     while True:
         path = os.path.join(folder, PYPROJECT)
-        if trail is not None:
-            trail.note(path)
+        if dependencies is not None:
+            dependencies.note(path)
         if os.path.isfile(path):
             return os.path.relpath(path)
         parent = os.path.dirname(folder)
@@ -176,14 +180,14 @@ def pins_in(path: str, data: bytes) -> list[Pin]:
     return [] if rank is None else _pins(path, data, rank)
 
 
-def _candidates(root: str, trail: Trail | None) -> list[tuple[str, int]]:
+def _candidates(root: str, dependencies: Dependencies | None) -> list[tuple[str, int]]:
     """Files worth reading, with the trust that each kind has."""
     out: list[tuple[str, int]] = []
     scripts = 0
     for folder in ("", *SUBFOLDERS):
         at = os.path.join(root, folder) if folder else root
-        if trail is not None:
-            trail.note(at)
+        if dependencies is not None:
+            dependencies.note(at)
         try:
             names = sorted(os.listdir(at))
         except OSError:

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vllm_migrate.run.dependencies import Trail
+    from vllm_migrate.run.dependencies import Dependencies
 
 STDIN = "-"
 SKIPPED = frozenset(
@@ -92,19 +92,19 @@ def walk(
     root: str = ".",
     force_exclude: bool = False,
     unreadable: list[str] | None = None,
-    trail: Trail | None = None,
+    dependencies: Dependencies | None = None,
 ) -> Iterator[Input]:
     """The input files of PATHs, each once, in the order of the PATHs; of a folder, first its files, then its folders.
 
     exclude: patterns in the language of .gitignore, relative to `root`; `force_exclude` holds named files to them too.
-    unreadable: gets the folders that could not be listed; trail: notes what is looked at, and the files. Raises
+    unreadable: gets the folders that could not be listed; dependencies: notes what is looked at, and the files. Raises
     UsageError, before anything is read, for a PATH that does not exist.
     """
     for path in paths:
         if path != STDIN and not os.path.exists(path):
             remedy = "is it a broken symbolic link?" if os.path.islink(path) else "a PATH is a file, a folder or -"
             raise UsageError(f"no such file or folder: {path}", remedy)
-    return _inputs(paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, trail), force_exclude)
+    return _inputs(paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies), force_exclude)
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:
@@ -134,13 +134,13 @@ class _Walker:
         root: str,
         respect_gitignore: bool,
         unreadable: list[str] | None,
-        trail: Trail | None,
+        dependencies: Dependencies | None,
     ) -> None:
         self.exclude = exclude
         self.root = _absolute(os.path.realpath(root)) if exclude else ""
         self.respect_gitignore = respect_gitignore
         self.unreadable = unreadable
-        self.trail = trail
+        self.dependencies = dependencies
 
     def excludes(self, path: str) -> bool:
         """Whether the patterns of `exclude` mean this path."""
@@ -150,12 +150,12 @@ class _Walker:
         return absolute.startswith(self.root) and self.exclude.covers(absolute[len(self.root) :])
 
     def note_input(self, path: str) -> None:
-        if self.trail is None:
+        if self.dependencies is None:
             return
         if path == STDIN:
-            self.trail.settled = False
+            self.dependencies.settled = False
         else:
-            self.trail.note(path)
+            self.dependencies.note(path)
 
     def files(self, top: str) -> Iterator[str]:
         """Every file of a known kind under the folder."""
@@ -171,21 +171,21 @@ class _Walker:
             entries = self._entries(folder)
             names = {entry.name for entry in entries}
             if folder.top or not any(sign in names for sign in ENVIRONMENT):
-                files, folders = _sort_out(folder, entries, self._levels(folder, names), exclude, self.trail)
+                files, folders = _sort_out(folder, entries, self._levels(folder, names), exclude, self.dependencies)
                 yield from files
                 stack.extend(reversed(folders))
 
     def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
-        if self.trail is not None:
-            self.trail.note(folder.shown or os.curdir)
+        if self.dependencies is not None:
+            self.dependencies.note(folder.shown or os.curdir)
         try:
             with os.scandir(folder.shown or os.curdir) as entries:
                 return list(entries)
         except (FileNotFoundError, NotADirectoryError):
             return []  # it vanished while we walked
         except OSError:
-            if self.trail is not None:
-                self.trail.settled = False
+            if self.dependencies is not None:
+                self.dependencies.settled = False
             if self.unreadable is not None:
                 self.unreadable.append(folder.shown or os.curdir)
             return []
@@ -203,7 +203,7 @@ class _Walker:
 
     def _levels_above(self, real: str) -> list[Level]:
         """The rules that hold for a folder given by the user, without its own .gitignore."""
-        repository = find_repository(real, self.trail) if self.respect_gitignore else None
+        repository = find_repository(real, self.dependencies) if self.respect_gitignore else None
         if repository is None:
             return []
         levels = self._exclude_rules(repository, _absolute(repository))
@@ -215,14 +215,14 @@ class _Walker:
 
     def _exclude_rules(self, repository: str, absolute: str) -> list[Level]:
         git = os.path.join(repository, ".git")
-        if self.trail is not None and os.path.isfile(git):
-            self.trail.note(git)
+        if self.dependencies is not None and os.path.isfile(git):
+            self.dependencies.note(git)
         return self._read(os.path.join(_common_folder(git), "info", "exclude"), absolute)
 
     def _read(self, path: str, absolute: str) -> list[Level]:
         """The rules in a file, for the folder with that absolute path; none when it has none."""
-        if self.trail is not None:
-            self.trail.note(path)
+        if self.dependencies is not None:
+            self.dependencies.note(path)
         # As git: a .gitignore that is a symbolic link is not read.
         linked = path.endswith(".gitignore") and os.path.islink(path)
         rules = None if linked else read_rules(path)
@@ -234,7 +234,7 @@ def _sort_out(
     entries: list[os.DirEntry[str]],
     levels: list[Level],
     exclude: list[Level],
-    trail: Trail | None,
+    dependencies: Dependencies | None,
 ) -> tuple[list[str], list[Folder]]:
     """The files and the folders of a folder that count, each sorted by name."""
     files, folders = [], []
@@ -249,8 +249,8 @@ def _sort_out(
             elif dot > 0 and name[dot:].lower() in KINDS and entry.is_file():
                 is_dir = False
             else:
-                if trail is not None and entry.is_symlink():
-                    trail.note(folder.shown + name)  # where it leads may become a file
+                if dependencies is not None and entry.is_symlink():
+                    dependencies.note(folder.shown + name)  # where it leads may become a file
                 continue
         except OSError:  # a link to itself; a file system that fails
             continue
@@ -266,12 +266,12 @@ def _sort_out(
     return files, folders
 
 
-def find_repository(folder: str, trail: Trail | None = None) -> str | None:
+def find_repository(folder: str, dependencies: Dependencies | None = None) -> str | None:
     """The nearest folder, from an absolute one upward, that holds `.git`; None when there is none."""
     while True:
         git = os.path.join(folder, ".git")
-        if trail is not None:
-            trail.note_presence(git)
+        if dependencies is not None:
+            dependencies.note_presence(git)
         if os.path.lexists(git):
             return folder
         parent = os.path.dirname(folder)

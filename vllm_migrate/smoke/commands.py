@@ -130,7 +130,9 @@ def write_job(config: str, options: EngineOptions, path: str, tokens: str | None
     try:
         Path(path).write_text(json.dumps(job.line()), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", remedy="--job FILE, in a folder to write to") from None
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", remedy="--job FILE, in a folder to write to"
+        ) from None
     return spec
 
 
@@ -197,7 +199,9 @@ def compare_files(
 ) -> Verdict:
     """The verdict on recordings; with `model`, those without scores are scored on the way."""
     if b is not None and Path(a).exists() and Path(b).exists() and Path(a).samefile(b):
-        raise UsageError(f"A and B are the same file, {a}", remedy="B is a reference run, or a step scoring of A's tokens")
+        raise UsageError(
+            f"A and B are the same file, {a}", remedy="B is a reference run, or a step scoring of A's tokens"
+        )
     found = [load(path) for path in (a, b) if path is not None]
     if model is not None:
         found = [

@@ -66,7 +66,9 @@ def read_dump(path: str, sampling: Mapping[str, Any] | None = None) -> Recording
         mask = _get(value, "mask") or [1]
         unstopped += value.get("finish_reason") == "stop" and any(mask) and not mask[-1]
     if not rows:
-        raise RecordingError(f"{path} holds no sequences", remedy="one JSON object a line, or one Parquet row a sequence")
+        raise RecordingError(
+            f"{path} holds no sequences", remedy="one JSON object a line, or one Parquet row a sequence"
+        )
     notes = []
     if unstopped:
         notes.append(f"the loss mask leaves out the last token of {unstopped} sequences that ended by a stop token")

@@ -200,7 +200,8 @@ def _rows(lines: Iterator[tuple[int, dict[str, Any]]], path: str | os.PathLike[s
         if value.get("kind") == "end":
             if value.get("rows") != count:
                 raise RecordingError(
-                    f"{path}:{number} promises {value.get('rows')} rows and the file holds {count}", remedy="record it again"
+                    f"{path}:{number} promises {value.get('rows')} rows and the file holds {count}",
+                    remedy="record it again",
                 )
             ended = True
         elif value.get("kind") == "row":
@@ -261,7 +262,9 @@ def write(path: str | os.PathLike[str], header: Header, rows: Iterable[Row]) -> 
             file.write(json.dumps({"kind": "end", "rows": count}) + "\n")
         os.replace(temporary, target)
     except OSError as error:
-        raise RecordingError(f"cannot write {target}: {error.strerror}", remedy="-o FILE, in a folder to write to") from None
+        raise RecordingError(
+            f"cannot write {target}: {error.strerror}", remedy="-o FILE, in a folder to write to"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
     return count
@@ -291,7 +294,9 @@ def defect(row: Row) -> str | None:
         return "unequal-prompt"
     if _dead_end(row):
         return "dead-end-token-0"
-    beside = [s.logp for s in (row.scores or {}).values()] + [v for v in (row.versions, row.advantages) if v is not None]
+    beside = [s.logp for s in (row.scores or {}).values()] + [
+        v for v in (row.versions, row.advantages) if v is not None
+    ]
     if any(len(values) != len(row.tokens) for values in beside):
         return "length-mismatch"
     return None

@@ -77,7 +77,9 @@ def load_engine(
     """
     if not os.path.isfile(path):
         what = f"{path} is a folder" if os.path.isdir(path) else f"no file {path}"
-        raise UsageError(what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines")
+        raise UsageError(
+            what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines"
+        )
     plain = _plain(path)
     if plain is not None:
         if fixed:
@@ -173,13 +175,13 @@ def _choose(path: str, result: Result, engine_id: str | None) -> Any:
 
 
 def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
-    from vllm_migrate.knowledge.expr import Unsure
+    from vllm_migrate.knowledge.expr import Undetermined
 
     engine, catalog = view.engine, view.catalog
     known = catalog.names("engine", view.release) | catalog.names("llm", view.release)
     args: dict[str, Any] = {}
     for option, arrived in view.delivery.values.items():
-        if isinstance(arrived.value, Unsure):
+        if isinstance(arrived.value, Undetermined):
             if arrived.written is not None:
                 notes.append(f"{option} is left to vLLM's default: it depends on {'; '.join(arrived.value.reasons)}")
         elif option in known and arrived.value is not None:
@@ -190,7 +192,7 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
     sampling, env = {}, {}
     for name, given in engine.given.items():
         kind, _, rest = name.partition(".")
-        if isinstance(given.value, Unsure) or given.value is None:
+        if isinstance(given.value, Undetermined) or given.value is None:
             continue
         if kind == "sampling" and rest in SAMPLING:
             sampling[rest] = given.value
@@ -202,10 +204,10 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
         notes.append(f"load_format {args.pop('load_format')} left out: the rollout needs the checkpoint's weights")
     refused = tuple(
         f"{_place(t.written)}: {'unknown option ' if t.kind == 'unknown' and t.text.startswith('-') else ''}{t.text}"
-        for t in view.delivery.troubles
+        for t in view.delivery.diagnostics
         if t.kind in REFUSALS and t.certain and t.written.key not in MODEL_KEYS
     )
-    notes += [f"{_place(t.written)}: {t.text}" for t in view.delivery.troubles if t.kind not in REFUSALS]
+    notes += [f"{_place(t.written)}: {t.text}" for t in view.delivery.diagnostics if t.kind not in REFUSALS]
     via = engine.given.get("sampling.via")
     server = (via.value if via is not None else "explicit") in ("http", "request")
     return EngineSpec(
@@ -253,7 +255,7 @@ def _typed(option: str, value: Any) -> Any:
 
 def _prefixed(given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Facts of one kind that the config decides; None and what depends on something else are left out."""
-    from vllm_migrate.knowledge.expr import Unsure
+    from vllm_migrate.knowledge.expr import Undetermined
 
     found = {name.removeprefix(prefix): fact.value for name, fact in given.items() if name.startswith(prefix)}
-    return {name: value for name, value in found.items() if value is not None and not isinstance(value, Unsure)}
+    return {name: value for name, value in found.items() if value is not None and not isinstance(value, Undetermined)}

@@ -225,7 +225,11 @@ def engine_args(case: dict[str, Any], model: str, parser: argparse.ArgumentParse
 def answer(case: dict[str, Any], model: str, parser: argparse.ArgumentParser) -> dict[str, Any]:
     from vllm.usage.usage_lib import UsageContext
 
-    contexts = {"llm": UsageContext.LLM_CLASS, "server": UsageContext.OPENAI_API_SERVER, "engine": UsageContext.ENGINE_CONTEXT}
+    contexts = {
+        "llm": UsageContext.LLM_CLASS,
+        "server": UsageContext.OPENAI_API_SERVER,
+        "engine": UsageContext.ENGINE_CONTEXT,
+    }
     usage = case.get("usage", "llm" if "kwargs" in case else "server")
     context = contexts[usage]
     Device.become(case.get("device", "h100"))

@@ -72,7 +72,9 @@ def top_level(text: str, module: str, is_package: bool) -> dict[str, str]:
 
 
 def _imported(statement: ast.Import | ast.ImportFrom, found: dict[str, str]) -> None:
-    own = isinstance(statement, ast.ImportFrom) and (statement.level > 0 or (statement.module or "").partition(".")[0] == "vllm")
+    own = isinstance(statement, ast.ImportFrom) and (
+        statement.level > 0 or (statement.module or "").partition(".")[0] == "vllm"
+    )
     for alias in statement.names:
         if alias.name == "*":
             found[OPEN] = DEFINED

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from vllm_migrate.documents.editing import EditableDocument
 from vllm_migrate.documents.interface import (
@@ -30,7 +31,6 @@ from vllm_migrate.documents.interface import (
 )
 from vllm_migrate.documents.oracle import Box, Written, equal, from_plain
 from vllm_migrate.documents.yaml import flow
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

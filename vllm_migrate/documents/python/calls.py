@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Edit, Source, Unknown, Unreadable
-from vllm_migrate.records import NamedTuple
 
 __all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
 
@@ -391,12 +391,16 @@ class PythonDocument:
         for alias in node.names:
             start, end = self.span(alias)
             if isinstance(node, ast.Import):
-                self._imports.append(Import(alias.name, "", alias.asname or "", start, end, scope.guarded, scope.function))
+                self._imports.append(
+                    Import(alias.name, "", alias.asname or "", start, end, scope.guarded, scope.function)
+                )
                 if alias.asname:
                     self._aliases[alias.asname] = alias.name
             else:
                 module = "." * node.level + (node.module or "")
-                self._imports.append(Import(module, alias.name, alias.asname or "", start, end, scope.guarded, scope.function))
+                self._imports.append(
+                    Import(module, alias.name, alias.asname or "", start, end, scope.guarded, scope.function)
+                )
                 self._aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
 
     def _chain(self, node: ast.Attribute, function: str) -> None:
@@ -494,13 +498,18 @@ def _bound_once(tree: ast.Module) -> dict[str, ast.expr]:
             names = [node.arg]
         elif isinstance(node, ast.alias):
             names = [node.asname or node.name.partition(".")[0]]
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        elif isinstance(
+            node,
+            ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+        ):
             names = [node.name] if node.name else []
         elif isinstance(node, ast.Global | ast.Nonlocal):
             names = node.names * 2  # bound from elsewhere too
         for name in names:
             bound[name] = bound.get(name, 0) + 1
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant | ast.UnaryOp | ast.BinOp):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
+            node.value, ast.Constant | ast.UnaryOp | ast.BinOp
+        ):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if len(targets) == 1 and isinstance(targets[0], ast.Name):
                 values[targets[0].id] = node.value

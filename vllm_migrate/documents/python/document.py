@@ -50,7 +50,9 @@ class ValueNode(Node):
         if isinstance(node, ast.Dict) and self.kind == MAP:
             for key, value in zip(node.keys, node.values, strict=True):
                 assert isinstance(key, ast.Constant)
-                out.append(Pair(str(key.value), ValueNode(self._document, key), ValueNode(self._document, value), False))
+                out.append(
+                    Pair(str(key.value), ValueNode(self._document, key), ValueNode(self._document, value), False)
+                )
         elif isinstance(node, ast.Call) and self.kind == MAP:
             out.extend(_keywords(self._document, node))
         return out
@@ -72,7 +74,9 @@ def _keywords(document: PythonDocument, node: ast.Call) -> list[Pair]:
     for keyword in node.keywords:
         if keyword.arg is not None:
             start, _ = document.span(keyword)
-            out.append(Pair(keyword.arg, NameNode(start, start + len(keyword.arg)), ValueNode(document, keyword.value), False))
+            out.append(
+                Pair(keyword.arg, NameNode(start, start + len(keyword.arg)), ValueNode(document, keyword.value), False)
+            )
     return out
 
 
@@ -133,7 +137,12 @@ class PythonData(DataDocument):
         found = self.code.calls[index].get(name)
         if op.kind != SET or (found is not None and not isinstance(found.value, dict)):
             raise CannotEdit(f"{name} is built by an expression")
-        return CallOp(SET, index, name, _with(dict(found.value) if found and isinstance(found.value, dict) else {}, list(below), op.value))
+        return CallOp(
+            SET,
+            index,
+            name,
+            _with(dict(found.value) if found and isinstance(found.value, dict) else {}, list(below), op.value),
+        )
 
 
 def _with(value: dict[object, object], path: list[str | int], new: object) -> dict[object, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from vllm_migrate.documents.interface import (
     DELETE,
@@ -20,7 +21,6 @@ from vllm_migrate.documents.interface import (
 )
 from vllm_migrate.documents.oracle import equal
 from vllm_migrate.documents.python.calls import iter_calls, parse_tree
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.python.calls import Call, CallOp, PythonDocument

@@ -7,12 +7,12 @@ broken line continuation: the command ended before it, and the shell takes it fo
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from vllm_migrate.documents.interface import Edit, Source, Unreadable
 from vllm_migrate.documents.shell.expand import Array, Assign, Word
 from vllm_migrate.documents.shell.scan import Heredoc, Raw, Scanner
 from vllm_migrate.documents.shell.split import arguments
-from vllm_migrate.records import NamedTuple
 
 __all__ = [
     "Array",

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import CannotEdit, Edit
 from vllm_migrate.documents.shell.expand import Array, Word
 from vllm_migrate.documents.shell.quote import quote, requote
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument, WordOp

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from typing import NamedTuple
 
 from vllm_migrate.documents.shell.quote import ansi, brace_expansions
 from vllm_migrate.documents.shell.skip import compiled, skip
-from vllm_migrate.records import NamedTuple
 
 MAX_TEXT = 1 << 16
 MAX_WORDS = 5_000
@@ -292,7 +292,7 @@ class Script:
         made = self.arrays.get(name)
         if made is None or name in self.assigns:
             return None
-        parts, unsure, i = [], False, bisect_right(made, at, key=_end)
+        parts, undetermined, i = [], False, bisect_right(made, at, key=_end)
         made = made[:i]
         while i:
             i -= 1
@@ -302,14 +302,14 @@ class Script:
             if array.append:
                 parts.append((array, not sure))
             elif sure:
-                parts.append((array, unsure))
+                parts.append((array, undetermined))
                 break
             else:
-                first, unsure = i, True
+                first, undetermined = i, True
         else:
-            if not parts and not unsure:
+            if not parts and not undetermined:
                 return None
-            if unsure:
+            if undetermined:
                 parts = [(array, True) for array in made[first:] if array.append or array is made[first]][::-1]
         found = [(array, item, maybe) for array, maybe in reversed(parts) for item in array.items]
         self.budget -= len(found)

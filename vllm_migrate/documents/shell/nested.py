@@ -80,7 +80,9 @@ def _quoted(raw: str, start: int) -> tuple[int, int, str] | None:
 
 def _heredocs(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
     for heredoc in document.heredocs:
-        if heredoc.command >= 0 and (_reads_script(document.commands[heredoc.command]) or _is_script(document, heredoc)):
+        if heredoc.command >= 0 and (
+            _reads_script(document.commands[heredoc.command]) or _is_script(document, heredoc)
+        ):
             yield heredoc.start, heredoc.end, "quoted" if heredoc.quoted else "plain"
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from vllm_migrate.documents.editing import EditableDocument
 from vllm_migrate.documents.interface import CannotEdit, Edit, Op, Source
 from vllm_migrate.documents.oracle import Box, Written, from_plain
 from vllm_migrate.documents.toml.scan import TomlNode, scan
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

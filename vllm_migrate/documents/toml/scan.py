@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Node, Pair, Source, Unreadable
-from vllm_migrate.records import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Any

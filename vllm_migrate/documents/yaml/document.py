@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
@@ -15,7 +16,6 @@ from vllm_migrate.documents.yaml.lines import PLAIN, QUOTED, scan
 from vllm_migrate.documents.yaml.nodes import BlockNode, Context, YamlNode, is_merge, key_text
 from vllm_migrate.documents.yaml.scalars import read_plain, read_tagged
 from vllm_migrate.documents.yaml.usual import usual_edit
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

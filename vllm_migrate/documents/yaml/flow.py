@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.documents.patterns import compiled
-from vllm_migrate.records import NamedTuple
 
 _BREAK = r"\r\n|[\n\r]"
 _LINE_LEAD = r"[ \t]*"

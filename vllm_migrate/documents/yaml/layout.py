@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
@@ -19,7 +20,6 @@ from vllm_migrate.documents.yaml.nodes import (
     is_merge,
     key_text,
 )
-from vllm_migrate.records import NamedTuple
 
 _BREAKS = "\n\r\x85\u2028\u2029"  # what libyaml takes for a line's end
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")

@@ -10,11 +10,11 @@ Composed nodes are made from a block when they are asked for; most never are.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from vllm_migrate.documents.patterns import compiled
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yaml.error import Mark as YamlMark
@@ -184,9 +184,7 @@ class _Scanner:
     def _open(self, top: Block | None, waits: bool, column: int, dashes: str, mark: int) -> Block | None:
         """The block that a key or a dash in this column belongs to, those inside it closed; None where it fits nowhere."""
         stack = self.stack
-        while top is not None and (
-            top.column > column or (top.column == column and top.kind == "bare" and not dashes)
-        ):
+        while top is not None and (top.column > column or (top.column == column and top.kind == "bare" and not dashes)):
             top.end = mark
             stack.pop()
             top, waits = (stack[-1] if stack else None), False

@@ -7,6 +7,8 @@ where `*name` is written. Merges (`<<`) are expanded after a mapping's own keys.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
@@ -14,7 +16,6 @@ from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Keyed, Node, Pair
 from vllm_migrate.documents.patterns import compiled
 from vllm_migrate.documents.yaml.lines import PLAIN, QUOTED, Block, composed, scalar
 from vllm_migrate.documents.yaml.scalars import read_plain, read_tagged
-from vllm_migrate.records import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.yaml.layout import BlockEntries, Entry
