@@ -60,7 +60,12 @@ def _discover_inside(
     tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace, found: Found
 ) -> None:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if _may_open(tree, embed)]
+    embeds = [
+        embed
+        for profile in profiles
+        for embed in _listed(profile, "embeds")
+        if _may_open(tree, embed) and has(tree, {"where": embed.get("document")})
+    ]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if _opens(site, embed)]
     if not wanted:
         return
