@@ -136,12 +136,12 @@ def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
         if isinstance(wanted, list):
             for at in range(len(texts) - len(wanted) + 1):
                 found = [os.path.basename(t) if i == 0 else t for i, t in enumerate(texts[at : at + len(wanted)])]
-                if found == wanted and not _gives(texts[at:], str(sign.get("without"))):
+                if found == wanted and not _gives(texts[at:], str(sign.get("without_option"))):
                     return at + len(wanted), sign.get("entrypoint")
         images = sign.get("image")
         if isinstance(images, list) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
             for at, text in enumerate(texts):
-                needed = sign.get("with")
+                needed = sign.get("with_option")
                 if _image_name(text) not in images or not (needed is None or _gives(texts[at + 1 :], str(needed))):
                     continue
                 started = _own_program(texts, at, profile)

@@ -121,7 +121,7 @@ def own_programs(tree: Tree, wanted: list[tuple[dict[str, object], Tree]]) -> li
     started: dict[str, set[Path]] = {}
     out: list[tuple[dict[str, object], Tree]] = []
     for embed, site in wanted:
-        pods = embed.get("except")
+        pods = embed.get("operator_pods")
         for pattern in pods if isinstance(pods, list) else ():
             if pattern not in started:
                 first = [pod.at("containers") for _, pod in sites(tree, pattern)]
@@ -141,7 +141,7 @@ def _says_program(site: Tree, embed: dict[str, object]) -> bool:
     if arguments is None:
         return False
     given = [item.value for item in arguments.items] if arguments.is_seq else str(arguments.value).split()
-    return any(str(value).partition("=")[0] == embed.get("with") for value in given)
+    return any(str(value).partition("=")[0] == embed.get("with_option") for value in given)
 
 
 def _open(site: Tree, embed: dict[str, object]) -> File | None:
@@ -150,7 +150,7 @@ def _open(site: Tree, embed: dict[str, object]) -> File | None:
         node = site.at(str(text))
         if node is None or node.is_map or node.is_seq:
             return None
-        inside = embedded(node.place, str(embed.get("as", "shell")))
+        inside = embedded(node.place, str(embed.get("language", "shell")))
         if inside is not None and "env" in embed:
             inside.variables = variables_of(site.at(str(embed["env"])))
         return inside

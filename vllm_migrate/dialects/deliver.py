@@ -290,7 +290,7 @@ def _spell(name: str, value: object, how: dict[str, object], env: ReleaseEnv) ->
     kind = _kind(value)
     style = how.get(kind, "literal")
     if isinstance(style, list):
-        style = next(case["as"] for case in style if evaluate(case.get("when", True), env) is True)
+        style = next(case["style"] for case in style if evaluate(case.get("when", True), env) is True)
     if style == "drop":
         return []
     if style == "flag":

@@ -177,23 +177,23 @@ def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
             return False
         if "equals" in sign:
             return not node.is_map and node.value == sign["equals"]
-        return node.is_map or not sign.get("mapping", True)
+        return node.is_map
     if "all" in sign or "any" in sign:
         every, some = sign.get("all", []), sign.get("any")
         assert isinstance(every, list)
         some_there = not isinstance(some, list) or any(tree.at(str(p)) is not None for p in some)
         return some_there and all(tree.at(str(p)) is not None for p in every)
-    return sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog)
+    return "serve_flags" in sign and _serve_keys(tree, sign, catalog)
 
 
 def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
     """Enough of the top-level keys are `vllm serve` options of some release."""
     keys = [key for key in tree.children if not key.startswith("$")]
-    least, ratio = sign.get("least", 1), sign.get("ratio", 1.0)
-    assert isinstance(least, int) and isinstance(ratio, float)
+    ratio = sign["serve_flags"]
+    assert isinstance(ratio, float)
     hits = sum(1 for key in keys if is_serve_option(catalog, key.replace("_", "-")))
     strong = any(is_telling_option(catalog, key.replace("_", "-")) for key in keys)
-    return bool(keys) and hits >= least and hits >= ratio * len(keys) and strong
+    return bool(keys) and hits >= ratio * len(keys) and strong
 
 
 def carries(profile: Profile, file: File) -> bool:
@@ -223,7 +223,7 @@ def engines_in(
             continue  # made by a program: see dialects/code
         pattern = str(spec.get("root", ""))
         for path, site in sites(tree, pattern):
-            left_out = spec.get("except")
+            left_out = spec.get("excluding")
             named = taken.get(path, pattern) != pattern or any(engine.site_path == path for engine in out)
             if named or (isinstance(left_out, list) and path in left_out) or not has(site, spec):
                 continue
@@ -270,7 +270,7 @@ def fill(engine: Engine) -> None:
     assert site is not None and root is not None
     place = engine.home() or site.places[0]
     engine.container = Spot(place.file, place.key_start, place.key_end)
-    if engine.spec.get("keys") == "options":
+    if engine.spec.get("vllm_names"):
         for key, child in site.children.items():
             engine.options.append(_written(engine, key, "", child, _join(engine.site_path, key)))
         _absolute(engine)
@@ -302,7 +302,7 @@ def _mapped(engine: Engine, site: Tree) -> None:
         entry = item if isinstance(item, dict) else {"path": item}
         path = str(entry["path"])
         tree = site.at(path)
-        left_out = entry.get("except", ())
+        left_out = entry.get("excluding", ())
         assert isinstance(left_out, (list, tuple))
         for key, child in tree.children.items() if tree is not None and tree.is_map else ():
             if key in left_out:
@@ -450,19 +450,15 @@ def facts_of(engine: Engine) -> None:
     if tree is not None:
         written = _written(engine, str(key).rpartition(".")[2], "config.core", tree, str(key))
         engine.given["config.core"] = Given(_sure(written), written, "")
-    facts = engine.dialect.get("given")
+    facts = engine.dialect.get("facts")
     env = DialectEnv(engine, release=engine.target)
     for name, fact in facts.items() if isinstance(facts, dict) else ():
         if isinstance(fact, dict) and "depends_on" in fact:
             value: object = Undetermined((str(fact["depends_on"]),), (True, False))
-        elif isinstance(fact, dict) and "when" in fact:
-            value = evaluate(fact["when"], env)
+        else:
+            value = evaluate(fact["value_of"], env)
             if "maybe" in fact and (isinstance(value, Undetermined) or value):
                 value = Undetermined((str(fact["maybe"]),), (True, False))
-        elif isinstance(fact, dict) and "value_of" in fact:
-            value = evaluate(fact["value_of"], env)
-        else:
-            value = fact
         engine.given[name] = Given(value, _stands(engine, fact), "")
 
 

@@ -24,7 +24,7 @@ class DialectEnv:
     starts('a.b', 'x')  whether its value is a text that starts so
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
-    fact.NAME           a fact the dialect file defines, by its cases
+    NAME                what the dialect file defines, by its cases
     sampling.NAME       a parameter that its requests are sampled with
     env.NAME            an environment variable that is written for the engine, None when it is not
     role                of the engine
@@ -39,8 +39,6 @@ class DialectEnv:
     def name(self, dotted: str) -> object:
         if dotted in self.extra:
             return self.extra[dotted]
-        if dotted.startswith("fact."):
-            return self.fact(dotted[5:])
         if dotted.startswith("sampling."):
             given = self.engine.given.get(dotted)
             return given.value if given is not None else Undetermined((f"the {dotted[9:]} of the requests",))
@@ -49,13 +47,11 @@ class DialectEnv:
             return given.value if given is not None else None
         if dotted == "role":
             return self.engine.role
-        raise KeyError(dotted)
+        return self.defined(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
         if function == "fw":
             return self._framework(str(args[0]))
-        if function == "transport":
-            return self.extra.get(f"transport.{args[0]}")
         return self.ask((function, *map(str, args)))
 
     def ask(self, question: tuple[str, ...]) -> object:
@@ -134,14 +130,11 @@ class DialectEnv:
         requires = self.engine.dialect.get("requires")
         return {str(fw): str(spec) for fw, spec in requires.items()} if isinstance(requires, dict) else {}
 
-    def fact(self, name: str) -> object:
+    def defined(self, name: str) -> object:
+        """A name that the dialect defines. Raises KeyError for any other."""
         known, key = self.engine.facts, (name, self.release)
         if key not in known:
-            facts = self.engine.dialect.get("facts")
-            cases = facts.get(name) if isinstance(facts, dict) else None
-            if not isinstance(cases, list):
-                raise KeyError(name)
-            known[key] = choose(cases, self).value
+            known[key] = choose(self.engine.dialect.get("define", {})[name], self).value
         return known[key]
 
     def scalar(self, tree: Tree, path: str) -> object:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vllm_migrate.dialects.hydra import Missing
 from vllm_migrate.dialects.tree import File, Place, Tree
 
 # A dialect as compiled from rules/dialects/*.yaml.
-Profile = dict[str, object]
+Profile = Any
 
 
 class Spot(NamedTuple):
@@ -204,7 +204,7 @@ class Engine:
     @property
     def keys(self) -> dict[str, object]:
         """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
-        table = self.spec.get("map", self.dialect.get("keys"))
+        table = self.spec.get("keys", self.dialect.get("keys"))
         return table if isinstance(table, dict) else {}
 
     def home(self) -> Place | None:

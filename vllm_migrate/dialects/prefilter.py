@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.flags import telling_options
 from vllm_migrate.dialects.workspace import kind_of
 
-Profile = dict[str, object]
+Profile = Any
 
 
 class Prefilter:
@@ -30,7 +32,7 @@ class Prefilter:
                 str(marker).encode() for marker in (inside if isinstance(inside, list) else [])
             )
             self._hydra = self._hydra or profile.get("compose") in ("hydra", "parent_files")
-            self._top_level = self._top_level or "top_level" in profile
+            self._top_level = self._top_level or any("serve_flags" in sign for sign in profile["recognise"])
 
     def may_concern(self, path: str, data: bytes) -> bool:
         """False only when no dialect can recognise anything in these bytes."""

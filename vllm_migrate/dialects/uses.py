@@ -82,7 +82,7 @@ def _listed(entry: Entry, key: str) -> list[str]:
 
 
 def _calls(code: PythonDocument, entry: Entry) -> Iterator[Call]:
-    names, receivers, others, first = (_listed(entry, key) for key in ("calls", "receiver", "not", "first"))
+    names, receivers, others, first = (_listed(entry, key) for key in ("calls", "receiver", "excluding", "first"))
     for call in code.find(set(names)):
         if call.in_string or call.resolved in others or not comes_from(call.resolved, entry.get("of")):
             continue
@@ -139,7 +139,7 @@ def _each_argument(file: File, entry: Entry, call: Call, whole: Use) -> Iterator
 
 
 def _imports(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
-    package, left_out = str(entry["imports"]), entry.get("except")
+    package, left_out = str(entry["imports"]), entry.get("not_in")
     if left_out is not None and re.search(str(left_out), file.path):
         return
     for item in code.imports:

@@ -49,7 +49,7 @@ class Prover:
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
             raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
-        found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+        found = discover(file, self.knowledge.profiles, self.catalog, self.workspace)
         for candidate in found.engines:
             if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
                 engine.file.path

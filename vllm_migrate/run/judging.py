@@ -89,7 +89,7 @@ class Run:
         self.knowledge = knowledge
         self.result = Result(workspace)
         workspace.target = question.target
-        self._prefilter = Prefilter(knowledge.dialects, catalog)
+        self._prefilter = Prefilter(knowledge.profiles, catalog)
         self._by_identity: dict[tuple[str, str, int, str], Finding] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
@@ -110,7 +110,7 @@ class Run:
         except Unreadable as error:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
-        found = discover(file, self.knowledge.dialects, self.catalog, workspace)
+        found = discover(file, self.knowledge.profiles, self.catalog, workspace)
         fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
         if named and not fresh and all(engine.imports_alone for engine in found.engines):
             self._unrecognised(path, data, bool(found.engines))
