@@ -21,7 +21,7 @@ class DialectEnv:
     here('a.b')         the same below the engine's own mapping
     command('text')     whether a word of the engine's command line contains the text; False without a command line
     word('text')        whether a word of it is the text
-    starts('a.b', 'x')  whether its value is a text that starts so
+    begins('a.b', 'x')  whether its value is a text that begins so
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits
     NAME                what the dialect file defines, by its cases
@@ -77,7 +77,7 @@ class DialectEnv:
             return self.scalar(tree, path)
         if function in ("command", "word"):
             return self._command(path, function == "word")
-        if function == "starts":
+        if function == "begins":
             value = self._read("config", [path])
             return value if isinstance(value, Undetermined) else isinstance(value, str) and value.startswith(args[1])
         if function == "writes_bool":

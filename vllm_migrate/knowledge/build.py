@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge import models, records
-from vllm_migrate.knowledge.check import Checker, compiled
+from vllm_migrate.knowledge import models, records, vocabulary
+from vllm_migrate.knowledge.check import Checker, Compiler
 from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.load import COMPILED, PAGES
 from vllm_migrate.knowledge.source import Loc, Source
@@ -76,7 +76,7 @@ class Folder:
         self.folder = folder
         self.dialects = self._dialects()
         self.checker = Checker([checked.fields for checked in self.dialects])
-        self.conditions = self._conditions()
+        self._name_conditions()
         self.rules = self._rules()
         self.effective = list(self._effective())
         self.gpus = self._gpus()
@@ -99,13 +99,11 @@ class Folder:
             found.append(Checked(source.check(models.DIALECT, data), source))
         return sorted(found, key=lambda checked: _order(checked.fields))
 
-    def _conditions(self) -> dict[str, object]:
-        """Named conditions, a later one made of earlier ones."""
-        out: dict[str, object] = {}
+    def _name_conditions(self) -> None:
+        """Compile the named conditions, a later one made of earlier ones."""
         for source in self._sources("predicates/predicates.yaml"):
             for name, text in source.data.items():
-                out[name] = self.checker.condition(source, (name,), text, "named", out)
-        return out
+                self.checker.named[name] = self.checker.condition(source, (name,), text, vocabulary.NAMED)
 
     def _rules(self) -> list[Checked]:
         """The fields of every rule, in the order of their codes."""
@@ -148,7 +146,8 @@ class Folder:
 
     def _compiled(self, kind: type, checked: Checked) -> Fields:
         fields = {name: value for name, value in checked.fields.items() if name != "examples"}
-        return compiled(self.checker, checked.source, checked.at, kind, fields, self.conditions)
+        self.checker.defined = frozenset(fields.get("define", ()) if kind is records.Dialect else ())
+        return Compiler(self.checker, checked.source).record(kind, fields, checked.at, "")
 
 
 def _order(dialect: Fields) -> tuple[bool, str]:

@@ -50,7 +50,7 @@ class Source:
         node, shown, found = self.node, self.node, 0
         for step in loc:
             if isinstance(node, yaml.MappingNode):
-                pairs = [(k, v) for k, v in node.value if _text(yaml.safe_load(yaml.serialize(k))) == step]
+                pairs = [(key, value) for key, value in node.value if _text(_loaded(key)) == step]
                 if not pairs:
                     break
                 shown, node = pairs[-1]
@@ -128,6 +128,12 @@ def dotted(loc: Loc) -> str:
     for step in loc:
         out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else step
     return out
+
+
+def _loaded(key: yaml.Node) -> object:
+    """A key as YAML reads it, as far as that matters here."""
+    kind = key.tag.rpartition(":")[2]
+    return None if kind == "null" else key.value.lower() == "true" if kind == "bool" else key.value
 
 
 def _texts(node: object) -> object:

@@ -175,62 +175,42 @@ class View:
             return _chosen(choice, "resolved")._replace(written=given.written if given else None)
         return _chosen(choose(entry.cases, self), "resolved")
 
-    # -- the environment of conditions
+    # -- the environment of conditions; knowledge/vocabulary.py says what each name and function means
 
     def name(self, dotted: str) -> object:
         known = self._values.get(dotted)
         if known is not None:
             return known.value
-        if dotted == "role":
-            return self.engine.role
-        if dotted == "dialect":
-            return self.engine.name
-        if dotted == "entrypoint":
-            return entrypoint(self.engine, self.catalog, self.release)
-        if dotted == "executor":
-            return self.value("distributed_executor_backend").value
-        if dotted.startswith("gpu."):
-            return self._gpu(dotted[4:])
-        if dotted.startswith("model."):
-            return self._model(dotted[6:])
-        return self.value(dotted).value
+        word = NAMES.get(dotted)
+        if word is not None:
+            return word(self)
+        head, _, rest = dotted.partition(".")
+        if head == "gpu":
+            return self._gpu(rest)
+        return self._model(rest) if head == "model" else self.value(dotted).value
 
     def call(self, function: str, args: list[object]) -> object:
-        option = str(args[0]) if args else ""
-        if function == "maybe":
-            # What decides how much a finding matters, not whether it is true: unknown counts as yes.
-            return True if isinstance(args[0], Undetermined) else args[0]
-        if function == "known":
-            return not isinstance(args[0], Undetermined)
-        if function == "set":
-            return self._is_set(option)
-        if function == "starts":
-            return not any(
-                diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics
-            )
-        if function == "written":
-            given = self._given(option)
-            return given is not None and given.written is not None
-        if function == "explicit":
-            given = self._given(option)
-            return None if given is None else given.value
-        if function in _ARITHMETIC:
-            return arithmetic(function, args)
-        if function == "since":
-            return self.catalog.ordinal(self.release) >= self.catalog.ordinal(option)
-        if function == "exists":
-            return option in self.catalog.names("engine", self.release)
-        if function == "generation_default":
-            return self._generation(option)
-        if function == "key":
-            return self._key(option, str(args[1]))
-        if function == "rounds":
-            return rounds(args[0], args[1])
-        raise KeyError(function)
+        return FUNCTIONS[function](self, *args)
+
+    def _starts(self) -> bool:
+        return not any(diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics)
 
     def _is_set(self, option: str) -> bool:
+        return self._given(option) is not None
+
+    def _explicit(self, option: str) -> object:
         given = self._given(option)
-        return given is not None
+        return None if given is None else given.value
+
+    def _is_written(self, option: str) -> bool:
+        given = self._given(option)
+        return given is not None and given.written is not None
+
+    def _since(self, release: str) -> bool:
+        return self.catalog.ordinal(self.release) >= self.catalog.ordinal(release)
+
+    def _exists(self, option: str) -> bool:
+        return option in self.catalog.names("engine", self.release)
 
     def _key(self, option: str, key: str) -> object:
         """A key of an option that is a mapping (hf_overrides, compilation_config); None when absent."""
@@ -298,10 +278,11 @@ def _in_model(config: dict[str, object], name: str) -> object:
     return None
 
 
-_ARITHMETIC: dict[str, Callable[[list[float]], float]] = {"least": min, "most": max, "times": lambda x: x[0] * x[1]}
+def _product(numbers: list[float]) -> float:
+    return numbers[0] * numbers[1]
 
 
-def arithmetic(function: str, args: list[object]) -> object:
+def arithmetic(function: Callable[[list[float]], float], *args: object) -> object:
     """The least, the most or the product of numbers; Undetermined with all it may be where one of them is."""
     undetermined = [arg for arg in args if isinstance(arg, Undetermined)]
     ways: list[list[object]] = [[]]
@@ -310,7 +291,7 @@ def arithmetic(function: str, args: list[object]) -> object:
     results: list[object] = []
     for way in ways:
         numbers = [n for n in way if isinstance(n, (int, float))]
-        result = _ARITHMETIC[function](numbers) if len(numbers) == len(way) else None
+        result = function(numbers) if len(numbers) == len(way) else None
         results += [result] if result not in results else []
     if not undetermined:
         return results[0]
@@ -352,3 +333,29 @@ def _chosen(choice: Choice, origin: str) -> Value:
     if isinstance(choice.value, Undetermined):
         return Value(choice.value, "unknown", "; ".join(choice.value.reasons))
     return Value(choice.value, origin, choice.because)
+
+
+NAMES: dict[str, Callable[[View], object]] = {
+    "role": lambda view: view.engine.role,
+    "dialect": lambda view: view.engine.name,
+    "entrypoint": lambda view: entrypoint(view.engine, view.catalog, view.release),
+    "executor": lambda view: view.value("distributed_executor_backend").value,
+    "release": lambda view: view.release,
+}
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    # What decides how much a finding matters, not whether it is true: unknown counts as yes.
+    "maybe": lambda view, value: True if isinstance(value, Undetermined) else value,
+    "known": lambda view, value: not isinstance(value, Undetermined),
+    "set": View._is_set,
+    "explicit": View._explicit,
+    "written": View._is_written,
+    "starts": View._starts,
+    "since": View._since,
+    "exists": View._exists,
+    "key": View._key,
+    "generation_default": View._generation,
+    "least": lambda view, *numbers: arithmetic(min, *numbers),
+    "most": lambda view, *numbers: arithmetic(max, *numbers),
+    "times": lambda view, *numbers: arithmetic(_product, *numbers),
+    "rounds": lambda view, value, dtype: rounds(value, dtype),
+}

@@ -14,7 +14,9 @@ from vllm_migrate.knowledge.records import NEVER, Action, Rule, Variant
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
-from vllm_migrate.rules.unmoved import steady, unmoved
+from vllm_migrate.rules.unmoved import resolves_alike, unmoved
+from vllm_migrate.rules.using import FUNCTIONS as OF_USES
+from vllm_migrate.rules.using import Using
 
 # What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
 OPTION = "the server does not start: the parser exits with 2 on an option it does not know"
@@ -23,28 +25,12 @@ KEYWORD = "the engine is not built: a keyword that vLLM does not know raises Typ
 
 if TYPE_CHECKING:
     from vllm_migrate.rules.default import Default
-    from vllm_migrate.rules.using import Using
 
 
 class Context:
-    """The environment of a rule's conditions: both views of an engine, and the setting at hand if there is one.
+    """The environment of a rule's conditions: both views of an engine, and the setting, default or use at hand if there is one.
 
-    from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
-    setting.key, .option, .value: the setting at hand, an option or an environment variable; .before, .after: its
-    option's effective values; .diagnostic, .was: what became of it at the target and at the source (dropped; or refused:
-    unknown, ambiguous, value, choice, missing, refused; "" when it arrives); .existed, .exists: whether the source, the
-    target has the option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when
-    none) and how it relates (same, inverted, value, nested, split, deleted); .deprecated: what the target says of it (""
-    when nothing); .switched: whether the key names another option at the target.
-    default.option, .key, .layer, .since: the option at hand of a rule for each changed default; .old, .new: its declared
-    defaults; .before, .after: its effective values; .unset: neither the user nor the framework sets it; .accepted: the
-    target takes the old default.
-    set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
-    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
-    starts(): whether the release accepts all that is written;
-    maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
-    rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
-    use.*, and functions of a use: see rules/using.py.
+    knowledge/vocabulary.py says what each name and function means, and where it is valid.
     """
 
     __slots__ = ("_by_option", "default", "setting", "source", "target", "using")
@@ -79,9 +65,9 @@ class Context:
     def name(self, dotted: str) -> object:
         head, _, rest = dotted.partition(".")
         if head == "from":
-            return self.source.release if rest == "release" else self.source.name(rest)
+            return self.source.name(rest)
         if head == "to":
-            return self.target.release if rest == "release" else self.target.name(rest)
+            return self.target.name(rest)
         if head == "setting":
             assert self.setting is not None, "setting.* is for rules with each: setting, fact or remark"
             return self.setting.fact(rest)
@@ -94,19 +80,16 @@ class Context:
         return self.target.name(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
-        if function == "crosses":
-            ordinal = self.target.catalog.ordinal
-            at = ordinal(str(args[0]))
-            return ordinal(self.source.release) < at <= ordinal(self.target.release)
-        if function == "written":
-            return self._is_written(str(args[0]))
-        if self.using is not None and function in self.using.functions:
-            return self.using.call(function, args)
-        if function in ("from_set", "from_exists", "from_since", "from_key"):
-            return self.source.call(function[5:], args)
-        if function == "effective":
-            return self.target.name(str(args[0]))
+        own = FUNCTIONS.get(function)
+        if own is not None:
+            return own(self, *args)
+        if self.using is not None and function in OF_USES:
+            return OF_USES[function](self.using, *args)
         return self.target.call(function, args)
+
+    def _crosses(self, release: str) -> bool:
+        ordinal = self.target.catalog.ordinal
+        return ordinal(self.source.release) < ordinal(release) <= ordinal(self.target.release)
 
     def _is_written(self, option: str) -> object:
         engine = self.target.engine
@@ -127,6 +110,14 @@ class Context:
 
     def option_of(self, written: Written) -> str:
         return Setting(self.source, self.target, written).option
+
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "crosses": Context._crosses,
+    "written": Context._is_written,
+    "from_set": lambda context, option: context.source.call("set", [option]),
+    "from_since": lambda context, release: context.source.call("since", [release]),
+}
 
 
 def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
@@ -165,8 +156,6 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
 
 def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
-    from vllm_migrate.rules.using import Using
-
     contexts: dict[str, list[Context]] = {}
     for use in target.engine.uses:
         context = Context(source, target)
@@ -219,7 +208,7 @@ def _holds(rule: Rule, context: Context) -> object:
     test = evaluate(rule.when, context)
     if not isinstance(test, Undetermined):
         return bool(test)
-    return False if unmoved(rule.when, context, lambda name: steady(name, context.source, context.target)) else test
+    return False if unmoved(rule.when, context, lambda name: resolves_alike(name, context.source, context.target)) else test
 
 
 def _finding(rule: Rule, context: Context, test: object) -> Finding:

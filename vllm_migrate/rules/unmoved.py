@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 ALIASES = {"executor": "distributed_executor_backend"}
 
-def unmoved(when: Condition, env: Env, is_steady: Callable[[str], bool]) -> bool:
+def unmoved(when: Condition, env: Env, resolves_alike: Callable[[str], bool]) -> bool:
     """Whether an undetermined condition is false for every value that one unknown of both releases may have.
 
-    is_steady: whether a name is resolved alike at both releases.
+    resolves_alike: whether a name is resolved alike at both releases.
     """
     for name in _names_of_both(when):
         before, after = env.name(f"from.{name}"), env.name(f"to.{name}")
         if not (isinstance(before, Undetermined) and isinstance(after, Undetermined)):
             continue
-        if before.reasons != after.reasons or before.options != after.options or not is_steady(name):
+        if before.reasons != after.reasons or before.options != after.options or not resolves_alike(name):
             continue
         values = before.options or (object(),)  # one that equals itself alone stands for all
         if all(evaluate(when, _Pinned(env, name, value)) is False for value in values):
@@ -35,7 +35,7 @@ def unmoved(when: Condition, env: Env, is_steady: Callable[[str], bool]) -> bool
     return False
 
 
-def steady(name: str, source: View, target: View) -> bool:
+def resolves_alike(name: str, source: View, target: View) -> bool:
     """Whether no release that rules/effective/ names for an option, or for what decides it, lies between the two."""
     ordinal = target.catalog.ordinal
     low, high = ordinal(source.release), ordinal(target.release)

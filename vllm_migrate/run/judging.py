@@ -16,7 +16,6 @@ from vllm_migrate.resolve.view import Assumptions, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
 from vllm_migrate.rules.judge import judge
-from vllm_migrate.rules.memo import Judgement, Memo, signature
 from vllm_migrate.run.inherit import Ledger, home_of, merge
 
 if TYPE_CHECKING:
@@ -83,7 +82,6 @@ class Run:
         self._offer = offer
         self._keep = keep
         self._ledger = Ledger(knowledge)
-        self._memo = Memo()
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
@@ -125,11 +123,18 @@ class Run:
     def _judge_engine(self, engine: Engine) -> list[Finding]:
         """The findings on one engine that are new."""
         engine.target = self.question.target
-        judgement = self._judgement(engine)
+        question = self.question
+        source, target = (
+            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
+            for release in (question.source, question.target)
+        )
+        if self._keep and not engine.uses:
+            self.result.judged.append(Judged(engine, source, target))
+        found = judge(engine, source, target, self.knowledge)
         self.result.engines += 0 if engine.imports_alone else 1
-        self._ledger.enter(engine, judgement.pins)
+        self._ledger.enter(engine, self._ledger.pins(engine, source, target))
         home, fresh = home_of(engine), []
-        for finding in judgement.findings:
+        for finding in found:
             finding.home = home
             if self._add(finding):
                 fresh.append(finding)
@@ -139,25 +144,6 @@ class Run:
             node = missing.place.node
             self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end)))
         return fresh
-
-    def _judgement(self, engine: Engine) -> Judgement:
-        """What the rules say of an engine, made anew or as it was made for an engine that says the same."""
-        key = None if self._keep else signature(engine)
-        known = self._memo.recall(engine, key) if key is not None else None
-        if known is not None:
-            return known
-        question = self.question
-        source, target = (
-            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
-            for release in (question.source, question.target)
-        )
-        if self._keep and not engine.uses:
-            self.result.judged.append(Judged(engine, source, target))
-        found = judge(engine, source, target, self.knowledge)
-        judgement = Judgement(found, self._ledger.pins(engine, source, target))
-        if key is not None:
-            self._memo.remember(engine, key, judgement)
-        return judgement
 
     def _add(self, finding: Finding) -> bool:
         """Each place once: the graver of two wins, and names the file that made it so. False for one that did not win."""
