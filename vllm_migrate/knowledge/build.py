@@ -18,7 +18,7 @@ from vllm_migrate.knowledge import models, records, vocabulary
 from vllm_migrate.knowledge.check import Checker, Compiler
 from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.load import COMPILED, PAGES
-from vllm_migrate.knowledge.source import Loc, Source
+from vllm_migrate.knowledge.source import Loc, Source, near
 
 Fields = dict[str, Any]
 Kind = TypeVar("Kind")
@@ -78,6 +78,7 @@ class Folder:
         self.checker = Checker([checked.fields for checked in self.dialects])
         self._name_conditions()
         self.rules = self._rules()
+        self.checker.rules = {str(checked.fields["name"]) for checked in self.rules}
         self.effective = list(self._effective())
         self.gpus = self._gpus()
 
@@ -93,7 +94,7 @@ class Folder:
             base = data.get("extends") if isinstance(data, dict) else None
             if base is not None:
                 if base not in sources:
-                    raise source.wrong(("extends",), f"there is no dialect {base}")
+                    raise source.wrong(("extends",), f"there is no dialect {base}{near(str(base), sources)}")
                 source.base = sources[base]
                 data = _extended(data, sources[base].data)
             found.append(Checked(source.check(models.DIALECT, data), source))

@@ -10,6 +10,7 @@ from typing import Any
 from vllm_migrate.catalog import store
 from vllm_migrate.knowledge import records, vocabulary
 from vllm_migrate.knowledge.expr import Condition, same
+from vllm_migrate.knowledge.meaning import faults
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
 from vllm_migrate.knowledge.source import Loc, Source, near
 from vllm_migrate.knowledge.vocabulary import Word
@@ -35,6 +36,7 @@ class Checker:
         self.sampling = {f"sampling.{name}" for name in (*catalog.all_names("sampling"), "echo")}
         self.variables = {f"env.{name}" for section in ("env", "env_other") for name in catalog.all_names(section)}
         self.uses = {use["name"] for dialect in dialects for use in dialect.get("uses", ())}
+        self.rules: set[str] = set()  # names of all rules, once they are read
         self.named: dict[str, object] = {}  # conditions with a name, compiled
         self.defined: frozenset[str] = frozenset()  # by the dialect at hand
 
@@ -84,9 +86,8 @@ class Checker:
     def is_option(self, name: str) -> bool:
         """An option of any release, a key of one that is a mapping, a sampling parameter, a variable, or a fact."""
         head, dot, _ = name.partition(".")
-        if dot and head.endswith("_config"):
-            return head in self.engine
-        return name in self.engine or name in self.sampling or name in self.variables or name in self.facts
+        known = (self.engine, self.sampling, self.variables, self.facts)
+        return (dot != "" and head in self.engine) or any(name in names for names in known)
 
     def all_options(self) -> set[str]:
         return {*self.engine, *self.sampling, *self.variables, *self.facts}
@@ -182,6 +183,8 @@ class Compiler:
 
     def record(self, kind: type, fields: Fields, loc: Loc, place: str) -> Fields:
         hints = typing.get_type_hints(kind)
+        for path, fault in faults(self.checker, kind, fields):
+            raise self.source.wrong((*loc, *path), fault)
         return {
             name: self.value(hints[name], value, (*loc, name), _place(kind, name, fields, place))
             if name in hints

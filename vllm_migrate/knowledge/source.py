@@ -92,7 +92,7 @@ def _said(fault: Any, model: type[BaseModel], at: Loc) -> tuple[Loc, str]:
     return (*at, *loc), f"{message}, and is {value!r}" if isinstance(value, (str, int, float)) else message
 
 
-_OF_UNIONS = frozenset(("str", "bool", "int", "float", "none"))
+_OF_UNIONS = frozenset(("str", "bool", "int", "float"))
 
 
 def _fields_at(model: Any, loc: Loc) -> list[str]:
@@ -118,7 +118,7 @@ def _inner(hint: Any) -> Any:
 
 def near(name: str, names: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or nothing where no name is near."""
-    found = difflib.get_close_matches(name, list(names), 1, 0.6)
+    found = difflib.get_close_matches(name, list(names), 1, 0.6 if len(name) > 3 else 0.5)
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
