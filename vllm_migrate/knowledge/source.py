@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from vllm_migrate.errors import VllmMigrateError
 
 Loc = tuple[str | int, ...]
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Source:
@@ -27,8 +28,8 @@ class Source:
         self.base: Source | None = None
         try:
             text = path.read_text(encoding="utf-8")
-            self.node = yaml.compose(text, yaml.SafeLoader)
-            self.data: Any = _texts(yaml.safe_load(text))
+            self.node = yaml.compose(text, LOADER)
+            self.data: Any = _texts(yaml.load(text, LOADER))
         except yaml.YAMLError as error:
             raise VllmMigrateError(f"{self.label}: {' '.join(str(error).split())}") from None
 
