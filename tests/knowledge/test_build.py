@@ -128,7 +128,9 @@ def test_a_file_that_is_no_yaml_is_named(folder: Path) -> None:
 def test_two_rules_of_one_code_are_named(folder: Path) -> None:
     text = (folder / "multi-step.yaml").read_text(encoding="utf-8")
     (folder / "single-step.yaml").write_text(text.replace("name: multi-step", "name: single-step"), encoding="utf-8")
-    with pytest.raises(VllmMigrateError, match=r"single-step\.yaml:\d+: code: VM203 is the rule of rules/multi-step\.yaml"):
+    with pytest.raises(
+        VllmMigrateError, match=r"single-step\.yaml:\d+: code: VM203 is the rule of rules/multi-step\.yaml"
+    ):
         compile_all(folder)
 
 

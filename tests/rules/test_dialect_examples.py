@@ -25,7 +25,9 @@ def engines(folder: Path, name: str, example: DialectExample) -> list[Engine]:
     for file, text in example.files.items():
         (folder / file).write_text(text, encoding="utf-8")
         paths.append(str(folder / file))
-    run = Run(Question("0.8.5", example.target, Assumptions()), load_catalog(), load_knowledge(), Workspace(paths), keep=True)
+    run = Run(
+        Question("0.8.5", example.target, Assumptions()), load_catalog(), load_knowledge(), Workspace(paths), keep=True
+    )
     for path in paths:
         run.judge_file(path)
     result = run.finish()

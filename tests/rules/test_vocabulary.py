@@ -54,9 +54,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory, read_engine: Callable[[Path
 
 
 @pytest.fixture(scope="module")
-def environments(
-    engine: Engine, view_both: Callable[[Engine, str, str], tuple[View, View]]
-) -> dict[str, Env]:
+def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[View, View]]) -> dict[str, Env]:
     """What conditions of each place are evaluated against."""
     source, target = view_both(engine, "0.8.5", "0.18.1")
     at_hand = Context(source, target, Setting(source, target, engine.options[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from vllm_migrate.catalog import store
@@ -69,9 +70,9 @@ class Checker:
         word = self._word(name)
         if word is None and not self._of_a_family(name, place):
             yield f"no such name: {name}{near(name, self._all_names(place))}"
-        elif word is not None and place not in word.places:
-            yield f"{name} cannot be asked {_of(place)}"
-        elif name != _bare(name) and place not in (*vocabulary.RULE, vocabulary.NAMED):
+            return
+        sided = name != _bare(name) and place not in (*vocabulary.RULE, vocabulary.NAMED)
+        if sided or (word is not None and place not in word.places):
             yield f"{name} cannot be asked {_of(place)}"
 
     def _word(self, name: str) -> Word | None:
@@ -96,19 +97,21 @@ class Checker:
         words = {word.name for word in self.names.values() if place in word.places}
         if place in vocabulary.DIALECT:
             return {*words, *self.sampling, *self.defined}
-        return {*words, *self.all_options(), *self.named, *(f"{side}.{name}" for side in ("from", "to") for name in self.engine)}  # fmt: skip
+        sided = {f"{side}.{name}" for side in ("from", "to") for name in self.engine}
+        return {*words, *self.all_options(), *self.named, *sided}
 
     def _call(self, code: list[object], place: str) -> Iterator[str]:
         function = str(code[1])
         word = self.functions.get(function)
         if word is None or word.arguments is None:
-            yield f"no such function: {function}{near(function, [w.name for w in vocabulary.FUNCTIONS if place in w.places])}"
+            names = [word.name for word in self.functions.values() if place in word.places]
+            yield f"no such function: {function}{near(function, names)}"
             return
         if place not in word.places:
             yield f"{function} cannot be asked {_of(place)}"
         kinds = list(_kinds(word.arguments, len(code) - 2))
         if len(kinds) != len(code) - 2:
-            yield f"{function} takes {_signature(word)}"
+            yield f"{function} takes {signature(word)}"
             return
         for kind, argument in zip(kinds, code[2:], strict=True):
             yield from self._argument(function, kind, argument)
@@ -158,7 +161,8 @@ def _kinds(arguments: tuple[str, ...], number: int) -> Iterator[str]:
             yield kind[:-1]
 
 
-def _signature(word: Word) -> str:
+def signature(word: Word) -> str:
+    """The arguments of a function, as `(option, text)`."""
     kinds = word.arguments or ()
     shown = [f"[{kind[:-1]}]" if kind[-1] == "?" else f"{kind[:-1]}..." if kind[-1] == "*" else kind for kind in kinds]
     return f"({', '.join(shown)})"
@@ -174,6 +178,11 @@ def _of(place: str) -> str:
     return {"effective": "in effective/", "named": "here"}.get(place, f"in a dialect ({place})")
 
 
+@cache
+def _hints(kind: Any) -> Fields:
+    return typing.get_type_hints(kind)
+
+
 class Compiler:
     """Walks over one record by its annotations."""
 
@@ -182,7 +191,7 @@ class Compiler:
         self.source = source
 
     def record(self, kind: type, fields: Fields, loc: Loc, place: str) -> Fields:
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         for path, fault in faults(self.checker, kind, fields):
             raise self.source.wrong((*loc, *path), fault)
         return {

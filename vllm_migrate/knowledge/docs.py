@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 from vllm_migrate.errors import VllmMigrateError
+from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
+from vllm_migrate.knowledge.check import signature
 from vllm_migrate.knowledge.records import Evidence, Example
+from vllm_migrate.knowledge.vocabulary import Word
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
@@ -37,6 +40,9 @@ layer is what moves: what a logprob means (`semantic`), which way tokens are com
 weights reach the engine (`weight-update`), rounding (`numerics`), whether it starts at all (`broken-config`),
 speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
+VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
+words: those of a rule depend on what it is asked of (`each`). The build refuses a word that does not exist, that is not valid in its
+place, and a comparison with something that it never is."""
 FAMILIES = {
     "VM1": "A default changed, or resolves differently",
     "VM2": "Removed, renamed, or its values changed",
@@ -53,6 +59,48 @@ SAFETY = {
     "review": "for review: written with `fix --write --unsafe`",
     "none": "advice only",
 }
+
+
+def vocabulary_page() -> str:
+    """docs/vocabulary.md: every function, name and fact of conditions."""
+    lines = [
+        "<!-- Made from vllm_migrate/knowledge/vocabulary.py by python -m vllm_migrate.knowledge.docs; edit that. -->"
+    ]
+    lines += [
+        "",
+        "# What conditions may say",
+        "",
+        VOCABULARY,
+        "",
+        "## Operators",
+        "",
+        "| expression | value |",
+        "|---|---|",
+    ]
+    lines += [f"| `{expression}` | {means} |" for expression, means in vocabulary.OPERATORS.items()]
+    for title, words in (("Functions", vocabulary.FUNCTIONS), ("Names", vocabulary.NAMES), ("Facts", vocabulary.FACTS)):
+        lines += ["", f"## {title}", "", "| word | meaning | where | possible values |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join((f'`{_signed(w)}`', w.means, _places(w), _values(w)))} |" for w in words]
+    lines += ["", "## Names without number", "", "| name | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {means} |" for name, means in vocabulary.FAMILIES.items()]
+    lines += ["", "## Arguments", "", "| kind | what it is |", "|---|---|"]
+    lines += [f"| {kind} | {means} |" for kind, means in vocabulary.ARGUMENTS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _signed(word: Word) -> str:
+    return word.name + (signature(word) if word.arguments is not None else "")
+
+
+def _places(word: Word) -> str:
+    places = [place for place in word.places if place != vocabulary.NAMED]
+    if set(vocabulary.RULE) <= set(places):
+        places = ["rules", *(place for place in places if place not in vocabulary.RULE)]
+    return ", ".join(places)
+
+
+def _values(word: Word) -> str:
+    return ", ".join(f"`{value!r}`" for value in word.values) if word.values else "any"
 
 
 def pages(files: list[RuleFile]) -> dict[str, str]:
@@ -106,7 +154,14 @@ def table(files: list[RuleFile]) -> str:
 
 
 def page(file: RuleFile) -> str:
-    lines = [MADE.format(source=f"{file.rule.name}.yaml"), "", f"# {file.rule.code} {file.rule.name}", "", file.rule.title + ".", ""]
+    lines = [
+        MADE.format(source=f"{file.rule.name}.yaml"),
+        "",
+        f"# {file.rule.code} {file.rule.name}",
+        "",
+        file.rule.title + ".",
+        "",
+    ]
     lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}.", ""]
     lines += ["## What it says", "", f"> {_said(file)}", ""]
     lines += ["## What happens", "", _text(file.page.explain.what), ""]
@@ -228,16 +283,18 @@ def _text(text: str) -> str:
 def main(argv: list[str]) -> int:
     rules = rules_folder()
     target = rules.parent / "docs" / "rules"
+    words = target.parent / "vocabulary.md"
     made = pages(read_rules(rules))
     kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
     if "--table" in argv:
         print(table(read_rules(rules)), end="")
         return 0
     if "--check" in argv:
-        fresh = kept == made
+        fresh = kept == made and words.is_file() and words.read_text(encoding="utf-8") == vocabulary_page()
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))
         return 0 if fresh else 1
     target.mkdir(parents=True, exist_ok=True)
+    words.write_text(vocabulary_page(), encoding="utf-8")
     for name in kept.keys() - made.keys():
         (target / name).unlink()
     for name, text in made.items():

@@ -208,7 +208,11 @@ def _holds(rule: Rule, context: Context) -> object:
     test = evaluate(rule.when, context)
     if not isinstance(test, Undetermined):
         return bool(test)
-    return False if unmoved(rule.when, context, lambda name: resolves_alike(name, context.source, context.target)) else test
+    return (
+        False
+        if unmoved(rule.when, context, lambda name: resolves_alike(name, context.source, context.target))
+        else test
+    )
 
 
 def _finding(rule: Rule, context: Context, test: object) -> Finding:
