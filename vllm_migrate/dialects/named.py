@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects import parents
-from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
+from vllm_migrate.dialects import hydra, parents
+from vllm_migrate.dialects.composition import Composed, UnreadInput
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 
@@ -46,10 +46,17 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
     if config is None or tree is None or not tree.is_map:
         return None
     workspace.claimed.add(os.path.normpath(config.path))
+    known = workspace.composed.get((kind, config))
+    if known is None:
+        known = workspace.composed[kind, config] = _compose(kind, config, tree, workspace)
+    return known
+
+
+def _compose(kind: str, config: File, tree: Tree, workspace: Workspace) -> Composed:
     if kind == "parent_files":
         return parents.compose(config, tree, workspace.load)
-    if uses_defaults(tree):
-        return compose(config, tree, workspace.load)
+    if hydra.uses_defaults(tree):
+        return hydra.compose(config, tree, workspace.load)
     return Composed(tree, [config], [])
 
 
@@ -59,7 +66,7 @@ def _ordered(file: File, command: Command, workspace: Workspace) -> Composed | N
 
     files: list[File] = []
     merged: Tree | None = None
-    missing: list[Missing] = []
+    missing: list[UnreadInput] = []
     for mark, word in zip(command.words, command.words[1:], strict=False):
         if mark.value != "@":
             continue
@@ -67,7 +74,7 @@ def _ordered(file: File, command: Command, workspace: Workspace) -> Composed | N
         config = _find(os.path.dirname(file.path), os.path.normpath(name), workspace) if name else None
         tree = tree_of(config) if config is not None else None
         if config is None or tree is None or not tree.is_map:
-            missing.append(Missing(word.raw, Place(file, command.index, (), Above(word), word.start, word.end)))
+            missing.append(UnreadInput(word.raw, Place(file, command.index, (), Above(word), word.start, word.end)))
             continue
         workspace.claimed.add(os.path.normpath(config.path))
         files.append(config)
@@ -116,7 +123,7 @@ def _tail(word: Word) -> str:
     return out
 
 
-def not_missing(missing: list[Missing], own: object) -> list[Missing]:
+def not_missing(missing: list[UnreadInput], own: object) -> list[UnreadInput]:
     """What was not found, without the configurations that come with the framework (their settings are its defaults)."""
     names = own if isinstance(own, list) else []
     return [item for item in missing if not any(_same(item.name, str(name)) for name in names)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.dialects.hydra import MAX_DEPTH, Composed, Loader, Missing
+from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Loader, UnreadInput
 from vllm_migrate.dialects.tree import File, Tree, merge, tree_of, without
 
 MARKER = "_override_"
@@ -26,12 +26,12 @@ def uses_parents(tree: Tree) -> bool:
 def compose(file: File, tree: Tree, load: Loader) -> Composed:
     """The configuration that `file` and its parents make."""
     files: list[File] = []
-    missing: list[Missing] = []
+    missing: list[UnreadInput] = []
     merged = _inherit(file, tree, load, files, missing, 0)
     return Composed(merged, files, missing)
 
 
-def _inherit(file: File, tree: Tree, load: Loader, files: list[File], missing: list[Missing], depth: int) -> Tree:
+def _inherit(file: File, tree: Tree, load: Loader, files: list[File], missing: list[UnreadInput], depth: int) -> Tree:
     if file.data is not None:
         file.data.read_as_omegaconf()
     base: Tree | None = None
@@ -41,7 +41,7 @@ def _inherit(file: File, tree: Tree, load: Loader, files: list[File], missing: l
         parent = load(os.path.normpath(path))
         root = tree_of(parent) if parent is not None else None
         if parent is None or root is None or not root.is_map:
-            missing.append(Missing(name, item.place))
+            missing.append(UnreadInput(name, item.place))
             continue
         base = _over(base, _inherit(parent, root, load, files, missing, depth + 1))
     merged = _over(base, without(tree, "defaults"))

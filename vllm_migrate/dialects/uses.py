@@ -22,8 +22,8 @@ import re
 from collections.abc import Iterator
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.model import Profile, Spot, Use
-from vllm_migrate.dialects.tree import File, tree_of
+from vllm_migrate.dialects.model import Profile, Spot, Use, Written
+from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument, Text
 
@@ -39,9 +39,16 @@ def uses_of(file: File, code: PythonDocument, profile: Profile, catalog: Catalog
         if str(entry.get("program", "")) in text and not _elsewhere(code, _listed(entry, "unless")):
             out.extend(_found(file, code, entry, catalog))
     out.sort(key=lambda use: (use.spot.start, use.name))
-    for order, use in enumerate(out):
-        use.order = order
     return out
+
+
+def _use(entry: Entry, file: File, key: str, start: int, end: int, function: str = "") -> Use:
+    return _use_at(entry, key, Spot(file, start, end), function)
+
+
+def _use_at(entry: Entry, key: str, spot: Spot, function: str, value: object = None, tree: Tree | None = None) -> Use:
+    name = str(entry["name"])
+    return Use(name, Written(key, f"use.{name}", value, spot, spot, tree=tree), function)
 
 
 def _elsewhere(code: PythonDocument, packages: list[str]) -> bool:
@@ -62,7 +69,7 @@ def _found(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) -> 
     elif "texts" in entry:
         for text in code.texts:
             if text.value in _listed(entry, "texts"):
-                yield Use(str(entry["name"]), text.value, Spot(file, text.start, text.end), "", 0)
+                yield _use(entry, file, text.value, text.start, text.end)
     elif "routes" in entry:
         yield from _routes(file, code, entry, catalog)
     elif "fields" in entry:
@@ -111,14 +118,16 @@ def _first(call: Call) -> str:
 
 def _call(file: File, code: PythonDocument, entry: Entry, call: Call) -> Use:
     start, end = code.span(call.node.func)
-    use = Use(str(entry["name"]), call.dotted, Spot(file, start, end), call.function, 0)
-    use.tree = tree_of(file, call.index)
-    use.arguments = {argument.name: argument.value for argument in call.keywords}
-    use.positional = [argument.value for argument in call.args]
-    use.more, use.awaited = call.has_kwargs or call.has_star, call.awaited
-    use.section, use.in_loop = str(entry.get("section", "")), call.in_loop
-    use.calls_back = _calls_back(code, call)
-    return use
+    use = _use_at(entry, call.dotted, Spot(file, start, end), call.function, tree=tree_of(file, call.index))
+    return use._replace(
+        arguments={argument.name: argument.value for argument in call.keywords},
+        positional=[argument.value for argument in call.args],
+        more=call.has_kwargs or call.has_star,
+        awaited=call.awaited,
+        section=str(entry.get("section", "")),
+        in_loop=call.in_loop,
+        calls_back=_calls_back(code, call),
+    )
 
 
 def _calls_back(code: PythonDocument, call: Call) -> bool:
@@ -131,11 +140,14 @@ def _calls_back(code: PythonDocument, call: Call) -> bool:
 def _each_argument(file: File, entry: Entry, call: Call, whole: Use) -> Iterator[Use]:
     for argument in call.keywords:
         spot = Spot(file, argument.start, argument.start + len(argument.name))
-        use = Use(whole.name, argument.name, spot, whole.function, 0)
-        use.value, use.tree, use.section = argument.value, whole.tree, whole.section
-        use.method = call.dotted.rpartition(".")[2]
-        use.arguments, use.positional, use.more = whole.arguments, whole.positional, whole.more
-        yield use
+        use = _use_at(entry, argument.name, spot, whole.function, argument.value, whole.written.tree)
+        yield use._replace(
+            method=call.dotted.rpartition(".")[2],
+            section=whole.section,
+            arguments=whole.arguments,
+            positional=whole.positional,
+            more=whole.more,
+        )
 
 
 def _imports(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
@@ -145,14 +157,12 @@ def _imports(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
     for item in code.imports:
         dotted = f"{item.module}.{item.name}".rstrip(".")
         if dotted == package or dotted.startswith(f"{package}."):
-            use = Use(str(entry["name"]), dotted, Spot(file, item.start, item.end), item.function, 0)
-            use.guarded = item.guarded
-            yield use
+            yield _use(entry, file, dotted, item.start, item.end, item.function)._replace(guarded=item.guarded)
 
 
 def _attributes(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
     for chain in code.attributes(set(_listed(entry, "attributes"))):
-        yield Use(str(entry["name"]), chain.dotted, Spot(file, chain.start, chain.end), chain.function, 0)
+        yield _use(entry, file, chain.dotted, chain.start, chain.end, chain.function)
 
 
 def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) -> Iterator[Use]:
@@ -169,16 +179,16 @@ def _routes(file: File, code: PythonDocument, entry: Entry, catalog: Catalog) ->
             continue
         if set(call.dotted.split(".")) & set(_listed(entry, "not_on")):
             continue
-        use = Use(str(entry["name"]), path, Spot(file, text.start, text.end), call.function, 0)
-        use.arguments = {key: _literal(value) for key, value in parse_qsl(query, keep_blank_values=True)}
+        arguments: dict[str, object] = {k: _literal(v) for k, v in parse_qsl(query, keep_blank_values=True)}
+        more = call.has_kwargs
         for name in ("params", "json"):
             found = call.get(name)
             if found is not None and isinstance(found.value, dict):
-                use.arguments.update({str(key): _literal(value) for key, value in found.value.items()})
+                arguments.update({str(key): _literal(value) for key, value in found.value.items()})
             elif found is not None:
-                use.more = True
-        use.more = use.more or call.has_kwargs
-        yield use
+                more = True
+        use = _use(entry, file, path, text.start, text.end, call.function)
+        yield use._replace(arguments=arguments, more=more)
 
 
 def _literal(value: object) -> object:
@@ -201,9 +211,7 @@ def _fields(file: File, code: PythonDocument, entry: Entry) -> Iterator[Use]:
         for argument in call.keywords if not call.in_string else ():
             if argument.name in fields:
                 spot = Spot(file, argument.start, argument.start + len(argument.name))
-                use = Use(str(entry["name"]), argument.name, spot, call.function, 0)
-                use.value = argument.value
-                yield use
+                yield _use_at(entry, argument.name, spot, call.function, argument.value)
 
 
 def _last(code: PythonDocument, call: int) -> str:
@@ -213,4 +221,4 @@ def _last(code: PythonDocument, call: int) -> str:
 
 def _field(file: File, entry: Entry, text: Text, code: PythonDocument) -> Use:
     function = code.calls[text.call].function if text.call >= 0 else ""
-    return Use(str(entry["name"]), text.value, Spot(file, text.start, text.end), function, 0)
+    return _use(entry, file, text.value, text.start, text.end, function)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
-from vllm_migrate.documents.kinds import kind_of as kind_of
+from vllm_migrate.documents.kinds import kind_of
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.composition import Composed
     from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
@@ -43,6 +44,8 @@ class Workspace:
         # Releases of frameworks that the project pins, by package.
         self.frameworks: dict[str, str] = {}
         self.target = ""  # the release of vLLM that the run moves to
+        # Configurations that commands name, by kind of composition: scripts of one folder share them.
+        self.composed: dict[tuple[str, File], Composed] = {}
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Subject
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
 from vllm_migrate.fixes.offer import Offer, Placed
@@ -51,7 +51,7 @@ class Fixer:
 
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         prover = Prover(self.question, self.catalog, self.knowledge, texts)
-        by_engine: dict[int, tuple[Engine, list[Act]]] = {}
+        by_engine: dict[int, tuple[Subject, list[Act]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.proposal is not None
             entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
@@ -61,7 +61,7 @@ class Fixer:
         for engine, acts in by_engine.values():
             prover.check(engine, self._unedited(engine), acts, changed)
 
-    def _unedited(self, engine: Engine) -> View:
+    def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
         if self._last is None or self._last.engine is not engine:
             question = self.question

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Subject
 from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import Place, Tree
 from vllm_migrate.documents.interface import CannotEdit
@@ -10,7 +10,7 @@ from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.plan import Change, Spelling, flags_of_engine, text_of
 
 
-def flags_of(engine: Engine) -> dict[str, object] | None:
+def flags_of(engine: Subject) -> dict[str, object] | None:
     """How the engine's framework reads flags of its own; None when its settings stand elsewhere."""
     flags = engine.dialect.get("flags")
     return flags if isinstance(flags, dict) and flags_of_engine(engine) else None
@@ -21,7 +21,7 @@ def delete_flag(place: Place) -> list[Change]:
     return [Change(place.file, 0, WordOp("delete", place.index, at)) for at in _words(place)]
 
 
-def replace_flag(engine: Engine, place: Place, spelling: Spelling) -> list[Change]:
+def replace_flag(engine: Subject, place: Place, spelling: Spelling) -> list[Change]:
     """The flag becomes the spelling's; words that are no longer needed go."""
     mapping = _mapping(engine, spelling)
     if mapping is not None:
@@ -32,7 +32,7 @@ def replace_flag(engine: Engine, place: Place, spelling: Spelling) -> list[Chang
     return _write(place, _texts(engine, spelling))
 
 
-def set_flag(engine: Engine, spelling: Spelling) -> list[Change]:
+def set_flag(engine: Subject, spelling: Spelling) -> list[Change]:
     """A new flag after the last one of the command, or a key more in a mapping that stands there."""
     assert engine.argv is not None and engine.file.shell is not None
     mapping = _mapping(engine, spelling)
@@ -50,7 +50,7 @@ def set_flag(engine: Engine, spelling: Spelling) -> list[Change]:
     return [Change(engine.file, 0, WordOp("insert_after", engine.argv[0], _last(engine), texts))]
 
 
-def _mapping(engine: Engine, spelling: Spelling) -> tuple[str, str] | None:
+def _mapping(engine: Subject, spelling: Spelling) -> tuple[str, str] | None:
     """(flag, key) of a setting that stands inside a flag's JSON mapping."""
     flags = flags_of(engine) or {}
     known = flags.get("mappings")
@@ -64,7 +64,7 @@ def _plain(tree: Tree) -> dict[str, object]:
     return {key: child.plain() for key, child in tree.children.items()}
 
 
-def _texts(engine: Engine, spelling: Spelling) -> tuple[str, ...]:
+def _texts(engine: Subject, spelling: Spelling) -> tuple[str, ...]:
     """The words of a setting; none for a false where a flag's absence says so."""
     flags = flags_of(engine) or {}
     flag = f"--{spelling.key}"
@@ -93,7 +93,7 @@ def _words(place: Place) -> list[int]:
     return [at for at in place.path if isinstance(at, int)]
 
 
-def _last(engine: Engine) -> int:
+def _last(engine: Subject) -> int:
     """The last word of the last flag that surely stands in the command."""
     assert engine.argv is not None and engine.file.shell is not None
     words = engine.file.shell.commands[engine.argv[0]].words

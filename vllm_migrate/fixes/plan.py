@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, CannotEdit, Op, Unknown
 from vllm_migrate.knowledge.expr import evaluate
@@ -60,7 +60,7 @@ def _refuse(value: object) -> str:
     raise CannotEdit(f"its value ({getattr(value, 'text', value)}) is not decided in this file")
 
 
-def _act(act: Act, engine: Engine) -> list[Change]:
+def _act(act: Act, engine: Subject) -> list[Change]:
     if engine.argv is not None and engine.site is None:
         from vllm_migrate.fixes.words import plan_words
 
@@ -95,12 +95,12 @@ def _argument(act: Act) -> list[Change]:
     return [Change(place.file, place.index, Op(SET, (act.option,), act.value))]
 
 
-def flags_of_engine(engine: Engine) -> bool:
+def flags_of_engine(engine: Subject) -> bool:
     """Whether the engine's settings are flags of its framework on a command line."""
     return "flags" in engine.dialect and engine.argv is not None and engine.file.shell is not None
 
 
-def _in_list(act: Act, engine: Engine) -> list[Change]:
+def _in_list(act: Act, engine: Subject) -> list[Change]:
     """A setting in a list of arguments: dropped, or written anew in its place."""
     from vllm_migrate.fixes.words import own_words, texts_of
 
@@ -119,7 +119,7 @@ def _in_list(act: Act, engine: Engine) -> list[Change]:
     ]
 
 
-def _append_arguments(engine: Engine, spelling: Spelling) -> list[Change]:
+def _append_arguments(engine: Subject, spelling: Spelling) -> list[Change]:
     """New arguments at the end of a list, which is made when there is none."""
     from vllm_migrate.fixes.words import texts_of
 
@@ -152,9 +152,9 @@ def place_of(written: Written | None) -> Place:
     return written.tree.place
 
 
-def spell(engine: Engine, option: str, value: object) -> Spelling:
+def spell(engine: Subject, option: str, value: object) -> Spelling:
     """The dialect's spelling of option = value. Raises CannotEdit where it has none."""
-    env = DialectEnv(engine, {"value": value, "option": option}, engine.target)
+    env = DialectEnv(engine.origin, engine.facts, engine.target, {"value": value, "option": option})
     pins = engine.dialect.get("pins")
     for pin in pins if isinstance(pins, list) else []:
         if evaluate(pin.get("when", True), env) is not True:
@@ -176,27 +176,27 @@ def spell(engine: Engine, option: str, value: object) -> Spelling:
     raise CannotEdit(f"{engine.dialect['title']} has no way to set {option}")
 
 
-def _typed(engine: Engine, option: str) -> tuple[str, bool]:
+def _typed(engine: Subject, option: str) -> tuple[str, bool]:
     """The framework's own key for an option, and whether it says the opposite; "" when it has none at its release."""
-    for key, target in engine.keys.items():
+    for key, target in engine.origin.keys.items():
         entry = target if isinstance(target, dict) else {"to": target}
         if (
             entry["to"] == option
-            and evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True
+            and evaluate(entry.get("when", True), DialectEnv(engine.origin, engine.facts, engine.target)) is True
         ):
             return str(key), bool(entry.get("invert"))
     return "", False
 
 
-def _kebab(engine: Engine, option: str) -> str:
+def _kebab(engine: Subject, option: str) -> str:
     """Dashes, unless the keys beside it are written with underscores."""
-    keys = [written.key for written in engine.options]
+    keys = [written.key for written in engine.options] if isinstance(engine, Engine) else []
     snake = sum(1 for key in keys if "_" in key and "-" not in key)
     dashed = sum(1 for key in keys if "-" in key)
     return option if snake > dashed else option.replace("_", "-")
 
 
-def _set(act: Act, engine: Engine) -> list[Change]:
+def _set(act: Act, engine: Subject) -> list[Change]:
     spelling = spell(engine, act.option, act.value)
     if act.written is not None:
         return respell(act.written, spelling, engine)
@@ -214,7 +214,7 @@ def _set(act: Act, engine: Engine) -> list[Change]:
     return [Change(file, index, Op(SET, (*path, *spelling.key.split(".")), spelling.value))]
 
 
-def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change]:
+def respell(written: Written, spelling: Spelling, engine: Subject) -> list[Change]:
     """The written setting under another key, with another value, in its place."""
     place = place_of(written)
     if place.file.shell is not None and flags_of_engine(engine):
@@ -240,11 +240,11 @@ def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change
     return out
 
 
-def _below(engine: Engine, spelling: Spelling) -> tuple[str | int, ...]:
+def _below(engine: Subject, spelling: Spelling) -> tuple[str | int, ...]:
     return (*pin_site(engine)[2], *spelling.key.split("."))
 
 
-def pin_site(engine: Engine) -> tuple[File, int, tuple[str | int, ...]]:
+def pin_site(engine: Subject) -> tuple[File, int, tuple[str | int, ...]]:
     """Where a new setting of this engine is written. Raises CannotEdit."""
     place = engine.home()
     if place is None:
@@ -254,7 +254,7 @@ def pin_site(engine: Engine) -> tuple[File, int, tuple[str | int, ...]]:
     return place.file, place.index, place.path
 
 
-def _core(engine: Engine) -> list[Change]:
+def _core(engine: Subject) -> list[Change]:
     """The edit that takes the evidence of the old engine away."""
     pin = engine.dialect.get("engine_core_pin")
     if isinstance(pin, dict):
@@ -263,11 +263,11 @@ def _core(engine: Engine) -> list[Change]:
         if tree is None or tree.place.node.shared:
             return []
         return [Change(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
-    given = engine.given.get("env.VLLM_USE_V1")
-    if given is not None and given.written is not None:
-        if given.written.tree is None:  # exported in the script
+    fact = engine.facts.get("env.VLLM_USE_V1")
+    if fact is not None and fact.written is not None:
+        if fact.written.tree is None:  # exported in the script
             from vllm_migrate.fixes.words import drop_variable
 
-            return [drop_variable(given.written)]
-        return [_delete(place_of(given.written))]
+            return [drop_variable(fact.written)]
+        return [_delete(place_of(fact.written))]
     return []

@@ -6,7 +6,7 @@ import os
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Engine, Program, Subject
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
@@ -25,7 +25,7 @@ class Prover:
         self.knowledge = knowledge
         self.workspace = Workspace([], texts)
 
-    def check(self, engine: Engine, before: View, acts: list[Act], changed: set[str]) -> None:
+    def check(self, engine: Subject, before: View, acts: list[Act], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing but `changed` is different.
 
         before: the engine at the target as it is written now.
@@ -41,7 +41,7 @@ class Prover:
                 _argument(again, act)
         self._others(before, after, changed)
 
-    def _again(self, engine: Engine) -> Engine:
+    def _again(self, engine: Subject) -> Subject:
         self.workspace.target = self.question.target
         if engine.framework is not None:
             self.workspace.frameworks[str(engine.dialect.get("framework", ""))] = engine.framework
@@ -50,7 +50,7 @@ class Prover:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
             raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
         found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
-        for candidate in found.engines:
+        for candidate in found.subjects:
             if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
                 engine.file.path
             ):
@@ -66,7 +66,7 @@ class Prover:
             raise ProofFailed(f"{act.option} reads back as {value.value!r}, not {act.value!r}")
 
     @staticmethod
-    def _gone(engine: Engine, view: View, act: Act) -> None:
+    def _gone(engine: Subject, view: View, act: Act) -> None:
         key = act.written.key if act.written is not None else ""
         still = any(t.option == act.option and t.written.key == key for t in view.delivery.diagnostics)
         if still and not _elsewhere(engine, act):
@@ -80,13 +80,13 @@ class Prover:
                 raise ProofFailed(f"{option} would change too")
 
 
-def _argument(engine: Engine, act: Act) -> None:
+def _argument(engine: Subject, act: Act) -> None:
     """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
     tree = act.written.tree if act.written is not None else None
     calls = [
         use
-        for use in engine.uses
-        if use.tree is not None and tree is not None and use.tree.place.index == tree.place.index
+        for use in (engine.uses if isinstance(engine, Program) else ())
+        if use.written.tree is not None and tree is not None and use.written.tree.place.index == tree.place.index
     ]
     if not calls:
         raise ProofFailed(f"the call that gets {act.option} is not found in the edited file")
@@ -97,11 +97,12 @@ def _argument(engine: Engine, act: Act) -> None:
         raise ProofFailed(f"{act.option} is still passed")
 
 
-def _elsewhere(engine: Engine, act: Act) -> bool:
+def _elsewhere(engine: Subject, act: Act) -> bool:
     """Whether what is dropped in one file is written again in another of the chain."""
     assert act.written is not None
     key, path = act.written.key, act.written.spot.file.path
-    return any(written.key == key and written.spot.file.path != path for written in engine.options)
+    options = engine.options if isinstance(engine, Engine) else ()
+    return any(written.key == key and written.spot.file.path != path for written in options)
 
 
 def _alike(old: object, new: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.model import Engine, Spot, Subject, Written
 from vllm_migrate.dialects.tree import File, Place
 from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
 from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
@@ -20,12 +20,12 @@ _EMPTY_BLOCK = re.compile(
 SWITCHES = frozenset(("store_true", "store_false", "store_const", "bool_optional"))
 
 
-def plan_words(act: Act, engine: Engine) -> list[Change]:
+def plan_words(act: Act, engine: Subject) -> list[Change]:
     """Operations of one act on an engine that a command line starts. Raises CannotEdit."""
     assert engine.argv is not None
     if act.kind == "core":
-        given = engine.given.get("env.VLLM_USE_V1")
-        return [drop_variable(given.written)] if given and given.written else []
+        fact = engine.facts.get("env.VLLM_USE_V1")
+        return [drop_variable(fact.written)] if fact and fact.written else []
     written = act.written
     if act.kind == "drop":
         if written is None:
@@ -49,7 +49,7 @@ def plan_words(act: Act, engine: Engine) -> list[Change]:
     return [_append(engine, texts)]
 
 
-def spell_file(engine: Engine, option: str, value: object) -> Spelling:
+def spell_file(engine: Subject, option: str, value: object) -> Spelling:
     """The spelling inside a --config file: keys have no dashes in front."""
     spelling = spell(engine, option, value)
     return Spelling(spelling.key.lstrip("-"), spelling.value)
@@ -64,7 +64,7 @@ def texts_of(key: str, value: object) -> tuple[str, ...]:
     return key, text_of(value)
 
 
-def own_words(written: Written, engine: Engine) -> list[int]:
+def own_words(written: Written, engine: Subject) -> list[int]:
     """The words of an option that are surely its own: what a variable behind its values holds is another's.
 
     Raises CannotEdit where the number of its values is not decided.
@@ -110,12 +110,12 @@ def _undecided(value: object) -> bool:
     return any(map(_undecided, value)) if isinstance(value, list) else isinstance(value, Unknown)
 
 
-def _delete(engine: Engine, at: int) -> Change:
+def _delete(engine: Subject, at: int) -> Change:
     assert engine.argv is not None
     return Change(engine.file, 0, WordOp("delete", engine.argv[0], at))
 
 
-def _replace(engine: Engine, words: list[int], texts: tuple[str, ...]) -> list[Change]:
+def _replace(engine: Subject, words: list[int], texts: tuple[str, ...]) -> list[Change]:
     """The option's own words become `texts`; values that are no longer needed go."""
     assert engine.argv is not None
     command = engine.argv[0]
@@ -130,9 +130,9 @@ def _replace(engine: Engine, words: list[int], texts: tuple[str, ...]) -> list[C
     return out
 
 
-def _append(engine: Engine, texts: tuple[str, ...]) -> Change:
+def _append(engine: Subject, texts: tuple[str, ...]) -> Change:
     """After the last word of the last option that stands in the command itself."""
-    assert engine.argv is not None and engine.file.shell is not None
+    assert isinstance(engine, Engine) and engine.argv is not None and engine.file.shell is not None
     command, start = engine.argv
     words = engine.file.shell.commands[command].words
     last = start - 1
@@ -159,12 +159,12 @@ def delete_override(place: Place) -> Change:
     return Change(place.file, 0, WordOp("delete", place.index, _word(place)))
 
 
-def replace_override(engine: Engine, place: Place, spelling: Spelling) -> Change:
+def replace_override(engine: Subject, place: Place, spelling: Spelling) -> Change:
     """The override word becomes the spelling's."""
     return Change(place.file, 0, WordOp("replace", place.index, _word(place), (_override(engine, spelling),)))
 
 
-def insert_override(engine: Engine, spelling: Spelling) -> Change:
+def insert_override(engine: Subject, spelling: Spelling) -> Change:
     """A new override after the last one below the same mapping."""
     assert engine.argv is not None and engine.file.shell is not None
     command = engine.argv[0]
@@ -184,7 +184,7 @@ def _word(place: Place) -> int:
     return at
 
 
-def _override(engine: Engine, spelling: Spelling) -> str:
+def _override(engine: Subject, spelling: Spelling) -> str:
     """`prefix path=value` as Hydra reads it back."""
     value = spelling.value
     if value is None:

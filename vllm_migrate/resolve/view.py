@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import changes
 from vllm_migrate.catalog.store import Catalog, OptionFacts
+from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
 from vllm_migrate.knowledge.load import Knowledge, Record
@@ -47,7 +47,7 @@ class View:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Subject,
         release: str,
         catalog: Catalog,
         knowledge: Knowledge,
@@ -60,7 +60,7 @@ class View:
         self.knowledge = knowledge
         self.assumptions = assumptions
         self.is_source = is_source
-        self.delivery: Delivery = deliver(engine, catalog, release)
+        self.delivery = deliver(engine, catalog, release) if isinstance(engine, Engine) else Delivery({}, [], {})
         self._values: dict[str, Value] = {}
         self._open: set[str] = set()
 
@@ -120,7 +120,7 @@ class View:
         if dot and head.endswith("_config"):
             return self._part(head, key)
         if dot:
-            given = self.engine.given.get(option)
+            given = self.engine.facts.get(option)
             if given is None or (given.value is None and option.startswith("sampling.")):
                 return self._maybe_inherited(option)
             return Value(given.value, "written" if given.written else "framework", given.because, given.written)
@@ -175,9 +175,9 @@ class View:
             return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
         own = self.engine.dialect.get("engine_core")
         if isinstance(own, list):
-            choice = choose(own, DialectEnv(self.engine, release=self.release))
+            choice = choose(own, DialectEnv(self.engine.origin, self.engine.facts, self.release))
             if choice.found:
-                given = self.engine.given.get("config.core")
+                given = self.engine.facts.get("config.core")
                 return _chosen(choice, "resolved")._replace(written=given.written if given else None)
         return _chosen(choose(cases, self), "resolved")
 
@@ -192,7 +192,7 @@ class View:
         if dotted == "dialect":
             return self.engine.name
         if dotted == "entrypoint":
-            return entrypoint(self.engine, self.catalog, self.release)
+            return entrypoint(self.engine.origin, self.catalog, self.release)
         if dotted == "executor":
             return self.value("distributed_executor_backend").value
         if dotted.startswith("gpu."):

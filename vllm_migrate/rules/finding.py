@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.model import Spot, Subject, Written
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -12,7 +12,7 @@ SEVERITIES = ("info", "warning", "error")
 class Act(NamedTuple):
     """One part of a fix. kind: set (option gets value), drop (the written setting goes), core (the old engine's evidence).
 
-    Of a call (`written` is a Use): argument (the keyword `option` gets the value), remove-argument (it goes).
+    Of a call (`written` is where a use stands): argument (the keyword `option` gets the value), remove-argument (it goes).
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Finding:
     )
 
     def __init__(
-        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Engine | None = None
+        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Subject | None = None
     ) -> None:
         self.code = code
         self.name = name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
@@ -66,7 +66,13 @@ class Context:
     @property
     def written(self) -> Written | None:
         """The setting, or the use, at hand."""
-        return self.setting.written if self.setting is not None else self.using.use if self.using is not None else None
+        return (
+            self.setting.written
+            if self.setting is not None
+            else self.using.use.written
+            if self.using is not None
+            else None
+        )
 
     @property
     def option(self) -> str:
@@ -118,20 +124,23 @@ class Context:
     def wrote(self, option: str) -> Written | None:
         """The setting that the user wrote for an option, whether it arrives or not (the last one)."""
         if "." in option:
-            given = self.target.engine.given.get(option)
-            return given.written if given else None
+            fact = self.target.engine.facts.get(option)
+            return fact.written if fact else None
         if self._by_option is None:
-            self._by_option = by_option([Setting(self.source, self.target, w) for w in self.target.engine.options])
+            engine = self.target.engine
+            options = engine.options if isinstance(engine, Engine) else ()
+            self._by_option = by_option([Setting(self.source, self.target, written) for written in options])
         return self._by_option.get(option)
 
     def option_of(self, written: Written) -> str:
         return Setting(self.source, self.target, written).option
 
 
-def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
-    """Every finding of every rule on one engine. Derived rules come last, and say nothing of settings others spoke of."""
-    if engine.uses:
-        return _of_program(source, target, knowledge)
+def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+    """Every finding of every rule on one engine or program. Derived rules come last, and say nothing of settings others spoke of."""
+    if isinstance(engine, Program):
+        return _of_program(engine, source, target, knowledge)
+    assert isinstance(engine, Engine)
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Context(source, target, None, written)
@@ -162,14 +171,14 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     return out
 
 
-def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+def _of_program(program: Program, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
     from vllm_migrate.rules.using import Using
 
     contexts: dict[str, list[Context]] = {}
-    for use in target.engine.uses:
+    for use in program.uses:
         context = Context(source, target)
-        context.using = Using(use, source, target)
+        context.using = Using(use, program, source, target)
         contexts.setdefault(use.name, []).append(context)
     out: list[Finding] = []
     said: set[int] = set()
@@ -211,13 +220,14 @@ def _asked(each: str, options: list[str] | None, whole: Context, contexts: list[
 
         changed = moved(target.catalog, target.knowledge, source.release, target.release)
         return [Context(source, target, default=default) for default in changed]
+    engine = target.engine
     if each == "remark":
-        return [Context(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
+        remarks = engine.remarks if isinstance(engine, Engine) else ()
+        return [Context(source, target, Setting(source, target, remark)) for remark in remarks]
     if each != "given":
         return []
-    given = target.engine.given
-    names = options if options is not None else [name for name in given if name.startswith("env.")]
-    facts = [given[name] for name in names if name in given]
+    names = options if options is not None else [name for name in engine.facts if name.startswith("env.")]
+    facts = [engine.facts[name] for name in names if name in engine.facts]
     return [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
@@ -422,15 +432,15 @@ def _acts_on_use(entry: Record, context: Context, using: Using) -> Iterator[Act]
     if "of" in entry:
         for other in using.named(str(entry["of"])):
             if other.arguments.get(name) != entry.get("to"):
-                yield Act("argument", name, entry.get("to"), other)
+                yield Act("argument", name, entry.get("to"), other.written)
         return
     if entry.get("remove"):
-        yield Act("remove-argument", name, None, using.use)
+        yield Act("remove-argument", name, None, using.use.written)
     elif "text" in entry:
-        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
+        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use.written)
     elif "argument" in entry:
         value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
-        yield Act("argument", name, value, using.use)
+        yield Act("argument", name, value, using.use.written)
 
 
 def _acts(entry: Record, context: Context) -> Iterator[Act]:
