@@ -23,7 +23,7 @@ RELEASES = ("0.8.5", "0.18.1")
 TABLE = Path(__file__).parents[1] / "real" / "serve_config_spellings.json"
 CASES: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))
 CATALOG = load_catalog()
-SHELL = [p for p in load_knowledge().dialects if p["id"] == "vllm-argv"]
+SHELL = [p for p in load_knowledge().profiles if p["id"] == "vllm-argv"]
 
 # What no parser decides: (why, the error of the real program). A line that matches no case must go.
 ELSEWHERE = [

@@ -22,7 +22,7 @@ def engines(tmp_path: Path, text: str) -> list[Engine]:
     workspace.target = "0.18.1"
     file = workspace.load(str(path))
     assert file is not None
-    return discover(file, load_knowledge().dialects, load_catalog(), workspace).engines
+    return discover(file, load_knowledge().profiles, load_catalog(), workspace).engines
 
 
 def made(tmp_path: Path, text: str) -> list[Engine]:

@@ -15,7 +15,7 @@ from vllm_migrate.resolve.view import Assumptions, View
 
 CATALOG = load_catalog()
 KNOWLEDGE = load_knowledge()
-SHELL = [profile for profile in KNOWLEDGE.dialects if profile["id"] == "vllm-argv"]
+SHELL = [profile for profile in KNOWLEDGE.profiles if profile["id"] == "vllm-argv"]
 CALL: dict[str, object] = {"id": "call", "title": "LLM(...)", "transport": [{"kind": "kwargs"}]}
 
 # The tiny model that the table was measured with, and the keys of it that a resolution may ask for.

@@ -26,7 +26,7 @@ def read_engine() -> ReadEngine:
         workspace = Workspace([str(path)])
         file = workspace.load(str(path))
         assert file is not None
-        return discover(file, load().dialects, load_catalog(), workspace).engines[0]
+        return discover(file, load().profiles, load_catalog(), workspace).engines[0]
 
     return read
 

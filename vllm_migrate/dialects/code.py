@@ -6,10 +6,12 @@ a mapping like any other. What else a program does with vLLM are the uses of a P
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.composition import UnreadInput
-from vllm_migrate.dialects.model import Engine, Fact, Profile, Program, Spot, Use, Written, determined
-from vllm_migrate.dialects.reading import Reader, runs
+from vllm_migrate.dialects.model import Engine, Fact, Program, Spot, Use, Written, determined
+from vllm_migrate.dialects.reading import Reader, of_spec, runs
 from vllm_migrate.dialects.recognition import has, origin_of
 from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.uses import comes_from, uses_of
@@ -18,69 +20,61 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
 from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.records import Dialect, EngineSpec
 
 # The use that stands for the parameters that requests are sampled with.
 SAMPLING = "sampling-params"
 
 
 def discover_code(
-    file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace
+    file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
 ) -> tuple[list[Engine], list[Program]]:
     """The engines that a module makes, and the program itself where it uses vLLM in another way too."""
     assert isinstance(file.data, PythonData)
     code = file.data.code
     engines: list[Engine] = []
     programs: list[Program] = []
-    for profile in profiles:
-        carriers, specs = profile["carriers"], profile.get("engines")
-        if not isinstance(carriers, list) or "python" not in carriers or not isinstance(specs, list):
+    for dialect in dialects:
+        if "python" not in dialect.carriers:
             continue
-        uses = uses_of(file, code, profile, catalog)
-        for spec in specs:
-            engines.extend(_made(file, code, profile, spec, uses, workspace))
+        uses = uses_of(file, code, dialect, catalog)
+        for spec in dialect.engines:
+            engines.extend(_made(file, code, dialect, spec, uses, workspace))
         if uses:
-            origin = origin_of(file, profile, workspace)._replace(role=_role(profile, {}, uses))
+            origin = origin_of(file, dialect, workspace)._replace(role=_role(dialect, "serving", uses))
             facts = Reader(origin, _environment(file, code)).all_facts()
-            programs.append(Program(f"{profile['id']}:.", origin, facts, uses))
+            programs.append(Program(f"{dialect.id}:.", origin, facts, uses))
     return engines, programs
 
 
-def _role(profile: Profile, spec: dict[str, object], uses: list[Use]) -> str:
+def _role(dialect: Dialect, otherwise: str, uses: list[Use]) -> str:
     """A program that updates weights trains; what else it is the dialect says."""
-    updates = profile.get("rollout_uses")
-    if isinstance(updates, list) and any(use.name in updates for use in uses):
-        return "rl_rollout"
-    return str(spec.get("role", "serving"))
+    return "rl_rollout" if any(use.name in dialect.rollout_uses for use in uses) else otherwise
 
 
 def _made(
-    file: File, code: PythonDocument, profile: Profile, spec: dict[str, object], uses: list[Use], workspace: Workspace
+    file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
     """An engine for each call of those that `spec` names."""
-    names = spec.get("calls")
-    if not isinstance(names, list):
-        return []
-    shared = origin_of(file, profile, workspace)._replace(
-        spec=spec, role=_role(profile, spec, uses), entrypoint=str(spec.get("entrypoint", ""))
-    )
+    shared = of_spec(origin_of(file, dialect, workspace), spec)._replace(role=_role(dialect, spec.role, uses))
     out: list[Engine] = []
-    for call in code.find({str(name) for name in names}):
+    for call in code.find(set(spec.calls)) if spec.calls else ():
         tree = tree_of(file, call.index)
-        if call.in_string or tree is None or _shows_nothing(call) or not comes_from(call.resolved, spec.get("of")):
+        if call.in_string or tree is None or _shows_nothing(call) or not comes_from(call.resolved, spec.of):
             continue
         origin = shared._replace(root=tree, site=tree, missing=_hidden(code, call, tree))
         if not has(tree, spec) or not runs(origin, {}):
             continue
-        reader = Reader(origin, {**_environment(file, code), **_requests(profile, uses)})
+        reader = Reader(origin, {**_environment(file, code), **_requests(dialect, uses)})
         reader.read_site()
         node = tree.place.node
-        out.append(reader.engine(_named(profile, call, out), Spot(file, node.start, node.end)))
+        out.append(reader.engine(_named(dialect, call, out), Spot(file, node.start, node.end)))
     return out
 
 
-def _named(profile: Profile, call: Call, before: list[Engine]) -> str:
+def _named(dialect: Dialect, call: Call, before: list[Engine]) -> str:
     """The id of the engine that a call makes: calls of one name are numbered from the second on."""
-    ident = f"{profile['id']}:{call.dotted}"
+    ident = f"{dialect.id}:{call.dotted}"
     number = sum(1 for engine in before if engine.id.partition("#")[0] == ident)
     return ident + (f"#{number + 1}" if number else "")
 
@@ -117,15 +111,10 @@ def _environment(file: File, code: PythonDocument) -> dict[str, Fact]:
     return facts
 
 
-def _requests(profile: Profile, uses: list[Use]) -> dict[str, Fact]:
+def _requests(dialect: Dialect, uses: list[Use]) -> dict[str, Fact]:
     """The sampling parameters of the engine's requests: those that every call of SamplingParams in the module agrees on."""
-    spec = profile.get("sampling")
-    defaults = spec.get("unset") if isinstance(spec, dict) else None
     calls = [use for use in uses if use.name == SAMPLING]
-    return {
-        f"sampling.{name}": _agreed(name, default, calls)
-        for name, default in (defaults.items() if isinstance(defaults, dict) else ())
-    }
+    return {f"sampling.{name}": _agreed(name, unset, calls) for name, unset in dialect.sampling.unset.items()}
 
 
 def _agreed(name: str, default: object, calls: list[Use]) -> Fact:

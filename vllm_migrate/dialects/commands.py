@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed
-from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Profile, Spot, Written
+from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config
 from vllm_migrate.dialects.overrides import Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
-from vllm_migrate.dialects.reading import Reader, engines_in
+from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
 from vllm_migrate.dialects.recognition import carries, origin_of, recognised
 from vllm_migrate.dialects.remarks import remarks_on_options, remarks_on_overrides
 from vllm_migrate.dialects.tree import File, Tree, tree_of
@@ -21,22 +21,23 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
 from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.records import Dialect
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
 CONTAINER_PROGRAMS = frozenset(("docker", "podman", "nerdctl"))
 
 
-def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
     """Every engine that a script's commands start, by options of their own or by overrides of a configuration."""
     assert file.shell is not None
     out: list[Engine] = []
-    dialects = [profile for profile in profiles if carries(profile, file)]
+    dialects = [dialect for dialect in dialects if carries(dialect, file)]
     for command in file.shell.commands:
         if command.after >= 0:
             continue  # no command, but what a broken continuation took from one
         line = _Line(file, file.shell, command, catalog, workspace)
-        for profile in dialects:
-            engines = line.engines(profile)
+        for dialect in dialects:
+            engines = line.engines(dialect)
             if engines is not None:
                 # The number among the script's engines, not among its commands: fixes add and drop commands.
                 out.extend(engine.replace(ident=f"{engine.id}{n}") for n, engine in enumerate(engines, len(out)))
@@ -61,22 +62,22 @@ class _Line:
         self._named: dict[str, Composed | None] = {}
         self._configured: dict[str, Tree | None] = {}
 
-    def engines(self, profile: Profile) -> list[Engine] | None:
+    def engines(self, dialect: Dialect) -> list[Engine] | None:
         """The engines that the command starts, as a dialect reads it, their ids without a number; None where the dialect
         does not know it."""
-        if "compose" in profile:
-            kind = str(profile["compose"])
+        kind = dialect.compose
+        if kind != "none":
             if kind not in self._configured:
-                self._configured[kind] = self._configuration(profile, self.overrides)
-            engines = self._composed(profile, self._configured[kind])
+                self._configured[kind] = self._configuration(dialect, self.overrides)
+            engines = self._composed(dialect, self._configured[kind])
             if not engines and self.command.lost:
-                engines = self._all_cut_off(profile)
+                engines = self._all_cut_off(dialect)
             return engines or None
-        begin = _begins(profile, self.texts, self.names)
+        begin = _begins(dialect, self.texts, self.names)
         if begin is None:
             return None
         start, entrypoint = begin
-        return self._by_flags(profile, start) if "flags" in profile else [self._by_options(profile, start, entrypoint)]
+        return self._by_flags(dialect, start) if dialect.flags is not None else [self._by_options(dialect, start, entrypoint)]
 
     @property
     def overrides(self) -> list[Override]:
@@ -84,62 +85,57 @@ class _Line:
             self._overrides = overrides_in(self.command.words)
         return self._overrides
 
-    def _configuration(self, profile: Profile, overrides: list[Override]) -> Tree | None:
+    def _configuration(self, dialect: Dialect, overrides: list[Override]) -> Tree | None:
         """What the command configures word by word, over the configuration that it names."""
-        kind, spec = str(profile["compose"]), profile.get("flags")
+        kind = dialect.compose
         over = None if kind == "ordered_files" else tree_of_overrides(self.file, self.command, overrides)
         if kind != "ordered_files" and over is None:
             return None
         if kind not in self._named:
             self._named[kind] = named_config(self.file, self.command, self.workspace, kind)
         named = self._named[kind]
-        if named is not None and kind == "ordered_files" and isinstance(spec, dict):
+        if named is not None and kind == "ordered_files" and dialect.flags is not None:
             # Such a command is known by the files it names; its flags go over them.
-            over = tree_of_flags(self.file, self.command, 1, spec)
+            over = tree_of_flags(self.file, self.command, 1, dialect.flags)
         return over if named is None else named.tree if over is None else laid_over(named, over)
 
-    def _composed(self, profile: Profile, configuration: Tree | None) -> list[Engine]:
+    def _composed(self, dialect: Dialect, configuration: Tree | None) -> list[Engine]:
         """Engines of a command that sets a framework's configuration."""
-        tree = recognised(profile, configuration, self.catalog) if configuration is not None else None
+        tree = recognised(dialect, configuration, self.catalog) if configuration is not None else None
         if tree is None:
             return []
-        named, word = self._named[str(profile["compose"])], self.command.words[0]
-        engines = engines_in(self._origin(profile, 0), tree, named, self._variables(0))
+        named, word = self._named[dialect.compose], self.command.words[0]
+        engines = engines_in(self._origin(dialect, 0), tree, named, self._variables(0))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
         return [engine.replace(ident=f"{engine.id}#") for engine in engines]
 
-    def _all_cut_off(self, profile: Profile) -> list[Engine]:
+    def _all_cut_off(self, dialect: Dialect) -> list[Engine]:
         """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
         words = [*self.command.words, *(word for broken in self.command.lost for word in broken.lost)]
-        engines = self._composed(profile, self._configuration(profile, overrides_in(words)))[:1]
+        engines = self._composed(dialect, self._configuration(dialect, overrides_in(words)))[:1]
         return [Engine(e.id, e.origin, e.facts, e.container, remarks=e.remarks) for e in engines]
 
-    def _by_flags(self, profile: Profile, start: int) -> list[Engine]:
+    def _by_flags(self, dialect: Dialect, start: int) -> list[Engine]:
         """Engines of a command of a framework with flags of its own."""
-        spec = profile["flags"]
-        assert isinstance(spec, dict)
-        tree = tree_of_flags(self.file, self.command, start, spec)
+        tree = tree_of_flags(self.file, self.command, start, dialect.flags) if dialect.flags is not None else None
         if tree is None:
             return []
         word = self.command.words[start - 1]
         container = Spot(self.file, word.start, word.end)
         remarks = remarks_on_options(self.file, self.command, start)
-        engines = engines_in(self._origin(profile, start), tree, None, self._variables(start))
+        engines = engines_in(self._origin(dialect, start), tree, None, self._variables(start))
         return [
-            engine.replace(ident=f"{profile['id']}:", container=container, remarks=() if number else remarks)
+            engine.replace(ident=f"{dialect.id}:", container=container, remarks=() if number else remarks)
             for number, engine in enumerate(engines)
         ]
 
-    def _by_options(self, profile: Profile, start: int, entrypoint: str) -> Engine:
+    def _by_options(self, dialect: Dialect, start: int, entrypoint: str) -> Engine:
         """The engine of a command with vLLM's own options."""
-        specs = profile["engines"]
-        assert isinstance(specs, list)
-        spec = specs[0]
-        origin = self._origin(profile, start)._replace(
-            spec=spec, role=str(spec["role"]), entrypoint=entrypoint or str(spec.get("entrypoint", ""))
-        )
+        origin = of_spec(self._origin(dialect, start), dialect.engines[0])
+        if entrypoint:
+            origin = origin._replace(entrypoint=entrypoint)
         words = self.command.words
         groups = _groups(words, start)
         configs = [config for group in groups if (config := self._config_file(group)) is not None]
@@ -153,10 +149,10 @@ class _Line:
         first, last = words[max(start - 2, 0)], words[start - 1]
         container = Spot(self.file, first.start, max(last.end, first.end))
         remarks = remarks_on_options(self.file, self.command, start)
-        return reader.engine(f"{profile['id']}:", container, remarks)
+        return reader.engine(f"{dialect.id}:", container, remarks)
 
-    def _origin(self, profile: Profile, start: int) -> Origin:
-        return origin_of(self.file, profile, self.workspace)._replace(argv=CommandLine(self.command.index, start))
+    def _origin(self, dialect: Dialect, start: int) -> Origin:
+        return origin_of(self.file, dialect, self.workspace)._replace(argv=CommandLine(self.command.index, start))
 
     def _option(self, group: list[int], number: int) -> Written:
         """An option with the values behind it, or the model before any option."""
@@ -213,30 +209,28 @@ def _settings_in(config: File, number: int) -> Iterator[Written]:
         number += 1
 
 
-def _begins(profile: Profile, texts: list[str], names: list[str]) -> tuple[int, str] | None:
+def _begins(dialect: Dialect, texts: list[str], names: list[str]) -> tuple[int, str] | None:
     """Index of the first word after the dialect's sign in a command, and the program that the sign starts ("": the
     dialect's own); None when the sign is not there. names: the last parts of the texts as paths."""
-    signs = profile.get("recognise")
-    for sign in signs if isinstance(signs, list) else []:
-        wanted = sign.get("words")
-        if isinstance(wanted, list) and wanted[0] in names:
-            for at, name in enumerate(names[: len(names) - len(wanted) + 1]):
-                found = name == wanted[0] and texts[at + 1 : at + len(wanted)] == wanted[1:]
-                if found and not _gives(texts[at:], str(sign.get("without"))):
-                    return at + len(wanted), str(sign.get("entrypoint", ""))
-        images = sign.get("image")
-        if isinstance(images, list) and texts and texts[0] in CONTAINER_PROGRAMS:
+    for sign in dialect.recognise:
+        if sign.words and sign.words[0] in names:
+            first, *others = sign.words
+            for at, name in enumerate(names[: len(names) - len(others)]):
+                end = at + len(sign.words)
+                if name == first and texts[at + 1 : end] == others and not _gives(texts[at:], sign.without_option):
+                    return end, sign.entrypoint or ""
+        if sign.image and texts and texts[0] in CONTAINER_PROGRAMS:
             for at, text in enumerate(texts):
-                needed = sign.get("with")
-                if _image_name(text) not in images or not (needed is None or _gives(texts[at + 1 :], str(needed))):
+                if _image_name(text) not in sign.image:
                     continue
-                started = _own_program(texts, at, profile)
+                needed = not sign.with_option or _gives(texts[at + 1 :], sign.with_option)
+                started = _own_program(texts, at, dialect) if needed else None
                 if started is not None:
-                    return started or at + 1, str(sign.get("entrypoint", ""))
+                    return started or at + 1, sign.entrypoint or ""
     return None
 
 
-def _own_program(texts: list[str], image: int, profile: Profile) -> int | None:
+def _own_program(texts: list[str], image: int, dialect: Dialect) -> int | None:
     """Index of the first argument where `--entrypoint` or the first word behind the image names the program: 0 when the
     image's own runs, None when it is another that this dialect does not know here."""
     named = None
@@ -246,16 +240,14 @@ def _own_program(texts: list[str], image: int, profile: Profile) -> int | None:
     if named is None:
         return None if os.path.basename("".join(texts[image + 1 : image + 2])) in SHELLS else 0
     rest = [os.path.basename(named), *texts[image + 1 :]]
-    signs = profile.get("recognise")
-    for sign in signs if isinstance(signs, list) else []:
-        wanted = sign.get("words")
-        if isinstance(wanted, list) and rest[: len(wanted)] == wanted:
-            return image + len(wanted)
+    for sign in dialect.recognise:
+        if sign.words and tuple(rest[: len(sign.words)]) == sign.words:
+            return image + len(sign.words)
     return None
 
 
 def _gives(texts: list[str], option: str) -> bool:
-    return any(text.partition("=")[0] == option for text in texts)
+    return bool(option) and any(text.partition("=")[0] == option for text in texts)
 
 
 def _image_name(text: str) -> str:

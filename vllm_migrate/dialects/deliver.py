@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.flags import destinations
-from vllm_migrate.dialects.model import Engine, Fact, Origin, Profile, Written, determined
+from vllm_migrate.dialects.model import Engine, Fact, Origin, Written, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate, same
+from vllm_migrate.knowledge.records import Transport, ValueKind
 
 
 class Arrived(NamedTuple):
@@ -67,21 +68,20 @@ class ReleaseEnv(DialectEnv):
     def name(self, dotted: str) -> object:
         return entrypoint(self.origin, self.catalog, self.release) if dotted == "entrypoint" else super().name(dotted)
 
-    def call(self, function: str, args: list[object]) -> object:
-        if function == "vllm":
-            return self.catalog.ordinal(self.release) >= self.catalog.ordinal(str(args[0]))
-        return super().call(function, args)
+    def vllm(self, since: str) -> object:
+        return self.catalog.ordinal(self.release) >= self.catalog.ordinal(since)
+
+    FUNCTIONS = {**DialectEnv.FUNCTIONS, "vllm": vllm}
 
 
 def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
-    """What `engine`'s written settings become at `release`. Raises ValueError for a kind of transport that is not known."""
+    """What `engine`'s written settings become at `release`."""
     env = ReleaseEnv(engine.origin, engine.facts, catalog, release)
-    transports = engine.dialect.get("transport")
     undecided: list[str] = []
     results: list[Delivery] = []
     # Those that may carry this engine's settings: the first certain one, and the undetermined ones before it.
-    for transport in transports if isinstance(transports, list) else []:
-        test = evaluate(transport.get("when", True), env)
+    for transport in engine.dialect.transport:
+        test = evaluate(transport.when, env)
         if isinstance(test, Undetermined):
             undecided.extend(test.reasons)
         elif not test:
@@ -90,24 +90,25 @@ def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
         if test is True:
             break
     if not results:
-        results.append(_Keywords(engine, {"kind": "kwargs"}, env).delivery())
+        results.append(_Keywords(engine, Transport("kwargs"), env).delivery())
     return results[0] if len(results) == 1 else _agree(results)._replace(depends=tuple(dict.fromkeys(undecided)))
 
 
-def _carrier(engine: Engine, transport: Profile, env: ReleaseEnv) -> _Carrier:
-    """How a transport carries settings. Raises ValueError for a kind that is not known."""
-    kind = transport["kind"]
-    if kind == "cli":
-        return _Arguments(engine, transport, env)
-    if kind == "kwargs":
-        return _Keywords(engine, transport, env)
-    raise ValueError(f"{engine.name}: {kind!r} is no kind of transport")
+def _carrier(engine: Engine, transport: Transport, env: ReleaseEnv) -> _Carrier:
+    """How a transport carries settings."""
+    match transport.kind:
+        case "cli":
+            return _Arguments(engine, transport, env)
+        case "kwargs":
+            return _Keywords(engine, transport, env)
+        case kind:
+            assert_never(kind)
 
 
 class _Carrier(ABC):
     """One transport of one engine at one release, for one delivery."""
 
-    def __init__(self, engine: Engine, transport: Profile, env: ReleaseEnv) -> None:
+    def __init__(self, engine: Engine, transport: Transport, env: ReleaseEnv) -> None:
         self.engine = engine
         self.transport = transport
         self.env = env
@@ -139,25 +140,21 @@ class _Carrier(ABC):
         found: dict[str, list[Arrived]] = {}
         reasons: dict[str, list[str]] = {}
         closed: set[str] = set()
-        for entry in self._passes():
-            option = str(entry["option"])
-            if option in closed or bool(entry.get("hard")) != hard:
+        for entry in self.engine.dialect.passes:
+            option = entry.option
+            if option in closed or entry.hard != hard:
                 continue
-            test = evaluate(entry.get("when", True), self.env)
+            test = evaluate(entry.when, self.env)
             if test is False:
                 continue
-            because = str(entry.get("because", f"{self.engine.name} passes it"))
-            value = entry["value"] if "value" in entry else Undetermined((because,))
+            because = entry.because or f"{self.engine.name} passes it"
+            value = Undetermined((because,)) if entry.value is None else entry.value
             found.setdefault(option, []).append(Arrived(option, value, None, because))
             if isinstance(test, Undetermined):
                 reasons.setdefault(option, []).extend(r for r in test.reasons if r not in reasons.get(option, ()))
             else:
                 closed.add(option)
         return {option: _among(arrived, reasons.get(option, []), option in closed) for option, arrived in found.items()}
-
-    def _passes(self) -> list[Profile]:
-        passes = self.engine.dialect.get("passes")
-        return passes if isinstance(passes, list) else []
 
     def _overrule(self, values: dict[str, Arrived]) -> None:
         """The framework's own values over the user's, and settings that it never reads."""
@@ -174,14 +171,14 @@ class _Carrier(ABC):
             self._diagnose("dead", written, why, written.option)
         for written in engine.options:
             if evaluate(written.when, self.env) is False:
-                why = written.unread_because or f"this release of {engine.dialect['title']} has no {written.key}"
+                why = written.unread_because or f"this release of {engine.dialect.title} has no {written.key}"
                 self._diagnose("dead", written, why, written.option or written.key.replace("-", "_"))
 
     def _perhaps(self, option: str, may_be: Undetermined, forced: Arrived, known: Arrived | None) -> Arrived:
         """What an option is when it depends on the framework's release whether its own value wins."""
         if known is None:
             return forced
-        own = [entry.get("value") for entry in self._passes() if entry["option"] == option and entry.get("hard")]
+        own = [entry.value for entry in self.engine.dialect.passes if entry.option == option and entry.hard]
         if isinstance(known.value, Undetermined):
             return forced._replace(value=Undetermined(may_be.reasons))
         if all(_equal(value, known.value) for value in own):
@@ -195,16 +192,16 @@ class _Keywords(_Carrier):
     def _arriving(self) -> dict[str, Arrived]:
         values = self._passed()
         known = self.catalog.names("engine", self.release) | self.catalog.names("llm", self.release)
-        if self.transport.get("frontend"):  # the server's own arguments travel with the engine's
+        if self.transport.frontend:  # the server's own arguments travel with the engine's
             known |= destinations(self.catalog, self.release)
         # What wins over what is passed through is put in after it.
         for written in sorted(self.read, key=lambda written: written.last):
             option = written.option or written.key.replace("-", "_")
             if option in known:
                 self.named[written.number] = option
-                if written.value is not None or self.transport.get("none") != "omit":
+                if written.value is not None or self.transport.none != "omit":
                     self._put(values, option, written)
-            elif self.transport.get("lenient"):
+            elif self.transport.lenient:
                 text = f"vLLM {self.release} knows no {option}, and nobody else reads it"
                 self._diagnose("dead", written, text, option)
             else:
@@ -214,7 +211,7 @@ class _Keywords(_Carrier):
     def _put(self, values: dict[str, Arrived], option: str, written: Written) -> None:
         name = self.engine.name
         earlier = values[option].written if option in values else None
-        crashes = self.transport.get("duplicate") == "crash" and not written.last
+        crashes = self.transport.duplicate == "crash" and not written.last
         if crashes and (earlier is not None or (written.passed and option in self._own_keywords())):
             text = f"{name} passes {option} twice: TypeError (multiple values for keyword argument)"
             self._diagnose("duplicate", written, text, option)
@@ -225,9 +222,9 @@ class _Keywords(_Carrier):
     def _own_keywords(self) -> set[str]:
         """Options that the framework passes as keywords of its own, beside what it passes through."""
         return {
-            str(entry["option"])
-            for entry in self._passes()
-            if entry.get("keyword") and evaluate(entry.get("when", True), self.env) is True
+            entry.option
+            for entry in self.engine.dialect.passes
+            if entry.keyword and evaluate(entry.when, self.env) is True
         }
 
 
@@ -237,10 +234,9 @@ class _Arguments(_Carrier):
     Settings of a mapping have one value each: one written later under the same name takes the place of an earlier one.
     """
 
-    def __init__(self, engine: Engine, transport: Profile, env: ReleaseEnv) -> None:
+    def __init__(self, engine: Engine, transport: Transport, env: ReleaseEnv) -> None:
         super().__init__(engine, transport, env)
         self.by_number = {written.number: written for written in engine.options}
-        self.positional = _texts(transport.get("positional"))
 
     def _arriving(self) -> dict[str, Arrived]:
         command, config = self._tokens()
@@ -265,11 +261,11 @@ class _Arguments(_Carrier):
 
     def _tokens(self) -> tuple[list[argv.Token], list[argv.Token]]:
         """The words of the engine's command line, and those that the framework or a configuration file adds to them."""
-        skipped = {*_texts(self.transport.get("drops")), *self.positional}
+        skipped = {*self.transport.drops, *self.transport.positional}
         command: list[argv.Token] = []
         slots: dict[str, list[argv.Token]] = {}
         for written in self.read:
-            if written.key in self.positional and written.value is not None:
+            if written.key in self.transport.positional and written.value is not None:
                 command.insert(0, argv.Token(written.value, written.number))
             if written.key in skipped:
                 continue
@@ -283,10 +279,9 @@ class _Arguments(_Carrier):
     def _spell(self, name: str, value: object) -> list[object]:
         """Arguments of one written setting. The transport's `values` maps a kind of value to flag, no-flag,
         no-flag-known, drop, literal, repeat or json."""
-        how, flag = self.transport.get("values"), f"--{name}"
-        style = how.get(_kind(value), "literal") if isinstance(how, dict) else "literal"
-        if isinstance(style, list):
-            style = next(case["as"] for case in style if evaluate(case.get("when", True), self.env) is True)
+        flag, kind = f"--{name}", _kind(value)
+        cases = self.transport.values.get(kind, ()) if kind != "value" else ()
+        style = next((case.style for case in cases if evaluate(case.when, self.env) is True), "literal")
         if style == "drop":
             return []
         if style == "flag":
@@ -340,7 +335,7 @@ class _Arguments(_Carrier):
             dropped.add(option)
             # `no_x: false` asks for nothing, and gets it.
             asks = not (written.value is False and written.key.startswith(("no_", "no-")))
-            if written.key not in self.positional and asks:
+            if written.key not in self.transport.positional and asks:
                 self._diagnose("dropped", written, f"{written.key} is dropped on the way", option)
         return dropped
 
@@ -384,11 +379,7 @@ def _command_words(written: Written) -> list[argv.Token]:
     return [argv.Token(word, written.number) for word in words]
 
 
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _kind(value: object) -> str:
+def _kind(value: object) -> ValueKind | Literal["value"]:
     if value is True:
         return "true"
     if value is False:

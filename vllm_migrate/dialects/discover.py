@@ -8,13 +8,14 @@ from typing import NamedTuple
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import hydra, parents
 from vllm_migrate.dialects.composition import Composed
-from vllm_migrate.dialects.model import Engine, Profile, Program, Subject
+from vllm_migrate.dialects.model import Engine, Program, Subject
 from vllm_migrate.dialects.reading import engines_in
 from vllm_migrate.dialects.recognition import carries, may_open, opens, origin_of, recognised
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.kinds import kind_of
+from vllm_migrate.knowledge.records import Dialect
 
 
 class Discovery(NamedTuple):
@@ -29,39 +30,39 @@ class Discovery(NamedTuple):
         return [*self.engines, *self.programs]
 
 
-def discover(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> Discovery:
+def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
     """Every vLLM engine that `file` describes, and the programs in it."""
     if file.shell is not None:
-        return Discovery(_in_script(file, profiles, catalog, workspace))
+        return Discovery(_in_script(file, dialects, catalog, workspace))
     if kind_of(file.path) == "python" and file.inside is None:
         from vllm_migrate.dialects.code import discover_code
 
-        return Discovery(*discover_code(file, profiles, catalog, workspace))
+        return Discovery(*discover_code(file, dialects, catalog, workspace))
     engines: list[Engine] = []
     roots = file.data.roots if file.data is not None else []
     for index in range(len(roots)):
         tree = tree_of(file, index)
         if tree is not None and tree.is_map:
-            engines.extend(_in_tree(file, tree, profiles, catalog, workspace))
-            engines.extend(_inside(tree, index, profiles, catalog, workspace))
+            engines.extend(_in_tree(file, tree, dialects, catalog, workspace))
+            engines.extend(_inside(tree, index, dialects, catalog, workspace))
     return Discovery(engines)
 
 
-def _in_script(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def _in_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
     from vllm_migrate.dialects.commands import engines_of_script
     from vllm_migrate.dialects.embedded import scripts_inside
 
-    engines = engines_of_script(file, profiles, catalog, workspace)
+    engines = engines_of_script(file, dialects, catalog, workspace)
     for number, inner in enumerate(scripts_inside(file)):
-        found = engines_of_script(inner, profiles, catalog, workspace)
+        found = engines_of_script(inner, dialects, catalog, workspace)
         engines.extend(engine.replace(ident=f"{engine.id}@{number}") for engine in found)
     return engines
 
 
-def _inside(tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def _inside(tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for profile in profiles for embed in _listed(profile, "embeds") if may_open(tree, embed)]
-    wanted = [(embed, site) for embed in embeds for _, site in sites(tree, str(embed["at"])) if opens(site, embed)]
+    embeds = [embed for dialect in dialects for embed in dialect.embeds if may_open(tree, embed)]
+    wanted = [(embed, site) for embed in embeds for _, site in sites(tree, embed.at) if opens(site, embed)]
     if not wanted:
         return []
     from vllm_migrate.dialects.containers import documents_inside, own_programs
@@ -70,32 +71,27 @@ def _inside(tree: Tree, index: int, profiles: list[Profile], catalog: Catalog, w
     for inner in documents_inside(own_programs(tree, wanted)):
         assert inner.inside is not None
         where = ".".join(str(key) for key in inner.inside.path)
-        found = discover(inner, profiles, catalog, workspace).engines
+        found = discover(inner, dialects, catalog, workspace).engines
         out.extend(engine.replace(ident=f"{engine.id}@{index}.{where}") for engine in found)
     return out
 
 
-def _listed(profile: Profile, key: str) -> list[dict[str, object]]:
-    value = profile.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _in_tree(file: File, tree: Tree, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def _in_tree(file: File, tree: Tree, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
     """The engines of the first dialect that recognises a document and finds any."""
     composed: dict[str, Composed | None] = {}
-    extended: set[object] = set()
-    for profile in profiles:
-        if not carries(profile, file) or profile["id"] in extended:
+    extended: set[str] = set()
+    for dialect in dialects:
+        if not carries(dialect, file) or dialect.id in extended:
             continue
-        kind = str(profile.get("compose"))
+        kind = dialect.compose
         if kind not in composed:
             composed[kind] = composed_by(kind, file, tree, workspace)
         parts = composed[kind]
-        whole = recognised(profile, parts.tree if parts else tree, catalog)
+        whole = recognised(dialect, parts.tree if parts else tree, catalog)
         if whole is None:
             continue
-        extended.add(profile.get("extends"))  # a variant speaks for the dialect it extends
-        engines = engines_in(origin_of(file, profile, workspace), whole, parts)
+        extended.add(dialect.extends)  # a variant speaks for the dialect it extends
+        engines = engines_in(origin_of(file, dialect, workspace), whole, parts)
         if engines:
             return engines
     return []

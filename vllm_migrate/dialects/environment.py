@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.interpolate import resolve
@@ -24,7 +25,7 @@ class DialectEnv:
     starts('a.b', 'x')  whether its value is a text that starts so
     writes_bool('a.b')  whether any value of the mapping there is a bare true or false
     fw('>=0.6.0')       whether the framework's release fits, as PEP 440 compares (`,` joins several)
-    fact.NAME           a fact the dialect file defines, by its cases
+    NAME                what the dialect file defines, by its cases
     sampling.NAME       a parameter that its requests are sampled with
     env.NAME            an environment variable that is written for the engine, None when it is not
     role                of the engine
@@ -43,13 +44,11 @@ class DialectEnv:
         self.facts = facts
         self.release = release
         self.extra = extra or {}
-        self._answers: dict[tuple[str, ...], object] = {}
+        self._answers: dict[str | tuple[str, ...], object] = {}
 
     def name(self, dotted: str) -> object:
         if dotted in self.extra:
             return self.extra[dotted]
-        if dotted.startswith("fact."):
-            return self._once(("fact", dotted[5:]))
         if dotted.startswith("sampling."):
             fact = self.facts.get(dotted)
             return fact.value if fact is not None else Undetermined((f"the {dotted[9:]} of the requests",))
@@ -58,51 +57,50 @@ class DialectEnv:
             return fact.value if fact is not None else None
         if dotted == "role":
             return self.origin.role
-        raise KeyError(dotted)
+        if dotted not in self._answers:
+            self._answers[dotted] = choose(self.origin.dialect.define[dotted], self).value
+        return self._answers[dotted]
 
     def call(self, function: str, args: list[object]) -> object:
-        if function == "transport":
-            return self.extra.get(f"transport.{args[0]}")
-        return self._once((function, *map(str, args)))
-
-    def _once(self, question: tuple[str, ...]) -> object:
-        """The answer to a question, which an engine's conditions ask again and again."""
+        """A function's answer, which an engine's conditions ask for again and again."""
+        question = (function, *map(str, args))
         if question not in self._answers:
-            self._answers[question] = self._answer(question[0], question[1:])
+            self._answers[question] = self.FUNCTIONS[function](self, *question[1:])
         return self._answers[question]
 
-    def _answer(self, function: str, args: tuple[str, ...]) -> object:
-        """The functions that read the configuration, the command line, the framework's release or the dialect's facts."""
-        path = args[0] if args else ""
-        if function == "here":
-            function, path = "config", f"{self.origin.path}.{path}".lstrip(".")
-        if function == "fact":
-            return self._fact(path)
-        if function == "fw":
-            return self._framework(path)
-        if function == "has":
-            return True if self._found(path) is not None else self._absent(False, path)
-        if function == "config":
-            tree = self._found(path)
-            return self._absent(None, path) if tree is None else self.scalar(tree, path)
-        if function in ("command", "word"):
-            return self._command(path, function == "word")
-        if function == "starts":
-            value = self._once(("config", path))
-            return value if isinstance(value, Undetermined) else isinstance(value, str) and value.startswith(args[1])
-        if function == "writes_bool":
-            tree = self._found(path)
-            return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
-        raise KeyError(function)
+    def has(self, path: str) -> object:
+        return True if self._found(path) is not None else self._absent(False, path)
 
-    def _command(self, text: str, whole: bool) -> bool:
+    def config(self, path: str) -> object:
+        tree = self._found(path)
+        return self._absent(None, path) if tree is None else self.scalar(tree, path)
+
+    def here(self, path: str) -> object:
+        return self.config(f"{self.origin.path}.{path}".lstrip("."))
+
+    def starts(self, path: str, beginning: str) -> object:
+        value = self.config(path)
+        if isinstance(value, Undetermined):
+            return value
+        return isinstance(value, str) and value.startswith(beginning)
+
+    def writes_bool(self, path: str) -> object:
+        tree = self._found(path)
+        return tree is not None and any(isinstance(child.value, bool) for child in tree.children.values())
+
+    def command(self, text: str) -> object:
+        return any(text in word for word in self._words())
+
+    def word(self, text: str) -> object:
+        return text in self._words()
+
+    def _words(self) -> list[str]:
         argv, shell = self.origin.argv, self.origin.file.shell
         if argv is None or shell is None:
-            return False
-        words = [word.raw for word in shell.commands[argv.command].written]
-        return text in words if whole else any(text in word for word in words)
+            return []
+        return [word.raw for word in shell.commands[argv.command].written]
 
-    def _framework(self, wanted: str) -> object:
+    def framework(self, wanted: str) -> object:
         """Whether the framework's release fits specifiers such as '>=0.6.0'; Undetermined when no file pins it.
 
         The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
@@ -115,29 +113,19 @@ class DialectEnv:
         answers = {fits(v, wanted) for v in versions if v is not None}
         if len(answers) == 1:
             return answers.pop()
-        package = self.origin.dialect.get("framework") or self.origin.dialect["id"]
+        package = self.origin.dialect.framework or self.origin.dialect.id
         return Undetermined((f"the release of {package}, which no file of the project pins",), (True, False))
 
     def _supporting(self) -> list[str]:
         """The framework's releases that run with this release of vLLM: one of them must be installed."""
-        return [fw for fw, spec in self._requires().items() if fits(self.release, spec)] if self.release else []
+        requires = self.origin.dialect.requires
+        return [fw for fw, spec in requires.items() if fits(self.release, spec)] if self.release else []
 
     def _runs(self, version: str) -> bool:
         """Whether the framework at `version` runs with this release of vLLM, by the newest entry that is not newer."""
-        known = [fw for fw in self._requires() if parse_version(fw) <= parse_version(version)]
-        entry = self._requires()[max(known, key=parse_version)] if known else None
-        return entry is None or fits(self.release, entry)
-
-    def _requires(self) -> dict[str, str]:
-        requires = self.origin.dialect.get("requires")
-        return {str(fw): str(spec) for fw, spec in requires.items()} if isinstance(requires, dict) else {}
-
-    def _fact(self, name: str) -> object:
-        facts = self.origin.dialect.get("facts")
-        cases = facts.get(name) if isinstance(facts, dict) else None
-        if not isinstance(cases, list):
-            raise KeyError(name)
-        return choose(cases, self).value
+        requires = self.origin.dialect.requires
+        known = [fw for fw in requires if parse_version(fw) <= parse_version(version)]
+        return not known or fits(self.release, requires[max(known, key=parse_version)])
 
     def scalar(self, tree: Tree, path: str) -> object:
         if tree.is_map or tree.is_seq:
@@ -152,6 +140,18 @@ class DialectEnv:
         if self.origin.missing:
             return Undetermined((f"{path}, which may be set in {unseen(self.origin.missing)}",))
         return value
+
+    # By the names that conditions use.
+    FUNCTIONS: ClassVar[dict[str, Callable[..., object]]] = {
+        "has": has,
+        "config": config,
+        "here": here,
+        "starts": starts,
+        "writes_bool": writes_bool,
+        "command": command,
+        "word": word,
+        "fw": framework,
+    }
 
 
 def _is_version(text: str) -> bool:

@@ -11,10 +11,8 @@ from typing import NamedTuple
 from vllm_migrate.dialects.composition import UnreadInput
 from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined
-
-# A dialect as compiled from rules/dialects/*.yaml.
-Profile = dict[str, object]
+from vllm_migrate.knowledge.expr import Condition, Undetermined
+from vllm_migrate.knowledge.records import ALWAYS, Dialect, EngineSpec, Key
 
 
 class Spot(NamedTuple):
@@ -47,7 +45,7 @@ class Written(NamedTuple):
     tree: Tree | None = None
     words: Sequence[int] | None = None
     attached: bool = False
-    when: object = True
+    when: Condition = ALWAYS
     unread_because: str = ""
     passed: bool = False
     last: bool = False
@@ -89,10 +87,10 @@ class Origin(NamedTuple):
     pins it; target: the release of vLLM that pins are spelled for.
     """
 
-    dialect: Profile
-    spec: Profile
-    role: str
+    dialect: Dialect
     file: File
+    role: str = ""
+    spec: EngineSpec | None = None
     target: str = ""
     framework: str | None = None
     files: Sequence[File] = ()
@@ -104,10 +102,10 @@ class Origin(NamedTuple):
     entrypoint: str = ""
 
     @property
-    def keys(self) -> Profile:
-        """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
-        table = self.spec.get("map", self.dialect.get("keys"))
-        return table if isinstance(table, dict) else {}
+    def keys(self) -> Mapping[str, Key]:
+        """The framework's own keys: those of this engine's entry, else the dialect's."""
+        own = self.spec.keys if self.spec is not None else None
+        return self.dialect.keys if own is None else own
 
     def home(self) -> Place | None:
         """Where a new setting of an engine in a tree belongs: in its own file, where that has the mapping, else in the root
@@ -116,7 +114,7 @@ class Origin(NamedTuple):
             return None
         places = self.site.places
         own = [place for place in places if place.file is self.file]
-        return places[0] if self.dialect.get("pin_file") == "root" or not own else own[-1]
+        return places[0] if self.dialect.pin_file == "root" or not own else own[-1]
 
 
 class Subject:
@@ -136,10 +134,10 @@ class Subject:
     @property
     def name(self) -> str:
         """The dialect's id."""
-        return str(self.origin.dialect["id"])
+        return self.origin.dialect.id
 
     @property
-    def dialect(self) -> Profile:
+    def dialect(self) -> Dialect:
         return self.origin.dialect
 
     @property
@@ -279,8 +277,6 @@ class Program(Subject):
     def imports_alone(self) -> bool:
         """Whether nothing but imports of vLLM was recognised, and calls that make an engine: what they mean is another
         engine, and where there is none they mean nothing that is seen (`LLM(**kwargs)`)."""
-        entries, specs = self.dialect.get("uses"), self.dialect.get("engines")
-        assert isinstance(entries, list) and isinstance(specs, list)
-        made = {name for spec in specs for name in spec.get("calls", ())}
-        names = {e["name"] for e in entries if "imports" in e or ("calls" in e and made.issuperset(e["calls"]))}
+        made = {name for spec in self.dialect.engines for name in spec.calls}
+        names = {e.name for e in self.dialect.uses if e.imports or (e.calls and made.issuperset(e.calls))}
         return all(use.name in names for use in self.uses)

@@ -7,6 +7,7 @@ script's folder and the folders above it. A file outside the tree is not found, 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects import hydra, parents
@@ -123,10 +124,9 @@ def _tail(word: Word) -> str:
     return out
 
 
-def not_missing(missing: list[UnreadInput], own: object) -> list[UnreadInput]:
+def not_missing(missing: list[UnreadInput], own: Sequence[str]) -> list[UnreadInput]:
     """What was not found, without the configurations that come with the framework (their settings are its defaults)."""
-    names = own if isinstance(own, list) else []
-    return [item for item in missing if not any(_same(item.name, str(name)) for name in names)]
+    return [item for item in missing if not any(_same(item.name, name) for name in own)]
 
 
 def _same(name: str, own: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.flags import telling_options
-from vllm_migrate.dialects.model import Profile
 from vllm_migrate.documents.kinds import kind_of
+from vllm_migrate.knowledge.records import Dialect
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.programs import Programs
@@ -20,24 +21,19 @@ _HEADS = re.compile(rb"^[\"' \xef\xbb\xbf{]*([A-Za-z][^\W_]*[-_][\w-]*)[\"' \xef
 class Prefilter:
     """Markers per kind of file, from the dialects: one of them must stand in the text."""
 
-    __slots__ = ("_catalog", "_composed", "_markers", "_profiles", "_programs", "_top_level")
+    __slots__ = ("_catalog", "_composed", "_dialects", "_markers", "_programs", "_top_level")
 
-    def __init__(self, profiles: list[Profile], catalog: Catalog) -> None:
+    def __init__(self, dialects: Sequence[Dialect], catalog: Catalog) -> None:
         self._markers: dict[str, list[bytes]] = {}
         self._catalog = catalog
-        self._profiles = profiles
+        self._dialects = dialects
         self._programs: Programs | None = None
-        self._composed = any(profile.get("compose") in ("hydra", "parent_files") for profile in profiles)
-        self._top_level = any("top_level" in profile for profile in profiles)
-        for profile in profiles:
-            carriers = profile["carriers"]
-            for kind in carriers if isinstance(carriers, list) else []:
-                self._add(str(kind), profile.get("markers"))
-            self._add("yaml", profile.get("embed_markers"))
-
-    def _add(self, kind: str, markers: object) -> None:
-        known = self._markers.setdefault(kind, [])
-        known.extend(str(marker).encode() for marker in (markers if isinstance(markers, list) else []))
+        self._composed = any(dialect.compose in ("hydra", "parent_files") for dialect in dialects)
+        self._top_level = any(sign.serve_flags for dialect in dialects for sign in dialect.recognise)
+        for dialect in dialects:
+            for kind in dialect.carriers:
+                self._markers.setdefault(kind, []).extend(marker.encode() for marker in dialect.markers)
+            self._markers.setdefault("yaml", []).extend(marker.encode() for marker in dialect.embed_markers)
 
     def may_concern(self, path: str, data: bytes) -> bool:
         """False only when no dialect can recognise anything in these bytes."""
@@ -52,7 +48,7 @@ class Prefilter:
         if self._programs is None:
             from vllm_migrate.dialects.programs import Programs
 
-            self._programs = Programs(self._profiles, self._catalog)
+            self._programs = Programs(self._dialects, self._catalog)
         return self._programs.may_use(data)
 
     def _serve_keys(self, data: bytes) -> bool:

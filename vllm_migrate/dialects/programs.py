@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.model import Profile
+from vllm_migrate.knowledge.records import Dialect, EngineSpec, UseSpec
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*+)[\s\\]*+(?:\(|as\b)")
 _IMPORTED = re.compile(rb"(?:\b(?:from|import)[\s\\]+|,[\s\\]*)(\w+)")
@@ -22,16 +22,11 @@ _PATH = re.compile(rb"(/[\w/.-]+)[\"'?{]")
 class Programs:
     """What the dialects written in Python look for."""
 
-    def __init__(self, profiles: list[Profile], catalog: Catalog) -> None:
+    def __init__(self, dialects: Sequence[Dialect], catalog: Catalog) -> None:
         self._routes = frozenset(name.partition(" ")[2].encode() for name in catalog.all_names("route"))
-        self._entries = [
-            _Sign(entry)
-            for profile in profiles
-            if "python" in _listed(profile, "carriers")
-            for key in ("uses", "engines")
-            for entry in _listed(profile, key)
-            if isinstance(entry, dict) and (key == "uses" or "calls" in entry)
-        ]
+        programs = [dialect for dialect in dialects if "python" in dialect.carriers]
+        entries = [entry for dialect in programs for entry in (*dialect.uses, *map(_as_use, dialect.engines))]
+        self._entries = list(map(_Sign, entries))
 
     def may_use(self, data: bytes) -> bool:
         """False only when no entry can be found in the module."""
@@ -53,31 +48,27 @@ class _Text:
 class _Sign:
     """What an entry leaves in the text of a module."""
 
-    def __init__(self, entry: Profile) -> None:
-        self.kind = next((kind for kind in ("imports", "attributes", "texts", "routes", "fields") if kind in entry), "")
-        self.program = str(entry.get("program", "")).encode()
-        self.package = str(entry.get("imports", entry.get("of", ""))).encode()
-        self.awaited = bool(entry.get("awaited"))
-        self.calls = frozenset(_bytes(entry, "calls"))
-        self.words = [*_bytes(entry, "texts"), *_bytes(entry, "fields")]
-        self.chains = [chain.split(b".") for chain in _bytes(entry, "attributes")]
-        self.receivers = _bytes(entry, "receiver")
+    def __init__(self, entry: UseSpec) -> None:
+        self.entry = entry
+        self.program, self.package = entry.program.encode(), (entry.imports or entry.of).encode()
+        self.calls = frozenset(name.encode() for name in entry.calls)
+        self.receivers = [word.encode() for word in entry.receiver]
+        self.words = [word.encode() for word in (*entry.texts, *entry.fields)]
+        self.chains = [chain.encode().split(b".") for chain in entry.attributes]
 
     def may_be_in(self, text: _Text) -> bool:
         if self.program not in text.lower:
             return False
-        if self.kind == "imports":
+        if self.entry.imports:
             return self.package in text.imported
-        if self.kind == "attributes":
+        if self.chains:
             return any(all(part in text.data for part in chain) for chain in self.chains)
-        if self.kind in ("texts", "fields"):
+        if self.words:
             return any(word in text.data for word in self.words)
-        if self.kind == "routes" and not text.has_route:
-            return False
-        return self._may_be_called(text)
+        return self._may_be_called(text) and (text.has_route or not self.entry.routes)
 
     def _may_be_called(self, text: _Text) -> bool:
-        if text.called.isdisjoint(self.calls) or (self.awaited and b"await" not in text.data):
+        if text.called.isdisjoint(self.calls) or (self.entry.awaited and b"await" not in text.data):
             return False
         if self.package and self.package not in text.imported and self.package + b"." not in text.data:
             return False
@@ -95,10 +86,6 @@ class _Sign:
         return False
 
 
-def _listed(entry: Profile, key: str) -> Sequence[object]:
-    value = entry.get(key)
-    return value if isinstance(value, list) else ()
-
-
-def _bytes(entry: Profile, key: str) -> list[bytes]:
-    return [str(item).encode() for item in _listed(entry, key)]
+def _as_use(spec: EngineSpec) -> UseSpec:
+    """An engine that a call makes leaves what a use does; one of another carrier nothing."""
+    return UseSpec("", calls=spec.calls, of=spec.of)

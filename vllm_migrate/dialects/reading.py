@@ -8,13 +8,15 @@ from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.interpolate import resolve
-from vllm_migrate.dialects.model import Engine, Fact, Origin, Profile, Spot, Written, determined
+from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written, determined
 from vllm_migrate.dialects.named import not_missing
 from vllm_migrate.dialects.recognition import has
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate
+from vllm_migrate.knowledge.records import EngineSpec, Key, Passthrough
+from vllm_migrate.knowledge.records import Fact as FactSpec
 
 
 def engines_in(
@@ -24,42 +26,37 @@ def engines_in(
 
     origin: what all of them share; facts: what is known of them before, the variables of a command line.
     """
-    profile = origin.dialect
+    dialect = origin.dialect
     if composed is not None:
         files = composed.files if origin.file in composed.files else [*composed.files, origin.file]
-        missing = not_missing(composed.missing, profile.get("own_configs"))
+        missing = not_missing(composed.missing, dialect.own_configs)
         origin = origin._replace(files=files, missing=missing)
     out: list[Engine] = []
-    specs = profile.get("engines")
     roots: dict[str, str] = {}  # of paths, the root that named them; entries with the same root are alternatives
     found: set[str] = set()
-    for spec in specs if isinstance(specs, list) else []:
-        if "calls" in spec:
+    for spec in dialect.engines:
+        if spec.calls:
             continue  # made by a program: see dialects/code
-        pattern = str(spec.get("root", ""))
-        left_out = spec.get("except", ())
-        for path, site in sites(tree, pattern):
-            if roots.get(path, pattern) != pattern or path in found or path in left_out or not has(site, spec):
+        for path, site in sites(tree, spec.root):
+            known = roots.get(path, spec.root) != spec.root or path in found
+            if known or path in spec.excluding or not has(site, spec):
                 continue
-            roots[path] = pattern
-            own = origin._replace(
-                spec=spec,
-                role=str(spec["role"]),
-                root=tree,
-                site=site,
-                path=path,
-                entrypoint=str(spec.get("entrypoint", "")),
-            )
+            roots[path] = spec.root
+            own = of_spec(origin, spec)._replace(root=tree, site=site, path=path)
             if runs(own, facts or {}):
                 found.add(path)
-                out.append(read(f"{profile['id']}:{path or '.'}", own, facts or {}))
+                out.append(read(f"{dialect.id}:{path or '.'}", own, facts or {}))
     return out
+
+
+def of_spec(origin: Origin, spec: EngineSpec) -> Origin:
+    """An engine of one of the dialect's kinds."""
+    return origin._replace(spec=spec, role=spec.role, entrypoint=spec.entrypoint or "")
 
 
 def runs(origin: Origin, facts: Mapping[str, Fact]) -> bool:
     """Whether the condition of the dialect's entry holds, or may hold: this engine is vLLM's, and is started."""
-    test = evaluate(origin.spec.get("when", True), DialectEnv(origin, facts, origin.target))
-    return test is not False
+    return origin.spec is None or evaluate(origin.spec.when, DialectEnv(origin, facts, origin.target)) is not False
 
 
 def read(ident: str, origin: Origin, facts: Mapping[str, Fact]) -> Engine:
@@ -89,7 +86,7 @@ class Reader:
         """What stands in the engine's mapping, and elsewhere in its configuration."""
         site = self.origin.site
         assert site is not None
-        if self.origin.spec.get("keys") == "options":
+        if self.origin.spec is not None and self.origin.spec.vllm_names:
             for key, child in site.children.items():
                 self.options.append(self._written(key, "", child, _join(self.origin.path, key)))
             self._absolute()
@@ -99,35 +96,30 @@ class Reader:
 
     def _mapped(self, site: Tree) -> None:
         """Settings under the framework's own names, then those it passes through as they are."""
-        profile, path = self.origin.dialect, self.origin.path
-        for key, target in self.origin.keys.items():
+        path = self.origin.path
+        for key, meant in self.origin.keys.items():
             tree = site.at(key)
             if tree is not None:
-                self._map_one(key, _join(path, key), target, tree)
+                self._map_one(key, _join(path, key), meant, tree)
         self._absolute()
-        dead = profile.get("dead")
-        for key, why in dead.items() if isinstance(dead, dict) else ():
+        for key, why in self.origin.dialect.dead.items():
             tree = site.at(key)
             if tree is not None:
-                self.dead.append((self._written(key, key, tree, _join(path, key)), str(why)))
-        paths = profile.get("passthrough")
-        for item in paths if isinstance(paths, list) else []:
-            self._passed_through(site, item if isinstance(item, dict) else {"path": item})
+                self.dead.append((self._written(key, key, tree, _join(path, key)), why))
+        for entry in self.origin.dialect.passthrough:
+            self._passed_through(site, entry)
         self._variables(site)
 
-    def _passed_through(self, site: Tree, entry: Profile) -> None:
+    def _passed_through(self, site: Tree, entry: Passthrough) -> None:
         """A mapping, or a list of arguments, that the framework hands on under vLLM's own names."""
-        path = str(entry["path"])
-        tree = site.at(path)
+        tree, when, because = site.at(entry.path), entry.when, entry.unread
         if tree is None:
             return
-        when, because, left_out = entry.get("when", True), str(entry.get("unread", "")), entry.get("except", ())
-        assert isinstance(left_out, (list, tuple))
         for key, child in tree.children.items() if tree.is_map else ():
-            if key not in left_out:
-                written = self._written(key, "", child, _join(self.origin.path, path, key))
+            if key not in entry.excluding:
+                written = self._written(key, "", child, _join(self.origin.path, entry.path, key))
                 self.options.append(written._replace(when=when, unread_because=because, passed=True))
-        for written in self._arguments(path, tree) if tree.is_seq else ():
+        for written in self._arguments(entry.path, tree) if tree.is_seq else ():
             self.options.append(written._replace(when=when, unread_because=because, number=len(self.options)))
 
     def _arguments(self, path: str, tree: Tree) -> Iterator[Written]:
@@ -152,40 +144,34 @@ class Reader:
 
     def _absolute(self) -> None:
         """What stands elsewhere in the configuration under a name from its top."""
-        table = self.origin.dialect.get("absolute")
-        for key, target in table.items() if isinstance(table, dict) else ():
+        for key, meant in self.origin.dialect.absolute.items():
             tree = self._at(key)
             if tree is not None:
-                self._map_one(key, key, target, tree)
+                self._map_one(key, key, meant, tree)
 
-    def _at(self, path: object) -> Tree | None:
-        return self.origin.root.at(str(path)) if path and self.origin.root is not None else None
+    def _at(self, path: str) -> Tree | None:
+        return self.origin.root.at(path) if path and self.origin.root is not None else None
 
     def _variables(self, site: Tree) -> None:
         """Environment variables that the framework sets for its engine."""
-        paths = self.origin.dialect.get("environment")
-        for path in paths if isinstance(paths, list) else []:
-            tree = site.at(str(path))
+        for path in self.origin.dialect.environment:
+            tree = site.at(path)
             pairs = list(tree.children.items()) if tree is not None and tree.is_map else _named_values(tree)
             for key, child in pairs:
-                self._fact(self._written(key, f"env.{key}", child, _join(self.origin.path, str(path), key)))
+                self._fact(self._written(key, f"env.{key}", child, _join(self.origin.path, path, key)))
 
-    def _map_one(self, key: str, path: str, target: object, tree: Tree) -> None:
+    def _map_one(self, key: str, path: str, meant: Key, tree: Tree) -> None:
         """One setting under a name of the framework's own."""
-        entry = target if isinstance(target, dict) else {"to": target}
-        written = self._written(key, str(entry["to"]), tree, path)
-        value, values = written.value, entry.get("values")
-        if entry.get("invert") and isinstance(value, bool):
+        written = self._written(key, meant.to, tree, path)
+        value = written.value
+        if meant.invert and isinstance(value, bool):
             value = not value
-        if isinstance(values, dict):
-            value = values.get(str(value), value)
-        when = entry.get("when", True)
-        written = written._replace(
-            value=value, when=when, unread_because=str(entry.get("unread", "")), last=bool(entry.get("last"))
-        )
+        if meant.values:
+            value = meant.values.get(str(value), value)
+        written = written._replace(value=value, when=meant.when, unread_because=meant.unread, last=meant.last)
         if "." not in written.option:
             self.options.append(written)
-        elif evaluate(when, self._env) is not False:
+        elif evaluate(meant.when, self._env) is not False:
             self._fact(written)
 
     def _fact(self, written: Written) -> None:
@@ -205,56 +191,45 @@ class Reader:
         return Written(key, option, value, spot, value_spot, len(self.options), tree.value, tree)
 
     def _sampling(self) -> None:
-        spec = self.origin.dialect.get("sampling")
-        if not isinstance(spec, dict):
-            return
-        root = spec.get("root")
-        tree = self._at(root)
+        spec = self.origin.dialect.sampling
+        tree = self._at(spec.root)
         for key, child in tree.children.items() if tree is not None else ():
-            self._fact(self._written(key, f"sampling.{key}", child, f"{root}.{key}"))
-        defaults = spec.get("defaults")
-        for key, value in defaults.items() if isinstance(defaults, dict) and not self.origin.missing else ():
-            because = f"{self.origin.dialect['title']}'s default"
+            self._fact(self._written(key, f"sampling.{key}", child, f"{spec.root}.{key}"))
+        for key, value in spec.defaults.items() if not self.origin.missing else ():
+            because = f"{self.origin.dialect.title}'s default"
             self.facts.setdefault(f"sampling.{key}", Fact(value, None, because))
 
     def all_facts(self) -> dict[str, Fact]:
         """What is written as facts, and what the dialect states: conditions evaluated, what no file decides Undetermined."""
-        profile, facts = self.origin.dialect, dict(self.facts)
-        spec = profile.get("sampling")
-        facts["sampling.via"] = Fact(spec.get("via", "request") if isinstance(spec, dict) else "request")
-        key = str(profile.get("engine_core_key", ""))
+        dialect, facts = self.origin.dialect, dict(self.facts)
+        facts["sampling.via"] = Fact(dialect.sampling.via)
+        key = dialect.engine_core_key
         tree = self._at(key)
         if tree is not None:
             written = self._written(key.rpartition(".")[2], "config.core", tree, key)
             facts["config.core"] = Fact(determined(written.key, written.value), written)
-        stated = profile.get("given")
         # What was answered before its environment was read is asked again.
         env = DialectEnv(self.origin, facts, self.origin.target)
-        for name, fact in stated.items() if isinstance(stated, dict) else ():
-            facts[name] = Fact(_stated_value(fact, env), self._stands(fact))
+        for name, stated in dialect.facts.items():
+            facts[name] = Fact(_stated_value(stated, env), self._stands(stated))
         return facts
 
-    def _stands(self, fact: object) -> Written | None:
+    def _stands(self, stated: FactSpec) -> Written | None:
         """Where a fact is written: the first of its `at` paths that the configuration has."""
-        paths = fact.get("at") if isinstance(fact, dict) else None
-        for path in map(str, paths if isinstance(paths, list) else []):
+        for path in stated.at:
             tree = self._at(path)
             if tree is not None:
                 return self._written(path.rpartition(".")[2], f"config.{path}", tree, path)
         return None
 
 
-def _stated_value(fact: object, env: DialectEnv) -> object:
-    if not isinstance(fact, dict):
-        return fact
-    if "depends_on" in fact:
-        return Undetermined((str(fact["depends_on"]),), (True, False))
-    if "when" in fact:
-        value = evaluate(fact["when"], env)
-        if "maybe" in fact and (isinstance(value, Undetermined) or value):
-            return Undetermined((str(fact["maybe"]),), (True, False))
-        return value
-    return evaluate(fact["value_of"], env) if "value_of" in fact else fact
+def _stated_value(stated: FactSpec, env: DialectEnv) -> object:
+    if stated.value_of is None:
+        return Undetermined((stated.depends_on,), (True, False))
+    value = evaluate(stated.value_of, env)
+    if stated.maybe and (isinstance(value, Undetermined) or value):
+        return Undetermined((stated.maybe,), (True, False))
+    return value
 
 
 def _join(*parts: str) -> str:

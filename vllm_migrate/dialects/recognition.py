@@ -6,101 +6,94 @@ from functools import lru_cache
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
-from vllm_migrate.dialects.model import Origin, Profile
+from vllm_migrate.dialects.model import Origin
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Tree, mount
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.kinds import kind_of
+from vllm_migrate.knowledge.records import Dialect, Embed, EngineSpec, Scalar, Sign
 
 
-def carries(profile: Profile, file: File) -> bool:
+def carries(dialect: Dialect, file: File) -> bool:
     """Whether a dialect is written in files of this kind."""
-    carriers = profile["carriers"]
     kind = "shell" if file.shell is not None else kind_of(file.path) if file.inside is None else "yaml"
-    return isinstance(carriers, list) and kind in carriers
+    return kind in dialect.carriers
 
 
-def recognised(profile: Profile, tree: Tree, catalog: Catalog) -> Tree | None:
+def recognised(dialect: Dialect, tree: Tree, catalog: Catalog) -> Tree | None:
     """The tree as the dialect's engines look for it, when any of the dialect's signs is in it; else None."""
-    signs = profile.get("recognise")
-    for sign in signs if isinstance(signs, list) else []:
+    for sign in dialect.recognise:
         if _has_sign(sign, tree, catalog):
-            return mount(tree, str(sign["mount"])) if "mount" in sign else tree
+            return mount(tree, sign.mount)
     return None
 
 
-def _has_sign(sign: dict[str, object], tree: Tree, catalog: Catalog) -> bool:
-    if "glob" in sign:
-        return may_have(tree, sign) and any(has(node, sign) for _, node in sites(tree, str(sign["glob"])))
-    if "path" in sign:
-        node = tree.at(str(sign["path"]))
-        if node is None:
-            return False
-        if "equals" in sign:
-            return not node.is_map and node.value == sign["equals"]
-        return node.is_map or not sign.get("mapping", True)
-    if "all" in sign or "any" in sign:
-        every, some = sign.get("all", []), sign.get("any")
-        assert isinstance(every, list)
-        some_there = not isinstance(some, list) or any(tree.at(str(p)) is not None for p in some)
-        return some_there and all(tree.at(str(p)) is not None for p in every)
-    return sign.get("keys") == "serve-flags" and _serve_keys(tree, sign, catalog)
+def _has_sign(sign: Sign, tree: Tree, catalog: Catalog) -> bool:
+    if sign.glob:
+        return may_have(tree, sign) and any(has(node, sign) for _, node in sites(tree, sign.glob))
+    if sign.path:
+        node = tree.at(sign.path)
+        return node is not None and (node.is_map if sign.equals is None else _is_scalar(node, sign.equals))
+    if sign.all or sign.any:
+        some_there = not sign.any or any(tree.at(path) is not None for path in sign.any)
+        return some_there and all(tree.at(path) is not None for path in sign.all)
+    return sign.serve_flags > 0 and _serve_keys(tree, sign.serve_flags, catalog)
 
 
-def _serve_keys(tree: Tree, sign: dict[str, object], catalog: Catalog) -> bool:
+def _serve_keys(tree: Tree, ratio: float, catalog: Catalog) -> bool:
     """Enough of the top-level keys are `vllm serve` options of some release."""
     keys = [key for key in tree.children if not key.startswith("$")]
-    least, ratio = sign.get("least", 1), sign.get("ratio", 1.0)
-    assert isinstance(least, int) and isinstance(ratio, float)
     hits = sum(1 for key in keys if is_serve_option(catalog, key.replace("_", "-")))
-    strong = any(is_telling_option(catalog, key.replace("_", "-")) for key in keys)
-    return bool(keys) and hits >= least and hits >= ratio * len(keys) and strong
+    telling = any(is_telling_option(catalog, key.replace("_", "-")) for key in keys)
+    return telling and hits >= ratio * len(keys)
 
 
-def has(node: Tree, wanted: dict[str, object]) -> bool:
+def _is_scalar(node: Tree | None, value: Scalar) -> bool:
+    return node is not None and not node.is_map and node.value == value
+
+
+def has(node: Tree, wanted: EngineSpec | Sign) -> bool:
     """Whether a mapping has the mapping or list that `has` names, and the values that `where` gives by path."""
-    if "has" in wanted:
-        child = node.at(str(wanted["has"]))
+    if wanted.has:
+        child = node.at(wanted.has)
         if child is None or not (child.is_map or child.is_seq):
             return False
-    where = wanted.get("where")
-    for path, value in where.items() if isinstance(where, dict) else ():
-        child = node.at(str(path))
-        if child is None or child.is_map or child.value != value:
-            return False
-    return True
+    return has_values(node, wanted.where)
 
 
-def may_have(tree: Tree, wanted: dict[str, object]) -> bool:
+def has_values(node: Tree, values: dict[str, Scalar]) -> bool:
+    """Whether a mapping has these values, by path."""
+    return all(_is_scalar(node.at(path), value) for path, value in values.items())
+
+
+def may_have(tree: Tree, wanted: Sign) -> bool:
     """False only when no mapping of the tree can have what `has` and `where` ask for."""
-    where = wanted.get("where")
-    paths = [str(wanted.get("has", "")), *(map(str, where) if isinstance(where, dict) else ())]
-    return all(tree.may_have(key) for path in paths for key in _keys(path))
+    return all(map(tree.may_have, _keys(wanted.has, *wanted.where)))
 
 
 @lru_cache(1024)
-def _keys(path: str) -> tuple[str, ...]:
-    return tuple(key for key in path.split(".") if key)
+def _keys(*paths: str) -> tuple[str, ...]:
+    return tuple(key for path in paths for key in path.split(".") if key)
 
 
-# The fields of an entry of `embeds` that name what is opened.
-OPENED = ("text", "command", "entrypoint", "image")
-
-
-def may_open(tree: Tree, embed: dict[str, object]) -> bool:
+def may_open(tree: Tree, embed: Embed) -> bool:
     """False only when no mapping of the tree has what an entry of `embeds` asks for."""
-    named = "program" in embed or any(name in embed and tree.may_have(str(embed[name])) for name in OPENED)
-    return named and may_have(tree, embed)
+    opened = bool(embed.program) or any(map(tree.may_have, _opened(embed)))
+    return opened and all(map(tree.may_have, _keys(*embed.where))) and has_values(tree, embed.document)
 
 
-def opens(site: Tree, embed: dict[str, object]) -> bool:
+def opens(site: Tree, embed: Embed) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
-    if not has(site, embed):
+    if not has_values(site, embed.where):
         return False
-    return "program" in embed or any(name in embed and site.get(str(embed[name])) is not None for name in OPENED)
+    return bool(embed.program) or any(site.get(key) is not None for key in _opened(embed))
 
 
-def origin_of(file: File, profile: Profile, workspace: Workspace) -> Origin:
+def _opened(embed: Embed) -> list[str]:
+    """The keys of what is opened."""
+    return [key for key in (embed.text, embed.command, embed.entrypoint, embed.image) if key]
+
+
+def origin_of(file: File, dialect: Dialect, workspace: Workspace) -> Origin:
     """What is known of anything in a file that a dialect recognises."""
-    framework = workspace.frameworks.get(str(profile.get("framework", "")))
-    return Origin(profile, {}, "", file, workspace.target, framework)
+    return Origin(dialect, file, target=workspace.target, framework=workspace.frameworks.get(dialect.framework))

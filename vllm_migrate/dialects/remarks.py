@@ -94,15 +94,14 @@ def _repeated(file: File, written: Iterable[Assignment]) -> list[Written]:
 
 def _refused(engine: Engine, overrides: list[Override], named: Tree | None) -> list[Written]:
     """Overrides without `+` below a mapping that is empty in the framework's configuration."""
-    closed = engine.dialect.get("closed")
     out: list[Written] = []
-    for entry in closed if isinstance(closed, list) else []:
-        path, known = f"{engine.site_path}.{entry['path']}", entry.get("known", [])
+    for entry in engine.dialect.closed:
+        path = f"{engine.site_path}.{entry.path}"
         for item in overrides:
             if item.prefix or not item.key.startswith(path + "."):
                 continue
             key = item.key[len(path) + 1 :].partition(".")[0]
-            if key in known or (named is not None and named.at(f"{path}.{key}") is not None):
+            if key in entry.known or (named is not None and named.at(f"{path}.{key}") is not None):
                 continue
             out.append(_remark("refused", item.key, None, engine.file, item.word.start, item.word.end))
     return out

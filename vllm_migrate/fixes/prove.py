@@ -44,7 +44,7 @@ class Prover:
     def _again(self, engine: Subject) -> Subject:
         self.workspace.target = self.question.target
         if engine.framework is not None:
-            self.workspace.frameworks[str(engine.dialect.get("framework", ""))] = engine.framework
+            self.workspace.frameworks[engine.dialect.framework] = engine.framework
         file = self.workspace.load(engine.file.path)
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"

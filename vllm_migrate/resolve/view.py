@@ -17,7 +17,8 @@ from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
-from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.records import EffectiveEntry
 
 
 class Assumptions(NamedTuple):
@@ -78,24 +79,22 @@ class View:
     def _resolve(self, option: str) -> Value:
         if option == "engine":
             return self._core()
-        entry = self.knowledge.effective.get(option, {})
-        forced = entry.get("forced")
-        if isinstance(forced, list):
-            choice = choose(forced, self)
+        entry = self.knowledge.effective.get(option)
+        if entry is not None and entry.forced:
+            choice = choose(entry.forced, self)
             if isinstance(choice.value, Undetermined):
                 return _either(choice.value, self._unforced(option, entry))
             if choice.found:
                 return Value(choice.value, "resolved", choice.because)
         return self._unforced(option, entry)
 
-    def _unforced(self, option: str, entry: Record) -> Value:
+    def _unforced(self, option: str, entry: EffectiveEntry | None) -> Value:
         """What the option is where nothing overrules what is written."""
         given = self._given(option)
         if given is not None:
             return given
-        cases = entry.get("cases")
-        if isinstance(cases, list) and not self._redeclared(option):
-            choice = choose(cases, self)
+        if entry is not None and entry.cases and not self._redeclared(option):
+            choice = choose(entry.cases, self)
             if choice.found:
                 return _chosen(choice, "resolved")
         return self._declared(option)
@@ -165,21 +164,17 @@ class View:
     def _core(self) -> Value:
         """Which engine core runs: V0 or V1. From 0.11.0 on there is V1 alone."""
         entry = self.knowledge.effective["engine"]
-        cases = entry["cases"]
-        assert isinstance(cases, list)
-        fixed = entry.get("fixed")
-        choice = choose(fixed, self) if isinstance(fixed, list) else Choice(None, "", False)
+        choice = choose(entry.fixed, self)
         if choice.found:
             return _chosen(choice, "resolved")
         if self.is_source and self.assumptions.engine:
             return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
-        own = self.engine.dialect.get("engine_core")
-        if isinstance(own, list):
-            choice = choose(own, DialectEnv(self.engine.origin, self.engine.facts, self.release))
-            if choice.found:
-                given = self.engine.facts.get("config.core")
-                return _chosen(choice, "resolved")._replace(written=given.written if given else None)
-        return _chosen(choose(cases, self), "resolved")
+        engine = self.engine
+        choice = choose(engine.dialect.engine_core, DialectEnv(engine.origin, engine.facts, self.release))
+        if choice.found:
+            fact = engine.facts.get("config.core")
+            return _chosen(choice, "resolved")._replace(written=fact.written if fact else None)
+        return _chosen(choose(entry.cases, self), "resolved")
 
     # -- the environment of conditions
 
@@ -217,7 +212,7 @@ class View:
         if function == "written":
             given = self._given(option)
             return given is not None and given.written is not None
-        if function == "given":
+        if function == "explicit":
             given = self._given(option)
             return None if given is None else given.value
         if function in _ARITHMETIC:
@@ -274,11 +269,10 @@ class View:
         return Undetermined((f"the model's config.json ({name})",))
 
     def _gpu(self, name: str) -> object:
-        table = self.knowledge.gpus
-        if self.assumptions.gpu is not None:
-            facts = table.get(self.assumptions.gpu.lower())
-            if isinstance(facts, dict):
-                return facts.get(name)
+        gpu = self.knowledge.gpus.get((self.assumptions.gpu or "").lower())
+        if gpu is not None:
+            found: object = getattr(gpu, name)
+            return found
         return Undetermined((f"the GPU ({name})",))
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Subject
+from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Severity
 from vllm_migrate.rules.finding import Finding
-
-Record = dict[str, object]
-
 
 class FileRule(NamedTuple):
     """reason: the slug under which a parser raises it ("" for those the run itself finds)."""
 
     code: str
     name: str
-    severity: str
+    severity: Severity
     title: str
     why: str
     write: str
@@ -131,18 +129,16 @@ def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine
     return finding
 
 
-def as_records() -> list[Record]:
-    """In the form of compiled rules, for lists and pages."""
-    return [
-        {
-            "code": rule.code,
-            "name": rule.name,
-            "title": rule.title,
-            "layer": "broken-config",
-            "severity": rule.severity,
-            "explain": {"what": rule.title + ".", "why": rule.why + ".", "write": rule.write + "."},
-            "silent_when": "The file is read and understood.",
-            "evidence": [],
-        }
+def as_rules() -> tuple[Rule, ...]:
+    """In the form of the rules that are judged, for lists."""
+    return tuple(
+        Rule(rule.code, rule.name, rule.title, "broken-config", rule.severity, NEVER, rule.title, rule.why)
         for rule in FILE_RULES
-    ]
+    )
+
+
+def page_of(name: str) -> RulePage:
+    """What `explain` tells of one of these rules."""
+    rule = named(name)
+    explain = Explain(rule.title + ".", rule.why + ".", rule.write + ".")
+    return RulePage("The file is read and understood.", explain, ())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined, evaluate
-from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.records import NEVER, Action, Rule, Variant
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
@@ -88,7 +89,7 @@ class Context:
         if head == "to":
             return self.target.release if rest == "release" else self.target.name(rest)
         if head == "setting":
-            assert self.setting is not None, "setting.* is for rules with each: setting or given"
+            assert self.setting is not None, "setting.* is for rules with each: setting, fact or remark"
             return self.setting.fact(rest)
         if head == "use":
             assert self.using is not None, "use.* is for rules with each: use"
@@ -152,10 +153,10 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     out: list[Finding] = []
     said: set[tuple[str, int] | str] = set()
     for rule in knowledge.in_order:
-        each, options = str(rule.get("each", "engine")), rule.get("options")
+        each = rule.each
         asked = by_kind.get(each)
-        if asked is None or (each == "setting" and isinstance(options, list)):
-            asked = _asked(each, options if isinstance(options, list) else None, whole, contexts)
+        if asked is None or (each == "setting" and rule.options):
+            asked = _asked(rule, whole, contexts)
         for context in asked:
             test = _holds(rule, context)
             if test is False:
@@ -163,7 +164,7 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
             finding = _finding(rule, context, test)
             # A default has no place of its own: its option tells whether it was spoken of.
             subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
-            if not (rule.get("derived") and subject in said):
+            if not (rule.derived and subject in said):
                 out.append(finding)
                 said.add(finding.option)
                 if each not in ("engine", "default"):
@@ -183,37 +184,27 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
     out: list[Finding] = []
     said: set[int] = set()
     for rule in knowledge.in_order:
-        for part in [rule, *_parts(rule)]:
-            names = part.get("options") if part.get("each") == "use" else None
-            for context in (
-                [context for name in names for context in contexts.get(str(name), ())]
-                if isinstance(names, list)
-                else []
-            ):
+        for part in (rule, *rule.also):
+            names = part.options if part.each == "use" else ()
+            for context in [context for name in names for context in contexts.get(name, ())]:
                 test = _holds(part, context)
                 if test is False:
                     continue
                 finding = _finding(part, context, test)
-                if not (rule.get("derived") and finding.spot.start in said):
+                if not (rule.derived and finding.spot.start in said):
                     out.append(finding)
                     said.add(finding.spot.start)
     return out
 
 
-def _parts(rule: Record) -> list[Record]:
-    """What else a rule is asked of, each part whole: what it does not say, the rule says for it."""
-    parts = rule.get("also")
-    return parts if isinstance(parts, list) else []
-
-
-def _asked(each: str, options: list[str] | None, whole: Context, contexts: list[Context]) -> list[Context]:
+def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]:
     """What a rule is asked of, that names options or is about defaults, remarks or facts."""
-    if each == "setting":
+    if rule.each == "setting":
         return [
-            context for context in contexts if context.setting is not None and context.setting.option in (options or ())
+            context for context in contexts if context.setting is not None and context.setting.option in rule.options
         ]
     source, target = whole.source, whole.target
-    if each == "default":
+    if rule.each == "default":
         if not any(target.catalog.is_added(release) for release in (source.release, target.release)):
             return []  # rules of their own know what shipped releases changed; tests/rules/test_default.py holds that
         from vllm_migrate.rules.default import moved
@@ -221,27 +212,27 @@ def _asked(each: str, options: list[str] | None, whole: Context, contexts: list[
         changed = moved(target.catalog, target.knowledge, source.release, target.release)
         return [Context(source, target, default=default) for default in changed]
     engine = target.engine
-    if each == "remark":
+    if rule.each == "remark":
         remarks = engine.remarks if isinstance(engine, Engine) else ()
         return [Context(source, target, Setting(source, target, remark)) for remark in remarks]
-    if each != "given":
+    if rule.each != "fact":
         return []
-    names = options if options is not None else [name for name in engine.facts if name.startswith("env.")]
+    names = rule.options or [name for name in engine.facts if name.startswith("env.")]
     facts = [engine.facts[name] for name in names if name in engine.facts]
     return [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
 
 
-def _holds(rule: Record, context: Context) -> object:
+def _holds(rule: Rule, context: Context) -> object:
     """The rule's condition: False where it does not hold, Undetermined where it may and where that makes a difference."""
-    test = evaluate(rule["when"], context)
+    test = evaluate(rule.when, context)
     if not isinstance(test, Undetermined):
         return bool(test)
-    return False if unmoved(rule["when"], context, lambda name: steady(name, context.source, context.target)) else test
+    return False if unmoved(rule.when, context, lambda name: steady(name, context.source, context.target)) else test
 
 
-def _finding(rule: Record, context: Context, test: object) -> Finding:
+def _finding(rule: Rule, context: Context, test: object) -> Finding:
     """What a rule says of a context in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Undetermined) else ()
     severity, more = _severity(rule, context)
@@ -249,17 +240,17 @@ def _finding(rule: Record, context: Context, test: object) -> Finding:
     if reasons and severity == "error":
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, context)
-    layer = context.default.layer if context.default is not None else str(rule["layer"])
-    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, context.target.engine)
+    layer = context.default.layer if context.default is not None else rule.layer
+    finding = Finding(rule.code, rule.name, severity, layer, "", spot, context.target.engine)
     finding.key = key
-    finding.option = str(rule.get("option", "")) or context.option
-    finding.old = _side(rule, "old", context, context.source, finding.option)
-    finding.new = _side(rule, "new", context, context.target, finding.option)
+    finding.option = rule.option or context.option
+    finding.old = _side(rule.old, rule.old_of, context, context.source, finding.option)
+    finding.new = _side(rule.new, rule.new_of, context, context.target, finding.option)
     finding.depends_on = reasons
     said = _variant(rule, context)
-    finding.message = _fill(str(said.get("message", rule["message"])), finding, context)
-    finding.why = _fill(str(said.get("why", rule["why"])), finding, context)
-    finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, context)
+    finding.message = _fill(said.message or rule.message, finding, context)
+    finding.why = _fill(said.why or rule.why, finding, context)
+    finding.advice = _fill(said.advice or rule.advice, finding, context)
     finding.proposal = _proposal(rule, context, finding)
     if _written_elsewhere(finding):
         finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
@@ -273,40 +264,35 @@ def _written_elsewhere(finding: Finding) -> bool:
     return pins and home is not None and home.file is not finding.spot.file
 
 
-def _variant(rule: Record, context: Context) -> Record:
-    """The first variant of what the rule says that certainly holds."""
-    variants = rule.get("variants")
-    for variant in variants if isinstance(variants, list) else []:
-        if evaluate(variant["when"], context) is True:
-            assert isinstance(variant, dict)
-            return variant
-    return {}
+def _variant(rule: Rule, context: Context) -> Variant:
+    """The first variant of what the rule says that certainly holds; one that says nothing where none does."""
+    return next((v for v in rule.variants if evaluate(v.when, context) is True), Variant(NEVER))
 
 
-def _severity(rule: Record, context: Context) -> tuple[str, tuple[str, ...]]:
+def _severity(rule: Rule, context: Context) -> tuple[str, tuple[str, ...]]:
     """The rule's severity, or that of the first context that holds, and what cases that may hold depend on.
 
     A rule with `joint_depends: false` does not depend on what only its severity depends on.
     """
-    cases = rule.get("severity_when")
+    severity: str = rule.severity
     reasons: list[str] = []
-    for entry in cases if isinstance(cases, list) else []:
-        test = evaluate(entry["when"], context)
+    for case in rule.severity_when:
+        test = evaluate(case.when, context)
         if isinstance(test, Undetermined):
             reasons.extend(test.reasons)
         elif test:
-            return str(entry["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
-    return str(rule["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
+            severity = case.severity
+            break
+    return severity, tuple(reasons) if rule.joint_depends else ()
 
 
-def _where(rule: Record, context: Context) -> tuple[Spot, str]:
+def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
     """The place of a finding: the setting at hand, else the first of `at` that is written, else the engine."""
     engine = context.target.engine
     written = context.written
     if written is None:
-        places = rule.get("at")
-        for option in places if isinstance(places, list) else []:
-            written = context.wrote(str(option))
+        for option in rule.at:
+            written = context.wrote(option)
             if written is not None:
                 break
     if context.using is not None:
@@ -316,11 +302,11 @@ def _where(rule: Record, context: Context) -> tuple[Spot, str]:
     return engine.spot(), engine.site_path
 
 
-def _side(rule: Record, side: str, context: Context, view: View, option: str) -> object:
-    if side in rule:
-        return rule[side]
-    if f"{side}_of" in rule:
-        value = evaluate(rule[f"{side}_of"], context)
+def _side(fixed: object, computed: Condition | None, context: Context, view: View, option: str) -> object:
+    if fixed is not None:
+        return fixed
+    if computed is not None:
+        value = evaluate(computed, context)
     elif context.using is not None:
         return None
     elif context.written is not None and first_diagnostic(view.delivery, context.written) is None:
@@ -346,7 +332,7 @@ def _fill(text: str, finding: Finding, context: Context) -> str:
         "key": context.written.key if context.written else finding.option,
         "value": show(context.written.value) if context.written else "",
         "why": diagnostic.text if diagnostic else "",
-        "upgrade": str(context.target.engine.dialect.get("upgrade", "")),
+        "upgrade": context.target.engine.dialect.upgrade,
         "off": _off(context),
         "reads": _reads(context),
         "engine": context.target.engine.id,
@@ -389,14 +375,13 @@ def _off(context: Context) -> str:
     """How the dialect switches the option at hand off where a plain false does not arrive."""
     key = context.written.key if context.written else ""
     option = context.setting.option if context.setting is not None else ""
-    text = str(context.target.engine.dialect.get("switch_off", "write no-{key}: true"))
+    text: str = context.target.engine.dialect.switch_off
     return text.replace("{key}", key).replace("{option}", option)
 
 
 def _reads(context: Context) -> str:
-    reads = context.target.engine.dialect.get("reads")
     key = context.written.key if context.written else ""
-    note = reads.get(key.replace("_", "-"), "") if isinstance(reads, dict) else ""
+    note = context.target.engine.dialect.reads.get(key.replace("_", "-"), "")
     return f" ({note})" if note else ""
 
 
@@ -409,66 +394,64 @@ def show(value: object) -> str:
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _proposal(rule: Record, context: Context, finding: Finding) -> Proposal | None:
-    fix = rule.get("fix")
-    if not isinstance(fix, dict):
+def _proposal(rule: Rule, context: Context, finding: Finding) -> Proposal | None:
+    fix = rule.fix
+    if fix is None or evaluate(fix.unless, context) is True:
         return None
-    if evaluate(fix.get("unless", False), context) is True:
-        return None
-    acts = [act for entry in fix.get("do", []) for act in _acts(entry, context)]
+    acts = [act for action in fix.do for act in _acts(action, context)]
     if not acts:
         return None
-    safety = str(fix["safety"])
-    lowered = evaluate(fix.get("review_when", False), context)
+    safety: str = fix.safety
+    lowered = evaluate(fix.review_when, context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
-    needs = str(fix.get("needs", ""))
-    return Proposal(_fill(str(fix["title"]), finding, context), safety, acts, needs, tuple(fix.get("with_rules", ())))
+    return Proposal(_fill(fix.title, finding, context), safety, acts, fix.needs, fix.with_rules)
 
 
-def _acts_on_use(entry: Record, context: Context, using: Using) -> Iterator[Act]:
+def _acts_on_use(action: Action, context: Context, using: Using) -> Iterator[Act]:
     """Changes of a call: a keyword gets a value, or goes."""
-    name = str(entry.get("argument", "")) or using.use.key
-    if "of" in entry:
-        for other in using.named(str(entry["of"])):
-            if other.arguments.get(name) != entry.get("to"):
-                yield Act("argument", name, entry.get("to"), other.written)
+    name = action.argument or using.use.key
+    if action.of:
+        for other in using.named(action.of):
+            if other.arguments.get(name) != action.to:
+                yield Act("argument", name, action.to, other.written)
         return
-    if entry.get("remove"):
+    if action.remove:
         yield Act("remove-argument", name, None, using.use.written)
-    elif "text" in entry:
-        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use.written)
-    elif "argument" in entry:
-        value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
-        yield Act("argument", name, value, using.use.written)
+    elif action.text:
+        yield Act("argument", name, Unknown(action.text.replace("{value}", using.text)), using.use.written)
+    elif action.argument:
+        yield Act("argument", name, _value(action, context), using.use.written)
 
 
-def _acts(entry: Record, context: Context) -> Iterator[Act]:
-    test = evaluate(entry.get("when", True), context)
-    if test is not True:
+def _value(action: Action, context: Context) -> object:
+    """What an action sets something to; Undetermined where the files do not decide it."""
+    return action.to if action.to_of is None else evaluate(action.to_of, context)
+
+
+def _acts(action: Action, context: Context) -> Iterator[Act]:
+    if evaluate(action.when, context) is not True:
         return
     written = context.written
     if context.using is not None:
-        yield from _acts_on_use(entry, context, context.using)
+        yield from _acts_on_use(action, context, context.using)
         return
-    if "set" in entry:
-        option = str(entry["set"])
-        value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
-        if option in ("setting", "default"):
-            option = context.option
-        here = written if entry.get("in_place") else context.wrote(option)
+    if action.set:
+        value = _value(action, context)
+        option = context.option if action.set in ("setting", "default") else action.set
+        here = written if action.in_place else context.wrote(option)
         if not isinstance(value, Undetermined):
             yield Act("set", option, value, here)
-    elif "drop" in entry:
-        option = str(entry["drop"])
-        target = written if option == "setting" else context.wrote(option)
+    elif action.drop:
+        at_hand = action.drop == "setting"
+        target = written if at_hand else context.wrote(action.drop)
         if target is not None:
-            yield Act("drop", context.option_of(target) if option == "setting" else option, None, target)
-    elif entry.get("respell") and written is not None:
+            yield Act("drop", context.option_of(target) if at_hand else action.drop, None, target)
+    elif action.respell and written is not None:
         yield Act("set", context.option_of(written), written.value, written)
-    elif entry.get("rename") and context.setting is not None:
+    elif action.rename and context.setting is not None:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
             yield Act("set", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
-    elif entry.get("core"):
+    elif action.core:
         yield Act("core", "engine", "v1")

@@ -130,8 +130,7 @@ def _pinned_options(knowledge: Knowledge) -> list[str]:
     """The options that any rule's fix sets."""
     out: dict[str, None] = {}
     for rule in knowledge.rules:
-        fix = rule.get("fix")
-        for entry in fix.get("do", ()) if isinstance(fix, dict) else ():
-            if "set" in entry and "." not in str(entry["set"]):
-                out[str(entry["set"])] = None
+        for action in rule.fix.do if rule.fix is not None else ():
+            if action.set and "." not in action.set:
+                out[action.set] = None
     return list(out)

@@ -87,7 +87,7 @@ class Run:
         self.knowledge = knowledge
         self.result = Result(workspace)
         workspace.target = question.target
-        self._prefilter = Prefilter(knowledge.dialects, catalog)
+        self._prefilter = Prefilter(knowledge.profiles, catalog)
         self._by_identity: dict[tuple[str, str, int, str], Finding] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
