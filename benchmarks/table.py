@@ -149,14 +149,15 @@ def fix_with_proof(folder: Path, count: int = 200) -> float:
     from vllm_migrate.dialects.workspace import Workspace
     from vllm_migrate.fixes.apply import Fixer
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.run.judging import Question, Run
+    from vllm_migrate.resolve.view import Question
+    from vllm_migrate.run.judging import Run
 
     paths = [str(path) for path in sorted(folder.rglob("*.yaml"))[:count]]
     question = Question("0.8.5", "0.18.1")
     run = Run(question, load_catalog(), load_knowledge(), Workspace(paths))
     for path in paths:
         run.judge_file(path)
-    findings = [finding for finding in run.finish().findings if finding.proposal is not None][:count]
+    findings = [finding for finding in run.finish().findings if finding.fix is not None][:count]
     fixer = Fixer(question, load_catalog(), load_knowledge())
     gc.collect()
     gc.disable()  # as in a call of the program

@@ -27,7 +27,9 @@ def test_a_clause_is_read_as_packaging_reads_it(operator: str) -> None:
         assert fits(version, f"{operator}{wanted}") is expected, (version, operator, wanted)
 
 
-@pytest.mark.parametrize("clause", ["==0.6.*", "!=0.6.*", "==0.6.0.*", "==0.*", "== 0.6.1 ", "===0.6.1", "~=0.6.0.post1"])
+@pytest.mark.parametrize(
+    "clause", ["==0.6.*", "!=0.6.*", "==0.6.0.*", "==0.*", "== 0.6.1 ", "===0.6.1", "~=0.6.0.post1"]
+)
 def test_prefixes_and_spaces(clause: str) -> None:
     for version in VERSIONS:
         assert fits(version, clause) is SpecifierSet(clause).contains(version, prereleases=True), version

@@ -77,7 +77,11 @@ class _Line:
         if begin is None:
             return None
         start, entrypoint = begin
-        return self._by_flags(dialect, start) if dialect.flags is not None else [self._by_options(dialect, start, entrypoint)]
+        return (
+            self._by_flags(dialect, start)
+            if dialect.flags is not None
+            else [self._by_options(dialect, start, entrypoint)]
+        )
 
     @property
     def overrides(self) -> list[Override]:

@@ -248,7 +248,7 @@ class _Arguments(_Carrier):
         for arrival in parsed.arrivals:
             written = self.by_number[arrival.source]
             self.named[arrival.source] = arrival.dest
-            values[arrival.dest] = Arrived(arrival.dest, determined(written.key, arrival.value), written, "")
+            values[arrival.dest] = Arrived(arrival.dest, determined(written.key, arrival.value, True), written, "")
         for refusal in parsed.refusals:
             written = self.by_number[refusal.source]
             self._diagnose(refusal.kind, written, refusal.text, self._option(written), refusal.candidates)

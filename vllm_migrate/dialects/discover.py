@@ -59,7 +59,9 @@ def _in_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, worksp
     return engines
 
 
-def _inside(tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def _inside(
+    tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+) -> list[Engine]:
     """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
     embeds = [embed for dialect in dialects for embed in dialect.embeds if may_open(tree, embed)]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, embed.at) if opens(site, embed)]
@@ -76,7 +78,9 @@ def _inside(tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalo
     return out
 
 
-def _in_tree(file: File, tree: Tree, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def _in_tree(
+    file: File, tree: Tree, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+) -> list[Engine]:
     """The engines of the first dialect that recognises a document and finds any."""
     composed: dict[str, Composed | None] = {}
     extended: set[str] = set()

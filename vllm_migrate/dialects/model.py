@@ -62,12 +62,12 @@ class Fact(NamedTuple):
     because: str = ""
 
 
-def determined(key: str, value: object) -> object:
-    """`value`, written for `key`, with what no file decides in it Undetermined."""
+def determined(key: str, value: object, inside: bool = False) -> object:
+    """`value`, written for `key`; Undetermined where no file decides it, with `inside` also within a mapping."""
     if isinstance(value, Unknown):
         return Undetermined((f"the value of {key} ({value.text})",))
-    if isinstance(value, dict):
-        return {name: determined(f"{key}.{name}", inner) for name, inner in value.items()}
+    if inside and isinstance(value, dict):
+        return {name: determined(f"{key}.{name}", inner, True) for name, inner in value.items()}
     return value
 
 

@@ -1,5 +1,4 @@
-"""What a Python program does with vLLM's interfaces, found as a dialect's `uses` describe it; an entry's fields are explained at knowledge.records.UseSpec.
-"""
+"""What a Python program does with vLLM's interfaces, found as a dialect's `uses` describe it (see records.UseSpec)."""
 
 from __future__ import annotations
 

@@ -69,8 +69,6 @@ class Compiler:
         return value
 
 
-def compiled(
-    checker: Checker, source: Source, at: Loc, kind: type, fields: Fields, named: dict[str, object]
-) -> Fields:
+def compiled(checker: Checker, source: Source, at: Loc, kind: type, fields: Fields, named: dict[str, object]) -> Fields:
     """The fields of a record with every condition compiled, as `load` takes them. Raises VllmMigrateError."""
     return Compiler(checker, source, named, kind).record(kind, fields, at, "")

@@ -106,7 +106,14 @@ def table(files: list[RuleFile]) -> str:
 
 
 def page(file: RuleFile) -> str:
-    lines = [MADE.format(source=f"{file.rule.name}.yaml"), "", f"# {file.rule.code} {file.rule.name}", "", file.rule.title + ".", ""]
+    lines = [
+        MADE.format(source=f"{file.rule.name}.yaml"),
+        "",
+        f"# {file.rule.code} {file.rule.name}",
+        "",
+        file.rule.title + ".",
+        "",
+    ]
     lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}.", ""]
     lines += ["## What it says", "", f"> {_said(file)}", ""]
     lines += ["## What happens", "", _text(file.page.explain.what), ""]

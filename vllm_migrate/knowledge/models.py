@@ -60,7 +60,9 @@ def model_of(title: str, /, *kinds: type, **more: Any) -> Model:
             required = field not in defaults
             fields[field] = (more.pop(field, None) or _checked(hint), ... if required else defaults[field])
     fields.update({field: (hint, None) for field, hint in more.items()})
-    return create_model(title, __config__=ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True), **fields)
+    return create_model(
+        title, __config__=ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True), **fields
+    )
 
 
 def _nested(kind: type) -> Any:

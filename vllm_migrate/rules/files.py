@@ -8,6 +8,7 @@ from vllm_migrate.dialects.model import Spot, Subject
 from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Severity
 from vllm_migrate.rules.finding import Finding
 
+
 class FileRule(NamedTuple):
     """reason: the slug under which a parser raises it ("" for those the run itself finds)."""
 

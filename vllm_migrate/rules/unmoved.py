@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ALIASES = {"executor": "distributed_executor_backend"}
 
+
 def unmoved(when: Condition, env: Env, is_steady: Callable[[str], bool]) -> bool:
     """Whether an undetermined condition is false for every value that one unknown of both releases may have.
 
