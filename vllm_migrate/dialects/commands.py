@@ -59,6 +59,7 @@ class _Line:
         self.texts = [word.value if word.value is not None else word.raw for word in command.words]
         self.names = [text.rpartition("/")[2] for text in self.texts]
         self._overrides: list[Override] | None = None
+        self._tree: Tree | None = None
         self._named: dict[str, Composed | None] = {}
         self._configured: dict[str, Tree | None] = {}
 
@@ -67,8 +68,10 @@ class _Line:
         does not know it."""
         kind = dialect.compose
         if kind != "none":
+            if self._overrides is None:
+                self._tree = tree_of_overrides(self.file, self.command, self.overrides)
             if kind not in self._configured:
-                self._configured[kind] = self._configuration(dialect, self.overrides)
+                self._configured[kind] = self._configuration(dialect, self._tree)
             engines = self._composed(dialect, self._configured[kind])
             if not engines and self.command.lost:
                 engines = self._all_cut_off(dialect)
@@ -89,11 +92,12 @@ class _Line:
             self._overrides = overrides_in(self.command.words)
         return self._overrides
 
-    def _configuration(self, dialect: Dialect, overrides: list[Override]) -> Tree | None:
+    def _configuration(self, dialect: Dialect, over: Tree | None) -> Tree | None:
         """What the command configures word by word, over the configuration that it names."""
         kind = dialect.compose
-        over = None if kind == "ordered_files" else tree_of_overrides(self.file, self.command, overrides)
-        if kind != "ordered_files" and over is None:
+        if kind == "ordered_files":
+            over = None
+        elif over is None:
             return None
         if kind not in self._named:
             self._named[kind] = named_config(self.file, self.command, self.workspace, kind)
@@ -118,7 +122,8 @@ class _Line:
     def _all_cut_off(self, dialect: Dialect) -> list[Engine]:
         """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
         words = [*self.command.words, *(word for broken in self.command.lost for word in broken.lost)]
-        engines = self._composed(dialect, self._configuration(dialect, overrides_in(words)))[:1]
+        tree = tree_of_overrides(self.file, self.command, overrides_in(words))
+        engines = self._composed(dialect, self._configuration(dialect, tree))[:1]
         return [Engine(e.id, e.origin, e.facts, e.container, remarks=e.remarks) for e in engines]
 
     def _by_flags(self, dialect: Dialect, start: int) -> list[Engine]:

@@ -69,7 +69,7 @@ def _ordered(file: File, command: Command, workspace: Workspace) -> Composed | N
     merged: Tree | None = None
     missing: list[UnreadInput] = []
     for mark, word in zip(command.words, command.words[1:], strict=False):
-        if mark.value != "@":
+        if not _may_be("@", mark) or mark.value != "@":
             continue
         name = _tail(word).lstrip("/") if word.value is None else word.value
         config = _find(os.path.dirname(file.path), os.path.normpath(name), workspace) if name else None
@@ -106,6 +106,8 @@ def _after(command: Command, flags: tuple[str, ...]) -> str | None:
     """The value of `--flag value` or `--flag=value`, as far as its end is known."""
     words = command.words
     for at, word in enumerate(words):
+        if not _may_be("-c", word):  # which all of the flags have
+            continue
         text = word.value if word.value is not None else word.prefix
         flag, eq, _ = text.partition("=")
         if flag not in flags:
@@ -114,6 +116,11 @@ def _after(command: Command, flags: tuple[str, ...]) -> str | None:
             return _tail(word).partition("=")[2] if word.value is not None else _tail(word)
         return _tail(words[at + 1]) if at + 1 < len(words) else None
     return None
+
+
+def _may_be(part: str, word: Word) -> bool:
+    """False only for a word that does not have a part of a text, whatever it expands to."""
+    return part in word.raw or "$" in word.raw
 
 
 def _tail(word: Word) -> str:

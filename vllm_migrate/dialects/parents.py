@@ -61,7 +61,8 @@ def _over(base: Tree | None, tree: Tree) -> Tree:
     for key in replaced:
         base = without(base, key) if base is not None else None
     if replaced:
-        tree = Tree(tree.places, {k: without(c, MARKER) if k in replaced else c for k, c in tree.children.items()})
+        children = {k: without(c, MARKER) if k in replaced else c for k, c in tree.children.items()}
+        tree = Tree(tree.places, children, tree.mounted)
     merged = merge(base, tree)
     assert merged is not None
     return merged
