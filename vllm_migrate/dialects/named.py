@@ -55,7 +55,7 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
 
 def _compose(kind: str, config: File, tree: Tree, workspace: Workspace) -> Composed:
     if kind == "parent_files":
-        return parents.compose(config, tree, workspace.load)
+        return parents.compose(config, tree, workspace.load, workspace.inherited)
     if hydra.uses_defaults(tree):
         return hydra.compose(config, tree, workspace.load)
     return Composed(tree, [config], [])

@@ -6,7 +6,6 @@ later over earlier, as OmegaConf merges: mappings deeply, everything else replac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path, Source
@@ -80,13 +79,14 @@ class Tree:
     mounted: some of its keys stand in no text, because a file was put below them.
     """
 
-    __slots__ = ("_children", "_found", "_items", "mounted", "places")
+    __slots__ = ("_children", "_found", "_items", "_walked", "mounted", "places")
 
     def __init__(self, places: list[Place], children: dict[str, Tree] | None = None, mounted: bool = False) -> None:
         self.places = places
         self.mounted = mounted
         self._children = children
         self._items: list[Tree] | None = None
+        self._walked: list[tuple[str, Tree]] | None = None
         self._found: dict[str, Tree] | None = None  # children that were asked for by name
 
     @property
@@ -181,21 +181,22 @@ class Tree:
         """False only when the key stands nowhere in the tree. A look at the texts saves a walk through all of it."""
         return self.mounted or not key or key.isdigit() or any(_may_have(place.file, key) for place in self.places)
 
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
-        """Every mapping and sequence item below, itself included, with its dotted path."""
-        stack = [(prefix, self)]
-        while stack:
-            path, tree = stack.pop()
-            yield path, tree
-            if tree.is_map:
-                below = list(tree.children.items())
-            elif tree.is_seq:
-                below = [(str(number), item) for number, item in enumerate(tree.items)]
-            else:
-                continue
-            for key, child in reversed(below):
-                if child.is_map or child.is_seq:
-                    stack.append((f"{path}.{key}" if path else key, child))
+    def walk(self) -> list[tuple[str, Tree]]:
+        """Every mapping and sequence below, itself included, with its dotted path, in the order of the file."""
+        if self._walked is None:
+            self._walked = out = []
+            stack = [("", self)]
+            while stack:
+                path, tree = stack.pop()
+                out.append((path, tree))
+                if tree.is_map:
+                    below = list(tree.children.items())
+                else:
+                    below = [(str(number), item) for number, item in enumerate(tree.items)]
+                for key, child in reversed(below):
+                    if child.is_map or child.is_seq:
+                        stack.append((f"{path}.{key}" if path else key, child))
+        return self._walked
 
 
 def _may_have(file: File, key: str) -> bool:

@@ -46,6 +46,8 @@ class Workspace:
         self.target = ""  # the release of vLLM that the run moves to
         # Configurations that commands name, by kind of composition: scripts of one folder share them.
         self.composed: dict[tuple[str, File], Composed] = {}
+        # What parents came to that several configurations inherit, by how deep they stand.
+        self.inherited: dict[tuple[File, int], Composed] = {}
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:
