@@ -48,7 +48,7 @@ def discover_code(
 
 
 def _role(dialect: Dialect, otherwise: str, uses: list[Use]) -> str:
-    """A program that updates weights trains; what else it is the dialect says."""
+    """A program that updates weights trains; what else it is, its dialect states."""
     return "rl_rollout" if any(use.name in dialect.rollout_uses for use in uses) else otherwise
 
 
@@ -80,7 +80,7 @@ def _named(dialect: Dialect, call: Call, before: list[Engine]) -> str:
 
 
 def _shows_nothing(call: Call) -> bool:
-    """Whether all that a call sets is behind `**`: what could be said of it would be said of nothing that is seen."""
+    """Whether all that a call sets is behind `**`: a finding on it would be about nothing that is seen."""
     named = {keyword.arg for keyword in call.node.keywords if keyword.arg is not None}
     return call.has_kwargs and named <= {"model", "tokenizer"}
 

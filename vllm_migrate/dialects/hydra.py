@@ -1,7 +1,7 @@
 """Hydra composition over files: `defaults` lists, groups, packages, `override`, `_self_`.
 
 Agrees with hydra-core 1.3 (a test composes both ways). What cannot be found is listed, not guessed: the
-tree then lacks that part, and whoever judges it says so.
+tree then lacks that part, and what depends on it is undetermined.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _DefaultsList:
         return Composed(merged, self.files, self.missing)
 
     def _find_root(self) -> tuple[str, str]:
-        """The configuration folder and the primary's group below it, told by where absolute names are found."""
+        """The configuration folder and the primary's group below it, known by where absolute names are found."""
         here = _directory(self.file.path)
         names = [
             _join(entry.group, entry.option)

@@ -35,7 +35,7 @@ class Workspace:
     def __init__(
         self, requested: list[str], texts: dict[str, str] | None = None, note: Callable[[str], None] | None = None
     ) -> None:
-        self._note = note  # told of every path that is looked at, found or not
+        self._note = note  # called with every path that is looked at, found or not
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
         self.problems: list[Problem] = []
@@ -76,7 +76,7 @@ class Workspace:
         return decode(path, self.read(path))
 
     def load(self, path: str) -> File | None:
-        """The parsed file; None when there is none or it cannot be analysed (then a problem says why)."""
+        """The parsed file; None when there is none or it cannot be analysed (then `problems` has the reason)."""
         key = os.path.normpath(path)
         if key in self._files:
             return self._files[key]
@@ -116,7 +116,7 @@ class Workspace:
 
 
 def _whole(descriptor: int, data: bytes) -> bytes:
-    """What a file holds that has another size than it said, after its beginning `data`. Raises Unreadable("too-large")."""
+    """What a file holds that has another size than was announced, after its beginning `data`. Raises Unreadable("too-large")."""
     while len(data) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES)):
         data += more
     return bounded(data)
