@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.model import Engine, Origin, Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem
 from vllm_migrate.documents.interface import Edit, Source
 from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.knowledge.load import load
 from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Finding, Fix
+
+PIPELINERL = next(dialect for dialect in load().dialects if dialect.id == "pipelinerl")
 
 BASE = """\
 # the actor
@@ -45,7 +48,7 @@ class Maker:
 
     def __init__(self, path: str = "conf/base.yaml", text: str = BASE) -> None:
         self.file = File.bare(Source(path, text.encode(), text, False, "\n"))
-        self.engine = Engine("actor", "rl_rollout", {"id": "pipelinerl", "title": "PipelineRL"}, {}, self.file)
+        self.engine = Engine("actor", Origin(PIPELINERL, self.file, "rl_rollout"), {})
 
     def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: object) -> Finding:
         """A finding on the first occurrence of `needle`; further fields by their names."""

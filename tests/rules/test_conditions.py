@@ -9,7 +9,7 @@ import pytest
 
 from vllm_migrate.catalog.store import OptionFacts
 from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.model import Engine, Use
+from vllm_migrate.dialects.model import Engine, Program, Use, Written
 from vllm_migrate.knowledge.load import Record, load
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.default import Default
@@ -101,10 +101,9 @@ def case(
     source, target = view_both(engine, "0.8.5", "0.18.1")
     default = Default("engine", "seed", "semantic", facts("0.8.5"), facts("0.18.1"), "0.12.0")
     made = Context(source, target, Setting(source, target, engine.options[1]), default=default)
-    use = Use("pause", "engine.pause_generation", engine.spot(), "update", 0)
-    use.section = "api"
-    engine.uses = [use]
-    made.using = Using(use, source, target)
+    spot = engine.spot()
+    use = Use("pause", Written("engine.pause_generation", "use.pause", None, spot, spot), "update", section="api")
+    made.using = Using(use, Program("program", engine.origin, {}, [use]), source, target)
     return made
 
 

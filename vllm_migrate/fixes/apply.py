@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Subject
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.plan import Edits, FixPlan, edits_of, ops_of
@@ -46,7 +46,7 @@ class Fixer:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         prover = Prover(self.question, self.catalog, self.knowledge, texts)
-        by_engine: dict[int, tuple[Engine, list[Action]]] = {}
+        by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.fix is not None
             entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
@@ -56,7 +56,7 @@ class Fixer:
         for engine, actions in by_engine.values():
             prover.check(engine, self._unedited(engine), actions, changed)
 
-    def _unedited(self, engine: Engine) -> View:
+    def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
         if self._last is None or self._last.engine is not engine:
             question = self.question

@@ -18,17 +18,17 @@ from vllm_migrate.fixes.writers.variables import VariableWriter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vllm_migrate.dialects.model import Engine, Written
+    from vllm_migrate.dialects.model import Subject, Written
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.ops import DocumentOp, FileOp
     from vllm_migrate.fixes.writers.interface import Writer
 
 
-def writer_of(engine: Engine, written: Written | None) -> Writer:
+def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
     """How a setting of an engine is changed, or how a new one is written (`written` None)."""
     if isinstance(written, Use):
-        return KeywordWriter(written)
+        return KeywordWriter(written.written)
     if written is not None and written.tree is None and written.option.startswith("env."):
         return VariableWriter(engine)
     if engine.argv is not None and engine.site is None:
@@ -44,7 +44,7 @@ def writer_of(engine: Engine, written: Written | None) -> Writer:
     place = engine.home() if written is None else written.tree.place if written.tree is not None else None
     if place is None or place.file.shell is None:
         return FileWriter(engine)
-    if "flags" in engine.dialect:
+    if engine.dialect.flags is not None:
         from vllm_migrate.fixes.writers.flags import FlagWriter
 
         return FlagWriter(engine)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.argv_words import option_text
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.fixes.ops import is_undecided
 
 SWITCHES = frozenset(("store_true", "store_false", "store_const", "bool_optional"))
 
 
-def own_words(written: Written, engine: Engine) -> list[int]:
+def own_words(written: Written, engine: Subject) -> list[int]:
     """The words of an option that are surely its own: what a variable behind its values holds is another's.
 
     Raises CannotEdit where the number of its values is not decided.

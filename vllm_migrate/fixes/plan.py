@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
 from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
 from vllm_migrate.fixes.ops import FileOp
@@ -11,7 +12,7 @@ from vllm_migrate.fixes.ops import FileOp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from vllm_migrate.dialects.model import Engine
+    from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.ops import DocumentOp
@@ -95,26 +96,27 @@ def _once(ops: Iterable[FileOp]) -> list[FileOp]:
     return out
 
 
-def _ops(action: Action, engine: Engine) -> list[FileOp]:
+def _ops(action: Action, engine: Subject) -> list[FileOp]:
     kind, option, value, written = action
     if kind == "core":
         return _without_old_engine(engine)
     writer = writer_of(engine, written)
-    if written is None or kind == "set":
+    place = written.written if isinstance(written, Use) else written
+    if place is None or kind == "set":
         return writer.set(option, value)
-    return writer.drop(written, option) if kind == "drop" else writer.respell(written, option, value)
+    return writer.drop(place, option) if kind == "drop" else writer.respell(place, option, value)
 
 
-def _without_old_engine(engine: Engine) -> list[FileOp]:
+def _without_old_engine(engine: Subject) -> list[FileOp]:
     """The operations that take the request for the V0 engine away; none where a program makes it. Raises CannotEdit."""
-    pin = engine.dialect.get("engine_core_pin")
-    if isinstance(pin, dict):
-        tree = engine.root.at(str(pin["path"])) if engine.root is not None else None
+    pin = engine.dialect.engine_core_pin
+    if pin is not None:
+        tree = engine.root.at(pin.path) if engine.root is not None else None
         if tree is None or tree.place.node.shared:
             return []
-        return [FileOp(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
-    given = engine.given.get("env.VLLM_USE_V1")
-    written = given.written if given is not None else None
+        return [FileOp(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin.write))]
+    fact = engine.facts.get("env.VLLM_USE_V1")
+    written = fact.written if fact is not None else None
     if written is None or (written.tree is None and engine.file.data is not None):
         return []
     return writer_of(engine, written).drop(written, written.option)

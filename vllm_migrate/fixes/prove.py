@@ -6,7 +6,7 @@ import os
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.model import Engine, Use
+from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
@@ -24,7 +24,7 @@ class Prover:
         self.knowledge = knowledge
         self.workspace = Workspace([], texts)
 
-    def check(self, engine: Engine, before: View, actions: list[Action], changed: set[str]) -> None:
+    def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
 
         before: the engine at the target as it is written now.
@@ -40,17 +40,17 @@ class Prover:
                 self._gone(again, after, action)
         self._others(before, after, changed)
 
-    def _again(self, engine: Engine) -> Engine:
+    def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
         self.workspace.target = self.question.target
         if engine.framework is not None:
-            self.workspace.frameworks[str(engine.dialect.get("framework", ""))] = engine.framework
+            self.workspace.frameworks[engine.dialect.framework] = engine.framework
         file = self.workspace.load(engine.file.path)
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
             raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
         found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
-        for candidate in found.engines:
+        for candidate in found.subjects:
             if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
                 engine.file.path
             ):
@@ -66,7 +66,7 @@ class Prover:
             raise ProofFailed(f"{action.option} reads back as {value.value!r}, not {action.value!r}")
 
     @staticmethod
-    def _gone(engine: Engine, view: View, action: Action) -> None:
+    def _gone(engine: Subject, view: View, action: Action) -> None:
         key = action.written.key if action.written is not None else ""
         still = any(t.option == action.option and t.written.key == key for t in view.delivery.diagnostics)
         if still and not _elsewhere(engine, action):
@@ -80,10 +80,10 @@ class Prover:
                 raise ProofFailed(f"{option} would change too")
 
 
-def _check_call(engine: Engine, action: Action, call: Use) -> None:
+def _check_call(engine: Subject, action: Action, call: Use) -> None:
     """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
-    number, option = call.tree.place.index if call.tree is not None else None, action.option
-    calls = [use for use in engine.uses if use.tree is not None and use.tree.place.index == number]
+    number, option = _number(call), action.option
+    calls = [use for use in engine.uses if _number(use) == number] if isinstance(engine, Program) else []
     if not calls:
         raise ProofFailed(f"the call that gets {option} is not found in the edited file")
     passed = calls[0].arguments
@@ -93,9 +93,15 @@ def _check_call(engine: Engine, action: Action, call: Use) -> None:
         raise ProofFailed(f"{option} is still passed")
 
 
-def _elsewhere(engine: Engine, action: Action) -> bool:
+def _number(use: Use) -> int | None:
+    """The number of the call in its module."""
+    tree = use.written.tree
+    return tree.place.index if tree is not None else None
+
+
+def _elsewhere(engine: Subject, action: Action) -> bool:
     """Whether what is dropped in one file is written again in another of the chain."""
-    assert action.written is not None
+    assert action.written is not None and isinstance(engine, Engine)
     key, path = action.written.key, action.written.spot.file.path
     return any(written.key == key and written.spot.file.path != path for written in engine.options)
 

@@ -138,9 +138,9 @@ def _place(finding: Finding) -> str:
 
 def _upgrades(findings: list[Finding]) -> list[str]:
     return [
-        str(finding.engine.dialect["upgrade"]).strip()
+        finding.engine.dialect.upgrade.strip()
         for finding in findings
-        if finding.name == "engine-v0-removed" and finding.engine is not None and finding.engine.dialect.get("upgrade")
+        if finding.name == "engine-v0-removed" and finding.engine is not None and finding.engine.dialect.upgrade
     ]
 
 

@@ -10,6 +10,7 @@ from vllm_migrate.rules.finding import SEVERITIES
 if TYPE_CHECKING:
     from vllm_migrate.dialects.workspace import Problem
     from vllm_migrate.fixes.plan import FixPlan
+    from vllm_migrate.knowledge.records import Rule
     from vllm_migrate.rules.finding import Finding
 
 NEVER = "never"
@@ -42,7 +43,7 @@ class Report:
 
     files: input files; engines: those that were found (None: not counted); suppressed: findings with the reason that
     the comment gives; notes: remarks on the run itself; fail_on: a severity or "never"; paths, arguments: the PATHs and
-    other words of the call, to be repeated in what to do next; rules: compiled rule records, for formats that describe
+    other words of the call, to be repeated in what to do next; rules: those that are judged, for formats that describe
     rules; root: the folder that machine formats make absolute paths relative to ("": where we run); quiet: no summary.
     """
 
@@ -81,7 +82,7 @@ class Report:
         self.fail_on = "warning"
         self.paths: list[str] = []
         self.arguments: list[str] = []
-        self.rules: list[dict[str, object]] = []
+        self.rules: tuple[Rule, ...] = ()
         self.root = ""
         self.quiet = False
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import changes
 from vllm_migrate.catalog.store import Catalog, OptionFacts
+from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
-from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.records import EffectiveEntry
 
 
 class Assumptions(NamedTuple):
@@ -55,7 +56,7 @@ class View:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Subject,
         release: str,
         catalog: Catalog,
         knowledge: Knowledge,
@@ -68,7 +69,7 @@ class View:
         self.knowledge = knowledge
         self.assumptions = assumptions
         self.is_source = is_source
-        self.delivery: Delivery = deliver(engine, catalog, release)
+        self.delivery = deliver(engine, catalog, release) if isinstance(engine, Engine) else Delivery({}, [], {})
         self._values: dict[str, Value] = {}
         self._open: set[str] = set()
 
@@ -86,24 +87,22 @@ class View:
     def _resolve(self, option: str) -> Value:
         if option == "engine":
             return self._core()
-        entry = self.knowledge.effective.get(option, {})
-        forced = entry.get("forced")
-        if isinstance(forced, list):
-            choice = choose(forced, self)
+        entry = self.knowledge.effective.get(option)
+        if entry is not None and entry.forced:
+            choice = choose(entry.forced, self)
             if isinstance(choice.value, Undetermined):
                 return _either(choice.value, self._unforced(option, entry))
             if choice.found:
                 return Value(choice.value, "resolved", choice.because)
         return self._unforced(option, entry)
 
-    def _unforced(self, option: str, entry: Record) -> Value:
+    def _unforced(self, option: str, entry: EffectiveEntry | None) -> Value:
         """What the option is where nothing overrules what is written."""
         given = self._given(option)
         if given is not None:
             return given
-        cases = entry.get("cases")
-        if isinstance(cases, list) and not self._redeclared(option):
-            choice = choose(cases, self)
+        if entry is not None and entry.cases and not self._redeclared(option):
+            choice = choose(entry.cases, self)
             if choice.found:
                 return _chosen(choice, "resolved")
         return self._declared(option)
@@ -128,7 +127,7 @@ class View:
         if dot and head.endswith("_config"):
             return self._part(head, key)
         if dot:
-            given = self.engine.given.get(option)
+            given = self.engine.facts.get(option)
             if given is None or (given.value is None and option.startswith("sampling.")):
                 return self._maybe_inherited(option)
             return Value(given.value, "written" if given.written else "framework", given.because, given.written)
@@ -173,21 +172,17 @@ class View:
     def _core(self) -> Value:
         """Which engine core runs: V0 or V1. From 0.11.0 on there is V1 alone."""
         entry = self.knowledge.effective["engine"]
-        cases = entry["cases"]
-        assert isinstance(cases, list)
-        fixed = entry.get("fixed")
-        choice = choose(fixed, self) if isinstance(fixed, list) else Choice(None, "", False)
+        choice = choose(entry.fixed, self)
         if choice.found:
             return _chosen(choice, "resolved")
         if self.is_source and self.assumptions.engine:
             return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
-        own = self.engine.dialect.get("engine_core")
-        if isinstance(own, list):
-            choice = choose(own, DialectEnv(self.engine, release=self.release))
-            if choice.found:
-                given = self.engine.given.get("config.core")
-                return _chosen(choice, "resolved")._replace(written=given.written if given else None)
-        return _chosen(choose(cases, self), "resolved")
+        engine = self.engine
+        choice = choose(engine.dialect.engine_core, DialectEnv(engine.origin, engine.facts, self.release))
+        if choice.found:
+            fact = engine.facts.get("config.core")
+            return _chosen(choice, "resolved")._replace(written=fact.written if fact else None)
+        return _chosen(choose(entry.cases, self), "resolved")
 
     # -- the environment of conditions
 
@@ -200,7 +195,7 @@ class View:
         if dotted == "dialect":
             return self.engine.name
         if dotted == "entrypoint":
-            return entrypoint(self.engine, self.catalog, self.release)
+            return entrypoint(self.engine.origin, self.catalog, self.release)
         if dotted == "executor":
             return self.value("distributed_executor_backend").value
         if dotted.startswith("gpu."):
@@ -225,7 +220,7 @@ class View:
         if function == "written":
             given = self._given(option)
             return given is not None and given.written is not None
-        if function == "given":
+        if function == "explicit":
             given = self._given(option)
             return None if given is None else given.value
         if function in _ARITHMETIC:
@@ -282,11 +277,10 @@ class View:
         return Undetermined((f"the model's config.json ({name})",))
 
     def _gpu(self, name: str) -> object:
-        table = self.knowledge.gpus
-        if self.assumptions.gpu is not None:
-            facts = table.get(self.assumptions.gpu.lower())
-            if isinstance(facts, dict):
-                return facts.get(name)
+        gpu = self.knowledge.gpus.get((self.assumptions.gpu or "").lower())
+        if gpu is not None:
+            found: object = getattr(gpu, name)
+            return found
         return Undetermined((f"the GPU ({name})",))
 
 

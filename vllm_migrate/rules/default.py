@@ -93,7 +93,6 @@ def named(knowledge: Knowledge) -> frozenset[str]:
     """The options that rules name as theirs."""
     out: set[str] = set()
     for rule in knowledge.rules:
-        if not rule.get("derived"):
-            options = rule.get("options")
-            out.update([str(rule.get("option", "")), *(options if isinstance(options, list) else [])])
+        if not rule.derived:
+            out.update((rule.option, *rule.options))
     return frozenset(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.model import Spot, Subject, Use, Written
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -20,7 +20,7 @@ class Action(NamedTuple):
     kind: str
     option: str
     value: object = None
-    written: Written | None = None
+    written: Written | Use | None = None
 
     @property
     def pins(self) -> bool:
@@ -67,7 +67,7 @@ class Finding:
     )
 
     def __init__(
-        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Engine | None = None
+        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Subject | None = None
     ) -> None:
         self.code = code
         self.name = name

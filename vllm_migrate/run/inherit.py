@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Subject
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
@@ -34,7 +34,7 @@ class Ledger:
         self._homes: dict[tuple[str, str], list[Ran]] = {}
         self._options = _pinned_options(knowledge)
 
-    def pins(self, engine: Engine, source: View, target: View) -> Pins | None:
+    def pins(self, engine: Subject, source: View, target: View) -> Pins | None:
         """What an engine ran with whose pins go to a parent that others may share; None for any other."""
         if home_of(engine) is None:
             return None
@@ -44,7 +44,7 @@ class Ledger:
             for option in self._options
         }
 
-    def enter(self, engine: Engine, pins: Pins | None) -> None:
+    def enter(self, engine: Subject, pins: Pins | None) -> None:
         """Note what an engine ran with, at every place from which it inherits."""
         if engine.site is None or pins is None:
             return
@@ -110,9 +110,9 @@ def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Fi
     return None
 
 
-def home_of(engine: Engine) -> tuple[str, str] | None:
+def home_of(engine: Subject) -> tuple[str, str] | None:
     """(path of the file, dotted path) where a new setting of an engine belongs, when that may be a shared parent."""
-    place = engine.home() if engine.file.shell is None and engine.dialect.get("compose") in SHARING else None
+    place = engine.home() if engine.file.shell is None and engine.dialect.compose in SHARING else None
     return (os.path.normpath(place.file.path), engine.site_path) if place is not None else None
 
 
@@ -130,8 +130,7 @@ def _pinned_options(knowledge: Knowledge) -> list[str]:
     """The options that any rule's fix sets."""
     out: dict[str, None] = {}
     for rule in knowledge.rules:
-        fix = rule.get("fix")
-        for entry in fix.get("do", ()) if isinstance(fix, dict) else ():
-            if "set" in entry and "." not in str(entry["set"]):
-                out[str(entry["set"])] = None
+        for action in rule.fix.do if rule.fix is not None else ():
+            if action.set and "." not in action.set:
+                out[action.set] = None
     return list(out)

@@ -15,12 +15,14 @@ from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.report.model import Report
 from vllm_migrate.resolve.view import Assumptions, Question
-from vllm_migrate.rules.files import as_records
+from vllm_migrate.rules.files import as_rules
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.judging import Result, Run
+from vllm_migrate.run.pins import PACKAGES
 from vllm_migrate.run.reported import record_baseline, sift
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.walk import STDIN, Input, walk
@@ -111,7 +113,7 @@ class Session:
         """The release that the project pins today, where one place says it."""
         from vllm_migrate.run.versions import choose_source, input_pins, misread, notes, releases_for
 
-        packages = self.knowledge.packages()
+        packages = tuple(dict.fromkeys((*PACKAGES, *self.knowledge.frameworks())))
         pins = releases_for(self.settings.root, self.dependencies, packages)
         pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
@@ -158,9 +160,9 @@ class Session:
         else:
             run.judge_file(entry.path, entry.named)
 
-    def rules(self) -> list[dict[str, object]]:
+    def rules(self) -> tuple[Rule, ...]:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""
-        return self.knowledge.rules + as_records()
+        return self.knowledge.rules + as_rules()
 
     def planner(self) -> Callable[[Finding], FixPlan | None]:
         """What plans the edits of one finding; where the output offers them to apply, they are proved."""

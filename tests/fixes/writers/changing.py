@@ -31,7 +31,7 @@ class Changing:
 
     def written(self, key: str) -> Written:
         engine = self.engine
-        facts = [given.written for given in engine.given.values() if given.written is not None]
+        facts = [fact.written for fact in engine.facts.values() if fact.written is not None]
         return next(setting for setting in (*engine.options, *facts) if setting.key == key)
 
     def writer(self, key: str = "") -> Writer:

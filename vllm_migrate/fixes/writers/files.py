@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op, Path
 from vllm_migrate.fixes.ops import FileOp, place_of, texts_of
@@ -12,7 +12,7 @@ from vllm_migrate.fixes.spelling import Spelling, spell
 class FileWriter:
     """Keys of the engine's mapping."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Subject) -> None:
         self.engine = engine
 
     def set(self, option: str, value: object) -> list[FileOp]:

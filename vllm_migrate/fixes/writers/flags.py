@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import Place, Tree
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.ops import FileOp, place_of, text_of
 from vllm_migrate.fixes.spelling import Spelling, spell
+from vllm_migrate.knowledge.records import Flags
 
 
 class FlagWriter:
     """Flags as the dialect's `flags` has them read (see dialects/own_flags.py)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Subject) -> None:
         self.engine = engine
-        flags = engine.dialect.get("flags")
-        self._flags: dict[str, object] = flags if isinstance(flags, dict) else {}
+        self._flags = engine.dialect.flags or Flags("literal")
 
     def set(self, option: str, value: object) -> list[FileOp]:
         return self._set(spell(self.engine, option, value))
@@ -49,15 +49,14 @@ class FlagWriter:
             if old is not None:
                 return _replace(old.place, texts)
         if not texts:
-            raise CannotEdit(f"{engine.dialect['title']} has no flag that switches {spelling.key} off")
+            raise CannotEdit(f"{engine.dialect.title} has no flag that switches {spelling.key} off")
         assert engine.argv is not None
         return [FileOp(engine.file, 0, WordOp("insert_after", engine.argv[0], self._last(), texts))]
 
     def _mapping(self, spelling: Spelling) -> tuple[str, str] | None:
         """(flag, key) of a setting that stands inside a flag's JSON mapping."""
-        known = self._flags.get("mappings")
         head, dot, key = spelling.key.partition(".")
-        return (head, key) if dot and isinstance(known, list) and head in known else None
+        return (head, key) if dot and head in self._flags.mappings else None
 
     def _written_mapping(self, flag: str) -> Tree | None:
         return self.engine.root.at(flag) if self.engine.root is not None else None
@@ -67,7 +66,7 @@ class FlagWriter:
         flag, value = f"--{spelling.key}", spelling.value
         if not isinstance(value, bool):
             return flag, text_of(value)
-        if self._flags.get("booleans") == "present":
+        if self._flags.booleans == "present":
             return (flag,) if value else ()
         return flag, "true" if value else "false"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.dialects.tree import Place
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.documents.shell.document import WordOp
@@ -13,7 +13,7 @@ from vllm_migrate.fixes.spelling import Spelling, spell
 class OverrideWriter:
     """One word a setting, below the engine's dotted path."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Subject) -> None:
         self.engine = engine
 
     def set(self, option: str, value: object) -> list[FileOp]:

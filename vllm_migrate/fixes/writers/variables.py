@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.fixes.ops import DropVariable, FileOp
 
@@ -12,7 +12,7 @@ ONLY_DROPPED = "an environment variable is taken away, never written"
 class VariableWriter:
     """Variables in front of an engine's command. Those in a mapping are a FileWriter's."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Subject) -> None:
         self.engine = engine
 
     def set(self, option: str, value: object) -> list[FileOp]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.ops import FileOp, texts_of
 from vllm_migrate.fixes.own_words import own_words
@@ -14,7 +14,7 @@ REST = ("$@", "$*", "${@}")  # all arguments of the script: new options go in fr
 class WordWriter:
     """Words of the engine's command, in a script or in the lists of a container."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Subject) -> None:
         self.engine = engine
 
     def set(self, option: str, value: object) -> list[FileOp]:
@@ -50,7 +50,7 @@ class WordWriter:
     def _last(self) -> int:
         """The last word of the last option that stands in the command itself."""
         engine = self.engine
-        assert engine.argv is not None and engine.file.shell is not None
+        assert isinstance(engine, Engine) and engine.argv is not None and engine.file.shell is not None
         command, start = engine.argv
         words = engine.file.shell.commands[command].words
         last = start - 1
