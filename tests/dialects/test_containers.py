@@ -33,7 +33,7 @@ def test_arguments_of_vllms_own_image(tmp_path: Path) -> None:
     body = "image: vllm/vllm-openai:v0.8.5\nargs:\n  - --model=a/b\n  - --max-model-len\n  - '8192'  # long\n"
     reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
     assert reading.arrives("0.18.1")["max_model_len"] == 8192
-    assert reading.engine.given["env.VLLM_USE_V1"].value == "0"
+    assert reading.engine.facts["env.VLLM_USE_V1"].value == "0"
     reading.fix()
     after = first(reading.text("d.yaml"))
     assert after["args"] == ["--model=a/b", "--max-model-len", "8192", *PINS]
@@ -195,7 +195,7 @@ def test_new_items_are_quoted_like_their_neighbours(tmp_path: Path) -> None:
 def test_a_script_runs_in_the_containers_environment(tmp_path: Path) -> None:
     body = "image: x/y:1\ncommand: [sh, -c]\nargs: ['vllm serve a/b --seed 0']\n"
     reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
-    assert reading.engine.given["env.VLLM_USE_V1"].value == "0"
+    assert reading.engine.facts["env.VLLM_USE_V1"].value == "0"
     reading.fix()
     after = first(reading.text("d.yaml"))
     assert after["env"] == [{"name": "KEPT", "value": "x"}]

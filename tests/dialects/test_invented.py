@@ -83,9 +83,9 @@ def test_engines_values_and_facts(knowledge: Knowledge, tmp_path: Path) -> None:
     assert reading.arrives("0.18.1")["tensor_parallel_size"] == 2
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
     assert reading.arrives("0.18.1")["max_num_seqs"] == 8
-    assert engine.given["sampling.temperature"].value == 0.7
-    assert engine.given["env.VLLM_USE_V1"].value == "0"
-    assert engine.given["rl.logprobs_in_loss"].value is True
+    assert engine.facts["sampling.temperature"].value == 0.7
+    assert engine.facts["env.VLLM_USE_V1"].value == "0"
+    assert engine.facts["rl.logprobs_in_loss"].value is True
     assert not reading.diagnostics("0.18.1")
 
 

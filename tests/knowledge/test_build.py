@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,11 @@ def test_the_same_rules_give_the_same_bytes() -> None:
     code = "from vllm_migrate.knowledge.build import render, rules_folder; print(render(rules_folder()))"
     texts = [
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
         )
         for seed in ("1", "2")
     ]

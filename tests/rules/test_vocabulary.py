@@ -12,7 +12,7 @@ from vllm_migrate.catalog.store import OptionFacts
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.deliver import ReleaseEnv
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.model import Engine, Use
+from vllm_migrate.dialects.model import Engine, Program, Use, Written
 from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.expr import Condition, Env
 from vllm_migrate.knowledge.load import load
@@ -58,11 +58,10 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
     """What conditions of each place are evaluated against."""
     source, target = view_both(engine, "0.8.5", "0.18.1")
     at_hand = Context(source, target, Setting(source, target, engine.options[1]))
-    use = Use("pause", "engine.pause_generation", engine.spot(), "update", 0)
-    use.section = "api"
-    engine.uses = [use]
+    spot = engine.spot()
+    use = Use("pause", Written("engine.pause_generation", "use.pause", None, spot, spot), "update", section="api")
     of_use = Context(source, target)
-    of_use.using = Using(use, source, target)
+    of_use.using = Using(use, Program("program", engine.origin, {}, [use]), source, target)
     default = Default("engine", "seed", "semantic", declared("0.8.5"), declared("0.18.1"), "0.12.0")
     return {
         "engine": Context(source, target),
@@ -70,9 +69,9 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
         "use": of_use,
         "default": Context(source, target, default=default),
         "effective": target,
-        "dialect": DialectEnv(engine, release="0.18.1"),
-        "transport": ReleaseEnv(engine, CATALOG, "0.18.1"),
-        "pin": DialectEnv(engine, {"value": 1, "option": "seed"}, "0.18.1"),
+        "dialect": DialectEnv(engine.origin, engine.facts, "0.18.1"),
+        "transport": ReleaseEnv(engine.origin, engine.facts, CATALOG, "0.18.1"),
+        "pin": DialectEnv(engine.origin, engine.facts, "0.18.1", {"value": 1, "option": "seed"}),
     }
 
 
@@ -112,6 +111,8 @@ def test_no_function_is_without_a_word() -> None:
     assert set(view.FUNCTIONS) == named("effective")
     assert {*view.FUNCTIONS, *judge.FUNCTIONS} == named("engine") == named("setting") == named("default")
     assert {*view.FUNCTIONS, *judge.FUNCTIONS, *using.FUNCTIONS} == named("use")
+    assert set(DialectEnv.FUNCTIONS) == named("dialect") == named("pin")
+    assert set(ReleaseEnv.FUNCTIONS) == named("transport")
     assert {f"setting.{name}" for name in FACTS} == {w.name for w in vocabulary.NAMES if w.name.startswith("setting.")}
 
 

@@ -18,7 +18,7 @@ from vllm_migrate.knowledge.vocabulary import Word
 
 Fields = dict[str, Any]
 
-SPECIFIER = re.compile(r"(<|<=|>|>=|==)\d+(\.\d+)*\Z")
+SPECIFIER = re.compile(r"(<|<=|>|>=|==)\d+(\.\d+)*(,(<|<=|>|>=|==)\d+(\.\d+)*)*\Z")
 VARIABLE = re.compile(r"env\.[A-Z][A-Z0-9_]*\Z")
 COMPARISONS = ("==", "!=", "in", "not in")
 

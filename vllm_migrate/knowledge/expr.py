@@ -139,9 +139,9 @@ class Condition:
         return f"Condition({self.code!r})"
 
 
-def evaluate(condition: object, env: Env) -> object:
+def evaluate(condition: Condition, env: Env) -> object:
     """Value of a condition; Undetermined where undecided."""
-    return condition.evaluate(env) if isinstance(condition, Condition) else condition
+    return condition.evaluate(env)
 
 
 def _parts(code: object, kinds: tuple[str, ...]) -> Iterator[list[object]]:

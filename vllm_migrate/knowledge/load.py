@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, Rule, RulePage
-from vllm_migrate.knowledge.shim import Profile
 
 Kind = TypeVar("Kind")
 
@@ -24,16 +23,13 @@ class Knowledge:
     """rules in the order of their codes, dialects in the order in which they are tried, effective entries by option, GPUs by
     the name that `--gpu` takes."""
 
-    __slots__ = ("dialects", "effective", "gpus", "in_order", "profiles", "rules")
+    __slots__ = ("dialects", "effective", "gpus", "in_order", "rules")
 
     def __init__(self, raw: dict[str, dict[str, object]]) -> None:
         self.rules = tuple(_records(Rule, raw["rules"]).values())
         # As they are judged: derived rules last.
         self.in_order = sorted(self.rules, key=lambda rule: rule.derived)
         self.dialects = tuple(_records(Dialect, raw["dialects"]).values())
-        self.profiles: Any = [
-            Profile(fields, dialect) for fields, dialect in zip(raw["dialects"].values(), self.dialects, strict=True)
-        ]
         self.effective = _records(EffectiveEntry, raw["effective"])
         self.gpus = _records(Gpu, raw["gpus"])
 

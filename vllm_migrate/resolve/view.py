@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import changes
 from vllm_migrate.catalog.store import Catalog, OptionFacts
+from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
 from vllm_migrate.knowledge.load import Knowledge
@@ -34,6 +34,14 @@ class Assumptions(NamedTuple):
     generation: dict[str, object] | None = None
 
 
+class Question(NamedTuple):
+    """What is asked about every engine of a run: its two releases, and what the user told us besides the files."""
+
+    source: str
+    target: str
+    assumptions: Assumptions = Assumptions()
+
+
 class Value(NamedTuple):
     """An effective value. origin: written, framework, resolved (late default), default (declared), unknown."""
 
@@ -48,7 +56,7 @@ class View:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Subject,
         release: str,
         catalog: Catalog,
         knowledge: Knowledge,
@@ -61,7 +69,7 @@ class View:
         self.knowledge = knowledge
         self.assumptions = assumptions
         self.is_source = is_source
-        self.delivery: Delivery = deliver(engine, catalog, release)
+        self.delivery = deliver(engine, catalog, release) if isinstance(engine, Engine) else Delivery({}, [], {})
         self._values: dict[str, Value] = {}
         self._open: set[str] = set()
 
@@ -119,7 +127,7 @@ class View:
         if dot and head.endswith("_config"):
             return self._part(head, key)
         if dot:
-            given = self.engine.given.get(option)
+            given = self.engine.facts.get(option)
             if given is None or (given.value is None and option.startswith("sampling.")):
                 return self._maybe_inherited(option)
             return Value(given.value, "written" if given.written else "framework", given.because, given.written)
@@ -169,10 +177,11 @@ class View:
             return _chosen(choice, "resolved")
         if self.is_source and self.assumptions.engine:
             return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
-        choice = choose(self.engine.dialect.engine_core, DialectEnv(self.engine, release=self.release))
+        engine = self.engine
+        choice = choose(engine.dialect.engine_core, DialectEnv(engine.origin, engine.facts, self.release))
         if choice.found:
-            given = self.engine.given.get("config.core")
-            return _chosen(choice, "resolved")._replace(written=given.written if given else None)
+            fact = engine.facts.get("config.core")
+            return _chosen(choice, "resolved")._replace(written=fact.written if fact else None)
         return _chosen(choose(entry.cases, self), "resolved")
 
     # -- the environment of conditions; knowledge/vocabulary.py says what each name and function means
@@ -338,7 +347,7 @@ def _chosen(choice: Choice, origin: str) -> Value:
 NAMES: dict[str, Callable[[View], object]] = {
     "role": lambda view: view.engine.role,
     "dialect": lambda view: view.engine.name,
-    "entrypoint": lambda view: entrypoint(view.engine, view.catalog, view.release),
+    "entrypoint": lambda view: entrypoint(view.engine.origin, view.catalog, view.release),
     "executor": lambda view: view.value("distributed_executor_backend").value,
     "release": lambda view: view.release,
 }

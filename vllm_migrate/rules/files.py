@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.model import Spot, Subject
 from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Severity
 from vllm_migrate.rules.finding import Finding
 
@@ -123,7 +123,7 @@ def named(name: str) -> FileRule:
     return next(rule for rule in FILE_RULES if rule.name == name)
 
 
-def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Engine | None = None) -> Finding:
+def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Subject | None = None) -> Finding:
     """A finding of one of these rules."""
     finding = Finding(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
     finding.why, finding.advice, finding.key = rule.why, rule.write, key

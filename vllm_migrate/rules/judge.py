@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.knowledge.records import NEVER, Action, Rule, Variant
+from vllm_migrate.knowledge.records import NEVER, Rule, Variant
+from vllm_migrate.knowledge.records import Action as ActionSpec
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
+from vllm_migrate.rules.finding import SEVERITIES, Action, Finding, Fix
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import resolves_alike, unmoved
 from vllm_migrate.rules.using import FUNCTIONS as OF_USES
@@ -53,7 +54,13 @@ class Context:
     @property
     def written(self) -> Written | None:
         """The setting, or the use, at hand."""
-        return self.setting.written if self.setting is not None else self.using.use if self.using is not None else None
+        return (
+            self.setting.written
+            if self.setting is not None
+            else self.using.use.written
+            if self.using is not None
+            else None
+        )
 
     @property
     def option(self) -> str:
@@ -102,10 +109,12 @@ class Context:
     def wrote(self, option: str) -> Written | None:
         """The setting that the user wrote for an option, whether it arrives or not (the last one)."""
         if "." in option:
-            given = self.target.engine.given.get(option)
-            return given.written if given else None
+            fact = self.target.engine.facts.get(option)
+            return fact.written if fact else None
         if self._by_option is None:
-            self._by_option = by_option([Setting(self.source, self.target, w) for w in self.target.engine.options])
+            engine = self.target.engine
+            options = engine.options if isinstance(engine, Engine) else ()
+            self._by_option = by_option([Setting(self.source, self.target, written) for written in options])
         return self._by_option.get(option)
 
     def option_of(self, written: Written) -> str:
@@ -120,10 +129,11 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
 }
 
 
-def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
-    """Every finding of every rule on one engine. Derived rules come last, and say nothing of settings others spoke of."""
-    if engine.uses:
-        return _of_program(source, target, knowledge)
+def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+    """Every finding of every rule on one engine or program. Derived rules come last, and say nothing of settings others spoke of."""
+    if isinstance(engine, Program):
+        return _of_program(engine, source, target, knowledge)
+    assert isinstance(engine, Engine)
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Context(source, target, None, written)
@@ -154,12 +164,12 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     return out
 
 
-def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+def _of_program(program: Program, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
     contexts: dict[str, list[Context]] = {}
-    for use in target.engine.uses:
+    for use in program.uses:
         context = Context(source, target)
-        context.using = Using(use, source, target)
+        context.using = Using(use, program, source, target)
         contexts.setdefault(use.name, []).append(context)
     out: list[Finding] = []
     said: set[int] = set()
@@ -191,13 +201,14 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
 
         changed = moved(target.catalog, target.knowledge, source.release, target.release)
         return [Context(source, target, default=default) for default in changed]
+    engine = target.engine
     if rule.each == "remark":
-        return [Context(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
+        remarks = engine.remarks if isinstance(engine, Engine) else ()
+        return [Context(source, target, Setting(source, target, remark)) for remark in remarks]
     if rule.each != "fact":
         return []
-    given = target.engine.given
-    names = rule.options or [name for name in given if name.startswith("env.")]
-    facts = [given[name] for name in names if name in given]
+    names = rule.options or [name for name in engine.facts if name.startswith("env.")]
+    facts = [engine.facts[name] for name in names if name in engine.facts]
     return [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
@@ -234,7 +245,7 @@ def _finding(rule: Rule, context: Context, test: object) -> Finding:
     finding.message = _fill(said.message or rule.message, finding, context)
     finding.why = _fill(said.why or rule.why, finding, context)
     finding.advice = _fill(said.advice or rule.advice, finding, context)
-    finding.proposal = _proposal(rule, context, finding)
+    finding.fix = _fix(rule, context, finding)
     if _written_elsewhere(finding):
         finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
     return finding
@@ -242,8 +253,8 @@ def _finding(rule: Rule, context: Context, test: object) -> Finding:
 
 def _written_elsewhere(finding: Finding) -> bool:
     """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
-    proposal, home = finding.proposal, finding.engine.home() if finding.engine is not None else None
-    pins = proposal is not None and any(act.kind == "set" and act.written is None for act in proposal.acts)
+    fix, home = finding.fix, finding.engine.home() if finding.engine is not None else None
+    pins = fix is not None and any(action.pins for action in fix.actions)
     return pins and home is not None and home.file is not finding.spot.file
 
 
@@ -377,64 +388,65 @@ def show(value: object) -> str:
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _proposal(rule: Rule, context: Context, finding: Finding) -> Proposal | None:
+def _fix(rule: Rule, context: Context, finding: Finding) -> Fix | None:
+    """The fix that a rule proposes; None where there is nothing to write."""
     fix = rule.fix
     if fix is None or evaluate(fix.unless, context) is True:
         return None
-    acts = [act for action in fix.do for act in _acts(action, context)]
-    if not acts:
+    actions = tuple(action for entry in fix.do for action in _actions(entry, context))
+    if not actions:
         return None
     safety: str = fix.safety
     lowered = evaluate(fix.review_when, context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
-    return Proposal(_fill(fix.title, finding, context), safety, acts, fix.needs, fix.with_rules)
+    return Fix(_fill(fix.title, finding, context), safety, actions, fix.needs, fix.with_rules)
 
 
-def _acts_on_use(action: Action, context: Context, using: Using) -> Iterator[Act]:
+def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterator[Action]:
     """Changes of a call: a keyword gets a value, or goes."""
-    name = action.argument or using.use.key
-    if action.of:
-        for other in using.named(action.of):
-            if other.arguments.get(name) != action.to:
-                yield Act("argument", name, action.to, other)
+    name = entry.argument or using.use.key
+    if entry.of:
+        for other in using.named(entry.of):
+            if other.arguments.get(name) != entry.to:
+                yield Action("set", name, entry.to, other)
         return
-    if action.remove:
-        yield Act("remove-argument", name, None, using.use)
-    elif action.text:
-        yield Act("argument", name, Unknown(action.text.replace("{value}", using.text)), using.use)
-    elif action.argument:
-        yield Act("argument", name, _value(action, context), using.use)
+    if entry.remove:
+        yield Action("drop", name, None, using.use)
+    elif entry.text:
+        yield Action("set", name, Unknown(entry.text.replace("{value}", using.text)), using.use)
+    elif entry.argument:
+        yield Action("set", name, _value(entry, context), using.use)
 
 
-def _value(action: Action, context: Context) -> object:
+def _value(entry: ActionSpec, context: Context) -> object:
     """What an action sets something to; Undetermined where the files do not decide it."""
-    return action.to if action.to_of is None else evaluate(action.to_of, context)
+    return entry.to if entry.to_of is None else evaluate(entry.to_of, context)
 
 
-def _acts(action: Action, context: Context) -> Iterator[Act]:
-    if evaluate(action.when, context) is not True:
+def _actions(entry: ActionSpec, context: Context) -> Iterator[Action]:
+    if evaluate(entry.when, context) is not True:
         return
     written = context.written
     if context.using is not None:
-        yield from _acts_on_use(action, context, context.using)
+        yield from _actions_on_use(entry, context, context.using)
         return
-    if action.set:
-        value = _value(action, context)
-        option = context.option if action.set in ("setting", "default") else action.set
-        here = written if action.in_place else context.wrote(option)
+    if entry.set:
+        value = _value(entry, context)
+        option = context.option if entry.set in ("setting", "default") else entry.set
+        here = written if entry.in_place else context.wrote(option)
         if not isinstance(value, Undetermined):
-            yield Act("set", option, value, here)
-    elif action.drop:
-        at_hand = action.drop == "setting"
-        target = written if at_hand else context.wrote(action.drop)
+            yield Action("set" if here is None else "respell", option, value, here)
+    elif entry.drop:
+        at_hand = entry.drop == "setting"
+        target = written if at_hand else context.wrote(entry.drop)
         if target is not None:
-            yield Act("drop", context.option_of(target) if at_hand else action.drop, None, target)
-    elif action.respell and written is not None:
-        yield Act("set", context.option_of(written), written.value, written)
-    elif action.rename and context.setting is not None:
+            yield Action("drop", context.option_of(target) if at_hand else entry.drop, None, target)
+    elif entry.respell and written is not None:
+        yield Action("respell", context.option_of(written), written.value, written)
+    elif entry.rename and context.setting is not None:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
-            yield Act("set", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
-    elif action.core:
-        yield Act("core", "engine", "v1")
+            yield Action("respell", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
+    elif entry.core:
+        yield Action("core", "engine", "v1")

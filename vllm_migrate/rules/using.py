@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 
-from vllm_migrate.dialects.model import Use
+from vllm_migrate.dialects.model import Program, Use, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
@@ -15,10 +16,11 @@ HIDDEN = "what the call passes besides"
 class Using:
     """One use, seen at both releases."""
 
-    __slots__ = ("source", "target", "use")
+    __slots__ = ("program", "source", "target", "use")
 
-    def __init__(self, use: Use, source: View, target: View) -> None:
+    def __init__(self, use: Use, program: Program, source: View, target: View) -> None:
         self.use = use
+        self.program = program
         self.source = source
         self.target = target
 
@@ -27,8 +29,8 @@ class Using:
         """The place in words that survive edits elsewhere in the file, for the fingerprint."""
         before = [
             u
-            for u in self._all()
-            if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)
+            for u in takewhile(lambda u: u is not self.use, self._all())
+            if (u.key, u.function) == (self.use.key, self.use.function)
         ]
         return ".".join(part for part in (self.use.function, self.use.key) if part) + (
             f"#{len(before) + 1}" if before else ""
@@ -37,7 +39,8 @@ class Using:
     @property
     def text(self) -> str:
         """The value of the keyword at hand as the file has it."""
-        child = self.use.tree.get(self.use.key) if self.use.tree is not None else None
+        tree = self.use.written.tree
+        child = tree.get(self.use.key) if tree is not None else None
         if child is None:
             return ""
         node = child.place.node
@@ -103,15 +106,15 @@ class Using:
     def named(self, name: str) -> list[Use]:
         return [use for use in self._all() if use.name == name]
 
-    def _all(self) -> list[Use]:
-        return self.target.engine.uses
+    def _all(self) -> Sequence[Use]:
+        return self.program.uses
 
     def _argument(self, name: str, position: int | None = None) -> object:
         use = self.use
         if name in use.arguments:
-            return _sure(name, use.arguments[name])
+            return determined(name, use.arguments[name])
         if position is not None and position < len(use.positional):
-            return _sure(name, use.positional[position])
+            return determined(name, use.positional[position])
         if use.more:
             return Undetermined((f"whether {HIDDEN} sets {name}",))
         return None
@@ -145,10 +148,6 @@ def _methods(view: View) -> list[str]:
     return [name for name in view.catalog.names("api", view.release) if name.count(".") == 1]
 
 
-def _sure(name: str, value: object) -> object:
-    return Undetermined((f"the value of {name} ({value.text})",)) if isinstance(value, Unknown) else value
-
-
 def _ends(value: object, names: tuple[str, ...]) -> bool:
     """Whether an expression, or one of those in a list, is a dotted name whose last part is one of `names`."""
     if isinstance(value, (list, tuple)):
@@ -158,7 +157,7 @@ def _ends(value: object, names: tuple[str, ...]) -> bool:
 
 
 FACTS: dict[str, Callable[[Using], object]] = {
-    "value": lambda using: _sure(using.use.key, using.use.value),
+    "value": lambda using: determined(using.use.key, using.use.written.value),
     "positional": lambda using: len(using.use.positional),
     "exists": lambda using: using._known(using.target),
     "existed": lambda using: using._known(using.source),

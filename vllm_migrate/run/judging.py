@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Assumptions, View
+from vllm_migrate.resolve.view import Question, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
 from vllm_migrate.rules.judge import judge
@@ -21,17 +21,9 @@ from vllm_migrate.run.inherit import Ledger, home_of, merge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.plan import FixPlan
 
 MARK = b"vllm-migrate:"
-
-
-class Question(NamedTuple):
-    """What is asked of a run: the two releases and what the user told us besides the files."""
-
-    source: str
-    target: str
-    assumptions: Assumptions = Assumptions()
 
 
 class Judged(NamedTuple):
@@ -56,7 +48,7 @@ class Result:
         self.files = 0
         self.engines = 0
         self.judged: list[Judged] = []
-        self.offers: dict[int, Offer | None] = {}
+        self.offers: dict[int, FixPlan | None] = {}
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
         self.seen: list[str] = []  # the paths of the input files
@@ -76,7 +68,7 @@ class Run:
         catalog: Catalog,
         knowledge: Knowledge,
         workspace: Workspace,
-        offer: Callable[[Finding], Offer | None] | None = None,
+        offer: Callable[[Finding], FixPlan | None] | None = None,
         keep: bool = False,
     ) -> None:
         self._offer = offer
@@ -87,7 +79,7 @@ class Run:
         self.knowledge = knowledge
         self.result = Result(workspace)
         workspace.target = question.target
-        self._prefilter = Prefilter(knowledge.profiles, catalog)
+        self._prefilter = Prefilter(knowledge.dialects, catalog)
         self._by_identity: dict[tuple[str, str, int, str], Finding] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
@@ -108,33 +100,29 @@ class Run:
         except Unreadable as error:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
-        found = discover(file, self.knowledge.profiles, self.catalog, workspace)
-        fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
-        if named and not fresh and all(engine.imports_alone for engine in found.engines):
-            self._unrecognised(path, data, bool(found.engines))
+        found = discover(file, self.knowledge.dialects, self.catalog, workspace)
+        fresh = [finding for subject in found.subjects for finding in self._judge(subject)]
+        if named and not fresh and all(map(_imports_alone, found.subjects)):
+            self._unrecognised(path, data, bool(found.subjects))
         # A parent stays: findings of its children may be written in it.
-        if self._offer is not None and not is_parent and all(engine.files == [file] for engine in found.engines):
+        if self._offer is not None and not is_parent and all(set(s.files) == {file} for s in found.subjects):
             for finding in fresh:
                 self.result.offers[id(finding)] = self._offer(finding)
-            for engine in found.engines:
-                engine.release()
             workspace.release(file)
 
-    def _judge_engine(self, engine: Engine) -> list[Finding]:
-        """The findings on one engine that are new."""
-        engine.target = self.question.target
+    def _judge(self, engine: Subject) -> list[Finding]:
+        """The findings on one engine or program that are new."""
         question = self.question
         source, target = (
             View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
             for release in (question.source, question.target)
         )
-        if self._keep and not engine.uses:
+        if self._keep and isinstance(engine, Engine):
             self.result.judged.append(Judged(engine, source, target))
-        found = judge(engine, source, target, self.knowledge)
-        self.result.engines += 0 if engine.imports_alone else 1
+        self.result.engines += 0 if _imports_alone(engine) else 1
         self._ledger.enter(engine, self._ledger.pins(engine, source, target))
         home, fresh = home_of(engine), []
-        for finding in found:
+        for finding in judge(engine, source, target, self.knowledge):
             finding.home = home
             if self._add(finding):
                 fresh.append(finding)
@@ -184,11 +172,15 @@ class Run:
         return result
 
 
+def _imports_alone(subject: Subject) -> bool:
+    return isinstance(subject, Program) and subject.imports_alone
+
+
 def _graver(finding: Finding, known: Finding) -> bool:
     return SEVERITIES.index(finding.severity) > SEVERITIES.index(known.severity)
 
 
-def _missing_parent(engine: Engine, name: str, spot: Spot) -> Finding:
+def _missing_parent(engine: Subject, name: str, spot: Spot) -> Finding:
     message = f"the parent config {name} was not found, so what it sets is not known"
     finding = file_finding(named("parent-not-found"), message, spot, name, engine)
     finding.option = name
