@@ -13,8 +13,8 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.build import DialectFile, read_dialects, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import DialectExample
-from vllm_migrate.resolve.view import Assumptions
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.resolve.view import Assumptions, Question
+from vllm_migrate.run.judging import Run
 
 DIALECTS = read_dialects(rules_folder())
 
