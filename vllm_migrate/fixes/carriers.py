@@ -32,34 +32,22 @@ def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
     if written is not None and written.tree is None and written.option.startswith("env."):
         return VariableWriter(engine)
     if engine.argv is not None and engine.site is None:
-        return ConfigWriter(engine) if written is not None and written.words is None else _of_words(engine)
+        if written is not None and written.words is None:
+            return ConfigWriter(engine)
+        from vllm_migrate.fixes.writers.words import WordWriter
+
+        return WordWriter(engine)
     if spells_arguments(engine) or (written is not None and written.words is not None):
-        return _of_arguments(engine)
+        from vllm_migrate.fixes.writers.arguments import ArgumentsWriter
+
+        return ArgumentsWriter(engine)
     place = engine.home() if written is None else written.tree.place if written.tree is not None else None
     if place is None or place.file.shell is None:
         return FileWriter(engine)
-    return _of_flags(engine) if engine.dialect.flags is not None else _of_overrides(engine)
+    if engine.dialect.flags is not None:
+        from vllm_migrate.fixes.writers.flags import FlagWriter
 
-
-def _of_words(engine: Subject) -> Writer:
-    from vllm_migrate.fixes.writers.words import WordWriter
-
-    return WordWriter(engine)
-
-
-def _of_arguments(engine: Subject) -> Writer:
-    from vllm_migrate.fixes.writers.arguments import ArgumentsWriter
-
-    return ArgumentsWriter(engine)
-
-
-def _of_flags(engine: Subject) -> Writer:
-    from vllm_migrate.fixes.writers.flags import FlagWriter
-
-    return FlagWriter(engine)
-
-
-def _of_overrides(engine: Subject) -> Writer:
+        return FlagWriter(engine)
     from vllm_migrate.fixes.writers.overrides import OverrideWriter
 
     return OverrideWriter(engine)
