@@ -68,18 +68,22 @@ class Dependencies:
         self._stamps.setdefault(path, PRESENT if os.path.lexists(path) else ABSENT)
 
     def note_package(self, name: str) -> None:
-        """Note the code of a package that this run has loaded, and its data files: another tool, another result."""
+        """Note the code of a package that this run has loaded: another tool, another result."""
         for module in list(sys.modules):
             if module == name or module.startswith(name + "."):
                 file = getattr(sys.modules[module], "__file__", None)
                 if file:
                     self.note(file)
-        root = getattr(sys.modules.get(name), "__file__", None)
-        data = os.path.join(os.path.dirname(root), "data") if root else ""
-        if os.path.isdir(data):
-            self.note(data)
-            for entry in sorted(os.listdir(data)):
-                self.note(os.path.join(data, entry))
+
+    def note_files(self, folder: str) -> None:
+        """Note a folder and every file in it."""
+        self.note(folder)
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            return
+        for name in names:
+            self.note(os.path.join(folder, name))
 
     def unchanged(self) -> bool:
         """Whether everything noted is still as it was."""

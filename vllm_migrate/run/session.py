@@ -13,7 +13,7 @@ from vllm_migrate.catalog import store
 from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.report.model import Report
 from vllm_migrate.resolve.view import Assumptions
@@ -59,6 +59,7 @@ class Session:
         self.call = call
         self.dependencies = Dependencies()
         self.settings = Settings.of(call, self.dependencies)
+        _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
         self.knowledge: Knowledge = load_knowledge()
         self.paths = call.paths or self.settings.config.includes(self.dependencies) or ["."]
@@ -139,7 +140,7 @@ class Session:
         gpu = self.settings.gpu
         if gpu is not None and gpu.lower() not in self.knowledge.gpus:
             raise UsageError(f"--gpu: {gpu!r} is not known", "one of " + ", ".join(sorted(self.knowledge.gpus)))
-        model, generation = _model_files(self.settings.model_config)
+        model, generation = _model_files(self.settings.model_config, self.dependencies)
         return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
 
     def run(self, offer: Callable[[Finding], Offer | None] | None = None, keep: bool = False) -> Result:
@@ -181,7 +182,9 @@ def _stdin_name(data: bytes) -> str:
     return "stdin.yaml"
 
 
-def _model_files(folder: str | None) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+def _model_files(
+    folder: str | None, dependencies: Dependencies
+) -> tuple[dict[str, object] | None, dict[str, object] | None]:
     """config.json and generation_config.json of --model-config. An absent generation_config.json sets nothing."""
     if folder is None:
         return None, None
@@ -191,8 +194,10 @@ def _model_files(folder: str | None) -> tuple[dict[str, object] | None, dict[str
         folder = os.path.dirname(folder)
     out: list[dict[str, object] | None] = []
     for name in ("config.json", "generation_config.json"):
+        path = os.path.join(folder, name)
+        dependencies.note(path)
         try:
-            with open(os.path.join(folder, name), encoding="utf-8") as handle:
+            with open(path, encoding="utf-8") as handle:
                 data = json.load(handle)
         except FileNotFoundError:
             if name == "config.json":
@@ -236,10 +241,15 @@ def lint(call: Call) -> LintOutcome:
     _fill(report, session, result, fixer, proved)
     if result.files == 0:
         return LintOutcome(report, 3, session.dependencies)
-    for path in (store.cache_folder(), session.settings.baseline, session.settings.model_config):
-        if path:
-            session.dependencies.note(path)
+    if session.settings.baseline:
+        session.dependencies.note(session.settings.baseline)
     return LintOutcome(report, 1 if report.failing() else 0, session.dependencies)
+
+
+def _note_knowledge(dependencies: Dependencies) -> None:
+    """Note the data that is judged by: the compiled rules, the shipped catalog, the releases that the user added."""
+    for folder in (DATA, store.DATA, store.cache_folder()):
+        dependencies.note_files(folder)
 
 
 def _arguments(call: Call) -> list[str]:
