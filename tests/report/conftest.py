@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.report.drafts import Draft
 from vllm_migrate.dialects.model import Engine, Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem
 from vllm_migrate.documents.interface import Edit, Source
 from vllm_migrate.fixes.offer import Offer, Placed
-from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Finding
 
 BASE = """\
@@ -47,10 +47,7 @@ class Maker:
         """A finding on the first occurrence of `needle`; further fields by their names."""
         start = self.file.source.text.index(needle)
         spot = Spot(self.file, start, start + len(needle))
-        out = Finding(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)
-        for field, value in fields.items():
-            setattr(out, field, value)
-        return out
+        return Finding(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)._replace(**fields)
 
     def insertion(self, after: str, line: str, safety: str = "safe", title: str = "pin it", needs: str = "") -> Offer:
         """An offer that inserts a line after the first line holding `after`."""
@@ -71,14 +68,14 @@ def make() -> Maker:
 
 
 @pytest.fixture
-def empty() -> Report:
-    out = Report("0.8.5", "0.18.1", "uv.lock:12 pins vllm==0.8.5", "the default")
+def empty() -> Draft:
+    out = Draft("0.8.5", "0.18.1", "uv.lock:12 pins vllm==0.8.5", "the default")
     out.files = 1
     return out
 
 
 @pytest.fixture
-def report(make: Maker, empty: Report) -> Report:
+def report(make: Maker, empty: Draft) -> Draft:
     """Two errors at one place, a warning, an info that cannot be fixed, a file that does not parse, one suppressed."""
     empty.files, empty.engines, empty.paths = 14, 3, ["conf"]
     logprobs = make.finding(
@@ -90,12 +87,11 @@ def report(make: Maker, empty: Report) -> Report:
         message="logprobs returned by vLLM 0.18.1 are those of the raw model; 0.8.5 returned them after temperature",
         why=WHY,
         advice="write logprobs-mode: processed_logprobs",
-        children=["conf/math.yaml", "conf/code.yaml"],
     )
     pin = make.insertion(
         "vllm_kwargs", "    logprobs-mode: processed_logprobs", title="pin logprobs_mode", needs="0.10.0"
     )
-    empty.add(logprobs, pin)
+    empty.add(logprobs, pin, ["conf/math.yaml", "conf/code.yaml"])
     empty.add(*_caching(make))
     empty.add(*_steps(make))
     empty.add(*_odd(make))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.expr import Undetermined
-from vllm_migrate.report.json import render
+from vllm_migrate.report.model import Report
 from vllm_migrate.rules import memo
 from vllm_migrate.run import judging as run
-from vllm_migrate.run.session import lint
+from vllm_migrate.run.lint import lint
+from vllm_migrate.run.settings import Options
 
 
 def texts_of_rules() -> dict[str, str]:
@@ -43,12 +42,10 @@ def variants(text: str) -> list[str]:
     ]
 
 
-def linted(folder: Path) -> object:
-    """What JSON says of a folder, every file with all that it depends on."""
-    outcome = lint(Call(paths=[str(folder)], isolated=True))
-    for entry in outcome.report.entries:
-        entry.finding.message += repr((entry.finding.why, entry.finding.advice, entry.finding.proposal is None))
-    return json.loads(render(outcome.report))
+def linted(folder: Path) -> Report:
+    """The report on a folder."""
+    report, _ = lint(Options(paths=(str(folder),), isolated=True))
+    return report._replace(notes=())
 
 
 def test_a_corpus_gives_the_same_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,11 +79,11 @@ def test_what_conditions_read_is_compared(tmp_path: Path) -> None:
         folder.mkdir()
         for number, mode in enumerate(modes):
             (folder / f"{number}.yaml").write_text(same.format(mode=mode), encoding="utf-8")
-        outcome = lint(Call(paths=[str(folder)], isolated=True))
+        report, _ = lint(Options(paths=(str(folder),), isolated=True))
         by_file: dict[str, list[str]] = {mode: [] for mode in modes}
-        for entry in outcome.report.sorted_entries():
-            mode = modes[int(Path(entry.finding.spot.file.path).stem)]
-            by_file[mode].append(f"{entry.finding.code} {entry.finding.message} {entry.finding.depends_on}")
+        for finding in report.findings:
+            mode = modes[int(Path(finding.path).stem)]
+            by_file[mode].append(f"{finding.code} {finding.message} {finding.depends_on}")
         found.append(by_file)
     assert found[0] == found[1]
 

@@ -12,7 +12,7 @@ from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
     from vllm_migrate.rules.finding import Finding
-    from vllm_migrate.run.session import FixOutcome
+    from vllm_migrate.run.fix import FixPlan, Written
 
 
 NO_NEWLINE = "\\ No newline at end of file"
@@ -54,7 +54,7 @@ def _quoted(c: str) -> str:
     return f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c
 
 
-def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: bool = False) -> str:
+def render(result: FixPlan, written: Written, color: bool = False, check: bool = False, quiet: bool = False) -> str:
     """The whole output, ending in a newline unless it is empty."""
     out: list[str] = []
     outcome = result.outcome
@@ -65,7 +65,7 @@ def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: 
     for file, edits in (*outcome.edits.items(), *result.skipped.items()):
         out.extend(_paint(line) if color else line for line in diff(file, edits))
     if not quiet:
-        out.extend(_remarks(result))
+        out.extend(_remarks(result, written))
     return "\n".join(out) + "\n" if out else ""
 
 
@@ -79,7 +79,7 @@ def _paint(line: str) -> str:
     return f"\x1b[36m{line}\x1b[0m" if line.startswith("@@") else line
 
 
-def _remarks(result: FixOutcome) -> list[str]:
+def _remarks(result: FixPlan, written: Written) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
     outcome = result.outcome
     out: list[str] = []
@@ -89,10 +89,10 @@ def _remarks(result: FixOutcome) -> list[str]:
     for text in dict.fromkeys(_upgrades(result)):
         out.append(text)
     out.extend(_outside(result))
-    if result.written:
-        fixed = "" if result.failed else f", {_count(len(outcome.applied), 'finding')} fixed"
-        out.append(f"wrote {_count(len(result.written), 'file')}{fixed}")
-    elif result.failed:
+    if written.paths:
+        fixed = "" if written.failed else f", {_count(len(outcome.applied), 'finding')} fixed"
+        out.append(f"wrote {_count(len(written.paths), 'file')}{fixed}")
+    elif written.failed:
         out.append("nothing was written")
     elif outcome.edits:
         out.append(
@@ -112,7 +112,7 @@ def _remarks(result: FixOutcome) -> list[str]:
     return ["", *out] if outcome.edits or result.skipped else out
 
 
-def _outside(result: FixOutcome) -> list[str]:
+def _outside(result: FixPlan) -> list[str]:
     """Parents outside the PATHs that a fix reaches into."""
     paths = ", ".join(file.path for file in result.skipped)
     return [f"outside the given paths, written only with --follow-parents: {paths}"] if paths else []
@@ -122,7 +122,7 @@ def _place(finding: Finding) -> str:
     return f"{finding.spot.file.path}:{finding.spot.file.source.position(finding.spot.start).line}"
 
 
-def _upgrades(result: FixOutcome) -> list[str]:
+def _upgrades(result: FixPlan) -> list[str]:
     return [
         str(finding.engine.dialect["upgrade"]).strip()
         for finding in result.findings

@@ -240,19 +240,22 @@ def _finding(rule: Record, context: Context, test: object) -> Finding:
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, context)
     layer = context.default.layer if context.default is not None else str(rule["layer"])
-    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, context.target.engine)
-    finding.key = key
-    finding.option = str(rule.get("option", "")) or context.option
-    finding.old = _side(rule, "old", context, context.source, finding.option)
-    finding.new = _side(rule, "new", context, context.target, finding.option)
-    finding.depends_on = reasons
+    option = str(rule.get("option", "")) or context.option
+    finding = Finding(
+        *(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, context.target.engine, option, key),
+        old=_side(rule, "old", context, context.source, option),
+        new=_side(rule, "new", context, context.target, option),
+        depends_on=reasons,
+    )
     said = _variant(rule, context)
-    finding.message = _fill(str(said.get("message", rule["message"])), finding, context)
-    finding.why = _fill(str(said.get("why", rule["why"])), finding, context)
-    finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, context)
-    finding.proposal = _proposal(rule, context, finding)
+    finding = finding._replace(
+        message=_fill(str(said.get("message", rule["message"])), finding, context),
+        why=_fill(str(said.get("why", rule["why"])), finding, context),
+        advice=_fill(str(said.get("advice", rule.get("advice", ""))), finding, context),
+        proposal=_proposal(rule, context, finding),
+    )
     if _written_elsewhere(finding):
-        finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
+        return finding._replace(spot=context.target.engine.spot(), key=context.target.engine.site_path)
     return finding
 
 

@@ -15,7 +15,7 @@ from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.rules.finding import Act, Finding, Proposal
-from vllm_migrate.run.inherit import Pins
+from vllm_migrate.run.merge import Pins
 
 # A judgement is remembered with at most so many different answers to what its conditions read.
 VARIANTS = 8
@@ -153,7 +153,7 @@ def _templates(engine: Engine, findings: list[Finding]) -> list[Template] | None
         if slot is None or any(act.written is not None and id(act.written) not in slots for act in acts):
             return None
         numbers = tuple(None if act.written is None else slots[id(act.written)] for act in acts)
-        out.append(Template(_copy(finding, finding.spot, engine, finding.proposal), slot, numbers))
+        out.append(Template(finding, slot, numbers))
     return out
 
 
@@ -170,15 +170,5 @@ def _told(templates: list[Template], engine: Engine) -> list[Finding]:
                 for act, number in zip(proposal.acts, numbers, strict=True)
             ]
             proposal = Proposal(proposal.title, proposal.safety, acts, proposal.needs, proposal.with_rules)
-        out.append(_copy(finding, spot, engine, proposal))
-    return out
-
-
-def _copy(finding: Finding, spot: Spot, engine: Engine, proposal: Proposal | None) -> Finding:
-    """The finding as the judge leaves it, elsewhere."""
-    out = Finding(finding.code, finding.name, finding.severity, finding.layer, finding.message, spot, engine)
-    out.option, out.key = finding.option, finding.key
-    out.old, out.new = finding.old, finding.new
-    out.why, out.advice, out.depends_on = finding.why, finding.advice, finding.depends_on
-    out.proposal = proposal
+        out.append(finding._replace(spot=spot, engine=engine, proposal=proposal))
     return out

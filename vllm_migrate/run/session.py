@@ -1,7 +1,4 @@
-"""One call of `lint` or `fix`, from its options to a report: configuration, releases, files, findings, offers.
-
-What the command line does besides printing. Everything a hook's call imports is light; see docs/architecture.md.
-"""
+"""What one run works with: configuration, input files, releases, knowledge. Everything here is light to import."""
 
 from __future__ import annotations
 
@@ -10,34 +7,24 @@ import sys
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
-from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.report.model import Report
 from vllm_migrate.resolve.view import Assumptions
 from vllm_migrate.rules.files import as_records
-from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.dependencies import Dependencies
-from vllm_migrate.run.judging import Question, Result, Run
-from vllm_migrate.run.reported import record_baseline, sift
-from vllm_migrate.run.settings import Settings
-from vllm_migrate.run.walk import STDIN, Input, walk
+from vllm_migrate.run.judging import Present, Question, Result, Run
+from vllm_migrate.run.settings import Options, Settings
+from vllm_migrate.run.walk import Input, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from vllm_migrate.dialects.tree import File
-    from vllm_migrate.documents.interface import Edit
-    from vllm_migrate.documents.write import CannotWrite
-    from vllm_migrate.fixes.apply import Fixer, Outcome
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.apply import Fixer
 
 SOURCE, TARGET = "0.8.5", "0.18.1"
-
-# Outputs that offer edits to apply: their edits are proved first.
-OFFERING = frozenset(("json", "sarif"))
+SCRIPTS = (".sh", ".slurm", ".bash")
 
 
 class Releases:
@@ -53,16 +40,16 @@ class Releases:
 
 
 class Session:
-    """What one call works with."""
+    """What one run works with. Raises UsageError where the options, or the configuration, are wrong."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
+    def __init__(self, options: Options) -> None:
+        self.options = options
         self.dependencies = Dependencies()
-        self.settings = Settings.of(call, self.dependencies)
+        self.settings = Settings.of(options, self.dependencies)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
         self.knowledge: Knowledge = load_knowledge()
-        self.paths = call.paths or self.settings.config.includes(self.dependencies) or ["."]
+        self.paths = options.paths or tuple(self.settings.config.includes(self.dependencies)) or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
         self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
         self.releases = self._releases()
@@ -143,21 +130,31 @@ class Session:
         model, generation = _model_files(self.settings.model_config, self.dependencies)
         return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
 
-    def run(self, offer: Callable[[Finding], Offer | None] | None = None, keep: bool = False) -> Result:
-        """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
-        workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note)
-        workspace.frameworks = self.releases.frameworks
-        run = Run(self.question, self.catalog, self.knowledge, workspace, offer, keep)
-        for entry in sorted(self.inputs, key=lambda entry: not entry.path.endswith((".sh", ".slurm", ".bash"))):
-            self._judge(run, entry, workspace)
+    def run(self, present: Present | None = None, keep: bool = False) -> Result:
+        """Judge every input file in this process. Scripts first: a configuration that one names is judged with it."""
+        run = self.new_run(present, keep)
+        for entry in self.in_order():
+            self.judge(run, entry)
         return run.finish()
 
-    def _judge(self, run: Run, entry: Input, workspace: Workspace) -> None:
+    def in_order(self) -> list[Input]:
+        """The input files in the order in which they are judged."""
+        return sorted(self.inputs, key=lambda entry: not entry.path.endswith(SCRIPTS))
+
+    def new_run(self, present: Present | None, keep: bool = False) -> Run:
+        """A run that has judged nothing yet."""
+        workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note)
+        workspace.frameworks = self.releases.frameworks
+        return Run(self.question, self.catalog, self.knowledge, workspace, present, keep)
+
+    def judge(self, run: Run, entry: Input) -> None:
+        """Judge one input file; not one that a script before it has named, nor the baseline."""
+        claimed = run.workspace.claimed
         if entry.stdin:
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
-            run.judge_file(self.call.text("stdin_filename") or _stdin_name(data), True, data)
-        elif (workspace.claimed and os.path.normpath(entry.path) in workspace.claimed) or self._is_baseline(entry.path):
-            run.result.files += 1
+            run.judge_file(self.options.stdin_filename or _stdin_name(data), True, data)
+        elif (claimed and os.path.normpath(entry.path) in claimed) or self._is_baseline(entry.path):
+            run.files += 1
         else:
             run.judge_file(entry.path, entry.named)
 
@@ -209,136 +206,7 @@ def _model_files(
     return out[0], out[1]
 
 
-class LintOutcome:
-    """A lint: the report, the exit code, and the dependencies of what was looked at."""
-
-    __slots__ = ("dependencies", "exit_code", "report")
-
-    def __init__(self, report: Report, exit_code: int, dependencies: Dependencies) -> None:
-        self.report = report
-        self.exit_code = exit_code
-        self.dependencies = dependencies
-
-
-def lint(call: Call) -> LintOutcome:
-    """Lint as the call asks."""
-    session = Session(call)
-    proved = (call.text("output_format") or "text") in OFFERING
-    fixer = session.fixer()
-    result = session.run(lambda finding: fixer.offer(finding, proved))
-    report = Report(
-        session.releases.source, session.releases.target, session.releases.source_why, session.releases.target_why
-    )
-    report.files = result.files
-    report.engines = result.engines
-    report.paths = session.paths
-    report.arguments = _arguments(call)
-    report.notes = session.releases.notes
-    report.fail_on = session.settings.fail_on
-    report.rules = session.knowledge.rules
-    report.quiet = call.flag("quiet")
-    report.problems = result.problems
-    _fill(report, session, result, fixer, proved)
-    if result.files == 0:
-        return LintOutcome(report, 3, session.dependencies)
-    if session.settings.baseline:
-        session.dependencies.note(session.settings.baseline)
-    return LintOutcome(report, 1 if report.failing() else 0, session.dependencies)
-
-
 def _note_knowledge(dependencies: Dependencies) -> None:
     """Note the data that is judged by: the compiled rules, the shipped catalog, the releases that the user added."""
     for folder in (DATA, store.DATA, store.cache_folder()):
         dependencies.note_files(folder)
-
-
-def _arguments(call: Call) -> list[str]:
-    out: list[str] = []
-    for name, field in (("--from", "source"), ("--to", "target"), ("--from-engine", "from_engine"), ("--gpu", "gpu")):
-        value = call.text(field)
-        if value is not None:
-            out.extend((name, value))
-    return out
-
-
-def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved: bool) -> None:
-    """Findings that are selected and not suppressed, with what they offer."""
-    sifted = sift(result, session.settings, session.rules())
-    kept = sifted.kept
-    report.suppressed = sifted.suppressed
-    report.notes.extend(sifted.notes)
-    if session.call.flag("write_baseline"):
-        report.notes.append(record_baseline(kept, session.settings.baseline))
-        kept = []
-    if session.call.flag("add_ignores"):
-        from vllm_migrate.run.ignores import write_ignores
-
-        report.notes.extend(write_ignores(kept, result.workspace))
-        kept = []
-    for finding in kept:
-        offer = result.offers[id(finding)] if id(finding) in result.offers else fixer.offer(finding, proved)
-        if offer is not None and finding.proposal is not None and offer.safety == "safe":
-            # An engine that was judged later may inherit the pin and have run differently.
-            offer = offer._replace(safety=finding.proposal.safety)
-        report.add(finding, offer)
-
-
-class FixOutcome:
-    """A fix: what was or would be written, what was refused and why, the exit code.
-
-    skipped: what would change in parents outside the PATHs, which is only shown; offered: the findings that it settles
-    together with `outcome`.
-    """
-
-    __slots__ = ("exit_code", "failed", "files", "findings", "offered", "outcome", "released", "skipped", "written")
-
-    def __init__(self, outcome: Outcome, findings: list[Finding], files: int) -> None:
-        self.outcome = outcome
-        self.findings = findings
-        self.files = files
-        self.written: list[str] = []
-        self.failed: list[CannotWrite] = []  # files that could not be written
-        self.skipped: dict[File, list[Edit]] = {}
-        self.offered = outcome.applied
-        self.exit_code = 0
-        self.released = ("", "")
-
-
-def fix(call: Call) -> FixOutcome:
-    """Fix as the call asks: plan and prove everything, write it with --write."""
-    from vllm_migrate.fixes.write import write_all
-
-    if call.flag("write") and not call.flag("check") and STDIN in call.paths:
-        raise UsageError(
-            "--write: standard input (-) is no file", "leave out --write: the diff goes to standard output"
-        )
-    session = Session(call)
-    result = session.run()
-    findings = sift(result, session.settings, session.rules()).kept
-    out = _planned(session, findings, result.files)
-    out.released = (session.releases.source, session.releases.target)
-    if result.files == 0:
-        out.exit_code = 3
-    elif call.flag("write") and not call.flag("check"):
-        out.written, out.failed = write_all(out.outcome.edits)
-        out.exit_code = 2 if out.failed else 0
-    else:
-        out.exit_code = 1 if out.outcome.edits else 0
-    return out
-
-
-def _planned(session: Session, findings: list[Finding], files: int) -> FixOutcome:
-    """What may be written, proved by itself; what reaches into parents outside the PATHs is planned to be shown."""
-    from vllm_migrate.fixes.apply import fix_all
-
-    fixer, unsafe = session.fixer(), session.call.flag("unsafe")
-    whole = fix_all(findings, fixer, unsafe)
-    skipped = {file: edits for file, edits in whole.edits.items() if not file.requested}
-    if not skipped or session.call.flag("follow_parents"):
-        return FixOutcome(whole, findings, files)
-    own = fix_all(findings, fixer, unsafe, lambda file: not file.requested)
-    settled = {id(finding) for finding in (*own.applied, *(finding for finding, _ in own.refused))}
-    own.refused += [(finding, why) for finding, why in whole.refused if id(finding) not in settled]
-    out = FixOutcome(own, findings, files)
-    out.skipped, out.offered = skipped, whole.applied
-    return out
