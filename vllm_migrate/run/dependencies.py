@@ -12,7 +12,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ABSENT, PRESENT = "-", "+"
 # A file system stamps changes with a clock that ticks every 10 ms or faster: within a tick, a second change would
@@ -62,6 +62,12 @@ class Dependencies:
         # What is neither file nor folder (a pipe) gives something else each time.
         if time.time_ns() < changed + wait or stat.st_mode & KIND not in (FOLDER, REGULAR):
             self.settled = False
+
+    def add(self, stamps: Iterable[tuple[str, str]], settled: bool) -> None:
+        """Take over what another process noted; a first note counts here, too."""
+        for path, stamp in stamps:
+            self._stamps.setdefault(path, stamp)
+        self.settled = self.settled and settled
 
     def note_presence(self, path: str) -> None:
         """Remember only whether there is anything at a path."""

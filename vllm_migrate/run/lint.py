@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from vllm_migrate.report.finding import Finding, order
 from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.report.model import Report
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.filtering import Filtered, filtered, record_baseline, selection_of
+from vllm_migrate.run.judging import Result
 from vllm_migrate.run.merge import Candidate
-from vllm_migrate.run.offers import Presenter
+from vllm_migrate.run.offers import presenter_of
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
+from vllm_migrate.run.walk import Input
+
+# Below this many files one process is faster than starting more.
+FEW = 64
 
 
 def lint(options: Options, detail: Detail = EVERYTHING, jobs: int | None = 1) -> tuple[Report, Dependencies]:
@@ -22,8 +29,7 @@ def lint(options: Options, detail: Detail = EVERYTHING, jobs: int | None = 1) ->
     session = Session(options)
     rules = session.rules()
     selection = selection_of(session.settings, rules)
-    presenter = Presenter(session.fixer(), detail, selection)
-    result = session.run(presenter)
+    result = _judged(session, detail, jobs)
     chosen = filtered(result, session.settings, selection, rules)
     kept, notes = _written(session, chosen)
     releases = session.releases
@@ -45,6 +51,29 @@ def lint(options: Options, detail: Detail = EVERYTHING, jobs: int | None = 1) ->
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
     return report, session.dependencies
+
+
+def _judged(session: Session, detail: Detail, jobs: int | None) -> Result:
+    """The result, shared by processes where that pays; it is the same in one."""
+    count = how_many(jobs, session.inputs)
+    if count > 1:
+        from vllm_migrate.run.parallel import judge_shared
+
+        result = judge_shared(session, detail, count)
+        if result is not None:
+            return result
+    return session.run(presenter_of(session, detail))
+
+
+def how_many(jobs: int | None, inputs: list[Input]) -> int:
+    """How many processes share the files: those asked for, else the usable cores; one for few files."""
+    if any(entry.stdin for entry in inputs):
+        return 1
+    if jobs is not None:
+        return min(jobs, len(inputs))
+    if len(inputs) < FEW:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _finding(candidate: Candidate) -> Finding:

@@ -17,7 +17,9 @@ from vllm_migrate.fixes.plan import plan
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.rules.finding import Finding as Fired
+from vllm_migrate.run.filtering import selection_of
 from vllm_migrate.run.select import Selection
+from vllm_migrate.run.session import Session
 
 
 class Presenter:
@@ -79,6 +81,11 @@ class Presenter:
             file.data.prove(in_order(ops), here, indexes.pop())
         if any(change.file not in edits for change in changes):
             raise ProofFailed("a document that stands in another one")
+
+
+def presenter_of(session: Session, detail: Detail) -> Presenter:
+    """A presenter for a run of the session. Raises UsageError for a selector that means no rule."""
+    return Presenter(session.fixer(), detail, selection_of(session.settings, session.rules()))
 
 
 def _merged(offers: Iterable[Offer | None]) -> dict[File, list[Edit]]:

@@ -139,7 +139,7 @@ class Session:
 
     def in_order(self) -> list[Input]:
         """The input files in the order in which they are judged."""
-        return sorted(self.inputs, key=lambda entry: not entry.path.endswith(SCRIPTS))
+        return sorted(self.inputs, key=lambda entry: not is_script(entry))
 
     def new_run(self, present: Present | None, keep: bool = False) -> Run:
         """A run that has judged nothing yet."""
@@ -166,6 +166,11 @@ class Session:
         from vllm_migrate.fixes.apply import Fixer
 
         return Fixer(self.question, self.catalog, self.knowledge)
+
+
+def is_script(entry: Input) -> bool:
+    """Whether a file is judged before the others."""
+    return entry.path.endswith(SCRIPTS)
 
 
 def _stdin_name(data: bytes) -> str:
