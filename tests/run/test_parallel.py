@@ -64,4 +64,3 @@ def test_how_many() -> None:
     few, many = ([Input(f"{n}.yaml", False) for n in range(count)] for count in (FEW - 1, FEW))
     assert how_many(None, few) == 1 and how_many(None, many) >= 1
     assert (how_many(2, few), how_many(1000, few), how_many(3, [*few, Input("-", True)])) == (2, FEW - 1, 1)
-

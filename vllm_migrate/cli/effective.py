@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vllm_migrate.cli.calls import options_of
+
+if TYPE_CHECKING:
+    from vllm_migrate.resolve.table import Cell
+    from vllm_migrate.run.effective import EngineView
+    from vllm_migrate.run.session import Releases
 
 
 def run(call: Namespace) -> int:
@@ -22,40 +27,26 @@ def run(call: Namespace) -> int:
     return 0
 
 
-def as_json(source: str, target: str, engines: Sequence[Any]) -> dict[str, object]:
+def as_json(source: str, target: str, engines: Sequence[EngineView]) -> dict[str, object]:
     """The contract of `effective --output-format json`."""
-    from vllm_migrate.report.mask import mask, mask_value
-    from vllm_migrate.resolve.table import Cell, rows
-
-    def cell(option: str, value: Cell) -> dict[str, object]:
-        depends = mask(value.depends_on) if value.depends_on is not None else None
-        return {"value": mask_value(option, value.value), "origin": value.origin, "depends_on": depends}
-
     out = []
-    for judged in engines:
-        engine = judged.engine
+    for engine in engines:
         settings = [
-            {"option": row.option, "from": cell(row.option, row.source), "to": cell(row.option, row.target)}
-            for row in rows(judged.source, judged.target)
+            {"option": row.option, "from": _cell(row.source), "to": _cell(row.target)} for row in engine.settings
         ]
-        out.append(
-            {
-                "path": engine.file.path,
-                "id": engine.id,
-                "role": engine.role,
-                "dialect": engine.name,
-                "settings": settings,
-            }
-        )
+        out.append({**engine._asdict(), "settings": settings})
     return {"schema": 1, "from": source, "to": target, "engines": out}
 
 
-def show(releases: Any, engines: Sequence[Any], everything: bool) -> None:
+def _cell(cell: Cell) -> dict[str, object]:
+    return {"value": cell.value, "origin": cell.origin, "depends_on": cell.depends_on}
+
+
+def show(releases: Releases, engines: Sequence[EngineView], everything: bool) -> None:
     """One table an engine."""
     from rich.console import Console
 
     from vllm_migrate.report.side_by_side import SideBySide
-    from vllm_migrate.resolve.table import rows
 
     console = Console(highlight=False)
     console.print(
@@ -67,8 +58,7 @@ def show(releases: Any, engines: Sequence[Any], everything: bool) -> None:
         console.print("no vLLM engine was recognised", markup=False)
         return
     tables = SideBySide(console, releases.source, releases.target, everything)
-    for judged in engines:
-        engine = judged.engine
-        title = f"{engine.file.path}  {engine.id}  ({engine.role})"
-        tables.show(engine.file.path, title, rows(judged.source, judged.target))
+    for engine in engines:
+        title = f"{engine.path}  {engine.id}  ({engine.role})"
+        tables.show(engine.path, title, list(engine.settings))
     tables.legend()

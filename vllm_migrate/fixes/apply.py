@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
 from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.fixes.plan import Change, plan
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Fixer:
     """Plans and proves. One per run; the files are those of the run."""
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge) -> None:
+    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, disk: Disk = DISK) -> None:
+        self.disk = disk
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
@@ -50,7 +52,7 @@ class Fixer:
         from vllm_migrate.fixes.prove import Prover  # a lint that only plans proves nothing
 
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        prover = Prover(self.question, self.catalog, self.knowledge, texts)
+        prover = Prover(self.question, self.catalog, self.knowledge, texts, self.disk)
         by_engine: dict[int, tuple[Engine, list[Act]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.proposal is not None

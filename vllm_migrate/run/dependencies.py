@@ -96,6 +96,25 @@ class Dependencies:
         return all(is_now(path, stamp) for path, stamp in self._stamps.items())
 
 
+class Unnoted(Dependencies):
+    """Notes nothing: for what is not on the disk."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled = False
+
+    def note(self, path: str) -> None:
+        """Nothing."""
+
+    def note_presence(self, path: str) -> None:
+        """Nothing."""
+
+    def note_files(self, folder: str) -> None:
+        """Nothing."""
+
+
 def stamp_of(stat: os.stat_result) -> str:
     return f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.report.finding import Finding, order
 from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.report.model import Report
@@ -20,13 +21,15 @@ from vllm_migrate.run.walk import Input
 FEW = 64
 
 
-def lint(options: Options, detail: Detail = EVERYTHING, jobs: int | None = 1) -> tuple[Report, Dependencies]:
+def lint(
+    options: Options, detail: Detail = EVERYTHING, jobs: int | None = 1, disk: Disk = DISK
+) -> tuple[Report, Dependencies]:
     """The report, and what it depends on.
 
     detail: what the report has to hold of each finding. jobs: how many processes share the files; None: the usable
     cores, and one for few files. Raises UsageError where the options or the configuration are wrong.
     """
-    session = Session(options)
+    session = Session(options, disk)
     rules = session.rules()
     selection = selection_of(session.settings, rules)
     result = _judged(session, detail, jobs)

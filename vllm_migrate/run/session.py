@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.resolve.view import Assumptions
 from vllm_migrate.rules.files import as_records
-from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.dependencies import Dependencies, Unnoted
 from vllm_migrate.run.judging import Present, Question, Result, Run
 from vllm_migrate.run.settings import Options, Settings
 from vllm_migrate.run.walk import Input, walk
@@ -42,10 +43,11 @@ class Releases:
 class Session:
     """What one run works with. Raises UsageError where the options, or the configuration, are wrong."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, disk: Disk = DISK) -> None:
         self.options = options
-        self.dependencies = Dependencies()
-        self.settings = Settings.of(options, self.dependencies)
+        self.disk = disk
+        self.dependencies = Dependencies() if disk is DISK else Unnoted()
+        self.settings = Settings.of(options, self.dependencies, disk)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
         self.knowledge: Knowledge = load_knowledge()
@@ -56,7 +58,9 @@ class Session:
         self.question = Question(self.releases.source, self.releases.target, self._assumptions())
 
     def _walked(self) -> Iterator[Input]:
-        return walk(self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies)
+        return walk(
+            self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies, disk=self.disk
+        )
 
     def _is_baseline(self, path: str) -> bool:
         baseline = self.settings.baseline
@@ -102,14 +106,14 @@ class Session:
         from vllm_migrate.run.versions import choose_source, input_pins, misread, notes, releases_for
 
         packages = self.knowledge.packages()
-        pins = releases_for(self.settings.root, self.dependencies, packages)
-        pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages)
+        pins = releases_for(self.settings.root, self.dependencies, packages, self.disk)
+        pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages, self.disk)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
         if self.settings.source:
             return
         out.notes.extend(notes(pins))
         pin = choose_source(pins)
-        fault = misread(self.settings.root, pin, self.dependencies)
+        fault = misread(self.settings.root, pin, self.dependencies, self.disk)
         out.notes.extend([fault] if fault else [])
         if pin is None:
             return
@@ -127,7 +131,7 @@ class Session:
         gpu = self.settings.gpu
         if gpu is not None and gpu.lower() not in self.knowledge.gpus:
             raise UsageError(f"--gpu: {gpu!r} is not known", "one of " + ", ".join(sorted(self.knowledge.gpus)))
-        model, generation = _model_files(self.settings.model_config, self.dependencies)
+        model, generation = _model_files(self.settings.model_config, self.dependencies, self.disk)
         return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
 
     def run(self, present: Present | None = None, keep: bool = False) -> Result:
@@ -143,7 +147,7 @@ class Session:
 
     def new_run(self, present: Present | None, keep: bool = False) -> Run:
         """A run that has judged nothing yet."""
-        workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note)
+        workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note, disk=self.disk)
         workspace.frameworks = self.releases.frameworks
         return Run(self.question, self.catalog, self.knowledge, workspace, present, keep)
 
@@ -165,7 +169,7 @@ class Session:
     def fixer(self) -> Fixer:
         from vllm_migrate.fixes.apply import Fixer
 
-        return Fixer(self.question, self.catalog, self.knowledge)
+        return Fixer(self.question, self.catalog, self.knowledge, self.disk)
 
 
 def is_script(entry: Input) -> bool:
@@ -185,22 +189,21 @@ def _stdin_name(data: bytes) -> str:
 
 
 def _model_files(
-    folder: str | None, dependencies: Dependencies
+    folder: str | None, dependencies: Dependencies, disk: Disk
 ) -> tuple[dict[str, object] | None, dict[str, object] | None]:
     """config.json and generation_config.json of --model-config. An absent generation_config.json sets nothing."""
     if folder is None:
         return None, None
     import json
 
-    if os.path.isfile(folder):
+    if disk.is_file(folder):
         folder = os.path.dirname(folder)
     out: list[dict[str, object] | None] = []
     for name in ("config.json", "generation_config.json"):
         path = os.path.join(folder, name)
         dependencies.note(path)
         try:
-            with open(path, encoding="utf-8") as handle:
-                data = json.load(handle)
+            data = json.loads(disk.bytes_of(path, wait=True).decode("utf-8"))
         except FileNotFoundError:
             if name == "config.json":
                 raise UsageError(f"--model-config: no {name} in {folder}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.run.config import Config, load_config, read_config
 from vllm_migrate.run.dependencies import Dependencies
 
@@ -45,10 +46,10 @@ class Settings:
 
     __slots__ = ("baseline", "config", "exclude", "fail_on", "from_engine", "gpu", "model_config", "options", "root")
 
-    def __init__(self, options: Options, config: Config) -> None:
+    def __init__(self, options: Options, config: Config, disk: Disk = DISK) -> None:
         self.options = options
         self.config = config
-        self.root = config.root if config.path else _start(options.paths)
+        self.root = config.root if config.path else _start(options.paths, disk)
         self.exclude = [*(config.texts("exclude") or []), *options.exclude]
         self.fail_on = options.fail_on or config.text("fail-on") or "warning"
         self.from_engine = options.from_engine or config.text("from-engine")
@@ -57,17 +58,19 @@ class Settings:
         self.baseline = options.baseline or config.file("baseline")
 
     @classmethod
-    def of(cls, options: Options, dependencies: Dependencies | None = None) -> Settings:
+    def of(cls, options: Options, dependencies: Dependencies | None = None, disk: Disk = DISK) -> Settings:
         """The settings of a run, with the configuration file that it names or that is nearest to its first PATH.
 
         dependencies: notes what is looked at.
         """
         if options.isolated:
-            return cls(options, Config())
+            return cls(options, Config(), disk)
         named = options.config
         if named and dependencies is not None:
             dependencies.note(named)
-        return cls(options, read_config(named) if named else load_config(_start(options.paths), dependencies))
+        if named:
+            return cls(options, read_config(named, disk), disk)
+        return cls(options, load_config(_start(options.paths, disk), dependencies, disk), disk)
 
     @property
     def source(self) -> Why | None:
@@ -84,7 +87,7 @@ class Settings:
         return (written, self.config.where(key)) if written else None
 
 
-def _start(paths: tuple[str, ...]) -> str:
+def _start(paths: tuple[str, ...], disk: Disk) -> str:
     """The folder that the search for a configuration begins in."""
     first = paths[0] if paths and paths[0] != "-" else os.curdir
-    return first if os.path.isdir(first) else os.path.dirname(first) or os.curdir
+    return first if disk.is_folder(first) else os.path.dirname(first) or os.curdir
