@@ -29,7 +29,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.fixes.apply import fix_all
@@ -38,6 +37,7 @@ from vllm_migrate.fixes.write import write_all
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.judging import Result, Run
 from vllm_migrate.run.session import Session
+from vllm_migrate.run.settings import Options
 from vllm_migrate.run.walk import Input
 
 # A file with one of these speaks of an engine's settings; where no engine is found in it, somebody should look.
@@ -95,7 +95,7 @@ class Fleet:
                 self._again(copy, folder, outcome)
 
     def _lint(self, copy: Path, folder: Path) -> tuple[Session, Result]:
-        call = Call(paths=[str(copy)], isolated=True)
+        call = Options(paths=(str(copy),), isolated=True)
         if self.releases is not None:
             call["source"], call["target"] = self.releases
         session = Session(call)

@@ -1,4 +1,4 @@
-"""Errors a user meets. VllmMigrateError <- UsageError, InputError.
+"""Errors a user meets. VllmMigrateError <- UsageError.
 
 Every error carries what is wrong and, where there is one, the remedy. The command line turns them into exit 2.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class VllmMigrateError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose: `message`, and a `remedy` where there is one."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)

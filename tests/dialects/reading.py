@@ -10,7 +10,7 @@ from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.fixes.apply import Fixer, fix_all
-from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.resolve.view import Assumptions, Question
@@ -95,7 +95,7 @@ class Reading:
     def diagnostics(self, release: str) -> set[tuple[str, str]]:
         return {(diagnostic.kind, diagnostic.option) for diagnostic in self.delivery(release).diagnostics}
 
-    def fix(self) -> FixPlan:
+    def fix(self) -> Plan:
         """Write every fix there is; another run over the result has nothing left to write."""
         outcome = self._fixed(self.result)
         for file, edits in outcome.edits.items():
@@ -104,7 +104,7 @@ class Reading:
             assert not self._fixed(self._run()).edits, "a second fix changes something"
         return outcome
 
-    def _fixed(self, result: Result) -> FixPlan:
+    def _fixed(self, result: Result) -> Plan:
         fixer = Fixer(self.question, load_catalog(), self.knowledge)
         return fix_all([finding for finding in result.findings if finding.name in FIXED], fixer, unsafe=True)
 

@@ -169,7 +169,8 @@ def test_a_pin_in_the_parent_settles_its_children(tmp_path: Path) -> None:
     reading = family(tmp_path, a_child=CHILD, b_own=OWN, grpo=BASE)
     (finding,) = [f for f in reading.findings if f.name == "async-scheduling-default"]
     assert Path(finding.spot.file.path).name == "grpo.yaml"
-    assert [Path(path).name for path in finding.children] == ["a_child.yaml", "b_own.yaml"]
+    (candidate,) = [c for c in reading.result.candidates if c.fired is finding]
+    assert [Path(path).name for path in candidate.children] == ["a_child.yaml", "b_own.yaml"]
     reading.fix()
     assert "async_scheduling: false" in reading.text("grpo.yaml")
     assert reading.text("a_child.yaml") == CHILD and reading.text("b_own.yaml") == OWN

@@ -31,7 +31,7 @@ def model(tiny_model, tmp_path_factory) -> str:
 
 def smoke(*words: str) -> tuple[int, dict, str]:
     """Exit code, the JSON printed, standard error."""
-    code = "import sys; from vllm_migrate.cli.smoke import app; app(prog_name='smoke')"
+    code = "import sys; from vllm_migrate.cli.main import main; sys.exit(main(['smoke', *sys.argv[1:]]))"
     done = subprocess.run(
         [sys.executable, "-c", code, *words, "--output-format", "json"],
         capture_output=True,

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.report.drafts import Draft
 from vllm_migrate.dialects.model import Engine, Origin, Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem
 from vllm_migrate.documents.interface import Edit, Source
-from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.knowledge.load import load
-from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Finding, Fix
 
 PIPELINERL = next(dialect for dialect in load().dialects if dialect.id == "pipelinerl")
@@ -40,7 +40,7 @@ WHY = (
 
 
 PIN = Fix("pin it", "safe", ())
-Planned = tuple[Finding, FixPlan]
+Planned = tuple[Finding, Plan]
 
 
 class Maker:
@@ -54,15 +54,12 @@ class Maker:
         """A finding on the first occurrence of `needle`; further fields by their names."""
         start = self.file.source.text.index(needle)
         spot = Spot(self.file, start, start + len(needle))
-        out = Finding(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)
-        for field, value in fields.items():
-            setattr(out, field, value)
-        return out
+        return Finding(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)._replace(**fields)
 
     def planned(self, finding: Finding, *edits: Edit, file: File | None = None, fix: Fix = PIN) -> Planned:
         """The finding with `fix`, planned as these edits of the file."""
-        finding.fix = fix
-        return finding, FixPlan({file or self.file: list(edits)}, (finding,))
+        finding = finding._replace(fix=fix)
+        return finding, Plan({file or self.file: list(edits)}, (finding,))
 
     def insertion(self, finding: Finding, after: str, line: str, fix: Fix = PIN) -> Planned:
         """The finding with a fix that inserts a line after the first line holding `after`."""
@@ -83,14 +80,14 @@ def make() -> Maker:
 
 
 @pytest.fixture
-def empty() -> Report:
-    out = Report("0.8.5", "0.18.1", "uv.lock:12 pins vllm==0.8.5", "the default")
+def empty() -> Draft:
+    out = Draft("0.8.5", "0.18.1", "uv.lock:12 pins vllm==0.8.5", "the default")
     out.files = 1
     return out
 
 
 @pytest.fixture
-def report(make: Maker, empty: Report) -> Report:
+def report(make: Maker, empty: Draft) -> Draft:
     """Two errors at one place, a warning, an info that cannot be fixed, a file that does not parse, one suppressed."""
     empty.files, empty.engines, empty.paths = 14, 3, ["conf"]
     logprobs = make.finding(
@@ -102,10 +99,10 @@ def report(make: Maker, empty: Report) -> Report:
         message="logprobs returned by vLLM 0.18.1 are those of the raw model; 0.8.5 returned them after temperature",
         why=WHY,
         advice="write logprobs-mode: processed_logprobs",
-        children=["conf/math.yaml", "conf/code.yaml"],
     )
     pin = Fix("pin logprobs_mode", "safe", (), "0.10.0")
-    empty.add(*make.insertion(logprobs, "vllm_kwargs", "    logprobs-mode: processed_logprobs", pin))
+    planned = make.insertion(logprobs, "vllm_kwargs", "    logprobs-mode: processed_logprobs", pin)
+    empty.add(*planned, ["conf/math.yaml", "conf/code.yaml"])
     empty.add(*_caching(make))
     empty.add(*_steps(make))
     empty.add(*_odd(make))
@@ -164,8 +161,8 @@ def _odd(make: Maker) -> Planned:
         message="an odd value",
         key="enable-chunked-prefill",
     )
-    finding.fix = Fix("", "safe", ())
-    return finding, FixPlan({}, (), ((finding, "it stands under a YAML anchor that other settings share"),))
+    finding = finding._replace(fix=Fix("", "safe", ()))
+    return finding, Plan({}, (), ((finding, "it stands under a YAML anchor that other settings share"),))
 
 
 @pytest.fixture(scope="session")

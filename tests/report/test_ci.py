@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from vllm_migrate.report.formats import render
-from vllm_migrate.report.model import Report
+from tests.report.drafts import Draft, render
 
 COMMAND = re.compile(r"^::(error|warning|notice) ((?:[a-zA-Z]+=[^,:\r\n]*,?)+)::(.*)$")
 
@@ -21,7 +20,7 @@ def decoded(text: str) -> str:
     return text
 
 
-def commands(report: Report) -> list[tuple[str, dict[str, str], str]]:
+def commands(report: Draft) -> list[tuple[str, dict[str, str], str]]:
     out = []
     for line in render("github", report).splitlines():
         match = COMMAND.match(line)
@@ -33,7 +32,7 @@ def commands(report: Report) -> list[tuple[str, dict[str, str], str]]:
     return out
 
 
-def test_annotations(report: Report) -> None:
+def test_annotations(report: Draft) -> None:
     found = commands(report)
     assert [kind for kind, _, _ in found] == ["error", "error", "warning", "notice", "warning"]
     _, properties, body = found[1]
@@ -43,7 +42,7 @@ def test_annotations(report: Report) -> None:
     assert "\nfix (safe): pin logprobs_mode\n+     logprobs-mode: processed_logprobs" in body
 
 
-def test_no_text_breaks_out_of_its_command(maker: Any, empty: Report) -> None:
+def test_no_text_breaks_out_of_its_command(maker: Any, empty: Draft) -> None:
     make = maker("conf/a,b:c%.yaml", "k: 1\n")
     empty.add(make.finding("k", message="100% of\r\n::error::it, a: b"))
     empty.source_why = "a::set-output"
@@ -53,7 +52,7 @@ def test_no_text_breaks_out_of_its_command(maker: Any, empty: Report) -> None:
     assert "::set-output" not in render("github", empty).splitlines()[0]
 
 
-def test_code_quality(report: Report) -> None:
+def test_code_quality(report: Draft) -> None:
     issues = json.loads(render("gitlab", report))
     assert [issue["severity"] for issue in issues] == ["critical", "critical", "major", "info", "major"]
     for issue in issues:
@@ -65,16 +64,16 @@ def test_code_quality(report: Report) -> None:
     assert issues[2]["check_name"] == "VM203"
 
 
-def test_code_quality_fingerprints_are_unique(make: Any, empty: Report) -> None:
+def test_code_quality_fingerprints_are_unique(make: Any, empty: Draft) -> None:
     for option in ("a", "b", "c"):
         empty.add(make.finding("vllm_config", option=option))
     prints = [issue["fingerprint"] for issue in json.loads(render("gitlab", empty))]
     assert len(set(prints)) == 3
-    assert json.loads(render("gitlab", Report("1", "2"))) == []
+    assert json.loads(render("gitlab", Draft("1", "2"))) == []
 
 
 @pytest.mark.parametrize(("fail_on", "failures"), [("error", 2), ("warning", 4), ("info", 5), ("never", 0)])
-def test_junit(report: Report, fail_on: str, failures: int) -> None:
+def test_junit(report: Draft, fail_on: str, failures: int) -> None:
     report.fail_on = fail_on
     root = ElementTree.fromstring(render("junit", report).encode())
     assert root.tag == "testsuites"
@@ -89,12 +88,12 @@ def test_junit(report: Report, fail_on: str, failures: int) -> None:
         assert all(case.get("name") and case.get("classname") for case in cases)
 
 
-def test_junit_without_findings_has_a_case_that_passes(empty: Report) -> None:
+def test_junit_without_findings_has_a_case_that_passes(empty: Draft) -> None:
     (case,) = ElementTree.fromstring(render("junit", empty).encode()).findall("testsuite/testcase")
     assert len(case) == 0
 
 
-def test_junit_holds_any_text(maker: Any, empty: Report) -> None:
+def test_junit_holds_any_text(maker: Any, empty: Draft) -> None:
     make = maker('a<"&>.yaml', "k: 1\n")
     empty.add(make.finding("k", message='\x00 \x1b \ufffe \udcff ]]> <b> & "q" 🚀'))
     root = ElementTree.fromstring(render("junit", empty).encode())

@@ -10,22 +10,21 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.report.drafts import Draft, render
 from vllm_migrate.documents.interface import Edit, Unknown, apply_edits
-from vllm_migrate.report.formats import render
-from vllm_migrate.report.items import encodable
-from vllm_migrate.report.model import Report
+from vllm_migrate.report.findings import encodable
 
 SCHEMA = json.loads((Path(__file__).parent / "lint-output.schema.json").read_text(encoding="utf-8"))
 KEYS = SCHEMA["$defs"]["finding"]["required"]
 
 
-def loaded(report: Report) -> Any:
+def loaded(report: Draft) -> Any:
     out = json.loads(render("json", report))
     jsonschema.validate(out, SCHEMA)
     return out
 
 
-def test_the_contract(report: Report) -> None:
+def test_the_contract(report: Draft) -> None:
     out = loaded(report)
     assert {k: out[k] for k in ("schema", "from", "to", "files")} == {
         "schema": 1,
@@ -51,17 +50,17 @@ def test_the_contract(report: Report) -> None:
     assert (last["path"], last["line"], last["column"], last["engine"]) == ("conf/z.yaml", 3, 7, None)
 
 
-def test_no_findings(empty: Report) -> None:
+def test_no_findings(empty: Draft) -> None:
     assert loaded(empty)["findings"] == []
 
 
-def test_the_order_does_not_depend_on_how_findings_came(report: Report) -> None:
+def test_the_order_does_not_depend_on_how_findings_came(report: Draft) -> None:
     before = render("json", report)
     random.Random(1).shuffle(report.entries)
     assert render("json", report) == before
 
 
-def test_columns_are_code_points(maker: Any, empty: Report) -> None:
+def test_columns_are_code_points(maker: Any, empty: Draft) -> None:
     make = maker("a.yaml", "a: {🚀é: 1, key: 2}\r\nb: 1\r\n")
     empty.add(make.finding("key"))
     finding = loaded(empty)["findings"][0]
@@ -87,7 +86,7 @@ def patched(text: str, edits: list[dict[str, Any]]) -> str:
 
 
 @pytest.mark.parametrize("text", ["a: 1\nb: 多\nc: 3", "a: 1\r\nb: 🚀\r\nc: 3\r\n", "\na: 1\n\nb: 2\n\nc:\n"])
-def test_edits_read_back(maker: Any, empty: Report, text: str) -> None:
+def test_edits_read_back(maker: Any, empty: Draft, text: str) -> None:
     make = maker("a.yaml", text)
     at = text.index("b")
     edits = [Edit(at, at + 4, "x: [1]"), Edit(len(text), len(text), "\nd: 4\n"), Edit(0, 0, "# first\n")]
@@ -96,7 +95,7 @@ def test_edits_read_back(maker: Any, empty: Report, text: str) -> None:
     assert patched(text, fix["edits"]) == apply_edits(text, edits)
 
 
-def test_the_fingerprint_knows_no_line(make: Any, maker: Any, empty: Report) -> None:
+def test_the_fingerprint_knows_no_line(make: Any, maker: Any, empty: Draft) -> None:
     moved = maker("./conf/base.yaml", "# one more line\n\n" + make.file.source.text)
     fields = {"key": "vllm_config", "old": "x"}
     empty.add(make.finding("vllm_config", **fields))
@@ -109,7 +108,7 @@ def test_the_fingerprint_knows_no_line(make: Any, maker: Any, empty: Report) -> 
 
 
 def test_an_absolute_path_below_here_has_the_fingerprint_of_a_relative_one(
-    maker: Any, empty: Report, tmp_path: Path
+    maker: Any, empty: Draft, tmp_path: Path
 ) -> None:
     empty.root = str(tmp_path)
     empty.add(maker("conf/a.yaml").finding("vllm_config"))

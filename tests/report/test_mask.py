@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.report.drafts import Draft, render
 from vllm_migrate.documents.interface import Edit
+from vllm_migrate.report.findings import finding_of
 from vllm_migrate.report.fingerprint import fingerprint
-from vllm_migrate.report.formats import FORMATS, render
+from vllm_migrate.report.formats import FORMATS
 from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_value
-from vllm_migrate.report.model import Report
 from vllm_migrate.rules.finding import Fix
 
 SECRET_KEYS = (
@@ -104,13 +105,16 @@ SECRET = "Tr0ub4dor-and-3"
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_format_prints_a_secret(name: str, maker: Any, empty: Report) -> None:
+def test_no_format_prints_a_secret(name: str, maker: Any, empty: Draft) -> None:
     text = f"serve:\n  api-key: {SECRET}\n  port: 1\n"
     make = maker("serve.yaml", text)
     finding = make.finding("api-key", option="api_key", key="serve.api-key", old=SECRET, new=SECRET)
-    finding.message = f"the value {SECRET} of api-key changes"
-    finding.why, finding.advice = f"it is {SECRET}", f"write {SECRET}"
-    finding.depends_on = (f"the value of api-key ({SECRET})",)
+    finding = finding._replace(
+        message=f"the value {SECRET} of api-key changes",
+        why=f"it is {SECRET}",
+        advice=f"write {SECRET}",
+        depends_on=(f"the value of api-key ({SECRET})",),
+    )
     at = text.index("api-key")
     edit = Edit(at, text.index("\n", at), f"api_key: {SECRET}")
     empty.add(*make.planned(finding, edit, fix=Fix(f"respell {SECRET}", "safe", ())))
@@ -120,7 +124,7 @@ def test_no_format_prints_a_secret(name: str, maker: Any, empty: Report) -> None
     assert name in ("statistics",) or HIDDEN in out
 
 
-def test_an_edit_with_a_secret_is_not_offered(maker: Any, empty: Report) -> None:
+def test_an_edit_with_a_secret_is_not_offered(maker: Any, empty: Draft) -> None:
     make = maker("serve.yaml", f"serve: {{api-key: {SECRET}, a: 1}}\n")
     edit = Edit(7, len(make.file.source.text) - 1, f"{{api-key: {SECRET}}}")
     empty.add(*make.planned(make.finding("a: 1"), edit))
@@ -132,7 +136,7 @@ def test_a_fingerprint_does_not_depend_on_a_secret(maker: Any) -> None:
     prints = set()
     for secret in ("first-secret", "other-secret"):
         make = maker("serve.yaml", f"api-key: {secret}\n")
-        prints.add(fingerprint(make.finding("api-key", key="api-key", old=secret)))
+        prints.add(fingerprint(finding_of(make.finding("api-key", key="api-key", old=secret), None)))
     assert len(prints) == 1
 
 

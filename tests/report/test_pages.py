@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from vllm_migrate.report.formats import FORMATS, render
+from tests.report.drafts import Draft, render
+from vllm_migrate.report.formats import FORMATS
 from vllm_migrate.report.markdown import LIMIT, MARKER, code, escape, prose
-from vllm_migrate.report.model import Report
 
 HOSTILE = "<script>alert(1)</script> @octocat #12 [x](http://a) *b* `c` |d| ![i](j) _e_ ~~f~~ $g$ &amp; \\* - -->"
 
@@ -38,7 +38,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_html_is_well_formed_and_self_contained(report: Report) -> None:
+def test_html_is_well_formed_and_self_contained(report: Draft) -> None:
     page = Page(render("html", report))
     assert page.open == []
     names = {tag for tag, _ in page.tags}
@@ -51,7 +51,7 @@ def test_html_is_well_formed_and_self_contained(report: Report) -> None:
     assert page.text.count("vllm_config") == 2
 
 
-def test_html_holds_any_text(maker: Any, empty: Report) -> None:
+def test_html_holds_any_text(maker: Any, empty: Draft) -> None:
     make = maker("a<b>&.yaml", f"k: {HOSTILE}\n")
     empty.add(make.finding("<script>", message=HOSTILE, why=HOSTILE, advice=HOSTILE, depends_on=(HOSTILE,)))
     empty.notes.append(HOSTILE)
@@ -88,14 +88,14 @@ def test_backticks_of_a_rule_make_code(text: str) -> None:
     assert page.text.split("x", 1)[1].replace("\u2060", "").split() == shown.split()
 
 
-def test_mentions_and_issue_numbers_are_not_linked(make: Any, empty: Report) -> None:
-    empty.add(make.finding("actor", message=HOSTILE, why=HOSTILE, depends_on=(HOSTILE,), children=["@octocat"]))
+def test_mentions_and_issue_numbers_are_not_linked(make: Any, empty: Draft) -> None:
+    empty.add(make.finding("actor", message=HOSTILE, why=HOSTILE, depends_on=(HOSTILE,)), children=["@octocat"])
     out = render("markdown", empty)
     outside = re.sub(r"`[^`]*`", "", out)
     assert not re.search(r"@\w|#\d", outside)
 
 
-def test_the_comment(report: Report) -> None:
+def test_the_comment(report: Draft) -> None:
     out = render("markdown", report)
     assert out.startswith(MARKER + "\n### vllm-migrate: 2 errors, 2 warnings, 1 info\n")
     page = rendered(out)
@@ -104,7 +104,7 @@ def test_the_comment(report: Report) -> None:
     assert page.open == []
 
 
-def test_a_comment_keeps_below_the_limit(make: Any, empty: Report) -> None:
+def test_a_comment_keeps_below_the_limit(make: Any, empty: Draft) -> None:
     for i in range(2000):
         empty.add(make.finding("vllm_config", option=str(i), message="m" * 100, why="w" * 200))
     out = render("markdown", empty)
@@ -114,13 +114,13 @@ def test_a_comment_keeps_below_the_limit(make: Any, empty: Report) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_ends_in_one_newline_and_is_utf8(name: str, report: Report, empty: Report) -> None:
-    for one in (report, empty, Report("0.8.5", "0.18.1")):
+def test_every_format_ends_in_one_newline_and_is_utf8(name: str, report: Draft, empty: Draft) -> None:
+    for one in (report, empty, Draft("0.8.5", "0.18.1")):
         out = render(name, one)
         assert out.endswith("\n") and not out.endswith("\n\n")
         out.encode("utf-8")
 
 
-def test_an_unknown_format(report: Report) -> None:
+def test_an_unknown_format(report: Draft) -> None:
     with pytest.raises(KeyError):
         render("pdf", report)

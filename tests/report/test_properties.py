@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.report.drafts import Draft, render
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.report.formats import FORMATS, render
+from vllm_migrate.report.formats import FORMATS
 from vllm_migrate.report.layout import cells, excerpt, fill
 from vllm_migrate.report.mask import HIDDEN, mask, mask_span
-from vllm_migrate.report.model import Report
 from vllm_migrate.report.preview import preview
 from vllm_migrate.rules.finding import Fix
 
@@ -73,10 +73,10 @@ def test_a_preview_accounts_for_every_changed_line(maker: Any, text: str, raw: l
 
 
 @given(LINE.filter(lambda line: line.strip()), WORDS)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_format_takes_any_text(maker: Any, line: str, words: str) -> None:
     make = maker("conf/a.yaml", line + "\n")
-    report = Report("0.8.5", "0.18.1")
+    report = Draft("0.8.5", "0.18.1")
     finding = make.finding(line, message=line, why=words, depends_on=(line,), old={line: words})
     report.add(*make.planned(finding, Edit(0, 0, words + "\n"), fix=Fix(words or "x", "safe", ())))
     for name in FORMATS:

@@ -9,11 +9,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from vllm_migrate.report.formats import render
-from vllm_migrate.report.model import Report
+from tests.report.drafts import Draft, render
+from vllm_migrate.knowledge.load import load, rule_page
 
 
-def log(report: Report, sarif_schema: Any) -> Any:
+def log(report: Draft, sarif_schema: Any) -> Any:
     out = json.loads(render("sarif", report))
     validator = jsonschema.validators.validator_for(sarif_schema)(
         sarif_schema, format_checker=jsonschema.FormatChecker()
@@ -23,14 +23,14 @@ def log(report: Report, sarif_schema: Any) -> Any:
     return run
 
 
-def test_the_schema_refuses_what_is_wrong(report: Report, sarif_schema: Any) -> None:
+def test_the_schema_refuses_what_is_wrong(report: Draft, sarif_schema: Any) -> None:
     out = json.loads(render("sarif", report))
     out["runs"][0]["results"][0]["level"] = "info"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(out, sarif_schema)
 
 
-def test_results(report: Report, sarif_schema: Any) -> None:
+def test_results(report: Draft, sarif_schema: Any) -> None:
     run = log(report, sarif_schema)
     assert run["columnKind"] == "unicodeCodePoints"
     results = run["results"]
@@ -54,7 +54,7 @@ def test_results(report: Report, sarif_schema: Any) -> None:
     ]  # fmt: skip
 
 
-def test_suppressed_findings_are_there_and_marked(report: Report, sarif_schema: Any) -> None:
+def test_suppressed_findings_are_there_and_marked(report: Draft, sarif_schema: Any) -> None:
     results = log(report, sarif_schema)["results"]
     assert [bool(result.get("suppressions")) for result in results] == [False] * 5 + [True]
     assert results[-1]["suppressions"] == [
@@ -62,27 +62,23 @@ def test_suppressed_findings_are_there_and_marked(report: Report, sarif_schema: 
     ]
 
 
-def test_problems_are_notifications(report: Report, sarif_schema: Any) -> None:
+def test_problems_are_notifications(report: Draft, sarif_schema: Any) -> None:
     (note,) = log(report, sarif_schema)["invocations"][0]["toolExecutionNotifications"]
     assert note["descriptor"]["id"] == "syntax"
     assert note["locations"][0]["physicalLocation"]["region"]["startLine"] == 3
 
 
-def test_rules_have_the_texts_of_their_records(report: Report, sarif_schema: Any) -> None:
-    record = {
-        "code": "VM401",
-        "title": "What a logprob means",
-        "severity": "error",
-        "explain": {"what": "It\nchanged."},
-    }
-    report.rules = [record]
+def test_rules_have_the_texts_of_their_records(report: Draft, sarif_schema: Any) -> None:
     by_id = {rule["id"]: rule for rule in log(report, sarif_schema)["tool"]["driver"]["rules"]}
-    assert by_id["VM401"]["shortDescription"]["text"] == "What a logprob means"
-    assert by_id["VM401"]["fullDescription"]["text"] == "It changed."
-    assert by_id["VM203"]["shortDescription"]["text"] == "multi step"
+    known = load().rule("VM401")
+    assert known is not None
+    assert by_id["VM401"]["shortDescription"]["text"] == known.title
+    explained = rule_page(known.name).explain
+    assert by_id["VM401"]["fullDescription"]["text"].startswith(" ".join(explained.what.split())[:80])
+    assert by_id["VM903"]["shortDescription"]["text"] == "does not parse"
 
 
-def test_no_findings(empty: Report, sarif_schema: Any) -> None:
+def test_no_findings(empty: Draft, sarif_schema: Any) -> None:
     assert log(empty, sarif_schema)["results"] == []
 
 
@@ -96,13 +92,13 @@ def test_no_findings(empty: Report, sarif_schema: Any) -> None:
         ("conf/\udcff.yaml", "conf/%FF.yaml"),
     ],
 )
-def test_paths_are_uris(maker: Any, empty: Report, sarif_schema: Any, path: str, uri: str) -> None:
+def test_paths_are_uris(maker: Any, empty: Draft, sarif_schema: Any, path: str, uri: str) -> None:
     empty.add(maker(path).finding("vllm_config"))
     (result,) = log(empty, sarif_schema)["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": uri, "uriBaseId": "%SRCROOT%"}
 
 
-def test_absolute_paths(maker: Any, empty: Report, sarif_schema: Any, tmp_path: Path) -> None:
+def test_absolute_paths(maker: Any, empty: Draft, sarif_schema: Any, tmp_path: Path) -> None:
     empty.root = str(tmp_path / "project")
     empty.add(maker(str(tmp_path / "project" / "a.yaml")).finding("vllm_config"))
     empty.add(maker(str(tmp_path / "z.yaml")).finding("vllm_config"))
@@ -110,7 +106,7 @@ def test_absolute_paths(maker: Any, empty: Report, sarif_schema: Any, tmp_path: 
     assert found == [{"uri": "a.yaml", "uriBaseId": "%SRCROOT%"}, {"uri": f"file://{tmp_path}/z.yaml"}]
 
 
-def test_messages_hold_no_links_or_placeholders(make: Any, empty: Report, sarif_schema: Any) -> None:
+def test_messages_hold_no_links_or_placeholders(make: Any, empty: Draft, sarif_schema: Any) -> None:
     empty.add(make.finding("vllm_config", message="see [this](1) and {0}"))
     (result,) = log(empty, sarif_schema)["results"]
     assert result["message"]["text"].startswith("see \\[this\\](1) and {{0}}.")

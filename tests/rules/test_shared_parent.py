@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vllm_migrate.cli.options import Call
-from vllm_migrate.run.session import lint
+from vllm_migrate.run.lint import lint
+from vllm_migrate.run.settings import Options
 
 
 def test_findings_of_a_child_keep_the_parent_that_they_are_written_in(tmp_path: Path) -> None:
@@ -16,6 +16,6 @@ def test_findings_of_a_child_keep_the_parent_that_they_are_written_in(tmp_path: 
         "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    num-scheduler-steps: 1\n",
         encoding="utf-8",
     )
-    outcome = lint(Call(paths=[str(tmp_path)], isolated=True, no_cache=True))
-    files = [file for entry in outcome.report.entries if entry.plan is not None for file in entry.plan.edits]
-    assert files and all(file.path.endswith("z_base.yaml") for file in files)
+    report, _ = lint(Options(paths=(str(tmp_path),), isolated=True))
+    edits = [edit for finding in report.findings if finding.fix is not None for edit in finding.fix.edits]
+    assert edits and all(edit.region.path.endswith("z_base.yaml") for edit in edits)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from vllm_migrate.cli.main import main
 from vllm_migrate.run import cache
 from vllm_migrate.run import dependencies as dependencies
 from vllm_migrate.run.cache import cache_folder, lookup, store
@@ -160,9 +161,92 @@ def test_another_tool_is_another_result(here: Path) -> None:
     assert keep()
     run = looked_at()
     run.note_package("vllm_migrate")
-    noted = {path for path, _ in run.items()}
-    assert cache.__file__ in noted
-    assert any(path.endswith("knowledge.json") for path in noted)
+    assert cache.__file__ in {path for path, _ in run.items()}
+
+
+def test_another_installation_has_its_own_results(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keep()
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "installation", "/elsewhere/vllm_migrate/__init__.py")
+        assert lookup(KEY) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "__version__", "9.9")
+        assert lookup(KEY) is None
+    with monkeypatch.context() as patch:
+        patch.setenv("VLLM_MIGRATE_CACHE", "/elsewhere")
+        assert lookup(KEY) is None
+    assert lookup(KEY) is not None
+
+
+SERVE = "model: m\nmax-model-len: 8192\nenable-prefix-caching: false\n"
+CONFIG = '{"model_type": "qwen2", "max_position_embeddings": 4096}'
+
+
+@pytest.mark.parametrize("changed", ["model/config.json", "model/generation_config.json", "added/catalog/0.99.0.json"])
+def test_what_a_run_reads_besides_its_inputs(here: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
+    """A change in place, which leaves the folder's own stamp as it was."""
+    monkeypatch.setenv("VLLM_MIGRATE_CACHE", str(here / "added"))
+    for name, text in (("serve.yaml", SERVE), ("model/config.json", CONFIG), ("added/catalog/0.99.0.json", "{}")):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(text)
+    (here / "model/generation_config.json").write_text("{}")
+    time.sleep(0.03)
+    assert main(["lint", "--model-config", "model", "serve.yaml"]) in (0, 1)
+    (record,) = (here.parent / "cache/vllm-migrate").iterdir()
+    before = record.read_bytes()
+    (here / changed).write_text("{} ")
+    time.sleep(0.03)
+    assert main(["lint", "--model-config", "model", "serve.yaml"]) in (0, 1)
+    assert record.read_bytes() != before
+
+
+def folder_of_records(here: Path) -> Path:
+    return here.parent / "cache/vllm-migrate"
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(here: Path) -> None:
+    assert keep()
+    folder = folder_of_records(here)
+    for target, mode in ((folder, 0o777), (folder, 0o770), (folder.parent, 0o777)):
+        before = target.stat().st_mode & 0o777
+        target.chmod(mode)
+        assert lookup(KEY) is None
+        assert not keep()
+        target.chmod(before)
+        assert lookup(KEY) is not None
+
+
+def test_a_record_that_others_may_write_is_not_used(here: Path) -> None:
+    assert keep()
+    (record,) = folder_of_records(here).iterdir()
+    record.chmod(0o666)
+    assert lookup(KEY) is None
+
+
+def test_another_users_records_are_not_used(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keep()
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert lookup(KEY) is None
+    assert not keep()
+
+
+def test_a_link_is_neither_read_nor_written_through(here: Path) -> None:
+    assert keep()
+    folder = folder_of_records(here)
+    (record,) = folder.iterdir()
+    outside = here.parent / "outside"
+    outside.mkdir(mode=0o700)
+    record.rename(outside / "kept")
+    record.symlink_to(outside / "kept")
+    assert lookup(KEY) is None
+    before = (outside / "kept").read_bytes()
+    assert keep("another\n")
+    assert (outside / "kept").read_bytes() == before
+    assert not record.is_symlink() and lookup(KEY) is not None
+    folder.rename(outside / "folder")
+    folder.symlink_to(outside / "folder")
+    assert lookup(KEY) is None
+    assert not keep()
 
 
 @pytest.mark.parametrize("damage", [0, 10, 40, 200, -1])

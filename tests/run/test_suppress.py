@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.run.add_ignores import add_ignores
-from vllm_migrate.run.suppress import Judged, Suppressions, line_spans
+from vllm_migrate.run.suppress import KnownRules, Suppressions, line_spans
 
 
 def hidden(text: str, code: str = "VM101", name: str = "some-rule") -> list[int]:
@@ -134,7 +134,7 @@ def test_without_brackets_all_rules_are_meant_and_a_reason_may_follow(reason: st
 
 
 def test_what_a_run_can_tell_of_a_comment() -> None:
-    judged = Judged([("VM101", "some-rule", True), ("VM102", "other-rule", False), ("VM200", "third-rule", True)])
+    judged = KnownRules([("VM101", "some-rule", True), ("VM102", "other-rule", False), ("VM200", "third-rule", True)])
     assert [judged.exists(given) for given in ("vm101", "vm1", "some-rule", "vm9", "nonsense", "all")] == (
         [True, True, True, False, False, False]
     )

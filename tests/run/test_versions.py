@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vllm_migrate.cli.options import Call
 from vllm_migrate.run import versions
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.pins import Pin, release_of
 from vllm_migrate.run.session import Session
+from vllm_migrate.run.settings import Options
 from vllm_migrate.run.versions import (
     choose_framework,
     choose_source,
@@ -333,7 +333,7 @@ def test_the_image_of_a_file_under_judgement_says_what_it_runs(tmp_path: Path) -
         ("c", "lmcache/vllm-openai:v0.3.9"),
     ):
         (folder / f"{name}.yaml").write_text(COMPOSE.replace("IMAGE", image), encoding="utf-8")
-    session = Session(Call(paths=[str(tmp_path)], isolated=True))
+    session = Session(Options(paths=(str(tmp_path),), isolated=True))
     assert session.releases.source == "0.9.2" and "a.yaml:3" in session.releases.source_why
     assert any("b.yaml:3 pins 0.10.1" in note for note in session.releases.notes)
     assert not any("c.yaml" in note for note in session.releases.notes)
@@ -343,7 +343,7 @@ def test_what_the_project_pins_is_believed_before_an_image_and_the_image_is_said
     (tmp_path / "deploy").mkdir()
     (tmp_path / "requirements.txt").write_text("vllm==0.8.5\n", encoding="utf-8")
     (tmp_path / "deploy" / "a.yaml").write_text(COMPOSE.replace("IMAGE", "vllm/vllm-openai:v0.9.2"), encoding="utf-8")
-    session = Session(Call(paths=[str(tmp_path)], isolated=True))
+    session = Session(Options(paths=(str(tmp_path),), isolated=True))
     assert session.releases.source == "0.8.5"
     assert any("a.yaml:3 pins 0.9.2" in note for note in session.releases.notes)
 
@@ -365,7 +365,7 @@ def test_a_pyproject_that_is_no_toml_is_told_where_it_decides(
     (tmp_path / "pyproject.toml").write_text(text)
     (tmp_path / "conf/serve.sh").write_text("vllm serve a\n")
     monkeypatch.chdir(tmp_path)
-    told = [note for note in Session(Call(paths=["conf"])).releases.notes if "not TOML" in note]
+    told = [note for note in Session(Options(paths=("conf",))).releases.notes if "not TOML" in note]
     assert len(told) == bool(fault) and all(note.startswith(fault) for note in told)
     assert bool(misread("conf", choose_source(releases_for("conf")))) == bool(fault)
     (tmp_path / "requirements.txt").write_text("vllm==0.10.0\n")

@@ -1,21 +1,20 @@
-"""The full command line, built with typer: help, completion and every command that is not a hook's."""
+"""The full command line, built with typer: its help, completion, and every command that is not in the option tables."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 import typer.core
 import typer.main
 
-from vllm_migrate.cli.options import COMMANDS, Call, Option, checked, destination, store
+from vllm_migrate.cli.options import COMMANDS, Command
+from vllm_migrate.cli.parser import help_text
 
-# Commands other than lint and fix: module of vllm_migrate.cli, imported when called.
+# Commands whose options are no table: module of vllm_migrate.cli, imported when called.
 OTHERS = {
-    "effective": "Every engine's settings at both releases, side by side.",
     "diff": "What changed between two releases of vLLM.",
     "explain": "A rule's page, or an option's life over all releases.",
     "rules": "List the rules.",
@@ -25,70 +24,68 @@ OTHERS = {
     "catalog": "Add a release of vLLM to the catalog.",
     "smoke": "Prove with a short rollout that logprobs agree.",
 }
-HELP = {
-    "lint": """What changes for these files between two releases of vLLM.
-
-PATHS are files, folders or - (standard input); without one, the configuration's `include`, else the current folder.
-
-Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warning), 2 usage or internal error, 3 no input files.""",
-    "fix": """Write the settings that keep the old behaviour, in the spelling that reaches the engine.
-
-Shows the diff; --write writes it. Safe fixes only, unless --unsafe. Every fix is proved by reading the edited file back.
-
-Exit code: 0 done or nothing to do, 1 something would be written (without --write), 2 error, 3 no input files.""",
-}
 
 
-def _parameter(option: Option) -> inspect.Parameter:
-    names = [option.name, *([option.short] if option.short else [])]
-    kinds: dict[str, tuple[Any, Any]] = {"flag": (bool, False), "list": (list[str] | None, None)}
-    kind, default = kinds.get(option.kind, (str | None, None))
-    text = option.help + (f" One of: {', '.join(option.choices)}." if option.choices else "")
-    info = typer.Option(*names, help=text, metavar=option.metavar or None, show_default=False)
-    annotation: Any = Annotated[kind, info]
-    return inspect.Parameter(
-        destination(option), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-    )
+class _Tabled(typer.core.TyperCommand):
+    """A command of the option tables as typer sees it: listed and completed by it, parsed and run by `main`."""
+
+    def __init__(self, command: Command, program: str = "vllm-migrate") -> None:
+        super().__init__(command.name, help=command.help, add_help_option=False, rich_markup_mode=None)
+        self._command = command
+        self._program = program
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.args = args
+        return args
+
+    def invoke(self, ctx: Any) -> Any:
+        from vllm_migrate.cli.main import dispatch
+
+        raise typer.Exit(dispatch([*self._program.split()[1:], self._command.name, *ctx.args]))
+
+    def get_help(self, ctx: Any) -> str:
+        return help_text(self._command, self._program)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The options that begin as the word does."""
+        names = [
+            (name, option.help)
+            for option in self._command.options
+            for name in (option.name, option.off)
+            if name.startswith("--") and not option.hidden
+        ]
+        (item, *_) = _a_completion(ctx)
+        return [type(item)(name, help=text) for name, text in names if name.startswith(incomplete)]
 
 
-def _command(name: str) -> Callable[..., None]:
-    """A typer command made from the option table that the quick parser uses too."""
-    options = COMMANDS[name]
-
-    def command(**values: Any) -> None:
-        call = Call(paths=[str(path) for path in values.pop("paths") or []])
-        for option in options:
-            value = values[destination(option)]
-            if option.kind == "flag":
-                call[destination(option)] = bool(value)
-            elif value is not None:
-                for item in value if isinstance(value, list) else [value]:
-                    store(call, option, checked(option, str(item)))
-        raise typer.Exit(importlib.import_module(f"vllm_migrate.cli.{name}").run(call))
-
-    paths = inspect.Parameter(
-        "paths",
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        default=None,
-        annotation=Annotated[
-            list[str] | None, typer.Argument(metavar="PATH", help="Files, folders or -.", show_default=False)
-        ],
-    )
-    command.__signature__ = inspect.Signature([paths, *map(_parameter, options)])  # type: ignore[attr-defined]
-    command.__doc__ = HELP[name]
-    return command
+def _a_completion(ctx: Any) -> list[Any]:
+    """A completion as this typer makes them: the class has no public name that all its releases share."""
+    found: list[Any] = typer.core.TyperCommand("any").shell_complete(ctx, "--")
+    return found
 
 
 class _Lazy(typer.core.TyperGroup):
     """Loads the module of a command when it is called or asked for help."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return ["lint", "fix", *OTHERS]
+        return [*COMMANDS, *OTHERS]
 
     def get_command(self, ctx: Any, name: str) -> Any:
-        if name in OTHERS:
-            return _load(name)
-        return super().get_command(ctx, name)
+        if name in COMMANDS:
+            return _Tabled(COMMANDS[name])
+        if name == "smoke":
+            return _smoke()
+        return _load(name) if name in OTHERS else None
+
+
+def _smoke() -> Any:
+    from vllm_migrate.cli.smoke import COMMANDS as STEPS
+    from vllm_migrate.cli.smoke import HELP
+
+    group = typer.core.TyperGroup(name="smoke", no_args_is_help=True, help=HELP, rich_markup_mode=None)
+    for name, command in STEPS.items():
+        group.add_command(_Tabled(command, "vllm-migrate smoke"), name)
+    return group
 
 
 def _load(name: str) -> Any:
@@ -125,12 +122,11 @@ def _root(
 
 
 def build() -> typer.Typer:
+    """The application; it knows its commands by name and loads what is called."""
     app = typer.Typer(
         name="vllm-migrate", cls=_Lazy, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
     )
     app.callback()(_root)
-    for name in COMMANDS:
-        app.command(name)(_command(name))
     return app
 
 

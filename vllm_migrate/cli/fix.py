@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 
-from vllm_migrate.cli.options import Call
+from vllm_migrate.cli.calls import options_of
+from vllm_migrate.cli.lint import NO_FILES
 from vllm_migrate.cli.terminal import use_color
+from vllm_migrate.errors import UsageError
 
 
-def run(call: Call) -> int:
+def run(call: Namespace) -> int:
     """Fix; the exit code: 0 done or nothing to do, 1 something would be written, 3 no input files."""
-    from vllm_migrate.report.fix import Shown, render
-    from vllm_migrate.run import session
+    from vllm_migrate.library import run_fix
+    from vllm_migrate.report.fix import render
+    from vllm_migrate.run.fix import Written
 
-    outcome = session.fix(call)
-    shown = Shown(outcome.plan, outcome.findings, outcome.written, outcome.failed)
-    sys.stdout.write(render(shown, color=use_color(call), check=call.flag("check"), quiet=call.flag("quiet")))
-    for error in outcome.failed:
+    writes = call.write and not call.check
+    if writes and "-" in call.paths:
+        raise UsageError(
+            "--write: standard input (-) is no file", "leave out --write: the diff goes to standard output"
+        )
+    plan = run_fix(options_of(call))
+    written = plan.write() if writes else Written()
+    sys.stdout.write(render(plan, written, color=use_color(call.color), check=call.check, quiet=call.quiet))
+    for error in written.failed:
         print(f"error: not written: {error.message}" + (f" ({error.remedy})" if error.remedy else ""), file=sys.stderr)
-    if outcome.files == 0:
-        print("no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files", file=sys.stderr)
-    return outcome.exit_code
+    if plan.files == 0:
+        print(NO_FILES, file=sys.stderr)
+        return 3
+    if writes:
+        return 2 if written.failed else 0
+    return 1 if plan.plan.edits else 0

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import os
 import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
 
-from vllm_migrate.cli.options import Call
 from vllm_migrate.cli.terminal import use_color, width
 from vllm_migrate.errors import UsageError
 
 # Formats for programs are UTF-8, whatever the terminal is.
 MACHINE = frozenset(("json", "sarif", "github", "gitlab", "junit", "markdown", "html"))
+NO_FILES = "no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files"
 
 
-def run(call: Call) -> int:
+def run(call: Namespace) -> int:
     """Lint; the exit code: 0 nothing at or above --fail-on, 1 findings, 3 no input files."""
-    color, columns = use_color(call), width()
+    color, columns = use_color(call.color), width()
     key = _key(call, color, columns)
     if key is not None:
         from vllm_migrate.run.cache import lookup
@@ -25,52 +27,52 @@ def run(call: Call) -> int:
         if kept is not None:
             sys.stdout.write(kept.text)
             return kept.exit_code
-    from vllm_migrate.report.formats import render
-    from vllm_migrate.run import session
+    from vllm_migrate.cli.calls import options_of
+    from vllm_migrate.library import run_lint
+    from vllm_migrate.report.formats import detail_of, render
 
-    outcome = session.lint(call)
-
-    name = call.text("output_format") or "text"
-    if call.flag("statistics"):
-        name = "statistics"
-    target = call.text("output_file")
-    text = render(name, outcome.report, color=target is None and color, width=columns)
-    if target is not None:
-        write_report(target, text)
+    name = "statistics" if call.statistics else call.output_format or "text"
+    report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
+    report = report._replace(quiet=call.quiet)
+    pieces = render(name, report, color=call.output_file is None and color, width=columns)
+    if call.output_file is not None:
+        write_report(call.output_file, pieces)
     else:
         if name in MACHINE and isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")
-        sys.stdout.write(text)
-        if key is not None and outcome.report.files:
+        kept_pieces: list[str] = []
+        for piece in pieces:
+            sys.stdout.write(piece)
+            if key is not None:
+                kept_pieces.append(piece)
+        if key is not None and report.files:
             from vllm_migrate.run.cache import store
 
-            store(key, outcome.dependencies, outcome.exit_code, text)
-    if outcome.report.files == 0:
-        print("no input files: give a file or a folder with YAML, shell, TOML, JSON or Python files", file=sys.stderr)
-    return outcome.exit_code
+            store(key, dependencies, report.exit_code, "".join(kept_pieces))
+    if report.files == 0:
+        print(NO_FILES, file=sys.stderr)
+    return report.exit_code
 
 
-def write_report(path: str, text: str) -> None:
+def write_report(path: str, pieces: Iterable[str]) -> None:
     """Put the report where --output-file says: a file all at once, into a pipe or a device as it comes."""
     from vllm_migrate.run.files import replace_file
 
-    data = text.encode("utf-8", "backslashreplace")
+    data: Iterator[bytes] = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             with open(path, "wb") as handle:
-                handle.write(data)
+                handle.writelines(data)
         else:
             replace_file(path, data, durable=False)
     except OSError as error:
         raise UsageError(f"--output-file: {path}: {error.strerror or error}") from None
 
 
-def _key(call: Call, color: bool, columns: int) -> list[str] | None:
+def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
     """What besides files shapes the text of this call; None when its result is not to be kept."""
-    if call.flag("no_cache") or "-" in call.paths:
+    if call.no_cache or "-" in call.paths or call.output_file or call.write_baseline or call.add_ignores:
         return None
-    if any(field in call for field in ("output_file", "write_baseline", "add_ignores")):
+    if (call.output_format or "text") not in ("text", "concise"):
         return None
-    if (call.text("output_format") or "text") not in ("text", "concise"):
-        return None
-    return [*(f"{field}={call[field]}" for field in sorted(call)), str(color), str(columns)]
+    return [*(f"{field}={value}" for field, value in sorted(vars(call).items())), str(color), str(columns)]

@@ -1,4 +1,4 @@
-"""The entry point. A call shaped like a hook's (`lint` or `fix`, paths, plain options) never imports typer."""
+"""The entry point. Commands with a table of options (`lint`, `fix`, `effective`, `smoke ...`) never import typer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import gc
 import io
 import os
 import sys
+from importlib import import_module
 
-from vllm_migrate.cli.options import COMMANDS, Call, quick_parse
+from vllm_migrate.cli.options import COMMANDS
+from vllm_migrate.cli.parser import HelpWanted, parse
 from vllm_migrate.errors import VllmMigrateError
 
 EXIT_ERROR = 2
+COLLECT_AFTER = 20_000
 
 
 def entry() -> None:
@@ -46,7 +49,10 @@ def _give_up_output() -> None:
 def main(argv: list[str]) -> int:
     """Run one call; the exit code."""
     try:
-        return _dispatch(argv)
+        return dispatch(argv)
+    except HelpWanted as wanted:
+        print(wanted.text, end="")
+        return 0
     except VllmMigrateError as error:
         print(f"error: {error.message}", file=sys.stderr)
         if error.remedy:
@@ -74,33 +80,32 @@ def main(argv: list[str]) -> int:
         return EXIT_ERROR
 
 
-def _dispatch(argv: list[str]) -> int:
-    if argv and argv[0] in COMMANDS and "COMP_WORDS" not in os.environ:
-        call = quick_parse(argv[0], argv[1:])
-        if call is not None:
-            return _quick(argv[0], call)
-    if argv == ["--version"]:
-        from vllm_migrate.cli import version
+def dispatch(argv: list[str]) -> int:
+    """Run the command that the words name; the exit code. Raises VllmMigrateError for what is wrong with them."""
+    completes = any(name.endswith("_COMPLETE") for name in os.environ) or "COMP_WORDS" in os.environ
+    if argv and not completes:
+        if argv[0] in COMMANDS:
+            return _run(argv[0], argv[1:])
+        if argv[0] == "smoke" and len(argv) > 1:
+            from vllm_migrate.cli import smoke
 
-        print(version.text())
-        return 0
+            if argv[1] in smoke.COMMANDS:
+                return smoke.run(argv[1], argv[2:])
+        if argv == ["--version"]:
+            from vllm_migrate.cli import version
+
+            print(version.text())
+            return 0
     from vllm_migrate.cli.app import run_app
 
     return run_app(argv)
 
 
-def _quick(command: str, call: Call) -> int:
-    """A call that was parsed without typer, with the collector off: trees hold no cycles, it would only walk them."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        if command == "lint":
-            from vllm_migrate.cli import lint
-
-            return lint.run(call)
-        from vllm_migrate.cli import fix
-
-        return fix.run(call)
-    finally:
-        if collects:
-            gc.enable()
+def _run(name: str, words: list[str]) -> int:
+    """Run a command of the table."""
+    call = parse(COMMANDS[name], words)
+    command = import_module(f"vllm_migrate.cli.{name}")
+    # What is loaded stays, and what is judged makes few cycles: the collector need not look often.
+    gc.set_threshold(COLLECT_AFTER)
+    code: int = command.run(call)
+    return code

@@ -1,73 +1,47 @@
 """`vllm-migrate smoke`: record, score, compare, run, update. Options in, a verdict out; what they do is in
 vllm_migrate.smoke.
 
-Every option is declared once, in OPTIONS; a command names those it takes and gets a Call with their values.
+Every option is declared once, in OPTIONS; a command names those it takes and gets their values, and of those that it
+does not take the defaults.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any
 
-import typer
-
+from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, VALUE, Command, Option
+from vllm_migrate.cli.parser import parse
 from vllm_migrate.smoke.backends.interface import Line, Watch
 
 EXIT_ERROR = 2
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    help="A short rollout that says pass, fail or inconclusive, and names the layer that moved.",
-    rich_markup_mode=None,
-)
-
-
-class Option(NamedTuple):
-    """An option (or an argument, where `names` is empty) of one or more commands, as typer takes it."""
-
-    names: tuple[str, ...]
-    kind: Any
-    default: Any
-    help: str
-    more: dict[str, Any] = {}
-
-    def parameter(self, field: str) -> inspect.Parameter:
-        make = typer.Option if self.names else typer.Argument
-        annotation: Any = Annotated[self.kind, make(*self.names, help=self.help, **self.more)]
-        return inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=annotation)
+HELP = "A short rollout that says pass, fail or inconclusive, and names the layer that moved."
 
 
 def text(name: str, metavar: str, help: str, default: str | None = None) -> Option:
-    return Option((name,), str if default else str | None, default, help, {"metavar": metavar})
+    return Option(name, VALUE, help, metavar, default=default)
 
 
-def number(name: str, default: int, help: str, **more: Any) -> Option:
-    return Option((name,), int, default, help, more)
+def number(name: str, default: int, help: str, least: int | None = None) -> Option:
+    return Option(name, INTEGER, help, "N", default=default, least=least)
 
 
-REQUIRED = inspect.Parameter.empty
+def argument(metavar: str, help: str, required: bool = True) -> Option:
+    return Option(metavar, VALUE, help, metavar, required=required)
 
-# By the field of a Call that an option fills.
+
+# By the field that an option fills.
 OPTIONS = {
-    "config": Option(
-        (),
-        str,
-        REQUIRED,
-        "The file with the engine, in any dialect; or a JSON file with engine_args.",
-        {"metavar": "CONFIG"},
-    ),
-    "recording": Option((), str, REQUIRED, "A recording, or a dump of your own trainer.", {"metavar": "REC"}),
-    "first": Option((), str, REQUIRED, "A recording, or a dump of your own trainer.", {"metavar": "A"}),
-    "second": Option((), str | None, None, "A reference run, or a step scoring of A's tokens.", {"metavar": "B"}),
-    "reference": Option(
-        ("--reference",), str, REQUIRED, "A recording from the release you come from.", {"metavar": "REC"}
-    ),
+    "config": argument("CONFIG", "The file with the engine, in any dialect; or a JSON file with engine_args."),
+    "recording": argument("REC", "A recording, or a dump of your own trainer."),
+    "first": argument("A", "A recording, or a dump of your own trainer."),
+    "second": argument("B", "A reference run, or a step scoring of A's tokens.", required=False),
+    "reference": text("--reference", "REC", "A recording from the release you come from.")._replace(required=True),
     "python": text(
         "--python", "PY", 'The interpreter that runs vLLM, or a command that ends in one: "srun -N1 python".'
     ),
@@ -76,31 +50,38 @@ OPTIONS = {
     "model": text("--model", "DIR", "The model, instead of the config's; also the scoring model."),
     "source": text("--from", "RELEASE", "The release the files run on today."),
     "target": text("--to", "RELEASE", "The release that runs, where the interpreter does not tell."),
-    "output": Option(("--output", "-o"), str | None, None, "Where the recording goes.", {"metavar": "FILE"}),
-    "num_prompts": number("--num-prompts", 16, "How many prompts.", min=1),
-    "max_tokens": number("--max-tokens", 64, "New tokens per prompt.", min=1),
+    "output": Option("--output", VALUE, "Where the recording goes.", "FILE", short="-o"),
+    "num_prompts": number("--num-prompts", 16, "How many prompts.", least=1),
+    "max_tokens": number("--max-tokens", 64, "New tokens per prompt.", least=1),
     "seed": number("--seed", 0, "Of the random prompts, and of an engine that has none."),
     "dtype": text(
         "--dtype", "DTYPE", "Of the trainer's forward (`record`: of the engine); auto is the checkpoint's own.", "auto"
     ),
     "head_dtype": text("--head-dtype", "DTYPE", "Of the trainer's last matrix product.", "auto"),
     "timeout": Option(
-        ("--timeout",), float, 1800.0, "Seconds until a worker without an answer is stopped.", {"min": 1.0}
+        "--timeout",
+        NUMBER,
+        "Seconds until a worker without an answer is stopped.",
+        "SECONDS",
+        default=1800.0,
+        least=1.0,
     ),
-    "output_format": Option(("--output-format",), Literal["text", "json"], "text", "How to print the result."),
+    "output_format": Option(
+        "--output-format", VALUE, "How to print the result.", "FORMAT", ("text", "json"), default="text"
+    ),
     "overrides": Option(
-        ("--set",),
-        list[str] | None,
-        None,
-        "Overrides an engine argument or a sampling parameter.",
-        {"metavar": "OPTION=VALUE"},
+        "--set", LIST, "Overrides an engine argument or a sampling parameter.", "OPTION=VALUE", words=True
     ),
     "prompts": text("--prompts", "FILE", "JSON Lines of token ids, or text; default: random token ids."),
     "workdir": text("--workdir", "DIR", "A folder that the interpreter's machine sees, too."),
     "probe": Option(
-        ("--probe/--no-probe",), bool, True, "Add rows at T = 0.7 where the contract cannot tell raw from processed."
+        "--probe",
+        FLAG,
+        "Add rows at T = 0.7 where the contract cannot tell raw from processed; this is the default.",
+        default=True,
+        off="--no-probe",
     ),
-    "fixed": Option(("--fixed",), bool, False, "Run with the safe fixes applied in memory; the file stays as it is."),
+    "fixed": Option("--fixed", FLAG, "Run with the safe fixes applied in memory; the file stays as it is."),
     "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
     "job": text("--job", "FILE", "Write the job for `smoke worker`'s file and run nothing."),
     "lines": text("--lines", "FILE", "What the worker file printed on such a job, instead of an engine."),
@@ -108,17 +89,17 @@ OPTIONS = {
     "epsilon": text("--epsilon", "LOW[,HIGH]", "The loss's clip range per token."),
     "sequence_epsilon": text("--sequence-epsilon", "LOW[,HIGH]", "GSPO's clip range."),
     "length": Option(
-        ("--length",), int | None, None, "Tokens of your responses, for the preview of GSPO's clipping.", {"min": 1}
+        "--length", INTEGER, "Tokens of your responses, for the preview of GSPO's clipping.", "N", least=1
     ),
     "margins": text("--margins", "KIND", "fp32, bf16, bf16-tiny, moe, fp8, mxfp8; default: as recorded."),
     "updated": text("--updated-model", "DIR", "The weights after an update."),
-    "batch_tokens": number("--batch-tokens", 4096, "Tokens per forward pass: bounds the memory.", min=1),
+    "batch_tokens": number("--batch-tokens", 4096, "Tokens per forward pass: bounds the memory.", least=1),
     "pause_mode": Option(
-        ("--pause-mode",), Literal["keep", "abort", "wait"] | None, None, "As your code calls pause_generation."
+        "--pause-mode", VALUE, "As your code calls pause_generation.", "MODE", ("keep", "abort", "wait")
     ),
-    "clear_cache": Option(("--clear-cache/--keep-cache",), bool | None, None, "clear_cache of pause_generation."),
-    "amount": Option(("--perturb",), float, 0.2, "Relative size of the update; 0.02 or more."),
-    "backend": Option(("--backend",), str, "vllm", "", {"hidden": True}),
+    "clear_cache": Option("--clear-cache", FLAG, "clear_cache of pause_generation.", off="--keep-cache"),
+    "amount": Option("--perturb", NUMBER, "Relative size of the update; 0.02 or more.", "FRACTION", default=0.2),
+    "backend": Option("--backend", VALUE, "", default="vllm", hidden=True),
 }
 
 ENGINE = (
@@ -129,69 +110,73 @@ SCORING = ("model", "dtype", "head_dtype")
 JUDGING = ("claims", "epsilon", "sequence_epsilon", "length", "margins", "output_format")
 
 
-class Call(dict[str, Any]):
-    """The options of one call by field; a field that the command does not take is its default."""
-
-    def __missing__(self, field: str) -> Any:
-        return OPTIONS[field].default
+Run = Callable[[Namespace], int]
+COMMANDS: dict[str, Command] = {}
+_RUNS: dict[str, Run] = {}
 
 
-def command(name: str, *fields: str, **defaults: Any) -> Callable[[Callable[[Call], None]], Callable[[Call], None]]:
-    """Makes a function of a Call the command `name` with these options, each once, some with other defaults."""
+def command(name: str, *fields: str, **defaults: object) -> Callable[[Run], Run]:
+    """Makes a function the command `name` with these options, each once, some with other defaults.
 
-    def register(run: Callable[[Call], None]) -> Callable[[Call], None]:
-        def called(**values: Any) -> None:
-            run(Call(values))
+    The function gets the values by field, and gives the exit code.
+    """
 
-        chosen = {field: OPTIONS[field] for field in dict.fromkeys(fields)}
-        parameters = [
-            (option._replace(default=defaults[field]) if field in defaults else option).parameter(field)
-            for field, option in chosen.items()
-        ]
-        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        called.__doc__ = run.__doc__
-        app.command(name)(called)
+    def register(run: Run) -> Run:
+        options = []
+        for field in dict.fromkeys(fields):
+            option = OPTIONS[field]._replace(field=field)
+            options.append(option._replace(default=defaults[field]) if field in defaults else option)
+        COMMANDS[name] = Command(name, tuple(options), run.__doc__ or "")
+        _RUNS[name] = run
         return run
 
     return register
 
 
+def run(name: str, words: Sequence[str]) -> int:
+    """Run one command; the exit code. Raises UsageError, parser.HelpWanted."""
+    values = parse(COMMANDS[name], words, "vllm-migrate smoke")
+    rest = {field: option.default for field, option in OPTIONS.items() if field not in values}
+    return _RUNS[name](Namespace(**vars(values), **rest))
+
+
 @command("record", "config", *ENGINE, "tokens", "job", "lines")
-def record_command(call: Call) -> None:
+def record_command(call: Namespace) -> int:
     """Run the config's engine and record tokens and logprobs."""
     from vllm_migrate.smoke.commands import record, write_job
     from vllm_migrate.smoke.recording import valid
 
-    if call["job"]:
-        spec = write_job(call["config"], engine_options(call, engine_dtype=True), call["job"], call["tokens"])
+    if call.job:
+        spec = write_job(call.config, engine_options(call, engine_dtype=True), call.job, call.tokens)
         env = "".join(f"{name}={value} " for name, value in spec.env.items())
-        print(f"{env}python worker.py {call['job']} > lines.txt    # worker.py: vllm-migrate smoke worker")
-        print(f"vllm-migrate smoke record {call['config']} --lines lines.txt    # with the options of this call")
-        return
-    path = call["output"] or "recording.jsonl"
+        print(f"{env}python worker.py {call.job} > lines.txt    # worker.py: vllm-migrate smoke worker")
+        print(f"vllm-migrate smoke record {call.config} --lines lines.txt    # with the options of this call")
+        return 0
+    path = call.output or "recording.jsonl"
     with progress() as watch:
-        found = record(call["config"], engine_options(call, engine_dtype=True), path, watch, call["tokens"])
+        found = record(call.config, engine_options(call, engine_dtype=True), path, watch, call.tokens)
     good, kinds = valid(found.rows)
     header, tokens = found.header, sum(len(row.tokens) for row in good)
-    if call["output_format"] == "json":
+    if call.output_format == "json":
         summary = {"recording": path, "vllm": header.vllm, "engine": header.engine, "n_sequences": len(good)}
         print(json.dumps({"schema": 1, **summary, "n_tokens": tokens, "invalid": kinds, "notes": header.notes}))
-        return
+        return 0
     print(f"{path}: {len(good)} sequences, {tokens} tokens, vLLM {header.vllm} ({header.engine})")
-    for said in (*(f"no evidence: {kind} {count}" for kind, count in kinds.items()), *header.notes):
-        print(f"- {said}")
+    for line in (*(f"no evidence: {kind} {count}" for kind, count in kinds.items()), *header.notes):
+        print(f"- {line}")
+    return 0
 
 
 @command("score", "recording", *SCORING, "output", "updated", "batch_tokens", "output_format")
-def score_command(call: Call) -> None:
+def score_command(call: Namespace) -> int:
     """The trainer's side: what the model claims for the recorded tokens."""
     from vllm_migrate.errors import UsageError
     from vllm_migrate.smoke.commands import load, score
     from vllm_migrate.smoke.dump import is_dump
     from vllm_migrate.smoke.recording import write
 
-    recording, model = call["recording"], call["model"]
-    path = call["output"] or f"{recording.removesuffix('.jsonl').removesuffix('.json')}.scored.jsonl"
+    recording, model = call.recording, call.model
+    path = call.output or f"{recording.removesuffix('.jsonl').removesuffix('.json')}.scored.jsonl"
     if is_dump(recording):
         dump = load(recording)
         count = write(path, dump.header, dump.rows)
@@ -199,41 +184,42 @@ def score_command(call: Call) -> None:
         raise UsageError("which model scores?", remedy="--model DIR, the checkpoint of the rollout")
     else:
         with progress() as watch:
-            count = score(recording, model, score_options(call), path, watch, call["updated"])
-    if call["output_format"] == "json":
+            count = score(recording, model, score_options(call), path, watch, call.updated)
+    if call.output_format == "json":
         print(json.dumps({"schema": 1, "scored": path, "n_sequences": count}))
     else:
         print(f"{path}: {count} sequences")
+    return 0
 
 
 @command("compare", "first", "second", *SCORING, *JUDGING)
-def compare_command(call: Call) -> None:
+def compare_command(call: Namespace) -> int:
     """The verdict on recordings, offline."""
     from vllm_migrate.smoke.commands import compare_files
 
     options = judging(call)
     with progress() as watch:
-        verdict = compare_files(call["first"], call["second"], options, call["model"], score_options(call), watch)
-    show(verdict, call["output_format"])
+        verdict = compare_files(call.first, call.second, options, call.model, score_options(call), watch)
+    return show(verdict, call.output_format)
 
 
 @command("run", "config", "reference", *ENGINE, *SCORING, *JUDGING)
-def run_command(call: Call) -> None:
+def run_command(call: Namespace) -> int:
     """Run the config as it is on disk and compare it with a reference recording."""
     from vllm_migrate.smoke.commands import run
 
     choice = judging(call)
     with progress() as watch:
         verdict = run(
-            call["config"],
-            call["reference"],
+            call.config,
+            call.reference,
             engine_options(call),
             score_options(call),
             choice,
-            call["output"],
+            call.output,
             watch,
         )
-    show(verdict, call["output_format"])
+    return show(verdict, call.output_format)
 
 
 @command(
@@ -244,54 +230,53 @@ def run_command(call: Call) -> None:
     *("margins", "pause_mode", "clear_cache", "amount", "updated"),
     max_tokens=32,
 )
-def update_command(call: Call) -> None:
+def update_command(call: Namespace) -> int:
     """Replace the weights while a request runs, and see which weights the engine answers from."""
     from vllm_migrate.smoke.commands import Update, update
 
-    given = (("mode", call["pause_mode"]), ("clear_cache", call["clear_cache"]))
+    given = (("mode", call.pause_mode), ("clear_cache", call.clear_cache))
     pause = {name: value for name, value in given if value is not None}
-    change = Update(pause, call["amount"], call["updated"])
+    change = Update(pause, call.amount, call.updated)
     choice = judging(call)
     with progress() as watch:
-        verdict = update(
-            call["config"], engine_options(call), score_options(call), change, call["output"], watch, choice
-        )
-    show(verdict, call["output_format"])
+        verdict = update(call.config, engine_options(call), score_options(call), change, call.output, watch, choice)
+    return show(verdict, call.output_format)
 
 
 @command("worker")
-def worker_command(call: Call) -> None:
+def worker_command(call: Namespace) -> int:
     """Print the worker file, to be copied to a cluster."""
     from vllm_migrate.smoke.backends.vllm_worker import worker_source
 
     sys.stdout.write(worker_source())
+    return 0
 
 
-def engine_options(call: Call, *, engine_dtype: bool = False) -> Any:
+def engine_options(call: Namespace, *, engine_dtype: bool = False) -> Any:
     """How to run the engine; `engine_dtype` says whose --dtype is."""
     from vllm_migrate.smoke.commands import EngineOptions
 
-    sets = list(call["overrides"] or ())
-    if engine_dtype and call["dtype"] != "auto":
-        sets.append(f"engine.dtype={call['dtype']}")
+    sets = list(call.overrides or ())
+    if engine_dtype and call.dtype != "auto":
+        sets.append(f"engine.dtype={call.dtype}")
     names = [name for name in EngineOptions._fields if name != "overrides"]
-    return EngineOptions(overrides=tuple(sets), **{name: call[name] for name in names})
+    return EngineOptions(overrides=tuple(sets), **{name: getattr(call, name) for name in names})
 
 
-def score_options(call: Call) -> Any:
+def score_options(call: Namespace) -> Any:
     from vllm_migrate.smoke.commands import ScoreOptions
 
-    return ScoreOptions(call["dtype"], call["head_dtype"], batch_tokens=call["batch_tokens"])
+    return ScoreOptions(call.dtype, call.head_dtype, batch_tokens=call.batch_tokens)
 
 
-def judging(call: Call) -> Any:
+def judging(call: Namespace) -> Any:
     from vllm_migrate.smoke.commands import compare_options
 
-    return compare_options(call["claims"], call["epsilon"], call["sequence_epsilon"], call["length"], call["margins"])
+    return compare_options(call.claims, call.epsilon, call.sequence_epsilon, call.length, call.margins)
 
 
-def show(verdict: Any, output_format: str) -> None:
-    """Prints the verdict and exits as it says."""
+def show(verdict: Any, output_format: str) -> int:
+    """Prints the verdict; its exit code."""
     if output_format == "json":
         print(json.dumps(verdict.json(), indent=2))
     else:
@@ -300,7 +285,8 @@ def show(verdict: Any, output_format: str) -> None:
         from vllm_migrate.smoke.report import render
 
         render(verdict, Console() if sys.stdout.isatty() else Console(width=120))
-    raise typer.Exit(verdict.exit_code)
+    code: int = verdict.exit_code
+    return code
 
 
 @contextmanager
@@ -328,6 +314,6 @@ def progress() -> Iterator[Watch]:
 
         try:
             yield watch
-        except KeyboardInterrupt:  # typer's own answer to it is 1 in some releases, which is a verdict here
+        except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise SystemExit(EXIT_ERROR) from None

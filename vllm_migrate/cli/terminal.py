@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from vllm_migrate.cli.options import Call
 
-
-def use_color(call: Call) -> bool:
+def use_color(when: str | None) -> bool:
     """--color decides; else a terminal, unless NO_COLOR is set or TERM is dumb. FORCE_COLOR forces it."""
-    when = call.text("color") or "auto"
-    if when != "auto":
+    if when in ("always", "never"):
         return when == "always"
     if os.environ.get("NO_COLOR"):
         return False

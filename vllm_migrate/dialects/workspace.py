@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
 from vllm_migrate.documents.kinds import kind_of
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
-READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Problem(NamedTuple):
@@ -33,8 +32,13 @@ class Workspace:
     """Loads documents by path and remembers them. `texts` replaces what is on disk (read-back proof, standard input)."""
 
     def __init__(
-        self, requested: list[str], texts: dict[str, str] | None = None, note: Callable[[str], None] | None = None
+        self,
+        requested: list[str],
+        texts: dict[str, str] | None = None,
+        note: Callable[[str], None] | None = None,
+        disk: Disk = DISK,
     ) -> None:
+        self.disk = disk
         self._note = note  # called with every path that is looked at, found or not
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
@@ -52,22 +56,7 @@ class Workspace:
 
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises Unreadable("vanished", "too-large", "unreadable")."""
-        try:
-            # Not to block: a pipe that nobody writes to would be waited for, and a device has no end.
-            descriptor = os.open(path, READING)
-            try:
-                found = os.fstat(descriptor)
-                if not S_ISREG(found.st_mode):
-                    raise Unreadable("unreadable", "not a regular file; `-` reads standard input")
-                size = min(found.st_size, MAX_BYTES)
-                data = os.read(descriptor, size + 1)
-                return data if len(data) == size else _whole(descriptor, data)
-            finally:
-                os.close(descriptor)
-        except FileNotFoundError:
-            raise Unreadable("vanished", "no such file") from None
-        except OSError as error:
-            raise Unreadable("unreadable", error.strerror or str(error)) from None
+        return bounded(self.disk.read(path, MAX_BYTES))
 
     def source(self, path: str) -> Source:
         text = self.texts.get(os.path.normpath(path))
@@ -83,7 +72,7 @@ class Workspace:
         self._files[key] = None
         if self._note is not None:
             self._note(path)
-        if key in self.texts or os.path.isfile(path):
+        if key in self.texts or self.disk.is_file(path):
             self._files[key] = self._parse(path, key)
         return self._files[key]
 
@@ -113,13 +102,6 @@ class Workspace:
         file = File(source, parse(source), requested)
         self._files[os.path.normpath(source.path)] = file
         return file
-
-
-def _whole(descriptor: int, data: bytes) -> bytes:
-    """What a file holds that has another size than was announced, after its beginning `data`. Raises Unreadable("too-large")."""
-    while len(data) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES)):
-        data += more
-    return bounded(data)
 
 
 def bounded(data: bytes) -> bytes:

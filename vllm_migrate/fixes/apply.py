@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Subject
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
-from vllm_migrate.fixes.plan import Edits, FixPlan, edits_of, ops_of
+from vllm_migrate.fixes.plan import Edits, Plan, edits_of, ops_of
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import Question, View
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 class Fixer:
     """Plans and proves. One per run; the files are those of the run."""
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge) -> None:
+    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, disk: Disk = DISK) -> None:
+        self.disk = disk
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
         self._last: View | None = None  # several findings of one engine are proved one after the other
 
-    def plan(self, finding: Finding) -> FixPlan | None:
+    def plan(self, finding: Finding) -> Plan | None:
         """The edits of a finding by itself, proved; None where its rule proposes none."""
         if finding.fix is None:
             return None
@@ -39,13 +41,13 @@ class Fixer:
             if edits:
                 self.prove(edits, [finding])
         except (CannotEdit, ProofFailed) as error:
-            return FixPlan({}, (), ((finding, str(error)),))
-        return FixPlan(edits, (finding,))
+            return Plan({}, (), ((finding, str(error)),))
+        return Plan(edits, (finding,))
 
     def prove(self, edits: Edits, findings: Sequence[Finding]) -> None:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        prover = Prover(self.question, self.catalog, self.knowledge, texts)
+        prover = Prover(self.question, self.catalog, self.knowledge, texts, self.disk)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.fix is not None
@@ -74,9 +76,7 @@ class Candidate(NamedTuple):
 Refused = list[tuple[Finding, str]]
 
 
-def fix_all(
-    findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callable[[File], bool] | None = None
-) -> FixPlan:
+def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callable[[File], bool] | None = None) -> Plan:
     """Make every fix that may be made (safe ones; with `unsafe` those to review too), all together and proved together.
 
     barred: whether a file may not be changed; a fix that reaches into one is not made at all, rather than by half.
@@ -100,7 +100,7 @@ def fix_all(
         taken_back = {id(finding) for finding, _ in orphans}
         kept = [candidate for candidate in made if id(candidate.finding) not in taken_back]
         made, edits = _one_by_one(kept, fixer, refused)
-    return FixPlan(edits, tuple(candidate.finding for candidate in made), tuple(refused))
+    return Plan(edits, tuple(candidate.finding for candidate in made), tuple(refused))
 
 
 def _selected(findings: list[Finding], unsafe: bool, refused: Refused) -> list[Finding]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Edits = dict["File", list["Edit"]]
 
 
-class FixPlan(NamedTuple):
+class Plan(NamedTuple):
     """What fixes come to.
 
     edits: by file on disk; applied: the findings that they settle; refused: those that they do not, each with the reason.
@@ -41,14 +41,14 @@ class FixPlan(NamedTuple):
         return self.refused[0][1] if self.refused else ""
 
 
-def plan(finding: Finding) -> FixPlan | None:
+def plan(finding: Finding) -> Plan | None:
     """The edits of a finding by itself, not read back; None where its rule proposes none."""
     if finding.fix is None:
         return None
     try:
-        return FixPlan(edits_of(ops_of(finding), False), (finding,))
+        return Plan(edits_of(ops_of(finding), False), (finding,))
     except (CannotEdit, ProofFailed) as error:
-        return FixPlan({}, (), ((finding, str(error)),))
+        return Plan({}, (), ((finding, str(error)),))
 
 
 def ops_of(finding: Finding) -> list[FileOp]:

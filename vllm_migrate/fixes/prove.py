@@ -8,6 +8,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
@@ -18,11 +19,13 @@ from vllm_migrate.rules.finding import Action
 class Prover:
     """Reads edited texts back. `texts` maps normalised paths to the new text of each edited file."""
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str]) -> None:
+    def __init__(
+        self, question: Question, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str], disk: Disk = DISK
+    ) -> None:
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
-        self.workspace = Workspace([], texts)
+        self.workspace = Workspace([], texts, disk=disk)
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.

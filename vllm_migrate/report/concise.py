@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.headline import fixable, found, headline
-from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean
 from vllm_migrate.report.paint import Paint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 MARKS = {"safe": " [*]", "review": " [?]", "none": ""}
 
 
-def render(report: Report, *, color: bool = False) -> str:
+def render(report: Report, *, color: bool = False) -> Iterator[str]:
     paint = Paint(color)
-    lines = [headline(report), *(_line(item, paint) for item in items_of(report))]
+    yield headline(report) + "\n"
+    for finding in report.findings:
+        yield _line(finding, paint) + "\n"
     if not report.quiet:
         counts = report.counts()
-        lines.append(found(report, counts))
+        yield found(report, counts) + "\n"
         if counts.total:
-            lines.append(fixable(counts))
-    return "\n".join(lines) + "\n"
+            yield fixable(counts) + "\n"
 
 
-def _line(item: Item, paint: Paint) -> str:
-    mark = paint(item.fix, MARKS[item.fix])
-    severity = paint(item.severity, item.severity)
-    return f"{paint('bold', clean(item.place))}: {severity} {item.code} {item.name}{mark}: {clean(item.message)}"
+def _line(finding: Finding, paint: Paint) -> str:
+    mark = paint(finding.safety, MARKS[finding.safety])
+    severity = paint(finding.severity, finding.severity)
+    return f"{paint('bold', clean(finding.place))}: {severity} {finding.code} {finding.name}{mark}: {clean(finding.message)}"

@@ -7,30 +7,19 @@ import os
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from vllm_migrate.report.items import Item
-
 if TYPE_CHECKING:
-    from vllm_migrate.rules.finding import Finding
+    from vllm_migrate.report.finding import Finding
 
 DIGITS = 16
 
 
-def fingerprint(finding: Finding, path: str = "") -> str:
-    """Hex digits; the same for `conf/a.yaml`, `./conf/a.yaml` and, below the working directory, its absolute path.
+def fingerprint(finding: Finding, root: str = "", path: str = "") -> str:
+    """Hex digits; the same for `conf/a.yaml`, `./conf/a.yaml` and, below `root`, its absolute path.
 
     path: what the file is called in it instead, for who counts paths from elsewhere.
     """
-    item = Item(finding, None)
-    return _digest(item, path or relative(item.path))
-
-
-def of_item(item: Item, root: str = "") -> str:
-    return _digest(item, relative(item.path, root))
-
-
-def _digest(item: Item, path: str) -> str:
     # Secrets are hidden in the old value first: a hash of a short one could be guessed.
-    parts = [item.code, path, item.key, item.old]
+    parts = [finding.code, path or relative(finding.path, root), finding.key, finding.old]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode("utf-8")).hexdigest()[:DIGITS]
 

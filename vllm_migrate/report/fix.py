@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
 from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
-    from vllm_migrate.documents.write import CannotWrite
-    from vllm_migrate.fixes.plan import FixPlan
+    from vllm_migrate.fixes.plan import Plan
     from vllm_migrate.rules.finding import Finding
+    from vllm_migrate.run.fix import FixPlan, Written
 
 
 NO_NEWLINE = "\\ No newline at end of file"
@@ -55,19 +55,9 @@ def _quoted(c: str) -> str:
     return f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c
 
 
-class Shown(NamedTuple):
-    """What a fix run has to show: its plan, the findings it was asked to settle, the paths that were written, and why
-    others were not."""
-
-    plan: FixPlan
-    findings: list[Finding]
-    written: list[str]
-    failed: list[CannotWrite]
-
-
-def render(shown: Shown, color: bool = False, check: bool = False, quiet: bool = False) -> str:
+def render(result: FixPlan, written: Written, color: bool = False, check: bool = False, quiet: bool = False) -> str:
     """The whole output, ending in a newline unless it is empty."""
-    plan = shown.plan
+    plan = result.plan
     out: list[str] = []
     if check:
         out.extend(f"would change {file.path}" for file in plan.edits)
@@ -76,7 +66,7 @@ def render(shown: Shown, color: bool = False, check: bool = False, quiet: bool =
     for file, edits in (*plan.edits.items(), *plan.outside.items()):
         out.extend(_paint(line) if color else line for line in diff(file, edits))
     if not quiet:
-        out.extend(_remarks(shown))
+        out.extend(_remarks(result, written))
     return "\n".join(out) + "\n" if out else ""
 
 
@@ -90,21 +80,21 @@ def _paint(line: str) -> str:
     return f"\x1b[36m{line}\x1b[0m" if line.startswith("@@") else line
 
 
-def _remarks(shown: Shown) -> list[str]:
+def _remarks(result: FixPlan, written: Written) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
-    plan = shown.plan
+    plan = result.plan
     out: list[str] = []
     needs = max((f.fix.needs for f in plan.shown if f.fix and f.fix.needs), key=_version, default="")
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
-    out.extend(dict.fromkeys(_upgrades(shown.findings)))
+    out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))
-    out.append(_summary(shown))
+    out.append(_summary(plan, written))
     waiting = [finding for finding, why in plan.refused if why == "needs --unsafe"]
     if waiting:
         out.append(f"{len(waiting)} more with --unsafe, after a review: {_names(f.name for f in waiting)}")
     refused = [(finding, why) for finding, why in plan.refused if why != "needs --unsafe"]
-    advice = [f for f in shown.findings if f.fix is None and f.severity != "info"]
+    advice = [f for f in result.findings if f.fix is None and f.severity != "info"]
     for finding, why in refused:
         out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:
@@ -112,13 +102,12 @@ def _remarks(shown: Shown) -> list[str]:
     return ["", *out] if plan.edits or plan.outside else out
 
 
-def _summary(shown: Shown) -> str:
+def _summary(plan: Plan, written: Written) -> str:
     """How much was written, or would be."""
-    plan = shown.plan
-    if shown.written:
-        fixed = "" if shown.failed else f", {_count(len(plan.applied), 'finding')} fixed"
-        return f"wrote {_count(len(shown.written), 'file')}{fixed}"
-    if shown.failed:
+    if written.paths:
+        fixed = "" if written.failed else f", {_count(len(plan.applied), 'finding')} fixed"
+        return f"wrote {_count(len(written.paths), 'file')}{fixed}"
+    if written.failed:
         return "nothing was written"
     if plan.edits:
         settled = _count(len(plan.applied), "finding")
@@ -126,7 +115,7 @@ def _summary(shown: Shown) -> str:
     return "nothing to write" if plan.outside else "nothing to fix"
 
 
-def _outside(plan: FixPlan) -> list[str]:
+def _outside(plan: Plan) -> list[str]:
     """Parents outside the PATHs that a fix reaches into."""
     paths = ", ".join(file.path for file in plan.outside)
     return [f"outside the given paths, written only with --follow-parents: {paths}"] if paths else []
@@ -136,7 +125,7 @@ def _place(finding: Finding) -> str:
     return f"{finding.spot.file.path}:{finding.spot.file.source.position(finding.spot.start).line}"
 
 
-def _upgrades(findings: list[Finding]) -> list[str]:
+def _upgrades(findings: Sequence[Finding]) -> list[str]:
     return [
         finding.engine.dialect.upgrade.strip()
         for finding in findings

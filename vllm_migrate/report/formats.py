@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from vllm_migrate.report.findings import Detail
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
 
-Render = Callable[["Report"], str]
-
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "statistics")
+# What a format shows of a finding; the others show the fix as lines.
+DETAILS = {
+    "text": Detail(edits=False),
+    "html": Detail(edits=False),
+    "concise": Detail(edits=False, preview=False, source=False),
+    "statistics": Detail(edits=False, preview=False, source=False),
+    "gitlab": Detail(edits=False, preview=False, source=False),
+    "json": Detail(preview=False, source=False),
+    "sarif": Detail(preview=False),
+}
+LINES = Detail(edits=False, source=False)
 
 
-def render(name: str, report: Report, *, color: bool = False, width: int = 100) -> str:
-    """The report in a format, ending in a newline. color, width: for terminals; the machine formats have neither."""
+def detail_of(name: str) -> Detail:
+    """What has to be made of each finding for a format."""
+    return DETAILS.get(name, LINES)
+
+
+def render(name: str, report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
+    """The report in a format, piece by piece; together they end in a newline.
+
+    color, width: for terminals; the machine formats have neither. Raises KeyError for a format that there is none of.
+    """
     if name not in FORMATS:
         raise KeyError(name)
+    module = import_module(f"vllm_migrate.report.{name}")
+    style: dict[str, object] = {"color": color} if name in ("text", "concise", "statistics") else {}
     if name == "text":
-        from vllm_migrate.report.text import render as text
-
-        return text(report, color=color, width=width)
-    if name == "concise":
-        from vllm_migrate.report.concise import render as concise
-
-        return concise(report, color=color)
-    if name == "statistics":
-        from vllm_migrate.report.statistics import render as statistics
-
-        return statistics(report, color=color)
-    from importlib import import_module
-
-    machine: Render = import_module(f"vllm_migrate.report.{name}").render
-    return machine(report)
+        style["width"] = width
+    pieces: Iterator[str] = module.render(report, **style)
+    return pieces

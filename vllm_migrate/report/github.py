@@ -7,27 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.fingerprint import relative
 from vllm_migrate.report.headline import fixable, found, headline
-from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def render(report: Report) -> str:
-    lines = [_plain(headline(report)), *(_command(item, report.root) for item in items_of(report))]
+def render(report: Report) -> Iterator[str]:
+    yield _plain(headline(report)) + "\n"
+    for finding in report.findings:
+        yield _command(finding, report.root) + "\n"
     if not report.quiet:
         counts = report.counts()
-        lines.append(_plain(f"{found(report, counts)} {fixable(counts)}".rstrip()))
-    return "\n".join(lines) + "\n"
+        yield _plain(f"{found(report, counts)} {fixable(counts)}".rstrip()) + "\n"
 
 
-def _command(item: Item, root: str) -> str:
-    region = item.region
+def _command(finding: Finding, root: str) -> str:
+    region = finding.region
     properties = {"file": clean(relative(region.path, root)), "line": str(region.line)}
     if region.end_line == region.line:
         # GitHub takes columns only where a note begins and ends on one line; its end column is the last one marked.
@@ -35,22 +38,22 @@ def _command(item: Item, root: str) -> str:
         properties["endColumn"] = str(max(region.column, region.end_column - 1))
     else:
         properties["endLine"] = str(region.end_line)
-    properties["title"] = f"{item.code} {item.name}"
+    properties["title"] = f"{finding.code} {finding.name}"
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{COMMANDS[item.severity]} {listed}::{_data(_body(item))}"
+    return f"::{COMMANDS[finding.severity]} {listed}::{_data(_body(finding))}"
 
 
-def _body(item: Item) -> str:
-    parts = [clean(item.message)]
-    if item.why:
-        parts.append(f"why: {clean(item.why)}")
-    if item.fix != "none":
-        parts.append(f"fix ({item.fix}): {clean(item.title)}")
-        parts += [clean(line) for line in item.preview]
-    elif item.advice:
-        parts.append(f"advice: {clean(item.advice)}")
-    if item.depends_on:
-        parts.append("depends on: " + "; ".join(clean(reason) for reason in item.depends_on))
+def _body(finding: Finding) -> str:
+    parts = [clean(finding.message)]
+    if finding.why:
+        parts.append(f"why: {clean(finding.why)}")
+    if finding.fix is not None and finding.safety != "none":
+        parts.append(f"fix ({finding.safety}): {clean(finding.fix.title)}")
+        parts += [clean(line) for line in finding.preview]
+    elif finding.advice:
+        parts.append(f"advice: {clean(finding.advice)}")
+    if finding.depends_on:
+        parts.append("depends on: " + "; ".join(clean(reason) for reason in finding.depends_on))
     return "\n".join(parts)
 
 

@@ -5,32 +5,34 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from vllm_migrate.report.fingerprint import of_item, relative
-from vllm_migrate.report.items import Item, items_of
+from vllm_migrate.report.finding import Finding
+from vllm_migrate.report.fingerprint import fingerprint, relative
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
-SEVERITIES = {"error": "critical", "warning": "major", "info": "info"}
+LEVELS = {"error": "critical", "warning": "major", "info": "info"}
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     seen: dict[str, int] = {}
-    issues = []
-    for item in items_of(report):
-        mark = of_item(item, report.root)
+    for finding in report.findings:
+        mark = fingerprint(finding, report.root)
         seen[mark] = number = seen.get(mark, 0) + 1
         # GitLab drops issues that share a fingerprint with one before.
-        issues.append(json.dumps(_issue(item, mark if number == 1 else f"{mark}-{number}", report.root)))
-    return "[\n  " + ",\n  ".join(issues) + "\n]\n" if issues else "[]\n"
+        issue = _issue(finding, mark if number == 1 else f"{mark}-{number}", report.root)
+        yield (",\n  " if len(seen) > 1 or number > 1 else "[\n  ") + json.dumps(issue)
+    yield "\n]\n" if seen else "[]\n"
 
 
-def _issue(item: Item, mark: str, root: str) -> dict[str, object]:
-    region = item.region
+def _issue(finding: Finding, mark: str, root: str) -> dict[str, object]:
+    region = finding.region
     return {
-        "description": f"{item.code} {item.name}: {item.message}",
-        "check_name": item.code,
+        "description": f"{finding.code} {finding.name}: {finding.message}",
+        "check_name": finding.code,
         "fingerprint": mark,
-        "severity": SEVERITIES[item.severity],
+        "severity": LEVELS[finding.severity],
         "location": {"path": relative(region.path, root), "lines": {"begin": region.line, "end": region.end_line}},
     }

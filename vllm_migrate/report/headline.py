@@ -92,8 +92,7 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     if counts.review:
         out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "the same, with those to review"))
     if counts.total:
-        gravest = report.gravest()
-        out.append((f"vllm-migrate explain {gravest.code}", "says all about a rule"))
+        out.append((f"vllm-migrate explain {report.most_severe().code}", "says all about a rule"))
     return out
 
 

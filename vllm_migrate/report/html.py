@@ -5,11 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.headline import fixable, found, headline, next_steps, settle, severities
-from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean, excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 STYLE = """
@@ -35,8 +37,8 @@ td,th{border-bottom:1px solid var(--line);padding:.2rem .75rem .2rem 0;text-alig
 ROOM = 400
 
 
-def render(report: Report) -> str:
-    counts, items = report.counts(), items_of(report)
+def render(report: Report) -> Iterator[str]:
+    counts = report.counts()
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
@@ -47,57 +49,59 @@ def render(report: Report) -> str:
         f"<p>{_text(found(report, counts))} {_text(fixable(counts))}</p>",
         *(f'<p class="muted">{_text(note)}</p>' for note in report.notes),
     ]
-    parts += _table(items)
+    yield "\n".join(parts) + "\n"
+    yield from _table(report.findings)
     path = None
-    for number, item in enumerate(items):
-        if item.path != path:
-            path = item.path
-            parts.append(f"<h2><code>{_text(path)}</code></h2>")
-        parts += _article(item, number)
-    steps = next_steps(report, counts)
+    for number, finding in enumerate(report.findings):
+        if finding.path != path:
+            path = finding.path
+            yield f"<h2><code>{_text(path)}</code></h2>\n"
+        yield "\n".join(_article(finding, number)) + "\n"
+    steps, parts = next_steps(report, counts), []
     if steps:
         parts.append("<h2>Next</h2>")
         parts += [f"<p><code>{_text(command)}</code> {_text(what)}</p>" for command, what in steps]
     parts.append(f'<p class="muted">{_text(report.tool)}</p>\n</body>\n</html>')
-    return "\n".join(parts) + "\n"
+    yield "\n".join(parts) + "\n"
 
 
-def _table(items: list[Item]) -> list[str]:
-    if not items:
-        return []
-    head = "<table><thead><tr><th>severity</th><th>place</th><th>rule</th><th>fix</th></tr></thead><tbody>"
-    rows = [
-        f'<tr><td><b class="{item.severity}">{item.severity}</b></td>'
-        f'<td><a href="#f{number}"><code>{_text(item.place)}</code></a></td>'
-        f'<td>{_text(item.code)} {_text(item.name)}</td><td class="{item.fix}">{item.fix}</td></tr>'
-        for number, item in enumerate(items)
-    ]
-    return [head, *rows, "</tbody></table>"]
+def _table(findings: tuple[Finding, ...]) -> Iterator[str]:
+    if not findings:
+        return
+    yield "<table><thead><tr><th>severity</th><th>place</th><th>rule</th><th>fix</th></tr></thead><tbody>\n"
+    for number, finding in enumerate(findings):
+        yield (
+            f'<tr><td><b class="{finding.severity}">{finding.severity}</b></td>'
+            f'<td><a href="#f{number}"><code>{_text(finding.place)}</code></a></td>'
+            f"<td>{_text(finding.code)} {_text(finding.name)}</td>"
+            f'<td class="{finding.safety}">{finding.safety}</td></tr>\n'
+        )
+    yield "</tbody></table>\n"
 
 
-def _article(item: Item, number: int) -> list[str]:
-    title = f'<b class="{item.severity}">{item.severity}</b> <b>{_text(item.code)} {_text(item.name)}</b>'
-    where = f'<span class="muted">{item.region.line}:{item.region.column} &middot; {_text(item.layer)}</span>'
+def _article(finding: Finding, number: int) -> list[str]:
+    title = f'<b class="{finding.severity}">{finding.severity}</b> <b>{_text(finding.code)} {_text(finding.name)}</b>'
+    where = f'<span class="muted">{finding.region.line}:{finding.region.column} &middot; {_text(finding.layer)}</span>'
     out = [
-        f'<article class="{item.severity}" id="f{number}">',
+        f'<article class="{finding.severity}" id="f{number}">',
         f"<p>{title} {where}</p>",
-        f"<p>{_prose(item.message)}</p>",
+        f"<p>{_prose(finding.message)}</p>",
     ]
-    out += _source(item)
-    rows = _rows(item)
+    out += _source(finding)
+    rows = _rows(finding)
     if rows:
         out.append("<dl>" + "".join(f"<dt>{_text(term)}</dt><dd>{text}</dd>" for term, text in rows) + "</dl>")
     return [*out, "</article>"]
 
 
-def _source(item: Item) -> list[str]:
-    line, start, end = item.source_line()
+def _source(finding: Finding) -> list[str]:
+    line, start, end = finding.source
     if not line.strip():
         return []
     shown = excerpt(line, start, end, ROOM)
     cut = _Cut(shown.text)
     marked = f"{_text(cut.to(shown.start))}<mark>{_text(cut.to(shown.end))}</mark>{_text(cut.to(None))}"
-    return [f'<pre><span class="muted">{item.region.line} | </span>{marked}</pre>']
+    return [f'<pre><span class="muted">{finding.region.line} | </span>{marked}</pre>']
 
 
 class _Cut:
@@ -118,23 +122,24 @@ class _Cut:
         return taken
 
 
-def _rows(item: Item) -> list[tuple[str, str]]:
-    rows = [("why", _prose(item.why))] if item.why else []
-    if item.fix != "none":
-        needs = f"; needs vLLM &gt;= {_text(item.needs)}" if item.needs else ""
-        block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(item.preview)] if line)
-        rows.append(("fix", f'{_prose(item.title)} <span class="{item.fix}">({item.fix}{needs})</span>{block}'))
-    elif item.advice:
-        rows.append(("advice", _prose(item.advice)))
-    if item.fix == "none" and item.reason:
-        rows.append(("not fixed", _text(item.reason)))
-    if item.depends_on:
-        rows.append(("depends on", "<br>".join(_text(reason) for reason in item.depends_on)))
-        ways = dict.fromkeys(way for way in map(settle, item.depends_on) if way)
+def _rows(finding: Finding) -> list[tuple[str, str]]:
+    rows = [("why", _prose(finding.why))] if finding.why else []
+    fix = finding.fix
+    if fix is not None and fix.safety != "none":
+        needs = f"; needs vLLM &gt;= {_text(fix.needs)}" if fix.needs else ""
+        block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(finding.preview)] if line)
+        rows.append(("fix", f'{_prose(fix.title)} <span class="{fix.safety}">({fix.safety}{needs})</span>{block}'))
+    elif finding.advice:
+        rows.append(("advice", _prose(finding.advice)))
+    if fix is not None and fix.safety == "none" and fix.reason:
+        rows.append(("not fixed", _text(fix.reason)))
+    if finding.depends_on:
+        rows.append(("depends on", "<br>".join(_text(reason) for reason in finding.depends_on)))
+        ways = dict.fromkeys(way for way in map(settle, finding.depends_on) if way)
         if ways:
             rows.append(("settle it", _text("; or ".join(ways))))
-    if item.children:
-        rows.append(("inherited by", ", ".join(f"<code>{_text(path)}</code>" for path in item.children)))
+    if finding.children:
+        rows.append(("inherited by", ", ".join(f"<code>{_text(path)}</code>" for path in finding.children)))
     return rows
 
 

@@ -17,62 +17,64 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from vllm_migrate.report.fingerprint import of_item
-from vllm_migrate.report.items import Change, Item, items_of
+from vllm_migrate.report.finding import Finding, TextEdit
+from vllm_migrate.report.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 SCHEMA = 1
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     head = {"schema": SCHEMA, "tool": report.tool, "from": report.source, "to": report.target, "files": report.files}
-    findings = [json.dumps(finding_object(item, report.root)) for item in items_of(report)]
-    body = "[\n  " + ",\n  ".join(findings) + "\n]" if findings else "[]"
-    return json.dumps(head)[:-1] + f', "findings": {body}}}\n'
+    yield json.dumps(head)[:-1] + ', "findings": ['
+    for number, finding in enumerate(report.findings):
+        yield (",\n  " if number else "\n  ") + json.dumps(finding_object(finding, report.root))
+    yield "\n]}\n" if report.findings else "]}\n"
 
 
-def finding_object(item: Item, root: str = "") -> dict[str, object]:
-    region = item.region
-    engine = (
-        {"id": item.engine, "role": item.role, "dialect": item.dialect} if item.finding.engine is not None else None
-    )
+def finding_object(finding: Finding, root: str = "") -> dict[str, object]:
+    """One finding, as the contract has it."""
+    region, engine = finding.region, finding.engine
     return {
-        "code": item.code,
-        "name": item.name,
-        "severity": item.severity,
-        "layer": item.layer,
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "layer": finding.layer,
         "path": region.path,
         "line": region.line,
         "column": region.column,
         "end_line": region.end_line,
         "end_column": region.end_column,
-        "engine": engine,
-        "option": item.option,
-        "old": item.old,
-        "new": item.new,
-        "message": item.message,
-        "depends_on": "; ".join(item.depends_on) or None,
-        "fix": _fix(item),
-        "fingerprint": of_item(item, root),
+        "engine": engine._asdict() if engine is not None else None,
+        "option": finding.option,
+        "old": finding.old,
+        "new": finding.new,
+        "message": finding.message,
+        "depends_on": "; ".join(finding.depends_on) or None,
+        "fix": _fix(finding),
+        "fingerprint": fingerprint(finding, root),
     }
 
 
-def _fix(item: Item) -> dict[str, object] | None:
-    if item.plan is None:
+def _fix(finding: Finding) -> dict[str, object] | None:
+    fix = finding.fix
+    if fix is None:
         return None
-    title = item.title or item.advice or item.reason
-    return {"safety": item.fix, "title": title, "edits": [_edit(change) for change in item.changes]}
+    title = fix.title or finding.advice or fix.reason
+    return {"safety": fix.safety, "title": title, "edits": [_edit(edit) for edit in fix.edits]}
 
 
-def _edit(change: Change) -> dict[str, object]:
-    region = change.region
+def _edit(edit: TextEdit) -> dict[str, object]:
+    region = edit.region
     return {
         "path": region.path,
         "start_line": region.line,
         "start_column": region.column,
         "end_line": region.end_line,
         "end_column": region.end_column,
-        "text": change.text,
+        "text": edit.text,
     }

@@ -7,38 +7,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.headline import headline
-from vllm_migrate.report.items import Item, items_of
-from vllm_migrate.report.model import NEVER
-from vllm_migrate.rules.finding import SEVERITIES
+from vllm_migrate.report.model import fails
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 
-def render(report: Report) -> str:
-    suites: dict[str, list[Item]] = {}
-    for item in items_of(report):
-        suites.setdefault(item.path, []).append(item)
-    cases, failures = sum(map(len, suites.values())), report.failing()
-    lines = ['<?xml version="1.0" encoding="utf-8"?>']
-    lines.append(f'<testsuites name="vllm-migrate" tests="{cases or 1}" failures="{failures}" errors="0">')
-    for path, items in suites.items():
-        lines += _suite(path, items, report)
+def render(report: Report) -> Iterator[str]:
+    suites: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        suites.setdefault(finding.path, []).append(finding)
+    cases, failures = len(report.findings), report.failing()
+    yield '<?xml version="1.0" encoding="utf-8"?>\n'
+    yield f'<testsuites name="vllm-migrate" tests="{cases or 1}" failures="{failures}" errors="0">\n'
+    for path, findings in suites.items():
+        yield "\n".join(_suite(path, findings, report)) + "\n"
     if not suites:
-        lines += [
-            *_open_suite("vllm-migrate", 1, 0, report),
-            f'    <testcase name="no findings" classname="{_text(report.tool)}"/>',
-            "  </testsuite>",
-        ]
-    return "\n".join([*lines, "</testsuites>"]) + "\n"
+        yield "\n".join(_open_suite("vllm-migrate", 1, 0, report)) + "\n"
+        yield f'    <testcase name="no findings" classname="{_text(report.tool)}"/>\n  </testsuite>\n'
+    yield "</testsuites>\n"
 
 
-def _suite(path: str, items: list[Item], report: Report) -> list[str]:
-    failed = [_fails(item, report.fail_on) for item in items]
-    lines = _open_suite(path, len(items), sum(failed), report)
-    for item, fails in zip(items, failed, strict=True):
-        lines += _case(item, fails)
+def _suite(path: str, findings: list[Finding], report: Report) -> list[str]:
+    failed = [fails(finding.severity, report.fail_on) for finding in findings]
+    lines = _open_suite(path, len(findings), sum(failed), report)
+    for finding, failing in zip(findings, failed, strict=True):
+        lines += _case(finding, failing)
     return [*lines, "  </testsuite>"]
 
 
@@ -49,23 +47,21 @@ def _open_suite(name: str, tests: int, failures: int, report: Report) -> list[st
     ]
 
 
-def _case(item: Item, fails: bool) -> list[str]:
-    region = item.region
-    name = f"{item.code} {item.name} at {region.line}:{region.column}"
+def _case(finding: Finding, failing: bool) -> list[str]:
+    region = finding.region
+    name = f"{finding.code} {finding.name} at {region.line}:{region.column}"
     body = _text(
         "\n".join(
-            part for part in (f"{item.place}: {item.message}", item.why and f"why: {item.why}", *item.preview) if part
+            part
+            for part in (f"{finding.place}: {finding.message}", finding.why and f"why: {finding.why}", *finding.preview)
+            if part
         )
     )
-    if fails:
-        inner = f'<failure type="{item.severity}" message="{_text(item.message)}">{body}</failure>'
+    if failing:
+        inner = f'<failure type="{finding.severity}" message="{_text(finding.message)}">{body}</failure>'
     else:
-        inner = f"<system-out>{item.severity}: {body}</system-out>"
-    return [f'    <testcase name="{_text(name)}" classname="{_text(item.path)}">{inner}</testcase>']
-
-
-def _fails(item: Item, fail_on: str) -> bool:
-    return fail_on != NEVER and SEVERITIES.index(item.severity) >= SEVERITIES.index(fail_on)
+        inner = f"<system-out>{finding.severity}: {body}</system-out>"
+    return [f'    <testcase name="{_text(name)}" classname="{_text(finding.path)}">{inner}</testcase>']
 
 
 def _text(text: str) -> str:

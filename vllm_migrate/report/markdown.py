@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.headline import found, headline, next_steps, sentence, settle, severities
-from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 MARKER = "<!-- vllm-migrate -->"
@@ -24,22 +26,22 @@ ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 JOINER = "\u2060"  # a word joiner: shows nothing, and keeps `@name` and `#12` from being linked
 
 
-def render(report: Report) -> str:
-    counts, items = report.counts(), items_of(report)
+def render(report: Report) -> Iterator[str]:
+    counts, findings = report.counts(), report.findings
     lines = [MARKER, f"### vllm-migrate: {severities(counts) or 'nothing to report'}", "", escape(headline(report)), ""]
     lines += [f"> {escape(note)}" for note in report.notes] + [""] * bool(report.notes)
     room = LIMIT - sum(map(len, lines)) - 1000
-    rows = _within([_row(item) for item in items], room // 2)
-    details = _within([_detail(item) for item in items[: len(rows)]], room - sum(map(len, rows)))
+    rows = _within([_row(finding) for finding in findings], room // 2)
+    details = _within([_detail(finding) for finding in findings[: len(rows)]], room - sum(map(len, rows)))
     if rows:
         lines += ["| | where | rule | what changes | fix |", "|---|---|---|---|---|", *rows, ""]
-        if len(rows) < len(items):
-            lines += [f"and {len(items) - len(rows)} more.", ""]
+        if len(rows) < len(findings):
+            lines += [f"and {len(findings) - len(rows)} more.", ""]
         lines += ["<details><summary>Why it matters, and what to write</summary>", "", *details, "</details>", ""]
     lines.append(escape(found(report, counts)))
     for command, what in next_steps(report, counts):
         lines.append(f"- {code(command)} {what}")
-    return "\n".join(lines) + "\n"
+    yield "\n".join(lines) + "\n"
 
 
 def _within(parts: list[str], room: int) -> list[str]:
@@ -53,27 +55,32 @@ def _within(parts: list[str], room: int) -> list[str]:
     return out
 
 
-def _row(item: Item) -> str:
-    where = code(f"{item.path}:{item.region.line}", table=True)
-    sign = f"{SIGNS[item.severity]} {item.severity}"
-    return f"| {sign} | {where} | {item.code} {item.name} | {prose(item.message, table=True)} | {FIXES[item.fix]} |"
+def _row(finding: Finding) -> str:
+    where = code(f"{finding.path}:{finding.region.line}", table=True)
+    sign = f"{SIGNS[finding.severity]} {finding.severity}"
+    return f"| {sign} | {where} | {finding.code} {finding.name} | {prose(finding.message, table=True)} | {FIXES[finding.safety]} |"
 
 
-def _detail(item: Item) -> str:
-    parts = [f"**{code(item.place)} {item.code} {item.name}** ({item.layer})", "", prose(sentence(item.message))]
-    if item.why:
-        parts += ["", f"Why: {prose(sentence(item.why))}"]
-    if item.fix != "none":
-        needs = f", needs vLLM >= {item.needs}" if item.needs else ""
-        parts += ["", f"Fix ({FIXES[item.fix]}{needs}): {prose(item.title)}", "", *fenced(item.preview)]
-    elif item.advice:
-        parts += ["", f"Advice: {prose(sentence(item.advice))}"]
-    if item.depends_on:
-        ways = [way for way in map(settle, item.depends_on) if way]
+def _detail(finding: Finding) -> str:
+    parts = [
+        f"**{code(finding.place)} {finding.code} {finding.name}** ({finding.layer})",
+        "",
+        prose(sentence(finding.message)),
+    ]
+    if finding.why:
+        parts += ["", f"Why: {prose(sentence(finding.why))}"]
+    fix = finding.fix
+    if fix is not None and fix.safety != "none":
+        needs = f", needs vLLM >= {fix.needs}" if fix.needs else ""
+        parts += ["", f"Fix ({FIXES[fix.safety]}{needs}): {prose(fix.title)}", "", *fenced(finding.preview)]
+    elif finding.advice:
+        parts += ["", f"Advice: {prose(sentence(finding.advice))}"]
+    if finding.depends_on:
+        ways = [way for way in map(settle, finding.depends_on) if way]
         how = f" To settle it: {escape('; or '.join(dict.fromkeys(ways)))}." if ways else ""
-        parts += ["", f"Depends on: {escape('; '.join(item.depends_on))}.{how}"]
-    if item.children:
-        parts += ["", "Inherited by: " + ", ".join(code(path) for path in item.children)]
+        parts += ["", f"Depends on: {escape('; '.join(finding.depends_on))}.{how}"]
+    if finding.children:
+        parts += ["", "Inherited by: " + ", ".join(code(path) for path in finding.children)]
     return "\n".join([*parts, ""])
 
 

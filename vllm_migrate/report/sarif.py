@@ -10,14 +10,16 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vllm_migrate.knowledge.load import rule_page
+from vllm_migrate.knowledge.load import load, rule_page
 from vllm_migrate.knowledge.records import Explain
-from vllm_migrate.report.fingerprint import of_item, relative
+from vllm_migrate.report.finding import Finding, OfferedFix, Region, TextEdit
+from vllm_migrate.report.fingerprint import fingerprint, relative
 from vllm_migrate.report.headline import sentence
-from vllm_migrate.report.items import Change, Item, Region, items_of
 from vllm_migrate.report.mask import HIDDEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from vllm_migrate.report.model import Report
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -28,23 +30,25 @@ FINGERPRINT = "vllmMigrate/v1"
 Object = dict[str, object]
 
 
-def render(report: Report) -> str:
-    log = {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run_object(report)]}
-    return json.dumps(log, indent=1) + "\n"
+def render(report: Report) -> Iterator[str]:
+    results = [*((finding, None) for finding in report.findings), *report.suppressed]
+    rules = _Rules(finding for finding, _ in results)
+    log = {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [_run(report, rules)]}
+    # The results are by far the most: they are put in the place of an empty list, one by one.
+    head, tail = json.dumps(log, indent=1).split('"results": []')
+    yield head + '"results": ['
+    for number, (finding, reason) in enumerate(results):
+        result = _result(finding if reason is None else finding._replace(fix=None), rules, report.root)
+        if reason is not None:
+            result["suppressions"] = [_suppression(reason)]
+        yield ("," if number else "") + "\n    " + json.dumps(result)
+    yield ("\n   ]" if results else "]") + tail + "\n"
 
 
-def run_object(report: Report) -> Object:
-    shown = items_of(report)
-    hidden = [(Item(finding, None), reason) for finding, reason in report.suppressed]
-    rules = _Rules(report)
-    results = [_result(item, rules, report.root) for item in shown]
-    for item, reason in hidden:
-        result = _result(item, rules, report.root)
-        result["suppressions"] = [_suppression(reason)]
-        results.append(result)
+def _run(report: Report, rules: _Rules) -> Object:
     name, _, version = report.tool.partition(" ")
     driver: Object = {"name": name, "semanticVersion": version, "rules": rules.objects}
-    run: Object = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    run: Object = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": []}
     run["originalUriBaseIds"] = {"%SRCROOT%": {"description": {"text": "the folder in which vllm-migrate ran"}}}
     run["invocations"] = [_invocation(report)]
     run["properties"] = {
@@ -76,32 +80,32 @@ def _invocation(report: Report) -> Object:
 class _Rules:
     """The reporting descriptors of the rules that fired, in the order in which they are first needed."""
 
-    def __init__(self, report: Report) -> None:
-        self.objects: list[Object] = []
-        self._index: dict[str, int] = {}
-        self._known = {rule.code: rule for rule in report.rules}
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        first: dict[str, Finding] = {}
+        for finding in findings:
+            first.setdefault(finding.code, finding)
+        self._index = {code: number for number, code in enumerate(first)}
+        self.objects = [self._object(finding) for finding in first.values()]
 
-    def index(self, item: Item) -> int:
-        if item.code not in self._index:
-            self._index[item.code] = len(self.objects)
-            self.objects.append(self._object(item))
-        return self._index[item.code]
+    def index(self, finding: Finding) -> int:
+        return self._index[finding.code]
 
-    def _object(self, item: Item) -> Object:
-        rule = self._known.get(item.code)
-        title = rule.title if rule is not None else item.name.replace("-", " ")
-        explain = rule_page(rule.name).explain if rule is not None else Explain(item.why or title, "", "")
+    @staticmethod
+    def _object(finding: Finding) -> Object:
+        rule = load().rule(finding.code)
+        title = rule.title if rule is not None else finding.name.replace("-", " ")
+        explain = rule_page(rule.name).explain if rule is not None else Explain(finding.why or title, "", "")
         what, why, write = (" ".join(part.split()) for part in explain)
         about = " ".join(part for part in (what, why) if part) or title
         ways = f"\n\nWhat to write: {write}" if write else ""
         return {
-            "id": item.code,
-            "name": item.name,
+            "id": finding.code,
+            "name": finding.name,
             "shortDescription": {"text": _plain(title)},
             "fullDescription": {"text": _plain(_shortened(about))},
-            "help": {"text": _plain(f"{about}{ways}\n\nvllm-migrate explain {item.code}")},
-            "defaultConfiguration": {"level": LEVELS[rule.severity if rule is not None else item.severity]},
-            "properties": {"tags": ["vllm", item.layer]},
+            "help": {"text": _plain(f"{about}{ways}\n\nvllm-migrate explain {finding.code}")},
+            "defaultConfiguration": {"level": LEVELS[rule.severity if rule is not None else finding.severity]},
+            "properties": {"tags": ["vllm", finding.layer]},
         }
 
 
@@ -109,42 +113,42 @@ def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 3].rpartition(" ")[0] + "..."
 
 
-def _result(item: Item, rules: _Rules, root: str) -> Object:
+def _result(finding: Finding, rules: _Rules, root: str) -> Object:
     out: Object = {
-        "ruleId": item.code,
-        "ruleIndex": rules.index(item),
-        "level": LEVELS[item.severity],
-        "message": {"text": message(item)},
-        "locations": [_place(item, root)],
-        "partialFingerprints": {FINGERPRINT: of_item(item, root)},
+        "ruleId": finding.code,
+        "ruleIndex": rules.index(finding),
+        "level": LEVELS[finding.severity],
+        "message": {"text": message(finding)},
+        "locations": [_place(finding, root)],
+        "partialFingerprints": {FINGERPRINT: fingerprint(finding, root)},
     }
-    if item.children:
+    if finding.children:
         out["relatedLocations"] = [
             {**_location(Region(path, 1, 1, 1, 1), root), "id": i, "message": {"text": "inherits this"}}
-            for i, path in enumerate(item.children)
+            for i, path in enumerate(finding.children)
         ]
-    if item.changes:
-        out["fixes"] = [_fix(item, root)]
+    if finding.fix is not None and finding.fix.edits:
+        out["fixes"] = [_fix(finding.fix, root)]
     out["properties"] = {
-        "layer": item.layer,
-        "option": item.option,
-        "old": item.old,
-        "new": item.new,
-        "safety": item.fix,
-        "dependsOn": list(item.depends_on),
+        "layer": finding.layer,
+        "option": finding.option,
+        "old": finding.old,
+        "new": finding.new,
+        "safety": finding.safety,
+        "dependsOn": list(finding.depends_on),
     }
     return out
 
 
-def message(item: Item) -> str:
+def message(finding: Finding) -> str:
     """What happens, why it matters and what to do, as one text."""
-    parts = [sentence(item.message), f"Why: {sentence(item.why)}" if item.why else ""]
-    if item.fix != "none":
-        parts.append(f"Fix ({item.fix}): {sentence(item.title)}")
-    elif item.advice:
-        parts.append(f"Advice: {sentence(item.advice)}")
-    if item.depends_on:
-        parts.append(f"Depends on: {'; '.join(item.depends_on)}.")
+    parts = [sentence(finding.message), f"Why: {sentence(finding.why)}" if finding.why else ""]
+    if finding.fix is not None and finding.safety != "none":
+        parts.append(f"Fix ({finding.safety}): {sentence(finding.fix.title)}")
+    elif finding.advice:
+        parts.append(f"Advice: {sentence(finding.advice)}")
+    if finding.depends_on:
+        parts.append(f"Depends on: {'; '.join(finding.depends_on)}.")
     return _plain(" ".join(part for part in parts if part))
 
 
@@ -157,12 +161,12 @@ def _plain(text: str) -> str:
     return text
 
 
-def _place(item: Item, root: str) -> Object:
-    region = _region(item.region)
-    line, start, end = item.source_line()
-    if end > start and item.region.end_line == item.region.line and HIDDEN not in line:
+def _place(finding: Finding, root: str) -> Object:
+    region = _region(finding.region)
+    line, start, end = finding.source
+    if end > start and finding.region.end_line == finding.region.line and HIDDEN not in line:
         region["snippet"] = {"text": line[start:end]}
-    return {"physicalLocation": {"artifactLocation": artifact(item.path, root), "region": region}}
+    return {"physicalLocation": {"artifactLocation": artifact(finding.path, root), "region": region}}
 
 
 def _location(region: Region, root: str) -> Object:
@@ -187,21 +191,21 @@ def _region(region: Region) -> Object:
     }
 
 
-def _fix(item: Item, root: str) -> Object:
-    changes: dict[str, list[Change]] = {}
-    for change in item.changes:
-        changes.setdefault(change.region.path, []).append(change)
+def _fix(fix: OfferedFix, root: str) -> Object:
+    by_path: dict[str, list[TextEdit]] = {}
+    for edit in fix.edits:
+        by_path.setdefault(edit.region.path, []).append(edit)
     return {
-        "description": {"text": f"{item.title} ({item.fix})"},
+        "description": {"text": f"{fix.title} ({fix.safety})"},
         "artifactChanges": [
-            {"artifactLocation": artifact(path, root), "replacements": [_replacement(change) for change in group]}
-            for path, group in changes.items()
+            {"artifactLocation": artifact(path, root), "replacements": [_replacement(edit) for edit in edits]}
+            for path, edits in by_path.items()
         ],
     }
 
 
-def _replacement(change: Change) -> Object:
-    return {"deletedRegion": _region(change.region), "insertedContent": {"text": change.text}}
+def _replacement(edit: TextEdit) -> Object:
+    return {"deletedRegion": _region(edit.region), "insertedContent": {"text": edit.text}}
 
 
 def _suppression(reason: str) -> Object:

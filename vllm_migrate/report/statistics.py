@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import SEVERITIES
 from vllm_migrate.report.headline import fixable, found, headline
-from vllm_migrate.report.model import fix_of
 from vllm_migrate.report.paint import Paint
-from vllm_migrate.rules.finding import SEVERITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 
 class Tally:
-    """One rule's findings: how many, the gravest severity among them, and how many `fix` writes, by safety."""
+    """One rule's findings: how many, the highest severity among them, and how many `fix` writes, by safety."""
 
     __slots__ = ("code", "count", "fixes", "name", "severity")
 
@@ -28,15 +29,15 @@ class Tally:
 
 def tallies(report: Report) -> list[Tally]:
     by_code: dict[str, Tally] = {}
-    for finding, plan in report.entries:
+    for finding in report.findings:
         tally = by_code.setdefault(finding.code, Tally(finding.code, finding.name))
         tally.count += 1
-        tally.fixes[fix_of(finding, plan)] += 1
+        tally.fixes[finding.safety] += 1
         tally.severity = max(tally.severity, finding.severity, key=SEVERITIES.index)
     return sorted(by_code.values(), key=lambda tally: (-tally.count, -SEVERITIES.index(tally.severity), tally.code))
 
 
-def render(report: Report, *, color: bool = False) -> str:
+def render(report: Report, *, color: bool = False) -> Iterator[str]:
     paint = Paint(color)
     rows = tallies(report)
     lines = [paint("bold", headline(report))]
@@ -50,7 +51,7 @@ def render(report: Report, *, color: bool = False) -> str:
         lines.append(found(report, counts))
         if counts.total:
             lines.append(fixable(counts))
-    return "\n".join(lines) + "\n"
+    yield "\n".join(lines) + "\n"
 
 
 def _row(tally: Tally, digits: int, names: int, paint: Paint) -> str:

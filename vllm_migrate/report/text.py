@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.report.finding import Finding, OfferedFix
 from vllm_migrate.report.headline import fixable, found, headline, next_steps, settle
-from vllm_migrate.report.items import Item, items_of
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
 from vllm_migrate.report.preview import places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vllm_migrate.report.model import Report
 
 NARROWEST = 40
@@ -19,21 +21,22 @@ SHOWN_LINES = 12
 SHOWN_CHILDREN = 5
 
 
-def render(report: Report, *, color: bool = False, width: int = 100) -> str:
+def render(report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
     paint = Paint(color)
     page = Page(paint, max(width, NARROWEST))
     page.prose("", headline(report), style="bold")
     for note in report.notes:
         page.prose("note: ", note)
-    last: Item | None = None
-    for item in items_of(report):
+    last: Finding | None = None
+    for finding in report.findings:
         page.blank()
-        page.finding(item, item if last is None or last.region != item.region else None)
-        last = item
-    page.blank()
+        yield page.taken()
+        page.finding(finding, again=last is not None and last.region == finding.region)
+        last = finding
     if not report.quiet:
+        page.blank()
         _summary(page, report)
-    return "\n".join(page.lines).rstrip("\n") + "\n"
+    yield page.taken()
 
 
 def _summary(page: Page, report: Report) -> None:
@@ -60,19 +63,26 @@ class Page:
         self.paint = paint
         self.width = width
         self.lines: list[str] = []
-        # One rule says the same in many places.
-        self._said: dict[tuple[str, str, str], list[str]] = {}
+        # One rule has the same texts in many places.
+        self._filled_before: dict[tuple[str, str, str], list[str]] = {}
 
     def blank(self) -> None:
+        """An empty line, unless there is one."""
         if self.lines and self.lines[-1]:
             self.lines.append("")
 
+    def taken(self) -> str:
+        """The text so far, which goes from the page."""
+        text = "".join(f"{line}\n" for line in self.lines)
+        self.lines = []
+        return text
+
     def prose(self, label: str, text: str, indent: str = "", style: str = "") -> None:
         """A filled paragraph after a label; its other lines hang under the text."""
-        said = self._said.get((indent, label, text))
-        if said is None:
-            said = self._said[indent, label, text] = self._filled(label, text, indent, style)
-        self.lines += said
+        filled = self._filled_before.get((indent, label, text))
+        if filled is None:
+            filled = self._filled_before[indent, label, text] = self._filled(label, text, indent, style)
+        self.lines += filled
 
     def _filled(self, label: str, text: str, indent: str, style: str) -> list[str]:
         hang = indent + " " * cells(label)
@@ -81,45 +91,46 @@ class Page:
             return [self.paint(style, line) for line in filled]
         return [indent + self.paint("bold", label) + filled[0][len(indent + label) :], *filled[1:]]
 
-    def finding(self, item: Item, at: Item | None) -> None:
-        """One finding; `at` is None when its place is the one just shown."""
+    def finding(self, finding: Finding, again: bool) -> None:
+        """One finding; `again`: its place is the one just shown."""
         paint = self.paint
-        severity = paint(item.severity, item.severity)
-        self.lines.append(f"{paint('bold', clean(item.place))}: {severity} {item.code} {item.name}")
-        self.prose("", item.message, "  ")
-        if at is not None:
-            self.source(item)
-        if item.why:
-            self.prose("why: ", item.why, "  ")
-        self.remedy(item)
-        self.depends(item)
-        if item.children:
-            self.prose("inherited by: ", _listed(item.children), "  ")
+        severity = paint(finding.severity, finding.severity)
+        self.lines.append(f"{paint('bold', clean(finding.place))}: {severity} {finding.code} {finding.name}")
+        self.prose("", finding.message, "  ")
+        if not again:
+            self.source(finding)
+        if finding.why:
+            self.prose("why: ", finding.why, "  ")
+        self.remedy(finding)
+        self.depends(finding)
+        if finding.children:
+            self.prose("inherited by: ", _listed(finding.children), "  ")
 
-    def source(self, item: Item) -> None:
-        line, start, end = item.source_line()
+    def source(self, finding: Finding) -> None:
+        line, start, end = finding.source
         if not line.strip():
             return
-        number = str(item.region.line)
+        number = str(finding.region.line)
         gutter = " " * len(number)
         frame = self.paint("frame", "|")
         shown = excerpt(line, start, end, max(20, self.width - len(number) - 5))
-        marks = " " * shown.start + self.paint(item.severity, "^" * (shown.end - shown.start))
+        marks = " " * shown.start + self.paint(finding.severity, "^" * (shown.end - shown.start))
         self.lines.append(f"  {self.paint('frame', number)} {frame} {shown.text.rstrip()}")
         self.lines.append(f"  {gutter} {frame} {marks}")
 
-    def remedy(self, item: Item) -> None:
+    def remedy(self, finding: Finding) -> None:
         """The lines to write, or the advice where none can be written."""
-        if item.fix == "none":
-            if item.advice:
-                self.prose("advice: ", item.advice, "  ")
-            if item.reason:
-                self.prose("not fixed: ", item.reason, "  ")
+        fix = finding.fix
+        if fix is None or fix.safety == "none":
+            if finding.advice:
+                self.prose("advice: ", finding.advice, "  ")
+            if fix is not None and fix.reason:
+                self.prose("not fixed: ", fix.reason, "  ")
             return
-        kind = "safe" if item.fix == "safe" else "review: needs --unsafe"
-        needs = f"; needs vLLM >= {item.needs}" if item.needs else ""
-        self.prose("fix: ", f"{item.title}{self._where(item)} ({kind}{needs})", "  ")
-        lines = item.signed
+        kind = "safe" if fix.safety == "safe" else "review: needs --unsafe"
+        needs = f"; needs vLLM >= {fix.needs}" if fix.needs else ""
+        self.prose("fix: ", f"{fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
+        lines = list(fix.preview)
         room = max(20, self.width - 7)
         long = any(len(line) > room // 2 for _, line in lines)  # a character may take two columns, a tab more
         spans = places(lines) if long else [(0, 0)] * len(lines)
@@ -130,18 +141,17 @@ class Page:
             self.lines.append(f"     ... and {len(lines) - SHOWN_LINES} lines more")
 
     @staticmethod
-    def _where(item: Item) -> str:
+    def _where(path: str, fix: OfferedFix) -> str:
         """Names the file that is written when it is another than the one shown."""
-        files = item.plan.edits if item.plan else {}
-        paths = sorted(file.path for file in files)
-        if not paths or paths == [item.path]:
+        paths = sorted(file for file, _ in fix.files)
+        if not paths or paths == [path]:
             return ""
-        parents = any(not file.requested for file in files)
+        parents = any(not requested for _, requested in fix.files)
         return f", in {' and '.join(paths)}" + (", with --follow-parents" if parents else "")
 
-    def depends(self, item: Item) -> None:
+    def depends(self, finding: Finding) -> None:
         ways: list[str] = []
-        for i, reason in enumerate(item.depends_on):
+        for i, reason in enumerate(finding.depends_on):
             self.prose("depends on: " if not i else " " * 12, reason, "  ")
             way = settle(reason)
             if way and way not in ways:
@@ -150,7 +160,7 @@ class Page:
             self.prose("settle it: ", "; or ".join(ways), "  ")
 
 
-def _listed(paths: list[str]) -> str:
+def _listed(paths: tuple[str, ...]) -> str:
     """The first few paths, and how many more there are."""
     shown = ", ".join(paths[:SHOWN_CHILDREN])
     more = len(paths) - SHOWN_CHILDREN

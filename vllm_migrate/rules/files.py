@@ -126,8 +126,7 @@ def named(name: str) -> FileRule:
 def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Subject | None = None) -> Finding:
     """A finding of one of these rules."""
     finding = Finding(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
-    finding.why, finding.advice, finding.key = rule.why, rule.write, key
-    return finding
+    return finding._replace(why=rule.why, advice=rule.write, key=key)
 
 
 def as_rules() -> tuple[Rule, ...]:

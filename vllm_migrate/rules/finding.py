@@ -39,55 +39,27 @@ class Fix(NamedTuple):
     with_rules: tuple[str, ...] = ()
 
 
-class Finding:
+class Finding(NamedTuple):
     """severity: error, warning, info. old and new: effective values at the two releases. depends_on: what decides it.
 
-    engine is None for findings about a file. children: paths of other files that inherit the place and are concerned too.
+    engine is None for findings about a file. key: the dotted path of the place, for the fingerprint.
     """
 
-    __slots__ = (
-        "advice",
-        "children",
-        "code",
-        "depends_on",
-        "engine",
-        "fix",
-        "home",
-        "inheritors",
-        "key",
-        "layer",
-        "message",
-        "name",
-        "new",
-        "old",
-        "option",
-        "severity",
-        "spot",
-        "why",
-    )
-
-    def __init__(
-        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Subject | None = None
-    ) -> None:
-        self.code = code
-        self.name = name
-        self.severity = severity
-        self.layer = layer
-        self.message = message
-        self.spot = spot
-        self.engine = engine
-        self.option = ""
-        self.old: object = None
-        self.new: object = None
-        self.why = ""
-        self.advice = ""
-        self.depends_on: tuple[str, ...] = ()
-        self.fix: Fix | None = None
-        self.children: list[str] = []
-        self.home: tuple[str, str] | None = None  # file and mapping that a new setting of the engine goes to
-        # Engines that would inherit the pin and ran differently before, each as a sentence part.
-        self.inheritors: list[str] = []
-        self.key = ""  # the dotted path of the place, for the fingerprint
+    code: str
+    name: str
+    severity: str
+    layer: str
+    message: str
+    spot: Spot
+    engine: Subject | None = None
+    option: str = ""
+    key: str = ""
+    old: object = None
+    new: object = None
+    why: str = ""
+    advice: str = ""
+    depends_on: tuple[str, ...] = ()
+    fix: Fix | None = None
 
 
 def identity(finding: Finding) -> tuple[str, str, int, str]:

@@ -235,19 +235,22 @@ def _finding(rule: Rule, context: Context, test: object) -> Finding:
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, context)
     layer = context.default.layer if context.default is not None else rule.layer
-    finding = Finding(rule.code, rule.name, severity, layer, "", spot, context.target.engine)
-    finding.key = key
-    finding.option = rule.option or context.option
-    finding.old = _side(rule.old, rule.old_of, context, context.source, finding.option)
-    finding.new = _side(rule.new, rule.new_of, context, context.target, finding.option)
-    finding.depends_on = reasons
+    option = rule.option or context.option
+    finding = Finding(
+        *(rule.code, rule.name, severity, layer, "", spot, context.target.engine, option, key),
+        old=_side(rule.old, rule.old_of, context, context.source, option),
+        new=_side(rule.new, rule.new_of, context, context.target, option),
+        depends_on=reasons,
+    )
     said = _variant(rule, context)
-    finding.message = _fill(said.message or rule.message, finding, context)
-    finding.why = _fill(said.why or rule.why, finding, context)
-    finding.advice = _fill(said.advice or rule.advice, finding, context)
-    finding.fix = _fix(rule, context, finding)
+    finding = finding._replace(
+        message=_fill(said.message or rule.message, finding, context),
+        why=_fill(said.why or rule.why, finding, context),
+        advice=_fill(said.advice or rule.advice, finding, context),
+        fix=_fix(rule, context, finding),
+    )
     if _written_elsewhere(finding):
-        finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
+        return finding._replace(spot=context.target.engine.spot(), key=context.target.engine.site_path)
     return finding
 
 

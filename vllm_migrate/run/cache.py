@@ -1,17 +1,23 @@
 """The printed result of a run, kept to answer the same call while nothing has changed.
 
-One record per call (its words, working folder and whatever else shapes the text): the dependencies of what the run looked at,
-the exit code and the text. A call finds its record, compares every stamp, and prints; nothing is parsed, not even the
-configuration. Because absent files and folders are on the dependencies too, a parent that appears, or a new file in a folder,
-is a change like any other. Records live in the user's cache folder and are readable by that user only, since they quote
-files. No failure here is ever an error: it only means that the work is done again.
+One record per call. Its key is whatever shapes the text besides files: this installation and its version, the working
+folder, every option and the environment variables that are read. It holds the stamps of everything the run looked at
+(inputs, configuration, the tool's code and data, absent files and listed folders), the exit code and the text. A call
+finds its record, compares every stamp, and prints; nothing is parsed, not even the configuration.
+
+Records quote files, and what a record says is printed unseen: they live in a folder of the user's own that nobody else
+may write to, and one that is a link, or another user's, is neither read nor written. No failure here is ever an error:
+it only means that the work is done again.
 """
 
 from __future__ import annotations
 
 import os
 from binascii import crc32
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
+from vllm_migrate import __file__ as installation
+from vllm_migrate import __version__
 from vllm_migrate.run.dependencies import Dependencies, is_now
 from vllm_migrate.run.files import discard, replace_file
 
@@ -19,11 +25,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAGIC = b"vllm-migrate result 1"
+MAGIC = b"vllm-migrate result 2"
 SUFFIX = ".result"
 MAX_RECORD = 16_000_000
 MAX_RECORDS = 64
 MAX_TOTAL = 64_000_000
+# What is read of the environment, but for colour and width, which callers put in the key as they come out.
+ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
+OTHERS_WRITE, GROUP_WRITE, STICKY = 0o002, 0o020, 0o1000
+READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Kept:
@@ -39,17 +49,16 @@ class Kept:
 def lookup(key: Sequence[str], folder: str | None = None) -> Kept | None:
     """The result of an earlier call with the same key, when nothing that it looked at has changed.
 
-    key: everything besides files that shapes the text (arguments, width, colour, ...); the working folder and the tool
-    itself are taken care of. folder: where records are kept (default: the user's cache folder).
+    key: every option of the call, and how wide and colourful the output is; the rest is taken care of here. folder:
+    where records are kept (default: the user's cache folder).
     """
     folder = folder or cache_folder()
-    if folder is None:
+    if folder is None or not _is_private(folder):
         return None
     wanted = _key(key)
     path = _record_path(folder, wanted)
     try:
-        with open(path, "rb") as handle:
-            data = handle.read(MAX_RECORD)
+        data = _read_own(path)
         head, _, body = data.partition(b"\n")
         magic, checksum, key_size, dependencies_size, exit_code = head.rsplit(b" ", 4)
         if magic != MAGIC or int(checksum) != crc32(body):
@@ -76,9 +85,12 @@ def store(key: Sequence[str], dependencies: Dependencies, exit_code: int, text: 
     if len(head) + len(body) > MAX_RECORD:
         return False
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.path.lexists(folder):
+            os.makedirs(folder, mode=0o700)
+        if not _is_private(folder):
+            return False
         path = _record_path(folder, wanted)
-        replace_file(path, head + body, durable=False, mode=0o600)
+        replace_file(path, head + body, durable=False, mode=0o600, follow=False)
         _make_room(folder, path)
     except OSError:
         return False
@@ -93,13 +105,55 @@ def cache_folder() -> str | None:
     return os.path.join(base, "vllm-migrate") if os.path.isabs(base) else None
 
 
+def _is_private(folder: str) -> bool:
+    """Whether nobody but this user can have put a record into a folder, or can lead us to another one in its place.
+
+    The folder is no link, is the user's and is not writable for group and others. Above it, links are the user's or
+    root's, and what others may write to is sticky, as /tmp is.
+    """
+    if not hasattr(os, "getuid"):
+        return True
+    owners = (0, os.getuid())
+    try:
+        own = os.lstat(folder)
+        if not S_ISDIR(own.st_mode) or own.st_uid != owners[1] or own.st_mode & (GROUP_WRITE | OTHERS_WRITE):
+            return False
+        above = os.path.dirname(folder)
+        while True:
+            found = os.lstat(above)
+            if S_ISLNK(found.st_mode):
+                if found.st_uid not in owners:
+                    return False
+            elif found.st_mode & OTHERS_WRITE and not found.st_mode & STICKY:
+                return False
+            parent = os.path.dirname(above)
+            if parent == above:
+                return True
+            above = parent
+    except OSError:
+        return False
+
+
+def _read_own(path: str) -> bytes:
+    """The bytes of a record. Raises OSError, also for a link and for a file that is not this user's alone to write."""
+    with open(path, "rb", opener=lambda name, _: os.open(name, READING)) as handle:
+        found = os.fstat(handle.fileno())
+        if not S_ISREG(found.st_mode):
+            raise OSError("not a regular file")
+        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & (GROUP_WRITE | OTHERS_WRITE)):
+            raise OSError("another user's record")
+        return handle.read(MAX_RECORD)
+
+
 def _unchanged(stamps: str) -> bool:
     parts = iter(stamps.split("\0"))
     return all(is_now(path, stamp) for path, stamp in zip(parts, parts, strict=True))
 
 
 def _key(key: Sequence[str]) -> bytes:
-    return _encode("\0".join((os.getcwd(), *key)))
+    """The key with what every call has: this installation, the working folder, the environment."""
+    environment = (f"{name}={os.environ.get(name)}" for name in ENVIRONMENT)
+    return _encode("\0".join((installation or "", __version__, os.getcwd(), *environment, *key)))
 
 
 def _record_path(folder: str, key: bytes) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.errors import UsageError
-from vllm_migrate.run.files import at_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,43 +110,42 @@ class Config:
         return f"{self.path}:{_line_of(self._lines, key, self.path, table)}"
 
 
-def load_config(start: str, dependencies: Dependencies | None = None) -> Config:
+def load_config(start: str, dependencies: Dependencies | None = None, disk: Disk = DISK) -> Config:
     """The configuration that holds for a file or folder; an empty one when there is none. Raises UsageError.
 
     dependencies: notes what is looked at.
     """
     folder = os.path.abspath(start)
-    if not os.path.isdir(folder):
+    if not disk.is_folder(folder):
         folder = os.path.dirname(folder)
     while True:
         for name in (OWN_FILE, SHARED_FILE):
             path = os.path.join(folder, name)
             if dependencies is not None:
                 dependencies.note(path)
-            config = _read(path, name == SHARED_FILE, at_once)
+            config = _read(path, name == SHARED_FILE, disk)
             if config is not None:
                 return config
         parent, git = os.path.dirname(folder), os.path.join(folder, ".git")
         if dependencies is not None:
             dependencies.note_presence(git)
-        if parent == folder or os.path.lexists(git):
+        if parent == folder or disk.exists(git):
             return Config()
         folder = parent
 
 
-def read_config(path: str) -> Config:
+def read_config(path: str, disk: Disk = DISK) -> Config:
     """The configuration in a file that the user names. Raises UsageError, also when there is none in it."""
     shared = os.path.basename(path) == SHARED_FILE
-    config = _read(path, shared)
+    config = _read(path, shared, disk, wait=True)
     if config is None:
-        raise UsageError(f"{path}: no [tool.{TABLE}] table" if os.path.isfile(path) else f"no such file: {path}")
+        raise UsageError(f"{path}: no [tool.{TABLE}] table" if disk.is_file(path) else f"no such file: {path}")
     return config
 
 
-def _read(path: str, shared: bool, opener: Callable[[str, int], int] | None = None) -> Config | None:
+def _read(path: str, shared: bool, disk: Disk, wait: bool = False) -> Config | None:
     try:
-        with open(path, "rb", opener=opener) as handle:
-            data = handle.read() or b""
+        data = disk.bytes_of(path, wait)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:

@@ -12,7 +12,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ABSENT, PRESENT = "-", "+"
 # A file system stamps changes with a clock that ticks every 10 ms or faster: within a tick, a second change would
@@ -63,27 +63,56 @@ class Dependencies:
         if time.time_ns() < changed + wait or stat.st_mode & KIND not in (FOLDER, REGULAR):
             self.settled = False
 
+    def add(self, stamps: Iterable[tuple[str, str]], settled: bool) -> None:
+        """Take over what another process noted; a first note counts here, too."""
+        for path, stamp in stamps:
+            self._stamps.setdefault(path, stamp)
+        self.settled = self.settled and settled
+
     def note_presence(self, path: str) -> None:
         """Remember only whether there is anything at a path."""
         self._stamps.setdefault(path, PRESENT if os.path.lexists(path) else ABSENT)
 
     def note_package(self, name: str) -> None:
-        """Note the code of a package that this run has loaded, and its data files: another tool, another result."""
+        """Note the code of a package that this run has loaded: another tool, another result."""
         for module in list(sys.modules):
             if module == name or module.startswith(name + "."):
                 file = getattr(sys.modules[module], "__file__", None)
                 if file:
                     self.note(file)
-        root = getattr(sys.modules.get(name), "__file__", None)
-        data = os.path.join(os.path.dirname(root), "data") if root else ""
-        if os.path.isdir(data):
-            self.note(data)
-            for entry in sorted(os.listdir(data)):
-                self.note(os.path.join(data, entry))
+
+    def note_files(self, folder: str) -> None:
+        """Note a folder and every file in it."""
+        self.note(folder)
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            return
+        for name in names:
+            self.note(os.path.join(folder, name))
 
     def unchanged(self) -> bool:
         """Whether everything noted is still as it was."""
         return all(is_now(path, stamp) for path, stamp in self._stamps.items())
+
+
+class Unnoted(Dependencies):
+    """Notes nothing: for what is not on the disk."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled = False
+
+    def note(self, path: str) -> None:
+        """Nothing."""
+
+    def note_presence(self, path: str) -> None:
+        """Nothing."""
+
+    def note_files(self, folder: str) -> None:
+        """Nothing."""
 
 
 def stamp_of(stat: os.stat_result) -> str:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 def at_once(path: str, flags: int) -> int:
     """An opener for files that are looked for and not named: a pipe that nobody writes to is empty, not waited for."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def replace_file(path: str, data: bytes, durable: bool, mode: int | None = None) -> None:
+def replace_file(
+    path: str, data: bytes | Iterable[bytes], durable: bool, mode: int | None = None, follow: bool = True
+) -> None:
     """Write the file by way of a temporary one beside it. Raises OSError.
 
-    durable: the data is on disk before it gets the name. mode: None keeps that of the file that is replaced.
+    durable: the data is on disk before it gets the name. mode: None keeps that of the file that is replaced. follow:
+    where the path is a link, the file it leads to is replaced, and not the link.
     """
-    path = os.path.realpath(path)
+    if follow:
+        path = os.path.realpath(path)
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666)
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
+            handle.writelines((data,) if isinstance(data, bytes) else data)
             if durable:
                 handle.flush()
                 os.fsync(handle.fileno())

@@ -7,7 +7,7 @@ are relative to the folder of the rules, with `/`, no slash at the end, and one 
 
 from __future__ import annotations
 
-from vllm_migrate.run.files import at_once
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.run.wildmatch import SPECIAL, octets, wildmatch
 
 TYPE_CHECKING = False
@@ -127,11 +127,10 @@ def rules_of(lines: Iterable[str]) -> Rules:
     return Rules([octets(line) for line in lines if line])
 
 
-def read_rules(path: str) -> Rules | None:
+def read_rules(path: str, disk: Disk = DISK) -> Rules | None:
     """The rules of a .gitignore; None when it has none or cannot be read."""
     try:
-        with open(path, "rb", opener=at_once) as handle:
-            data = handle.read(MAX_BYTES) or b""
+        data = disk.bytes_of(path)[:MAX_BYTES]
     except OSError:
         return None
     return Rules(patterns_of(data)) or None

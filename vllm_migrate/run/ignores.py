@@ -1,4 +1,4 @@
-"""`lint --add-ignores`: a suppression comment for every finding that is told, written where its line allows one."""
+"""`lint --add-ignores`: a suppression comment for every finding that is reported, written where its line allows one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace, parse
 from vllm_migrate.documents.interface import Source, Unreadable, apply_edits
 from vllm_migrate.documents.write import write_atomic
-from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.add_ignores import add_ignores
+from vllm_migrate.run.merge import Candidate
 
 
-def write_ignores(findings: list[Finding], workspace: Workspace) -> list[str]:
-    """Write the comments; what to tell. A line that can hold none is named."""
-    by_path: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_path.setdefault(finding.spot.file.path, []).append(finding)
+def write_ignores(candidates: list[Candidate]) -> list[str]:
+    """Write the comments; notes on it. A line that can hold none is named."""
+    workspace = Workspace([])
+    by_path: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_path.setdefault(candidate.place, []).append(candidate)
     notes: list[str] = []
     for path, here in by_path.items():
         file = workspace.load(path)
@@ -22,7 +23,7 @@ def write_ignores(findings: list[Finding], workspace: Workspace) -> list[str]:
             notes.append(f"{path}: no comment written, the file cannot be read")
             continue
         source = file.source
-        wanted = [(source.position(min(f.spot.start, len(source.text))).line, f.code) for f in here]
+        wanted = [(candidate.line, candidate.code) for candidate in here]
         added = add_ignores(path, source.text, wanted, keeps_meaning=_Meaning(file).kept)
         if added.edits:
             write_atomic(path, source, apply_edits(source.text, added.edits))
@@ -36,17 +37,17 @@ class _Meaning:
 
     def __init__(self, file: File) -> None:
         self.path = file.path
-        self.before = _said(file)
+        self.before = _meaning(file)
 
     def kept(self, text: str) -> bool:
         try:
             source = Source(self.path, text.encode(), text, False, "\n")
-            return _said(File(source, parse(source), True)) == self.before
+            return _meaning(File(source, parse(source), True)) == self.before
         except Unreadable:
             return False
 
 
-def _said(file: File) -> object:
+def _meaning(file: File) -> object:
     if file.data is not None:
         return [root.plain() for root in file.data.roots]
     if file.shell is not None:

@@ -1,8 +1,9 @@
-"""One lint run: files to engines, engines to findings, each place once."""
+"""Files to engines, engines to findings: some or all files of a run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
@@ -12,21 +13,33 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.report.finding import Finding
+from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.resolve.view import Question, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
-from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
+from vllm_migrate.rules.finding import Finding as Fired
 from vllm_migrate.rules.judge import judge
-from vllm_migrate.run.inherit import Ledger, home_of, merge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.run.merge import (
+    Candidate,
+    Identity,
+    Ran,
+    Unique,
+    candidate_of,
+    home_of,
+    pinned_options,
+    pins_of,
+    ran,
+    settled,
+)
 
 MARK = b"vllm-migrate:"
+PLAIN = Detail(edits=False, preview=False)
+
+# Makes findings for reports, with what they offer, of those that rules made of one file.
+Present = Callable[[list[Fired]], list[Finding]]
 
 
-class Judged(NamedTuple):
+class JudgedEngine(NamedTuple):
     """An engine with its two views."""
 
     engine: Engine
@@ -34,32 +47,55 @@ class Judged(NamedTuple):
     target: View
 
 
-class Result:
-    """files: how many input files there were; engines: how many were found, without programs of imports alone; findings:
-    sorted by place, each once.
+class Marked(NamedTuple):
+    """A file with a comment addressed to us."""
 
-    judged: the engines themselves, where they are kept; offers: by id of the finding, where they were made on the way.
+    path: str
+    text: str
+
+
+class Part(NamedTuple):
+    """What some files of a run gave; plain data, that another process may have made.
+
+    files: how many; engines: how many were found, without programs of imports alone; problems: of these files;
+    parent_problems: of files that they name; seen: their paths; claimed: configurations that a command line of theirs
+    names, by normal path; engines_ran: see `merge.ran`.
     """
 
-    __slots__ = ("engines", "files", "findings", "judged", "marked", "offers", "problems", "seen", "workspace")
+    files: int
+    engines: int
+    candidates: tuple[Candidate, ...]
+    engines_ran: tuple[Ran, ...]
+    problems: tuple[Problem, ...]
+    parent_problems: tuple[Problem, ...]
+    seen: tuple[str, ...]
+    marked: tuple[Marked, ...]
+    claimed: frozenset[str]
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.files = 0
-        self.engines = 0
-        self.judged: list[Judged] = []
-        self.offers: dict[int, FixPlan | None] = {}
-        self.findings: list[Finding] = []
-        self.problems: list[Problem] = []
-        self.seen: list[str] = []  # the paths of the input files
-        self.marked: list[Source] = []  # files with a comment addressed to us
+
+class Result(NamedTuple):
+    """What all files gave. candidates: by place, each once; judged: the engines themselves, where they are kept."""
+
+    files: int
+    engines: int
+    candidates: tuple[Candidate, ...]
+    problems: tuple[Problem, ...]
+    seen: tuple[str, ...]
+    marked: tuple[Marked, ...]
+    judged: tuple[JudgedEngine, ...] = ()
+
+    @property
+    def findings(self) -> list[Fired]:
+        """The findings as rules made them, where they are kept."""
+        return [candidate.fired for candidate in self.candidates if candidate.fired is not None]
 
 
 class Run:
-    """Judges files one by one; `finish` returns what was found.
+    """Judges files one by one; `part` and `finish` return what was found.
 
-    offer: makes a finding's offer. With it, a file that stands alone is let go as soon as its findings have theirs, so that
-    memory does not grow with the number of files. keep: keep every engine with its views.
+    present: makes findings for reports, with what they offer. With it a file that stands alone is let go as soon as its
+    findings are made, so that memory does not grow with the number of files; without it findings stay as rules made
+    them, with their files. keep: keep every engine with its views.
     """
 
     def __init__(
@@ -68,29 +104,37 @@ class Run:
         catalog: Catalog,
         knowledge: Knowledge,
         workspace: Workspace,
-        offer: Callable[[Finding], FixPlan | None] | None = None,
+        present: Present | None = None,
         keep: bool = False,
     ) -> None:
-        self._offer = offer
-        self._keep = keep
-        self._ledger = Ledger(knowledge)
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
-        self.result = Result(workspace)
+        self.workspace = workspace
+        self.files = 0
+        self.judged: list[JudgedEngine] = []
         workspace.target = question.target
+        self._present = present
+        self._keep = keep
+        self._options = pinned_options(knowledge)
         self._prefilter = Prefilter(knowledge.dialects, catalog)
-        self._by_identity: dict[tuple[str, str, int, str], Finding] = {}
+        self._engines = 0
+        self._unique = Unique()
+        self._waiting: dict[Identity, Candidate] = {}  # those whose files are still needed
+        self._ran: list[Ran] = []
+        self._problems: list[Problem] = []
+        self._seen: list[str] = []
+        self._marked: list[Marked] = []
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
         """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean."""
-        self.result.files += 1
-        self.result.seen.append(path)
-        workspace = self.result.workspace
+        self.files += 1
+        self._seen.append(path)
+        workspace = self.workspace
         try:
             data = workspace.read(path) if data is None else bounded(data)
             if MARK in data:
-                self.result.marked.append(decode(path, data))
+                self._marked.append(Marked(path, decode(path, data).text))
             if not self._prefilter.may_concern(path, data):
                 if named:
                     decode(path, data)  # one that is not UTF-8 says so
@@ -98,19 +142,20 @@ class Run:
                 return
             file, is_parent = workspace.take(path, data)
         except Unreadable as error:
-            self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+            self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
         found = discover(file, self.knowledge.dialects, self.catalog, workspace)
-        fresh = [finding for subject in found.subjects for finding in self._judge(subject)]
+        fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         if named and not fresh and all(map(_imports_alone, found.subjects)):
             self._unrecognised(path, data, bool(found.subjects))
+        if self._present is None:
+            return
         # A parent stays: findings of its children may be written in it.
-        if self._offer is not None and not is_parent and all(set(s.files) == {file} for s in found.subjects):
-            for finding in fresh:
-                self.result.offers[id(finding)] = self._offer(finding)
+        if not is_parent and all(set(subject.files) == {file} for subject in found.subjects):
+            self._show(fresh)
             workspace.release(file)
 
-    def _judge(self, engine: Subject) -> list[Finding]:
+    def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new."""
         question = self.question
         source, target = (
@@ -118,75 +163,95 @@ class Run:
             for release in (question.source, question.target)
         )
         if self._keep and isinstance(engine, Engine):
-            self.result.judged.append(Judged(engine, source, target))
-        self.result.engines += 0 if _imports_alone(engine) else 1
-        self._ledger.enter(engine, self._ledger.pins(engine, source, target))
-        home, fresh = home_of(engine), []
-        for finding in judge(engine, source, target, self.knowledge):
-            finding.home = home
-            if self._add(finding):
-                fresh.append(finding)
+            self.judged.append(JudgedEngine(engine, source, target))
+        self._engines += 0 if _imports_alone(engine) else 1
+        self._ran.extend(ran(engine, pins_of(engine, source, target, self._options)))
+        home = home_of(engine)
+        found = (candidate_of(fired, home) for fired in judge(engine, source, target, self.knowledge))
+        fresh = [candidate for candidate in found if self._add(candidate)]
         for missing in engine.missing:
             if missing.kwargs:
                 continue  # an idiom, and what depends on it says so
             node = missing.place.node
-            self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end)))
+            fired = _missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end))
+            self._add(candidate_of(fired))
         return fresh
 
-    def _add(self, finding: Finding) -> bool:
-        """Each place once: the graver of two wins, and names the file that made it so. False for one that did not win."""
-        key = identity(finding)
-        known = self._by_identity.get(key)
-        path = finding.engine.file.path if finding.engine else ""
-        if known is None:
-            self._by_identity[key] = finding
-            if path and path != finding.spot.file.path:
-                finding.children.append(path)
-            return True
-        wins = _graver(finding, known)
-        if wins:
-            finding.children = known.children
-            self._by_identity[key] = known = finding
-        if path and path != finding.spot.file.path and path not in known.children:
-            known.children.append(path)
-        return wins
+    def _add(self, candidate: Candidate) -> bool:
+        if not self._unique.add(candidate):
+            return False
+        if self._present is not None:
+            self._waiting[candidate.identity] = candidate
+        return True
+
+    def _show(self, candidates: list[Candidate]) -> None:
+        """Turn candidates into findings for reports, and let what the rules made go."""
+        assert self._present is not None
+        shown = [candidate for candidate in candidates if self._waiting.get(candidate.identity) is candidate]
+        for candidate, finding in zip(shown, self._present([c.fired for c in shown if c.fired]), strict=True):
+            del self._waiting[candidate.identity]
+            self._unique.replace(candidate._replace(finding=finding, fired=None))
 
     def _unrecognised(self, path: str, data: bytes, imports: bool = False) -> None:
         source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
         spot = Spot(File.bare(source), 0, 0)
         judged = "nothing in it but its imports" if imports else "nothing in it"
         message = f"no vLLM engine was recognised in this file, so {judged} was judged"
-        self._add(file_finding(named("no-engine-recognised"), message, spot))
+        self._add(candidate_of(file_finding(named("no-engine-recognised"), message, spot)))
+
+    def part(self) -> Part:
+        """What the files so far gave."""
+        if self._present is not None:
+            self._show(list(self._waiting.values()))
+        return Part(
+            self.files,
+            self._engines,
+            tuple(self._unique.all()),
+            tuple(self._ran),
+            tuple(self._problems),
+            tuple(self.workspace.problems),
+            tuple(self._seen),
+            tuple(self._marked),
+            frozenset(self.workspace.claimed),
+        )
 
     def finish(self) -> Result:
-        result = self.result
-        result.problems.extend(result.workspace.problems)
-        for problem in result.problems:
-            self._add(_problem(problem))
-        for finding in self._by_identity.values():
-            self._ledger.lower(finding)
-        result.findings = sorted(
-            merge(list(self._by_identity.values())),
-            key=lambda f: (f.spot.file.path, f.spot.start, -SEVERITIES.index(f.severity), f.code, f.option),
-        )
-        return result
+        """What all files gave."""
+        return combine([self.part()])._replace(judged=tuple(self.judged))
 
 
 def _imports_alone(subject: Subject) -> bool:
     return isinstance(subject, Program) and subject.imports_alone
 
 
-def _graver(finding: Finding, known: Finding) -> bool:
-    return SEVERITIES.index(finding.severity) > SEVERITIES.index(known.severity)
+def combine(parts: Iterable[Part]) -> Result:
+    """The parts of a run, in the order of their files, as one."""
+    parts = list(parts)
+    unique = Unique()
+    for part in parts:
+        for candidate in part.candidates:
+            unique.add(candidate)
+    # A file that several name as their parent was read by each part, and is one problem.
+    elsewhere = dict.fromkeys(problem for part in parts for problem in part.parent_problems)
+    problems = (*(problem for part in parts for problem in part.problems), *elsewhere)
+    for problem in problems:
+        fired = _unread(problem)
+        unique.add(candidate_of(fired)._replace(finding=finding_of(fired, None, PLAIN)))
+    return Result(
+        sum(part.files for part in parts),
+        sum(part.engines for part in parts),
+        tuple(settled(unique.all(), (engine for part in parts for engine in part.engines_ran))),
+        problems,
+        tuple(path for part in parts for path in part.seen),
+        tuple(marked for part in parts for marked in part.marked),
+    )
 
 
-def _missing_parent(engine: Subject, name: str, spot: Spot) -> Finding:
+def _missing_parent(engine: Subject, name: str, spot: Spot) -> Fired:
     message = f"the parent config {name} was not found, so what it sets is not known"
-    finding = file_finding(named("parent-not-found"), message, spot, name, engine)
-    finding.option = name
-    return finding
+    return file_finding(named("parent-not-found"), message, spot, name, engine)._replace(option=name)
 
 
-def _problem(problem: Problem) -> Finding:
+def _unread(problem: Problem) -> Fired:
     spot = Spot(File.bare(Source(problem.path, b"", "", False, "\n")), problem.line, problem.column)
     return file_finding(for_reason(problem.reason), problem.message, spot, problem.reason)

@@ -1,62 +1,93 @@
-"""The settings of one call: its options over the configuration file over the defaults."""
+"""The settings of one run: its options over the configuration file over the defaults."""
 
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
-from vllm_migrate.cli.options import Call
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.run.config import Config, load_config, read_config
 from vllm_migrate.run.dependencies import Dependencies
 
 Why = tuple[str, str]  # a release and where it was said
 
 
+class Options(NamedTuple):
+    """What the caller asks for; what is None or empty is for the configuration file, else the default, to decide.
+
+    paths: files, folders or `-`; source, target: releases; select, ignore, extend_select: rules; exclude: patterns;
+    config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
+    `-` is judged under; fail_on: a severity or "never"; baseline: a file of known findings.
+    """
+
+    paths: tuple[str, ...] = ()
+    source: str | None = None
+    target: str | None = None
+    from_engine: str | None = None
+    gpu: str | None = None
+    model_config: str | None = None
+    stdin_filename: str | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    config: str | None = None
+    isolated: bool = False
+    fail_on: str | None = None
+    baseline: str | None = None
+    write_baseline: bool = False
+    add_ignores: bool = False
+    unsafe: bool = False
+    follow_parents: bool = False
+
+
 class Settings:
-    """What a call asks for. source and target are None where nobody says; root is the project's folder."""
+    """What a run works with. source and target are None where nobody says; root is the project's folder."""
 
-    __slots__ = ("baseline", "call", "config", "exclude", "fail_on", "from_engine", "gpu", "model_config", "root")
+    __slots__ = ("baseline", "config", "exclude", "fail_on", "from_engine", "gpu", "model_config", "options", "root")
 
-    def __init__(self, call: Call, config: Config) -> None:
-        self.call = call
+    def __init__(self, options: Options, config: Config, disk: Disk = DISK) -> None:
+        self.options = options
         self.config = config
-        self.root = config.root if config.path else _start(call.paths)
-        self.exclude = [*(config.texts("exclude") or []), *call.texts("exclude")]
-        self.fail_on = call.text("fail_on") or config.text("fail-on") or "warning"
-        self.from_engine = call.text("from_engine") or config.text("from-engine")
-        self.gpu = call.text("gpu") or config.text("gpu")
-        self.model_config = call.text("model_config") or config.file("model-config")
-        self.baseline = call.text("baseline") or config.file("baseline")
+        self.root = config.root if config.path else _start(options.paths, disk)
+        self.exclude = [*(config.texts("exclude") or []), *options.exclude]
+        self.fail_on = options.fail_on or config.text("fail-on") or "warning"
+        self.from_engine = options.from_engine or config.text("from-engine")
+        self.gpu = options.gpu or config.text("gpu")
+        self.model_config = options.model_config or config.file("model-config")
+        self.baseline = options.baseline or config.file("baseline")
 
     @classmethod
-    def of(cls, call: Call, dependencies: Dependencies | None = None) -> Settings:
-        """The settings of a call, with the configuration file that it names or that is nearest to its first PATH.
+    def of(cls, options: Options, dependencies: Dependencies | None = None, disk: Disk = DISK) -> Settings:
+        """The settings of a run, with the configuration file that it names or that is nearest to its first PATH.
 
         dependencies: notes what is looked at.
         """
-        if call.flag("isolated"):
-            return cls(call, Config())
-        named = call.text("config")
+        if options.isolated:
+            return cls(options, Config(), disk)
+        named = options.config
         if named and dependencies is not None:
             dependencies.note(named)
-        return cls(call, read_config(named) if named else load_config(_start(call.paths), dependencies))
+        if named:
+            return cls(options, read_config(named, disk), disk)
+        return cls(options, load_config(_start(options.paths, disk), dependencies, disk), disk)
 
     @property
     def source(self) -> Why | None:
-        return self._release("source", "from")
+        return self._release(self.options.source, "from")
 
     @property
     def target(self) -> Why | None:
-        return self._release("target", "to")
+        return self._release(self.options.target, "to")
 
-    def _release(self, field: str, key: str) -> Why | None:
-        said = self.call.text(field)
-        if said:
-            return said, f"--{key}"
+    def _release(self, option: str | None, key: str) -> Why | None:
+        if option:
+            return option, f"--{key}"
         written = self.config.text(key)
         return (written, self.config.where(key)) if written else None
 
 
-def _start(paths: list[str]) -> str:
+def _start(paths: tuple[str, ...], disk: Disk) -> str:
     """The folder that the search for a configuration begins in."""
     first = paths[0] if paths and paths[0] != "-" else os.curdir
-    return first if os.path.isdir(first) else os.path.dirname(first) or os.curdir
+    return first if disk.is_folder(first) else os.path.dirname(first) or os.curdir

@@ -57,7 +57,7 @@ def means(given: str, code: str, name: str) -> bool:
     return given == name.lower() or (given[:2] == "vm" and code.lower().startswith(given))
 
 
-class Judged:
+class KnownRules:
     """Which rules there are, and which of them this run looks at. rules: code, name and whether it does."""
 
     __slots__ = ("_known", "_rules")

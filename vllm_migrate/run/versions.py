@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.documents.interface import Unreadable
 from vllm_migrate.run import pins as places
-from vllm_migrate.run.files import at_once
 from vllm_migrate.run.pins import FRAMEWORKS, PACKAGES, VLLM, Pin, Text, command_pins, release_of, requirement_pins
 
 TYPE_CHECKING = False
@@ -38,7 +39,10 @@ SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
 
 
 def releases_for(
-    start: str, dependencies: Dependencies | None = None, packages: tuple[str, ...] = PACKAGES
+    start: str,
+    dependencies: Dependencies | None = None,
+    packages: tuple[str, ...] = PACKAGES,
+    disk: Disk = DISK,
 ) -> list[Pin]:
     """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
 
@@ -46,55 +50,60 @@ def releases_for(
     """
     found: list[Pin] = []
     folder = os.path.abspath(start)
-    if not os.path.isdir(folder):
+    if not disk.is_folder(folder):
         folder = os.path.dirname(folder)
     home = os.path.expanduser("~")
     first = True
     while True:
-        if first or _is_project(folder, dependencies):
-            here = find_releases(os.path.relpath(folder), dependencies, packages)
+        if first or _is_project(folder, dependencies, disk):
+            here = find_releases(os.path.relpath(folder), dependencies, packages, disk)
             known = {pin.package for pin in found}
             found += [pin for pin in here if pin.package not in known]
             if any(pin.package == VLLM for pin in here):
                 return found
         parent = os.path.dirname(folder)
-        if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
+        if parent in (folder, home) or disk.exists(os.path.join(folder, ".git")):
             return found
         folder, first = parent, False
 
 
-def _is_project(folder: str, dependencies: Dependencies | None) -> bool:
+def _is_project(folder: str, dependencies: Dependencies | None, disk: Disk) -> bool:
     markers = [os.path.join(folder, marker) for marker in MARKERS]
     if dependencies is not None:
         for marker in markers:
             dependencies.note_presence(marker)
-    return any(os.path.lexists(marker) for marker in markers)
+    return any(disk.exists(marker) for marker in markers)
 
 
 def find_releases(
-    root: str, dependencies: Dependencies | None = None, packages: tuple[str, ...] = PACKAGES
+    root: str,
+    dependencies: Dependencies | None = None,
+    packages: tuple[str, ...] = PACKAGES,
+    disk: Disk = DISK,
 ) -> list[Pin]:
     """Every pin in the project at `root`, the most trusted first. Files that cannot be read are passed over."""
     found: list[Pin] = []
-    for path, rank in _candidates(root, dependencies):
+    for path, rank in _candidates(root, dependencies, disk):
         if dependencies is not None:
             dependencies.note(path)
         if rank == places.LOCK:
-            found.extend(_lock_pins(path, _blocks(path), packages))
-        elif data := _read(path):
+            found.extend(_lock_pins(path, _blocks(path, disk), packages))
+        elif data := _read(path, disk):
             found.extend(_pins(path, data, rank, packages))
     found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
     return found
 
 
-def input_pins(paths: list[str], known: list[Pin], packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+def input_pins(
+    paths: list[str], known: list[Pin], packages: tuple[str, ...] = PACKAGES, disk: Disk = DISK
+) -> list[Pin]:
     """What the files under judgement pin themselves: the image of a service or container, a `pip install` in a job. The first
     MAX_INPUTS of them are looked at, of a bounded size; places that are known already are left out."""
     places_known = {os.path.normpath(pin.path) for pin in known}
     found: list[Pin] = []
     for path in paths[:MAX_INPUTS]:
         if os.path.splitext(path)[1].lower() in SCRIPTS and os.path.normpath(path) not in places_known:
-            data = _read(path)
+            data = _read(path, disk)
             found.extend(_pins(path, data, places.SCRIPT, packages) if data else [])
     return found
 
@@ -139,7 +148,7 @@ def notes(found: list[Pin]) -> list[str]:
     return out
 
 
-def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = None) -> str:
+def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = None, disk: Disk = DISK) -> str:
     """A note on a pyproject.toml that is no TOML, where it decides the release or could have; "" without one.
 
     Pins are found without parsing, so that a sound file costs nothing. The parser (whose import is dear) is asked only
@@ -147,8 +156,8 @@ def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = 
     """
     if chosen is not None and os.path.basename(chosen.path) != PYPROJECT:
         return ""
-    path = _nearest_pyproject(start, dependencies) if chosen is None else chosen.path
-    data = _read(path) if path else b""
+    path = _nearest_pyproject(start, dependencies, disk) if chosen is None else chosen.path
+    data = _read(path, disk) if path else b""
     if VLLM.encode() not in data.lower():
         return ""
     from vllm_migrate.run.config import toml_fault
@@ -157,17 +166,17 @@ def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = 
     return f"{fault}; what it says of releases may be misread" if fault else ""
 
 
-def _nearest_pyproject(start: str, dependencies: Dependencies | None) -> str:
+def _nearest_pyproject(start: str, dependencies: Dependencies | None, disk: Disk) -> str:
     """The pyproject.toml of a folder or of one above it, up to the repository's root; "" without one."""
     folder, home = os.path.abspath(start), os.path.expanduser("~")
     while True:
         path = os.path.join(folder, PYPROJECT)
         if dependencies is not None:
             dependencies.note(path)
-        if os.path.isfile(path):
+        if disk.is_file(path):
             return os.path.relpath(path)
         parent = os.path.dirname(folder)
-        if parent in (folder, home) or os.path.lexists(os.path.join(folder, ".git")):
+        if parent in (folder, home) or disk.exists(os.path.join(folder, ".git")):
             return ""
         folder = parent
 
@@ -180,7 +189,7 @@ def pins_in(path: str, data: bytes) -> list[Pin]:
     return [] if rank is None else _pins(path, data, rank)
 
 
-def _candidates(root: str, dependencies: Dependencies | None) -> list[tuple[str, int]]:
+def _candidates(root: str, dependencies: Dependencies | None, disk: Disk) -> list[tuple[str, int]]:
     """Files worth reading, with the trust that each kind has."""
     out: list[tuple[str, int]] = []
     scripts = 0
@@ -189,7 +198,7 @@ def _candidates(root: str, dependencies: Dependencies | None) -> list[tuple[str,
         if dependencies is not None:
             dependencies.note(at)
         try:
-            names = sorted(os.listdir(at))
+            names = sorted(disk.names(at))
         except OSError:
             continue
         for name in names:
@@ -222,19 +231,13 @@ def _rank(name: str, folder: str) -> int | None:
 CONDA = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, disk: Disk) -> bytes:
     """The bytes of a file; none when it is too large, no file, or gone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError:
+        data = disk.read(path, MAX_BYTES)
+    except Unreadable:
         return b""
-    try:
-        size = os.fstat(descriptor).st_size
-        return os.read(descriptor, size) if 0 < size <= MAX_BYTES else b""
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
+    return data if len(data) <= MAX_BYTES else b""
 
 
 def _pins(path: str, data: bytes, rank: int, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
@@ -278,11 +281,11 @@ def _lock_pins(path: str, blocks: Iterator[bytes], packages: tuple[str, ...] = P
     return out
 
 
-def _blocks(path: str) -> Iterator[bytes]:
+def _blocks(path: str, disk: Disk) -> Iterator[bytes]:
     try:
-        with open(path, "rb", buffering=0, opener=at_once) as handle:
+        with disk.stream(path) as stream:
             for _ in range(MAX_LOCK_BYTES // BLOCK):
-                yield handle.read(BLOCK) or b""
+                yield stream.read(BLOCK) or b""
     except OSError:
         return
 

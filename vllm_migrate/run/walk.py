@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.kinds import KINDS
 from vllm_migrate.errors import UsageError
-from vllm_migrate.run.files import at_once
 from vllm_migrate.run.gitignore import Rules, read_rules, rules_of
 from vllm_migrate.run.wildmatch import octets
 
@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vllm_migrate.documents.disk import Entry
     from vllm_migrate.run.dependencies import Dependencies
 
 STDIN = "-"
@@ -93,6 +94,7 @@ def walk(
     force_exclude: bool = False,
     unreadable: list[str] | None = None,
     dependencies: Dependencies | None = None,
+    disk: Disk = DISK,
 ) -> Iterator[Input]:
     """The input files of PATHs, each once, in the order of the PATHs; of a folder, first its files, then its folders.
 
@@ -101,14 +103,16 @@ def walk(
     UsageError, before anything is read, for a PATH that does not exist.
     """
     for path in paths:
-        if path != STDIN and not os.path.exists(path):
-            remedy = "is it a broken symbolic link?" if os.path.islink(path) else "a PATH is a file, a folder or -"
+        if path != STDIN and not disk.leads_somewhere(path):
+            remedy = "is it a broken symbolic link?" if disk.is_link(path) else "a PATH is a file, a folder or -"
             raise UsageError(f"no such file or folder: {path}", remedy)
-    return _inputs(paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies), force_exclude)
+    return _inputs(
+        paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies, disk), force_exclude
+    )
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:
-    folders = {path for path in paths if path != STDIN and os.path.isdir(path)}
+    folders = {path for path in paths if path != STDIN and walker.disk.is_folder(path)}
     named = {_identity(path) for path in paths if path not in folders}
     repeats = len(paths) > 1 or bool(named)  # a single folder gives each file once by itself
     seen: set[str] = set()
@@ -135,9 +139,11 @@ class _Walker:
         respect_gitignore: bool,
         unreadable: list[str] | None,
         dependencies: Dependencies | None,
+        disk: Disk,
     ) -> None:
+        self.disk = disk
         self.exclude = exclude
-        self.root = _absolute(os.path.realpath(root)) if exclude else ""
+        self.root = _absolute(disk.real(root)) if exclude else ""
         self.respect_gitignore = respect_gitignore
         self.unreadable = unreadable
         self.dependencies = dependencies
@@ -146,7 +152,7 @@ class _Walker:
         """Whether the patterns of `exclude` mean this path."""
         if path == STDIN or not self.exclude:
             return False
-        absolute = _absolute(os.path.realpath(path))[:-1]
+        absolute = _absolute(self.disk.real(path))[:-1]
         return absolute.startswith(self.root) and self.exclude.covers(absolute[len(self.root) :])
 
     def note_input(self, path: str) -> None:
@@ -160,7 +166,7 @@ class _Walker:
     def files(self, top: str) -> Iterator[str]:
         """Every file of a known kind under the folder."""
         shown = "" if top == os.curdir else os.path.join(top, "")
-        real = os.path.realpath(top)
+        real = self.disk.real(top)
         absolute = _absolute(real)
         exclude = []
         if self.exclude:
@@ -175,12 +181,11 @@ class _Walker:
                 yield from files
                 stack.extend(reversed(folders))
 
-    def _entries(self, folder: Folder) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: Folder) -> list[Entry]:
         if self.dependencies is not None:
             self.dependencies.note(folder.shown or os.curdir)
         try:
-            with os.scandir(folder.shown or os.curdir) as entries:
-                return list(entries)
+            return self.disk.entries(folder.shown or os.curdir)
         except (FileNotFoundError, NotADirectoryError):
             return []  # it vanished while we walked
         except OSError:
@@ -203,7 +208,7 @@ class _Walker:
 
     def _levels_above(self, real: str) -> list[Level]:
         """The rules that hold for a folder given by the user, without its own .gitignore."""
-        repository = find_repository(real, self.dependencies) if self.respect_gitignore else None
+        repository = find_repository(real, self.dependencies, self.disk) if self.respect_gitignore else None
         if repository is None:
             return []
         levels = self._exclude_rules(repository, _absolute(repository))
@@ -215,23 +220,23 @@ class _Walker:
 
     def _exclude_rules(self, repository: str, absolute: str) -> list[Level]:
         git = os.path.join(repository, ".git")
-        if self.dependencies is not None and os.path.isfile(git):
+        if self.dependencies is not None and self.disk.is_file(git):
             self.dependencies.note(git)
-        return self._read(os.path.join(_common_folder(git), "info", "exclude"), absolute)
+        return self._read(os.path.join(_common_folder(git, self.disk), "info", "exclude"), absolute)
 
     def _read(self, path: str, absolute: str) -> list[Level]:
         """The rules in a file, for the folder with that absolute path; none when it has none."""
         if self.dependencies is not None:
             self.dependencies.note(path)
         # As git: a .gitignore that is a symbolic link is not read.
-        linked = path.endswith(".gitignore") and os.path.islink(path)
-        rules = None if linked else read_rules(path)
+        linked = path.endswith(".gitignore") and self.disk.is_link(path)
+        rules = None if linked else read_rules(path, self.disk)
         return [Level(rules, len(absolute))] if rules else []
 
 
 def _sort_out(
     folder: Folder,
-    entries: list[os.DirEntry[str]],
+    entries: list[Entry],
     levels: list[Level],
     exclude: list[Level],
     dependencies: Dependencies | None,
@@ -266,13 +271,13 @@ def _sort_out(
     return files, folders
 
 
-def find_repository(folder: str, dependencies: Dependencies | None = None) -> str | None:
+def find_repository(folder: str, dependencies: Dependencies | None = None, disk: Disk = DISK) -> str | None:
     """The nearest folder, from an absolute one upward, that holds `.git`; None when there is none."""
     while True:
         git = os.path.join(folder, ".git")
         if dependencies is not None:
             dependencies.note_presence(git)
-        if os.path.lexists(git):
+        if disk.exists(git):
             return folder
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -293,20 +298,19 @@ def _ignored(levels: list[Level], folder: str, name: str, is_dir: bool) -> bool:
     return False
 
 
-def _common_folder(git: str) -> str:
+def _common_folder(git: str, disk: Disk) -> str:
     """Where a repository keeps what its worktrees share: `.git`, or where the file `.git` leads."""
-    line = _first_line(git)
+    line = _first_line(git, disk)
     if not line.startswith("gitdir:"):
         return git
     folder = os.path.join(os.path.dirname(git), line[7:].strip())
-    return os.path.join(folder, _first_line(os.path.join(folder, "commondir")).strip())
+    return os.path.join(folder, _first_line(os.path.join(folder, "commondir"), disk).strip())
 
 
-def _first_line(path: str) -> str:
+def _first_line(path: str, disk: Disk) -> str:
     """The first line of a small file; "" when it cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", opener=at_once) as handle:
-            return handle.readline(4096)
+        return disk.bytes_of(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 

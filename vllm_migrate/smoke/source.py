@@ -17,7 +17,7 @@ from vllm_migrate.errors import UsageError
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
     from vllm_migrate.resolve.view import View
-    from vllm_migrate.run.judging import Judged, Result
+    from vllm_migrate.run.judging import JudgedEngine, Result
 
 # The positional argument of `vllm serve`.
 MODEL_KEYS = ("model", "model_tag", "model-tag")
@@ -175,7 +175,7 @@ def _choose(path: str, result: Result, engine_id: str | None) -> Any:
     return (rollouts or engines)[0]
 
 
-def _spec(path: str, judged: Judged, view: View, notes: list[str]) -> EngineSpec:
+def _spec(path: str, judged: JudgedEngine, view: View, notes: list[str]) -> EngineSpec:
     from vllm_migrate.knowledge.expr import Undetermined
 
     engine, catalog = judged.engine, view.catalog

@@ -1,0 +1,121 @@
+"""A finding as every output and every caller sees it: frozen, plain data, without secrets and without its file.
+
+It holds its place in numbers, its texts, values as JSON can hold them, and the fix that is offered. `findings.py` makes
+it of what the rules found; it outlives the document, and travels between processes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SEVERITIES = ("info", "warning", "error")
+
+
+class Region(NamedTuple):
+    """A span of a file: lines and columns from 1, columns in code points, the end column is that after the last one."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class TextEdit(NamedTuple):
+    """One edit of a fix: put `text` in the place of `region`. requested: the file was among the PATHs."""
+
+    region: Region
+    text: str
+    requested: bool
+
+
+class EngineName(NamedTuple):
+    """The engine that a finding is about: its id in its file, its role, the id of its dialect."""
+
+    id: str
+    role: str
+    dialect: str
+
+
+class OfferedFix(NamedTuple):
+    """What a finding offers to write.
+
+    safety: safe (`fix` writes it), review (`fix --unsafe` does), none (nothing can be written; `reason` says why, where
+    there was a fix to try). edits: empty where none is offered, and where one would show a secret. preview: the change
+    as signs (`-` goes, `+` comes) and lines. files: the files it changes, by path. needs: the oldest release that takes it.
+    """
+
+    safety: str
+    title: str
+    reason: str = ""
+    needs: str = ""
+    edits: tuple[TextEdit, ...] = ()
+    preview: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, bool], ...] = ()
+
+
+class SourceLine(NamedTuple):
+    """The first line of a finding's place without its secrets, and the span in it (code points from 0)."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Finding(NamedTuple):
+    """One place where a rule fired.
+
+    code, name: of the rule; severity: error, warning or info; layer: what of a run it moves; region: its place; offsets:
+    the same in code points of the text; key: the dotted path of the place; option: what it is about, "" for a file; old,
+    new: effective values at the two releases ({"expr": text} where neither file nor source decides); why, advice: texts,
+    "" where there are none; depends_on: reasons why it may not hold; engine: None for a finding about a file; children:
+    paths of files that inherit the place and are concerned too; fix: None where the rule has none; source: its line in the file.
+    """
+
+    code: str
+    name: str
+    severity: str
+    layer: str
+    message: str
+    region: Region
+    offsets: tuple[int, int]
+    why: str = ""
+    advice: str = ""
+    option: str = ""
+    key: str = ""
+    old: object = None
+    new: object = None
+    depends_on: tuple[str, ...] = ()
+    engine: EngineName | None = None
+    children: tuple[str, ...] = ()
+    fix: OfferedFix | None = None
+    source: SourceLine = SourceLine("", 0, 0)
+
+    @property
+    def path(self) -> str:
+        return self.region.path
+
+    @property
+    def line(self) -> int:
+        return self.region.line
+
+    @property
+    def place(self) -> str:
+        """`path:line:column`."""
+        return f"{self.region.path}:{self.region.line}:{self.region.column}"
+
+    @property
+    def safety(self) -> str:
+        """What `fix` does with it: safe (writes it), review (writes it with --unsafe), none."""
+        return self.fix.safety if self.fix is not None else "none"
+
+    @property
+    def preview(self) -> list[str]:
+        """The fix as lines: `- ` what goes, `+ ` what comes."""
+        return [f"{sign} {line}" for sign, line in self.fix.preview] if self.fix is not None else []
+
+
+def order(finding: Finding) -> tuple[str, int, int, int, str, str]:
+    """By place, the more severe first: the order of every output."""
+    start, end = finding.offsets
+    return (finding.region.path, start, end, -SEVERITIES.index(finding.severity), finding.code, finding.option)

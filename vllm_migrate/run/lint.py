@@ -1,0 +1,109 @@
+"""One lint, from its options to a report."""
+
+from __future__ import annotations
+
+import os
+
+from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.report.finding import Finding, order
+from vllm_migrate.report.findings import EVERYTHING, Detail
+from vllm_migrate.report.model import Report
+from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.filtering import Filtered, filtered, record_baseline, selection_of
+from vllm_migrate.run.judging import Result
+from vllm_migrate.run.merge import Candidate
+from vllm_migrate.run.offers import presenter_of
+from vllm_migrate.run.session import Session
+from vllm_migrate.run.settings import Options
+from vllm_migrate.run.walk import Input
+
+# Below this many files one process is faster than starting more.
+FEW = 64
+
+
+def lint(
+    options: Options, detail: Detail = EVERYTHING, jobs: int | None = 1, disk: Disk = DISK
+) -> tuple[Report, Dependencies]:
+    """The report, and what it depends on.
+
+    detail: what the report has to hold of each finding. jobs: how many processes share the files; None: the usable
+    cores, and one for few files. Raises UsageError where the options or the configuration are wrong.
+    """
+    session = Session(options, disk)
+    rules = session.rules()
+    selection = selection_of(session.settings, rules)
+    result = _judged(session, detail, jobs)
+    chosen = filtered(result, session.settings, selection, rules)
+    kept, notes = _written(session, chosen)
+    releases = session.releases
+    report = Report(
+        releases.source,
+        releases.target,
+        releases.source_why,
+        releases.target_why,
+        result.files,
+        result.engines,
+        tuple(sorted(map(_finding, kept), key=order)),
+        tuple((_finding(candidate)._replace(fix=None), reason) for candidate, reason in chosen.suppressed),
+        result.problems,
+        (*releases.notes, *chosen.notes, *notes),
+        session.settings.fail_on,
+        session.paths,
+        _arguments(options),
+    )
+    if session.settings.baseline:
+        session.dependencies.note(session.settings.baseline)
+    return report, session.dependencies
+
+
+def _judged(session: Session, detail: Detail, jobs: int | None) -> Result:
+    """The result, shared by processes where that pays; it is the same in one."""
+    count = how_many(jobs, session.inputs)
+    if count > 1:
+        from vllm_migrate.run.parallel import judge_shared
+
+        result = judge_shared(session, detail, count)
+        if result is not None:
+            return result
+    return session.run(presenter_of(session, detail))
+
+
+def how_many(jobs: int | None, inputs: list[Input]) -> int:
+    """How many processes share the files: those asked for, else the usable cores; one for few files."""
+    if any(entry.stdin for entry in inputs):
+        return 1
+    if jobs is not None:
+        return min(jobs, len(inputs))
+    if len(inputs) < FEW:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _finding(candidate: Candidate) -> Finding:
+    assert candidate.finding is not None
+    return candidate.finding._replace(children=tuple(sorted(candidate.children)))
+
+
+def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[str]]:
+    """What is left to report, and notes, after the baseline or suppressions are written as the options ask."""
+    kept, notes = chosen.kept, []
+    if session.options.write_baseline:
+        notes.append(record_baseline(kept, session.settings.baseline))
+        kept = []
+    if session.options.add_ignores:
+        from vllm_migrate.run.ignores import write_ignores
+
+        notes.extend(write_ignores(kept))
+        kept = []
+    return kept, notes
+
+
+def _arguments(options: Options) -> tuple[str, ...]:
+    """The words of the call that decide what is compared."""
+    given = (
+        ("--from", options.source),
+        ("--to", options.target),
+        ("--from-engine", options.from_engine),
+        ("--gpu", options.gpu),
+    )
+    return tuple(word for name, value in given if value is not None for word in (name, value))
