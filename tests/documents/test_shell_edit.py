@@ -85,10 +85,10 @@ CASES = [
         "p \\\n  a=1    \\\n  c=3    \\\n  b=2\n",
     ),
     (
-        "windows newlines",
-        "p \\\r\n  a=1 \\\r\n  b=2\r\n",
-        [("insert_after", "b=2", "c=3")],
-        "p \\\r\n  a=1 \\\r\n  b=2 \\\r\n  c=3\r\n",
+        "windows newlines, not at the end of a line",
+        "p a=1 b=2\r\nq\r\n",
+        [("insert_after", "a=1", "c=3")],
+        "p a=1 c=3 b=2\r\nq\r\n",
     ),
     (
         "before a pipe",

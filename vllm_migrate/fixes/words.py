@@ -6,8 +6,9 @@ import re
 
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.dialects.tree import File, Place
-from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Source, Unknown, apply_edits
-from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.interface import DELETE, CannotEdit, Edit, Op, ProofFailed, Unknown
+from vllm_migrate.documents.shell.document import ShellDocument, WordOp
+from vllm_migrate.documents.shell.proof import reread
 from vllm_migrate.documents.shell.scan import DECLARE
 from vllm_migrate.fixes.launcher import DropVariable, launcher_words
 from vllm_migrate.fixes.plan import Change, Spelling, place_of, respell, spell, text_of
@@ -254,12 +255,7 @@ def _empty_blocks(document: ShellDocument) -> int:
 
 def _edited(file: File, edits: list[Edit]) -> ShellDocument:
     assert file.shell is not None
-    source = file.shell.source
-    try:
-        text = apply_edits(source.text, sorted(edits))
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    return parse_shell(Source(source.path, b"", text, source.bom, source.newline))
+    return reread(file.shell.source, sorted(edits))
 
 
 def _shape(document: ShellDocument, gone: set[str]) -> tuple[list[list[str]], int]:

@@ -230,7 +230,7 @@ class ShellDocument:
 
 
 def parse_shell(source: Source) -> ShellDocument:
-    """Raises Unreadable: "binary" for NUL bytes, "too-large" above MAX_CHARS, "too-deep"; odd shell is never an error."""
+    """Raises Unreadable: "binary" for NUL bytes, "too-large" above MAX_CHARS, "too-deep", "syntax" for what bash refuses."""
     text = source.text
     if "\0" in text:
         at = source.position(text.index("\0"))

@@ -76,7 +76,14 @@ def plan(document: ShellDocument, ops: list[WordOp]) -> list[Edit]:
     edits.sort()
     if any(a.end > b.start for a, b in pairwise(edits)):
         raise CannotEdit("these changes touch the same place")
+    check_line_ends(text, edits)
     return edits
+
+
+def check_line_ends(text: str, edits: list[Edit]) -> None:
+    """Raises CannotEdit where what is written, or what is left, would end its line in CRLF: bash takes the CR into the last word."""
+    if any("\r" in edit.text or text.startswith("\r", edit.end) for edit in edits):
+        raise CannotEdit("lines end in CRLF here, and bash takes the CR into the last word of a line")
 
 
 def _wishes(document: ShellDocument, ops: list[WordOp]) -> dict[int, _Wish]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed
+from vllm_migrate.documents.shell.edit import check_line_ends
 from vllm_migrate.documents.shell.expand import Word
-from vllm_migrate.documents.shell.proof import shown
+from vllm_migrate.documents.shell.proof import reread, shown
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import Broken, ShellDocument
@@ -36,6 +37,7 @@ def plan_join(document: ShellDocument, command: int) -> list[Edit]:
             raise CannotEdit("the command does not start its line, so the comments in it have no place")
         newline = document.source.newline
         edits.insert(0, Edit(at, at, "".join([indent + comment + newline for comment in moved])))
+    check_line_ends(text, edits)
     return edits
 
 
@@ -61,14 +63,7 @@ def _line_start(text: str, at: int) -> int:
 
 def prove_join(document: ShellDocument, command: int, edits: list[Edit]) -> ShellDocument:
     """The document after the edits. Raises ProofFailed unless the command gained exactly what it had lost."""
-    from vllm_migrate.documents.shell.document import parse_shell
-
-    source = document.source
-    try:
-        text = apply_edits(source.text, edits)
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    after = reread(document.source, edits)
     expected = _expected(document, command)
     if [[shown(word) for word in made.words] for made in after.commands] != expected:
         raise ProofFailed("the arguments are not those of the command and what it lost")

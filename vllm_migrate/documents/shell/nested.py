@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from vllm_migrate.documents.interface import Edit, ProofFailed, Source, Unreadable, apply_edits
-from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.interface import Edit, ProofFailed, Source, Unreadable
+from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 from vllm_migrate.documents.shell.expand import FILLER
-from vllm_migrate.documents.shell.proof import check
+from vllm_migrate.documents.shell.proof import check, reread
 from vllm_migrate.documents.shell.scan import Heredoc, Scanner
 
 MAX_NESTED = 20
@@ -126,12 +126,7 @@ def prove_nested(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) 
     """The nested document after `edits` are made on the file. Raises ProofFailed."""
     outer = document.outer
     assert outer is not None
-    source = outer.source
-    try:
-        text = apply_edits(source.text, edits)
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    after = reread(outer.source, edits)
     old, new = nested(outer), nested(after)
     place = next((i for i, sub in enumerate(old) if sub.source.text == document.source.text), -1)
     if place < 0 or len(old) != len(new):
@@ -150,9 +145,7 @@ def prove_around(document: ShellDocument, edits: list[Edit]) -> None:
     """Raise ProofFailed when `edits` of a nested document change the script around it."""
     outer = document.outer
     assert outer is not None
-    source = outer.source
-    text = apply_edits(source.text, edits)
-    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    after = reread(outer.source, edits)
     if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
         raise ProofFailed("the script around it changed")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.interface import Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.interface import Edit, ProofFailed, Source, Unreadable, apply_edits
 from vllm_migrate.documents.shell.expand import Word
 from vllm_migrate.documents.shell.scan import DECLARE
 
@@ -18,22 +18,24 @@ _ELEMENTS = re.compile(r"\A(\w+\+?=)\([\s\S]*\)\Z")
 
 def prove(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
     """The document of the edited text. Raises ProofFailed."""
-    from vllm_migrate.documents.shell.document import ShellDocument
     from vllm_migrate.documents.shell.nested import prove_nested
-    from vllm_migrate.documents.shell.scan import Scanner
 
-    try:
-        text = apply_edits(document.source.text, edits)
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    source = document.source
     if document.outer is not None:
         return prove_nested(document, ops, edits)
-    scanner = Scanner(text)
-    scanner.run()
-    after = ShellDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), scanner)
+    after = reread(document.source, edits)
     check(document, after, ops)
     return after
+
+
+def reread(source: Source, edits: list[Edit]) -> ShellDocument:
+    """The document of the edited text. Raises ProofFailed where edits overlap or bash would refuse the text."""
+    from vllm_migrate.documents.shell.document import parse_shell
+
+    try:
+        text = apply_edits(source.text, edits)
+        return parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    except (ValueError, Unreadable) as error:
+        raise ProofFailed(f"the edited text does not parse: {error}") from None
 
 
 def check(document: ShellDocument, after: ShellDocument, ops: list[WordOp]) -> None:

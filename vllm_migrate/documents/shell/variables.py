@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed
+from vllm_migrate.documents.shell.edit import check_line_ends
 from vllm_migrate.documents.shell.expand import Word
+from vllm_migrate.documents.shell.proof import reread
 from vllm_migrate.documents.shell.quote import quote, requote
 from vllm_migrate.documents.shell.scan import DECLARE
 
@@ -44,6 +46,7 @@ def plan_variables(document: ShellDocument, ops: list[VariableOp]) -> list[Edit]
             edits.append(_delete(text, place))
         else:
             raise CannotEdit(f"no such change: {op.kind}")
+    check_line_ends(text, edits)
     return sorted(edits)
 
 
@@ -113,14 +116,7 @@ def _delete(text: str, place: _Place) -> Edit:
 
 def prove_variables(document: ShellDocument, ops: list[VariableOp], edits: list[Edit]) -> ShellDocument:
     """The document after the edits. Raises ProofFailed."""
-    from vllm_migrate.documents.shell.document import parse_shell
-
-    source = document.source
-    try:
-        text = apply_edits(source.text, edits)
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    after = reread(document.source, edits)
     replaced = {op.at: op.value for op in ops if op.kind == "replace"}
     gone = {op.at for op in ops if op.kind == "delete"}
     pending = [(op.name, op.value) for op in ops if op.kind == "export"]
