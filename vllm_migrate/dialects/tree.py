@@ -77,14 +77,13 @@ class Place:
 class Tree:
     """A mapping, sequence or scalar of a composed configuration. `places` are the nodes it was merged from, last wins."""
 
-    __slots__ = ("_children", "_composed", "_found", "_items", "places")
+    __slots__ = ("_children", "_composed", "_items", "places")
 
     def __init__(self, places: list[Place], children: dict[str, Tree] | None = None) -> None:
         self.places = places
         self._children = children
         self._composed = children is not None
         self._items: list[Tree] | None = None
-        self._found: dict[str, Tree] | None = None  # children that were asked for by name
 
     @property
     def place(self) -> Place:
@@ -108,15 +107,10 @@ class Tree:
         place, out = self.place, dict[str, Tree]()
         if place.node.kind != MAP:
             return out
-        found = self._found or {}
         for key, start, end, value, merged in place.node.keyed():
             if not (merged and key in out):
-                out[key] = found.get(key) or self._child(place, key, start, end, value)
+                out[key] = Tree([Place(place.file, place.index, (*place.path, key), value, start, end)])
         return out
-
-    @staticmethod
-    def _child(place: Place, key: str, start: int, end: int, value: Node) -> Tree:
-        return Tree([Place(place.file, place.index, (*place.path, key), value, start, end)])
 
     @property
     def items(self) -> list[Tree]:
@@ -138,22 +132,7 @@ class Tree:
     def get(self, key: str) -> Tree | None:
         if self._children is not None:
             return self._children.get(key)
-        place = self.places[-1]
-        node = place.node
-        if node.kind != MAP:
-            return None
-        if not node.direct:
-            return self.children.get(key)
-        found = self._found
-        if found is None:
-            found = self._found = {}
-        child = found.get(key)
-        if child is None:
-            named = node.named(key)
-            if named is None:
-                return None
-            child = found[key] = self._child(place, *named[:4])
-        return child
+        return self.children.get(key) if self.places[-1].node.kind == MAP else None
 
     def at(self, dotted: str) -> Tree | None:
         """The tree at a dotted path ("" is the root itself)."""

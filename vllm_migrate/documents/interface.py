@@ -197,7 +197,6 @@ class Node:
     end: int
     flow: bool
     shared: bool
-    direct = False  # `named` finds a key without a walk through the others
 
     @property
     def value(self) -> object:
@@ -214,10 +213,6 @@ class Node:
     def keyed(self) -> list[Keyed]:
         """The pairs as plain tuples, for a walk through all of them."""
         return [(pair.key, pair.key_node.start, pair.key_node.end, pair.value, pair.merged) for pair in self.pairs]
-
-    def named(self, key: str) -> Keyed | None:
-        """The pair of a key, for nodes that are `direct`: each key once, none of them merged."""
-        raise NotImplementedError
 
     def get(self, key: str) -> Node | None:
         """The last pair of that key wins, own keys before merged ones; None when absent or not a mapping."""

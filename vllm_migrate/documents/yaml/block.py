@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import yaml
 from yaml.nodes import ScalarNode
@@ -90,7 +90,7 @@ def block_before(source: Source, start: int, indent: int, lines: list[str]) -> l
 
 
 def delete_block_entry(
-    source: Source, node: YamlNode, parent: Entry | None, found: Sequence[Entry], index: int
+    source: Source, node: YamlNode, parent: Entry | None, found: list[Entry], index: int
 ) -> Iterator[list[Edit]]:
     """Remove entry `index` of a block collection with its lines; the last one leaves `{}` or `[]`."""
     text, entry = source.text, found[index]
@@ -165,7 +165,7 @@ def _empty(source: Source, node: YamlNode, parent: Entry | None, start: int, end
 
 
 def insert_block_item(
-    source: Source, node: YamlNode, found: Sequence[Entry], at: int, value: object, style: Style
+    source: Source, node: YamlNode, found: list[Entry], at: int, value: object, style: Style
 ) -> Iterator[list[Edit]]:
     """Insert an item into a block sequence; a mapping goes in block style where its siblings do."""
     text, indent = source.text, column(node)
@@ -180,7 +180,7 @@ def insert_block_item(
         raise CannotEdit("an empty block sequence")
 
 
-def _item_lines(node: YamlNode, found: Sequence[Entry], value: object, style: Style) -> list[str]:
+def _item_lines(node: YamlNode, found: list[Entry], value: object, style: Style) -> list[str]:
     first = child(node, found[0]) if found else None
     if isinstance(value, dict) and value and first is not None and first.kind == MAP and not first.flow:
         pairs = [f"{render_string(str(key))}: {render(item, style)}" for key, item in value.items()]

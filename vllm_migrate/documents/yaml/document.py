@@ -12,10 +12,8 @@ from vllm_migrate.documents.editing import EditableDocument
 from vllm_migrate.documents.interface import CannotEdit, Edit, Op, Source
 from vllm_migrate.documents.oracle import Alias, Box, Data, Key, OddKey, Unopened, Written
 from vllm_migrate.documents.yaml.compose import C_PARSER, compose
-from vllm_migrate.documents.yaml.lines import PLAIN, QUOTED, scan
-from vllm_migrate.documents.yaml.nodes import BlockNode, Context, YamlNode, is_merge, key_text
-from vllm_migrate.documents.yaml.scalars import read_plain, read_tagged
-from vllm_migrate.documents.yaml.usual import usual_edit
+from vllm_migrate.documents.yaml.nodes import Context, YamlNode, is_merge, key_text
+from vllm_migrate.documents.yaml.scalars import PLAIN, QUOTED, read_plain, read_tagged
 
 if TYPE_CHECKING:
     from typing import Self
@@ -36,14 +34,6 @@ class YamlDocument(EditableDocument):
 
     def read_as_omegaconf(self) -> None:
         self.context.omegaconf = True
-
-    def plan(self, ops: list[Op], index: int = 0) -> list[Edit]:
-        if len(ops) == 1 and ops[0].path and 0 <= index < len(self.trees):
-            tree = self.trees[index]
-            edits = usual_edit(ops[0], tree) if isinstance(tree, BlockNode) else None
-            if edits is not None:
-                return edits
-        return super().plan(ops, index)
 
     def candidates(self, op: Op, index: int) -> Iterator[list[Edit]]:
         from vllm_migrate.documents.yaml.edit import Planner  # a run without findings plans nothing
@@ -69,11 +59,6 @@ class YamlDocument(EditableDocument):
 
 
 def _parse(source: Source, omegaconf: bool) -> tuple[Context, list[YamlNode]]:
-    """The trees of a text: read by lines where that is enough, else by the parser."""
-    blocks = scan(source.text)
-    if blocks is not None:
-        context = Context(source.text, omegaconf, frozenset(), distinct=True)
-        return context, [BlockNode(block, context) for block in blocks]
     raws, shared = compose(source.text)
     context = Context(source.text, omegaconf, shared)
     return context, [YamlNode(raw, context) for raw in raws]

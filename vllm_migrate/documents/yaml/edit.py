@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from itertools import chain
 
 import yaml
@@ -52,7 +53,8 @@ from vllm_migrate.documents.yaml.layout import (
 )
 from vllm_migrate.documents.yaml.nodes import Context, YamlNode, value_start
 from vllm_migrate.documents.yaml.scalars import Style, render, render_pair, render_string
-from vllm_migrate.documents.yaml.usual import style_of
+
+_CAPITAL = re.compile(r":[ \t]+(?:(True|False)|true|false)\b")
 
 
 class Spot:
@@ -86,7 +88,7 @@ class Planner:
     def candidates(self, op: Op) -> Iterator[list[Edit]]:
         if self.root is None:
             return self._into_nothing(op)
-        twice = None if self.context.distinct else self._twice(self.root.raw)
+        twice = self._twice(self.root.raw)
         if twice is not None:
             line = self.source.position(twice[1]).line
             raise CannotEdit(f"the key {twice[0]!r} stands twice in one mapping (line {line})")
@@ -150,7 +152,13 @@ class Planner:
             yield from self._into_block(spot, keys, op.value, op.after)
 
     def _style(self, value: object) -> Style:
-        return style_of(value, self.context)
+        """How a new value is written: switches as most are in the file."""
+        if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+            return Style()
+        if self.context.capital is None:
+            found = [bool(match.group(1)) for match in _CAPITAL.finditer(self.text)]
+            self.context.capital = 2 * sum(found) > len(found)
+        return Style(capital=self.context.capital)
 
     def _into_block(self, spot: Spot, keys: list[str], value: object, after: str) -> Iterator[list[Edit]]:
         node = spot.node
@@ -170,19 +178,19 @@ class Planner:
         for number in [at, *(one for one in range(len(found), -1, -1) if one != at)]:
             yield from flow.insert(self._flow(node, found), number, self._flow_pair(found, keys, value))
 
-    def _flow_pair(self, found: Sequence[Entry], keys: list[str], value: object) -> str:
+    def _flow_pair(self, found: list[Entry], keys: list[str], value: object) -> str:
         for key in reversed(keys[1:]):
             value = {key: value}
         json = bool(found) and all(isinstance(one.raw_key, ScalarNode) and one.raw_key.style == '"' for one in found)
         return render_pair(keys[0], value, Style(quote='"') if json else self._style(value))
 
-    def _flow_entries(self, node: YamlNode) -> Sequence[Entry]:
+    def _flow_entries(self, node: YamlNode) -> list[Entry]:
         found = entries(node)
         if any(is_explicit(self.text, entry) for entry in found):
             raise CannotEdit("an explicit `? key` entry")
         return found
 
-    def _flow(self, node: YamlNode, found: Sequence[Entry]) -> flow.Flow:
+    def _flow(self, node: YamlNode, found: list[Entry]) -> flow.Flow:
         spans = [(entry.start, entry.end) for entry in found]
         if self.text[node.start : node.start + 1] not in ("{", "["):
             raise CannotEdit("a pair without its own brackets")

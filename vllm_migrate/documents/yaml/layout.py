@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import yaml
@@ -12,7 +12,6 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 from vllm_migrate.documents.interface import MAP, SEQ, CannotEdit, Source
 from vllm_migrate.documents.patterns import compiled
 from vllm_migrate.documents.yaml.nodes import (
-    BlockNode,
     Context,
     YamlNode,
     alias_span,
@@ -47,49 +46,8 @@ class Entry(NamedTuple):
         return bool(self.raw.start_mark.index < self.low)
 
 
-class BlockEntries(Sequence[Entry]):
-    """The entries of a block that was read by lines, each made when asked for: of most blocks one or two are."""
-
-    __slots__ = ("_made", "_node")
-
-    def __init__(self, node: BlockNode) -> None:
-        self._node = node
-        self._made: dict[int, Entry] = {}
-
-    def __len__(self) -> int:
-        return len(self._node.block.rows)
-
-    def __getitem__(self, number: int) -> Entry:  # type: ignore[override]
-        """One entry; nobody asks for a slice."""
-        count = len(self)
-        if not -count <= number < count:
-            raise IndexError(number)
-        number %= count
-        made = self._made.get(number)
-        if made is None:
-            made = self._made[number] = self._make(number)
-        return made
-
-    def _make(self, number: int) -> Entry:
-        node = self._node
-        key, start, at, _ = node.block.rows[number]
-        value = node.nth(number)
-        if node.kind == MAP:
-            return Entry(key, node.raw_key(number), value.raw, start, start + len(key), value.end)
-        low = node.nth(number - 1).end if number else node.start
-        return Entry("", None, value.raw, at, low, value.end)
-
-    def find(self, key: str) -> Entry | None:
-        number = self._node.block.keys.get(key)
-        return None if number is None else self[number]
-
-
-def entries(node: YamlNode) -> Sequence[Entry]:
+def entries(node: YamlNode) -> list[Entry]:
     """Own entries of a mapping or sequence, in the file's order. Raises CannotEdit for aliased keys."""
-    if isinstance(node, BlockNode):
-        if node.entries is None:
-            node.entries = BlockEntries(node)
-        return node.entries
     known = node.context.entries.get(id(node.raw))
     if known is None:
         known = node.context.entries[id(node.raw)] = _entries(node)
@@ -116,10 +74,6 @@ def _entries(node: YamlNode) -> list[Entry]:
 
 
 def own_entry(node: YamlNode, key: str) -> Entry | None:
-    if isinstance(node, BlockNode):
-        found = entries(node)
-        assert isinstance(found, BlockEntries)
-        return found.find(key)
     for entry in entries(node):
         if entry.key == key and not (entry.raw_key is not None and is_merge(entry.raw_key)):
             return entry
@@ -219,7 +173,7 @@ def column(node: YamlNode) -> int:
     raise CannotEdit("explicit `? key` entries only")
 
 
-def dash(node: YamlNode, found: Sequence[Entry], index: int) -> int:
+def dash(node: YamlNode, found: list[Entry], index: int) -> int:
     """Offset of the `-` of item `index` of a block sequence."""
     text = node.context.text
     match = compiled(_TO_DASH).match(text, found[index - 1].end if index else node.start)

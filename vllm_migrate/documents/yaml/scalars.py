@@ -17,6 +17,9 @@ from yaml.resolver import Resolver
 from vllm_migrate.documents.interface import CannotEdit, Unknown
 from vllm_migrate.documents.patterns import compiled
 
+# The tags of scalars that have none: read as the file's reader resolves plain words, or as the string it is.
+PLAIN, QUOTED = "\0plain", "\0quoted"
+
 _YAML = "tag:yaml.org,2002:"
 _OMEGACONF_FLOAT = (
     r"(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?"
