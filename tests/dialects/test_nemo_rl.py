@@ -9,7 +9,7 @@ import yaml
 
 from tests.dialects.reading import Reading
 from vllm_migrate.documents.interface import Op
-from vllm_migrate.fixes.plan import respell, spell
+from vllm_migrate.fixes.carriers import writer_of
 
 BASE = """policy:
   precision: bfloat16
@@ -149,9 +149,8 @@ def test_a_key_that_stands_there_is_written_over_in_its_place(tmp_path: Path) ->
     reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": "0.6.0"})
     rollout, judge = reading.engines
     assert rollout.given["rl.inflight_updates"].value is True and judge.given["rl.inflight_updates"].value is False
-    spelling = spell(rollout, "enable_prefix_caching", False)
     written = next(setting for setting in rollout.options if setting.option == "enable_prefix_caching")
-    (change,) = respell(written, spelling, rollout)
+    (change,) = writer_of(rollout, written).respell(written, "enable_prefix_caching", False)
     assert isinstance(change.op, Op)
     assert change.file.data is not None and change.file.data.plan([change.op])[0].text == "false"
 

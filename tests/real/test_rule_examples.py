@@ -16,9 +16,9 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.models import Example
-from vllm_migrate.resolve.view import Assumptions
+from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.judging import Run
 
 TARGET = RELEASES[-1]
 MODULE = "vllm.entrypoints.openai.api_server"

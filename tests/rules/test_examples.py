@@ -17,9 +17,10 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.models import Example, Rule
-from vllm_migrate.resolve.view import Assumptions
+from vllm_migrate.report.model import fix_of
+from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.judging import Run
 from vllm_migrate.run.versions import find_releases
 
 RULES = read_rules(rules_folder())
@@ -93,9 +94,9 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
         assert example.says in " ".join((finding.message, finding.why, finding.advice))
     told = finding.message + finding.why + finding.advice
     assert re.search(r"\{[a-z_]+(\.[a-z_]+)?\}", told) is None, "a placeholder was not filled"
-    offer = linted.fixer.offer(finding)
+    plan = linted.fixer.plan(finding)
     if example.safety is not None:
-        assert (offer.safety if offer is not None else "none") == example.safety, offer
+        assert fix_of(finding, plan) == example.safety, plan
     if example.after is not None:
         _check_fix(rule, example, linted, tmp_path)
 

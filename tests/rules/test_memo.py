@@ -47,7 +47,7 @@ def linted(folder: Path) -> object:
     """What JSON says of a folder, every file with all that it depends on."""
     outcome = lint(Call(paths=[str(folder)], isolated=True))
     for entry in outcome.report.entries:
-        entry.finding.message += repr((entry.finding.why, entry.finding.advice, entry.finding.proposal is None))
+        entry.finding.message += repr((entry.finding.why, entry.finding.advice, entry.finding.fix is None))
     return json.loads(render(outcome.report))
 
 

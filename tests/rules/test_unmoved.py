@@ -11,8 +11,9 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.parse import compile_expr
+from vllm_migrate.resolve.view import Question
 from vllm_migrate.rules.unmoved import unmoved
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.judging import Run
 
 
 class Known:

@@ -9,17 +9,17 @@ from vllm_migrate.rules.finding import SEVERITIES
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.workspace import Problem
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.plan import FixPlan
     from vllm_migrate.rules.finding import Finding
 
 NEVER = "never"
 
 
 class Entry(NamedTuple):
-    """A finding and what it offers to write (None: nothing)."""
+    """A finding and its edits (None: its rule proposes none)."""
 
     finding: Finding
-    offer: Offer | None
+    plan: FixPlan | None
 
 
 class Counts(NamedTuple):
@@ -85,8 +85,8 @@ class Report:
         self.root = ""
         self.quiet = False
 
-    def add(self, finding: Finding, offer: Offer | None = None) -> None:
-        self.entries.append(Entry(finding, offer))
+    def add(self, finding: Finding, plan: FixPlan | None = None) -> None:
+        self.entries.append(Entry(finding, plan))
 
     @property
     def findings(self) -> list[Finding]:
@@ -103,9 +103,9 @@ class Report:
 
     def counts(self) -> Counts:
         number = dict.fromkeys(("error", "warning", "info", "safe", "review", "none"), 0)
-        for finding, offer in self.entries:
-            number[finding.severity] += 1
-            number[fix_of(offer)] += 1
+        for entry in self.entries:
+            number[entry.finding.severity] += 1
+            number[fix_of(*entry)] += 1
         return Counts(*number.values())
 
     def failing(self) -> int:
@@ -116,11 +116,9 @@ class Report:
         return sum(1 for finding in self.findings if SEVERITIES.index(finding.severity) >= least)
 
 
-def fix_of(offer: Offer | None) -> str:
+def fix_of(finding: Finding, plan: FixPlan | None) -> str:
     """What `fix` does with a finding: safe (writes it), review (writes it with --unsafe), none."""
-    if offer is None or offer.reason or offer.safety not in ("safe", "review"):
-        return "none"
-    return offer.safety
+    return "none" if plan is None or plan.refused or finding.fix is None else finding.fix.safety
 
 
 def _order(finding: Finding) -> tuple[str, int, int, int, str, str]:

@@ -33,6 +33,14 @@ class Assumptions(NamedTuple):
     generation: dict[str, object] | None = None
 
 
+class Question(NamedTuple):
+    """What is asked about every engine of a run: its two releases, and what the user told us besides the files."""
+
+    source: str
+    target: str
+    assumptions: Assumptions = Assumptions()
+
+
 class Value(NamedTuple):
     """An effective value. origin: written, framework, resolved (late default), default (declared), unknown."""
 

@@ -11,7 +11,7 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge, Record
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
+from vllm_migrate.rules.finding import SEVERITIES, Action, Finding, Fix
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import steady, unmoved
 
@@ -250,7 +250,7 @@ def _finding(rule: Record, context: Context, test: object) -> Finding:
     finding.message = _fill(str(said.get("message", rule["message"])), finding, context)
     finding.why = _fill(str(said.get("why", rule["why"])), finding, context)
     finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, context)
-    finding.proposal = _proposal(rule, context, finding)
+    finding.fix = _fix(rule, context, finding)
     if _written_elsewhere(finding):
         finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
     return finding
@@ -258,8 +258,8 @@ def _finding(rule: Record, context: Context, test: object) -> Finding:
 
 def _written_elsewhere(finding: Finding) -> bool:
     """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
-    proposal, home = finding.proposal, finding.engine.home() if finding.engine is not None else None
-    pins = proposal is not None and any(act.kind == "set" and act.written is None for act in proposal.acts)
+    fix, home = finding.fix, finding.engine.home() if finding.engine is not None else None
+    pins = fix is not None and any(action.pins for action in fix.actions)
     return pins and home is not None and home.file is not finding.spot.file
 
 
@@ -399,47 +399,48 @@ def show(value: object) -> str:
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _proposal(rule: Record, context: Context, finding: Finding) -> Proposal | None:
+def _fix(rule: Record, context: Context, finding: Finding) -> Fix | None:
+    """The fix that a rule proposes; None where there is nothing to write."""
     fix = rule.get("fix")
     if not isinstance(fix, dict):
         return None
     if evaluate(fix.get("unless", False), context) is True:
         return None
-    acts = [act for entry in fix.get("do", []) for act in _acts(entry, context)]
-    if not acts:
+    actions = tuple(action for entry in fix.get("do", []) for action in _actions(entry, context))
+    if not actions:
         return None
     safety = str(fix["safety"])
     lowered = evaluate(fix.get("review_when", False), context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
     needs = str(fix.get("needs", ""))
-    return Proposal(_fill(str(fix["title"]), finding, context), safety, acts, needs, tuple(fix.get("with_rules", ())))
+    return Fix(_fill(str(fix["title"]), finding, context), safety, actions, needs, tuple(fix.get("with_rules", ())))
 
 
-def _acts_on_use(entry: Record, context: Context, using: Using) -> Iterator[Act]:
+def _actions_on_use(entry: Record, context: Context, using: Using) -> Iterator[Action]:
     """Changes of a call: a keyword gets a value, or goes."""
     name = str(entry.get("argument", "")) or using.use.key
     if "of" in entry:
         for other in using.named(str(entry["of"])):
             if other.arguments.get(name) != entry.get("to"):
-                yield Act("argument", name, entry.get("to"), other)
+                yield Action("set", name, entry.get("to"), other)
         return
     if entry.get("remove"):
-        yield Act("remove-argument", name, None, using.use)
+        yield Action("drop", name, None, using.use)
     elif "text" in entry:
-        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
+        yield Action("set", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
     elif "argument" in entry:
         value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
-        yield Act("argument", name, value, using.use)
+        yield Action("set", name, value, using.use)
 
 
-def _acts(entry: Record, context: Context) -> Iterator[Act]:
+def _actions(entry: Record, context: Context) -> Iterator[Action]:
     test = evaluate(entry.get("when", True), context)
     if test is not True:
         return
     written = context.written
     if context.using is not None:
-        yield from _acts_on_use(entry, context, context.using)
+        yield from _actions_on_use(entry, context, context.using)
         return
     if "set" in entry:
         option = str(entry["set"])
@@ -448,17 +449,17 @@ def _acts(entry: Record, context: Context) -> Iterator[Act]:
             option = context.option
         here = written if entry.get("in_place") else context.wrote(option)
         if not isinstance(value, Undetermined):
-            yield Act("set", option, value, here)
+            yield Action("set" if here is None else "respell", option, value, here)
     elif "drop" in entry:
         option = str(entry["drop"])
         target = written if option == "setting" else context.wrote(option)
         if target is not None:
-            yield Act("drop", context.option_of(target) if option == "setting" else option, None, target)
+            yield Action("drop", context.option_of(target) if option == "setting" else option, None, target)
     elif entry.get("respell") and written is not None:
-        yield Act("set", context.option_of(written), written.value, written)
+        yield Action("respell", context.option_of(written), written.value, written)
     elif entry.get("rename") and context.setting is not None:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
-            yield Act("set", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
+            yield Action("respell", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
     elif entry.get("core"):
-        yield Act("core", "engine", "v1")
+        yield Action("core", "engine", "v1")

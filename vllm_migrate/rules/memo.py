@@ -14,7 +14,7 @@ from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Spot, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
-from vllm_migrate.rules.finding import Act, Finding, Proposal
+from vllm_migrate.rules.finding import Finding, Fix
 from vllm_migrate.run.inherit import Pins
 
 # A judgement is remembered with at most so many different answers to what its conditions read.
@@ -42,11 +42,11 @@ class Judgement(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A finding without its places: `slot` and those of `acts` number the engine's written settings (see _slots)."""
+    """A finding without its places: `slot` and those of `actions` number the engine's written settings (see _slots)."""
 
     finding: Finding
     slot: int
-    acts: tuple[int | None, ...]
+    actions: tuple[int | None, ...]
 
 
 class Remembered(NamedTuple):
@@ -149,11 +149,11 @@ def _templates(engine: Engine, findings: list[Finding]) -> list[Template] | None
     out: list[Template] = []
     for finding in findings:
         slot = by_spot.get(id(finding.spot), ENGINE if finding.spot == engine.spot() else None)
-        acts = finding.proposal.acts if finding.proposal else []
-        if slot is None or any(act.written is not None and id(act.written) not in slots for act in acts):
+        actions = finding.fix.actions if finding.fix else ()
+        if slot is None or any(action.written is not None and id(action.written) not in slots for action in actions):
             return None
-        numbers = tuple(None if act.written is None else slots[id(act.written)] for act in acts)
-        out.append(Template(_copy(finding, finding.spot, engine, finding.proposal), slot, numbers))
+        numbers = tuple(None if action.written is None else slots[id(action.written)] for action in actions)
+        out.append(Template(_copy(finding, finding.spot, engine, finding.fix), slot, numbers))
     return out
 
 
@@ -163,22 +163,22 @@ def _told(templates: list[Template], engine: Engine) -> list[Finding]:
     for finding, slot, numbers in templates:
         at = slots[slot] if slot != ENGINE else None
         spot: Spot = at.spot if at is not None else engine.spot()
-        proposal = finding.proposal
-        if proposal is not None:
-            acts = [
-                act if number is None else Act(act.kind, act.option, act.value, slots[number])
-                for act, number in zip(proposal.acts, numbers, strict=True)
-            ]
-            proposal = Proposal(proposal.title, proposal.safety, acts, proposal.needs, proposal.with_rules)
-        out.append(_copy(finding, spot, engine, proposal))
+        fix = finding.fix
+        if fix is not None:
+            actions = tuple(
+                action if number is None else action._replace(written=slots[number])
+                for action, number in zip(fix.actions, numbers, strict=True)
+            )
+            fix = fix._replace(actions=actions)
+        out.append(_copy(finding, spot, engine, fix))
     return out
 
 
-def _copy(finding: Finding, spot: Spot, engine: Engine, proposal: Proposal | None) -> Finding:
+def _copy(finding: Finding, spot: Spot, engine: Engine, fix: Fix | None) -> Finding:
     """The finding as the judge leaves it, elsewhere."""
     out = Finding(finding.code, finding.name, finding.severity, finding.layer, finding.message, spot, engine)
     out.option, out.key = finding.option, finding.key
     out.old, out.new = finding.old, finding.new
     out.why, out.advice, out.depends_on = finding.why, finding.advice, finding.depends_on
-    out.proposal = proposal
+    out.fix = fix
     return out

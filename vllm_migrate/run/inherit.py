@@ -54,18 +54,18 @@ class Ledger:
 
     def lower(self, finding: Finding) -> None:
         """Lower a safe pin to `review` when an engine that inherits it ran with another value, and name that engine."""
-        proposal, home = finding.proposal, finding.home
-        if proposal is None or home is None or finding.engine is None:
+        fix, home = finding.fix, finding.home
+        if fix is None or home is None or finding.engine is None:
             return
-        pinned = [act for act in proposal.acts if act.kind == "set" and act.written is None]
+        pinned = [action for action in fix.actions if action.pins]
         differing: list[str] = []
         for ran in self._homes.get(home, ()) if pinned else ():
             if ran.path == finding.engine.file.path:
                 continue
-            said = [text for act in pinned if (text := _otherwise(ran, act.option, act.value))]
+            said = [text for action in pinned if (text := _otherwise(ran, action.option, action.value))]
             differing.extend(f"{ran.path} {text}" for text in said)
         if differing:
-            finding.proposal = proposal._replace(safety="review" if proposal.safety == "safe" else proposal.safety)
+            finding.fix = fix._replace(safety="review" if fix.safety == "safe" else fix.safety)
             finding.inheritors = differing
 
 
@@ -92,10 +92,10 @@ def merge(findings: list[Finding]) -> list[Finding]:
 
 def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Finding | None:
     """The finding on a parent, the root of the chain first, whose pin reaches this finding's engine too."""
-    engine, proposal = finding.engine, finding.proposal
-    if engine is None or engine.site is None or finding.home is None or proposal is None:
+    engine, fix = finding.engine, finding.fix
+    if engine is None or engine.site is None or finding.home is None or fix is None:
         return None
-    if any(act.written is not None for act in proposal.acts):
+    if any(action.written is not None for action in fix.actions):
         return None
     for place in engine.site.places:
         key = (finding.code, finding.option, finding.severity, os.path.normpath(place.file.path), engine.site_path)
@@ -103,8 +103,8 @@ def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Fi
         if (
             parent is not None
             and parent is not finding
-            and parent.proposal is not None
-            and parent.proposal.acts == proposal.acts
+            and parent.fix is not None
+            and parent.fix.actions == fix.actions
         ):
             return parent
     return None

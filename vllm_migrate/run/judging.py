@@ -12,7 +12,7 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Assumptions, View
+from vllm_migrate.resolve.view import Question, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
 from vllm_migrate.rules.judge import judge
@@ -22,17 +22,9 @@ from vllm_migrate.run.inherit import Ledger, home_of, merge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.plan import FixPlan
 
 MARK = b"vllm-migrate:"
-
-
-class Question(NamedTuple):
-    """What is asked of a run: the two releases and what the user told us besides the files."""
-
-    source: str
-    target: str
-    assumptions: Assumptions = Assumptions()
 
 
 class Judged(NamedTuple):
@@ -57,7 +49,7 @@ class Result:
         self.files = 0
         self.engines = 0
         self.judged: list[Judged] = []
-        self.offers: dict[int, Offer | None] = {}
+        self.offers: dict[int, FixPlan | None] = {}
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
         self.seen: list[str] = []  # the paths of the input files
@@ -77,7 +69,7 @@ class Run:
         catalog: Catalog,
         knowledge: Knowledge,
         workspace: Workspace,
-        offer: Callable[[Finding], Offer | None] | None = None,
+        offer: Callable[[Finding], FixPlan | None] | None = None,
         keep: bool = False,
     ) -> None:
         self._offer = offer

@@ -132,7 +132,8 @@ def _run(path: str, source: str, release: str, texts: dict[str, str]) -> Result:
     from vllm_migrate.catalog.store import load as load_catalog
     from vllm_migrate.dialects.workspace import Workspace
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.run.judging import Question, Run
+    from vllm_migrate.resolve.view import Question
+    from vllm_migrate.run.judging import Run
 
     workspace = Workspace([path], texts)
     run = Run(Question(source, release), load_catalog(), load_knowledge(), workspace, keep=True)
@@ -147,7 +148,7 @@ def _fixed(result: Result, source: str, release: str) -> tuple[dict[str, str], l
     from vllm_migrate.documents.interface import apply_edits
     from vllm_migrate.fixes.apply import Fixer, fix_all
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.run.judging import Question
+    from vllm_migrate.resolve.view import Question
 
     outcome = fix_all(result.findings, Fixer(Question(source, release), load_catalog(), load_knowledge()), False)
     texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in outcome.edits.items()}
