@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, ProofFailed
 from vllm_migrate.documents.shell.document import ShellDocument, WordOp
-from vllm_migrate.documents.shell.proof import reread
+from vllm_migrate.documents.shell.edit import plan
+from vllm_migrate.documents.shell.proof import prove, reread
 from vllm_migrate.documents.shell.scan import DECLARE
 from vllm_migrate.fixes.launcher import launcher_words
 from vllm_migrate.fixes.ops import DropVariable
@@ -30,8 +31,8 @@ def script_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
             drops += [] if words else [op]
     edits: list[Edit] = []
     if word_ops:
-        edits = file.shell.plan(word_ops)
-        file.shell.prove(word_ops, edits)
+        edits = plan(file.shell, word_ops)
+        prove(file.shell, edits, word_ops)
     removals = [_removal(file, drop) for drop in drops]
     if removals:
         _prove_removed(file, drops, removals, edits)

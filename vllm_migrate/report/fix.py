@@ -11,7 +11,7 @@ from vllm_migrate.documents.interface import Edit, apply_edits
 from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
-    from vllm_migrate.documents.write import CannotWrite
+    from vllm_migrate.documents.text.write import CannotWrite
     from vllm_migrate.fixes.plan import FixPlan
     from vllm_migrate.rules.finding import Finding
 

@@ -28,7 +28,7 @@ from vllm_migrate.run.walk import STDIN, Input, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vllm_migrate.documents.write import CannotWrite
+    from vllm_migrate.documents.text.write import CannotWrite
     from vllm_migrate.fixes.apply import Fixer
     from vllm_migrate.fixes.plan import FixPlan
 

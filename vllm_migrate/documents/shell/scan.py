@@ -102,7 +102,7 @@ class _Block:
         self.word = self.phase = word
 
 
-class Scanner(Lexer):
+class ShellScanner(Lexer):
     """Reads `text`; the results are commands, exports, heredocs, comments and `script`.
 
     `gaps` are indexes of commands whose successor does not follow directly (a keyword, an assignment or a
@@ -136,7 +136,7 @@ class Scanner(Lexer):
 
     def substitution(self, at: int) -> int:
         self.enter(at)
-        inside = Scanner(self.text)
+        inside = ShellScanner(self.text)
         inside.nesting, inside.extglob = self.nesting, self.extglob
         inside._blocks[0] = _Block("substitution", 0, 0, at, self.text[at : at + 2])
         end = inside._read(at + 2)

@@ -7,17 +7,14 @@ where `*name` is written. Merges (`<<`) are expanded after a mapping's own keys.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Keyed, Node, Pair, Unknown
-from vllm_migrate.documents.patterns import compiled
+from vllm_migrate.documents.text.patterns import compiled
 from vllm_migrate.documents.yaml.scalars import PLAIN, QUOTED, read_plain, read_tagged
-
-if TYPE_CHECKING:
-    from vllm_migrate.documents.yaml.layout import Entry
 
 _COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _ALIAS = r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)"
@@ -26,7 +23,22 @@ _BLOCK = ("|", ">")
 _SPACE = r"(?:\s|#[^\n\r]*+)*+"
 
 
-class Context:
+class YamlEntry(NamedTuple):
+    """One own pair of a mapping (`<<` included) or one item of a sequence; `low`: before it the value cannot start."""
+
+    key: str
+    raw_key: yaml.Node | None
+    raw: yaml.Node
+    start: int  # of the key, of the item; of `*name` for an alias
+    low: int
+    end: int  # of the value's text
+
+    @property
+    def alias(self) -> bool:
+        return bool(self.raw.start_mark.index < self.low)
+
+
+class YamlContext:
     """What all nodes of one file share: its text, how scalars are read, which nodes are used more than once."""
 
     __slots__ = ("capital", "entries", "omegaconf", "shared", "text", "twice")
@@ -37,7 +49,7 @@ class Context:
         self.shared = shared  # id() of composed nodes
         self.capital: bool | None = None  # whether most switches are written True and False; None: nobody asked
         # What the editor has found out, by id() of the composed node: entries of collections, a key that stands twice.
-        self.entries: dict[int, list[Entry]] = {}
+        self.entries: dict[int, list[YamlEntry]] = {}
         self.twice: dict[int, tuple[str, int] | None] = {}
 
 
@@ -115,7 +127,7 @@ class YamlNode(Node):
 
     __slots__ = ("_cache", "_items", "_pairs", "alias", "context", "raw")
 
-    def __init__(self, raw: yaml.Node, context: Context, low: int = 0, shared: bool = False) -> None:
+    def __init__(self, raw: yaml.Node, context: YamlContext, low: int = 0, shared: bool = False) -> None:
         self.raw = raw
         self.context = context
         self.shared = shared or id(raw) in context.shared
@@ -263,7 +275,7 @@ class YamlNode(Node):
         return _plain(self.raw, self.context)
 
 
-def _plain(raw: yaml.Node, context: Context) -> object:
+def _plain(raw: yaml.Node, context: YamlContext) -> object:
     """What Node.plain gives, without a view for every value; merges and templates take the long way."""
     if isinstance(raw, ScalarNode) and raw.tag in (PLAIN, QUOTED):
         return read_plain(raw.value, context.omegaconf) if raw.tag == PLAIN else str(raw.value)
