@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.dialects.reading import Reading
+from vllm_migrate.documents.editing import plan
 from vllm_migrate.documents.interface import Op
 from vllm_migrate.fixes.carriers import writer_of
 
@@ -152,7 +153,7 @@ def test_a_key_that_stands_there_is_written_over_in_its_place(tmp_path: Path) ->
     written = next(setting for setting in rollout.options if setting.option == "enable_prefix_caching")
     (change,) = writer_of(rollout, written).respell(written, "enable_prefix_caching", False)
     assert isinstance(change.op, Op)
-    assert change.file.data is not None and change.file.data.plan([change.op])[0].text == "false"
+    assert change.file.data is not None and plan(change.file.data, [change.op])[0].text == "false"
 
 
 CHILD = "defaults: grpo.yaml\n"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vllm_migrate.documents.editing import plan, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     INSERT,
@@ -38,7 +39,7 @@ def read(text: str) -> JsonDocument:
 
 def edit(text: str, *ops: Op) -> str:
     document = read(text)
-    return document.prove(list(ops), document.plan(list(ops))).source.text
+    return prove(document, plan(document, list(ops)), list(ops)).source.text
 
 
 def put(path: str, value: object, after: str = "") -> Op:
@@ -147,7 +148,7 @@ def test_edits(text: str, op: Op, expected: str) -> None:
 )
 def test_refused(text: str, op: Op, why: str) -> None:
     with pytest.raises(CannotEdit, match=why):
-        read(text).plan([op])
+        plan(read(text), [op])
 
 
 def places(node: Node, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Node]]:
@@ -165,10 +166,10 @@ def attempt(document: JsonDocument, chance: random.Random) -> str:
         ops = [Op(INSERT, (*path, chance.randint(0, len(node.items))), value), Op(DELETE, (*path, 0))]
     op = chance.choice(ops)
     try:
-        edits = document.plan([op])
+        edits = plan(document, [op])
     except CannotEdit:
         return "refused"
-    document.prove([op], edits)
+    prove(document, edits, [op])
     return op.kind
 
 

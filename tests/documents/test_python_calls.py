@@ -9,6 +9,8 @@ import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Unknown, Unreadable, decode
 from vllm_migrate.documents.python.calls import DELETE, RENAME, SET, CallOp, PythonDocument, parse_python
+from vllm_migrate.documents.python.edit import plan
+from vllm_migrate.documents.python.proof import prove
 
 
 def parse(text: str) -> PythonDocument:
@@ -189,8 +191,8 @@ def test_literal_values(text: str, value: object) -> None:
 
 def edited(text: str, *ops: CallOp) -> str:
     document = parse(text)
-    edits = document.plan(list(ops))
-    return document.prove(list(ops), edits).source.text
+    edits = plan(document, list(ops))
+    return prove(document, edits, list(ops)).source.text
 
 
 def put(name: str, value: object, after: str = "", call: int = 0) -> CallOp:
@@ -296,7 +298,7 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "op"), REFUSED)
 def test_refused(text: str, op: CallOp) -> None:
     with pytest.raises(CannotEdit):
-        parse(text).plan([op])
+        plan(parse(text), [op])
 
 
 @pytest.mark.parametrize(
@@ -311,9 +313,9 @@ def test_refused(text: str, op: CallOp) -> None:
 )
 def test_proof_fails_on_anything_else(edit: Edit) -> None:
     document = parse("f(a=1)\ng(0)\n")
-    assert document.prove([put("k", 1)], [Edit(5, 5, ", k=1")]).find({"f"})[0].get("k")
+    assert prove(document, [Edit(5, 5, ", k=1")], [put("k", 1)]).find({"f"})[0].get("k")
     with pytest.raises(ProofFailed):
-        document.prove([put("k", 1)], [edit])
+        prove(document, [edit], [put("k", 1)])
 
 
 def random_call(rng: random.Random) -> str:
@@ -342,11 +344,11 @@ def test_random_calls_and_operations_are_proved_or_refused() -> None:
         for name in there:
             ops += rng.choice([[], [], [drop(name)], [put(name, [1])], [CallOp(RENAME, 0, name, new_name=name * 2)]])
         try:
-            edits = document.plan(ops)
+            edits = plan(document, ops)
         except CannotEdit as error:
             assert "deleted in the same step" in str(error)
             continue
-        after = document.prove(ops, edits).source.text
+        after = prove(document, edits, ops).source.text
         assert after.startswith("x = (f)(") and after.endswith("# end\n")
         proved += 1
     assert proved > 1300

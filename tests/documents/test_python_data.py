@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vllm_migrate.documents.editing import plan, plan_proved, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     RENAME,
@@ -56,7 +57,7 @@ def test_each_call_is_a_mapping_of_its_keywords() -> None:
 )
 def test_operations(op: Op, expected: str) -> None:
     data = parse("f(k=1, m={'a': 1})\n")
-    edits, after = data.plan_proved([op], 0)
+    edits, after = plan_proved(data, [op], 0)
     assert apply_edits(data.source.text, edits) == expected == after.source.text
     assert isinstance(after, PythonData) and after.roots[0].plain() != data.roots[0].plain()
 
@@ -66,16 +67,16 @@ def test_operations(op: Op, expected: str) -> None:
 )
 def test_what_cannot_be_written_is_refused(op: Op) -> None:
     with pytest.raises(CannotEdit):
-        parse("f(k=g(), m={'a': 1})\n").plan([op], 0)
+        plan(parse("f(k=g(), m={'a': 1})\n"), [op], 0)
 
 
 def test_a_call_that_passes_a_mapping_gets_no_new_keyword() -> None:
     with pytest.raises(CannotEdit, match=r"\*\*kwargs"):
-        parse(TEXT).plan([Op(SET, ("seed",), 1)], 0)
+        plan(parse(TEXT), [Op(SET, ("seed",), 1)], 0)
 
 
 def test_edits_that_do_something_else_fail_the_proof() -> None:
     data = parse("f(k=1)\ng(k=1)\n")
-    edits = data.plan([Op(SET, ("k",), 2)], 0)
+    edits = plan(data, [Op(SET, ("k",), 2)], 0)
     with pytest.raises(ProofFailed):
-        data.prove([Op(SET, ("k",), 2)], edits, 1)
+        prove(data, edits, [Op(SET, ("k",), 2)], 1)

@@ -6,6 +6,8 @@ import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits, decode
 from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.shell.edit import plan
+from vllm_migrate.documents.shell.proof import prove
 
 
 def parse(text: str) -> ShellDocument:
@@ -25,8 +27,8 @@ def edited(text: str, *wishes: tuple[str, ...]) -> str:
     """The proved text after the operations (kind, anchor, texts...)."""
     document = parse(text)
     ops = [word_op(document, wish[0], wish[1], *wish[2:]) for wish in wishes]
-    edits = document.plan(ops)
-    after = document.prove(ops, edits)
+    edits = plan(document, ops)
+    after = prove(document, edits, ops)
     assert after.source.text == apply_edits(text, edits)
     return after.source.text
 
@@ -85,10 +87,10 @@ CASES = [
         "p \\\n  a=1    \\\n  c=3    \\\n  b=2\n",
     ),
     (
-        "windows newlines",
-        "p \\\r\n  a=1 \\\r\n  b=2\r\n",
-        [("insert_after", "b=2", "c=3")],
-        "p \\\r\n  a=1 \\\r\n  b=2 \\\r\n  c=3\r\n",
+        "windows newlines, not at the end of a line",
+        "p a=1 b=2\r\nq\r\n",
+        [("insert_after", "a=1", "c=3")],
+        "p a=1 c=3 b=2\r\nq\r\n",
     ),
     (
         "before a pipe",
@@ -281,7 +283,7 @@ def test_edit(text: str, wishes: list[tuple[str, ...]], expected: str) -> None:
 def test_the_same_word_through_two_users_of_an_array_is_changed_once() -> None:
     document = parse('A=(a=1)\np "${A[@]}"\nq "${A[@]}"\n')
     ops = [WordOp("insert_after", index, 1, ("b=2",)) for index in (0, 1)]
-    assert document.prove(ops, document.plan(ops)).source.text.startswith("A=(a=1 b=2)\n")
+    assert prove(document, plan(document, ops), ops).source.text.startswith("A=(a=1 b=2)\n")
     assert document.shared_with(0, 1) == [1]
 
 
@@ -302,12 +304,12 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "op"), REFUSED)
 def test_refused(text: str, op: WordOp) -> None:
     with pytest.raises(CannotEdit):
-        parse(text).plan([op])
+        plan(parse(text), [op])
 
 
 def test_two_changes_of_one_word_are_refused() -> None:
     with pytest.raises(CannotEdit):
-        parse("p a=1\n").plan([WordOp("replace", 0, 1, ("a=2",)), WordOp("delete", 0, 1)])
+        plan(parse("p a=1\n"), [WordOp("replace", 0, 1, ("a=2",)), WordOp("delete", 0, 1)])
 
 
 WRONG = [
@@ -325,9 +327,9 @@ WRONG = [
 def test_proof_fails_on_anything_else(edit: Edit) -> None:
     document = parse("p a=1\nX=1 r s\n")
     ops = [WordOp("insert_after", 0, 1, ("c=3",))]
-    assert document.plan(ops) == [Edit(5, 5, " c=3")]
+    assert plan(document, ops) == [Edit(5, 5, " c=3")]
     with pytest.raises(ProofFailed):
-        document.prove(ops, [edit])
+        prove(document, [edit], ops)
 
 
 def test_doing_it_twice_on_the_result_plans_the_same_style() -> None:

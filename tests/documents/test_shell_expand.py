@@ -150,8 +150,6 @@ UNDECIDED = [
     ("show ~ ~/x k=~/x", [[None, None, "k=~/x"]]),
     ("X=abc\nshow ${X%c} ${X/a/b} ${#X} ${X:1}", [[None, None, None, None]]),
     ("show $((1 + 2)) $? $# $$ $0", [[None] * 5]),
-    ("show 'open", [[None]]),
-    ('show "open $x', [[None]]),
 ]
 
 

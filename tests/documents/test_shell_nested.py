@@ -6,6 +6,9 @@ import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits, decode
 from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.shell.edit import plan
+from vllm_migrate.documents.shell.nested import nested
+from vllm_migrate.documents.shell.proof import prove
 
 
 def parse(text: str) -> ShellDocument:
@@ -41,36 +44,36 @@ python -c "print('no shell')"
 
 def test_scripts_are_found_where_a_shell_reads_them() -> None:
     document = parse(JOB)
-    names = [[command.words[0].value for command in sub.commands] for sub in document.nested()]
+    names = [[command.words[0].value for command in sub.commands] for sub in nested(document)]
     assert names == [["pip", "ray"], ["cd", "vllm"], ["vllm"], ["vllm"], ["echo"]]
-    assert all(sub.outer is document for sub in document.nested())
-    assert document.nested()[0].nested() == []
+    assert all(sub.outer is document for sub in nested(document))
+    assert nested(nested(document)[0]) == []
 
 
 def test_words_have_the_files_offsets_and_the_inner_values() -> None:
     document = parse(JOB)
-    ray = document.nested()[0].commands[1]
+    ray = nested(document)[0].commands[1]
     values = [word.value for word in ray.words]
     assert values[:8] == ["ray", "job", "submit", '--runtime-env-json={"a": "b c"}', "--", "python3", "-m", "pkg.train"]
     assert values[8:] == ["--vllm.num_engines", "4", "--model", "org/model", "--late", None, "--name", "x y"]
     word = ray.words[8]
     assert JOB[word.start : word.end] == "--vllm.num_engines"
-    assert document.nested()[0].source.position(word.start) == document.source.position(word.start)
-    serve = document.nested()[2].commands[0]
+    assert nested(document)[0].source.position(word.start) == document.source.position(word.start)
+    serve = nested(document)[2].commands[0]
     assert [word.value for word in serve.words] == ["vllm", "serve", "org/model", "--seed", "3"]
 
 
 def test_variables_of_a_single_quoted_script_are_its_own() -> None:
-    (sub,) = parse("X=1\nbash -c 'X2=2; show $X $X2 \"a b\"'\n").nested()
+    (sub,) = nested(parse("X=1\nbash -c 'X2=2; show $X $X2 \"a b\"'\n"))
     assert [word.value for word in sub.commands[0].words] == ["show", None, "2", "a b"]
 
 
 def test_an_edit_inside_a_string() -> None:
     document = parse(JOB)
-    sub = document.nested()[0]
+    sub = nested(document)[0]
     ops = [WordOp("insert_after", 1, 9, ("--vllm.enforce_eager",)), WordOp("replace", 1, 9, ("8",))]
-    edits = sub.plan(ops)
-    after = sub.prove(ops, edits)
+    edits = plan(sub, ops)
+    after = prove(sub, edits, ops)
     expected = JOB.replace("num_engines 4 \\\n", "num_engines 8 \\\n    --vllm.enforce_eager \\\n")
     assert apply_edits(JOB, edits) == expected
     assert after.outer is not None and after.outer.source.text == expected
@@ -78,12 +81,12 @@ def test_an_edit_inside_a_string() -> None:
 
 
 def test_an_edit_inside_a_heredoc() -> None:
-    sub = parse(JOB).nested()[2]
+    sub = nested(parse(JOB))[2]
     ops = [WordOp("insert_after", 0, 4, ("--logprobs-mode", "processed_logprobs"))]
-    assert apply_edits(JOB, sub.plan(ops)) == JOB.replace(
+    assert apply_edits(JOB, plan(sub, ops)) == JOB.replace(
         "seed 3\n", "seed 3 \\\n    --logprobs-mode processed_logprobs\n"
     )
-    sub.prove(ops, sub.plan(ops))
+    prove(sub, plan(sub, ops), ops)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +95,14 @@ def test_an_edit_inside_a_heredoc() -> None:
 )
 def test_what_needs_quotes_of_its_own_is_refused(op: WordOp) -> None:
     with pytest.raises(CannotEdit):
-        parse(JOB).nested()[0].plan([op])
+        plan(nested(parse(JOB))[0], [op])
 
 
 @pytest.mark.parametrize("edit", [Edit(0, 0, "x"), Edit(5, 5, "'"), Edit(JOB.index(" 4 "), JOB.index(" 4 "), '"')])
 def test_proof_fails_outside_the_string_or_when_it_ends_early(edit: Edit) -> None:
-    sub = parse(JOB).nested()[0]
+    sub = nested(parse(JOB))[0]
     with pytest.raises(ProofFailed):
-        sub.prove([], [edit])
+        prove(sub, [edit], [])
 
 
 @pytest.mark.parametrize(
@@ -115,11 +118,11 @@ def test_proof_fails_outside_the_string_or_when_it_ends_early(edit: Edit) -> Non
     ],
 )
 def test_other_commands_that_carry_a_command_line(line: str) -> None:
-    (sub,) = parse(line + "\n").nested()
+    (sub,) = nested(parse(line + "\n"))
     assert [word.value for word in sub.commands[0].words] == ["vllm", "serve", "m"]
     ops = [WordOp("insert_after", 0, 2, ("--seed", "3"))]
-    edits = sub.plan(ops)
-    sub.prove(ops, edits)
+    edits = plan(sub, ops)
+    prove(sub, edits, ops)
     assert "vllm serve m --seed 3" in apply_edits(line, edits)
 
 
@@ -127,4 +130,4 @@ def test_other_commands_that_carry_a_command_line(line: str) -> None:
     "line", ["echo 'vllm serve m'", "tmux ls", "ssh host", "cat > a.yaml <<EOF\nvllm serve m\nEOF"]
 )
 def test_other_strings_are_no_scripts(line: str) -> None:
-    assert parse(line + "\n").nested() == []
+    assert nested(parse(line + "\n")) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 import tree_sitter
@@ -257,7 +258,8 @@ def test_mutations_never_crash() -> None:
             at = rng.randrange(len(text) + 1)
             cut = at + rng.choice([0, 0, 1, 3, 40])
             text = text[:at] + rng.choice(bits) + text[cut:]
-        look_at_everything(parse(text))
+        with suppress(Unreadable):
+            look_at_everything(parse(text))
 
 
 UNITS = [
@@ -286,19 +288,24 @@ UNITS += [
 ]
 
 
-@pytest.mark.parametrize("unit", ["(", "$(", '"$(', "${", "((", "$(case x in ", "${a:-"])
+@pytest.mark.parametrize("unit", ["$(", '"$(', "${", "$(case x in a) ", "${a:-", "<(", "$(b `a` "])
 def test_what_nests_too_deep_is_refused(unit: str) -> None:
-    parse("vllm serve " + unit * 60)
+    with pytest.raises(Unreadable, match="never closed"):
+        parse("vllm serve x=" + unit * 40)
     with pytest.raises(Unreadable, match="nest deeper") as caught:
-        parse("vllm serve " + unit * 10_000)
+        parse("vllm serve x=" + unit * 10_000)
     assert caught.value.reason == "too-deep"
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_long_repetitions_end(unit: str) -> None:
-    """Eighty thousand characters of anything are read to their end; what a scan costs is measured in benchmarks/."""
+    """Eighty thousand characters of anything are read, or refused; what a scan costs is measured in benchmarks/."""
     text = ("A=(a)\n" if "A" in unit else "") + unit * (80_000 // len(unit))
-    document = parse(text)
+    try:
+        document = parse(text)
+    except Unreadable as error:
+        assert error.line >= 1
+        return
     for command in document.commands:
         assert command.end <= len(text)
         assert all(word.raw is not None for word in command.words[:50])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
+from vllm_migrate.documents.editing import plan, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     INSERT,
@@ -38,7 +39,7 @@ def read(text: str) -> TomlDocument:
 
 def edit(text: str, *ops: Op) -> str:
     document = read(text)
-    return document.prove(list(ops), document.plan(list(ops))).source.text
+    return prove(document, plan(document, list(ops)), list(ops)).source.text
 
 
 def put(path: str, value: object, after: str = "") -> Op:
@@ -202,12 +203,12 @@ def test_edits(text: str, op: Op, expected: str) -> None:
 )
 def test_refused(text: str, op: Op, why: str) -> None:
     with pytest.raises(CannotEdit, match=why):
-        read(text).plan([op])
+        plan(read(text), [op])
 
 
 def test_a_byte_order_mark_stays() -> None:
     document = parse_toml(decode("f.toml", b"\xef\xbb\xbfa = 1\n"))
-    after = document.prove([put("b", 2)], document.plan([put("b", 2)]))
+    after = prove(document, plan(document, [put("b", 2)]), [put("b", 2)])
     assert after.source.data == b"\xef\xbb\xbfa = 1\nb = 2\n"
 
 
@@ -218,10 +219,10 @@ def test_several_operations_compose() -> None:
 
 def test_reading_and_planning_never_load_tomlkit() -> None:
     code = (
-        "import sys\nfrom vllm_migrate.documents.interface import Op, decode\n"
+        "import sys\nfrom vllm_migrate.documents.editing import plan, prove\nfrom vllm_migrate.documents.interface import Op, decode\n"
         "from vllm_migrate.documents.toml.document import parse_toml\n"
         "document = parse_toml(decode('f', b'a = 1'))\nops = [Op('set', ('b',), 1)]\n"
-        "document.prove(ops, document.plan(ops))\n"
+        "prove(document, plan(document, ops), ops)\n"
         "print({'tomlkit', 'yaml', 'json', 'dataclasses'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
@@ -315,10 +316,10 @@ def attempt(text: str, chance: random.Random) -> str:
         ops.append(Op(RENAME, path, new_key="re named"))
     op = chance.choice(ops)
     try:
-        edits = document.plan([op])
+        edits = plan(document, [op])
     except CannotEdit:
         return "refused"
-    after_text = document.prove([op], edits).source.text
+    after_text = prove(document, edits, [op]).source.text
     if op.kind == SET and op.path != path:
         assert after_text.count("#") == text.count("#")
     return op.kind

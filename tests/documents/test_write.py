@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate.documents import write
 from vllm_migrate.documents.interface import Source, decode
-from vllm_migrate.documents.write import CannotWrite, write_atomic
+from vllm_migrate.documents.text import write
+from vllm_migrate.documents.text.write import CannotWrite, write_atomic
 
 
 def source(path: Path) -> Source:
@@ -154,7 +154,9 @@ def test_text_that_utf8_cannot_hold_is_refused(file: Path) -> None:
 
 
 def test_it_imports_nothing_heavy() -> None:
-    code = "import sys, vllm_migrate.documents.write as w; print({'yaml', 'tempfile', 'shutil'} & set(sys.modules))"
+    code = (
+        "import sys, vllm_migrate.documents.text.write as w; print({'yaml', 'tempfile', 'shutil'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
@@ -169,7 +171,7 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_file(file: Path, step: str
         file.write_bytes(b"a: 1\r\n")
         script = f"""
 import os, sys
-from vllm_migrate.documents import write
+from vllm_migrate.documents.text import write
 from vllm_migrate.documents.interface import decode
 real, calls = os.{step}, []
 def step(*args, **kwargs):

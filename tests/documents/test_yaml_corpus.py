@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vllm_migrate.documents.editing import plan, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     INSERT,
@@ -103,12 +104,12 @@ def test_edits_of_real_files_are_right_at_the_first_try() -> None:
             some = 4 if len(document.source.text) < 10_000 else 1
             for op in ops if FULL else ops[:: max(len(ops) // some, 1)]:
                 try:
-                    edits = document.plan([op], index)
+                    edits = plan(document, [op], index)
                 except CannotEdit as error:
                     counts[f"refused {op.kind}"] += 1
                     assert any(word in str(error) for word in REFUSALS), (path, op, error)
                     continue
-                document.prove([op], edits, index)
+                prove(document, edits, [op], index)
                 counts[op.kind] += 1
     print(dict(counts))
     assert sum(counts[f"refused {kind}"] for kind in (SET, DELETE, RENAME, INSERT)) < sum(counts.values()) / 50

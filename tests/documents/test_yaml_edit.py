@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 
+from vllm_migrate.documents.editing import plan, plan_proved, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     INSERT,
     RENAME,
     SET,
     CannotEdit,
+    DataDocument,
     Edit,
     Op,
     ProofFailed,
     decode,
 )
+from vllm_migrate.documents.yaml import edit as yaml_edit
 from vllm_migrate.documents.yaml.document import YamlDocument, parse_yaml
+from vllm_migrate.documents.yaml.edit import candidates
 
 
 def read(text: str, omegaconf: bool = False) -> YamlDocument:
@@ -27,7 +32,7 @@ def read(text: str, omegaconf: bool = False) -> YamlDocument:
 def edit(text: str, *ops: Op, index: int = 0, omegaconf: bool = False) -> str:
     """The first plan, without any second try, proved."""
     document = read(text, omegaconf)
-    return document.prove(list(ops), document.plan(list(ops), index), index).source.text
+    return prove(document, plan(document, list(ops), index), list(ops), index).source.text
 
 
 def put(path: str, value: object, after: str = "") -> Op:
@@ -282,9 +287,9 @@ def test_a_deletion_never_changes_the_block_scalar_before_it() -> None:
     assert edit("a: |\n  x\nb: 2", drop("b")) == "a: |\n  x\n"
     assert edit("a: |+\n  x\nb: 2\n# c\n\n", drop("b")) == "a: |+\n  x\n# c\n\n"
     with pytest.raises(CannotEdit, match="blank lines"):
-        read("a: |+\n  x\nb: 2\n\nc: 1\n").plan([drop("b")])
+        plan(read("a: |+\n  x\nb: 2\n\nc: 1\n"), [drop("b")])
     with pytest.raises(CannotEdit, match="comment"):
-        read("a: |\n  x\nb: 2\n  # c\n").plan([drop("b")])
+        plan(read("a: |\n  x\nb: 2\n  # c\n"), [drop("b")])
 
 
 @pytest.mark.parametrize(
@@ -367,19 +372,19 @@ def test_inserted(text: str, op: Op, expected: str | None) -> None:
 )
 def test_refused(text: str, op: Op, why: str) -> None:
     with pytest.raises(CannotEdit, match=why):
-        read(text).plan([op])
+        plan(read(text), [op])
 
 
 def test_there_is_no_such_document() -> None:
     with pytest.raises(CannotEdit, match="no document 1"):
-        read("a: 1\n").plan([put("a", 2)], 1)
+        plan(read("a: 1\n"), [put("a", 2)], 1)
 
 
 def test_an_anchored_mapping_spreads_and_says_so() -> None:
     text = "policy: &P\n  k: 1\nteacher:\n  <<: *P\n  j: 2\n"
     document = read(text)
     assert document.root.get("policy").shared
-    after = document.prove([put("policy.v", 3)], document.plan([put("policy.v", 3)]))
+    after = prove(document, plan(document, [put("policy.v", 3)]), [put("policy.v", 3)])
     assert after.source.text == "policy: &P\n  k: 1\n  v: 3\nteacher:\n  <<: *P\n  j: 2\n"
     assert after.root.at(("teacher", "v")).value == 3
     assert after.root.get("teacher").pairs[-1].merged
@@ -391,7 +396,7 @@ def test_an_own_key_overrides_a_merged_one() -> None:
 
 def test_a_byte_order_mark_stays() -> None:
     document = parse_yaml(decode("f.yaml", b"\xef\xbb\xbfa: 1\n"))
-    after = document.prove([put("b", 2)], document.plan([put("b", 2)]))
+    after = prove(document, plan(document, [put("b", 2)]), [put("b", 2)])
     assert after.source.data == b"\xef\xbb\xbfa: 1\nb: 2\n"
 
 
@@ -403,20 +408,20 @@ def test_several_operations_compose_into_edits_of_the_original() -> None:
     text = "a: # c\n  x: 1\nb: 2\n"
     ops = [put("a.w", 2), put("a.z", 3, "w"), drop("b"), put("v.m", 4), put("a.x", 9), rename("v", "o")]
     document = read(text)
-    edits = document.plan(ops)
+    edits = plan(document, ops)
     assert edits == sorted(edits) and all(one.end <= two.start for one, two in itertools.pairwise(edits))
     assert edit(text, *ops) == "a: # c\n  x: 9\n  w: 2\n  z: 3\no:\n  m: 4\n"
 
 
 def test_operations_that_cancel_leave_nothing() -> None:
-    assert read("a: 1\n").plan([put("b", 2), drop("b")]) == []
-    assert read("a: 1\n").plan([put("a", 2), put("a", 1)]) == []
+    assert plan(read("a: 1\n"), [put("b", 2), drop("b")]) == []
+    assert plan(read("a: 1\n"), [put("a", 2), put("a", 1)]) == []
 
 
 def test_planning_again_gives_no_edit() -> None:
     ops = [put("a.w", 2), insert("l.0", "x"), insert("l.1", "w"), drop("b")]
     text = edit("a:\n  x: 1\nb: 2\n", *ops)
-    assert read(text).plan(ops) == []
+    assert plan(read(text), ops) == []
 
 
 # --- the proof
@@ -438,45 +443,39 @@ def test_planning_again_gives_no_edit() -> None:
 )
 def test_a_wrong_edit_fails_its_proof(edits: list[Edit], why: str) -> None:
     with pytest.raises(ProofFailed, match=why):
-        read("a: 1\n").prove([put("b", 2)], edits)
+        prove(read("a: 1\n"), edits, [put("b", 2)])
 
 
 def test_a_key_that_is_no_string_fails_the_proof() -> None:
     with pytest.raises(ProofFailed):
-        read("a: 1\n").prove([put("on", 2)], [Edit(5, 5, "on: 2\n")])
+        prove(read("a: 1\n"), [Edit(5, 5, "on: 2\n")], [put("on", 2)])
     assert edit("a: 1\n", put("on", 2)) == 'a: 1\n"on": 2\n'
 
 
 def test_a_change_elsewhere_in_a_shared_tree_fails_the_proof() -> None:
     text = "a: &x {k: 1}\nb: *x\n"
     with pytest.raises(ProofFailed):
-        read(text).prove([put("b", {"k": 1})], [Edit(7, 8, "{k: 1, v: 2}")])
+        prove(read(text), [Edit(7, 8, "{k: 1, v: 2}")], [put("b", {"k": 1})])
 
 
-def test_the_next_place_is_tried_when_the_first_fails() -> None:
-    class Stubborn(YamlDocument):
-        __slots__ = ()
+def bad_places() -> list[list[Edit]]:
+    """A splice after which the text does not parse, and one that writes something else."""
+    return [[Edit(0, 0, "b: [")], [Edit(0, 0, "wrong: 1\n")]]
 
-        def candidates(self, op, index):  # type: ignore[no-untyped-def]
-            if self.source is plain.source:
-                yield [Edit(0, 0, "b: [")]
-                yield [Edit(0, 0, "wrong: 1\n")]
-            yield from super().candidates(op, index)
+
+def test_the_next_place_is_tried_when_the_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stubborn(document: DataDocument, op: Op, index: int) -> Iterator[list[Edit]]:
+        if document is plain:
+            yield from bad_places()
+        yield from candidates(document, op, index)
 
     plain = read("a: 1\n")
-    document = Stubborn(plain.source, plain.context, list(plain.trees))
-    edits, after = document.plan_proved([put("b", 2)])
+    monkeypatch.setattr(yaml_edit, "candidates", stubborn)
+    edits, after = plan_proved(plain, [put("b", 2)])
     assert after.source.text == "a: 1\nb: 2\n" and edits == [Edit(4, 4, "\nb: 2")]
 
 
-def test_when_no_place_is_left_nothing_is_planned() -> None:
-    class Hopeless(YamlDocument):
-        __slots__ = ()
-
-        def candidates(self, op, index):  # type: ignore[no-untyped-def]
-            yield [Edit(0, 0, "b: [")]
-            yield [Edit(0, 0, "wrong: 1\n")]
-
-    plain = read("a: 1\n")
+def test_when_no_place_is_left_nothing_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_edit, "candidates", lambda document, op, index: iter(bad_places()))
     with pytest.raises(CannotEdit, match="reads back"):
-        Hopeless(plain.source, plain.context, list(plain.trees)).plan_proved([put("b", 2)])
+        plan_proved(read("a: 1\n"), [put("b", 2)])

@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vllm_migrate.documents.editing import _compare, plan, plan_proved, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     INSERT,
@@ -115,10 +116,10 @@ def attempt(text: str, seed: int) -> str:
     index = random.Random(seed).randrange(max(len(document.roots), 1))
     op = random_op(document, index, random.Random(seed))
     try:
-        edits = document.plan([op], index)
+        edits = plan(document, [op], index)
     except CannotEdit:
         return "refused"
-    after = document.prove([op], edits, index)
+    after = prove(document, edits, [op], index)
     if not any(mark in text for mark in "&*!"):
         before = document.roots[index].plain() if document.roots else None
         changed = after.roots[index].plain() if after.roots else None
@@ -154,17 +155,17 @@ def test_several_operations_at_once(document: int, seed: int) -> None:
     for _ in range(3):
         op = random_op(current, 0, chance)
         try:
-            _, current = current.plan_proved([op])
+            _, current = plan_proved(current, [op])
         except CannotEdit:
             continue
         ops.append(op)
     try:
-        edits, after = first.plan_proved(ops)
+        edits, after = plan_proved(first, ops)
     except CannotEdit:
         pytest.fail(f"refused together, taken one by one: {first.source.text!r} {ops}")
     assert after.source.text == current.source.text
     assert all(one.end <= two.start for one, two in itertools.pairwise(edits))
-    first._compare(ops, after, 0)
+    _compare(first, ops, after, 0)
 
 
 PIECES = [
@@ -213,17 +214,17 @@ def fuzz(seed: int) -> str:
             assert 0 <= node.start <= node.end <= len(text)
         op = random_op(document, index, chance)
         try:
-            edits = document.plan([op], index)
+            edits = plan(document, [op], index)
         except CannotEdit:
             continue
         try:
-            document.prove([op], edits, index)
+            prove(document, edits, [op], index)
         except ProofFailed:
             try:
-                edits, _ = document.plan_proved([op], index)
+                edits, _ = plan_proved(document, [op], index)
             except CannotEdit:
                 continue
-            document.prove([op], edits, index)
+            prove(document, edits, [op], index)
             return "second place"
     return "proved"
 

@@ -22,9 +22,9 @@ FILES = {
     "tail.yaml": "swap-space: 4\nmodel: m\n\n",
     "folder with space/serve.yaml": SERVE,
     'new\nline "and" back\\slash.yaml': SERVE,
-    "breaks.sh": "# a\u2028b\x0cc\x85\nvllm serve m --swap-space 4\n",
+    "breaks.sh": "# a\u2028b\x0cc\x85\nvllm serve m --swap-space 4 # d\n",
     "run.sh": "#!/bin/sh\nvllm serve m --swap-space 4 \\\n  --port 80\n",
-    "one.sh": "vllm serve m --swap-space 4\n",
+    "one.sh": "vllm serve m --swap-space 4 # d\n",
     "run.py": "from vllm import LLM\n\nllm = LLM(\n    'm',\n    swap_space=4,\n)\n",
     "rl.toml": 'inference_gpu_ids = [0]\n\n[inference.model]\nname = "m"\n\n[inference.vllm_extra]\nswap_space = 4\n',
 }

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from vllm_migrate.documents.editing import plan, plan_proved, prove
 from vllm_migrate.documents.interface import (
     DELETE,
     INSERT,
@@ -37,7 +38,11 @@ from vllm_migrate.documents.interface import (
 )
 from vllm_migrate.documents.oracle import equal
 from vllm_migrate.documents.python.calls import CallOp, parse_python
-from vllm_migrate.documents.shell.document import VariableOp, WordOp, parse_shell
+from vllm_migrate.documents.python.edit import plan as python_plan
+from vllm_migrate.documents.python.proof import prove as python_prove
+from vllm_migrate.documents.shell.document import WordOp, parse_shell
+from vllm_migrate.documents.shell.edit import plan as shell_plan
+from vllm_migrate.documents.shell.proof import prove as shell_prove
 
 KINDS = ("yaml", "toml", "json", "shell", "python", "program")
 NAMES = {
@@ -174,11 +179,11 @@ def _data(kind: str, source: Source, chance: random.Random) -> str:
     index = chance.randrange(max(len(document.roots), 1))
     op = _op(document.roots[index] if document.roots else None, chance)
     try:
-        edits, after = document.plan_proved([op], index)
+        edits, after = plan_proved(document, [op], index)
     except CannotEdit:
         return "refused"
     try:
-        assert document.prove([op], edits, index).source.text == after.source.text
+        assert prove(document, edits, [op], index).source.text == after.source.text
     except ProofFailed:
         assert not edits, "planned as proved, and not proved"
         return "refused"
@@ -194,7 +199,7 @@ def _data(kind: str, source: Source, chance: random.Random) -> str:
             assert found is UNDECIDED or equal(found, op.value), f"another reader reads {found!r}"
     again = _parse(kind, decode(source.path, after.source.encode(after.source.text)))
     if op.kind in (SET, DELETE) and not (op.kind == DELETE and isinstance(op.path[-1], int)):
-        assert again.plan([op], index) == [], "made again it changes the file again"
+        assert plan(again, [op], index) == [], "made again it changes the file again"
     return "proved" if edits else "empty"
 
 
@@ -233,14 +238,12 @@ def _at(data: object, path: tuple[str | int, ...]) -> object:
 
 def _shell(source: Source, chance: random.Random) -> str:
     document = parse_shell(source)
-    _ = document.variables, document.arrays, document.nested
+    _ = document.variables, document.arrays
     assert all(0 <= c.start <= c.end <= len(source.text) for c in document.commands)
     at = [(c.index, i) for c in document.commands[:50] for i in range(min(len(c.words), 50))]
     if not at:
         return "empty"
     command, word = chance.choice(at)
-    if chance.random() < 0.2:
-        return _export(source, chance, command)
     texts = tuple(chance.choices(WORDS, k=chance.randint(1, 2)))
     op = chance.choice(
         [
@@ -251,12 +254,12 @@ def _shell(source: Source, chance: random.Random) -> str:
         ]
     )
     try:
-        edits = document.plan([op])
+        edits = shell_plan(document, [op])
     except CannotEdit:
         return "refused"
     _untouched(source, edits)
     try:
-        after = document.prove([op], edits)
+        after = shell_prove(document, edits, [op])
     except ProofFailed:
         return "unproved"
     read = parse_shell(decode(source.path, after.source.encode(after.source.text)))
@@ -265,22 +268,10 @@ def _shell(source: Source, chance: random.Random) -> str:
         assert op.texts[0] in words, "the new word is not there"
         same = WordOp("replace", command, word, op.texts)
         if len(words) == len(document.commands[command].words):
-            assert not [e for e in read.plan([same]) if after.source.text[e.start : e.end] != e.text], "made again"
+            assert not [e for e in shell_plan(read, [same]) if after.source.text[e.start : e.end] != e.text], (
+                "made again"
+            )
     return "proved" if edits else "empty"
-
-
-def _export(source: Source, chance: random.Random, command: int) -> str:
-    document = parse_shell(source)
-    op = VariableOp("export", name="VLLM_NEW", value=chance.choice(WORDS), command=command)
-    try:
-        edits = document.plan_variables([op])
-        after = document.prove_variables([op], edits)
-    except CannotEdit:
-        return "refused"
-    except ProofFailed:
-        return "unproved"
-    assert "VLLM_NEW" in after.variables
-    return "proved"
 
 
 def _python(source: Source, chance: random.Random) -> str:
@@ -300,19 +291,19 @@ def _python(source: Source, chance: random.Random) -> str:
         ]
     )
     try:
-        edits = document.plan([op])
+        edits = python_plan(document, [op])
     except CannotEdit:
         return "refused"
     _untouched(source, edits)
     try:
-        after = document.prove([op], edits)
+        after = python_prove(document, edits, [op])
     except ProofFailed:
         return "unproved"
     ast.parse(after.source.text)
     if op.kind == SET:
         keyword = after.calls[op.call].get(name)
         assert keyword is not None and keyword.value == value, "the keyword does not read back"
-        assert after.plan([op]) == [], "made again it changes the file again"
+        assert python_plan(after, [op]) == [], "made again it changes the file again"
     return "proved" if edits else "empty"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File, Inside, Place
+from vllm_migrate.documents.editing import prove, reparse
 from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit, Node, Op, ProofFailed, Source
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ def scripts_inside(file: File) -> list[File]:
         return []
     if not any(sign in document.source.text for sign in NESTING):
         return []
+    from vllm_migrate.documents.shell.nested import nested
+
     out: list[File] = []
-    for inner in document.nested():
+    for inner in nested(document):
         found = File(file.source, inner, file.requested)
         found.inside = Inside(file, 0, (), "", "nested")
         found.variables = file.variables
@@ -135,7 +138,7 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
     if inside is None:
         return
     if inside.kind == "nested":
-        from vllm_migrate.documents.shell.nested import prove_around
+        from vllm_migrate.documents.shell.proof import prove_around
 
         assert file.shell is not None
         prove_around(file.shell, edits)
@@ -143,31 +146,20 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
         return
     host = inside.host.data
     assert host is not None
-    after = _again(host, edits)
+    after = reparse(host, edits)
     node = after.roots[inside.document] if inside.document < len(after.roots) else None
     found = node.at(inside.path) if node is not None else None
     if inside.kind != "container":
         if found is None or not isinstance(found.value, str):
             raise ProofFailed("the text around it reads back as something else")
         _same_inside(file, edits, found)
-        host.prove([Op(SET, inside.path, found.value)], edits, inside.document)
+        prove(host, edits, [Op(SET, inside.path, found.value)], inside.document)
     prove_outside(inside.host, edits)
-
-
-def _again(host: DataDocument, edits: list[Edit]) -> DataDocument:
-    from vllm_migrate.documents.editing import EditableDocument, edited
-    from vllm_migrate.documents.interface import Unreadable
-
-    assert isinstance(host, EditableDocument)
-    try:
-        return host.reparse(edited(host.source, edits))
-    except (Unreadable, ValueError) as error:
-        raise ProofFailed(f"the edited text does not parse: {error}") from None
 
 
 def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
     """The text as edited in place, and as the scalar's new value gives it, are the same document."""
-    from vllm_migrate.documents.editing import edited
+    from vllm_migrate.documents.text.source import edited
 
     value = str(found.value)
     if file.shell is not None:
@@ -179,7 +171,7 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
     assert file.data is not None
     from vllm_migrate.documents.yaml.document import parse_yaml
 
-    mine = _again(file.data, edits)
+    mine = reparse(file.data, edits)
     theirs = parse_yaml(Source(file.path, b"", value, False, "\n"))
     if [root.plain() for root in mine.roots] != [root.plain() for root in theirs.roots]:
         raise ProofFailed("the scalar reads back as another document")

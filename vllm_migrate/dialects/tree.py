@@ -79,7 +79,7 @@ class Tree:
     mounted: some of its keys stand in no text, because a file was put below them.
     """
 
-    __slots__ = ("_children", "_found", "_items", "_walked", "mounted", "places")
+    __slots__ = ("_children", "_items", "_walked", "mounted", "places")
 
     def __init__(self, places: list[Place], children: dict[str, Tree] | None = None, mounted: bool = False) -> None:
         self.places = places
@@ -87,7 +87,6 @@ class Tree:
         self._children = children
         self._items: list[Tree] | None = None
         self._walked: list[tuple[str, Tree]] | None = None
-        self._found: dict[str, Tree] | None = None  # children that were asked for by name
 
     @property
     def place(self) -> Place:
@@ -111,15 +110,10 @@ class Tree:
         place, out = self.place, dict[str, Tree]()
         if place.node.kind != MAP:
             return out
-        found = self._found or {}
         for key, start, end, value, merged in place.node.keyed():
             if not (merged and key in out):
-                out[key] = found.get(key) or self._child(place, key, start, end, value)
+                out[key] = Tree([Place(place.file, place.index, (*place.path, key), value, start, end)])
         return out
-
-    @staticmethod
-    def _child(place: Place, key: str, start: int, end: int, value: Node) -> Tree:
-        return Tree([Place(place.file, place.index, (*place.path, key), value, start, end)])
 
     @property
     def items(self) -> list[Tree]:
@@ -141,22 +135,7 @@ class Tree:
     def get(self, key: str) -> Tree | None:
         if self._children is not None:
             return self._children.get(key)
-        place = self.places[-1]
-        node = place.node
-        if node.kind != MAP:
-            return None
-        if not node.direct:
-            return self.children.get(key)
-        found = self._found
-        if found is None:
-            found = self._found = {}
-        child = found.get(key)
-        if child is None:
-            named = node.named(key)
-            if named is None:
-                return None
-            child = found[key] = self._child(place, *named[:4])
-        return child
+        return self.children.get(key) if self.places[-1].node.kind == MAP else None
 
     def at(self, dotted: str) -> Tree | None:
         """The tree at a dotted path ("" is the root itself)."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 
-class Written(NamedTuple):
+class ScalarText(NamedTuple):
     """A scalar of the file: its tag or style, and its text. Untouched scalars are compared as written."""
 
     tag: str
@@ -29,7 +29,7 @@ class OddKey(NamedTuple):
     why: str
 
 
-class Value(NamedTuple):
+class Literal(NamedTuple):
     """A scalar that an operation wrote, or that the format's own parser returned."""
 
     value: object
@@ -42,8 +42,8 @@ class Alias(NamedTuple):
 
 
 Key = str | OddKey
-Data: TypeAlias = "dict[Key, Box] | list[Box] | Written | Value | Alias"
-Read = Callable[[Written], object]
+Data: TypeAlias = "dict[Key, Box] | list[Box] | ScalarText | Literal | Alias"
+Read = Callable[[ScalarText], object]
 
 
 class Unopened:
@@ -94,7 +94,7 @@ def from_plain(value: object) -> Box:
         return Box({str(key): from_plain(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
         return Box([from_plain(item) for item in value])
-    return Box(Value(value))
+    return Box(Literal(value))
 
 
 def equal(a: object, b: object) -> bool:
@@ -126,19 +126,19 @@ def same(expected: Box, actual: Box, read: Read, seen: set[tuple[int, int]]) -> 
         result = (
             isinstance(b, list) and len(a) == len(b) and all(same(x, y, read, seen) for x, y in zip(a, b, strict=True))
         )
-    elif isinstance(a, Written) and isinstance(b, Written):
+    elif isinstance(a, ScalarText) and isinstance(b, ScalarText):
         result = a == b
     else:
-        result = isinstance(b, Written | Value) and equal(_value(a, read), _value(b, read))
+        result = isinstance(b, ScalarText | Literal) and equal(_value(a, read), _value(b, read))
     if result:
         seen.add(pair)
     return result
 
 
 def _value(data: object, read: Read) -> object:
-    if isinstance(data, Written):
+    if isinstance(data, ScalarText):
         return read(data)
-    return data.value if isinstance(data, Value) else data
+    return data.value if isinstance(data, Literal) else data
 
 
 def apply(root: Box, ops: list[Op], read: Read) -> None:
@@ -156,7 +156,7 @@ def _find(mapping: dict[Key, Box], key: str) -> Key | None:
 
 
 def _is_null(box: Box, read: Read) -> bool:
-    return isinstance(box.data, Written | Value) and _value(box.data, read) is None
+    return isinstance(box.data, ScalarText | Literal) and _value(box.data, read) is None
 
 
 def _descend(box: Box, key: str | int, create: bool, read: Read) -> Box | None:
@@ -174,7 +174,7 @@ def _descend(box: Box, key: str | int, create: bool, read: Read) -> Box | None:
         return box.data[found]
     if not create:
         return None
-    box.data[key] = Box(Value(None))
+    box.data[key] = Box(Literal(None))
     return box.data[key]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.embedded import check_editable, prove_outside
 from vllm_migrate.dialects.model import Use
+from vllm_migrate.documents.editing import plan, prove
 from vllm_migrate.documents.interface import DELETE, INSERT, Op
 from vllm_migrate.fixes.spelling import spells_arguments
 from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
@@ -75,9 +76,9 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
         check_editable(file)
     if file.data is not None:
         data_ops = in_order(ops)
-        edits = file.data.plan(data_ops, index)
+        edits = plan(file.data, data_ops, index)
         if proved or file.inside is not None:
-            file.data.prove(data_ops, edits, index)
+            prove(file.data, edits, data_ops, index)
     else:
         from vllm_migrate.fixes.script import script_edits
 

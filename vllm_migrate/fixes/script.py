@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File
-from vllm_migrate.documents.interface import Edit, ProofFailed, Source, apply_edits
-from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.interface import Edit, ProofFailed
+from vllm_migrate.documents.shell.document import ShellDocument, WordOp
+from vllm_migrate.documents.shell.edit import plan
+from vllm_migrate.documents.shell.proof import prove, reread
 from vllm_migrate.documents.shell.scan import DECLARE
 from vllm_migrate.fixes.launcher import launcher_words
 from vllm_migrate.fixes.ops import DropVariable
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vllm_migrate.fixes.ops import DocumentOp
-
-# A block without a command, which is a syntax error: `then` directly before `fi`, `{` before `}`.
-_EMPTY_BLOCK = re.compile(
-    r"(?:\b(?:then|do|else)\b|\{(?=\s))(?:[ \t]*(?:#[^\n]*)?\r?\n)+[ \t]*(?:(?:fi|done|else|elif)\b|\})"
-)
 
 
 def script_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
@@ -35,8 +31,8 @@ def script_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
             drops += [] if words else [op]
     edits: list[Edit] = []
     if word_ops:
-        edits = file.shell.plan(word_ops)
-        file.shell.prove(word_ops, edits)
+        edits = plan(file.shell, word_ops)
+        prove(file.shell, edits, word_ops)
     removals = [_removal(file, drop) for drop in drops]
     if removals:
         _prove_removed(file, drops, removals, edits)
@@ -70,24 +66,13 @@ def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], 
     before, after = _edited(file, others), _edited(file, [*others, *removals])
     had, counted = _shape(before, gone)
     has, left = _shape(after, gone)
-    if _empty_blocks(after) > _empty_blocks(before):
-        raise ProofFailed("nothing would be left between `then` and `fi`, which no shell reads")
     if had != has or counted - left != len(set(drops)):
         raise ProofFailed("taking the variable away would change the command")
 
 
-def _empty_blocks(document: ShellDocument) -> int:
-    return len(_EMPTY_BLOCK.findall(document.source.text))
-
-
 def _edited(file: File, edits: list[Edit]) -> ShellDocument:
     assert file.shell is not None
-    source = file.shell.source
-    try:
-        text = apply_edits(source.text, sorted(edits))
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    return parse_shell(Source(source.path, b"", text, source.bom, source.newline))
+    return reread(file.shell.source, sorted(edits))
 
 
 def _shape(document: ShellDocument, gone: set[str]) -> tuple[list[list[str]], int]:

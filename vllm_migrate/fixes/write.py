@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.documents.write import CannotWrite, write_atomic
+from vllm_migrate.documents.text.write import CannotWrite, write_atomic
 
 
 def write_all(edits: dict[File, list[Edit]]) -> tuple[list[str], list[CannotWrite]]:

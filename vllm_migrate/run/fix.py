@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import apply_edits
-from vllm_migrate.documents.write import CannotWrite
+from vllm_migrate.documents.text.write import CannotWrite
 from vllm_migrate.errors import UsageError
 from vllm_migrate.fixes.apply import fix_all
 from vllm_migrate.fixes.plan import Plan

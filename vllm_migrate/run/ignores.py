@@ -5,7 +5,7 @@ from __future__ import annotations
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace, parse
 from vllm_migrate.documents.interface import Source, Unreadable, apply_edits
-from vllm_migrate.documents.write import write_atomic
+from vllm_migrate.documents.text.write import write_atomic
 from vllm_migrate.run.add_ignores import add_ignores
 from vllm_migrate.run.merge import Candidate
 

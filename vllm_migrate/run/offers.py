@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from vllm_migrate.documents.editing import prove
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed
 from vllm_migrate.fixes.apply import Fixer
 from vllm_migrate.fixes.carriers import in_order
@@ -81,7 +82,7 @@ class Presenter:
             indexes = {change.document for change in changes if change.file is file}
             if file.data is None or len(indexes) != 1:
                 raise ProofFailed("not one document of data")
-            file.data.prove(in_order(ops), here, indexes.pop())
+            prove(file.data, here, in_order(ops), indexes.pop())
         if any(change.file not in edits for change in changes):
             raise ProofFailed("a document that stands in another one")
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vllm_migrate.documents.interface import DELETE, RENAME, SET, Edit, Source, Unknown, Unreadable
+from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
 
 __all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
 
@@ -293,18 +293,6 @@ class PythonDocument:
         if self._constants is None:
             self._constants = _bound_once(self.tree)
         return self._constants
-
-    def plan(self, ops: list[CallOp]) -> list[Edit]:
-        """Edits that make `ops` in each call's own style. Raises CannotEdit."""
-        from vllm_migrate.documents.python.edit import plan
-
-        return plan(self, ops)
-
-    def prove(self, ops: list[CallOp], edits: list[Edit]) -> PythonDocument:
-        """Parse the edited text; raise ProofFailed unless its tree is the old one with `ops` made on it."""
-        from vllm_migrate.documents.python.edit import prove
-
-        return prove(self, ops, edits)
 
     def _literal(self, node: ast.expr, depth: int) -> object:
         if isinstance(node, ast.Constant):

@@ -9,22 +9,8 @@ from __future__ import annotations
 
 import ast
 
-from vllm_migrate.documents.interface import (
-    DELETE,
-    MAP,
-    RENAME,
-    SCALAR,
-    SEQ,
-    SET,
-    CannotEdit,
-    DataDocument,
-    Edit,
-    Node,
-    Op,
-    Pair,
-    Source,
-)
-from vllm_migrate.documents.python.calls import Call, CallOp, PythonDocument, parse_python
+from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, DataDocument, Node, Pair, Source
+from vllm_migrate.documents.python.calls import Call, PythonDocument, parse_python
 
 
 class ValueNode(Node):
@@ -109,6 +95,7 @@ class PythonData(DataDocument):
     """See the module. `code` has what else stands in the file."""
 
     __slots__ = ("code",)
+    carrier = "python"
 
     def __init__(self, code: PythonDocument) -> None:
         self.code = code
@@ -118,40 +105,6 @@ class PythonData(DataDocument):
     def forget(self) -> None:
         self.roots = []
         self.code.forget()
-
-    def plan(self, ops: list[Op], index: int = 0) -> list[Edit]:
-        return self.code.plan(self._call_ops(ops, index))
-
-    def prove(self, ops: list[Op], edits: list[Edit], index: int = 0) -> PythonData:
-        return PythonData(self.code.prove(self._call_ops(ops, index), edits))
-
-    def _call_ops(self, ops: list[Op], index: int) -> list[CallOp]:
-        return [self._call_op(op, index) for op in ops]
-
-    def _call_op(self, op: Op, index: int) -> CallOp:
-        name, *below = op.path
-        if not isinstance(name, str) or op.kind not in (SET, DELETE, RENAME):
-            raise CannotEdit("an argument of a call that has no name")
-        if not below:
-            return CallOp(op.kind, index, name, op.value, op.new_key, op.after)
-        found = self.code.calls[index].get(name)
-        if op.kind != SET or (found is not None and not isinstance(found.value, dict)):
-            raise CannotEdit(f"{name} is built by an expression")
-        return CallOp(
-            SET,
-            index,
-            name,
-            _with(dict(found.value) if found and isinstance(found.value, dict) else {}, list(below), op.value),
-        )
-
-
-def _with(value: dict[object, object], path: list[str | int], new: object) -> dict[object, object]:
-    """The mapping with `new` at a path below it."""
-    key, *below = path
-    inner = value.get(key)
-    if below and inner is not None and not isinstance(inner, dict):
-        raise CannotEdit(f"{key} is no mapping")
-    return {**value, key: _with(dict(inner) if isinstance(inner, dict) else {}, below, new) if below else new}
 
 
 def parse_python_data(source: Source) -> PythonData:

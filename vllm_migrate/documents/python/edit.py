@@ -1,33 +1,26 @@
-"""Edits of keywords in Python calls, in each call's own style (one line, or one argument a line), and their proof."""
+"""Edits of keywords in Python calls, in each call's own style (one line, or one argument a line)."""
 
 from __future__ import annotations
 
 import ast
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.interface import (
-    DELETE,
-    RENAME,
-    SET,
-    CannotEdit,
-    Edit,
-    ProofFailed,
-    Source,
-    Unknown,
-    Unreadable,
-    apply_edits,
-)
+from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, DataDocument, Edit, Op, Unknown
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.python.calls import iter_calls, parse_tree
-
-if TYPE_CHECKING:
-    from vllm_migrate.documents.python.calls import Call, CallOp, PythonDocument
+from vllm_migrate.documents.python.calls import Call, CallOp, PythonDocument
+from vllm_migrate.documents.python.document import PythonData
+from vllm_migrate.documents.python.ops import call_ops
 
 _SKIP = re.compile(r"(?:[ \t\f\r\n]|\\\r?\n|#[^\r\n]*)*")
 _LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
 _LINE_REST = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
+
+
+def plan_mappings(document: DataDocument, ops: list[Op], index: int) -> list[Edit]:
+    """Edits that make `ops` on call number `index`, a mapping of its keywords. Raises CannotEdit."""
+    assert isinstance(document, PythonData)
+    return plan(document.code, call_ops(document, ops, index))
 
 
 def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
@@ -249,70 +242,3 @@ class _Layout:
                 index += 1
             edits.append(Edit(self.starts[first], self.starts[index], ""))
         return edits
-
-
-# --- proof
-
-
-def prove(document: PythonDocument, ops: list[CallOp], edits: list[Edit]) -> PythonDocument:
-    """The document of the edited text. Raises ProofFailed."""
-    from vllm_migrate.documents.python.calls import PythonDocument
-
-    source = document.source
-    try:
-        text = apply_edits(source.text, edits)
-        tree = parse_tree(text)
-        expected = parse_tree(source.text)
-    except (ValueError, Unreadable) as error:
-        raise ProofFailed(str(error)) from None
-    calls = list(iter_calls(expected))
-    for op in ops:
-        _apply(calls[op.call], op)
-    if not same_tree(tree, expected):
-        raise ProofFailed("the edited file is not the old one with the intended keywords")
-    return PythonDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), tree)
-
-
-def _apply(call: ast.Call, op: CallOp) -> None:
-    """The change made on the tree; the order of keywords does not count (see same_tree)."""
-    named = [keyword for keyword in call.keywords if keyword.arg == op.name]
-    if op.kind == DELETE:
-        call.keywords = [keyword for keyword in call.keywords if keyword.arg != op.name]
-    elif op.kind == RENAME:
-        for keyword in named:
-            keyword.arg = op.new_name
-    else:
-        try:
-            value = ast.parse(op.value.text if isinstance(op.value, Unknown) else repr(op.value), mode="eval").body
-        except (SyntaxError, ValueError) as error:
-            raise ProofFailed(f"not an expression: {error}") from None
-        for keyword in named:
-            keyword.value = value
-        if not named:
-            call.keywords.append(ast.keyword(arg=op.name, value=value))
-
-
-def same_tree(a: ast.AST, b: ast.AST) -> bool:
-    """Equal trees but for positions; keywords of a call compare by name, `**x` by place. Without recursion."""
-    stack: list[tuple[object, object]] = [(a, b)]
-    while stack:
-        left, right = stack.pop()
-        if type(left) is not type(right):
-            return False
-        if isinstance(left, ast.AST) and isinstance(right, ast.AST):
-            for name in left._fields:
-                one, two = getattr(left, name, None), getattr(right, name, None)
-                if name == "keywords" and isinstance(one, list) and isinstance(two, list):
-                    one, two = sorted(one, key=_by_name), sorted(two, key=_by_name)
-                stack.append((one, two))
-        elif isinstance(left, list) and isinstance(right, list):
-            if len(left) != len(right):
-                return False
-            stack += zip(left, right, strict=True)
-        elif repr(left) != repr(right):  # tells 1 from True and 0.0 from -0.0
-            return False
-    return True
-
-
-def _by_name(keyword: ast.keyword) -> str:
-    return keyword.arg or ""

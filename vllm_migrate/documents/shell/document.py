@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from vllm_migrate.documents.interface import Edit, Source, Unreadable
+from vllm_migrate.documents.interface import Source, Unreadable
 from vllm_migrate.documents.shell.expand import Array, Assign, Word
-from vllm_migrate.documents.shell.scan import Heredoc, Raw, Scanner
+from vllm_migrate.documents.shell.scan import Heredoc, Raw, ShellScanner
 from vllm_migrate.documents.shell.split import arguments
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Command",
     "Heredoc",
     "ShellDocument",
-    "VariableOp",
     "Word",
     "WordOp",
     "parse_shell",
@@ -62,19 +61,6 @@ class WordOp(NamedTuple):
     command: int
     word: int
     texts: tuple[str, ...] = ()
-
-
-class VariableOp(NamedTuple):
-    """One change to a variable. replace, delete: the assignment whose value starts at offset `at` (Word.start).
-
-    export: a new line `export name=value` before the line of command number `command`.
-    """
-
-    kind: str
-    at: int = -1
-    value: str = ""
-    name: str = ""
-    command: int = -1
 
 
 class Command:
@@ -146,7 +132,7 @@ class ShellDocument:
 
     __slots__ = ("commands", "comments", "exports", "heredocs", "lost", "outer", "script", "source")
 
-    def __init__(self, source: Source, scanner: Scanner, outer: ShellDocument | None = None) -> None:
+    def __init__(self, source: Source, scanner: ShellScanner, outer: ShellDocument | None = None) -> None:
         self.source = source
         self.outer = outer
         self.script = scanner.script
@@ -182,67 +168,21 @@ class ShellDocument:
             if other.index != command and any(w.start == at and w.array for w in other.words)
         ]
 
-    def nested(self) -> list[ShellDocument]:
-        """Scripts inside this one: `bash -c "..."`, and heredocs that a shell reads.
-
-        Their text is as long as this file's, blank outside of the script, so offsets, positions and edits hold for
-        the file. Their variables may come from this one.
-        """
-        from vllm_migrate.documents.shell.nested import nested
-
-        return nested(self)
-
-    def plan(self, ops: list[WordOp]) -> list[Edit]:
-        """Edits that make `ops` in the script's own style. Raises CannotEdit."""
-        from vllm_migrate.documents.shell.edit import plan
-
-        return plan(self, ops)
-
-    def prove(self, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
-        """Parse the edited text; raise ProofFailed unless exactly the asked for arguments changed."""
-        from vllm_migrate.documents.shell.proof import prove
-
-        return prove(self, ops, edits)
-
-    def plan_variables(self, ops: list[VariableOp]) -> list[Edit]:
-        """Edits of assignments and exports. Raises CannotEdit."""
-        from vllm_migrate.documents.shell.variables import plan_variables
-
-        return plan_variables(self, ops)
-
-    def prove_variables(self, ops: list[VariableOp], edits: list[Edit]) -> ShellDocument:
-        """Parse the edited text; raise ProofFailed unless exactly the asked for variables changed."""
-        from vllm_migrate.documents.shell.variables import prove_variables
-
-        return prove_variables(self, ops, edits)
-
-    def plan_join(self, command: int) -> list[Edit]:
-        """Edits that mend the broken continuations after command number `command`. Raises CannotEdit."""
-        from vllm_migrate.documents.shell.join import plan_join
-
-        return plan_join(self, command)
-
-    def prove_join(self, command: int, edits: list[Edit]) -> ShellDocument:
-        """Parse the edited text; raise ProofFailed unless the command gained exactly the words it had lost."""
-        from vllm_migrate.documents.shell.join import prove_join
-
-        return prove_join(self, command, edits)
-
 
 def parse_shell(source: Source) -> ShellDocument:
-    """Raises Unreadable: "binary" for NUL bytes, "too-large" above MAX_CHARS, "too-deep"; odd shell is never an error."""
+    """Raises Unreadable: "binary" for NUL bytes, "too-large" above MAX_CHARS, "too-deep", "syntax" for what bash refuses."""
     text = source.text
     if "\0" in text:
         at = source.position(text.index("\0"))
         raise Unreadable("binary", "contains a NUL byte", at.line, at.column)
     if len(text) > MAX_CHARS:
         raise Unreadable("too-large", f"{len(text)} characters, more than {MAX_CHARS}")
-    scanner = Scanner(text)
+    scanner = ShellScanner(text)
     scanner.run()
     return ShellDocument(source, scanner)
 
 
-def _exports(scanner: Scanner) -> list[tuple[str, Word]]:
+def _exports(scanner: ShellScanner) -> list[tuple[str, Word]]:
     """`export A=1`, and `export A` of a variable that was assigned before."""
     exports = list(scanner.exports)
     for raw in scanner.commands:
@@ -255,7 +195,7 @@ def _exports(scanner: Scanner) -> list[tuple[str, Word]]:
     return exports
 
 
-def _find_lost(text: str, commands: list[Command], scanner: Scanner) -> list[Broken]:
+def _find_lost(text: str, commands: list[Command], scanner: ShellScanner) -> list[Broken]:
     lost: list[Broken] = []
     gaps = scanner.gaps
     for index in range(len(commands) - 1):

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from vllm_migrate.documents.interface import CannotEdit, Edit
+from vllm_migrate.documents.shell.document import ShellDocument, WordOp
 from vllm_migrate.documents.shell.expand import Array, Word
 from vllm_migrate.documents.shell.quote import quote, requote
-
-if TYPE_CHECKING:
-    from vllm_migrate.documents.shell.document import ShellDocument, WordOp
 
 _TAIL = re.compile(r"[ \t]*(\\\r?\n)?")
 _REST = re.compile(r"[ \t]*(#[^\r\n]*)?(?=\r?\n|\Z)")
@@ -76,7 +74,14 @@ def plan(document: ShellDocument, ops: list[WordOp]) -> list[Edit]:
     edits.sort()
     if any(a.end > b.start for a, b in pairwise(edits)):
         raise CannotEdit("these changes touch the same place")
+    _check_line_ends(text, edits)
     return edits
+
+
+def _check_line_ends(text: str, edits: list[Edit]) -> None:
+    """Raises CannotEdit where what is written, or what is left, would end its line in CRLF: bash takes the CR into the last word."""
+    if any("\r" in edit.text or text.startswith("\r", edit.end) for edit in edits):
+        raise CannotEdit("lines end in CRLF here, and bash takes the CR into the last word of a line")
 
 
 def _wishes(document: ShellDocument, ops: list[WordOp]) -> dict[int, _Wish]:

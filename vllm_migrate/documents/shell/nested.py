@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from vllm_migrate.documents.interface import Edit, ProofFailed, Source, Unreadable, apply_edits
-from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.interface import Source, Unreadable
+from vllm_migrate.documents.shell.document import Command, ShellDocument
 from vllm_migrate.documents.shell.expand import FILLER
-from vllm_migrate.documents.shell.proof import check
-from vllm_migrate.documents.shell.scan import Heredoc, Scanner
+from vllm_migrate.documents.shell.scan import Heredoc, ShellScanner
 
 MAX_NESTED = 20
 
@@ -30,15 +29,21 @@ _INK = re.compile(r"[^\r\n]")
 
 
 def nested(document: ShellDocument) -> list[ShellDocument]:
-    """The scripts that `document` holds, in order, at most MAX_NESTED. One level: their own strings stay strings."""
+    """The scripts that `document` holds, in order, at most MAX_NESTED: what `bash -c "..."` and its like get, and heredocs
+    that a shell reads. One level: their own strings stay strings.
+
+    Their text is as long as this file's, blank outside of the script, so offsets, positions and edits hold for
+    the file. Their variables may come from this one.
+    """
     out = []
-    for span in _spans(document):
+    for span in spans(document):
         with suppress(Unreadable):  # nests too deep: it stays a string
             out.append(_sub(document, *span))
     return out
 
 
-def _spans(document: ShellDocument) -> list[tuple[int, int, str]]:
+def spans(document: ShellDocument) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of the scripts that `document` holds."""
     if document.outer is not None or FILLER in document.source.text:
         return []
     return sorted([*_strings(document), *_heredocs(document)])[:MAX_NESTED]
@@ -117,49 +122,6 @@ def _sub(document: ShellDocument, start: int, end: int, kind: str) -> ShellDocum
         inside = (_ESCAPE if kind == '"' else _ESCAPE_HEREDOC).sub(FILLER + r"\1", inside)
     masked = _INK.sub(" ", text[:start]) + inside + _INK.sub(" ", text[end:])
     expanded = kind in ('"', "plain")  # by the outer shell; else the variables are the inner shell's own
-    scanner = Scanner(masked, document.script if expanded else None)
+    scanner = ShellScanner(masked, document.script if expanded else None)
     scanner.run()
     return ShellDocument(Source(source.path, source.data, masked, source.bom, source.newline), scanner, document)
-
-
-def prove_nested(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
-    """The nested document after `edits` are made on the file. Raises ProofFailed."""
-    outer = document.outer
-    assert outer is not None
-    source = outer.source
-    try:
-        text = apply_edits(source.text, edits)
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
-    old, new = nested(outer), nested(after)
-    place = next((i for i, sub in enumerate(old) if sub.source.text == document.source.text), -1)
-    if place < 0 or len(old) != len(new):
-        raise ProofFailed("the script inside the string is not found again")
-    start, end, _ = _spans(outer)[place]
-    if any(edit.start < start or edit.end > end for edit in edits):
-        raise ProofFailed("an edit lies outside the string")
-    for index, (before, now) in enumerate(zip(old, new, strict=True)):
-        check(before, now, ops if index == place else [])
-    if _shape(outer) != _shape(after):
-        raise ProofFailed("the script around it changed")
-    return new[place]
-
-
-def prove_around(document: ShellDocument, edits: list[Edit]) -> None:
-    """Raise ProofFailed when `edits` of a nested document change the script around it."""
-    outer = document.outer
-    assert outer is not None
-    source = outer.source
-    text = apply_edits(source.text, edits)
-    after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
-    if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
-        raise ProofFailed("the script around it changed")
-
-
-def _shape(document: ShellDocument) -> list[list[str]]:
-    """The outer commands without the texts of strings, which the nested documents compare."""
-    return [
-        ["" if word.raw[0] in "'\"" else "--wrap" if word.raw.startswith("--wrap=") else word.raw for word in c.written]
-        for c in document.commands
-    ]

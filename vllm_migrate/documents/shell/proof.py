@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.interface import Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.interface import Edit, ProofFailed, Source, Unreadable, apply_edits
+from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp, parse_shell
 from vllm_migrate.documents.shell.expand import Word
+from vllm_migrate.documents.shell.nested import nested, spans
 from vllm_migrate.documents.shell.scan import DECLARE
-
-if TYPE_CHECKING:
-    from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 
 _ELEMENTS = re.compile(r"\A(\w+\+?=)\([\s\S]*\)\Z")
 
 
-def prove(document: ShellDocument, ops: list[WordOp], edits: list[Edit]) -> ShellDocument:
-    """The document of the edited text. Raises ProofFailed."""
-    from vllm_migrate.documents.shell.document import ShellDocument
-    from vllm_migrate.documents.shell.nested import prove_nested
-    from vllm_migrate.documents.shell.scan import Scanner
-
-    try:
-        text = apply_edits(document.source.text, edits)
-    except ValueError as error:
-        raise ProofFailed(str(error)) from None
-    source = document.source
+def prove(document: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> ShellDocument:
+    """The document of the edited text. Raises ProofFailed unless exactly the intended arguments changed."""
     if document.outer is not None:
-        return prove_nested(document, ops, edits)
-    scanner = Scanner(text)
-    scanner.run()
-    after = ShellDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), scanner)
+        return _prove_nested(document, document.outer, edits, ops)
+    after = reread(document.source, edits)
     check(document, after, ops)
     return after
+
+
+def reread(source: Source, edits: list[Edit]) -> ShellDocument:
+    """The document of the edited text. Raises ProofFailed where edits overlap or bash would refuse the text."""
+    try:
+        text = apply_edits(source.text, edits)
+        return parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+    except (ValueError, Unreadable) as error:
+        raise ProofFailed(f"the edited text does not parse: {error}") from None
 
 
 def check(document: ShellDocument, after: ShellDocument, ops: list[WordOp]) -> None:
@@ -143,3 +139,37 @@ def _raws(words: list[Word]) -> list[str]:
     if words[0].raw in DECLARE:
         return [_ELEMENTS.sub(r"\1()", word.raw) for word in words]
     return [word.raw for word in words]
+
+
+def _prove_nested(document: ShellDocument, outer: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> ShellDocument:
+    """The nested document after `edits` are made on the file. Raises ProofFailed."""
+    after = reread(outer.source, edits)
+    old, new = nested(outer), nested(after)
+    place = next((i for i, sub in enumerate(old) if sub.source.text == document.source.text), -1)
+    if place < 0 or len(old) != len(new):
+        raise ProofFailed("the script inside the string is not found again")
+    start, end, _ = spans(outer)[place]
+    if any(edit.start < start or edit.end > end for edit in edits):
+        raise ProofFailed("an edit lies outside the string")
+    for index, (before, now) in enumerate(zip(old, new, strict=True)):
+        check(before, now, ops if index == place else [])
+    if _shape(outer) != _shape(after):
+        raise ProofFailed("the script around it changed")
+    return new[place]
+
+
+def prove_around(document: ShellDocument, edits: list[Edit]) -> None:
+    """Raise ProofFailed when `edits` of a nested document change the script around it."""
+    outer = document.outer
+    assert outer is not None
+    after = reread(outer.source, edits)
+    if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
+        raise ProofFailed("the script around it changed")
+
+
+def _shape(document: ShellDocument) -> list[list[str]]:
+    """The outer commands without the texts of strings, which the nested documents compare."""
+    return [
+        ["" if word.raw[0] in "'\"" else "--wrap" if word.raw.startswith("--wrap=") else word.raw for word in c.written]
+        for c in document.commands
+    ]

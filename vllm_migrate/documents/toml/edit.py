@@ -18,12 +18,15 @@ from vllm_migrate.documents.interface import (
     SEQ,
     SET,
     CannotEdit,
+    DataDocument,
     Edit,
     Op,
     Path,
     Source,
 )
 from vllm_migrate.documents.oracle import equal
+from vllm_migrate.documents.text import flow
+from vllm_migrate.documents.toml.document import TomlDocument
 from vllm_migrate.documents.toml.scan import (
     ARRAY,
     COMMENT,
@@ -35,7 +38,6 @@ from vllm_migrate.documents.toml.scan import (
     TABLES,
     TomlNode,
 )
-from vllm_migrate.documents.yaml import flow
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _REST = re.compile(r"[ \t]*(?:#[^\n\r]*)?")
@@ -82,7 +84,15 @@ def render(value: object) -> str:
     raise CannotEdit(what)
 
 
-class Planner:
+def candidates(document: DataDocument, op: Op, index: int) -> Iterator[list[Edit]]:
+    """Splices that might make `op`, the best first. Raises CannotEdit."""
+    assert isinstance(document, TomlDocument)
+    if index != 0:
+        raise CannotEdit(f"the file has no document {index}")
+    return TomlPlanner(document.source, document.tree).candidates(op)
+
+
+class TomlPlanner:
     """Plans one operation on a TOML file."""
 
     def __init__(self, source: Source, root: TomlNode) -> None:

@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[^\s,\]}#]*|[^\s,\]}#\
 _DECODE_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-class Entry(NamedTuple):
+class Statement(NamedTuple):
     """One `key = value` statement: its start, and the end of its value."""
 
     start: int
@@ -66,7 +66,7 @@ class TomlNode(Node):
         self.last = 0
         self.text = ""
         self.keys: dict[str, list[tuple[int, int]]] = {}
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, Statement] = {}
         self._value: object = None
         self._pairs: list[Pair] = []
         self._items: list[Node] = []
@@ -94,7 +94,7 @@ class _Part(NamedTuple):
     end: int
 
 
-class Scanner:
+class TomlScanner:
     """Text that tomllib accepts to nodes. Raises Unreadable: syntax where it is lost, too-deep beyond MAX_DEPTH."""
 
     def __init__(self, source: Source) -> None:
@@ -205,7 +205,7 @@ class Scanner:
         node, last = chain[-1], parts[-1]
         value = self.value(self.skip(at + 1, _BLANK), depth + 1, (*node.path, last.key))
         node.keys.setdefault(last.key, []).append((last.start, last.end))
-        node.entries[last.key] = Entry(start, value.end)
+        node.entries[last.key] = Statement(start, value.end)
         self.add(node, last, value)
         for one in chain:
             one.last = value.end
@@ -266,7 +266,7 @@ def scan(source: Source) -> TomlNode:
     lost: Unreadable | None = None
     root = None
     try:
-        root = Scanner(source).document()
+        root = TomlScanner(source).document()
     except Unreadable as error:
         if error.reason != "syntax":
             raise

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import yaml
 from yaml.nodes import ScalarNode
 
 from vllm_migrate.documents.interface import MAP, CannotEdit, Edit, Source
-from vllm_migrate.documents.patterns import compiled
+from vllm_migrate.documents.text.patterns import compiled
 from vllm_migrate.documents.yaml.layout import (
-    Entry,
     after_colon,
     child,
     column,
@@ -25,7 +24,7 @@ from vllm_migrate.documents.yaml.layout import (
     past_inner_comments,
     starts_line,
 )
-from vllm_migrate.documents.yaml.nodes import YamlNode
+from vllm_migrate.documents.yaml.nodes import YamlEntry, YamlNode
 from vllm_migrate.documents.yaml.scalars import Style, render, render_string
 
 _HEADER = r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)"
@@ -38,7 +37,7 @@ def nested_lines(keys: list[str], value: object, style: Style, width: int) -> li
     return lines
 
 
-def block_after(source: Source, entry: Entry, indent: int, lines: list[str]) -> list[Edit]:
+def block_after(source: Source, entry: YamlEntry, indent: int, lines: list[str]) -> list[Edit]:
     """Insert lines at column `indent` after an entry and all that is its own; [] where that is not safe."""
     text = source.text
     leaf = last_leaf(entry.raw, entry.low)
@@ -90,7 +89,7 @@ def block_before(source: Source, start: int, indent: int, lines: list[str]) -> l
 
 
 def delete_block_entry(
-    source: Source, node: YamlNode, parent: Entry | None, found: Sequence[Entry], index: int
+    source: Source, node: YamlNode, parent: YamlEntry | None, found: list[YamlEntry], index: int
 ) -> Iterator[list[Edit]]:
     """Remove entry `index` of a block collection with its lines; the last one leaves `{}` or `[]`."""
     text, entry = source.text, found[index]
@@ -117,7 +116,7 @@ def delete_block_entry(
             yield [Edit(blanks, end, "")]
 
 
-def _entry_end(text: str, entry: Entry, indent: int) -> int:
+def _entry_end(text: str, entry: YamlEntry, indent: int) -> int:
     """End of the last line of an entry, with its trailing comment and the comments indented below it."""
     leaf = last_leaf(entry.raw, entry.low)
     if isinstance(leaf, ScalarNode) and leaf.style in ("|", ">"):
@@ -152,7 +151,7 @@ def _is_blank_line(text: str, offset: int) -> bool:
     return bool(line_break(text, offset))
 
 
-def _empty(source: Source, node: YamlNode, parent: Entry | None, start: int, end: int) -> Iterator[list[Edit]]:
+def _empty(source: Source, node: YamlNode, parent: YamlEntry | None, start: int, end: int) -> Iterator[list[Edit]]:
     text = source.text
     brackets = "{}" if node.kind == MAP else "[]"
     if parent is not None and parent.raw_key is not None and not parent.alias:
@@ -165,7 +164,7 @@ def _empty(source: Source, node: YamlNode, parent: Entry | None, start: int, end
 
 
 def insert_block_item(
-    source: Source, node: YamlNode, found: Sequence[Entry], at: int, value: object, style: Style
+    source: Source, node: YamlNode, found: list[YamlEntry], at: int, value: object, style: Style
 ) -> Iterator[list[Edit]]:
     """Insert an item into a block sequence; a mapping goes in block style where its siblings do."""
     text, indent = source.text, column(node)
@@ -180,7 +179,7 @@ def insert_block_item(
         raise CannotEdit("an empty block sequence")
 
 
-def _item_lines(node: YamlNode, found: Sequence[Entry], value: object, style: Style) -> list[str]:
+def _item_lines(node: YamlNode, found: list[YamlEntry], value: object, style: Style) -> list[str]:
     first = child(node, found[0]) if found else None
     if isinstance(value, dict) and value and first is not None and first.kind == MAP and not first.flow:
         pairs = [f"{render_string(str(key))}: {render(item, style)}" for key, item in value.items()]

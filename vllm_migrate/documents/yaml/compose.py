@@ -13,7 +13,7 @@ import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.documents.interface import Unreadable
-from vllm_migrate.documents.yaml.lines import PLAIN, QUOTED
+from vllm_migrate.documents.yaml.scalars import PLAIN, QUOTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

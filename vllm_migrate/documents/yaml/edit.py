@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from itertools import chain
 
 import yaml
@@ -17,6 +18,7 @@ from vllm_migrate.documents.interface import (
     SEQ,
     SET,
     CannotEdit,
+    DataDocument,
     Edit,
     Op,
     Path,
@@ -24,8 +26,8 @@ from vllm_migrate.documents.interface import (
     Unknown,
 )
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.patterns import compiled
-from vllm_migrate.documents.yaml import flow
+from vllm_migrate.documents.text import flow
+from vllm_migrate.documents.text.patterns import compiled
 from vllm_migrate.documents.yaml.block import (
     block_after,
     block_before,
@@ -33,9 +35,9 @@ from vllm_migrate.documents.yaml.block import (
     insert_block_item,
     nested_lines,
 )
+from vllm_migrate.documents.yaml.document import YamlDocument
 from vllm_migrate.documents.yaml.layout import (
     FLOW_COMMENT,
-    Entry,
     after_colon,
     child,
     column,
@@ -50,17 +52,27 @@ from vllm_migrate.documents.yaml.layout import (
     starts_line,
     step,
 )
-from vllm_migrate.documents.yaml.nodes import Context, YamlNode, value_start
+from vllm_migrate.documents.yaml.nodes import YamlContext, YamlEntry, YamlNode, value_start
 from vllm_migrate.documents.yaml.scalars import Style, render, render_pair, render_string
-from vllm_migrate.documents.yaml.usual import style_of
+
+_CAPITAL = re.compile(r":[ \t]+(?:(True|False)|true|false)\b")
 
 
-class Spot:
+def candidates(document: DataDocument, op: Op, index: int) -> Iterator[list[Edit]]:
+    """Splices that might make `op` on document `index`, the best first. Raises CannotEdit."""
+    assert isinstance(document, YamlDocument)
+    if not 0 <= index < max(len(document.trees), 1):
+        raise CannotEdit(f"the file has no document {index}")
+    root = document.trees[index] if document.trees else None
+    return YamlPlanner(document.source, root, document.context).candidates(op)
+
+
+class Step:
     """A value on the way of a path: its node, its entry in the parent, the parents, whether brackets enclose it."""
 
     __slots__ = ("entry", "flow", "node", "parents")
 
-    def __init__(self, node: YamlNode, entry: Entry | None, parents: list[YamlNode]) -> None:
+    def __init__(self, node: YamlNode, entry: YamlEntry | None, parents: list[YamlNode]) -> None:
         self.node = node
         self.entry = entry
         self.parents = parents
@@ -74,10 +86,10 @@ def _not_ours(node: YamlNode) -> CannotEdit:
     return CannotEdit("a value that a template fills in is not edited")
 
 
-class Planner:
+class YamlPlanner:
     """Plans one operation on one document of a file. `root` is None for a file without any document."""
 
-    def __init__(self, source: Source, root: YamlNode | None, context: Context) -> None:
+    def __init__(self, source: Source, root: YamlNode | None, context: YamlContext) -> None:
         self.source = source
         self.text = source.text
         self.root = root
@@ -86,7 +98,7 @@ class Planner:
     def candidates(self, op: Op) -> Iterator[list[Edit]]:
         if self.root is None:
             return self._into_nothing(op)
-        twice = None if self.context.distinct else self._twice(self.root.raw)
+        twice = self._twice(self.root.raw)
         if twice is not None:
             line = self.source.position(twice[1]).line
             raise CannotEdit(f"the key {twice[0]!r} stands twice in one mapping (line {line})")
@@ -100,11 +112,11 @@ class Planner:
 
     # --- walking
 
-    def _walk(self, path: Path) -> tuple[Spot, Path]:
+    def _walk(self, path: Path) -> tuple[Step, Path]:
         """The deepest existing value on the path, and the keys that are missing. Refuses ways through aliases,
         merges, tags and scalars."""
         assert self.root is not None
-        spot = Spot(self.root, None, [])
+        spot = Step(self.root, None, [])
         for number, key in enumerate(path):
             node = spot.node
             if node.kind == SCALAR and node.value is None:
@@ -116,10 +128,10 @@ class Planner:
                 if number + 1 < len(path) and isinstance(key, str) and node.get(key) is not None:
                     raise CannotEdit(f"{key!r} arrives through a merge: the edit would change its anchor too")
                 return spot, path[number:]
-            spot = Spot(child(node, entry), entry, [*spot.parents, node])
+            spot = Step(child(node, entry), entry, [*spot.parents, node])
         return spot, ()
 
-    def _entry(self, spot: Spot, key: str | int) -> Entry | None:
+    def _entry(self, spot: Step, key: str | int) -> YamlEntry | None:
         node = spot.node
         if node.kind == MAP and isinstance(key, str):
             return own_entry(node, key)
@@ -150,9 +162,15 @@ class Planner:
             yield from self._into_block(spot, keys, op.value, op.after)
 
     def _style(self, value: object) -> Style:
-        return style_of(value, self.context)
+        """How a new value is written: switches as most are in the file."""
+        if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+            return Style()
+        if self.context.capital is None:
+            found = [bool(match.group(1)) for match in _CAPITAL.finditer(self.text)]
+            self.context.capital = 2 * sum(found) > len(found)
+        return Style(capital=self.context.capital)
 
-    def _into_block(self, spot: Spot, keys: list[str], value: object, after: str) -> Iterator[list[Edit]]:
+    def _into_block(self, spot: Step, keys: list[str], value: object, after: str) -> Iterator[list[Edit]]:
         node = spot.node
         found = entries(node)
         here = column(node)
@@ -170,25 +188,25 @@ class Planner:
         for number in [at, *(one for one in range(len(found), -1, -1) if one != at)]:
             yield from flow.insert(self._flow(node, found), number, self._flow_pair(found, keys, value))
 
-    def _flow_pair(self, found: Sequence[Entry], keys: list[str], value: object) -> str:
+    def _flow_pair(self, found: list[YamlEntry], keys: list[str], value: object) -> str:
         for key in reversed(keys[1:]):
             value = {key: value}
         json = bool(found) and all(isinstance(one.raw_key, ScalarNode) and one.raw_key.style == '"' for one in found)
         return render_pair(keys[0], value, Style(quote='"') if json else self._style(value))
 
-    def _flow_entries(self, node: YamlNode) -> Sequence[Entry]:
+    def _flow_entries(self, node: YamlNode) -> list[YamlEntry]:
         found = entries(node)
         if any(is_explicit(self.text, entry) for entry in found):
             raise CannotEdit("an explicit `? key` entry")
         return found
 
-    def _flow(self, node: YamlNode, found: Sequence[Entry]) -> flow.Flow:
+    def _flow(self, node: YamlNode, found: list[YamlEntry]) -> flow.Flow:
         spans = [(entry.start, entry.end) for entry in found]
         if self.text[node.start : node.start + 1] not in ("{", "["):
             raise CannotEdit("a pair without its own brackets")
         return flow.Flow(self.text, node.start + 1, node.end - 1, spans, compiled(FLOW_COMMENT), self.source.newline)
 
-    def _fill_null(self, spot: Spot, keys: list[str], value: object) -> Iterator[list[Edit]]:
+    def _fill_null(self, spot: Step, keys: list[str], value: object) -> Iterator[list[Edit]]:
         """Children for `key:`, `key: null`, an empty item or an empty document."""
         node, entry = spot.node, spot.entry
         if self._is_tagged(node):
@@ -248,7 +266,7 @@ class Planner:
     def _is_tagged(self, node: YamlNode) -> bool:
         return self.text[node.start : node.start + 1] == "!" or isinstance(node.value, Unknown)
 
-    def _replace(self, spot: Spot, value: object) -> Iterator[list[Edit]]:
+    def _replace(self, spot: Step, value: object) -> Iterator[list[Edit]]:
         node = spot.node
         if self._is_tagged(node) and not node.alias:
             raise _not_ours(node)
@@ -266,7 +284,7 @@ class Planner:
         else:
             yield self._write_over(spot, new)
 
-    def _write_over(self, spot: Spot, new: str) -> list[Edit]:
+    def _write_over(self, spot: Step, new: str) -> list[Edit]:
         """Put `new` where a scalar, a flow collection, an alias or nothing stands."""
         node, text = spot.node, self.text
         if node.alias:
@@ -283,7 +301,7 @@ class Planner:
             return [Edit(at, at, ": " + new)]
         return [Edit(at, at, new if not before or before.isspace() else " " + new)]
 
-    def _replace_block(self, spot: Spot, new: str) -> Iterator[list[Edit]]:
+    def _replace_block(self, spot: Step, new: str) -> Iterator[list[Edit]]:
         node, entry, text = spot.node, spot.entry, self.text
         guard_anchors(node.raw, self.context, False)
         if entry is not None and entry.raw_key is not None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.documents.interface import MAP, SEQ, CannotEdit, Source
-from vllm_migrate.documents.patterns import compiled
+from vllm_migrate.documents.text.patterns import compiled
 from vllm_migrate.documents.yaml.nodes import (
-    BlockNode,
-    Context,
+    YamlContext,
+    YamlEntry,
     YamlNode,
     alias_span,
     content_end,
@@ -32,101 +31,43 @@ _INDENT_SCAN = 60  # mappings looked at to learn the file's indentation
 FLOW_COMMENT = r"(?<=[\s,\[{])#[^\n\r]*"
 
 
-class Entry(NamedTuple):
-    """One own pair of a mapping (`<<` included) or one item of a sequence; `low`: before it the value cannot start."""
-
-    key: str
-    raw_key: yaml.Node | None
-    raw: yaml.Node
-    start: int  # of the key, of the item; of `*name` for an alias
-    low: int
-    end: int  # of the value's text
-
-    @property
-    def alias(self) -> bool:
-        return bool(self.raw.start_mark.index < self.low)
-
-
-class BlockEntries(Sequence[Entry]):
-    """The entries of a block that was read by lines, each made when asked for: of most blocks one or two are."""
-
-    __slots__ = ("_made", "_node")
-
-    def __init__(self, node: BlockNode) -> None:
-        self._node = node
-        self._made: dict[int, Entry] = {}
-
-    def __len__(self) -> int:
-        return len(self._node.block.rows)
-
-    def __getitem__(self, number: int) -> Entry:  # type: ignore[override]
-        """One entry; nobody asks for a slice."""
-        count = len(self)
-        if not -count <= number < count:
-            raise IndexError(number)
-        number %= count
-        made = self._made.get(number)
-        if made is None:
-            made = self._made[number] = self._make(number)
-        return made
-
-    def _make(self, number: int) -> Entry:
-        node = self._node
-        key, start, at, _ = node.block.rows[number]
-        value = node.nth(number)
-        if node.kind == MAP:
-            return Entry(key, node.raw_key(number), value.raw, start, start + len(key), value.end)
-        low = node.nth(number - 1).end if number else node.start
-        return Entry("", None, value.raw, at, low, value.end)
-
-    def find(self, key: str) -> Entry | None:
-        number = self._node.block.keys.get(key)
-        return None if number is None else self[number]
-
-
-def entries(node: YamlNode) -> Sequence[Entry]:
+def entries(node: YamlNode) -> list[YamlEntry]:
     """Own entries of a mapping or sequence, in the file's order. Raises CannotEdit for aliased keys."""
-    if isinstance(node, BlockNode):
-        if node.entries is None:
-            node.entries = BlockEntries(node)
-        return node.entries
     known = node.context.entries.get(id(node.raw))
     if known is None:
         known = node.context.entries[id(node.raw)] = _entries(node)
     return known
 
 
-def _entries(node: YamlNode) -> list[Entry]:
+def _entries(node: YamlNode) -> list[YamlEntry]:
     text, low = node.context.text, int(node.raw.start_mark.index)
-    found: list[Entry] = []
+    found: list[YamlEntry] = []
     if isinstance(node.raw, MappingNode):
         for raw_key, raw in node.raw.value:
             start, end = raw_key.start_mark.index, raw_key.end_mark.index
             if start < low:
                 raise CannotEdit("a key of this mapping is an alias")
             low = content_end(raw, end, text)
-            found.append(Entry("<<" if is_merge(raw_key) else key_text(raw_key, text), raw_key, raw, start, end, low))
+            found.append(
+                YamlEntry("<<" if is_merge(raw_key) else key_text(raw_key, text), raw_key, raw, start, end, low)
+            )
     elif isinstance(node.raw, SequenceNode):
         for raw in node.raw.value:
             end = content_end(raw, low, text)
             start = raw.start_mark.index if raw.start_mark.index >= low else alias_span(low, text)[0]
-            found.append(Entry("", None, raw, start, low, end))
+            found.append(YamlEntry("", None, raw, start, low, end))
             low = end
     return found
 
 
-def own_entry(node: YamlNode, key: str) -> Entry | None:
-    if isinstance(node, BlockNode):
-        found = entries(node)
-        assert isinstance(found, BlockEntries)
-        return found.find(key)
+def own_entry(node: YamlNode, key: str) -> YamlEntry | None:
     for entry in entries(node):
         if entry.key == key and not (entry.raw_key is not None and is_merge(entry.raw_key)):
             return entry
     return None
 
 
-def child(node: YamlNode, entry: Entry) -> YamlNode:
+def child(node: YamlNode, entry: YamlEntry) -> YamlNode:
     if entry.raw_key is not None:
         return node.child(entry.key, entry.raw_key, entry.raw)
     return YamlNode(entry.raw, node.context, entry.low, node.shared)
@@ -189,7 +130,7 @@ def last_leaf(raw: yaml.Node, low: int) -> yaml.Node | None:
     return raw if raw.start_mark.index >= low else None
 
 
-def after_colon(text: str, entry: Entry) -> int:
+def after_colon(text: str, entry: YamlEntry) -> int:
     """Offset after the entry's `:` and, where its value has one, the anchor. Raises CannotEdit for `? key` entries."""
     match = _COLON.match(text, entry.low)
     if match is None or is_explicit(text, entry):
@@ -201,7 +142,7 @@ def after_colon(text: str, entry: Entry) -> int:
     return end
 
 
-def is_explicit(text: str, entry: Entry) -> bool:
+def is_explicit(text: str, entry: YamlEntry) -> bool:
     at = entry.start - 1
     while at >= 0 and text[at] in " \t\n\r":
         at -= 1
@@ -219,7 +160,7 @@ def column(node: YamlNode) -> int:
     raise CannotEdit("explicit `? key` entries only")
 
 
-def dash(node: YamlNode, found: Sequence[Entry], index: int) -> int:
+def dash(node: YamlNode, found: list[YamlEntry], index: int) -> int:
     """Offset of the `-` of item `index` of a block sequence."""
     text = node.context.text
     match = compiled(_TO_DASH).match(text, found[index - 1].end if index else node.start)
@@ -256,7 +197,7 @@ def _steps(root: yaml.Node) -> Iterator[int]:
             stack.append(value)
 
 
-def guard_anchors(raw: yaml.Node, context: Context, itself: bool) -> None:
+def guard_anchors(raw: yaml.Node, context: YamlContext, itself: bool) -> None:
     """Raise CannotEdit when a node to be removed holds an anchor that is used elsewhere."""
     if not context.shared:
         return

@@ -7,18 +7,14 @@ where `*name` is written. Merges (`<<`) are expanded after a mapping's own keys.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Keyed, Node, Pair, Unknown
-from vllm_migrate.documents.patterns import compiled
-from vllm_migrate.documents.yaml.lines import PLAIN, QUOTED, Block, composed, scalar
-from vllm_migrate.documents.yaml.scalars import read_plain, read_tagged
-
-if TYPE_CHECKING:
-    from vllm_migrate.documents.yaml.layout import BlockEntries, Entry
+from vllm_migrate.documents.text.patterns import compiled
+from vllm_migrate.documents.yaml.scalars import PLAIN, QUOTED, read_plain, read_tagged
 
 _COLLECTION_TAGS = (PLAIN, QUOTED, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _ALIAS = r"(?:[\s:,?\[{-]|#[^\n\r]*+)*+(\*[^\s,\[\]{}]+)"
@@ -27,19 +23,33 @@ _BLOCK = ("|", ">")
 _SPACE = r"(?:\s|#[^\n\r]*+)*+"
 
 
-class Context:
+class YamlEntry(NamedTuple):
+    """One own pair of a mapping (`<<` included) or one item of a sequence; `low`: before it the value cannot start."""
+
+    key: str
+    raw_key: yaml.Node | None
+    raw: yaml.Node
+    start: int  # of the key, of the item; of `*name` for an alias
+    low: int
+    end: int  # of the value's text
+
+    @property
+    def alias(self) -> bool:
+        return bool(self.raw.start_mark.index < self.low)
+
+
+class YamlContext:
     """What all nodes of one file share: its text, how scalars are read, which nodes are used more than once."""
 
-    __slots__ = ("capital", "distinct", "entries", "omegaconf", "shared", "text", "twice")
+    __slots__ = ("capital", "entries", "omegaconf", "shared", "text", "twice")
 
-    def __init__(self, text: str, omegaconf: bool, shared: frozenset[int], distinct: bool = False) -> None:
+    def __init__(self, text: str, omegaconf: bool, shared: frozenset[int]) -> None:
         self.text = text
         self.omegaconf = omegaconf
         self.shared = shared  # id() of composed nodes
-        self.distinct = distinct  # no key stands twice in one mapping
         self.capital: bool | None = None  # whether most switches are written True and False; None: nobody asked
         # What the editor has found out, by id() of the composed node: entries of collections, a key that stands twice.
-        self.entries: dict[int, list[Entry]] = {}
+        self.entries: dict[int, list[YamlEntry]] = {}
         self.twice: dict[int, tuple[str, int] | None] = {}
 
 
@@ -117,7 +127,7 @@ class YamlNode(Node):
 
     __slots__ = ("_cache", "_items", "_pairs", "alias", "context", "raw")
 
-    def __init__(self, raw: yaml.Node, context: Context, low: int = 0, shared: bool = False) -> None:
+    def __init__(self, raw: yaml.Node, context: YamlContext, low: int = 0, shared: bool = False) -> None:
         self.raw = raw
         self.context = context
         self.shared = shared or id(raw) in context.shared
@@ -265,132 +275,7 @@ class YamlNode(Node):
         return _plain(self.raw, self.context)
 
 
-class BlockNode(YamlNode):
-    """A block of a text that was read by lines. Its composed node is made when somebody asks for it."""
-
-    __slots__ = ("_nodes", "block", "entries")
-    direct = True
-
-    def __init__(self, block: Block, context: Context) -> None:
-        self.block = block
-        self.context = context
-        self.kind = MAP if block.kind == "map" else SEQ
-        self.start = block.start
-        self.shared = self.alias = self.flow = False
-        self._pairs = self._items = None
-        self._nodes: dict[int, YamlNode] = {}
-        self.entries: BlockEntries | None = None  # what the editor has made of it
-
-    @property
-    def raw(self) -> CollectionNode:  # type: ignore[override]
-        return composed(self.block)
-
-    @property
-    def end(self) -> int:  # type: ignore[override]
-        return self.nth(len(self.block.rows) - 1).end
-
-    @property
-    def merges(self) -> bool:
-        return False
-
-    @property
-    def value(self) -> object:
-        return None
-
-    def nth(self, number: int) -> YamlNode:
-        """The value of an entry, the same object each time."""
-        node = self._nodes.get(number)
-        if node is None:
-            _, _, start, content = self.block.rows[number]
-            node = self._nodes[number] = line_node(start, content, self.context)
-        return node
-
-    def raw_key(self, number: int) -> yaml.Node:
-        key, start, _, _ = self.block.rows[number]
-        return scalar(start, key, self.context.text)
-
-    def child(self, key: str, raw_key: yaml.Node, raw: yaml.Node) -> YamlNode:
-        return self.nth(self.block.keys[key])
-
-    def get(self, key: str) -> Node | None:
-        number = self.block.keys.get(key)
-        return None if number is None else self.nth(number)
-
-    def named(self, key: str) -> Keyed | None:
-        number = self.block.keys.get(key)
-        if number is None:
-            return None
-        start = self.block.rows[number][1]
-        return key, start, start + len(key), self.nth(number), False
-
-    def keyed(self) -> list[Keyed]:
-        if self.kind != MAP:
-            return []
-        rows = self.block.rows
-        return [(row[0], row[1], row[1] + len(row[0]), self.nth(number), False) for number, row in enumerate(rows)]
-
-    @property
-    def items(self) -> list[Node]:
-        if self._items is None:
-            self._items = [self.nth(number) for number in range(len(self.block.rows))] if self.kind == SEQ else []
-        return self._items
-
-    def plain(self) -> object:
-        if self.kind == SEQ:
-            return [item.plain() for item in self.items]
-        return {key: node.plain() for key, _, _, node, _ in self.keyed()}
-
-
-class LineScalar(YamlNode):
-    """A scalar that stands on one line, of a text that was read by lines."""
-
-    __slots__ = ("_content", "_raw")
-
-    def __init__(self, start: int, content: str | None, context: Context) -> None:
-        text = "" if content is None else content.rstrip(" ")
-        self._content = text
-        self._raw: yaml.Node | None = None
-        self.context = context
-        self.kind = SCALAR
-        self.start = start
-        self.end = start + len(text)
-        self.shared = self.alias = self.flow = False
-        self._pairs = self._items = None
-
-    @property
-    def raw(self) -> yaml.Node:  # type: ignore[override]
-        if self._raw is None:
-            self._raw = scalar(self.start, self._content or None, self.context.text)
-        return self._raw
-
-    @property
-    def style(self) -> str:
-        first = self._content[:1]
-        return first if first in ("'", '"') else ""
-
-    @property
-    def text(self) -> str:
-        return self._content
-
-    @property
-    def value(self) -> object:
-        return self._content[1:-1] if self.style else read_plain(self._content, self.context.omegaconf)
-
-    @property
-    def merges(self) -> bool:
-        return False
-
-
-def line_node(start: int, content: str | Block | None, context: Context) -> YamlNode:
-    """The node of an entry of a block."""
-    if isinstance(content, Block):
-        return BlockNode(content, context)
-    if content is not None and content[0] in "[{":
-        return YamlNode(scalar(start, content, context.text), context)
-    return LineScalar(start, content, context)
-
-
-def _plain(raw: yaml.Node, context: Context) -> object:
+def _plain(raw: yaml.Node, context: YamlContext) -> object:
     """What Node.plain gives, without a view for every value; merges and templates take the long way."""
     if isinstance(raw, ScalarNode) and raw.tag in (PLAIN, QUOTED):
         return read_plain(raw.value, context.omegaconf) if raw.tag == PLAIN else str(raw.value)

@@ -15,7 +15,10 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from vllm_migrate.documents.interface import CannotEdit, Unknown
-from vllm_migrate.documents.patterns import compiled
+from vllm_migrate.documents.text.patterns import compiled
+
+# The tags of scalars that have none: read as the file's reader resolves plain words, or as the string it is.
+PLAIN, QUOTED = "\0plain", "\0quoted"
 
 _YAML = "tag:yaml.org,2002:"
 _OMEGACONF_FLOAT = (

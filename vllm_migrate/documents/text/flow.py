@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vllm_migrate.documents.interface import Edit
-from vllm_migrate.documents.patterns import compiled
+from vllm_migrate.documents.text.patterns import compiled
+from vllm_migrate.documents.text.source import Edit
 
 _BREAK = r"\r\n|[\n\r]"
 _LINE_LEAD = r"[ \t]*"

@@ -17,7 +17,7 @@ import time
 from binascii import crc32
 from collections.abc import Iterator
 
-from vllm_migrate.documents.interface import Source
+from vllm_migrate.documents.text.source import Source
 from vllm_migrate.errors import VllmMigrateError
 
 try:

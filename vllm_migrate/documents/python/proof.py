@@ -1,0 +1,89 @@
+"""Proof of edits in Python calls: the edited text has the old tree, with the intended keywords."""
+
+from __future__ import annotations
+
+import ast
+
+from vllm_migrate.documents.interface import (
+    DELETE,
+    RENAME,
+    DataDocument,
+    Edit,
+    Op,
+    ProofFailed,
+    Source,
+    Unknown,
+    Unreadable,
+    apply_edits,
+)
+from vllm_migrate.documents.python.calls import CallOp, PythonDocument, iter_calls, parse_tree
+from vllm_migrate.documents.python.document import PythonData
+from vllm_migrate.documents.python.ops import call_ops
+
+
+def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], index: int) -> PythonData:
+    """The document after `edits` of call number `index`, a mapping of its keywords. Raises ProofFailed."""
+    assert isinstance(document, PythonData)
+    return PythonData(prove(document.code, edits, call_ops(document, ops, index)))
+
+
+def prove(document: PythonDocument, edits: list[Edit], ops: list[CallOp]) -> PythonDocument:
+    """The document of the edited text. Raises ProofFailed unless its tree is the old one with `ops` made on it."""
+    source = document.source
+    try:
+        text = apply_edits(source.text, edits)
+        tree = parse_tree(text)
+        expected = parse_tree(source.text)
+    except (ValueError, Unreadable) as error:
+        raise ProofFailed(str(error)) from None
+    calls = list(iter_calls(expected))
+    for op in ops:
+        _apply(calls[op.call], op)
+    if not same_tree(tree, expected):
+        raise ProofFailed("the edited file is not the old one with the intended keywords")
+    return PythonDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), tree)
+
+
+def _apply(call: ast.Call, op: CallOp) -> None:
+    """The change made on the tree; the order of keywords does not count (see same_tree)."""
+    named = [keyword for keyword in call.keywords if keyword.arg == op.name]
+    if op.kind == DELETE:
+        call.keywords = [keyword for keyword in call.keywords if keyword.arg != op.name]
+    elif op.kind == RENAME:
+        for keyword in named:
+            keyword.arg = op.new_name
+    else:
+        try:
+            value = ast.parse(op.value.text if isinstance(op.value, Unknown) else repr(op.value), mode="eval").body
+        except (SyntaxError, ValueError) as error:
+            raise ProofFailed(f"not an expression: {error}") from None
+        for keyword in named:
+            keyword.value = value
+        if not named:
+            call.keywords.append(ast.keyword(arg=op.name, value=value))
+
+
+def same_tree(a: ast.AST, b: ast.AST) -> bool:
+    """Equal trees but for positions; keywords of a call compare by name, `**x` by place. Without recursion."""
+    stack: list[tuple[object, object]] = [(a, b)]
+    while stack:
+        left, right = stack.pop()
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, ast.AST) and isinstance(right, ast.AST):
+            for name in left._fields:
+                one, two = getattr(left, name, None), getattr(right, name, None)
+                if name == "keywords" and isinstance(one, list) and isinstance(two, list):
+                    one, two = sorted(one, key=_by_name), sorted(two, key=_by_name)
+                stack.append((one, two))
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            stack += zip(left, right, strict=True)
+        elif repr(left) != repr(right):  # tells 1 from True and 0.0 from -0.0
+            return False
+    return True
+
+
+def _by_name(keyword: ast.keyword) -> str:
+    return keyword.arg or ""
