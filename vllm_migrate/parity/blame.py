@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.parity.contract import Contract
 from vllm_migrate.parity.tally import Window
-from vllm_migrate.smoke.stats import Estimate, Outcome, ratio
+from vllm_migrate.smoke.stats import Estimate, Outcome, paired, ratio
 from vllm_migrate.smoke.verdict import Blame
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _law(case: Case, gross: bool) -> Blame | None:
         why = f"{1 - side:.0%} of the ratios lie above 1: logprobs before truncation came"
         return Blame("semantic", ("logprobs-semantics",), (why,), "logprobs_mode: processed_logprobs")
     if gross:
-        return None
+        return _lower(case)
     suspects = ["logprobs-semantics", "truncation-bias", "trainer-temperature"]
     decide = "score a recording of this engine: vllm-migrate smoke record, score, compare"
     if counts["masked"] or not case.window.members:
@@ -126,6 +126,18 @@ def _law(case: Case, gross: bool) -> Blame | None:
     return Blame(
         "semantic", tuple(suspects), (f"the reported logprobs are not the trainer's law (D {d:+.3g})",), decide
     )
+
+
+def _lower(case: Case) -> Blame | None:
+    """Of an engine that reports the law it samples from, the trainer's logprobs lie lower on average, by the divergence."""
+    mean = paired([(tally.sums.x, tally.sums.n) for tally in case.base.tallies], case.look.levels.d)
+    if mean.low <= 0:
+        return None
+    why = (
+        f"the reported logprobs are lower than the trainer's ({mean.value:.2g} nats), which no law that was sampled is"
+    )
+    decide = "logprobs_mode: processed_logprobs"
+    return Blame("semantic", ("logprobs-semantics",), (why,), decide)
 
 
 def _sampling(case: Case) -> Blame:

@@ -47,6 +47,8 @@ def update(
             boundaries, offset = [*starts, len(positions)], 0
         else:
             offset = boundaries[segments[0][0]] + positions[0]
+        if batch.padding:  # the last segment only fills the row up
+            boundaries = boundaries[:-1]
         ids = [(replica, step, gate.calls, number) for number, _ in enumerate(pairwise(boundaries))]
         layout = {"cu_seqlens": boundaries, "offset": offset, "sequences": ids}
     return gate.update(
