@@ -90,7 +90,7 @@ def test_versions_by_batch_sequence_and_token():
     assert [p.versions for p in read(versions=[3, 4])] == [3, 4]
     assert [p.versions for p in read(versions=[[3, 3, 4, 4], [5, 5, 5, 5]])] == [[3, 3, 4], [5, 5, 5]]
     flat = {
-        name: sum(rows, [])
+        name: [v for row in rows for v in row]
         for name, rows in {"token_ids": IDS, "rollout": OURS, "trainer": THEIRS, "mask": MASK}.items()
     }
     layout = {"cu_seqlens": [0, 4, 8]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -110,12 +111,8 @@ def test_a_head_in_bfloat16_against_one_in_float32(columns):
     )
     assert verdict.decision == "pass", verdict.describe()
     assert 1e-6 < verdict.metrics["k3"].value < 1e-3
-    strict = judged(
-        Contract(lag=0, kind="fp32"),
-        {n: v for n, v in zip(("token_ids", "mask"), (drawn.squeeze(-1), None), strict=True)},
-        rollout_logprobs=sides[0],
-        trainer_logprobs=sides[1],
-    )
+    tokens = {"token_ids": drawn.squeeze(-1), "mask": None}
+    strict = judged(Contract(lag=0, kind="fp32"), tokens, rollout_logprobs=sides[0], trainer_logprobs=sides[1])
     assert strict.decision == "fail" and strict.blame.layer == "numerics" and "fp32-lm-head" in strict.blame.suspects
 
 
@@ -370,7 +367,7 @@ def test_sequence_parallel_slices_are_the_whole_row(rollout, columns):
     cuts = [0, 250, 700, ends[-1]]
     slices = [
         {name: values[low:high] for name, values in made.items()} | {"cu_seqlens": ends, "offset": low}
-        for low, high in zip(cuts, cuts[1:], strict=False)
+        for low, high in pairwise(cuts)
     ]
     found = on_ranks(slices, TEMPERED)
     whole = judged(TEMPERED, {**made, "cu_seqlens": ends})

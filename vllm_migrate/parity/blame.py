@@ -76,10 +76,12 @@ def blame(case: Case) -> Blame:
     """The first alarm's cause: D, b, then the spread."""
     gates = case.gates
     gross = not case.everything.shown.interpretable
-    if gates.get("D") == "fail" or gross:
-        found = _law(case, gross)
-        if found is not None:
-            return found
+    if gates.get("D") == "fail" or gross or (gates.get("k3") == "fail" and gates.get("D") == "inconclusive"):
+        known = _reported(case, gross)
+        if known is not None:
+            return known
+    if gates.get("D") == "fail":
+        return _law(case)
     if gates.get("b") == "fail":
         return _sampling(case)
     if gates.get("k3_start") == "fail" and gates.get("k3") != "fail":
@@ -96,48 +98,43 @@ def blame(case: Case) -> Blame:
     )
 
 
-def _law(case: Case, gross: bool) -> Blame | None:
-    """D fails: what was reported is not the law the trainer claims. None where a gross difference has another cause."""
+def _reported(case: Case, gross: bool) -> Blame | None:
+    """What the shape of the ratios shows of the law that was reported. Where that was the law that was sampled, the
+    trainer's logprobs lie lower on average, by the divergence; other weights flatten the slope, and only raw ones raise x.
+    """
     t, slope, counts = case.contract.temperature, case.slope, case.window.counts
-    d = case.everything.shown.d.value
-    if t != 1.0 and abs(slope - 1 / t) < abs(slope - 1):
+    mean = paired([(tally.sums.x, tally.sums.n) for tally in case.base.tallies], case.look.levels.d)
+    raw = "logprobs_mode: processed_logprobs"
+    if t != 1.0 and abs(slope - 1 / t) < abs(slope - 1) and mean.value > 0:
         why = (
             f"the trainer's logprobs on the reported ones have slope {slope:.2f}, and 1/T is {1 / t:.2f}: raw ones came"
         )
-        return Blame("semantic", ("logprobs-semantics",), (why,), "logprobs_mode: processed_logprobs")
-    if t != 1.0 and abs(slope - t) < abs(slope - 1):
-        why = f"the trainer's logprobs on the reported ones have slope {slope:.2f}, as without its division by T = {t}"
-        return Blame("semantic", ("trainer-temperature",), (why,), "divide the trainer's logits by the temperature")
+        return Blame("semantic", ("logprobs-semantics",), (why,), raw)
     side = counts["below"] / max(1, counts["below"] + counts["above"])
     if case.contract.truncates and max(side, 1 - side) > ONE_SIDED:
         if side > ONE_SIDED:
             why = f"{side:.0%} of the ratios lie below 1: the engine renormalises over its truncated support"
             return Blame("semantic", ("truncation-bias",), (why,), "replay top_k, top_p and min_p in the trainer")
         why = f"{1 - side:.0%} of the ratios lie above 1: logprobs before truncation came"
-        return Blame("semantic", ("logprobs-semantics",), (why,), "logprobs_mode: processed_logprobs")
-    if gross:
-        return _lower(case)
+        return Blame("semantic", ("logprobs-semantics",), (why,), raw)
+    if gross and mean.low > 0:
+        why = f"the reported logprobs are lower than the trainer's ({mean.value:.2g} nats), which no law that was sampled is"
+        return Blame("semantic", ("logprobs-semantics",), (why,), raw)
+    return None
+
+
+def _law(case: Case) -> Blame:
+    """D fails: what was reported is not the law the trainer claims."""
     suspects = ["logprobs-semantics", "truncation-bias", "trainer-temperature"]
     decide = "score a recording of this engine: vllm-migrate smoke record, score, compare"
-    if counts["masked"] or not case.window.members:
+    if case.window.counts["masked"] or not case.window.members:
         suspects.append("outcome-filter")
         decide += "; and call the gate before any filter"
     suspects.append("loss-mask")
+    d = case.everything.shown.d.value
     return Blame(
         "semantic", tuple(suspects), (f"the reported logprobs are not the trainer's law (D {d:+.3g})",), decide
     )
-
-
-def _lower(case: Case) -> Blame | None:
-    """Of an engine that reports the law it samples from, the trainer's logprobs lie lower on average, by the divergence."""
-    mean = paired([(tally.sums.x, tally.sums.n) for tally in case.base.tallies], case.look.levels.d)
-    if mean.low <= 0:
-        return None
-    why = (
-        f"the reported logprobs are lower than the trainer's ({mean.value:.2g} nats), which no law that was sampled is"
-    )
-    decide = "logprobs_mode: processed_logprobs"
-    return Blame("semantic", ("logprobs-semantics",), (why,), decide)
 
 
 def _sampling(case: Case) -> Blame:
@@ -188,8 +185,10 @@ def _spread(case: Case) -> Blame:
         moved = ("stale-weights", "inflight-weight-update", "lora-weights", "moe-routing")
         what = "earlier looks passed: the engine's weights are not the trainer's"
         return Blame("weight-update", moved, (why, what), "score the same tokens with the weights before the update")
-    suspects = ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling")
-    return Blame("numerics", suspects, (why,), "vllm-migrate smoke run scores with both precisions of the head")
+    suspects = ["fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"]
+    if "b" not in case.gates and case.contract.temperature != 1.0:
+        suspects.append("trainer-temperature")
+    return Blame("numerics", tuple(suspects), (why,), "vllm-migrate smoke run scores with both precisions of the head")
 
 
 def stale_cache(mixed: Estimate, fresh: Estimate) -> Blame:
