@@ -114,7 +114,9 @@ def _reported(case: Case, gross: bool) -> Blame | None:
     if case.contract.truncates and max(side, 1 - side) > ONE_SIDED:
         if side > ONE_SIDED:
             why = f"{side:.0%} of the ratios lie below 1: the engine renormalises over its truncated support"
-            return Blame("semantic", ("truncation-bias",), (why,), "replay top_k, top_p and min_p in the trainer")
+            forgets = t != 1.0 and case.gates.get("b") != "pass"
+            suspects = ("truncation-bias", "trainer-temperature") if forgets else ("truncation-bias",)
+            return Blame("semantic", suspects, (why,), "replay top_k, top_p, min_p and the temperature in the trainer")
         why = f"{1 - side:.0%} of the ratios lie above 1: logprobs before truncation came"
         return Blame("semantic", ("logprobs-semantics",), (why,), raw)
     if gross and mean.low > 0:
