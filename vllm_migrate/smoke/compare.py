@@ -23,9 +23,9 @@ from vllm_migrate.smoke.score import claimed_name
 from vllm_migrate.smoke.stats import (
     Estimate,
     Estimates,
-    Outcome,
     ceiling,
     gate,
+    gate_d,
     share,
     tokens_needed,
     unpaired_ratio,
@@ -248,15 +248,6 @@ def _exp(value: float) -> float:
 def _ratio(value: Estimate, margin: float) -> Metric:
     """One-sided: a ratio fails when its interval lies over the margin, and cannot be inconclusive."""
     return Metric.of(value, margin, "fail" if value.low > margin else "pass")
-
-
-def gate_d(numbers: Estimates, margin: float) -> Outcome:
-    """D's gate: nothing where the models differ too much for D; a fail must survive clipped ratios."""
-    if not numbers.interpretable:
-        return "inconclusive"
-    outcome = gate(numbers.d, margin)
-    same_side = numbers.clipped_d * numbers.d.value > 0 and abs(numbers.clipped_d) > margin
-    return "inconclusive" if outcome == "fail" and not same_side else outcome
 
 
 def _decide(metrics: dict[str, Metric], numbers: Estimates) -> tuple[Decision, list[str]]:

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Order = Literal["v0", "v1"]
+from vllm_migrate.smoke.law import Law
 
-# vLLM's own greedy threshold (_SAMPLING_EPS in both engines).
-GREEDY_BELOW = 1e-5
+Order = Literal["v0", "v1"]
 
 SAMPLING_NAMES = frozenset(
     {
@@ -40,7 +39,7 @@ SAMPLING_NAMES = frozenset(
 )
 
 
-class Contract(BaseModel):
+class Contract(Law, BaseModel):
     """What is done to the logits, in the names and with the neutral values of vLLM's SamplingParams."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -71,37 +70,9 @@ class Contract(BaseModel):
         return cls(**{**given, "opaque": opaque})
 
     @property
-    def greedy(self) -> bool:
-        return self.temperature < GREEDY_BELOW
-
-    @property
-    def has_top_k(self) -> bool:
-        return self.top_k > 0
-
-    @property
-    def has_top_p(self) -> bool:
-        return self.top_p < 1.0
-
-    @property
-    def has_min_p(self) -> bool:
-        return self.min_p > 0.0
-
-    @property
-    def has_penalties(self) -> bool:
-        return (self.presence_penalty, self.frequency_penalty, self.repetition_penalty) != (0.0, 0.0, 1.0)
-
-    @property
     def has_mask(self) -> bool:
         """Whether bias, allowed tokens or min_tokens change the logits before the temperature."""
         return bool(self.logit_bias or self.allowed_token_ids or self.min_tokens)
-
-    @property
-    def blind(self) -> bool:
-        """Whether raw and processed logprobs are the same thing here, so that no evidence can tell them apart."""
-        if self.greedy:
-            return True
-        shaped = self.has_top_k or self.has_top_p or self.has_min_p or self.has_penalties or self.has_mask
-        return self.temperature == 1.0 and not shaped
 
     def with_defaults(self, inherited: Mapping[str, Any], given: Mapping[str, Any]) -> Contract:
         """This contract with the fields that `given` leaves open filled from a model's generation_config."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vllm_migrate.smoke import stats
 from vllm_migrate.smoke.recording import Row
 from vllm_migrate.smoke.score import OTHER_HEAD, REPLAY
 from vllm_migrate.smoke.stats import Estimate, Estimates, Sums, estimate, merge, paired, ratio, sums
@@ -129,12 +130,8 @@ def by_version(data: Against) -> dict[str, Estimate]:
 
 def shifted(data: Against, by: int) -> float:
     """Mean |x| (cut off at 1) when the reported logprobs are moved by `by` tokens."""
-    found = []
-    for logp, row in zip(data.logp, data.rows, strict=True):
-        told = row.logprobs
-        moved = zip(logp[max(0, by) :], told[max(0, -by) :], strict=False)
-        found += [min(1.0, abs(a - r)) for a, r in moved if a is not None and r is not None]
-    return sum(found) / max(1, len(found))
+    parts = [stats.shifted(logp, row.logprobs, by) for logp, row in zip(data.logp, data.rows, strict=True)]
+    return sum(total for total, _ in parts) / max(1, sum(count for _, count in parts))
 
 
 def heavy_tail(data: Against) -> float:

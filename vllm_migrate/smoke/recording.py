@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vllm_migrate.smoke.contract import Contract, Order
 from vllm_migrate.smoke.errors import RecordingError
+from vllm_migrate.smoke.validity import defect_of
 
 SCHEMA = 1
 USER, PROBE = "user", "probe"
@@ -270,10 +271,6 @@ def write(path: str | os.PathLike[str], header: Header, rows: Iterable[Row]) -> 
     return count
 
 
-# Completions servers write this for a logprob of -inf.
-SERVER_FLOOR = -9998.0
-
-
 def defect(row: Row) -> str | None:
     """Why a row is no evidence, or None. The kinds are counted before any statistic."""
     if row.finish in ("abort", "aborted", "error"):
@@ -282,12 +279,9 @@ def defect(row: Row) -> str | None:
         return "empty"
     if len(row.tokens) != len(row.logprobs):
         return "length-mismatch"
-    if any(value is None for value in row.logprobs):
-        return "null-logprob"
-    if any(value is not None and math.isnan(value) for value in row.logprobs):
-        return "nan-logprob"
-    if any(value is not None and (value > 1e-4 or value <= SERVER_FLOOR) for value in row.logprobs):
-        return "impossible-logprob"
+    found = defect_of(row.logprobs)
+    if found is not None:
+        return found
     if min(row.tokens) < 0:
         return "impossible-token"
     if row.seen_prompt is not None and row.seen_prompt != row.prompt:

@@ -13,10 +13,22 @@ from typing import Literal, NamedTuple
 
 LEVEL_D = 0.95  # two-sided, on D and k3
 LEVEL_B = 1.645  # standard errors on b: a 90 % interval
+Z_SHARE = 1.96  # standard errors on a share
 CLIP = 10.0  # a fail of D must survive ratios clipped here
 MIN_ESS, MAX_K3 = 0.2, 0.3  # outside: the models differ too much for D
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+class Levels(NamedTuple):
+    """How wide intervals are: `d` is the two-sided level of D and k3, `b` and `share` are standard errors."""
+
+    d: float = LEVEL_D
+    b: float = LEVEL_B
+    share: float = Z_SHARE
+
+
+SMOKE = Levels()
 
 
 class Sums(NamedTuple):
@@ -102,7 +114,7 @@ class Estimates(NamedTuple):
         return self.n > 0 and self.ess >= MIN_ESS and self.k3.value <= MAX_K3
 
 
-def estimate(groups: Sequence[Sums]) -> Estimates:
+def estimate(groups: Sequence[Sums], levels: Levels = SMOKE) -> Estimates:
     """The estimators over clusters. Raises ValueError when no token is finite."""
     total = merge(groups)
     n, out = total.n, total.out
@@ -113,16 +125,16 @@ def estimate(groups: Sequence[Sums]) -> Estimates:
     d_se = _clustered([s.r - s.n * mean_r for s in groups]) / (n * mean_r)
     mean_k3 = total.k3 / n
     k3_se = _clustered([s.k3 - s.n * mean_k3 for s in groups]) / n
-    t = student_t(LEVEL_D, g - 1) if g > 1 else math.inf
+    t = student_t(levels.d, g - 1) if g > 1 else math.inf
     center = math.log(mean_r)
     b = None
     if total.v > 0:
-        slope, h = -total.c / total.v, LEVEL_B / math.sqrt(total.v)
+        slope, h = -total.c / total.v, levels.b / math.sqrt(total.v)
         b = Estimate(slope, slope - h, slope + h)
     return Estimates(
         g,
         n,
-        wilson(out, n + out),
+        wilson(out, n + out, levels.share),
         around(center, t, d_se),
         math.log(total.clipped / n),
         b,
@@ -148,7 +160,7 @@ def _clustered(deviations: Sequence[float]) -> float:
     return math.sqrt(math.fsum(d * d for d in deviations) * g / (g - 1))
 
 
-def paired(differences: Iterable[tuple[float, int]]) -> Estimate:
+def paired(differences: Iterable[tuple[float, int]], level: float = LEVEL_D) -> Estimate:
     """Mean difference per token from (sum over a cluster, tokens in it), with its cluster-robust t interval."""
     pairs = list(differences)
     n = sum(count for _, count in pairs)
@@ -156,7 +168,7 @@ def paired(differences: Iterable[tuple[float, int]]) -> Estimate:
         return Estimate(0.0, -math.inf, math.inf)
     mean = math.fsum(value for value, _ in pairs) / n
     se = _clustered([value - count * mean for value, count in pairs]) / n
-    return around(mean, student_t(LEVEL_D, len(pairs) - 1) if len(pairs) > 1 else math.inf, se)
+    return around(mean, student_t(level, len(pairs) - 1) if len(pairs) > 1 else math.inf, se)
 
 
 def ratio(pairs: Sequence[tuple[float, float]]) -> Estimate:
@@ -181,7 +193,7 @@ def unpaired_ratio(top: Estimate, bottom: Estimate) -> Estimate:
     )
 
 
-def wilson(hits: int, n: int, z: float = 1.96) -> Estimate:
+def wilson(hits: int, n: int, z: float = Z_SHARE) -> Estimate:
     """A share with Wilson's interval."""
     if n == 0:
         return Estimate(0.0, 0.0, 1.0)
@@ -198,6 +210,15 @@ def gate(value: Estimate, margin: float) -> Outcome:
     return "fail" if abs(value.value) - value.half > margin else "inconclusive"
 
 
+def gate_d(numbers: Estimates, margin: float) -> Outcome:
+    """D's gate: nothing where the models differ too much for D; a fail must survive clipped ratios."""
+    if not numbers.interpretable:
+        return "inconclusive"
+    outcome = gate(numbers.d, margin)
+    same_side = numbers.clipped_d * numbers.d.value > 0 and abs(numbers.clipped_d) > margin
+    return "inconclusive" if outcome == "fail" and not same_side else outcome
+
+
 def ceiling(value: Estimate, limit: float) -> Outcome:
     """FAIL if the lower limit is over the ceiling, PASS if the upper one is under it."""
     if value.low > limit:
@@ -210,6 +231,13 @@ def share(value: Estimate, limit: float) -> Outcome:
     if value.value <= limit:
         return "pass"
     return "fail" if value.low > limit else "inconclusive"
+
+
+def shifted(a: Sequence[float | None], reported: Sequence[float | None], by: int) -> tuple[float, int]:
+    """Sum of |x| (cut off at 1) of one sequence when its reported logprobs are moved by `by` tokens, and the pairs."""
+    pairs = zip(a[max(0, by) :], reported[max(0, -by) :], strict=False)
+    found = [min(1.0, abs(p - q)) for p, q in pairs if p is not None and q is not None]
+    return sum(found), len(found)
 
 
 def tokens_needed(value: Estimate, margin: float, n: int) -> int | None:

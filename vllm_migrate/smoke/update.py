@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import semantics
-from vllm_migrate.smoke.compare import Options, gate_d, margins_for, measure
+from vllm_migrate.smoke.compare import Options, margins_for, measure
 from vllm_migrate.smoke.errors import missing_extra
 from vllm_migrate.smoke.evidence import Against
 from vllm_migrate.smoke.margins import Margins
 from vllm_migrate.smoke.recording import Header, Recording, Row, valid
 from vllm_migrate.smoke.score import OLD, STALE, SWITCHED
+from vllm_migrate.smoke.stats import gate_d
 from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Decision, Metric, Verdict, worst
 
 # vLLM's own defaults of pause_generation, used where the config says nothing.

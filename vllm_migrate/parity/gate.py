@@ -1,0 +1,135 @@
+"""The gate: batches in, a verdict at the first step and every so many after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.parity.batch import Columns, Layout
+from vllm_migrate.parity.budget import Budget
+from vllm_migrate.parity.contract import Contract
+from vllm_migrate.parity.errors import ParityError
+from vllm_migrate.parity.judge import Look, judge
+from vllm_migrate.parity.tally import Where, Window
+from vllm_migrate.parity.verdict import Verdict
+
+Log = Callable[[dict[str, float]], object]
+# Takes this rank's window and returns those of all ranks, in the same order on each (all_gather_object).
+Reduce = Callable[[Window], Sequence[Window]]
+
+MOST = 65_536  # tokens read of one batch and rank
+
+
+class ParityGate:
+    """Running statistics of the smoke proof over a trainer's batches.
+
+    `contract`: a Contract, a mapping, or an object with such attributes. `every`: steps between looks, after the one at
+    the first step seen. `log`: called with flat numbers at each look (`wandb.log`). `stop`: raise ParityError when a look
+    fails or its evidence is invalid. `reduce`: gathers the windows of all ranks; then every rank must call with the same
+    steps, reaches the same verdict and raises alike. `looks`: how many are planned, to split `false_alarms`, the
+    probability of any false alarm in the run, evenly. `most`: tokens read of a batch, whole sequences by position.
+    """
+
+    def __init__(
+        self,
+        contract: Contract | Mapping[str, Any] | object,
+        *,
+        every: int = 50,
+        log: Log | None = None,
+        stop: bool = False,
+        reduce: Reduce | None = None,
+        looks: int | None = None,
+        false_alarms: float = 0.01,
+        most: int | None = MOST,
+    ) -> None:
+        if every < 1 or not 0 < false_alarms < 1:
+            raise UsageError("every is at least 1, and false_alarms between 0 and 1")
+        self.contract = Contract.of(contract)
+        self.every, self.log, self.stop, self.reduce, self.most = every, log, stop, reduce, most
+        self.budget = Budget(false_alarms, looks)
+        self.last: Verdict | None = None
+        self.looks = self.clean = 0
+        self._window = Window.empty()
+        self._next: int | None = None
+        self.calls = 0
+        self._passed = False
+
+    def update(
+        self,
+        *,
+        step: int,
+        token_ids: Any,
+        rollout_logprobs: Any,
+        trainer_logprobs: Any,
+        mask: Any,
+        weight_version: Any = None,
+        entropy: Any = None,
+        varentropy: Any = None,
+        **layout: Unpack[Layout],
+    ) -> Verdict:
+        """Adds a batch, scored before the optimizer step, and judges where a look is due.
+
+        Columns have one value a token: padded rows, ragged rows, or one packed row with `cu_seqlens`; nested lists, numpy
+        or torch. `mask` holds exactly the sampled tokens. `weight_version`: one, one a sequence, or one a token.
+        Where one process trains, invalid evidence is judged at once. Raises ParityError when asked to stop.
+        """
+        self.add(
+            step=step,
+            token_ids=token_ids,
+            rollout_logprobs=rollout_logprobs,
+            trainer_logprobs=trainer_logprobs,
+            mask=mask,
+            weight_version=weight_version,
+            entropy=entropy,
+            varentropy=varentropy,
+            **layout,
+        )
+        return self.check(step)
+
+    def add(
+        self,
+        *,
+        step: int,
+        token_ids: Any,
+        rollout_logprobs: Any,
+        trainer_logprobs: Any,
+        mask: Any,
+        weight_version: Any = None,
+        entropy: Any = None,
+        varentropy: Any = None,
+        **layout: Unpack[Layout],
+    ) -> None:
+        """Adds a batch (one of several of a step) without judging."""
+        self.calls += 1
+        columns = Columns(token_ids, rollout_logprobs, trainer_logprobs, mask, weight_version, entropy, varentropy)
+        version = layout.get("trainer_version")
+        where = Where(step, self.calls, step if version is None else version, step == 0, self.most)
+        self._window.add(columns, layout, self.contract, where)
+
+    def due(self, step: int) -> bool:
+        """Whether a look is due: at the first step seen, and whenever a multiple of `every` is reached."""
+        return self._next is None or step >= self._next
+
+    def check(self, step: int) -> Verdict:
+        """Judges where a look is due, or, where one process trains, where evidence is invalid; else pending."""
+        faulty = self.reduce is None and self._window.faulty
+        return self.judge(step) if faulty or self.due(step) else Verdict(step, "pending")
+
+    def judge(self, step: int) -> Verdict:
+        """Judges what was added since the last look. With `reduce`, all ranks must call it at the same steps."""
+        window = self._window if self.reduce is None else Window.merged(self.reduce(self._window))
+        look = Look(step, self.budget.levels(self.looks), self._passed)
+        verdict = judge(window, self.contract, look)
+        self._window = Window.empty()
+        if self.due(step):
+            self._next = (step // self.every + 1) * self.every
+            self.looks += 1
+        self.clean = 0 if verdict.alarm else self.clean + 1
+        self._passed |= verdict.decision == "pass"
+        self.last = verdict
+        if self.log is not None:
+            self.log(verdict.scalars())
+        if self.stop and verdict.alarm:
+            raise ParityError(verdict)
+        return verdict
