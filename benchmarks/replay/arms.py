@@ -11,7 +11,6 @@ from benchmarks.replay.product import Reading
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.contract import Contract
 
-SOURCE, TARGET = "0.8.5", "0.18.1"
 CONFIGS = Path(__file__).parent / "configs"
 OLD, AS_IT_COMES, FIXED = "old", "as-it-comes", "fixed"
 PREFIX = "enable_prefix_caching"
@@ -81,36 +80,47 @@ class Arm(NamedTuple):
         }
 
 
-class Renderer:
-    """Renders arms under `folder` from the files of the repository. pythons: interpreter by release."""
+class Interpreter(NamedTuple):
+    """A python and the release of vLLM that it has."""
 
-    def __init__(self, folder: Path, pythons: dict[str, str], loss: str) -> None:
-        self.folder, self.pythons, self.loss = folder, pythons, loss
+    python: str
+    release: str
+
+
+class Renderer:
+    """Renders arms under `folder` from the files of the repository, which were written for the release of `old`."""
+
+    def __init__(self, folder: Path, old: Interpreter, new: Interpreter, loss: str) -> None:
+        self.folder, self.before, self.after, self.loss = folder, old, new, loss
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.files = {"pipelinerl": f"conf/{loss}.yaml", **FILES}
-        self.main = product.read(self._original("pipelinerl"), SOURCE, SOURCE)
+        self.main = product.read(self._original("pipelinerl"), old.release, old.release)
 
     def old(self) -> Arm:
         """The file at the release it was written for."""
-        return self._arm(OLD, self._copied("pipelinerl", OLD), SOURCE)
+        return self._arm(OLD, self._copied("pipelinerl", OLD), self.before)
 
     def as_it_comes(self, source: str = "pipelinerl") -> Arm:
         """The same file, untouched, at the release moved to."""
-        return self._arm(_name(source, AS_IT_COMES), self._copied(source, AS_IT_COMES), TARGET)
+        return self._arm(_name(source, AS_IT_COMES), self._copied(source, AS_IT_COMES), self.after)
 
     def fixed(self, source: str = "pipelinerl") -> Arm:
         """The file after `fix --unsafe --write`, at the release moved to."""
         path, pins = self._fixed(source, FIXED)
-        return self._arm(_name(source, FIXED), path, TARGET)._replace(pins=pins)
+        return self._arm(_name(source, FIXED), path, self.after)._replace(pins=pins)
 
     def ablated(self, option: str) -> Arm:
         """The fixed file with one pin taken away. Raises LookupError where the fix wrote none for `option`."""
         name = without(option)
         path, pins = self._fixed("pipelinerl", name)
-        product.without(path, option, SOURCE, TARGET)
+        product.without(path, option, *self._releases)
         left = {pin: value for pin, value in pins.items() if pin != option}
-        return self._arm(name, path, TARGET)._replace(pins=left, away=option)
+        return self._arm(name, path, self.after)._replace(pins=left, away=option)
+
+    @property
+    def _releases(self) -> tuple[str, str]:
+        return self.before.release, self.after.release
 
     def _original(self, source: str) -> Path:
         return CONFIGS / source / self.files[source]
@@ -121,14 +131,14 @@ class Renderer:
 
     def _fixed(self, source: str, name: str) -> tuple[Path, dict[str, Any]]:
         place = self.folder / source / name
-        options = product.write_fix(CONFIGS / source, place, SOURCE, TARGET)
-        return place / self.files[source], product.before(self._original(source), options, SOURCE, TARGET)
+        options = product.write_fix(CONFIGS / source, place, *self._releases)
+        return place / self.files[source], product.before(self._original(source), options, *self._releases)
 
-    def _arm(self, name: str, path: Path, release: str) -> Arm:
+    def _arm(self, name: str, path: Path, at: Interpreter) -> Arm:
         """Raises UsageError where the release refuses the file, or the trainer cannot follow its sampling."""
-        reading = product.read(path, release, SOURCE)
+        reading = product.read(path, at.release, self.before.release)
         if reading.refused:
-            raise UsageError(f"{path}: vLLM {release} would not start: {'; '.join(reading.refused)}")
+            raise UsageError(f"{path}: vLLM {at.release} would not start: {'; '.join(reading.refused)}")
         # A server's file has neither: the requests and the loss are those of the main file.
         sampling = {**self.main.sampling, **reading.sampling}
         contract = Contract.of(sampling)
@@ -136,7 +146,7 @@ class Renderer:
             raise UsageError(f"{path}: the replay's trainer knows the temperature alone, not {contract.describe()}")
         reading = reading._replace(sampling=sampling, loss={**self.main.loss, "kind": self.loss})
         served = str(path) if reading.dialect == "vllm-serve-config" else ""
-        return Arm(name, self.pythons[release], reading, serve_file=served)
+        return Arm(name, at.python, reading, serve_file=served)
 
 
 def _name(source: str, name: str) -> str:

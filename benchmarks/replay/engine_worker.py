@@ -50,8 +50,8 @@ def release() -> str:
     return "unknown"
 
 
-def parsed(path: str) -> Any:
-    """The arguments that this release's own parser reads from `vllm serve --config PATH`.
+def parsed(path: str, platform: dict[str, Any]) -> Any:
+    """The arguments that this release's own parser reads from `vllm serve --config PATH`, under those of `platform`.
 
     Raises SystemExit where the parser refuses the file.
     """
@@ -66,7 +66,9 @@ def parsed(path: str) -> Any:
     commands = parser.add_subparsers(dest="subparser")
     serve.cmd_init()[0].subparser_init(commands)
     sys.argv = ["vllm", "serve", "--config", path]
-    return AsyncEngineArgs.from_cli_args(parser.parse_args(sys.argv[1:]))
+    namespace = parser.parse_args(sys.argv[1:])
+    vars(namespace).update(platform)
+    return AsyncEngineArgs.from_cli_args(namespace)
 
 
 def engine_args(job: dict[str, Any]) -> Any:
@@ -74,10 +76,7 @@ def engine_args(job: dict[str, Any]) -> Any:
     from vllm.engine.arg_utils import EngineArgs
 
     if job.get("serve_file"):
-        args = parsed(job["serve_file"])
-        for name, value in job["platform"].items():
-            setattr(args, name, value)
-        return args
+        return parsed(job["serve_file"], job["platform"])
     return EngineArgs(**{**job["engine_args"], **job["platform"]})
 
 
