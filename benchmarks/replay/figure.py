@@ -11,7 +11,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.animation import FuncAnimation, PillowWriter
+from PIL import Image
 
 from benchmarks.replay.arms import AS_IT_COMES, FIXED, OLD
 from benchmarks.replay.gates import Ran
@@ -27,7 +27,7 @@ PANELS = {
 }
 LOGARITHMIC = {"kl": 1e-5, "k3_without_lag": 1e-7}  # and the least that is drawn
 ANIMATED = ("clip_rate", "reward")
-FRAMES, FRAME_MS, HELD_FRAMES = 28, 90, 14
+FRAMES, FRAME_MS, HELD_MS, COLOURS = 28, 110, 2500, 32
 
 
 class Theme(NamedTuple):
@@ -144,12 +144,14 @@ def animate(results: Mapping[str, Ran], theme: Theme, path: Path) -> None:
     figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0.09, 1, 1))
 
-    def frame(number: int) -> list[Any]:
+    frames = []
+    for number in range(1, FRAMES + 1):
         for line, steps, mean in drawn:
-            upto = max(1, round(len(steps) * min(1.0, (number + 1) / FRAMES)))
+            upto = max(1, round(len(steps) * number / FRAMES))
             line.set_data(steps[:upto], mean[:upto])
-        return [line for line, _, _ in drawn]
-
-    moving = FuncAnimation(figure, frame, frames=FRAMES + HELD_FRAMES, interval=FRAME_MS, blit=False)
-    moving.save(path, writer=PillowWriter(fps=1000 / FRAME_MS))
+        figure.canvas.draw()
+        picture = Image.frombuffer("RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba())
+        frames.append(picture.convert("RGB").quantize(COLOURS))
     plt.close(figure)
+    durations = [FRAME_MS] * (FRAMES - 1) + [HELD_MS]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True)

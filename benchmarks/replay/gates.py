@@ -68,7 +68,7 @@ def _gate(name: str, arm: str, good: bool, text: str) -> Gate:
 def exact(ran: Ran) -> Gate:
     """Before the first update the trainer and the engine mean the same by a logprob, to float32's precision."""
     largest = max(at_step(ran.runs, 0, "largest_d"))
-    text = f"step 0, largest |d| {largest:.1e}, at most {EXACT:.1e}"
+    text = f"step 0, largest difference {largest:.1e}, at most {EXACT:.1e}"
     return _gate("step 0 exact", ran.arm.name, largest <= EXACT, text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -108,6 +109,7 @@ class Session:
     def __init__(self, arm: Arm, trainer_python: str, folder: Path, core: int) -> None:
         self.arm = arm
         self.folder = folder
+        self.model = folder / f"{arm.name}-model"
         folder.mkdir(parents=True, exist_ok=True)
         env = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": ""}
         self.trainer = Worker([trainer_python, str(HERE / "trainer.py")], env, folder / f"{arm.name}-trainer.log")
@@ -118,10 +120,9 @@ class Session:
     def run(self, seed: int, steps: int, watch: Callable[[str], None]) -> Run:
         """A training run of `steps` optimizer steps. Raises WorkerError."""
         began = time.monotonic()
-        model = self.folder / f"{self.arm.name}-model"
         temperature = self.arm.reading.sampling["temperature"]
-        self.trainer.ask(do="start", seed=seed, loss=self.arm.loss, temperature=temperature, folder=str(model))
-        engine = self._engine(model)
+        self.trainer.ask(do="start", seed=seed, loss=self.arm.loss, temperature=temperature, folder=str(self.model))
+        engine = self._engine()
         feed = Feed(seed)
         in_flight = self.arm.job("")["groups_in_flight"]
         metrics, digests = [], []
@@ -129,26 +130,27 @@ class Session:
             offer = feed.next(GROUPS_PER_STEP + (in_flight if step == 0 else 0))
             collected = engine.ask(do="collect", groups=GROUPS_PER_STEP, offer=offer)
             rows = feed.rows(collected["groups"])
-            path = model / f"update-{step % 2}.safetensors"
+            path = self.model / f"update-{step % 2}.safetensors"
             deep = step % DEEP_EVERY == 0 or step == steps - 1
             line = self.trainer.ask(do="step", rows=rows, deep=deep, path=str(path))["metrics"]
             engine.ask(do="update", path=str(path), version=step + 1)
             extra = {"cached": _mean([row["cached"] for row in rows]), "thrown_away": collected["thrown_away"]}
-            metrics.append({"step": step, **line, **extra, "engine_steps": collected["steps"]})
+            spent = {"engine_steps": collected["steps"], "engine_cpu_s": collected["cpu_s"]}
+            metrics.append({"step": step, **line, **extra, **spent})
             digests.append(digest(rows))
         wall = time.monotonic() - began
         last = metrics[-1]
         watch(f"{self.arm.name} seed {seed}: reward {last['reward']:.3f} clip {last['clip_rate']:.3f} {wall:.0f} s")
         return Run(self.arm.name, seed, metrics, digests, round(wall, 1))
 
-    def _engine(self, model: Path) -> Worker:
-        """The engine with the weights of `model`, started by the first run."""
+    def _engine(self) -> Worker:
+        """The engine with the trainer's first weights, started by the first run."""
         if self.engine is not None:
-            self.engine.ask(do="restart", path=str(model / "model.safetensors"))
+            self.engine.ask(do="restart", path=str(self.model / "model.safetensors"))
             return self.engine
         began = time.monotonic()
         job = self.folder / f"{self.arm.name}-job.json"
-        job.write_text(json.dumps(self.arm.job(str(model)), indent=1), encoding="utf-8")
+        job.write_text(json.dumps(self.arm.job(str(self.model)), indent=1), encoding="utf-8")
         command = [self.arm.python, str(HERE / "engine_worker.py"), str(job)]
         self.engine = Worker(command, self.env, self.folder / f"{self.arm.name}-engine.log")
         ready = self.engine.answer()
@@ -160,6 +162,7 @@ class Session:
         for worker in (self.engine, self.trainer):
             if worker is not None:
                 worker.end()
+        shutil.rmtree(self.model, ignore_errors=True)
 
 
 V0_ENV = {"VLLM_USE_V1": "0"}

@@ -28,8 +28,7 @@ SHOWN_STEPS = (0, 10, 20, 35, 55)
 
 def write(out: Path, results: Results, gates: Sequence[Gate], minutes: float) -> None:
     """arms.jsonl, steps.jsonl, table.md and, with matplotlib, replay-*.png, .svg and .gif."""
-    _lines(out / "arms.jsonl", (arm_line(ran, gates, out) for ran in results.values()))
-    _lines(out / "steps.jsonl", step_lines(results))
+    write_lines(out, results, gates)
     (out / "table.md").write_text(table(results, gates, minutes), encoding="utf-8")
     try:
         from benchmarks.replay import figure
@@ -37,6 +36,12 @@ def write(out: Path, results: Results, gates: Sequence[Gate], minutes: float) ->
         print("no figure: pip install 'vllm-migrate[replay]'")
         return
     figure.write(out, {name: results[name] for name in MAIN})
+
+
+def write_lines(out: Path, results: Results, gates: Sequence[Gate]) -> None:
+    """arms.jsonl and steps.jsonl."""
+    _lines(out / "arms.jsonl", (arm_line(ran, gates, out) for ran in results.values()))
+    _lines(out / "steps.jsonl", step_lines(results))
 
 
 def _lines(path: Path, lines: Iterator[dict[str, Any]]) -> None:
@@ -128,7 +133,7 @@ def table(results: Results, gates: Sequence[Gate], minutes: float) -> str:
 
 
 def by_step(results: Results) -> list[str]:
-    rows = ["| step | arm | n | " + " | ".join(TITLES.values()) + " |", "|---|" * 1 + "---|" * (2 + len(TITLES))]
+    rows = ["| step | arm | n | " + " | ".join(TITLES.values()) + " |", "|---|" + "---|" * (2 + len(TITLES))]
     longest = max(len(run.steps) for name in MAIN for run in results[name].runs)
     for step in sorted({min(step, longest - 1) for step in SHOWN_STEPS}):
         for name in MAIN:
