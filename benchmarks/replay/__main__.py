@@ -70,7 +70,9 @@ def main(words: list[str]) -> int:
     report.write(options.out, results, gates, minutes)
     for gate in gates:
         print(f"{gate.status:8} {gate.arm}: {gate.name}: {gate.text}")
-    print(f"{sum(g.status == FAILED for g in gates)} of {len(gates)} gates failed; {minutes:.1f} min; {options.out}/table.md")
+    print(
+        f"{sum(g.status == FAILED for g in gates)} of {len(gates)} gates failed; {minutes:.1f} min; {options.out}/table.md"
+    )
     return 1 if failed(gates) else 0
 
 

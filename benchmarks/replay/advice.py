@@ -29,7 +29,9 @@ POLICIES: dict[str, dict[str, Any] | None] = {
     "abort": {"mode": "abort", "clear_cache": True},
 }
 IN_FLIGHT = (64, 128, 256)  # requests; at 64 a step a mean lag of about a half, one and two versions
-BATCHED_TOKENS = 2**17  # everything in flight in one step: a seeded request that is prefilled in parts ends 0.18.1 on CPU
+BATCHED_TOKENS = (
+    2**17
+)  # everything in flight in one step: a seeded request that is prefilled in parts ends 0.18.1 on CPU
 BARE = "bare update"
 
 
@@ -54,14 +56,19 @@ def table(results: Results, lags: Sequence[int], minutes: float) -> str:
     any_arm = next(iter(results.values()))
     head = f"vLLM {any_arm.started.vllm} on a CPU, n = {len(any_arm.runs)}, {minutes:.1f} minutes."
     columns = [*TITLES.values(), "lag", "tokens thrown away", "engine CPU, s"]
-    rows = ["| in flight | at an update | prefix cache | n | " + " | ".join(columns) + " |", "|---" * (4 + len(columns)) + "|"]
+    rows = [
+        "| in flight | at an update | prefix cache | n | " + " | ".join(columns) + " |",
+        "|---" * (4 + len(columns)) + "|",
+    ]
     for name, ran in results.items():
         policy, prefix, in_flight = _told(name)
         cells = [spread([summary(run, metric) for run in ran.runs]) for metric in (*TITLES, "lag")]
         cells.append(spread([run.steps[-1]["thrown_away"] for run in ran.runs]))
         cells.append(spread([run.steps[-1]["engine_cpu_s"] - run.steps[0]["engine_cpu_s"] for run in ran.runs]))
         rows.append(f"| {in_flight} | {policy} | {prefix} | {len(ran.runs)} | " + " | ".join(cells) + " |")
-    return "\n".join(["# Pause policies and the prefix cache", "", head, "", *rows, "", *contrasts(results, lags)]) + "\n"
+    return (
+        "\n".join(["# Pause policies and the prefix cache", "", head, "", *rows, "", *contrasts(results, lags)]) + "\n"
+    )
 
 
 def _told(name: str) -> tuple[str, str, str]:
@@ -76,7 +83,10 @@ def _told(name: str) -> tuple[str, str, str]:
 
 def contrasts(results: Results, lags: Sequence[int]) -> list[str]:
     """Each arm against keeping requests and cache with the prefix cache off, which is what 0.8.5 did."""
-    out = ["| in flight | against keep, keep the cache, prefix cache off | | difference, 90 % interval | p | identical |", "|---" * 6 + "|"]
+    out = [
+        "| in flight | against keep, keep the cache, prefix cache off | | difference, 90 % interval | p | identical |",
+        "|---" * 6 + "|",
+    ]
     for in_flight in lags:
         base = results[arm_name("keep, keep the cache", False, in_flight)]
         for name, ran in results.items():

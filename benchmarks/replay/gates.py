@@ -115,7 +115,9 @@ def repeats(again: Ran, first: Ran) -> Gate:
 
 def same_as(ran: Ran, main: Ran) -> Gate:
     """The fix of another framework's file leads to the same run, bit by bit."""
-    return _identical("the dialect does not matter", ran, main, f"the first {REPEATED} steps and those of {main.arm.name}")
+    return _identical(
+        "the dialect does not matter", ran, main, f"the first {REPEATED} steps and those of {main.arm.name}"
+    )
 
 
 def _identical(name: str, a: Ran, b: Ran, what: str) -> Gate:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,10 +73,8 @@ class Worker:
     def end(self) -> None:
         """Closes its input, and ends it where that does not."""
         if self.process.stdin is not None and not self.process.stdin.closed:
-            try:
+            with suppress(BrokenPipeError):
                 self.process.stdin.close()
-            except BrokenPipeError:
-                pass
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -188,7 +186,9 @@ class Feed:
         """The next groups, for an engine."""
         found = [next(self.groups) for _ in range(count)]
         self.known.update({group.id: group for group in found})
-        return [{"id": g.id, "requests": [{"place": i, **r._asdict()} for i, r in enumerate(g.requests)]} for g in found]
+        return [
+            {"id": g.id, "requests": [{"place": i, **r._asdict()} for i, r in enumerate(g.requests)]} for g in found
+        ]
 
     def rows(self, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Finished groups, for a trainer."""

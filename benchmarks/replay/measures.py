@@ -52,9 +52,7 @@ def difference(a: Sequence[float], b: Sequence[float], level: float = 0.9) -> In
     shares = [statistics.variance(side) / len(side) for side in (a, b)]
     if sum(shares) == 0:
         return Interval(value, 0.0)
-    freedom = sum(shares) ** 2 / sum(
-        share**2 / (len(side) - 1) for share, side in zip(shares, (a, b), strict=True)
-    )
+    freedom = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (a, b), strict=True))
     return Interval(value, student_t(level, max(1, math.floor(freedom))) * math.sqrt(sum(shares)))
 
 

@@ -176,7 +176,11 @@ def contrasts(results: Results) -> list[str]:
             rows.append(f"| {title} | {TITLES[metric]} | {text} | {share} | {permutation_p(a, old):.3g} |")
     count = len(results[FIXED].runs)
     smallest = 2 / math.comb(2 * count, count)
-    return [*rows, "", f"p: exact permutation test; {count} seeds against {count} can give {smallest:.3g} at the least."]
+    return [
+        *rows,
+        "",
+        f"p: exact permutation test; {count} seeds against {count} can give {smallest:.3g} at the least.",
+    ]
 
 
 def inert(results: Results, gates: Sequence[Gate]) -> list[str]:

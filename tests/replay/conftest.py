@@ -11,10 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.replay.arms import Arm  # noqa: E402
-from benchmarks.replay.gates import Ran  # noqa: E402
-from benchmarks.replay.loop import Run, Started  # noqa: E402
-from benchmarks.replay.product import Reading  # noqa: E402
+from benchmarks.replay.arms import Arm
+from benchmarks.replay.gates import Ran
+from benchmarks.replay.loop import Run, Started
+from benchmarks.replay.product import Reading
 
 PINS = {"logprobs_mode": "processed_logprobs", "enable_prefix_caching": False, "async_scheduling": False}
 Make = Callable[..., Ran]
@@ -26,6 +26,12 @@ def reading(release: str = "0.18.1", dialect: str = "pipelinerl") -> Reading:
     loss = {"kind": "gspo", "epsilon_low": 0.02, "epsilon_high": 0.02}
     core = "v0" if release == "0.8.5" else "v1"
     return Reading("conf/gspo.yaml", release, dialect, core, args, sampling, None, loss, (), ())
+
+
+@pytest.fixture
+def read() -> Reading:
+    """What vllm-migrate reads in a file that is not there."""
+    return reading()
 
 
 def run(name: str, seed: int, steps: int, **metrics: float) -> Run:

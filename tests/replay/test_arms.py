@@ -32,7 +32,12 @@ def test_the_three_arms_differ_in_release_and_pins_alone(renderer: Renderer) -> 
     assert args(old) == args(loose)
     assert args(fixed) == {**args(loose), **PINS}
     assert fixed.pins == PINS
-    assert old.reading.sampling == loose.reading.sampling == fixed.reading.sampling == {"temperature": 0.7, "max_tokens": 32}
+    assert (
+        old.reading.sampling
+        == loose.reading.sampling
+        == fixed.reading.sampling
+        == {"temperature": 0.7, "max_tokens": 32}
+    )
 
 
 @pytest.mark.parametrize(("loss", "epsilon"), [("gspo", 0.02), ("ppo", 0.2), ("grpo", 0.2)])
@@ -49,7 +54,9 @@ def test_other_dialects_get_the_same_engine(renderer: Renderer, source: str) -> 
     main = renderer.fixed()
     assert fixed.reading.sampling["temperature"] == main.reading.sampling["temperature"]
     assert fixed.loss == main.loss
-    assert all(args(fixed)[name] == args(main)[name] for name in ("dtype", "max_num_seqs", "max_model_len", "enforce_eager"))
+    assert all(
+        args(fixed)[name] == args(main)[name] for name in ("dtype", "max_num_seqs", "max_model_len", "enforce_eager")
+    )
 
 
 def test_a_server_s_file_is_left_to_the_release_s_own_parser(renderer: Renderer) -> None:
@@ -107,7 +114,9 @@ def test_a_spelling_that_does_not_arrive_leaves_the_pin_wanted(
     assert arm.pins["enable_prefix_caching"] is False
 
 
-def test_a_fix_without_prefix_caching_has_no_arm_without_it(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fix_without_prefix_caching_has_no_arm_without_it(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken(monkeypatch, '    no-enable-prefix-caching: ""\n', "", drop="enable_prefix_caching")
     with pytest.raises(LookupError):
         renderer.ablated("enable_prefix_caching")
@@ -125,7 +134,7 @@ def test_a_contract_that_the_trainer_cannot_follow_is_no_arm(
 ) -> None:
     reading = renderer.main._replace(sampling={"temperature": 0.7, "top_p": 0.9})
     monkeypatch.setattr(product, "read", lambda *_: reading)
-    with pytest.raises(UsageError, match="top_p=0.9"):
+    with pytest.raises(UsageError, match=r"top_p=0\.9"):
         renderer.old()
 
 

@@ -80,7 +80,9 @@ def test_a_run_that_ends_before_the_step_shows_nothing(results: Results) -> None
 
 @pytest.mark.parametrize(("shift", "wanted"), [(0.0, PASSED), (0.03, PASSED), (0.05, FAILED), (-0.05, FAILED)])
 def test_the_interval_must_lie_inside_the_margin(results: Results, shift: float, wanted: str) -> None:
-    runs = [r._replace(steps=[{**s, "clip_rate": s["clip_rate"] + shift} for s in r.steps]) for r in results["fixed"].runs]
+    runs = [
+        r._replace(steps=[{**s, "clip_rate": s["clip_rate"] + shift} for s in r.steps]) for r in results["fixed"].runs
+    ]
     results["fixed"] = results["fixed"]._replace(runs=runs)
     assert status(results, "fixed clips as before", "fixed") == [wanted]
 
@@ -113,7 +115,11 @@ def test_another_run_from_another_dialect_fails(results: Results) -> None:
 
 
 def test_a_pin_without_effect_on_this_platform_is_inert(results: Results) -> None:
-    found = {g.text.partition(":")[0]: g.status for g in judge(results, quick=True) if g.arm == "fixed" and "arrives" in g.name}
+    found = {
+        g.text.partition(":")[0]: g.status
+        for g in judge(results, quick=True)
+        if g.arm == "fixed" and "arrives" in g.name
+    }
     assert found == {"logprobs_mode": PASSED, "enable_prefix_caching": PASSED, "async_scheduling": INERT}
 
 
@@ -132,7 +138,14 @@ def test_an_option_that_the_engine_does_not_report_fails(results: Results) -> No
 
 @pytest.mark.parametrize(
     ("wanted", "got", "same"),
-    [(False, None, True), (False, True, False), (True, None, False), ("a", "a", True), (1, "1", True), ("a", None, False)],
+    [
+        (False, None, True),
+        (False, True, False),
+        (True, None, False),
+        ("a", "a", True),
+        (1, "1", True),
+        ("a", None, False),
+    ],
 )
 def test_values_match(wanted: object, got: object, same: bool) -> None:
     assert gates.matches(wanted, got) is same
