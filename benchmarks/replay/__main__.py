@@ -67,7 +67,7 @@ def main(words: list[str]) -> int:
     results = run_all(tasks, options.new, options.out / "work", options.jobs, lambda text: print(text, flush=True))
     gates = judge(results, options.quick)
     minutes = (time.monotonic() - began) / 60
-    report.write(options.out, results, gates, minutes)
+    report.write(options.out, results, gates, f"{minutes:.1f} minutes, {options.jobs} arms at a time")
     for gate in gates:
         print(f"{gate.status:8} {gate.arm}: {gate.name}: {gate.text}")
     print(

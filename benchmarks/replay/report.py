@@ -1,4 +1,7 @@
-"""What a replay writes: arms and steps as JSON Lines, a table in Markdown, the figures."""
+"""What a replay writes: arms and steps as JSON Lines, a table in Markdown, the figures.
+
+python -m benchmarks.replay.report DIR judges and draws again what a run left in DIR.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ import json
 import math
 import os
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.replay.arms import AS_IT_COMES, FIXED, LEFT_OUT, OLD
-from benchmarks.replay.gates import AGAIN, INERT, Gate, Ran, Results, matches, show
+from benchmarks.replay.arms import AS_IT_COMES, FIXED, LEFT_OUT, OLD, Arm
+from benchmarks.replay.gates import AGAIN, INERT, Gate, Ran, Results, judge, matches, show
+from benchmarks.replay.loop import Run, Started
 from benchmarks.replay.measures import AT_THE_END, OVER_STEPS, SETTLED, at_step, difference, permutation_p, summary
+from benchmarks.replay.product import Reading
 
 MAIN = (OLD, AS_IT_COMES, FIXED)
 TITLES = {
@@ -26,10 +32,14 @@ TITLES = {
 SHOWN_STEPS = (0, 10, 20, 35, 55)
 
 
-def write(out: Path, results: Results, gates: Sequence[Gate], minutes: float) -> None:
+def write(out: Path, results: Results, gates: Sequence[Gate], took: str) -> None:
     """arms.jsonl, steps.jsonl, table.md and, with matplotlib, replay-*.png, .svg and .gif."""
     write_lines(out, results, gates)
-    (out / "table.md").write_text(table(results, gates, minutes), encoding="utf-8")
+    draw(out, results, gates, took)
+
+
+def draw(out: Path, results: Results, gates: Sequence[Gate], took: str) -> None:
+    (out / "table.md").write_text(table(results, gates, took), encoding="utf-8")
     try:
         from benchmarks.replay import figure
     except ImportError:
@@ -86,6 +96,30 @@ def step_lines(results: Results) -> Iterator[dict[str, Any]]:
                 yield {"arm": run.arm, "seed": run.seed, **line, "digest": digest}
 
 
+def load(out: Path) -> dict[str, Ran]:
+    """What `write_lines` wrote. Engine arguments that were left out of an arm are not in it."""
+    runs: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for line in _read(out / "steps.jsonl"):
+        runs.setdefault(line.pop("arm"), {}).setdefault(line.pop("seed"), []).append(line)
+    found = {}
+    for line in _read(out / "arms.jsonl"):
+        name = line["arm"]
+        read = ("release", "dialect", "core", "engine_args", "sampling", "pause", "loss")
+        reading = Reading(path=line["file"], **{key: line[key] for key in read}, refused=(), notes=())
+        started = Started(line["vllm"], line["core"], line["reported"], line["start_s"])
+        made = [
+            Run(name, seed, steps, [step.pop("digest") for step in steps], wall)
+            for (seed, steps), wall in zip(runs[name].items(), line["wall_s"], strict=True)
+        ]
+        found[name] = Ran(Arm(name, "", reading, line["pins"], line["away"]), started, made)
+    return found
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
 def label(ran: Ran) -> str:
     """An arm in words."""
     arm, release = ran.arm, ran.arm.reading.release
@@ -97,7 +131,7 @@ def label(ran: Ran) -> str:
     return f"{file}{release}, the file as it was"
 
 
-def table(results: Results, gates: Sequence[Gate], minutes: float) -> str:
+def table(results: Results, gates: Sequence[Gate], took: str) -> str:
     """The report in Markdown."""
     old, new = results[OLD].started.vllm, results[FIXED].started.vllm
     loss = results[FIXED].arm.loss
@@ -105,7 +139,7 @@ def table(results: Results, gates: Sequence[Gate], minutes: float) -> str:
         "# The replay",
         "",
         f"Real vLLM {old} and {new} on a CPU, a random model of two layers, {loss['kind'].upper()} with a clip range of "
-        f"{loss['epsilon_low']:g} and {loss['epsilon_high']:g}, n = {len(results[FIXED].runs)}; {minutes:.1f} minutes.",
+        f"{loss['epsilon_low']:g} and {loss['epsilon_high']:g}, n = {len(results[FIXED].runs)}; {took}.",
         "",
         "## By step",
         "",
@@ -207,3 +241,11 @@ def spread(values: Sequence[float]) -> str:
 def figure_of(value: float) -> str:
     """Three digits; what is below float32's noise as a bound."""
     return "< 1e-8" if abs(value) < 1e-8 and value != 0 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    again = load(place)
+    spent = sum(ran.started.start_s + sum(run.wall_s for run in ran.runs) for ran in again.values())
+    short = len(again[FIXED].runs) < 2
+    draw(place, again, judge(again, quick=short), f"{spent / 60:.1f} minutes, were all runs one after the other")

@@ -33,8 +33,16 @@ def test_a_line_an_arm_and_a_line_a_step(results: Results, tmp_path: Path) -> No
     assert {"arm", "seed", "step", "kl", "digest"} <= set(steps[0])
 
 
+def test_what_was_written_is_read_again(results: Results, tmp_path: Path) -> None:
+    gates = judge(results, quick=False)
+    report.write_lines(tmp_path, results, gates)
+    again = report.load(tmp_path)
+    assert judge(again, quick=False) == gates
+    assert report.table(again, gates, "x") == report.table(results, gates, "x")
+
+
 def test_every_row_of_a_table_has_the_cells_of_its_head(results: Results) -> None:
-    text = report.table(results, judge(results, quick=False), 1.0)
+    text = report.table(results, judge(results, quick=False), "1 minute")
     width = 0
     for line in text.splitlines():
         if not line.startswith("|"):
@@ -46,7 +54,7 @@ def test_every_row_of_a_table_has_the_cells_of_its_head(results: Results) -> Non
 
 def test_the_table_says_what_is_inert_and_what_failed(results: Results) -> None:
     results["fixed"].started.reported["enable_prefix_caching"] = True
-    text = report.table(results, judge(results, quick=False), 1.0)
+    text = report.table(results, judge(results, quick=False), "1 minute")
     assert "Inert here, so not shown: async_scheduling (false with and without the fix)" in text
     assert "| the pin arrives | fixed | failed | enable_prefix_caching: wanted false, the engine reports true" in text
 
