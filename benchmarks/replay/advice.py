@@ -61,7 +61,7 @@ def table(results: Results, lags: Sequence[int], minutes: float) -> str:
         "|---" * (4 + len(columns)) + "|",
     ]
     for name, ran in results.items():
-        policy, prefix, in_flight = _told(name)
+        policy, prefix, in_flight = _factors(name)
         cells = [spread([summary(run, metric) for run in ran.runs]) for metric in (*TITLES, "lag")]
         cells.append(spread([run.steps[-1]["thrown_away"] for run in ran.runs]))
         cells.append(spread([run.steps[-1]["engine_cpu_s"] - run.steps[0]["engine_cpu_s"] for run in ran.runs]))
@@ -71,7 +71,7 @@ def table(results: Results, lags: Sequence[int], minutes: float) -> str:
     )
 
 
-def _told(name: str) -> tuple[str, str, str]:
+def _factors(name: str) -> tuple[str, str, str]:
     """An arm's policy, its prefix cache and how many requests are in flight, from its name."""
     for policy in POLICIES:
         for prefix in (False, True):
@@ -90,7 +90,7 @@ def contrasts(results: Results, lags: Sequence[int]) -> list[str]:
     for in_flight in lags:
         base = results[arm_name("keep, keep the cache", False, in_flight)]
         for name, ran in results.items():
-            policy, prefix, places = _told(name)
+            policy, prefix, places = _factors(name)
             if ran is base or places != str(in_flight):
                 continue
             for metric in ("k3_without_lag", "clip_rate", "kl", "reward"):
