@@ -15,6 +15,7 @@ CONFIGS = Path(__file__).parent / "configs"
 OLD, AS_IT_COMES, FIXED = "old", "as-it-comes", "fixed"
 PREFIX = "enable_prefix_caching"
 DIALECTS = ("verl", "serve")
+FILES = {"verl": "train.sh", "serve": "serve.yaml"}
 # Arguments that a framework passes for a cluster of GPUs; on one CPU the engine refuses them or loads no weights.
 LEFT_OUT = (
     "distributed_executor_backend",
@@ -41,9 +42,6 @@ ASKED = (
     "block_size",
     "seed",
 )
-
-
-FILES = {"verl": "train.sh", "serve": "serve.yaml"}
 
 
 def without(option: str) -> str:

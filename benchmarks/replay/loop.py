@@ -40,7 +40,6 @@ class Worker:
                 stderr=errors,
                 text=True,
                 env={**os.environ, **env},
-                cwd=HERE,
                 start_new_session=True,
             )
 

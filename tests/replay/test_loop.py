@@ -100,6 +100,11 @@ def test_the_death_of_a_worker_ends_the_run_with_its_last_words(arm: Arm, tmp_pa
         ran(arm, tmp_path / "a", [0], 2)
 
 
+def test_relative_paths_are_those_of_the_caller(arm: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(ran(arm._replace(python="./py"), Path("w"), [0], 2).runs) == 1
+
+
 def test_the_model_is_taken_away_afterwards(arm: Arm, tmp_path: Path) -> None:
     with opened(arm, arm.python, tmp_path / "w", 0) as session:
         session.model.mkdir()
