@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
-from vllm_migrate.fixes.apply import Outcome, fix_all
+from vllm_migrate.fixes.apply import fix_all
+from vllm_migrate.fixes.plan import FixPlan
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.judging import Result, Run
@@ -138,7 +139,7 @@ class Fleet:
             if path not in found and path not in result.workspace.claimed and TELLING.search(Path(path).read_bytes()):
                 self.details.append({"kind": "missed", "place": path.replace(str(copy), str(folder))})
 
-    def _fixes(self, outcome: Outcome, folder: Path, copy: Path) -> None:
+    def _fixes(self, outcome: FixPlan, folder: Path, copy: Path) -> None:
         for finding in outcome.applied:
             assert finding.engine is not None
             self.by_framework[finding.engine.name].applied += 1
@@ -148,7 +149,7 @@ class Fleet:
             self.by_framework[finding.engine.name].refused[PARTICULAR.sub("X", reason)] += 1
             self._detail("refused", finding, copy, folder, reason)
 
-    def _write(self, outcome: Outcome, copy: Path, folder: Path) -> None:
+    def _write(self, outcome: FixPlan, copy: Path, folder: Path) -> None:
         before = {file: Path(file.path).read_bytes() for file in outcome.edits}
         written, failed = write_all(outcome.edits)
         self.written += len(written)
@@ -157,7 +158,7 @@ class Fleet:
             if not same_outside(before[file], Path(file.path).read_bytes(), file, edits):
                 self.broken.append(f"{file.path.replace(str(copy), str(folder))}: bytes outside of the edits changed")
 
-    def _again(self, copy: Path, folder: Path, first: Outcome) -> None:
+    def _again(self, copy: Path, folder: Path, first: FixPlan) -> None:
         session, result = self._lint(copy, folder)
         kept = [finding for finding in result.findings if finding.engine is not None]
         second = fix_all(kept, session.fixer(), unsafe=True)
@@ -166,7 +167,7 @@ class Fleet:
             self.broken.append(f"{file.path.replace(str(copy), str(folder))}: a second fix writes ({', '.join(names)})")
         fixed = {_same(finding) for finding in first.applied}
         for finding in kept:
-            if finding.proposal is not None and _same(finding) in fixed:
+            if finding.fix is not None and _same(finding) in fixed:
                 self.broken.append(f"{_where(finding, copy, folder)}: {finding.name} is found again after its fix")
 
     def _detail(self, kind: str, finding: Finding, copy: Path, folder: Path, reason: str) -> None:

@@ -9,12 +9,13 @@ from vllm_migrate.dialects.deliver import Delivery, deliver
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
-from vllm_migrate.fixes.apply import Fixer, Outcome, fix_all
+from vllm_migrate.fixes.apply import Fixer, fix_all
+from vllm_migrate.fixes.plan import FixPlan
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.resolve.view import Assumptions
+from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.judging import Question, Result, Run
+from vllm_migrate.run.judging import Result, Run
 
 # The rules whose fixes these tests write: another rule's pin must not change what they expect.
 FIXED = frozenset(
@@ -94,7 +95,7 @@ class Reading:
     def diagnostics(self, release: str) -> set[tuple[str, str]]:
         return {(diagnostic.kind, diagnostic.option) for diagnostic in self.delivery(release).diagnostics}
 
-    def fix(self) -> Outcome:
+    def fix(self) -> FixPlan:
         """Write every fix there is; another run over the result has nothing left to write."""
         outcome = self._fixed(self.result)
         for file, edits in outcome.edits.items():
@@ -103,7 +104,7 @@ class Reading:
             assert not self._fixed(self._run()).edits, "a second fix changes something"
         return outcome
 
-    def _fixed(self, result: Result) -> Outcome:
+    def _fixed(self, result: Result) -> FixPlan:
         fixer = Fixer(self.question, load_catalog(), self.knowledge)
         return fix_all([finding for finding in result.findings if finding.name in FIXED], fixer, unsafe=True)
 

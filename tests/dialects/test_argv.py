@@ -23,7 +23,7 @@ RELEASES = ("0.8.5", "0.18.1")
 TABLE = Path(__file__).parents[1] / "real" / "serve_config_spellings.json"
 CASES: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))
 CATALOG = load_catalog()
-SHELL = [p for p in load_knowledge().dialects if p["id"] == "vllm-argv"]
+SHELL = [dialect for dialect in load_knowledge().dialects if dialect.id == "vllm-argv"]
 
 # What no parser decides: (why, the error of the real program). A line that matches no case must go.
 ELSEWHERE = [
@@ -202,7 +202,7 @@ def test_a_command_in_a_string_of_a_script_is_read_and_fixed(line: str, tmp_path
 @pytest.mark.parametrize(("line", "core"), [("bash -c 'vllm serve org/m'", "0"), ("ssh node 'vllm serve org/m'", None)])
 def test_exports_reach_a_shell_of_this_machine_only(line: str, core: str | None, tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": f"export VLLM_USE_V1=0\n{line}\n"})
-    given = reading.engine.given.get("env.VLLM_USE_V1")
+    given = reading.engine.facts.get("env.VLLM_USE_V1")
     assert (given.value if given else None) == core
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.discover import Discovery, discover
 from vllm_migrate.dialects.model import Engine, Use
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
@@ -15,22 +16,22 @@ from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load as load_knowledge
 
 
-def engines(tmp_path: Path, text: str) -> list[Engine]:
+def discovered(tmp_path: Path, text: str) -> Discovery:
     path = tmp_path / "run.py"
     path.write_text(text, encoding="utf-8")
     workspace = Workspace([str(path)])
     workspace.target = "0.18.1"
     file = workspace.load(str(path))
     assert file is not None
-    return discover(file, load_knowledge().dialects, load_catalog(), workspace).engines
+    return discover(file, load_knowledge().dialects, load_catalog(), workspace)
 
 
-def made(tmp_path: Path, text: str) -> list[Engine]:
-    return [engine for engine in engines(tmp_path, text) if not engine.uses]
+def made(tmp_path: Path, text: str) -> Sequence[Engine]:
+    return discovered(tmp_path, text).engines
 
 
 def uses(tmp_path: Path, text: str) -> list[Use]:
-    return [use for engine in engines(tmp_path, text) for use in engine.uses]
+    return [use for program in discovered(tmp_path, text).programs for use in program.uses]
 
 
 def names(found: list[Use]) -> list[str]:
@@ -77,9 +78,9 @@ def test_requests_are_sampled_as_every_call_says(
 ) -> None:
     (engine,) = made(tmp_path, f"from vllm import LLM, SamplingParams\nLLM(model='m')\n{calls}\n")
     for name, expected in (("temperature", temperature), ("logprobs", logprobs)):
-        value = engine.given[f"sampling.{name}"].value
+        value = engine.facts[f"sampling.{name}"].value
         assert (value.options if isinstance(value, Undetermined) else value) == expected
-    in_loss = engine.given["rl.logprobs_in_loss"].value
+    in_loss = engine.facts["rl.logprobs_in_loss"].value
     assert in_loss is False if logprobs is None else isinstance(in_loss, Undetermined)
 
 
@@ -87,15 +88,15 @@ def test_variables_that_the_program_sets(tmp_path: Path) -> None:
     pairs = (("A", '"1"'), ("A", '"1"'), ("B", '"1"'), ("B", '"0"'), ("C", "x"))
     text = "import os\nfrom vllm import LLM\nLLM(model='m')\n" + "".join(f'os.environ["{n}"] = {v}\n' for n, v in pairs)
     (engine,) = made(tmp_path, text)
-    assert engine.given["env.A"].value == "1"
-    b, c = engine.given["env.B"].value, engine.given["env.C"].value
+    assert engine.facts["env.A"].value == "1"
+    b, c = engine.facts["env.B"].value, engine.facts["env.C"].value
     assert isinstance(b, Undetermined) and b.options == ("1", "0")
     assert isinstance(c, Undetermined) and not c.options
 
 
 def test_a_program_that_updates_weights_trains(tmp_path: Path) -> None:
     text = "from vllm import LLM\nllm = LLM(model='m')\nllm.collective_rpc('update_weights')\n"
-    assert {engine.role for engine in engines(tmp_path, text)} == {"rl_rollout"}
+    assert {subject.role for subject in discovered(tmp_path, text).subjects} == {"rl_rollout"}
 
 
 CONTROL = """
@@ -113,8 +114,8 @@ def test_uses_in_the_order_of_the_text(tmp_path: Path) -> None:
     pause, mode = found[0], found[1]
     assert (pause.key, pause.function, pause.awaited) == ("self.engine.pause_generation", "update", True)
     assert pause.arguments == {"mode": "keep", "clear_cache": Unknown("flag")}
-    assert (mode.key, mode.value, mode.method) == ("mode", "keep", "pause_generation")
-    assert [use.order for use in found] == list(range(5))
+    assert (mode.key, mode.written.value, mode.method) == ("mode", "keep", "pause_generation")
+    assert [use.spot.start for use in found] == sorted(use.spot.start for use in found)
 
 
 @pytest.mark.parametrize(
@@ -163,4 +164,4 @@ def test_imports_know_whether_another_may_take_their_place(tmp_path: Path) -> No
 def test_a_trainers_configuration_class_is_its_dialect(tmp_path: Path) -> None:
     text = "from trl import GRPOConfig\nGRPOConfig(use_vllm=True, vllm_mode='colocate', temperature=0.7)\nGRPOConfig(use_vllm=False)\n"
     (engine,) = made(tmp_path, text)
-    assert (engine.name, engine.role, engine.given["sampling.temperature"].value) == ("trl", "rl_rollout", 0.7)
+    assert (engine.name, engine.role, engine.facts["sampling.temperature"].value) == ("trl", "rl_rollout", 0.7)

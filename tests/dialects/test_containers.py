@@ -33,7 +33,7 @@ def test_arguments_of_vllms_own_image(tmp_path: Path) -> None:
     body = "image: vllm/vllm-openai:v0.8.5\nargs:\n  - --model=a/b\n  - --max-model-len\n  - '8192'  # long\n"
     reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
     assert reading.arrives("0.18.1")["max_model_len"] == 8192
-    assert reading.engine.given["env.VLLM_USE_V1"].value == "0"
+    assert reading.engine.facts["env.VLLM_USE_V1"].value == "0"
     reading.fix()
     after = first(reading.text("d.yaml"))
     assert after["args"] == ["--model=a/b", "--max-model-len", "8192", *PINS]
@@ -122,7 +122,8 @@ def test_the_image_alone_gets_its_first_arguments(tmp_path: Path) -> None:
 def test_containers_nested_anywhere_and_every_document(tmp_path: Path) -> None:
     text = (
         "kind: Service\n---\nkind: LeaderWorkerSet\nspec:\n  leaderWorkerTemplate:\n    leaderTemplate:\n      spec:\n"
-        "        containers:\n          - command: [vllm, serve, a/b]\n---\nspec:\n  engine: VLLM\n  args: [--seed=1]\n"
+        "        containers:\n          - command: [vllm, serve, a/b]\n---\n"
+        "apiVersion: kubeai.org/v1\nkind: Model\nspec:\n  engine: VLLM\n  args: [--seed=1]\n"
         "---\ndecode:\n  containers:\n    - modelCommand: vllmServe\n      args: [--seed=2]\n"
         "---\nspec:\n  template:\n    containers:\n      - name: main\n        env:\n"
         "          - {name: VLLM_ADDITIONAL_ARGS, value: '--seed=3 --disable-log-requests'}\n"
@@ -134,6 +135,20 @@ def test_containers_nested_anywhere_and_every_document(tmp_path: Path) -> None:
     assert after[2]["spec"]["args"] == ["--seed=1", "--no-async-scheduling"]
     assert after[3]["decode"]["containers"][0]["args"] == ["--seed=2", "--no-async-scheduling"]
     assert after[4]["spec"]["template"]["containers"][0]["env"][0]["value"] == "--seed=3 --no-async-scheduling"
+
+
+KUBEAI = "apiVersion: kubeai.org/v1\nkind: Model\nspec:\n  engine: VLLM\n  args: [--seed=1]\n"
+
+
+def test_engine_vllm_is_kubeais_only_in_kubeais_model(tmp_path: Path) -> None:
+    others = {
+        "kubeai.yaml": KUBEAI,
+        "infer.yaml": "model:\n  model_name: a/b\nengine: VLLM\ngeneration:\n  max_new_tokens: 10\n",
+        "other-kind.yaml": KUBEAI.replace("kind: Model", "kind: Job"),
+        "other-group.yaml": KUBEAI.replace("kubeai.org/v1", "example.org/v1"),
+    }
+    reading = Reading(tmp_path, others, engine="v1")
+    assert [engine.file.path.rpartition("/")[2] for engine in reading.engines] == ["kubeai.yaml"]
 
 
 def test_an_anchor_that_others_share_is_left_alone(tmp_path: Path) -> None:
@@ -180,7 +195,7 @@ def test_new_items_are_quoted_like_their_neighbours(tmp_path: Path) -> None:
 def test_a_script_runs_in_the_containers_environment(tmp_path: Path) -> None:
     body = "image: x/y:1\ncommand: [sh, -c]\nargs: ['vllm serve a/b --seed 0']\n"
     reading = Reading(tmp_path, {"d.yaml": container(body, V0)})
-    assert reading.engine.given["env.VLLM_USE_V1"].value == "0"
+    assert reading.engine.facts["env.VLLM_USE_V1"].value == "0"
     reading.fix()
     after = first(reading.text("d.yaml"))
     assert after["env"] == [{"name": "KEPT", "value": "x"}]

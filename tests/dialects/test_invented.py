@@ -26,17 +26,17 @@ markers: [roosts]
 recognise:
   - {glob: "roosts.*", where: {kind: vllm}}
 engines:
-  - {role: rl_rollout, root: "roosts.*", where: {kind: vllm}, except: [roosts.spare], entrypoint: async_llm}
+  - {role: rl_rollout, root: "roosts.*", where: {kind: vllm}, excluding: [roosts.spare], entrypoint: async_llm}
 requires: {1.0.0: "<0.11.0", 2.0.0: ">=0.11.0"}
 keys:
   shards: tensor_parallel_size
   no_reuse: {to: enable_prefix_caching, invert: true, when: "fw('>=2.0.0')", unread: Gull 1 does not read it}
   heat: sampling.temperature
 environment: [air]
-passthrough: [{path: extra, except: [note]}]
+passthrough: [{path: extra, excluding: [note]}]
 sampling: {via: explicit}
-given:
-  rl.logprobs_in_loss: {when: "config('loss') == 'flock'", at: [loss]}
+facts:
+  rl.logprobs_in_loss: {value_of: "config('loss') == 'flock'", at: [loss]}
   rl.inflight_updates: false
 passes:
   - {option: seed, because: Gull counts its engines, keyword: true}
@@ -73,7 +73,7 @@ def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Knowledge:
     folder = tmp_path_factory.mktemp("rules") / "rules"
     shutil.copytree(rules_folder(), folder)
     (folder / "dialects" / "gull.yaml").write_text(GULL, encoding="utf-8")
-    return Knowledge(compile_all(folder))
+    return Knowledge(compile_all(folder)[0])
 
 
 def test_engines_values_and_facts(knowledge: Knowledge, tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_engines_values_and_facts(knowledge: Knowledge, tmp_path: Path) -> None:
     assert reading.arrives("0.18.1")["tensor_parallel_size"] == 2
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
     assert reading.arrives("0.18.1")["max_num_seqs"] == 8
-    assert engine.given["sampling.temperature"].value == 0.7
-    assert engine.given["env.VLLM_USE_V1"].value == "0"
-    assert engine.given["rl.logprobs_in_loss"].value is True
+    assert engine.facts["sampling.temperature"].value == 0.7
+    assert engine.facts["env.VLLM_USE_V1"].value == "0"
+    assert engine.facts["rl.logprobs_in_loss"].value is True
     assert not reading.diagnostics("0.18.1")
 
 
@@ -138,5 +138,5 @@ def test_other_files_are_silent(knowledge: Knowledge, tmp_path: Path) -> None:
 def test_its_release_is_read_from_the_project(knowledge: Knowledge, tmp_path: Path) -> None:
     """The package that a dialect names is looked for without being known to any code."""
     (tmp_path / "requirements.txt").write_text("gull==1.4.0\nvllm==0.8.5\n", encoding="utf-8")
-    found = releases_for(str(tmp_path), packages=knowledge.packages())
+    found = releases_for(str(tmp_path), packages=("vllm", *knowledge.frameworks()))
     assert {pin.package: pin.version for pin in found} == {"gull": "1.4.0", "vllm": "0.8.5"}

@@ -9,7 +9,7 @@ import yaml
 
 from tests.dialects.reading import Reading
 from vllm_migrate.documents.interface import Op
-from vllm_migrate.fixes.plan import respell, spell
+from vllm_migrate.fixes.carriers import writer_of
 
 BASE = """policy:
   precision: bfloat16
@@ -38,7 +38,7 @@ def test_what_arrives_from_keys_and_from_the_framework(tmp_path: Path) -> None:
     arrives = reading.arrives("0.18.1")
     assert arrives["dtype"] == "bfloat16" and arrives["max_model_len"] == 4096
     assert arrives["enable_prefix_caching"] is True and arrives["logprobs_mode"] == "processed_logprobs"
-    assert reading.engine.given["sampling.temperature"].value == 1.0
+    assert reading.engine.facts["sampling.temperature"].value == 1.0
 
 
 def test_releases_pass_different_things(tmp_path: Path) -> None:
@@ -148,10 +148,9 @@ def test_a_key_that_stands_there_is_written_over_in_its_place(tmp_path: Path) ->
     text += "  async_grpo: {in_flight_weight_updates: true}\nenv:\n  judge:\n    backend: vllm\n    vllm_cfg: {x: 1}\n"
     reading = Reading(tmp_path, {"grpo.yaml": text}, frameworks={"nemo-rl": "0.6.0"})
     rollout, judge = reading.engines
-    assert rollout.given["rl.inflight_updates"].value is True and judge.given["rl.inflight_updates"].value is False
-    spelling = spell(rollout, "enable_prefix_caching", False)
+    assert rollout.facts["rl.inflight_updates"].value is True and judge.facts["rl.inflight_updates"].value is False
     written = next(setting for setting in rollout.options if setting.option == "enable_prefix_caching")
-    (change,) = respell(written, spelling, rollout)
+    (change,) = writer_of(rollout, written).respell(written, "enable_prefix_caching", False)
     assert isinstance(change.op, Op)
     assert change.file.data is not None and change.file.data.plan([change.op])[0].text == "false"
 

@@ -16,7 +16,7 @@ def test_openrlhf_absence_is_false(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": OPENRLHF + "    --vllm.enforce_eager \\\n    --rollout.temperature 0.9\n"})
     arrives = reading.arrives("0.18.1")
     assert arrives["enable_prefix_caching"] is False and arrives["enforce_eager"] is True
-    assert reading.engine.given["sampling.temperature"].value == 0.9
+    assert reading.engine.facts["sampling.temperature"].value == 0.9
     on = Reading(tmp_path, {"run.sh": OPENRLHF + "    --vllm.enable_prefix_caching\n"})
     assert on.arrives("0.18.1")["enable_prefix_caching"] is True
 
@@ -26,7 +26,7 @@ def test_openrlhf_old_flags_and_no_engine(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": old})
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is True
     assert reading.arrives("0.18.1")["logprobs_mode"] == "processed_logprobs"
-    assert reading.engine.given["rl.logprobs_in_loss"].value is True
+    assert reading.engine.facts["rl.logprobs_in_loss"].value is True
     assert not Reading(tmp_path, {"run.sh": "python3 -m openrlhf.cli.train_ppo_ray --vllm_num_engines 0\n"}).engines
 
 
@@ -63,7 +63,7 @@ def test_trl_colocated_and_server(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"grpo.yaml": text})
     arrives = reading.arrives("0.18.1")
     assert (arrives["gpu_memory_utilization"], arrives["logprobs_mode"]) == (0.4, "processed_logprobs")
-    assert reading.engine.given["rl.logprobs_in_loss"].value is True, "importance sampling correction is on by default"
+    assert reading.engine.facts["rl.logprobs_in_loss"].value is True, "importance sampling correction is on by default"
     assert not reading.fix().edits
     assert not Reading(tmp_path, {"grpo.yaml": text.replace("colocate", "server")}).engines
 
@@ -107,7 +107,7 @@ def test_open_instruct_says_what_its_flags_cannot(tmp_path: Path) -> None:
         tmp_path, {"run.sh": f"python mason.py -- python open_instruct/grpo_fast.py {flags}\n"}, engine="v1"
     )
     assert reading.arrives("0.18.1")["enable_prefix_caching"] is False
-    assert reading.engine.given["sampling.top_p"].value == 0.9
+    assert reading.engine.facts["sampling.top_p"].value == 0.9
     assert {why for _, why in reading.fix().refused} == {
         "open-instruct has no flag for it: change create_vllm_engines in open_instruct/vllm_utils.py"
     }

@@ -34,7 +34,7 @@ def test_roles_and_what_arrives(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"rlvr.yaml": TEXT})
     rollout, judge = reading.engines
     assert (rollout.role, judge.role) == ("rl_rollout", "judge")
-    assert rollout.given["env.VLLM_USE_V1"].value == "0"
+    assert rollout.facts["env.VLLM_USE_V1"].value == "0"
     assert [written.key for written in rollout.options] == ["gpu_memory_utilization", "disable_log_requests"]
 
 

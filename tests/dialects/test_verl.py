@@ -80,7 +80,7 @@ def test_overrides_over_the_file_that_the_command_names(tmp_path: Path) -> None:
     script += "    actor_rollout_ref.rollout.max_num_seqs=128\n"
     reading = Reading(tmp_path, {"run.sh": script, "conf/mine.yaml": config})
     engine = next(engine for engine in reading.engines if engine.file.path.endswith("run.sh"))
-    assert engine.given["sampling.temperature"].value == 0.7
+    assert engine.facts["sampling.temperature"].value == 0.7
     assert [w.value for w in engine.options if w.key == "max_num_seqs"] == [128]
 
 
@@ -104,9 +104,9 @@ def test_rllm_reads_its_own_switch(tmp_path: Path) -> None:
     text = "python3 train.py rllm/backend=verl actor_rollout_ref.rollout.name=vllm rllm.algorithm.rollout_correction.bypass_mode=true\n"
     reading = Reading(tmp_path, {"run.sh": text})
     assert reading.engine.name == "rllm"
-    assert reading.engine.given["rl.logprobs_in_loss"].value is True
+    assert reading.engine.facts["rl.logprobs_in_loss"].value is True
     off = Reading(tmp_path, {"run.sh": text.replace("bypass_mode=true", "bypass_mode=false")})
-    assert off.engine.given["rl.logprobs_in_loss"].value is False
+    assert off.engine.facts["rl.logprobs_in_loss"].value is False
 
 
 def test_lost_overrides_are_named_and_do_not_count(tmp_path: Path) -> None:
@@ -114,4 +114,4 @@ def test_lost_overrides_are_named_and_do_not_count(tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": text})
     (remark,) = reading.engine.remarks
     assert remark.value == "actor_rollout_ref.rollout.temperature=0.6, trainer.nnodes=1"
-    assert reading.engine.given["sampling.temperature"].value == 1.0, "verl's default"
+    assert reading.engine.facts["sampling.temperature"].value == 1.0, "verl's default"

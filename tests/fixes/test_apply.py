@@ -12,9 +12,10 @@ from vllm_migrate.cli.options import Call
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Source, apply_edits
 from vllm_migrate.documents.shell.document import parse_shell
-from vllm_migrate.fixes import words
+from vllm_migrate.fixes import script
 from vllm_migrate.fixes.apply import Fixer, fix_all
-from vllm_migrate.fixes.launcher import DropVariable, launcher_words
+from vllm_migrate.fixes.launcher import launcher_words
+from vllm_migrate.fixes.ops import DropVariable
 from vllm_migrate.run import session
 from vllm_migrate.run.judging import Result
 
@@ -51,8 +52,8 @@ def test_the_request_for_v0_goes_only_with_the_pins(tmp_path: Path) -> None:
     assert kept
     # The same findings with the pin taken from the wanted set: the evidence of the old engine must stay.
     pinned = next(f for f in result.findings if f.name == "prefix-caching-default")
-    assert pinned.proposal is not None
-    pinned.proposal = pinned.proposal._replace(safety="none")
+    assert pinned.fix is not None
+    pinned.fix = pinned.fix._replace(safety="none")
     text = after(result, fixer)["base.yaml"]
     assert "use_v1: false" in text
     assert without
@@ -63,7 +64,7 @@ def test_a_pin_in_a_shared_parent_is_lowered_when_a_child_ran_differently(tmp_pa
     shared, _ = run(tmp_path / "shared", {"base.yaml": V0, "child.yaml": V1_CHILD})
     for result, safety in ((alone, "safe"), (shared, "review")):
         finding = next(f for f in result.findings if f.name == "prefix-caching-default")
-        assert finding.proposal is not None and finding.proposal.safety == safety
+        assert finding.fix is not None and finding.fix.safety == safety
     finding = next(f for f in shared.findings if f.name == "prefix-caching-default")
     assert any("child.yaml ran with enable_prefix_caching True" in text for text in finding.inheritors)
 
@@ -233,7 +234,7 @@ def test_the_proof_compares_the_words_in_front_of_the_program() -> None:
     file.shell = parse_shell(file.source)
     drop = DropVariable("A", 14, 17)
     with pytest.raises(ProofFailed):
-        words._prove_removed(file, [drop], [Edit(14, 18, "")], [])
+        script._prove_removed(file, [drop], [Edit(14, 18, "")], [])
 
 
 def test_what_was_refused_has_its_line(

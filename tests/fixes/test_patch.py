@@ -12,7 +12,7 @@ import pytest
 from vllm_migrate.cli.main import main
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, Source, apply_edits
-from vllm_migrate.fixes.show import diff
+from vllm_migrate.report.fix import diff
 
 PROGRAMS = {"git": ["git", "apply", "-p0", "--whitespace=nowarn"], "patch": ["patch", "-p0", "--force", "--quiet"]}
 

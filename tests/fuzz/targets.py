@@ -345,7 +345,8 @@ def _fixed(name: str, body: bytes) -> tuple[str | None, int] | None:
     from vllm_migrate.documents.interface import apply_edits
     from vllm_migrate.fixes.apply import Fixer, fix_all
     from vllm_migrate.knowledge.load import load
-    from vllm_migrate.run.judging import Question, Run
+    from vllm_migrate.resolve.view import Question
+    from vllm_migrate.run.judging import Run
 
     catalog, knowledge = store.load(), load()
     question = Question("0.8.5", "0.18.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,8 @@ import pytest
 import yaml
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge.build import compile_all, read_rules, render, rules_folder, stale
-from vllm_migrate.knowledge.load import COMPILED, Knowledge, load, whole
+from vllm_migrate.knowledge.build import compile_all, read_dialects, read_rules, render, rules_folder, stale
+from vllm_migrate.knowledge.load import COMPILED, Knowledge, dialect_page, load, rule_page
 
 Change = Callable[[dict[str, object]], None]
 
@@ -27,26 +28,51 @@ def test_the_same_rules_give_the_same_bytes() -> None:
     code = "from vllm_migrate.knowledge.build import render, rules_folder; print(render(rules_folder()))"
     texts = [
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
         )
         for seed in ("1", "2")
     ]
     assert texts[0].stdout == texts[1].stdout
 
 
-def test_examples_and_only_examples_stay_out() -> None:
-    compiled = compile_all(rules_folder())
-    knowledge = Knowledge(json.loads(json.dumps(compiled)))
-    assert [rule["code"] for rule in knowledge.rules] == [rule.code for rule in read_rules(rules_folder())]
-    assert all("examples" not in rule and "explain" in rule and "evidence" in rule for rule in knowledge.rules)
+def test_every_record_has_a_line_of_its_own() -> None:
+    """So that branches conflict only where they change the same rule, dialect or entry."""
+    lines = render(rules_folder())[COMPILED].splitlines()
+    found = [json.loads("{" + line.rstrip(",") + "}") for line in lines if line.startswith('"') and line[-1] in "},"]
+    knowledge = load()
+    assert len(found) == sum(map(len, (knowledge.rules, knowledge.dialects, knowledge.effective, knowledge.gpus)))
+    assert json.loads(render(rules_folder())[COMPILED]).keys() == {"dialects", "effective", "gpus", "rules"}
 
 
-def test_what_is_told_of_a_rule_is_no_part_of_what_a_lint_reads() -> None:
-    for rule in load().rules:
-        assert not {"explain", "evidence", "silent_when"} & rule.keys()
-        assert {"explain", "evidence", "silent_when", "code", "when"} <= whole("rules", str(rule["name"]), rule).keys()
-    for dialect in load().dialects:
-        assert {"about", "evidence", "title"} <= whole("dialects", str(dialect["id"]), dialect).keys()
+def test_what_is_told_and_examples_are_no_part_of_what_a_lint_reads() -> None:
+    read, told = compile_all(rules_folder())
+    for kind in ("rules", "dialects", "effective"):
+        assert read[kind].keys() == told[kind].keys()
+        for name, fields in read[kind].items():
+            assert not {"examples", "evidence", "about", "explain", "silent_when"} & fields.keys()
+            assert told[kind][name]["evidence"]
+
+
+def test_what_is_loaded_is_what_was_read() -> None:
+    knowledge = load()
+    assert [rule.code for rule in knowledge.rules] == [file.rule.code for file in read_rules(rules_folder())]
+    for file in read_rules(rules_folder()):
+        assert rule_page(file.rule.name) == file.page
+    for dialect in read_dialects(rules_folder()):
+        assert dialect_page(dialect.dialect.id) == dialect.page
+
+
+def test_a_part_of_a_rule_has_what_the_rule_has() -> None:
+    rule = load().rule("inflight-weight-update")
+    assert rule is not None
+    assert len(rule.also) > 2
+    for part in rule.also:
+        assert (part.code, part.name, part.layer) == (rule.code, rule.name, rule.layer)
+        assert part.each == "use" and part.options and part.message != rule.message
 
 
 def test_a_rule_is_found_by_code_in_any_case_and_by_name() -> None:
@@ -85,8 +111,8 @@ def edit(path: Path, change: Change) -> None:
         (lambda rule: rule["explain"].pop("why"), "explain.why"),
         (lambda rule: rule["examples"].update(silent=rule["examples"]["silent"][:1]), "examples.silent"),
         (lambda rule: rule.update(when="setting.existed and ("), "when"),
-        (lambda rule: rule["fix"].update(review_when="a.b()"), "fix: review_when"),
-        (lambda rule: rule["fix"]["do"].append({"set": "seed", "to_of": "1 +"}), "fix: do[1]: to_of"),
+        (lambda rule: rule["fix"].update(review_when="a.b()"), "fix.review_when"),
+        (lambda rule: rule["fix"]["do"].append({"set": "seed", "to_of": "1 +"}), "fix.do[1].to_of"),
         (lambda rule: rule.update(name="multi-steps"), "name"),
     ],
 )  # fmt: skip
@@ -94,7 +120,7 @@ def test_a_mistake_is_named_with_file_and_field(folder: Path, change: Change, sa
     edit(folder / "multi-step.yaml", change)
     with pytest.raises(VllmMigrateError) as error:
         compile_all(folder)
-    assert error.value.message.startswith("multi-step.yaml: ")
+    assert error.value.message.startswith("rules/multi-step.yaml:")
     assert said in error.value.message
 
 
@@ -107,20 +133,22 @@ def test_a_file_that_is_no_yaml_is_named(folder: Path) -> None:
 def test_two_rules_of_one_code_are_named(folder: Path) -> None:
     text = (folder / "multi-step.yaml").read_text(encoding="utf-8")
     (folder / "single-step.yaml").write_text(text.replace("name: multi-step", "name: single-step"), encoding="utf-8")
-    with pytest.raises(VllmMigrateError, match=r"single-step\.yaml: VM203 is the rule of multi-step\.yaml"):
+    with pytest.raises(
+        VllmMigrateError, match=r"single-step\.yaml:\d+: code: VM203 is the rule of rules/multi-step\.yaml"
+    ):
         compile_all(folder)
 
 
 def test_a_condition_of_a_dialect_is_named(folder: Path) -> None:
     edit(folder / "dialects" / "pipelinerl.yaml", lambda raw: raw["transport"][0].update(when="fact.launcher =="))  # type: ignore[index]
-    with pytest.raises(VllmMigrateError, match=r"dialects/pipelinerl\.yaml: transport\[0\]: when: "):
+    with pytest.raises(VllmMigrateError, match=r"rules/dialects/pipelinerl\.yaml:\d+: transport\[0\]\.when: "):
         compile_all(folder)
 
 
 def test_a_mistake_in_effective_is_named(folder: Path) -> None:
     path = folder / "effective" / "engine.yaml"
     edit(path, lambda raw: raw["cases"][0].update(when="env.X =="))  # type: ignore[index]
-    with pytest.raises(VllmMigrateError, match=r"effective engine: cases\[0\]: when: "):
+    with pytest.raises(VllmMigrateError, match=r"rules/effective/engine\.yaml:\d+: cases\[0\]\.when: "):
         compile_all(folder)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from vllm_migrate.knowledge.cases import Choice, choose
+from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.parse import compile_expr
+from vllm_migrate.knowledge.records import Case
 
 
 class Names:
@@ -19,8 +21,8 @@ class Names:
 
 
 def pick(cases: list[dict[str, object]], **values: object) -> Choice:
-    compiled: list[object] = [
-        {key: compile_expr(value) if key in ("when", "value_of") else value for key, value in case.items()}
+    compiled = [
+        decode(Case, {key: compile_expr(v) if key in ("when", "value_of") else v for key, v in case.items()})
         for case in cases
     ]
     return choose(compiled, Names(**values))

@@ -9,7 +9,7 @@ import pytest
 
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.docs import evidence, index, main, pages, table
-from vllm_migrate.knowledge.models import Evidence
+from vllm_migrate.knowledge.records import Evidence
 
 RULES = read_rules(rules_folder())
 DOCS = rules_folder().parent / "docs" / "rules"
@@ -24,8 +24,8 @@ def test_the_pages_are_fresh() -> None:
 
 def test_the_index_has_every_rule_once() -> None:
     text = index(RULES)
-    for rule in RULES:
-        assert text.count(f"]({rule.name}.md)") == 1
+    for file in RULES:
+        assert text.count(f"]({file.rule.name}.md)") == 1
     assert text.count("\n| VM") == len(RULES)
 
 
@@ -33,14 +33,13 @@ def test_the_table_counts_examples_and_evidence(capsys: pytest.CaptureFixture[st
     assert main(["--table"]) == 0
     text = capsys.readouterr().out
     assert text == table(RULES)
-    rule = next(rule for rule in RULES if rule.name == "logprobs-semantics")
-    assert rule.examples is not None
-    fires, silent = len(rule.examples.fires), len(rule.examples.silent)
+    known = next(file for file in RULES if file.rule.name == "logprobs-semantics")
+    fires, silent = len(known.examples.fires), len(known.examples.silent)
     assert (
-        f"VM401 logprobs-semantics: fires on {fires}, silent on {silent}; {len(rule.evidence)} pieces of evidence"
+        f"VM401 logprobs-semantics: fires on {fires}, silent on {silent}; {len(known.page.evidence)} pieces of evidence"
         in text
     )
-    assert text.count("\n  + ") == sum(len(rule.examples.fires) for rule in RULES if rule.examples is not None)
+    assert text.count("\n  + ") == sum(len(file.examples.fires) for file in RULES)
     assert f"\n{len(RULES)} rules, " in text
 
 
@@ -52,8 +51,8 @@ def test_no_placeholder_is_left_in_a_page() -> None:
 
 def test_a_page_has_its_parts_and_no_place_or_time() -> None:
     made = pages(RULES)
-    for rule in RULES:
-        text = made[f"{rule.name}.md"]
+    for file in RULES:
+        text = made[f"{file.rule.name}.md"]
         for title in (
             "What it says",
             "What happens",
@@ -63,9 +62,9 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
             "Evidence",
         ):
             assert f"\n## {title}\n" in text
-        assert rule.code in text
-        assert rule.examples is not None and text.count("```") == 2 * sum(
-            len(example.files) for example in (*rule.examples.fires, *rule.examples.silent)
+        assert file.rule.code in text
+        assert text.count("```") == 2 * sum(
+            len(example.files) for example in (*file.examples.fires, *file.examples.silent)
         )
         assert str(Path(__file__).resolve().parents[2]) not in text
 
@@ -82,7 +81,7 @@ def test_a_page_has_its_parts_and_no_place_or_time() -> None:
         ),
         (Evidence(release="0.8.5", catalog="engine.swap_space"), "catalog, vLLM 0.8.5: engine `swap_space` there"),
         (
-            Evidence(release="0.8.5", catalog="engine.seed", value=None),
+            Evidence(release="0.8.5", catalog="engine.seed", unset=True),
             "catalog, vLLM 0.8.5: engine `seed` default unset",
         ),
         (Evidence(release="0.18.0", catalog="engine.x", value=True), "catalog, vLLM 0.18.0: engine `x` default `true`"),

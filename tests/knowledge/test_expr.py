@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from vllm_migrate.knowledge.expr import Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
 
 GPU = Undetermined(("the GPU",), (True, False))
@@ -40,7 +40,7 @@ class Names:
 
 def run(text: str, predicates: dict[str, object] | None = None) -> object:
     compiled = compile_expr(text, predicates)
-    return evaluate(json.loads(json.dumps(compiled)), Names())
+    return evaluate(Condition(json.loads(json.dumps(compiled))), Names())
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,13 @@ def test_decided(text: str, value: object) -> None:
         ("both_above > 2", True),
         ("both_above > 9", False),
         ("not (both_above > 9)", True),
+        ("surely(both_above > 2)", True),
+        ("surely(gpu)", False),
+        ("not surely(gpu)", True),
+        ("surely(yes)", True),
+        ("surely(no)", False),
+        ("surely(gpu and no) or surely(one)", True),
+        ("surely(core == 'v0') or core == 'v2'", False),
     ],
 )
 def test_decided_although_a_part_is_not_known(text: str, value: object) -> None:

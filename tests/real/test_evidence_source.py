@@ -9,10 +9,10 @@ import pytest
 from oracles.client import RELEASES
 
 from vllm_migrate.knowledge.build import read_effective, read_rules, rules_folder
-from vllm_migrate.knowledge.models import Evidence
+from vllm_migrate.knowledge.records import Evidence
 
-OWNERS = [(rule.name, rule.evidence) for rule in read_rules(rules_folder())]
-OWNERS += [(entry.option, entry.evidence) for entry in read_effective(rules_folder())]
+OWNERS = [(file.rule.name, file.page.evidence) for file in read_rules(rules_folder())]
+OWNERS += [(file.entry.option, file.page.evidence) for file in read_effective(rules_folder())]
 
 
 def package(python: str) -> Path:
@@ -49,7 +49,7 @@ def _names(node: ast.AST) -> list[str]:
 
 def fault(item: Evidence, root: Path) -> str | None:
     """What is wrong with a piece of evidence; None when it is where it says."""
-    assert item.file is not None and item.symbol is not None
+    assert item.file and item.symbol
     path = root / item.file
     if not path.is_file():
         return "no such file"
@@ -57,7 +57,7 @@ def fault(item: Evidence, root: Path) -> str | None:
     if places is None:
         return "no such symbol"
     # A variable of vllm/envs.py is declared at the top and read further down.
-    if item.line is None or item.file == "vllm/envs.py":
+    if not item.line or item.file == "vllm/envs.py":
         return None
     return None if any(first - 1 <= item.line <= last for first, last in places) else f"line {item.line} is not in it"
 

@@ -16,7 +16,8 @@ from vllm_migrate.catalog.store import Flag
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.resolve.view import Question
+from vllm_migrate.run.judging import Run
 
 SOURCE, TARGET = RELEASES[0], RELEASES[-1]
 MORE = dict(pair.split("=", 1) for pair in os.environ.get("VLLM_MIGRATE_REAL_MORE", "").split(":") if "=" in pair)

@@ -15,10 +15,10 @@ from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.knowledge.models import Example
-from vllm_migrate.resolve.view import Assumptions
+from vllm_migrate.knowledge.records import Example
+from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.judging import Run
 
 TARGET = RELEASES[-1]
 MODULE = "vllm.entrypoints.openai.api_server"
@@ -39,9 +39,9 @@ def words_of(text: str) -> list[str]:
 
 def samples() -> list[Sample]:
     out = []
-    for rule in read_rules(rules_folder()):
-        examples = rule.examples
-        for example in (*examples.fires, *examples.silent) if examples is not None else ():
+    for file in read_rules(rules_folder()):
+        rule, examples = file.rule, file.examples
+        for example in (*examples.fires, *examples.silent):
             for name, text in example.files.items():
                 if name not in ("serve.sh", "serve.yaml") or example.target != TARGET or "$1" in text:
                     continue

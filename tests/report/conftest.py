@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.model import Engine, Origin, Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem
 from vllm_migrate.documents.interface import Edit, Source
-from vllm_migrate.fixes.offer import Offer, Placed
+from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.knowledge.load import load
 from vllm_migrate.report.model import Report
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Finding, Fix
+
+PIPELINERL = next(dialect for dialect in load().dialects if dialect.id == "pipelinerl")
 
 BASE = """\
 # the actor
@@ -36,12 +39,16 @@ WHY = (
 )
 
 
+PIN = Fix("pin it", "safe", ())
+Planned = tuple[Finding, FixPlan]
+
+
 class Maker:
     """Builds findings on one file; tests get it as the fixture `make`."""
 
     def __init__(self, path: str = "conf/base.yaml", text: str = BASE) -> None:
         self.file = File.bare(Source(path, text.encode(), text, False, "\n"))
-        self.engine = Engine("actor", "rl_rollout", {"id": "pipelinerl", "title": "PipelineRL"}, {}, self.file)
+        self.engine = Engine("actor", Origin(PIPELINERL, self.file, "rl_rollout"), {})
 
     def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: object) -> Finding:
         """A finding on the first occurrence of `needle`; further fields by their names."""
@@ -52,11 +59,16 @@ class Maker:
             setattr(out, field, value)
         return out
 
-    def insertion(self, after: str, line: str, safety: str = "safe", title: str = "pin it", needs: str = "") -> Offer:
-        """An offer that inserts a line after the first line holding `after`."""
+    def planned(self, finding: Finding, *edits: Edit, file: File | None = None, fix: Fix = PIN) -> Planned:
+        """The finding with `fix`, planned as these edits of the file."""
+        finding.fix = fix
+        return finding, FixPlan({file or self.file: list(edits)}, (finding,))
+
+    def insertion(self, finding: Finding, after: str, line: str, fix: Fix = PIN) -> Planned:
+        """The finding with a fix that inserts a line after the first line holding `after`."""
         text = self.file.source.text
         at = text.index("\n", text.index(after)) + 1
-        return Offer(safety, title, [Placed(self.file, Edit(at, at, line + "\n"))], [line], "", needs)
+        return self.planned(finding, Edit(at, at, line + "\n"), fix=fix)
 
 
 @pytest.fixture
@@ -92,10 +104,8 @@ def report(make: Maker, empty: Report) -> Report:
         advice="write logprobs-mode: processed_logprobs",
         children=["conf/math.yaml", "conf/code.yaml"],
     )
-    pin = make.insertion(
-        "vllm_kwargs", "    logprobs-mode: processed_logprobs", title="pin logprobs_mode", needs="0.10.0"
-    )
-    empty.add(logprobs, pin)
+    pin = Fix("pin logprobs_mode", "safe", (), "0.10.0")
+    empty.add(*make.insertion(logprobs, "vllm_kwargs", "    logprobs-mode: processed_logprobs", pin))
     empty.add(*_caching(make))
     empty.add(*_steps(make))
     empty.add(*_odd(make))
@@ -108,7 +118,7 @@ def report(make: Maker, empty: Report) -> Report:
     return empty
 
 
-def _caching(make: Maker) -> tuple[Finding, Offer]:
+def _caching(make: Maker) -> Planned:
     finding = make.finding(
         "vllm_config",
         "VM101",
@@ -122,8 +132,8 @@ def _caching(make: Maker) -> tuple[Finding, Offer]:
         why="cached blocks keep keys and values of the old policy",
         depends_on=("the model's generation_config.json, which may set top_p", "the GPU (memory)"),
     )
-    title = "pin prefix caching off, as 0.8.5 ran"
-    return finding, make.insertion("vllm_kwargs", "    no-enable-prefix-caching: true", "review", title)
+    fix = Fix("pin prefix caching off, as 0.8.5 ran", "review", ())
+    return make.insertion(finding, "vllm_kwargs", "    no-enable-prefix-caching: true", fix)
 
 
 def _steps(make: Maker) -> tuple[Finding, None]:
@@ -143,7 +153,7 @@ def _steps(make: Maker) -> tuple[Finding, None]:
     return finding, None
 
 
-def _odd(make: Maker) -> tuple[Finding, Offer]:
+def _odd(make: Maker) -> Planned:
     finding = make.finding(
         "enable-chunked-prefill",
         "VM302",
@@ -154,7 +164,8 @@ def _odd(make: Maker) -> tuple[Finding, Offer]:
         message="an odd value",
         key="enable-chunked-prefill",
     )
-    return finding, Offer("none", "", [], [], "it stands under a YAML anchor that other settings share")
+    finding.fix = Fix("", "safe", ())
+    return finding, FixPlan({}, (), ((finding, "it stands under a YAML anchor that other settings share"),))
 
 
 @pytest.fixture(scope="session")

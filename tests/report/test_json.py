@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 
 from vllm_migrate.documents.interface import Edit, Unknown, apply_edits
-from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.report.formats import render
 from vllm_migrate.report.items import encodable
 from vllm_migrate.report.model import Report
@@ -92,7 +91,7 @@ def test_edits_read_back(maker: Any, empty: Report, text: str) -> None:
     make = maker("a.yaml", text)
     at = text.index("b")
     edits = [Edit(at, at + 4, "x: [1]"), Edit(len(text), len(text), "\nd: 4\n"), Edit(0, 0, "# first\n")]
-    empty.add(make.finding("c"), Offer("safe", "three edits", [Placed(make.file, edit) for edit in edits], []))
+    empty.add(*make.planned(make.finding("c"), *edits))
     fix = loaded(empty)["findings"][0]["fix"]
     assert patched(text, fix["edits"]) == apply_edits(text, edits)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from vllm_migrate.documents.interface import Edit
-from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.report.fingerprint import fingerprint
 from vllm_migrate.report.formats import FORMATS, render
 from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_value
 from vllm_migrate.report.model import Report
+from vllm_migrate.rules.finding import Fix
 
 SECRET_KEYS = (
     "api-key api_key apiKey WANDB_API_KEY HF_TOKEN hf_token env.HF_TOKEN password db_password client_secret token "
@@ -113,7 +113,7 @@ def test_no_format_prints_a_secret(name: str, maker: Any, empty: Report) -> None
     finding.depends_on = (f"the value of api-key ({SECRET})",)
     at = text.index("api-key")
     edit = Edit(at, text.index("\n", at), f"api_key: {SECRET}")
-    empty.add(finding, Offer("safe", f"respell {SECRET}", [Placed(make.file, edit)], [f"  api_key: {SECRET}"]))
+    empty.add(*make.planned(finding, edit, fix=Fix(f"respell {SECRET}", "safe", ())))
     empty.suppressed.append((finding, ""))
     out = render(name, empty, width=200)
     assert SECRET not in out
@@ -123,7 +123,7 @@ def test_no_format_prints_a_secret(name: str, maker: Any, empty: Report) -> None
 def test_an_edit_with_a_secret_is_not_offered(maker: Any, empty: Report) -> None:
     make = maker("serve.yaml", f"serve: {{api-key: {SECRET}, a: 1}}\n")
     edit = Edit(7, len(make.file.source.text) - 1, f"{{api-key: {SECRET}}}")
-    empty.add(make.finding("a: 1"), Offer("safe", "drop a", [Placed(make.file, edit)], []))
+    empty.add(*make.planned(make.finding("a: 1"), edit))
     assert '"edits": []' in render("json", empty)
     assert '"fixes"' not in render("sarif", empty)
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from vllm_migrate.documents.interface import Edit
-from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.report.preview import places, preview
 
 TEXT = "a: 1\n  b-c: false  # why\nd: 2\n"
@@ -15,7 +14,7 @@ TEXT = "a: 1\n  b-c: false  # why\nd: 2\n"
 
 def shown(maker: Any, edits: list[Edit], text: str = TEXT) -> list[str]:
     file = maker("a.yaml", text).file
-    return [f"{sign} {line}" for sign, line in preview(Offer("safe", "", [Placed(file, edit) for edit in edits], []))]
+    return [f"{sign} {line}" for sign, line in preview({file: edits})]
 
 
 def at(needle: str, new: str) -> Edit:
@@ -42,8 +41,10 @@ def test_windows_newlines(maker: Any) -> None:
     assert shown(maker, [Edit(6, 6, "x: 1\r\n")], "a: 1\r\nb: 2\r\n") == ["+ x: 1"]
 
 
-def test_without_edits_the_lines_are_shown() -> None:
-    assert preview(Offer("safe", "", [], ["a: 1"])) == [("+", "a: 1")]
+def test_the_files_of_a_fix_follow_each_other(maker: Any) -> None:
+    first, second = maker("a.yaml", "a: 1\n").file, maker("b.yaml", "b: 1\n").file
+    edits = {first: [Edit(3, 4, "2")], second: [Edit(0, 5, "")]}
+    assert preview(edits) == [("-", "a: 1"), ("+", "a: 2"), ("-", "b: 1")]
 
 
 @pytest.mark.parametrize(

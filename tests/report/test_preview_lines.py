@@ -8,7 +8,6 @@ import pytest
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, Source
-from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.report import preview as module
 from vllm_migrate.report.preview import preview
 
@@ -26,6 +25,6 @@ def test_whole_lines_are_shown_as_any_edit_is(monkeypatch: pytest.MonkeyPatch) -
         if found is not None:
             monkeypatch.setattr(module, "_whole_lines", lambda *_: None)
             file = File.bare(Source("a.yaml", b"", text, False, "\n"))
-            assert found == preview(Offer("safe", "", [Placed(file, edit)], [])), (text, edit)
+            assert found == preview({file: [edit]}), (text, edit)
             compared += 1
     assert compared > 1_000

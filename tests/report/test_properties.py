@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.report.formats import FORMATS, render
 from vllm_migrate.report.layout import cells, excerpt, fill
 from vllm_migrate.report.mask import HIDDEN, mask, mask_span
 from vllm_migrate.report.model import Report
 from vllm_migrate.report.preview import preview
+from vllm_migrate.rules.finding import Fix
 
 LINE = st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=120)
 WORDS = st.lists(st.text("abc`'\"|*_<>&%,:@#[]{}$多🚀", min_size=1, max_size=12), max_size=12).map(" ".join)
@@ -65,7 +65,7 @@ def test_a_preview_accounts_for_every_changed_line(maker: Any, text: str, raw: l
             edits.append(Edit(start, at, new))
             at += 1
     file = maker("a.yaml", text).file
-    lines = preview(Offer("safe", "", [Placed(file, edit) for edit in edits], []))
+    lines = preview({file: edits})
     before, after = text.split("\n"), apply_edits(text, edits).split("\n")
     for sign, line in lines:
         (before if sign == "-" else after).remove(line)
@@ -77,8 +77,8 @@ def test_a_preview_accounts_for_every_changed_line(maker: Any, text: str, raw: l
 def test_every_format_takes_any_text(maker: Any, line: str, words: str) -> None:
     make = maker("conf/a.yaml", line + "\n")
     report = Report("0.8.5", "0.18.1")
-    offer = Offer("safe", words or "x", [Placed(make.file, Edit(0, 0, words + "\n"))], [])
-    report.add(make.finding(line, message=line, why=words, depends_on=(line,), old={line: words}), offer)
+    finding = make.finding(line, message=line, why=words, depends_on=(line,), old={line: words})
+    report.add(*make.planned(finding, Edit(0, 0, words + "\n"), fix=Fix(words or "x", "safe", ())))
     for name in FORMATS:
         render(name, report, color=True, width=60).encode("utf-8")
     json.loads(render("json", report))

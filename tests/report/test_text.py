@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from vllm_migrate.documents.interface import Edit
-from vllm_migrate.fixes.offer import Offer, Placed
 from vllm_migrate.report.formats import render
 from vllm_migrate.report.layout import cells
 from vllm_migrate.report.model import Report
@@ -112,7 +111,7 @@ def test_a_call_with_many_paths_is_not_repeated(report: Report) -> None:
 def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Report) -> None:
     parent = maker("conf/parent.yaml").file
     parent.requested = False
-    empty.add(make.finding("vllm_config"), Offer("safe", "pin it", [Placed(parent, Edit(0, 0, "a: 1\n"))], ["a: 1"]))
+    empty.add(*make.planned(make.finding("vllm_config"), Edit(0, 0, "a: 1\n"), file=parent))
     assert "fix: pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("text", empty)
 
 
@@ -139,8 +138,7 @@ def test_a_reason_that_says_how_is_not_repeated(make: Any, empty: Report) -> Non
 
 def test_many_children_and_lines_are_counted(make: Any, empty: Report) -> None:
     finding = make.finding("vllm_config", children=[f"c{i}.yaml" for i in range(9)])
-    lines = [f"a{i}: 1" for i in range(30)]
-    empty.add(finding, Offer("safe", "pin it", [], lines))
+    empty.add(*make.planned(finding, Edit(0, 0, "".join(f"a{i}: 1\n" for i in range(30)))))
     out = render("text", empty)
     assert "c0.yaml, c1.yaml, c2.yaml, c3.yaml, c4.yaml and 4 more" in out
     assert "a11: 1" in out and "a12: 1" not in out and "18 lines more" in out
@@ -162,7 +160,7 @@ def test_concise_is_one_line_a_finding(report: Report) -> None:
 
 
 def test_statistics_count_by_rule(report: Report, make: Any) -> None:
-    report.add(make.finding("actor", severity="info"), make.insertion("actor", "x: 1"))
+    report.add(*make.insertion(make.finding("actor", severity="info"), "actor", "x: 1"))
     lines = render("statistics", report).splitlines()
     assert lines[2].split() == ["2", "VM401", "error", "logprobs-semantics", "2", "safe"]
     assert [line.split()[1] for line in lines[3:7]] == ["VM101", "VM203", "VM903", "VM302"]
@@ -191,15 +189,17 @@ import sys
 from vllm_migrate.dialects.model import Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
-from vllm_migrate.fixes.offer import Offer
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.documents.interface import Edit
+from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.rules.finding import Finding, Fix
 before = set(sys.modules)
 from vllm_migrate.report.formats import render
 from vllm_migrate.report.model import Report
 report = Report("0.8.5", "0.18.1")
 file = File.bare(Source("a.yaml", b"use_v1: false", "use_v1: false", False, chr(10)))
 finding = Finding("VM401", "logprobs-semantics", "error", "semantic", "logprobs: the tokens are raw", Spot(file, 0, 6))
-report.add(finding, Offer("safe", "pin it", [], ["logprobs-mode: processed_logprobs"]))
+finding.fix = Fix("pin it", "safe", ())
+report.add(finding, FixPlan({{file: [Edit(0, 0, "logprobs-mode: processed_logprobs" + chr(10))]}}, (finding,)))
 assert "VM401" in render({name!r}, report, color=True)
 print(*sorted(set(sys.modules) - before))
 """
@@ -217,7 +217,7 @@ def test_a_long_line_shows_what_a_fix_changes(maker: Any, empty: Report, width: 
     made = maker("pod.json", text)
     at = text.index('"--swap-space", "4", ')
     edit = Edit(at, at + len('"--swap-space", "4", '), "")
-    empty.add(made.finding("--swap-space"), Offer("safe", "drop it", [Placed(made.file, edit)], []))
+    empty.add(*made.planned(made.finding("--swap-space"), edit))
     old, new = [
         line for line in render("text", empty, width=width).splitlines() if line.startswith(("     - ", "     + "))
     ]

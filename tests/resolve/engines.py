@@ -7,16 +7,17 @@ from typing import Any
 
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.commands import engines_of_script
-from vllm_migrate.dialects.model import Engine, Given, Spot, Written
+from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.records import Dialect, Transport
 from vllm_migrate.resolve.view import Assumptions, View
 
 CATALOG = load_catalog()
 KNOWLEDGE = load_knowledge()
-SHELL = [profile for profile in KNOWLEDGE.dialects if profile["id"] == "vllm-argv"]
-CALL: dict[str, object] = {"id": "call", "title": "LLM(...)", "transport": [{"kind": "kwargs"}]}
+SHELL = [dialect for dialect in KNOWLEDGE.dialects if dialect.id == "vllm-argv"]
+CALL = Dialect("call", "LLM(...)", "", "source", ("python",), (), (Transport("kwargs"),), ())
 
 # The tiny model that the table was measured with, and the keys of it that a resolution may ask for.
 MODEL: dict[str, object] = {
@@ -54,14 +55,14 @@ def _called(case: dict[str, Any]) -> Engine:
     file = workspace.load("run.sh")
     assert file is not None
     entry = {"llm": "llm", "server": "serve", "engine": "engine"}[case.get("usage", "llm")]
-    engine = Engine("call", "rl_rollout", CALL, {"entrypoint": entry}, file)
     spot = Spot(file, 0, 4)
-    for number, (name, value) in enumerate(case["kwargs"].items()):
-        engine.options.append(Written(name, name, value, spot, spot, number))
-    for name, value in case.get("env", {}).items():
-        engine.given[f"env.{name}"] = Given(value, Written(name, f"env.{name}", value, spot, spot, -1), "")
-    engine.given["sampling.via"] = Given("llm" if entry == "llm" else "explicit", None, "")
-    return engine
+    options = [Written(name, name, value, spot, spot, at) for at, (name, value) in enumerate(case["kwargs"].items())]
+    facts = {
+        f"env.{name}": Fact(value, Written(name, f"env.{name}", value, spot, spot))
+        for name, value in case.get("env", {}).items()
+    }
+    facts["sampling.via"] = Fact("llm" if entry == "llm" else "explicit")
+    return Engine("call", Origin(CALL, file, "rl_rollout", entrypoint=entry), facts, options=options)
 
 
 def view(case: dict[str, Any], release: str, told: bool = True) -> View:

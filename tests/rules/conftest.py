@@ -36,7 +36,6 @@ def view_both() -> Callable[[Engine, str, str], tuple[View, View]]:
     """An engine at the source and at the target release."""
 
     def views(engine: Engine, source: str, target: str) -> tuple[View, View]:
-        engine.target = target
         return (
             View(engine, source, load_catalog(), load(), is_source=True),
             View(engine, target, load_catalog(), load()),

@@ -83,7 +83,7 @@ ENTRIES = [
 ]
 
 RULES = read_rules(rules_folder())
-ANSWERED = {entry for rule in RULES for entry in rule.changes}
+ANSWERED = {entry for file in RULES for entry in file.page.changes}
 
 
 def listed() -> set[str]:

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.model import Engine, Given, Spot, Written
+from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.records import Dialect, Transport
 from vllm_migrate.resolve.view import Assumptions, View
 
 TABLE = Path(__file__).resolve().parent.parent / "real" / "engine_config_cases.json"
@@ -39,7 +40,7 @@ OPTIONS = (
 # The CPU platform forces values that a GPU would not.
 DEVICES = ("h100", "h200", "b200", "a100", "a10g", "v100")
 NAMES = {"half": "float16", "float": "float32"}  # other names of a dtype
-PYTHON: dict[str, object] = {"id": "python", "title": "Python", "carrier": "python", "transport": [{"kind": "kwargs"}]}
+PYTHON = Dialect("python", "Python", "", "source", ("python",), (), (Transport("kwargs"),), ())
 
 
 def cases() -> list[dict[str, Any]]:
@@ -68,12 +69,9 @@ def from_kwargs(case: dict[str, Any]) -> Engine:
     """The engine of a call with the case's keyword arguments."""
     file = File.bare(Source("call.py", b"", "", False, "\n"))
     spot = Spot(file, 0, 0)
-    engine = Engine("python:0", "rl_rollout", PYTHON, {"entrypoint": "llm"}, file)
-    for name, value in case["kwargs"].items():
-        engine.options.append(Written(name, name, value, spot, spot, len(engine.options)))
-    for name, value in case.get("env", {}).items():
-        engine.given[f"env.{name}"] = Given(value, None, "")
-    return engine
+    options = [Written(name, name, value, spot, spot, at) for at, (name, value) in enumerate(case["kwargs"].items())]
+    facts = {f"env.{name}": Fact(value) for name, value in case.get("env", {}).items()}
+    return Engine("python:0", Origin(PYTHON, file, "rl_rollout", entrypoint="llm"), facts, options=options)
 
 
 def view(case: dict[str, Any], release: str, folder: Path, read: Read) -> View:

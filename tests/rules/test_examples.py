@@ -14,12 +14,13 @@ from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.fixes.apply import Fixer, fix_all
-from vllm_migrate.knowledge.build import read_rules, rules_folder
+from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.knowledge.models import Example, Rule
-from vllm_migrate.resolve.view import Assumptions
+from vllm_migrate.knowledge.records import Example, Rule
+from vllm_migrate.report.model import fix_of
+from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.judging import Run
 from vllm_migrate.run.versions import find_releases
 
 RULES = read_rules(rules_folder())
@@ -37,7 +38,7 @@ class Linted(NamedTuple):
 def lint(folder: Path, example: Example) -> Linted:
     """All files of an example, as one run of the linter judges them."""
     engine = None if example.from_engine == "auto" else example.from_engine
-    question = Question(example.source, example.target, Assumptions(engine=engine, gpu=example.gpu))
+    question = Question(example.source, example.target, Assumptions(engine=engine, gpu=example.gpu or None))
     paths = [str(folder / name) for name in example.files]
     workspace = Workspace(paths)
     # The framework that the example's own requirements pin, as a session takes it.
@@ -70,10 +71,9 @@ def fix(linted: Linted, findings: list[Finding]) -> dict[str, str]:
 
 def cases(kind: str) -> list[object]:
     return [
-        pytest.param(rule, example, id=f"{rule.name}-{example.title.replace(' ', '_')}")
-        for rule in RULES
-        if rule.examples is not None
-        for example in getattr(rule.examples, kind)
+        pytest.param(file.rule, example, id=f"{file.rule.name}-{example.title.replace(' ', '_')}")
+        for file in RULES
+        for example in getattr(file.examples, kind)
     ]
 
 
@@ -85,18 +85,18 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
     assert found, [f.name for f in linted.findings]
     finding = found[0]
     assert finding.severity == (example.severity or rule.severity)
-    if example.line is not None:
+    if example.line:
         assert finding.spot.file.source.position(finding.spot.start).line == example.line
     if example.depends is not None:
         assert bool(finding.depends_on) is example.depends, finding.depends_on
-    if example.says is not None:
+    if example.says:
         assert example.says in " ".join((finding.message, finding.why, finding.advice))
     told = finding.message + finding.why + finding.advice
     assert re.search(r"\{[a-z_]+(\.[a-z_]+)?\}", told) is None, "a placeholder was not filled"
-    offer = linted.fixer.offer(finding)
+    plan = linted.fixer.plan(finding)
     if example.safety is not None:
-        assert (offer.safety if offer is not None else "none") == example.safety, offer
-    if example.after is not None:
+        assert fix_of(finding, plan) == example.safety, plan
+    if example.after:
         _check_fix(rule, example, linted, tmp_path)
 
 
@@ -121,10 +121,10 @@ def test_silent(rule: Rule, example: Example, tmp_path: Path) -> None:
     assert not linted.of(rule), [(f.severity, f.message) for f in linted.of(rule)]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_rule_is_whole(rule: Rule) -> None:
+@pytest.mark.parametrize("file", RULES, ids=lambda file: file.rule.name)
+def test_a_rule_is_whole(file: RuleFile) -> None:
     """Evidence, an explanation in three parts, one example that fires and two that do not."""
-    assert rule.examples is not None and rule.examples.fires and len(rule.examples.silent) >= 2
-    assert rule.evidence
-    assert all(part.strip() for part in (rule.explain.what, rule.explain.why, rule.explain.write))
-    assert os.path.exists(rules_folder() / f"{rule.name}.yaml"), "one file a rule, called by its name"
+    assert file.examples.fires and len(file.examples.silent) >= 2
+    assert file.page.evidence
+    assert all(part.strip() for part in file.page.explain)
+    assert os.path.exists(rules_folder() / f"{file.rule.name}.yaml"), "one file a rule, called by its name"

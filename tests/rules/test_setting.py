@@ -31,7 +31,7 @@ class Asker:
 
     def variable(self, name: str) -> Setting:
         engine = self.read(self.folder / "serve.sh", f"{name}=1 vllm serve m --max-model-len 9\n")
-        written = engine.given[f"env.{name}"].written
+        written = engine.facts[f"env.{name}"].written
         assert written is not None
         return Setting(*self.views(engine, "0.8.5", "0.18.1"), written)
 

@@ -17,5 +17,5 @@ def test_findings_of_a_child_keep_the_parent_that_they_are_written_in(tmp_path: 
         encoding="utf-8",
     )
     outcome = lint(Call(paths=[str(tmp_path)], isolated=True, no_cache=True))
-    offered = [item.offer for item in outcome.report.entries if item.offer is not None and item.offer.edits]
-    assert offered and all(placed.file.path.endswith("z_base.yaml") for offer in offered for placed in offer.edits)
+    files = [file for entry in outcome.report.entries if entry.plan is not None for file in entry.plan.edits]
+    assert files and all(file.path.endswith("z_base.yaml") for file in files)

@@ -8,11 +8,12 @@ import pytest
 
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.parse import compile_expr
+from vllm_migrate.resolve.view import Question
 from vllm_migrate.rules.unmoved import unmoved
-from vllm_migrate.run.judging import Question, Run
+from vllm_migrate.run.judging import Run
 
 
 class Known:
@@ -48,8 +49,8 @@ CHANGED = "from.x == False and to.x == True"
 )
 def test_one_unknown(when: str, before: object, after: object, expected: bool) -> None:
     env = Known(from__x=before, to__x=after, x=after)
-    assert unmoved(compile_expr(when), env, lambda name: True) is expected
-    assert unmoved(compile_expr(when), env, lambda name: False) is False
+    assert unmoved(Condition(compile_expr(when)), env, lambda name: True) is expected
+    assert unmoved(Condition(compile_expr(when)), env, lambda name: False) is False
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,6 @@ def test_every_suspect_is_a_rules_name_or_explained():
     assert used > {"logprobs-semantics", "fp32-lm-head", "stale-weights"}
     assert used <= set(attribute.RULES) | set(attribute.NOT_RULES)
     assert not set(attribute.RULES) & set(attribute.NOT_RULES)
-    rules = {rule["name"] for rule in load_knowledge().rules}
+    rules = {rule.name for rule in load_knowledge().rules}
     assert set(attribute.RULES) <= rules
     assert not set(attribute.NOT_RULES) & rules

@@ -9,7 +9,8 @@ import typer
 
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import load, whole
+from vllm_migrate.knowledge.load import dialect_page, load, written
+from vllm_migrate.knowledge.records import Dialect
 
 
 def command(
@@ -17,42 +18,34 @@ def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
     """List the frameworks whose files are understood, or explain one."""
-    dialects = sorted(load().dialects, key=lambda d: str(d["id"]))
+    dialects = sorted(load().dialects, key=lambda dialect: dialect.id)
     if ident is not None:
-        chosen = [dialect for dialect in dialects if dialect["id"] == ident]
-        if not chosen:
-            raise UsageError(f"no dialect is called {ident!r}", "one of " + ", ".join(str(d["id"]) for d in dialects))
-        told = whole("dialects", ident, chosen[0])
-        print(json.dumps(told, indent=2) if output_format == "json" else page(told))
+        chosen = next((dialect for dialect in dialects if dialect.id == ident), None)
+        if chosen is None:
+            raise UsageError(f"no dialect is called {ident!r}", "one of " + ", ".join(d.id for d in dialects))
+        text = json.dumps(written("dialects", ident), indent=2) if output_format == "json" else page(chosen)
+        print(text)
         return
     if output_format == "json":
-        rows = [{k: d[k] for k in ("id", "title", "carriers", "repository", "verified")} for d in dialects]
+        rows = [{k: getattr(d, k) for k in ("id", "title", "carriers", "repository", "verified")} for d in dialects]
         print(json.dumps({"schema": 1, "dialects": rows}, indent=2))
         return
-    width = max(len(str(dialect["id"])) for dialect in dialects)
+    width = max(len(dialect.id) for dialect in dialects)
     for dialect in dialects:
-        carriers = dialect["carriers"]
-        kinds = ", ".join(map(str, carriers)) if isinstance(carriers, list) else ""
-        say(f"{str(dialect['id']).ljust(width)}  {kinds:12}  {dialect['title']} ({dialect['repository']})", cut=True)
+        kinds = ", ".join(dialect.carriers)
+        say(f"{dialect.id.ljust(width)}  {kinds:12}  {dialect.title} ({dialect.repository})", cut=True)
 
 
-def page(dialect: dict[str, object]) -> str:
+def page(dialect: Dialect) -> str:
     """All about one dialect, for people."""
-    out = [f"{dialect['id']}: {dialect['title']}", "", str(dialect["about"]).strip(), ""]
-    out.append(f"repository: {dialect['repository']} (verified: {dialect['verified']})")
-    engines = dialect.get("engines")
-    for engine in engines if isinstance(engines, list) else []:
-        out.append(f"engine: {engine['role']} at {engine.get('root') or 'the top'}")
-    pins = dialect.get("pins")
-    for pin in pins if isinstance(pins, list) else []:
-        if "key" in pin:
-            out.append(f"a setting is written as: {pin['key']}")
-        elif "say" in pin:
-            out.append(f"cannot be set: {pin['say']}")
-    if dialect.get("upgrade"):
-        out.append(f"upgrade: {str(dialect['upgrade']).strip()}")
-    evidence = dialect.get("evidence")
-    for entry in evidence if isinstance(evidence, list) else []:
-        place = entry.get("release") or entry.get("commit") or ""
-        out.append(f"evidence: {place} {entry.get('file', '')} {entry.get('symbol', '')}".rstrip())
+    told = dialect_page(dialect.id)
+    out = [f"{dialect.id}: {dialect.title}", "", told.about.strip(), ""]
+    out.append(f"repository: {dialect.repository} (verified: {dialect.verified})")
+    out.extend(f"engine: {engine.role} at {engine.root or 'the top'}" for engine in dialect.engines)
+    for pin in dialect.pins:
+        out.append(f"cannot be set: {pin.say}" if pin.say else f"a setting is written as: {pin.key}")
+    if dialect.upgrade:
+        out.append(f"upgrade: {dialect.upgrade.strip()}")
+    for entry in told.evidence:
+        out.append(f"evidence: {entry.release or entry.commit} {entry.file} {entry.symbol}".rstrip())
     return "\n".join(out)

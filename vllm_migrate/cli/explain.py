@@ -8,8 +8,8 @@ import typer
 
 from vllm_migrate.cli.terminal import say, width
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import load, whole
-from vllm_migrate.rules.files import as_records
+from vllm_migrate.knowledge.load import load, rule_page
+from vllm_migrate.rules.files import as_rules, page_of
 
 SETTINGS = {"ignore_unknown_options": True}  # an option of vLLM may be named as its flag
 
@@ -18,14 +18,16 @@ def command(
     what: Annotated[str, typer.Argument(metavar="CODE|OPTION", help="VM101, prefix-caching-default, swap_space, ...")],
 ) -> None:
     """Say all about a rule (by code or name), or show an option's life as a line of releases."""
-    from vllm_migrate.knowledge.page import rule_page
+    from vllm_migrate.knowledge import page
 
     knowledge = load()
     known = knowledge.rule(what)
-    of_files = (r for r in as_records() if what.lower() in (str(r["code"]).lower(), r["name"]))
-    rule = whole("rules", str(known["name"]), known) if known is not None else next(of_files, None)
-    if rule is not None:
-        say(rule_page(rule, min(width(), 100)))
+    if known is not None:
+        say(page.rule_page(known, rule_page(known.name), min(width(), 100)))
+        return
+    of_files = next((rule for rule in as_rules() if what.lower() in (rule.code.lower(), rule.name)), None)
+    if of_files is not None:
+        say(page.rule_page(of_files, page_of(of_files.name), min(width(), 100)))
         return
     text = _option(what)
     if text is None:
@@ -33,7 +35,7 @@ def command(
 
         from vllm_migrate.catalog import store
 
-        names = [str(r["name"]) for r in knowledge.rules] + store.load().all_names("engine")
+        names = [rule.name for rule in knowledge.rules] + store.load().all_names("engine")
         near = difflib.get_close_matches(what, names, n=3)
         remedy = f"did you mean {', '.join(near)}?" if near else "`vllm-migrate rules` lists the rules"
         raise UsageError(f"{what!r} is neither a rule nor an option of vLLM", remedy)

@@ -9,26 +9,26 @@ import typer
 
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load
-from vllm_migrate.rules.files import as_records
+from vllm_migrate.knowledge.records import Rule
+from vllm_migrate.rules.files import as_rules
 
 
 def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
     """List the rules: code, name, severity, layer, the best safety of its fix, title."""
-    rules = load().rules + as_records()
+    rules = load().rules + as_rules()
     if output_format == "json":
         fields = ("code", "name", "title", "layer", "severity")
-        rows = [{**{f: rule[f] for f in fields}, "fix": safety(rule)} for rule in rules]
+        rows = [{**{f: getattr(rule, f) for f in fields}, "fix": safety(rule)} for rule in rules]
         print(json.dumps({"schema": 1, "rules": rows}, indent=2))
         return
-    widths = [max(len(str(rule[field])) for rule in rules) for field in ("name", "severity", "layer")]
+    widths = [max(len(getattr(rule, field)) for rule in rules) for field in ("name", "severity", "layer")]
     for rule in rules:
-        cells = [str(rule[f]).ljust(w) for f, w in zip(("name", "severity", "layer"), widths, strict=True)]
-        say(f"{rule['code']}  {'  '.join(cells)}  {safety(rule):6}  {rule['title']}", cut=True)
+        cells = [getattr(rule, f).ljust(w) for f, w in zip(("name", "severity", "layer"), widths, strict=True)]
+        say(f"{rule.code}  {'  '.join(cells)}  {safety(rule):6}  {rule.title}", cut=True)
 
 
-def safety(rule: dict[str, object]) -> str:
+def safety(rule: Rule) -> str:
     """The best a rule's fix can be: safe, review, or none."""
-    fix = rule.get("fix")
-    return str(fix["safety"]) if isinstance(fix, dict) else "none"
+    return rule.fix.safety if rule.fix is not None else "none"

@@ -66,13 +66,13 @@ def parse(
         words = rewrite(assemble(command, config or [], serve, rules), rules)
     except Stop as stop:
         return Parsed([], [Refusal("refused", "", stop.text, stop.source)], [], [])
-    parser = _Parser(words, catalog, release, bool(command) if serve else rules.bare, serve)
+    parser = _Argparse(words, catalog, release, bool(command) if serve else rules.bare, serve)
     if rules.level == "--optimization-level":
         parser.spelled_out = "-O"
     return parser.run()
 
 
-class _Parser:
+class _Argparse:
     def __init__(self, words: list[Token], catalog: Catalog, release: str, model_wanted: bool, serve: bool) -> None:
         self.words = words
         self.flags: FlagTable = catalog.flags(release)

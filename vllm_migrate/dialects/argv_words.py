@@ -7,6 +7,7 @@ the sources of all releases; `tests/real` holds it against the real parsers.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
@@ -55,27 +56,23 @@ class Era(NamedTuple):
     config: bool
 
 
-_eras: dict[tuple[int, str], Era] = {}
-
-
+@lru_cache(64)
 def era(catalog: Catalog, release: str) -> Era:
-    key = (id(catalog), release)
-    if key not in _eras:
-        at = catalog.ordinal(release)
-        since = {r: at >= catalog.ordinal(r) for r in _CHANGES}
-        level = "" if not since["0.9.2"] else "-O.level" if not since["0.11.1"] else "-O.mode"
-        _eras[key] = Era(
-            level="--optimization-level" if since["0.12.0"] else level,
-            renamed=since["0.12.0"] and not since["0.13.0"],
-            dotted="json" if since["0.9.2"] else "text" if since["0.9.0"] else "",
-            humans=since["0.20.0"],
-            whole_head=not since["0.9.1"],
-            model="front" if since["0.11.1"] else "refused",
-            name=since["0.17.0"],
-            bare=since["0.10.0"],
-            config=since["0.10.2"],
-        )
-    return _eras[key]
+    """How a release treats its words. Raises UnknownRelease."""
+    at = catalog.ordinal(release)
+    since = {r: at >= catalog.ordinal(r) for r in _CHANGES}
+    level = "" if not since["0.9.2"] else "-O.level" if not since["0.11.1"] else "-O.mode"
+    return Era(
+        level="--optimization-level" if since["0.12.0"] else level,
+        renamed=since["0.12.0"] and not since["0.13.0"],
+        dotted="json" if since["0.9.2"] else "text" if since["0.9.0"] else "",
+        humans=since["0.20.0"],
+        whole_head=not since["0.9.1"],
+        model="front" if since["0.11.1"] else "refused",
+        name=since["0.17.0"],
+        bare=since["0.10.0"],
+        config=since["0.10.2"],
+    )
 
 
 _CHANGES = ("0.9.0", "0.9.1", "0.9.2", "0.10.0", "0.10.2", "0.11.1", "0.12.0", "0.13.0", "0.17.0", "0.20.0")

@@ -1,163 +1,143 @@
 """Engines and uses of vLLM's interfaces in a Python module, as the dialects written in Python describe them.
 
 An engine is a call that makes one (`LLM(...)`, `AsyncEngineArgs(...)`, a trainer's configuration class): its keywords are
-a mapping like any other. What else a program does with vLLM are its uses (see dialects/uses); they belong to one engine
-more, which stands for the program and has no settings.
+a mapping like any other. What else a program does with vLLM are the uses of a Program (see dialects/uses).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.discover import facts_of, fill, has
-from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.hydra import Missing
-from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Use, Written
+from vllm_migrate.dialects.composition import UnreadInput
+from vllm_migrate.dialects.model import Engine, Fact, Program, Spot, Use, Written, determined
+from vllm_migrate.dialects.reading import Reader, of_spec, runs
+from vllm_migrate.dialects.recognition import has, origin_of
 from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.uses import comes_from, uses_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
-from vllm_migrate.knowledge.expr import Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.records import Dialect, EngineSpec
 
 # The use that stands for the parameters that requests are sampled with.
 SAMPLING = "sampling-params"
 
 
-def engines_of_code(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
-    """The engines that a module makes, and the program itself when it uses vLLM in another way too."""
+def discover_code(
+    file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+) -> tuple[list[Engine], list[Program]]:
+    """The engines that a module makes, and the program itself where it uses vLLM in another way too."""
     assert isinstance(file.data, PythonData)
-    out: list[Engine] = []
-    for profile in profiles:
-        carriers, specs = profile["carriers"], profile.get("engines")
-        if not isinstance(carriers, list) or "python" not in carriers or not isinstance(specs, list):
+    code = file.data.code
+    engines: list[Engine] = []
+    programs: list[Program] = []
+    for dialect in dialects:
+        if "python" not in dialect.carriers:
             continue
-        uses = uses_of(file, file.data.code, profile, catalog)
-        for spec in specs:
-            out.extend(_made(file, file.data.code, profile, spec, uses, workspace))
+        uses = uses_of(file, code, dialect, catalog)
+        for spec in dialect.engines:
+            engines.extend(_made(file, code, dialect, spec, uses, workspace))
         if uses:
-            out.append(_program(file, profile, uses, workspace))
-    return out
+            origin = origin_of(file, dialect, workspace)._replace(role=_role(dialect, "serving", uses))
+            facts = Reader(origin, _environment(file, code)).all_facts()
+            programs.append(Program(f"{dialect.id}:.", origin, facts, uses))
+    return engines, programs
 
 
-def _program(file: File, profile: Profile, uses: list[Use], workspace: Workspace) -> Engine:
-    engine = Engine(f"{profile['id']}:.", _role(profile, {}, uses), profile, {}, file)
-    engine.target = workspace.target
-    engine.uses = uses
-    engine.container = uses[0].spot
-    assert isinstance(file.data, PythonData)
-    _environment(engine, file.data.code)
-    facts_of(engine)
-    return engine
-
-
-def _role(profile: Profile, spec: dict[str, object], uses: list[Use]) -> str:
-    """A program that updates weights trains; what else it is the dialect says."""
-    updates = profile.get("rollout_uses")
-    if isinstance(updates, list) and any(use.name in updates for use in uses):
-        return "rl_rollout"
-    return str(spec.get("role", "serving"))
+def _role(dialect: Dialect, otherwise: str, uses: list[Use]) -> str:
+    """A program that updates weights trains; what else it is, its dialect states."""
+    return "rl_rollout" if any(use.name in dialect.rollout_uses for use in uses) else otherwise
 
 
 def _made(
-    file: File, code: PythonDocument, profile: Profile, spec: dict[str, object], uses: list[Use], workspace: Workspace
+    file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
     """An engine for each call of those that `spec` names."""
-    names = spec.get("calls")
-    if not isinstance(names, list):
-        return []
+    shared = of_spec(origin_of(file, dialect, workspace), spec)._replace(role=_role(dialect, spec.role, uses))
     out: list[Engine] = []
-    for call in code.find({str(name) for name in names}):
+    for call in code.find(set(spec.calls)) if spec.calls else ():
         tree = tree_of(file, call.index)
-        if (
-            call.in_string
-            or tree is None
-            or _says_nothing(call)
-            or not comes_from(call.resolved, spec.get("of"))
-            or not has(tree, spec)
-        ):
+        if call.in_string or tree is None or _shows_nothing(call) or not comes_from(call.resolved, spec.of):
             continue
-        number = sum(1 for engine in out if engine.id.partition("#")[0] == f"{profile['id']}:{call.dotted}")
-        ident = f"{profile['id']}:{call.dotted}" + (f"#{number + 1}" if number else "")
-        engine = Engine(ident, _role(profile, spec, uses), profile, spec, file)
-        engine.framework = workspace.frameworks.get(str(profile.get("framework", "")))
-        engine.target = workspace.target
-        engine.root = engine.site = tree
-        engine.missing = _hidden(code, call, tree)
-        if "when" in spec and evaluate(spec["when"], DialectEnv(engine, release=engine.target)) is False:
+        origin = shared._replace(root=tree, site=tree, missing=_hidden(code, call, tree))
+        if not has(tree, spec) or not runs(origin, {}):
             continue
-        _environment(engine, code)
-        _requests(engine, uses)
-        fill(engine)
-        engine.container = Spot(file, tree.place.node.start, tree.place.node.end)
-        out.append(engine)
+        reader = Reader(origin, {**_environment(file, code), **_requests(dialect, uses)})
+        reader.read_site()
+        node = tree.place.node
+        out.append(reader.engine(_named(dialect, call, out), Spot(file, node.start, node.end)))
     return out
 
 
-def _says_nothing(call: Call) -> bool:
-    """Whether all that a call sets is behind `**`: what could be said of it would be said of nothing that is seen."""
+def _named(dialect: Dialect, call: Call, before: list[Engine]) -> str:
+    """The id of the engine that a call makes: calls of one name are numbered from the second on."""
+    ident = f"{dialect.id}:{call.dotted}"
+    number = sum(1 for engine in before if engine.id.partition("#")[0] == ident)
+    return ident + (f"#{number + 1}" if number else "")
+
+
+def _shows_nothing(call: Call) -> bool:
+    """Whether all that a call sets is behind `**`: a finding on it would be about nothing that is seen."""
     named = {keyword.arg for keyword in call.node.keywords if keyword.arg is not None}
     return call.has_kwargs and named <= {"model", "tokenizer"}
 
 
-def _hidden(code: PythonDocument, call: Call, tree: Tree) -> list[Missing]:
+def _hidden(code: PythonDocument, call: Call, tree: Tree) -> list[UnreadInput]:
     """What a call passes as `**something`."""
-    out: list[Missing] = []
+    out: list[UnreadInput] = []
     for keyword in call.node.keywords:
         if keyword.arg is None:
             start, end = code.span(keyword.value)
             place = Place(tree.place.file, call.index, (), tree.place.node, start, end)
-            out.append(Missing(f"**{code.source.text[start:end]}", place, True))
+            out.append(UnreadInput(f"**{code.source.text[start:end]}", place, True))
     return out
 
 
-def _environment(engine: Engine, code: PythonDocument) -> None:
+def _environment(file: File, code: PythonDocument) -> dict[str, Fact]:
     """Variables that the program sets; of several assignments that differ, what it is depends on which one runs."""
+    facts: dict[str, Fact] = {}
     for setting in code.environment:
-        spot = Spot(engine.file, setting.start, setting.end)
+        spot = Spot(file, setting.start, setting.end)
         name = f"env.{setting.name}"
-        written = Written(setting.name, name, setting.value, spot, spot, -1)
-        value = setting.value
-        if isinstance(value, Unknown):
-            value = Undetermined((f"the value of {setting.name} ({value.text})",))
-        known = engine.given.get(name)
+        value = determined(setting.name, setting.value)
+        known = facts.get(name)
         if known is not None and not isinstance(known.value, Undetermined) and known.value != value:
             both = () if isinstance(value, Undetermined) else (known.value, value)
             value = Undetermined((f"which assignment of {setting.name} runs",), both)
-        engine.given[name] = Given(value, written, "")
+        facts[name] = Fact(value, Written(setting.name, name, setting.value, spot, spot))
+    return facts
 
 
-def _requests(engine: Engine, uses: list[Use]) -> None:
+def _requests(dialect: Dialect, uses: list[Use]) -> dict[str, Fact]:
     """The sampling parameters of the engine's requests: those that every call of SamplingParams in the module agrees on."""
-    spec = engine.dialect.get("sampling")
-    defaults = spec.get("unset") if isinstance(spec, dict) else None
-    if not isinstance(defaults, dict):
-        return
     calls = [use for use in uses if use.name == SAMPLING]
-    for name, default in defaults.items():
-        engine.given[f"sampling.{name}"] = _agreed(name, default, calls)
+    return {f"sampling.{name}": _agreed(name, unset, calls) for name, unset in dialect.sampling.unset.items()}
 
 
-def _agreed(name: str, default: object, calls: list[Use]) -> Given:
+def _agreed(name: str, default: object, calls: list[Use]) -> Fact:
     if not calls:
-        return Given(Undetermined((f"the {name} of the requests, which this file does not show",)), None, "")
+        return Fact(Undetermined((f"the {name} of the requests, which this file does not show",)))
     values: list[object] = []
     for call in calls:
         value = call.arguments.get(name, Unknown(f"{name} of {call.key}") if call.more else default)
         if isinstance(value, Unknown):
-            return Given(Undetermined((f"the value of {name} ({value.text})",)), _keyword(call, name), "")
+            return Fact(determined(name, value), _keyword(call, name))
         values += [] if value in values else [value]
     written = next((found for call in calls if (found := _keyword(call, name)) is not None), None)
     if len(values) == 1:
-        return Given(values[0], written, "" if written else "SamplingParams' default")
-    return Given(Undetermined((f"which SamplingParams a request uses ({name})",), tuple(values)), written, "")
+        return Fact(values[0], written, "" if written else "SamplingParams' default")
+    return Fact(Undetermined((f"which SamplingParams a request uses ({name})",), tuple(values)), written)
 
 
 def _keyword(call: Use, name: str) -> Written | None:
     """Where a call names a parameter."""
-    child = call.tree.get(name) if call.tree is not None else None
+    tree = call.written.tree
+    child = tree.get(name) if tree is not None else None
     if child is None:
         return None
     place = child.place
     key, value = Spot(place.file, place.key_start, place.key_end), Spot(place.file, place.node.start, place.node.end)
-    return Written(name, f"sampling.{name}", child.value, key, value, -1)
+    return Written(name, f"sampling.{name}", child.value, key, value)

@@ -4,153 +4,242 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
-from vllm_migrate.dialects.discover import carries, engines_in, facts_of, recognised
-from vllm_migrate.dialects.model import Engine, Given, Profile, Spot, Written
+from vllm_migrate.dialects.composition import Composed
+from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config
-from vllm_migrate.dialects.overrides import tree_of_words
+from vllm_migrate.dialects.overrides import Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
-from vllm_migrate.dialects.remarks import remarks_of
+from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
+from vllm_migrate.dialects.recognition import carries, origin_of, recognised
+from vllm_migrate.dialects.remarks import remarks_on_options, remarks_on_overrides
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
 from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.records import Dialect
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
+CONTAINER_PROGRAMS = frozenset(("docker", "podman", "nerdctl"))
 
 
-def engines_of_script(file: File, profiles: list[Profile], catalog: Catalog, workspace: Workspace) -> list[Engine]:
+def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
     """Every engine that a script's commands start, by options of their own or by overrides of a configuration."""
     assert file.shell is not None
     out: list[Engine] = []
-    shells = [profile for profile in profiles if carries(profile, file)]
+    dialects = [dialect for dialect in dialects if carries(dialect, file)]
     for command in file.shell.commands:
         if command.after >= 0:
             continue  # no command, but what a broken continuation took from one
-        overrides = tree_of_words(file, command) if any("compose" in p for p in shells) else None
-        for profile in shells:
-            if "compose" in profile:
-                engines = _overridden(file, command, overrides, profile, catalog, workspace)
-                if not engines and command.lost:
-                    engines = _all_lost(file, command, profile, catalog, workspace)
-                if engines:
-                    for engine in engines:
-                        engine.id = f"{engine.id}#{len(out)}"
-                        out.append(engine)
-                    break
-                continue
-            begin = _begins(profile, command)
-            if begin is not None and "flags" in profile:
-                engines = _by_flags(file, command, begin[0], profile, workspace)
-                for engine in engines:
-                    engine.id = f"{profile['id']}:{len(out)}"
-                    out.append(engine)
-                break
-            if begin is not None:
-                engine = _engine(file, file.shell, command, begin[0], profile, workspace)
-                if begin[1] is not None:
-                    engine.spec = {**engine.spec, "entrypoint": begin[1]}
+        line = _Line(file, file.shell, command, catalog, workspace)
+        for dialect in dialects:
+            engines = line.engines(dialect)
+            if engines is not None:
                 # The number among the script's engines, not among its commands: fixes add and drop commands.
-                engine.id = f"{profile['id']}:{len(out)}"
-                engine.remarks = remarks_of(engine, file, command)
-                out.append(engine)
+                out.extend(engine.replace(ident=f"{engine.id}{n}") for n, engine in enumerate(engines, len(out)))
                 break
     return out
 
 
-def _overridden(
-    file: File,
-    command: Command,
-    overrides: Tree | None,
-    profile: Profile,
-    catalog: Catalog,
-    workspace: Workspace,
-) -> list[Engine]:
-    """Engines of a command that sets a framework's configuration word by word."""
-    assert file.shell is not None
-    kind, spec = str(profile["compose"]), profile.get("flags")
-    named = named_config(file, command, workspace, kind) if overrides is not None or kind == "ordered_files" else None
-    if kind == "ordered_files":
-        # Such a command is told by the files it names; its flags go over them.
-        overrides = tree_of_flags(file, command, 1, spec) if named is not None and isinstance(spec, dict) else None
-        overrides = overrides or (named.tree if named is not None else None)
-    if overrides is None:
-        return []
-    tree = recognised(profile, laid_over(named, overrides) if named else overrides, catalog)
-    if tree is None:
-        return []
-    shell = file.shell
+class _Line:
+    """One command, its words read once for all dialects."""
 
-    def started(engine: Engine) -> None:
-        engine.argv = (command.index, 0)
-        _environment(engine, file, shell, command)
+    def __init__(
+        self, file: File, document: ShellDocument, command: Command, catalog: Catalog, workspace: Workspace
+    ) -> None:
+        self.file = file
+        self.document = document
+        self.command = command
+        self.catalog = catalog
+        self.workspace = workspace
+        self.texts = [word.value if word.value is not None else word.raw for word in command.words]
+        self.names = [text.rpartition("/")[2] for text in self.texts]
+        self._overrides: list[Override] | None = None
+        self._tree: Tree | None = None
+        self._named: dict[str, Composed | None] = {}
+        self._configured: dict[str, Tree | None] = {}
 
-    engines = engines_in(file, tree, profile, workspace, named, started)
-    for engine in engines[:1]:  # further ones stand where their own settings begin
-        engine.container = Spot(file, command.words[0].start, command.words[0].end)
-    for engine in engines[:1]:
-        engine.remarks = remarks_of(engine, file, command, named.tree if named else None)
-    return engines
+    def engines(self, dialect: Dialect) -> list[Engine] | None:
+        """The engines that the command starts, as a dialect reads it, their ids without a number; None where the dialect
+        does not know it."""
+        kind = dialect.compose
+        if kind != "none":
+            if self._overrides is None:
+                self._tree = tree_of_overrides(self.file, self.command, self.overrides)
+            if kind not in self._configured:
+                self._configured[kind] = self._configuration(dialect, self._tree)
+            engines = self._composed(dialect, self._configured[kind])
+            if not engines and self.command.lost:
+                engines = self._all_cut_off(dialect)
+            return engines or None
+        begin = _begins(dialect, self.texts, self.names)
+        if begin is None:
+            return None
+        start, entrypoint = begin
+        return (
+            self._by_flags(dialect, start)
+            if dialect.flags is not None
+            else [self._by_options(dialect, start, entrypoint)]
+        )
+
+    @property
+    def overrides(self) -> list[Override]:
+        if self._overrides is None:
+            self._overrides = overrides_in(self.command.words)
+        return self._overrides
+
+    def _configuration(self, dialect: Dialect, over: Tree | None) -> Tree | None:
+        """What the command configures word by word, over the configuration that it names."""
+        kind = dialect.compose
+        if kind == "ordered_files":
+            over = None
+        elif over is None:
+            return None
+        if kind not in self._named:
+            self._named[kind] = named_config(self.file, self.command, self.workspace, kind)
+        named = self._named[kind]
+        if named is not None and kind == "ordered_files" and dialect.flags is not None:
+            # Such a command is known by the files it names; its flags go over them.
+            over = tree_of_flags(self.file, self.command, 1, dialect.flags)
+        return over if named is None else named.tree if over is None else laid_over(named, over)
+
+    def _composed(self, dialect: Dialect, configuration: Tree | None) -> list[Engine]:
+        """Engines of a command that sets a framework's configuration."""
+        tree = recognised(dialect, configuration, self.catalog) if configuration is not None else None
+        if tree is None:
+            return []
+        named, word = self._named[dialect.compose], self.command.words[0]
+        engines = engines_in(self._origin(dialect, 0), tree, named, self._variables(0))
+        for engine in engines[:1]:  # further ones stand where their own settings begin
+            remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
+            engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
+        return [engine.replace(ident=f"{engine.id}#") for engine in engines]
+
+    def _all_cut_off(self, dialect: Dialect) -> list[Engine]:
+        """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
+        words = [*self.command.words, *(word for broken in self.command.lost for word in broken.lost)]
+        tree = tree_of_overrides(self.file, self.command, overrides_in(words))
+        engines = self._composed(dialect, self._configuration(dialect, tree))[:1]
+        return [Engine(e.id, e.origin, e.facts, e.container, remarks=e.remarks) for e in engines]
+
+    def _by_flags(self, dialect: Dialect, start: int) -> list[Engine]:
+        """Engines of a command of a framework with flags of its own."""
+        tree = tree_of_flags(self.file, self.command, start, dialect.flags) if dialect.flags is not None else None
+        if tree is None:
+            return []
+        word = self.command.words[start - 1]
+        container = Spot(self.file, word.start, word.end)
+        remarks = remarks_on_options(self.file, self.command, start)
+        engines = engines_in(self._origin(dialect, start), tree, None, self._variables(start))
+        return [
+            engine.replace(ident=f"{dialect.id}:", container=container, remarks=() if number else remarks)
+            for number, engine in enumerate(engines)
+        ]
+
+    def _by_options(self, dialect: Dialect, start: int, entrypoint: str) -> Engine:
+        """The engine of a command with vLLM's own options."""
+        origin = of_spec(self._origin(dialect, start), dialect.engines[0])
+        if entrypoint:
+            origin = origin._replace(entrypoint=entrypoint)
+        words = self.command.words
+        groups = _groups(words, start)
+        configs = [config for group in groups if (config := self._config_file(group)) is not None]
+        if configs:
+            origin = origin._replace(files=[configs[-1], self.file])
+        reader = Reader(origin, self._variables(start))
+        for config in configs:
+            reader.options.extend(_settings_in(config, len(reader.options)))
+        from_files = len(reader.options)
+        reader.options.extend(self._option(group, number) for number, group in enumerate(groups, from_files))
+        first, last = words[max(start - 2, 0)], words[start - 1]
+        container = Spot(self.file, first.start, max(last.end, first.end))
+        remarks = remarks_on_options(self.file, self.command, start)
+        return reader.engine(f"{dialect.id}:", container, remarks)
+
+    def _origin(self, dialect: Dialect, start: int) -> Origin:
+        return origin_of(self.file, dialect, self.workspace)._replace(argv=CommandLine(self.command.index, start))
+
+    def _option(self, group: list[int], number: int) -> Written:
+        """An option with the values behind it, or the model before any option."""
+        words = self.command.words
+        head = words[group[0]]
+        values: list[object] = [_value(words[at]) for at in group[1:]]
+        key, eq, attached = _known(head).partition("=")
+        if not key.startswith("-"):
+            key = eq = ""
+            values.insert(0, _value(head))
+        elif eq:
+            values.insert(0, attached if head.value is not None else Unknown(head.raw.partition("=")[2]))
+        value: object = True if not values else values[0] if len(values) == 1 else values
+        spot = Spot(self.file, head.start, head.end)
+        value_spot = Spot(self.file, head.start, words[group[-1]].end)
+        return Written(key, "", value, spot, value_spot, number, value, words=group, attached=bool(eq))
+
+    def _config_file(self, group: list[int]) -> File | None:
+        """The file of `--config FILE`. `--config=FILE` reads nothing."""
+        words = self.command.words
+        name = words[group[1]].value if len(group) > 1 and words[group[0]].value == "--config" else None
+        if not name:
+            return None
+        for path in dict.fromkeys((os.path.join(os.path.dirname(self.file.path), name), name)):
+            config = self.workspace.load(path) if path.endswith((".yaml", ".yml")) else None
+            if config is not None:
+                if tree_of(config) is None:
+                    return None
+                self.workspace.claimed.add(os.path.normpath(config.path))
+                return config
+        return None
+
+    def _variables(self, start: int) -> dict[str, Fact]:
+        """Variables around the script, exported before the command, and written in front of it, the nearest last."""
+        file, command = self.file, self.command
+        found = [_around(name, value, item) for name, value, item in file.variables]
+        if self.document.outer is not None and file.inside is not None:
+            found.extend(_around_string(file.inside.host, self.document.outer, command))
+        found.extend(_variable(file, name, word) for name, word in self.document.exports if word.start < command.start)
+        found.extend(_variable(file, name, word) for name, word in command.assignments)
+        found.extend(_set_by_words(file, command.words[:start]))
+        return {fact.written.option: fact for fact in found if fact.written is not None}
 
 
-def _all_lost(file: File, command: Command, profile: Profile, catalog: Catalog, workspace: Workspace) -> list[Engine]:
-    """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
-    engines = _overridden(file, command, tree_of_words(file, command, True), profile, catalog, workspace)[:1]
-    for engine in engines:
-        engine.options, engine.dead = [], []
-    return engines
+def _settings_in(config: File, number: int) -> Iterator[Written]:
+    """The settings of a `--config` file, which go before those of the command line."""
+    tree = tree_of(config)
+    assert tree is not None
+    for key, child in tree.children.items():
+        value = child.plain() if child.is_map or child.is_seq else child.value
+        place = child.place
+        spot = Spot(config, place.key_start, place.key_end)
+        yield Written(key, "", value, spot, Spot(config, place.node.start, place.node.end), number, value, child)
+        number += 1
 
 
-def _by_flags(file: File, command: Command, start: int, profile: Profile, workspace: Workspace) -> list[Engine]:
-    """Engines of a command of a framework with flags of its own."""
-    assert file.shell is not None
-    shell, spec = file.shell, profile["flags"]
-    assert isinstance(spec, dict)
-    tree = tree_of_flags(file, command, start, spec)
-    if tree is None:
-        return []
-
-    def started(engine: Engine) -> None:
-        engine.argv = (command.index, start)
-        _environment(engine, file, shell, command)
-
-    engines = engines_in(file, tree, profile, workspace, None, started)
-    for engine in engines:
-        engine.container = Spot(file, command.words[start - 1].start, command.words[start - 1].end)
-    for engine in engines[:1]:
-        engine.remarks = remarks_of(engine, file, command)
-    return engines
-
-
-def _begins(profile: Profile, command: Command) -> tuple[int, object] | None:
-    """Index of the first word after the dialect's sign in a command, and the program that the sign starts (None: the
-    dialect's own); None when the sign is not there."""
-    words = command.words
-    texts = [word.value if word.value is not None else word.raw for word in words]
-    signs = profile.get("recognise")
-    for sign in signs if isinstance(signs, list) else []:
-        wanted = sign.get("words")
-        if isinstance(wanted, list):
-            for at in range(len(texts) - len(wanted) + 1):
-                found = [os.path.basename(t) if i == 0 else t for i, t in enumerate(texts[at : at + len(wanted)])]
-                if found == wanted and not _gives(texts[at:], str(sign.get("without"))):
-                    return at + len(wanted), sign.get("entrypoint")
-        images = sign.get("image")
-        if isinstance(images, list) and texts[:1] in (["docker"], ["podman"], ["nerdctl"]):
+def _begins(dialect: Dialect, texts: list[str], names: list[str]) -> tuple[int, str] | None:
+    """Index of the first word after the dialect's sign in a command, and the program that the sign starts ("": the
+    dialect's own); None when the sign is not there. names: the last parts of the texts as paths."""
+    for sign in dialect.recognise:
+        if sign.words and sign.words[0] in names:
+            first, *others = sign.words
+            for at, name in enumerate(names[: len(names) - len(others)]):
+                end = at + len(sign.words)
+                if name == first and texts[at + 1 : end] == others and not _gives(texts[at:], sign.without_option):
+                    return end, sign.entrypoint or ""
+        if sign.image and texts and texts[0] in CONTAINER_PROGRAMS:
             for at, text in enumerate(texts):
-                needed = sign.get("with")
-                if _image_name(text) not in images or not (needed is None or _gives(texts[at + 1 :], str(needed))):
+                if _image_name(text) not in sign.image:
                     continue
-                started = _own_program(texts, at, profile)
+                needed = not sign.with_option or _gives(texts[at + 1 :], sign.with_option)
+                started = _own_program(texts, at, dialect) if needed else None
                 if started is not None:
-                    return started or at + 1, sign.get("entrypoint")
+                    return started or at + 1, sign.entrypoint or ""
     return None
 
 
-def _own_program(texts: list[str], image: int, profile: Profile) -> int | None:
+def _own_program(texts: list[str], image: int, dialect: Dialect) -> int | None:
     """Index of the first argument where `--entrypoint` or the first word behind the image names the program: 0 when the
     image's own runs, None when it is another that this dialect does not know here."""
     named = None
@@ -160,40 +249,19 @@ def _own_program(texts: list[str], image: int, profile: Profile) -> int | None:
     if named is None:
         return None if os.path.basename("".join(texts[image + 1 : image + 2])) in SHELLS else 0
     rest = [os.path.basename(named), *texts[image + 1 :]]
-    signs = profile.get("recognise")
-    for sign in signs if isinstance(signs, list) else []:
-        wanted = sign.get("words")
-        if isinstance(wanted, list) and rest[: len(wanted)] == wanted:
-            return image + len(wanted)
+    for sign in dialect.recognise:
+        if sign.words and tuple(rest[: len(sign.words)]) == sign.words:
+            return image + len(sign.words)
     return None
 
 
 def _gives(texts: list[str], option: str) -> bool:
-    return any(text.partition("=")[0] == option for text in texts)
+    return bool(option) and any(text.partition("=")[0] == option for text in texts)
 
 
 def _image_name(text: str) -> str:
     """The last part of an image's name: `vllm-openai` of `docker.io/vllm/vllm-openai:v0.8.5@sha256:...`."""
     return text.partition("@")[0].rpartition("/")[2].partition(":")[0]
-
-
-def _engine(
-    file: File, document: ShellDocument, command: Command, start: int, profile: Profile, workspace: Workspace
-) -> Engine:
-    specs = profile["engines"]
-    assert isinstance(specs, list)
-    engine = Engine("", str(specs[0]["role"]), profile, specs[0], file)
-    engine.argv = (command.index, start)
-    first, last = command.words[max(start - 2, 0)], command.words[start - 1]
-    engine.container = Spot(file, first.start, max(last.end, first.end))
-    groups = _groups(command.words, start)
-    for words in groups:
-        _config_file(engine, command, words, workspace)
-    for words in groups:
-        engine.options.append(_option(engine, file, command, words))
-    _environment(engine, file, document, command)
-    facts_of(engine)
-    return engine
 
 
 def _groups(words: list[Word], start: int) -> list[list[int]]:
@@ -209,30 +277,6 @@ def _groups(words: list[Word], start: int) -> list[list[int]]:
     return out
 
 
-def _option(engine: Engine, file: File, command: Command, words: list[int]) -> Written:
-    head = command.words[words[0]]
-    values: list[object] = [_value(command.words[at]) for at in words[1:]]
-    key, eq, attached = _known(head).partition("=")
-    if key.startswith("-"):
-        if eq:
-            values.insert(0, attached if head.value is not None else Unknown(head.raw.partition("=")[2]))
-    else:
-        key = eq = ""
-        values.insert(0, _value(head))
-    value: object = True if not values else values[0] if len(values) == 1 else values
-    written = Written(
-        key,
-        "",
-        value,
-        Spot(file, head.start, head.end),
-        Spot(file, head.start, command.words[words[-1]].end),
-        len(engine.options),
-    )
-    written.words = words
-    written.attached = bool(eq)
-    return written
-
-
 def _known(word: Word) -> str:
     """A word's text; of one that is partly decided elsewhere, `--option=` where that much is known, else ""."""
     if word.value is not None:
@@ -245,95 +289,50 @@ def _value(word: Word) -> object:
     return Unknown(word.raw) if value is None else value
 
 
-def _config_file(engine: Engine, command: Command, words: list[int], workspace: Workspace) -> None:
-    """The settings of `--config FILE` go before those of the command line. `--config=FILE` reads nothing."""
-    if command.words[words[0]].value != "--config" or len(words) < 2:
-        return
-    name = command.words[words[1]].value
-    if not name:
-        return
-    folder = os.path.dirname(engine.file.path)
-    config = None
-    for path in dict.fromkeys((os.path.join(folder, name), name)):
-        if path.endswith((".yaml", ".yml")):
-            config = config or workspace.load(path)
-    tree = tree_of(config) if config is not None else None
-    if config is None or tree is None:
-        return
-    workspace.claimed.add(os.path.normpath(config.path))
-    engine.files = [config, engine.file]
-    for key, child in tree.children.items():
-        value = child.plain() if child.is_map or child.is_seq else child.value
-        place = child.place
-        spot = Spot(config, place.key_start, place.key_end)
-        written = Written(key, "", value, spot, Spot(config, place.node.start, place.node.end), len(engine.options))
-        written.tree = child
-        engine.options.append(written)
-
-
-def _environment(engine: Engine, file: File, document: ShellDocument, command: Command) -> None:
-    """Variables around the script, exported before the command, and written in front of it, the nearest last."""
-    for name, value, item in file.variables:
-        _around(engine, name, value, item)
-    if document.outer is not None and file.inside is not None:
-        _around_string(engine, file.inside.host, document.outer, command)
-    for name, word in document.exports:
-        if word.start < command.start:
-            _variable(engine, file, name, word)
-    for name, word in command.assignments:
-        _variable(engine, file, name, word)
-    for word in command.words[: engine.argv[1] if engine.argv else 0]:
-        _named(engine, file, word)
-
-
 # What starts a command elsewhere: the variables of the script do not come with it, those on its command line do.
 ELSEWHERE = frozenset(("ssh", "docker", "podman", "nerdctl", "kubectl", "ray", "enroot", "singularity", "apptainer"))
 
 
-def _around_string(engine: Engine, host: File, outer: ShellDocument, inner: Command) -> None:
+def _around_string(host: File, outer: ShellDocument, inner: Command) -> Iterator[Fact]:
     """The environment of a script in a string or heredoc: what is exported before it, and what stands on its command."""
     before = [command for command in outer.commands if command.start < inner.start]
-    holder = before[-1] if before else None
-    names = {os.path.basename(word.raw) for word in holder.written[:2]} if holder is not None else set()
-    if not names & ELSEWHERE:
-        for name, word in outer.exports:
-            if word.start < inner.start:
-                _variable(engine, host, name, word)
-        for name, word in holder.assignments if holder is not None else ():
-            _variable(engine, host, name, word)
-    for word in holder.written if holder is not None else ():
-        _named(engine, host, word)
+    if not before:
+        yield from (_variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
+        return
+    holder = before[-1]
+    if ELSEWHERE.isdisjoint(os.path.basename(word.raw) for word in holder.written[:2]):
+        yield from (_variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
+        yield from (_variable(host, name, word) for name, word in holder.assignments)
+    yield from _set_by_words(host, holder.written)
 
 
 # A word that sets a variable for what a command starts: `A=1`, and with the flag in one word `--env=A=1`, `-eA=1`.
 _NAMED = re.compile(r"(?:--env=|-e=?)?([A-Z0-9_]*[A-Z][A-Z0-9_]*)=([\s\S]*)\Z")
 
 
-def _named(engine: Engine, file: File, word: Word) -> None:
+def _set_by_words(file: File, words: Sequence[Word]) -> Iterator[Fact]:
     """`NAME=value` among the words of a command (`env A=1 vllm serve`, `docker run -e A=1`)."""
-    found = _NAMED.match(word.value or "")
-    if found is not None:
-        _variable(engine, file, found[1], word, found[2])
+    for word in words:
+        found = _NAMED.match(word.value or "")
+        if found is not None:
+            yield _variable(file, found[1], word, found[2])
 
 
-def _around(engine: Engine, name: str, value: Tree, item: Tree) -> None:
+def _around(name: str, value: Tree, item: Tree) -> Fact:
     node = value.place.node
     text = value.value if isinstance(value.value, str) else value.place.file.source.text[node.start : node.end]
     spot = Spot(item.place.file, item.place.key_start, node.end)
-    written = Written(name, f"env.{name}", text, spot, spot, -1)
-    written.tree = item
-    engine.given[f"env.{name}"] = Given(text, written, "")
-    engine.facts.clear()  # they may depend on it
+    return Fact(text, Written(name, f"env.{name}", text, spot, spot, tree=item))
 
 
-def _variable(engine: Engine, file: File, name: str, word: Word, own: str | None = None) -> None:
+def _variable(file: File, name: str, word: Word, own: str | None = None) -> Fact:
     """`own`: the value, where the word holds more than that."""
     value = own if own is not None else word.value
     spot = Spot(file, word.start if own is not None else _name_start(file, name, word), word.end)
-    sure: object = value if value is not None else Undetermined((f"the value of {name}",))
-    written = Written(name, f"env.{name}", sure if value is not None else Unknown(word.raw), spot, spot, -1)
-    engine.given[f"env.{name}"] = Given(sure, written, "")
-    engine.facts.clear()  # they may depend on it
+    if value is None:
+        unknown = Undetermined((f"the value of {name}",))
+        return Fact(unknown, Written(name, f"env.{name}", Unknown(word.raw), spot, spot))
+    return Fact(value, Written(name, f"env.{name}", value, spot, spot))
 
 
 def _name_start(file: File, name: str, word: Word) -> int:

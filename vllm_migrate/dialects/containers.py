@@ -16,6 +16,7 @@ from vllm_migrate.dialects.tree import File, Inside, Place, Tree
 from vllm_migrate.documents.interface import Path
 from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 from vllm_migrate.documents.shell.expand import Piece, Script, Word
+from vllm_migrate.knowledge.records import Embed
 
 SHELLS = frozenset(("sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/sh", "dash", "zsh"))
 
@@ -99,11 +100,11 @@ class ContainerDocument(ShellDocument):
         self.lost = []
 
 
-def documents_inside(wanted: list[tuple[dict[str, object], Tree]]) -> Iterator[File]:
+def documents_inside(wanted: list[tuple[Embed, Tree]]) -> Iterator[File]:
     """The documents in mappings of a YAML file, each mapping with the entry of `embeds` that found it; each place once."""
     seen: set[tuple[Path, str]] = set()
     for embed, site in wanted:
-        key = (site.place.path, str(embed.get("text", "")))
+        key = (site.place.path, embed.text)
         if key in seen:
             continue
         found = _open(site, embed)
@@ -112,17 +113,16 @@ def documents_inside(wanted: list[tuple[dict[str, object], Tree]]) -> Iterator[F
             yield found
 
 
-def own_programs(tree: Tree, wanted: list[tuple[dict[str, object], Tree]]) -> list[tuple[dict[str, object], Tree]]:
+def own_programs(tree: Tree, wanted: list[tuple[Embed, Tree]]) -> list[tuple[Embed, Tree]]:
     """`wanted` without the containers whose image's program never starts.
 
     `except` lists the pods in which an operator puts a command of its own into the first container; `with` is the
     argument that says that it is the image's program all the same.
     """
     started: dict[str, set[Path]] = {}
-    out: list[tuple[dict[str, object], Tree]] = []
+    out: list[tuple[Embed, Tree]] = []
     for embed, site in wanted:
-        pods = embed.get("except")
-        for pattern in pods if isinstance(pods, list) else ():
+        for pattern in embed.operator_pods:
             if pattern not in started:
                 first = [pod.at("containers") for _, pod in sites(tree, pattern)]
                 started[pattern] = {found.items[0].place.path for found in first if found is not None and found.items}
@@ -133,26 +133,25 @@ def own_programs(tree: Tree, wanted: list[tuple[dict[str, object], Tree]]) -> li
     return out
 
 
-def _says_program(site: Tree, embed: dict[str, object]) -> bool:
+def _says_program(site: Tree, embed: Embed) -> bool:
     """Whether a container has a program of its own, or arguments with the option that `with` names."""
-    if "entrypoint" in embed and site.at(str(embed["entrypoint"])) is not None:
+    if embed.entrypoint and site.at(embed.entrypoint) is not None:
         return True
-    arguments = site.at(str(embed["command"])) if "command" in embed else None
+    arguments = site.at(embed.command) if embed.command else None
     if arguments is None:
         return False
-    given = [item.value for item in arguments.items] if arguments.is_seq else str(arguments.value).split()
-    return any(str(value).partition("=")[0] == embed.get("with") for value in given)
+    words = [item.value for item in arguments.items] if arguments.is_seq else str(arguments.value).split()
+    return any(str(word).partition("=")[0] == embed.with_option for word in words)
 
 
-def _open(site: Tree, embed: dict[str, object]) -> File | None:
-    text = embed.get("text")
-    if text is not None:
-        node = site.at(str(text))
+def _open(site: Tree, embed: Embed) -> File | None:
+    if embed.text:
+        node = site.at(embed.text)
         if node is None or node.is_map or node.is_seq:
             return None
-        inside = embedded(node.place, str(embed.get("as", "shell")))
-        if inside is not None and "env" in embed:
-            inside.variables = variables_of(site.at(str(embed["env"])))
+        inside = embedded(node.place, embed.language)
+        if inside is not None and embed.env:
+            inside.variables = variables_of(site.at(embed.env))
         return inside
     return _Container(site, embed).open()
 
@@ -160,7 +159,7 @@ def _open(site: Tree, embed: dict[str, object]) -> File | None:
 class _Container:
     """Reads one mapping with a command."""
 
-    def __init__(self, site: Tree, embed: dict[str, object]) -> None:
+    def __init__(self, site: Tree, embed: Embed) -> None:
         self.site = site
         self.embed = embed
         self.words: list[Word] = []
@@ -170,14 +169,13 @@ class _Container:
         self.script = Script()
 
     def open(self) -> File | None:
-        arguments = self._field("command")
-        program = self.embed.get("program")
-        own = self._field("entrypoint")
-        for word in program if isinstance(program, list) else ():
-            self._implied(str(word), self.place)
+        arguments = self._field(self.embed.command)
+        own = self._field(self.embed.entrypoint)
+        for word in self.embed.program:
+            self._implied(word, self.place)
         if own is not None:
             self._take(own)
-        elif not isinstance(program, list):
+        elif not self.embed.program:
             self._image()
         if arguments is not None:
             self._take(arguments)
@@ -188,13 +186,12 @@ class _Container:
             return None
         return self._document()
 
-    def _field(self, name: str) -> Tree | None:
-        key = self.embed.get(name)
-        return self.site.at(str(key)) if key is not None else None
+    def _field(self, key: str) -> Tree | None:
+        return self.site.at(key) if key else None
 
     def _image(self) -> None:
         """Without a program of its own, a container runs its image's."""
-        image = self._field("image")
+        image = self._field(self.embed.image)
         if image is None or not isinstance(image.value, str):
             return
         self._implied("docker", self.place)
@@ -251,7 +248,7 @@ class _Container:
     def _surrounded(self, file: File | None) -> File | None:
         """A script with the variables that the container has around it."""
         if file is not None:
-            file.variables = variables_of(self._field("env"))
+            file.variables = variables_of(self._field(self.embed.env))
         return file
 
     def _document(self) -> File:
@@ -259,8 +256,8 @@ class _Container:
         span = (place.key_start, place.key_end)
         command = ContainerCommand(self.words, self.origins, span)
         self._environment(command)
-        key = self.embed.get("command")
-        command.arguments = (*place.path, str(key)) if key is not None and self._field("command") is None else ()
+        key = self.embed.command
+        command.arguments = (*place.path, key) if key and self._field(key) is None else ()
         host = place.file
         file = File(host.source, None, host.requested)
         file.shell = ContainerDocument(host, command)
@@ -269,7 +266,7 @@ class _Container:
         return file
 
     def _environment(self, command: ContainerCommand) -> None:
-        field = self._field("env")
+        field = self._field(self.embed.env)
         if field is None:
             return
         for number, item in enumerate(field.items if field.is_seq else ()):

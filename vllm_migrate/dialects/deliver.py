@@ -6,15 +6,18 @@ that may apply are simulated and only what they agree on is claimed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, assert_never
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.flags import destinations
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Fact, Origin, Written, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate, same
+from vllm_migrate.knowledge.records import Transport, ValueKind
 
 
 class Arrived(NamedTuple):
@@ -58,78 +61,293 @@ class Delivery(NamedTuple):
 class ReleaseEnv(DialectEnv):
     """A dialect's conditions that also depend on vLLM's release: vllm('0.10.2') is true from that release on."""
 
-    def __init__(self, engine: Engine, catalog: Catalog, release: str) -> None:
-        super().__init__(engine, release=release)
+    def __init__(self, origin: Origin, facts: Mapping[str, Fact], catalog: Catalog, release: str) -> None:
+        super().__init__(origin, facts, release)
         self.catalog = catalog
 
     def name(self, dotted: str) -> object:
-        return entrypoint(self.engine, self.catalog, self.release) if dotted == "entrypoint" else super().name(dotted)
+        return entrypoint(self.origin, self.catalog, self.release) if dotted == "entrypoint" else super().name(dotted)
 
-    def call(self, function: str, args: list[object]) -> object:
-        if function == "vllm":
-            return self.catalog.ordinal(self.release) >= self.catalog.ordinal(str(args[0]))
-        return super().call(function, args)
+    def vllm(self, since: str) -> object:
+        return self.catalog.ordinal(self.release) >= self.catalog.ordinal(since)
+
+    FUNCTIONS = {**DialectEnv.FUNCTIONS, "vllm": vllm}
 
 
 def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
     """What `engine`'s written settings become at `release`."""
-    env = ReleaseEnv(engine, catalog, release)
-    results = [_one(engine, transport, catalog, release) for transport in candidates(engine.dialect, env)]
-    return results[0] if len(results) == 1 else _agree(results)._replace(depends=_undecided(engine.dialect, env))
-
-
-def _undecided(profile: dict[str, object], env: DialectEnv) -> tuple[str, ...]:
-    """What the choice among a dialect's transports depends on."""
-    transports = profile.get("transport")
-    tests = [evaluate(t.get("when", True), env) for t in (transports if isinstance(transports, list) else [])]
-    return tuple(dict.fromkeys(reason for test in tests if isinstance(test, Undetermined) for reason in test.reasons))
-
-
-def candidates(profile: dict[str, object], env: DialectEnv) -> list[dict[str, object]]:
-    """The transports that may carry this engine's settings: the first certain one, and the uncertain ones before it."""
-    out: list[dict[str, object]] = []
-    transports = profile.get("transport")
-    for transport in transports if isinstance(transports, list) else []:
-        test = evaluate(transport.get("when", True), env)
-        if isinstance(test, Undetermined) or test:
-            out.append(transport)
+    env = ReleaseEnv(engine.origin, engine.facts, catalog, release)
+    undecided: list[str] = []
+    results: list[Delivery] = []
+    # Those that may carry this engine's settings: the first certain one, and the undetermined ones before it.
+    for transport in engine.dialect.transport:
+        test = evaluate(transport.when, env)
+        if isinstance(test, Undetermined):
+            undecided.extend(test.reasons)
+        elif not test:
+            continue
+        results.append(_carrier(engine, transport, env).delivery())
         if test is True:
             break
-    return out or [{"kind": "kwargs"}]
+    if not results:
+        results.append(_Keywords(engine, Transport("kwargs"), env).delivery())
+    return results[0] if len(results) == 1 else _agree(results)._replace(depends=tuple(dict.fromkeys(undecided)))
 
 
-def _one(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
-    kind = transport["kind"]
-    if kind == "cli":
-        return _by_argv(engine, transport, catalog, release)
-    return _by_kwargs(engine, transport, catalog, release)
+def _carrier(engine: Engine, transport: Transport, env: ReleaseEnv) -> _Carrier:
+    """How a transport carries settings."""
+    match transport.kind:
+        case "cli":
+            return _Arguments(engine, transport, env)
+        case "kwargs":
+            return _Keywords(engine, transport, env)
+        case kind:
+            assert_never(kind)
 
 
-def _framework(engine: Engine, release: str, hard: bool = False) -> dict[str, Arrived]:
-    """What the framework passes by itself; with `hard`, what it passes whatever the user writes.
+class _Carrier(ABC):
+    """One transport of one engine at one release, for one delivery."""
 
-    A value it computes at run time is Undetermined, and not vLLM's default. The first entry of an option that certainly holds
-    ends the list of those that may; where they differ, the value is Undetermined between them.
+    def __init__(self, engine: Engine, transport: Transport, env: ReleaseEnv) -> None:
+        self.engine = engine
+        self.transport = transport
+        self.env = env
+        self.catalog = env.catalog
+        self.release = env.release
+        self.read = [written for written in engine.options if evaluate(written.when, env) is not False]
+        self.diagnostics: list[Diagnostic] = []
+        self.named: dict[int, str] = {}
+
+    def delivery(self) -> Delivery:
+        """What arrives, with the framework's own values over it."""
+        values = self._arriving()
+        self._overrule(values)
+        return Delivery(values, self.diagnostics, self.named)
+
+    @abstractmethod
+    def _arriving(self) -> dict[str, Arrived]:
+        """What arrives before the framework overrules it."""
+
+    def _diagnose(self, kind: str, written: Written, text: str, option: str, candidates: tuple[str, ...] = ()) -> None:
+        self.diagnostics.append(Diagnostic(kind, written, text, option, candidates))
+
+    def _passed(self, hard: bool = False) -> dict[str, Arrived]:
+        """What the framework passes by itself; with `hard`, what it passes whatever the user writes.
+
+        A value it computes at run time is Undetermined, and not vLLM's default. The first entry of an option that certainly
+        holds ends the list of those that may; where they differ, the value is Undetermined between them.
+        """
+        found: dict[str, list[Arrived]] = {}
+        reasons: dict[str, list[str]] = {}
+        closed: set[str] = set()
+        for entry in self.engine.dialect.passes:
+            option = entry.option
+            if option in closed or entry.hard != hard:
+                continue
+            test = evaluate(entry.when, self.env)
+            if test is False:
+                continue
+            because = entry.because or f"{self.engine.name} passes it"
+            value = Undetermined((because,)) if entry.value is None else entry.value
+            found.setdefault(option, []).append(Arrived(option, value, None, because))
+            if isinstance(test, Undetermined):
+                reasons.setdefault(option, []).extend(r for r in test.reasons if r not in reasons.get(option, ()))
+            else:
+                closed.add(option)
+        return {option: _among(arrived, reasons.get(option, []), option in closed) for option, arrived in found.items()}
+
+    def _overrule(self, values: dict[str, Arrived]) -> None:
+        """The framework's own values over the user's, and settings that it never reads."""
+        engine = self.engine
+        for option, forced in self._passed(hard=True).items():
+            known = values.get(option)
+            if isinstance(forced.value, Undetermined):
+                values[option] = self._perhaps(option, forced.value, forced, known)
+                continue
+            values[option] = forced
+            if known is not None and known.written is not None and not _equal(known.value, forced.value):
+                self._diagnose("overridden", known.written, forced.because, option)
+        for written, why in engine.dead:
+            self._diagnose("dead", written, why, written.option)
+        for written in engine.options:
+            if evaluate(written.when, self.env) is False:
+                why = written.unread_because or f"this release of {engine.dialect.title} has no {written.key}"
+                self._diagnose("dead", written, why, written.option or written.key.replace("-", "_"))
+
+    def _perhaps(self, option: str, may_be: Undetermined, forced: Arrived, known: Arrived | None) -> Arrived:
+        """What an option is when it depends on the framework's release whether its own value wins."""
+        if known is None:
+            return forced
+        own = [entry.value for entry in self.engine.dialect.passes if entry.option == option and entry.hard]
+        if isinstance(known.value, Undetermined):
+            return forced._replace(value=Undetermined(may_be.reasons))
+        if all(_equal(value, known.value) for value in own):
+            return known
+        return forced._replace(value=Undetermined(may_be.reasons, (*own, known.value)))
+
+
+class _Keywords(_Carrier):
+    """Settings as keywords of a constructor."""
+
+    def _arriving(self) -> dict[str, Arrived]:
+        values = self._passed()
+        known = self.catalog.names("engine", self.release) | self.catalog.names("llm", self.release)
+        if self.transport.frontend:  # the server's own arguments travel with the engine's
+            known |= destinations(self.catalog, self.release)
+        # What wins over what is passed through is put in after it.
+        for written in sorted(self.read, key=lambda written: written.last):
+            option = written.option or written.key.replace("-", "_")
+            if option in known:
+                self.named[written.number] = option
+                if written.value is not None or self.transport.none != "omit":
+                    self._put(values, option, written)
+            elif self.transport.lenient:
+                text = f"vLLM {self.release} knows no {option}, and nobody else reads it"
+                self._diagnose("dead", written, text, option)
+            else:
+                self._diagnose("unknown", written, f"unexpected keyword argument '{option}'", option)
+        return values
+
+    def _put(self, values: dict[str, Arrived], option: str, written: Written) -> None:
+        name = self.engine.name
+        earlier = values[option].written if option in values else None
+        crashes = self.transport.duplicate == "crash" and not written.last
+        if crashes and (earlier is not None or (written.passed and option in self._own_keywords())):
+            text = f"{name} passes {option} twice: TypeError (multiple values for keyword argument)"
+            self._diagnose("duplicate", written, text, option)
+        elif written.last and earlier is not None and not _equal(earlier.value, written.value):
+            self._diagnose("overridden", earlier, f"{name} puts {written.key} in its place", option)
+        values[option] = Arrived(option, determined(written.key, written.value), written, "")
+
+    def _own_keywords(self) -> set[str]:
+        """Options that the framework passes as keywords of its own, beside what it passes through."""
+        return {
+            entry.option
+            for entry in self.engine.dialect.passes
+            if entry.keyword and evaluate(entry.when, self.env) is True
+        }
+
+
+class _Arguments(_Carrier):
+    """Settings as the words of a command line.
+
+    Settings of a mapping have one value each: one written later under the same name takes the place of an earlier one.
     """
-    found: dict[str, list[Arrived]] = {}
-    reasons: dict[str, list[str]] = {}
-    closed: set[str] = set()
-    env = DialectEnv(engine, release=release)
-    passes = engine.dialect.get("passes")
-    for entry in passes if isinstance(passes, list) else []:
-        option, because = str(entry["option"]), str(entry.get("because", f"{engine.name} passes it"))
-        if option in closed or bool(entry.get("hard")) != hard:
-            continue
-        test = evaluate(entry.get("when", True), env)
-        if test is False:
-            continue
-        value = entry["value"] if "value" in entry else Undetermined((because,))
-        found.setdefault(option, []).append(Arrived(option, value, None, because))
-        if isinstance(test, Undetermined):
-            reasons.setdefault(option, []).extend(r for r in test.reasons if r not in reasons.get(option, ()))
-        else:
-            closed.add(option)
-    return {option: _among(arrived, reasons.get(option, []), option in closed) for option, arrived in found.items()}
+
+    def __init__(self, engine: Engine, transport: Transport, env: ReleaseEnv) -> None:
+        super().__init__(engine, transport, env)
+        self.by_number = {written.number: written for written in engine.options}
+
+    def _arriving(self) -> dict[str, Arrived]:
+        command, config = self._tokens()
+        parsed = argv.parse(
+            command, self.catalog, self.release, entrypoint(self.engine.origin, self.catalog, self.release), config
+        )
+        replaced = self._replacing()
+        values = {option: arrived for option, arrived in self._passed().items() if option not in replaced}
+        for arrival in parsed.arrivals:
+            written = self.by_number[arrival.source]
+            self.named[arrival.source] = arrival.dest
+            values[arrival.dest] = Arrived(arrival.dest, determined(written.key, arrival.value, True), written, "")
+        for refusal in parsed.refusals:
+            written = self.by_number[refusal.source]
+            self._diagnose(refusal.kind, written, refusal.text, self._option(written), refusal.candidates)
+        self._leftovers(parsed)
+        for option in self._dropped({token.source for token in (*command, *config)}):
+            # The user's setting took the place of the framework's own, and leaves nothing.
+            if option in values and values[option].written is None:
+                del values[option]
+        return values
+
+    def _tokens(self) -> tuple[list[argv.Token], list[argv.Token]]:
+        """The words of the engine's command line, and those that the framework or a configuration file adds to them."""
+        skipped = {*self.transport.drops, *self.transport.positional}
+        command: list[argv.Token] = []
+        slots: dict[str, list[argv.Token]] = {}
+        for written in self.read:
+            if written.key in self.transport.positional and written.value is not None:
+                command.insert(0, argv.Token(written.value, written.number))
+            if written.key in skipped:
+                continue
+            if written.words is not None:
+                command.extend(_command_words(written))
+                continue
+            name = written.option or written.key
+            slots[name] = [argv.Token(text, written.number) for text in self._spell(name, written.value)]
+        return command, [token for tokens in slots.values() for token in tokens]
+
+    def _spell(self, name: str, value: object) -> list[object]:
+        """Arguments of one written setting. The transport's `values` maps a kind of value to flag, no-flag,
+        no-flag-known, drop, literal, repeat or json."""
+        flag, kind = f"--{name}", _kind(value)
+        cases = self.transport.values.get(kind, ()) if kind != "value" else ()
+        style = next((case.style for case in cases if evaluate(case.when, self.env) is True), "literal")
+        if style == "drop":
+            return []
+        if style == "flag":
+            return [flag]
+        if style == "no-flag":
+            return [f"--no-{name}"]
+        if style == "no-flag-known":
+            return [f"--no-{name}"] if f"--no-{name}" in self.catalog.flags(self.release) else []
+        if style == "repeat" and isinstance(value, list):
+            return [flag, *[_text(item) for item in value]] if value else []
+        if style == "json":
+            return [flag, value]  # stands for its JSON
+        return [flag, _text(value)]
+
+    def _replacing(self) -> set[str]:
+        """Names under which a setting takes the place of the framework's own in the mapping, whether it arrives or not."""
+        return {
+            written.option or written.key
+            for written in self.read
+            if written.words is None and (written.option or written.value is not None)
+        }
+
+    def _leftovers(self, parsed: argv.Parsed) -> None:
+        """Words that no option took (`--flag False`): the parser refuses them, or takes one for the model."""
+        blamed = {diagnostic.written.number for diagnostic in self.diagnostics}
+        for token in parsed.positional:
+            written = self.by_number.get(token.source)
+            if written is None or written.number in blamed:
+                continue
+            blamed.add(written.number)
+            self._diagnose("value", written, f"unrecognized arguments: {token.text}", self._option(written))
+            self.named.pop(written.number, None)
+        for token in parsed.ignored:
+            written = self.by_number.get(token.source)
+            if written is not None and written.key and str(token.text).lower() == "false":
+                text = f"{token.text} is taken for the model, and not read"
+                self._diagnose("ignored", written, text, self._option(written))
+
+    def _dropped(self, present: set[int]) -> set[str]:
+        """Settings that left no argument at all; the options they name. present: the numbers of those that left one."""
+        dropped: set[str] = set()
+        arrived = {w.option or w.key for w in self.read if w.number in present and w.words is None}
+        for written in self.read:
+            if written.number in present:
+                continue
+            option = self._option(written)
+            if written.words is None and (written.option or written.key) in arrived:
+                self._diagnose("overridden", written, f"{option} is written again, and that one counts", option)
+                continue
+            self.named.setdefault(written.number, option)
+            dropped.add(option)
+            # `no_x: false` asks for nothing, and gets it.
+            asks = not (written.value is False and written.key.startswith(("no_", "no-")))
+            if written.key not in self.transport.positional and asks:
+                self._diagnose("dropped", written, f"{written.key} is dropped on the way", option)
+        return dropped
+
+    def _option(self, written: Written) -> str:
+        """The engine option that a written key names at the release, "" when it names none."""
+        if written.option:
+            return written.option
+        head = argv.option_text(written.key if written.key.startswith("-") else f"--{written.key}").partition("=")[0]
+        flag = self.catalog.flags(self.release).get(head.partition(".")[0])
+        if flag is not None:
+            return flag.dest
+        return written.key.lstrip("-").replace("-", "_").removeprefix("no_")
 
 
 def _among(found: list[Arrived], reasons: list[str], closed: bool) -> Arrived:
@@ -145,130 +363,11 @@ def _among(found: list[Arrived], reasons: list[str], closed: bool) -> Arrived:
     )
 
 
-def _overridden(engine: Engine, release: str, values: dict[str, Arrived], diagnostics: list[Diagnostic]) -> None:
-    """The framework's own values over the user's, and settings that it never reads."""
-    for option, forced in _framework(engine, release, hard=True).items():
-        known = values.get(option)
-        if isinstance(forced.value, Undetermined):
-            values[option] = _perhaps(engine, option, forced, known)
-            continue
-        values[option] = forced
-        if known is not None and known.written is not None and not _equal(known.value, forced.value):
-            diagnostics.append(Diagnostic("overridden", known.written, forced.because, option))
-    for written, why in engine.dead:
-        diagnostics.append(Diagnostic("dead", written, why, written.option))
-    for written, why in unread(engine, DialectEnv(engine, release=release)):
-        diagnostics.append(Diagnostic("dead", written, why, written.option or written.key.replace("-", "_")))
-
-
-def _perhaps(engine: Engine, option: str, forced: Arrived, known: Arrived | None) -> Arrived:
-    """What an option is when it depends on the framework's release whether its own value wins."""
-    assert isinstance(forced.value, Undetermined)
-    passes = engine.dialect.get("passes")
-    entries = [e for e in passes if e["option"] == option and e.get("hard")] if isinstance(passes, list) else []
-    candidates = [entry.get("value") for entry in entries]
-    if known is None:
-        return forced
-    if not isinstance(known.value, Undetermined) and all(_equal(value, known.value) for value in candidates):
-        return known
-    options = (*candidates, known.value) if not isinstance(known.value, Undetermined) else ()
-    return forced._replace(value=Undetermined(forced.value.reasons, options))
-
-
-def unread(engine: Engine, env: DialectEnv) -> list[tuple[Written, str]]:
-    """Settings that this release of the framework does not read, and why."""
-    out = []
-    for written in engine.options:
-        if evaluate(written.when, env) is False:
-            why = written.unread or f"this release of {engine.dialect['title']} has no {written.key}"
-            out.append((written, why))
-    return out
-
-
-def _read(engine: Engine, release: str) -> list[Written]:
-    """The settings that the framework reads."""
-    gone = {written.number for written, _ in unread(engine, DialectEnv(engine, release=release))}
-    return [written for written in engine.options if written.number not in gone] if gone else engine.options
-
-
-def _by_kwargs(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
-    values = _framework(engine, release)
-    diagnostics: list[Diagnostic] = []
-    named: dict[int, str] = {}
-    known = catalog.names("engine", release) | catalog.names("llm", release)
-    if transport.get("frontend"):  # the server's own arguments travel with the engine's
-        known |= destinations(catalog, release)
-    crash = transport.get("duplicate") == "crash"
-    keywords = _keywords(engine, release) if crash else set()
-    # What wins over what is passed through is put in after it.
-    for written in sorted(_read(engine, release), key=lambda written: written.last):
-        option = written.option or written.key.replace("-", "_")
-        if option not in known:
-            if transport.get("lenient"):
-                diagnostics.append(
-                    Diagnostic("dead", written, f"vLLM {release} knows no {option}, and nobody else reads it", option)
-                )
-            else:
-                diagnostics.append(Diagnostic("unknown", written, f"unexpected keyword argument '{option}'", option))
-            continue
-        named[written.number] = option
-        if written.value is None and transport.get("none") == "omit":
-            continue
-        earlier = values[option].written if option in values else None
-        if crash and not written.last and (earlier is not None or (written.passed and option in keywords)):
-            text = f"{engine.name} passes {option} twice: TypeError (multiple values for keyword argument)"
-            diagnostics.append(Diagnostic("duplicate", written, text, option))
-        elif written.last and earlier is not None and not _equal(earlier.value, written.value):
-            text = f"{engine.name} puts {written.key} in its place"
-            diagnostics.append(Diagnostic("overridden", earlier, text, option))
-        values[option] = Arrived(option, sure(written), written, "")
-    _overridden(engine, release, values, diagnostics)
-    return Delivery(values, diagnostics, named)
-
-
-def _keywords(engine: Engine, release: str) -> set[str]:
-    """Options that the framework passes as keywords of its own, beside what it passes through."""
-    env = DialectEnv(engine, release=release)
-    passes = engine.dialect.get("passes")
-    return {
-        str(entry["option"])
-        for entry in (passes if isinstance(passes, list) else [])
-        if entry.get("keyword") and evaluate(entry.get("when", True), env) is True
-    }
-
-
-def sure(written: Written) -> object:
-    """The written value, Undetermined where the files do not decide it."""
-    if isinstance(written.value, Unknown):
-        return Undetermined((f"the value of {written.key} ({written.value.text})",))
-    return written.value
-
-
-def tokens_of(
-    engine: Engine, transport: dict[str, object], catalog: Catalog, release: str
-) -> tuple[list[argv.Token], list[argv.Token]]:
-    """The words of the engine's command line, and those that the framework or a configuration file adds to them.
-
-    Settings of a mapping have one value each: one written later under the same name takes the place of an earlier one.
-    """
-    spelled = transport.get("values")
-    how = spelled if isinstance(spelled, dict) else {}
-    env = ReleaseEnv(engine, catalog, release)
-    positional = _words(transport.get("positional"))
-    skipped = {*_words(transport.get("drops")), *positional}
-    command: list[argv.Token] = []
-    slots: dict[str, list[argv.Token]] = {}
-    for written in _read(engine, release):
-        if written.key in positional and written.value is not None:
-            command.insert(0, argv.Token(written.value, written.number))
-        if written.key in skipped:
-            continue
-        if written.words is not None:
-            command.extend(_command_words(written))
-            continue
-        name = written.option or written.key
-        slots[name] = [argv.Token(text, written.number) for text in _spell(name, written.value, how, env)]
-    return command, [token for tokens in slots.values() for token in tokens]
+def entrypoint(origin: Origin, catalog: Catalog, release: str) -> str:
+    """The program that reads the words: `serve`, or `api_server` (the module; containers ran it before 0.11.1)."""
+    if origin.entrypoint == "image":
+        return "serve" if catalog.ordinal(release) >= catalog.ordinal("0.11.1") else "api_server"
+    return origin.entrypoint
 
 
 def _command_words(written: Written) -> list[argv.Token]:
@@ -280,33 +379,7 @@ def _command_words(written: Written) -> list[argv.Token]:
     return [argv.Token(word, written.number) for word in words]
 
 
-def _words(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _spell(name: str, value: object, how: dict[str, object], env: ReleaseEnv) -> list[object]:
-    """Arguments of one written setting. `how` maps a kind of value to flag, no-flag, no-flag-known, drop, literal, repeat or json."""
-    flag = f"--{name}"
-    kind = _kind(value)
-    style = how.get(kind, "literal")
-    if isinstance(style, list):
-        style = next(case["as"] for case in style if evaluate(case.get("when", True), env) is True)
-    if style == "drop":
-        return []
-    if style == "flag":
-        return [flag]
-    if style == "no-flag":
-        return [f"--no-{name}"]
-    if style == "no-flag-known":
-        return [f"--no-{name}"] if f"--no-{name}" in env.catalog.flags(env.release) else []
-    if style == "repeat" and isinstance(value, list):
-        return [flag, *[_text(item) for item in value]] if value else []
-    if style == "json":
-        return [flag, value]  # stands for its JSON
-    return [flag, _text(value)]
-
-
-def _kind(value: object) -> str:
+def _kind(value: object) -> ValueKind | Literal["value"]:
     if value is True:
         return "true"
     if value is False:
@@ -326,128 +399,6 @@ def _text(value: object) -> object:
         return value
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((text for text in map(_text, inner) if isinstance(text, Unknown)), None) or str(value)
-
-
-def _by_argv(engine: Engine, transport: dict[str, object], catalog: Catalog, release: str) -> Delivery:
-    command, config = tokens_of(engine, transport, catalog, release)
-    parsed = argv.parse(command, catalog, release, entrypoint(engine, catalog, release), config)
-    replaced = _keys(engine, release)
-    values = {option: arrived for option, arrived in _framework(engine, release).items() if option not in replaced}
-    by_number = {written.number: written for written in engine.options}
-    named: dict[int, str] = {}
-    for arrival in parsed.arrivals:
-        written = by_number[arrival.source]
-        named[arrival.source] = arrival.dest
-        values[arrival.dest] = Arrived(arrival.dest, _sure(arrival.value, written.key), written, "")
-    diagnostics = [
-        Diagnostic(r.kind, by_number[r.source], r.text, _named(by_number[r.source], catalog, release), r.candidates)
-        for r in parsed.refusals
-    ]
-    _leftovers(engine, parsed, by_number, diagnostics, named, catalog, release)
-    lost = _drops(engine, transport, [*command, *config], diagnostics, named, catalog, release)
-    for option in lost:  # the user's setting took the place of the framework's own, and leaves nothing
-        if option in values and values[option].written is None:
-            del values[option]
-    _overridden(engine, release, values, diagnostics)
-    return Delivery(values, diagnostics, named)
-
-
-def _keys(engine: Engine, release: str) -> set[str]:
-    """Names under which a setting takes the place of the framework's own in the mapping, whether it arrives or not."""
-    return {
-        written.option or written.key
-        for written in _read(engine, release)
-        if written.words is None and (written.option or written.value is not None)
-    }
-
-
-def entrypoint(engine: Engine, catalog: Catalog, release: str) -> str:
-    """The program that reads the words: `serve`, or `api_server` (the module; containers ran it before 0.11.1)."""
-    entry = str(engine.spec.get("entrypoint", ""))
-    if entry == "image":
-        return "serve" if catalog.ordinal(release) >= catalog.ordinal("0.11.1") else "api_server"
-    return entry
-
-
-def _sure(value: object, key: str) -> object:
-    """A value with what no file decides in it marked as such."""
-    if isinstance(value, Unknown):
-        return Undetermined((f"the value of {key} ({value.text})",))
-    if isinstance(value, dict):
-        return {name: _sure(inner, f"{key}.{name}") for name, inner in value.items()}
-    return value
-
-
-def _leftovers(
-    engine: Engine,
-    parsed: argv.Parsed,
-    by_number: dict[int, Written],
-    diagnostics: list[Diagnostic],
-    named: dict[int, str],
-    catalog: Catalog,
-    release: str,
-) -> None:
-    """Words that no option took (`--flag False`): the parser refuses them, or takes one for the model."""
-    blamed = {diagnostic.written.number for diagnostic in diagnostics}
-    for token in parsed.positional:
-        written = by_number.get(token.source)
-        if written is None or written.number in blamed:
-            continue
-        blamed.add(written.number)
-        text = f"unrecognized arguments: {token.text}"
-        diagnostics.append(Diagnostic("value", written, text, _named(written, catalog, release)))
-        named.pop(written.number, None)
-    for token in parsed.ignored:
-        written = by_number.get(token.source)
-        if written is not None and written.key and str(token.text).lower() == "false":
-            option = _named(written, catalog, release)
-            diagnostics.append(
-                Diagnostic("ignored", written, f"{token.text} is taken for the model, and not read", option)
-            )
-
-
-def _drops(
-    engine: Engine,
-    transport: dict[str, object],
-    tokens: list[argv.Token],
-    diagnostics: list[Diagnostic],
-    named: dict[int, str],
-    catalog: Catalog,
-    release: str,
-) -> set[str]:
-    """Settings that left no argument at all; the options they name."""
-    present = {token.source for token in tokens}
-    positional = _words(transport.get("positional"))
-    lost: set[str] = set()
-    taken = {w.option or w.key for w in _read(engine, release) if w.number in present and w.words is None}
-    for written in _read(engine, release):
-        if written.number in present:
-            continue
-        option = _named(written, catalog, release)
-        if written.words is None and (written.option or written.key) in taken:
-            diagnostics.append(
-                Diagnostic("overridden", written, f"{option} is written again, and that one counts", option)
-            )
-            continue
-        named.setdefault(written.number, option)
-        lost.add(option)
-        # `no_x: false` asks for nothing, and gets it.
-        asks = not (written.value is False and written.key.startswith(("no_", "no-")))
-        if written.key not in positional and asks:
-            diagnostics.append(Diagnostic("dropped", written, f"{written.key} is dropped on the way", option))
-    return lost
-
-
-def _named(written: Written, catalog: Catalog, release: str) -> str:
-    """The engine option that a written key names at a release, "" when it names none."""
-    if written.option:
-        return written.option
-    flags = catalog.flags(release)
-    head = argv.option_text(written.key if written.key.startswith("-") else f"--{written.key}").partition("=")[0]
-    flag = flags.get(head.partition(".")[0])
-    if flag is not None:
-        return flag.dest
-    return written.key.lstrip("-").replace("-", "_").removeprefix("no_")
 
 
 def _agree(results: list[Delivery]) -> Delivery:

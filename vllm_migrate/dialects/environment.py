@@ -2,185 +2,149 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
-from vllm_migrate.dialects.hydra import unseen
+from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.interpolate import resolve
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Fact, Origin, determined
+from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.dialects.tree import Tree
-from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.cases import choose
 from vllm_migrate.knowledge.expr import Undetermined
 
 
 class DialectEnv:
-    """Names and functions of the conditions in a dialect file.
+    """Names and functions of the conditions in a dialect file; knowledge/vocabulary.py says what each means.
 
-    has('a.b')          whether the composed configuration has that path
-    config('a.b')       its scalar value (interpolations followed), None when absent
-    here('a.b')         the same below the engine's own mapping
-    command('text')     whether a word of the engine's command line contains the text; False without a command line
-    word('text')        whether a word of it is the text
-    starts('a.b', 'x')  whether its value is a text that starts so
-    writes_bool('a.b')  whether any value of the mapping there is a bare true or false
-    fw('>=0.6.0')       whether the framework's release fits
-    fact.NAME           a fact the dialect file defines, by its cases
-    sampling.NAME       a parameter that its requests are sampled with
-    env.NAME            an environment variable that is written for the engine, None when it is not
-    role                of the engine
-    value, option       of the pin being written
+    A name that is no word of the vocabulary is one that the dialect's `define` gives.
     """
 
-    def __init__(self, engine: Engine, extra: dict[str, object] | None = None, release: str = "") -> None:
-        self.engine = engine
+    def __init__(
+        self,
+        origin: Origin,
+        facts: Mapping[str, Fact],
+        release: str = "",
+        extra: Mapping[str, object] | None = None,
+    ) -> None:
+        """facts: of the engine as far as they are known; release: of vLLM, "" where the question does not depend on it."""
+        self.origin = origin
+        self.facts = facts
+        self.release = release
         self.extra = extra or {}
-        self.release = release  # of vLLM; "" where the question does not depend on it
+        self._answers: dict[str | tuple[str, ...], object] = {}
 
     def name(self, dotted: str) -> object:
         if dotted in self.extra:
             return self.extra[dotted]
-        if dotted.startswith("fact."):
-            return self.fact(dotted[5:])
         if dotted.startswith("sampling."):
-            given = self.engine.given.get(dotted)
-            return given.value if given is not None else Undetermined((f"the {dotted[9:]} of the requests",))
+            fact = self.facts.get(dotted)
+            return fact.value if fact is not None else Undetermined((f"the {dotted[9:]} of the requests",))
         if dotted.startswith("env."):
-            given = self.engine.given.get(dotted)
-            return given.value if given is not None else None
+            fact = self.facts.get(dotted)
+            return fact.value if fact is not None else None
         if dotted == "role":
-            return self.engine.role
-        raise KeyError(dotted)
+            return self.origin.role
+        if dotted not in self._answers:
+            self._answers[dotted] = choose(self.origin.dialect.define[dotted], self).value
+        return self._answers[dotted]
 
     def call(self, function: str, args: list[object]) -> object:
-        if function == "fw":
-            return self._framework(str(args[0]))
-        if function == "transport":
-            return self.extra.get(f"transport.{args[0]}")
-        return self.ask((function, *map(str, args)))
+        """A function's answer, which an engine's conditions ask for again and again."""
+        question = (function, *map(str, args))
+        if question not in self._answers:
+            self._answers[question] = self.FUNCTIONS[function](self, *question[1:])
+        return self._answers[question]
 
-    def ask(self, question: tuple[str, ...]) -> object:
-        """The answer of the configuration, which an engine's conditions ask for again and again."""
-        asked = self.engine.asked
-        if question in asked:
-            return asked[question]
-        function, *args = question
-        answer = asked[question] = self._read(function, args)
-        return answer
+    def has(self, path: str) -> object:
+        return True if self._found(path) is not None else self._absent(False, path)
 
-    def _read(self, function: str, args: list[str]) -> object:
-        """The functions that read the configuration or the command line."""
-        path = args[0] if args else ""
-        if function == "here":
-            function, path = "config", f"{self.engine.site_path}.{path}".lstrip(".")
-        if function == "has":
-            return True if self._found(path) is not None else self._absent(False, path)
-        if function == "config":
-            tree = self._found(path)
-            if tree is None:
-                return self._absent(None, path)
-            return self.scalar(tree, path)
-        if function in ("command", "word"):
-            return self._command(path, function == "word")
-        if function == "starts":
-            value = self._read("config", [path])
-            return value if isinstance(value, Undetermined) else isinstance(value, str) and value.startswith(args[1])
-        if function == "writes_bool":
-            tree = self._found(path)
-            return tree is not None and any(isinstance(c.value, bool) for c in tree.children.values())
-        raise KeyError(function)
+    def config(self, path: str) -> object:
+        tree = self._found(path)
+        return self._absent(None, path) if tree is None else self.scalar(tree, path)
 
-    def _command(self, text: str, whole: bool) -> bool:
-        engine = self.engine
-        if engine.argv is None or engine.file.shell is None:
-            return False
-        words = [word.raw for word in engine.file.shell.commands[engine.argv[0]].written]
-        return text in words if whole else any(text in word for word in words)
+    def here(self, path: str) -> object:
+        return self.config(f"{self.origin.path}.{path}".lstrip("."))
 
-    def _framework(self, wanted: str) -> object:
-        """Whether the framework's release fits a specifier such as '>=0.6.0'; Undetermined when no file pins it.
+    def begins(self, path: str, beginning: str) -> object:
+        value = self.config(path)
+        if isinstance(value, Undetermined):
+            return value
+        return isinstance(value, str) and value.startswith(beginning)
+
+    def writes_bool(self, path: str) -> object:
+        tree = self._found(path)
+        return tree is not None and any(isinstance(child.value, bool) for child in tree.children.values())
+
+    def command(self, text: str) -> object:
+        return any(text in word for word in self._words())
+
+    def word(self, text: str) -> object:
+        return text in self._words()
+
+    def _words(self) -> list[str]:
+        argv, shell = self.origin.argv, self.origin.file.shell
+        if argv is None or shell is None:
+            return []
+        return [word.raw for word in shell.commands[argv.command].written]
+
+    def framework(self, wanted: str) -> object:
+        """Whether the framework's release fits specifiers such as '>=0.6.0'; Undetermined when no file pins it.
 
         The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
         the framework has to move too.
         """
-        known, key = self.engine.facts, (f"fw {wanted}", self.release)
-        if key not in known:
-            known[key] = self._fits(wanted)
-        return known[key]
-
-    def _fits(self, wanted: str) -> object:
-        version = self.engine.framework
+        version = self.origin.framework
         supporting = self._supporting()
-        pinned = version is not None and (not supporting or self._runs(version))
+        pinned = version is not None and _is_version(version) and (not supporting or self._runs(version))
         versions = [version] if pinned else supporting
         answers = {fits(v, wanted) for v in versions if v is not None}
         if len(answers) == 1:
             return answers.pop()
-        package = self.engine.dialect.get("framework") or self.engine.name
+        package = self.origin.dialect.framework or self.origin.dialect.id
         return Undetermined((f"the release of {package}, which no file of the project pins",), (True, False))
 
     def _supporting(self) -> list[str]:
         """The framework's releases that run with this release of vLLM: one of them must be installed."""
-        return [fw for fw, spec in self._requires().items() if _satisfies(self.release, spec)] if self.release else []
+        requires = self.origin.dialect.requires
+        return [fw for fw, spec in requires.items() if fits(self.release, spec)] if self.release else []
 
     def _runs(self, version: str) -> bool:
-        """Whether the framework at `version` runs with this release of vLLM, by the last entry not newer than it."""
-        entry = None
-        for fw, spec in self._requires().items():
-            if numbers(fw) <= numbers(version):
-                entry = spec
-        return entry is None or _satisfies(self.release, entry)
-
-    def _requires(self) -> dict[str, str]:
-        requires = self.engine.dialect.get("requires")
-        return {str(fw): str(spec) for fw, spec in requires.items()} if isinstance(requires, dict) else {}
-
-    def fact(self, name: str) -> object:
-        known, key = self.engine.facts, (name, self.release)
-        if key not in known:
-            facts = self.engine.dialect.get("facts")
-            cases = facts.get(name) if isinstance(facts, dict) else None
-            if not isinstance(cases, list):
-                raise KeyError(name)
-            known[key] = choose(cases, self).value
-        return known[key]
+        """Whether the framework at `version` runs with this release of vLLM, by the newest entry that is not newer."""
+        requires = self.origin.dialect.requires
+        known = [fw for fw in requires if parse_version(fw) <= parse_version(version)]
+        return not known or fits(self.release, requires[max(known, key=parse_version)])
 
     def scalar(self, tree: Tree, path: str) -> object:
         if tree.is_map or tree.is_seq:
             return tree.plain()
-        root = self.engine.root
-        value = resolve(root, path, tree.value) if root is not None else tree.value
-        if isinstance(value, Unknown):
-            return Undetermined((f"the value of {path} ({value.text})",))
-        return value
+        root = self.origin.root
+        return determined(path, resolve(root, path, tree.value) if root is not None else tree.value)
 
     def _found(self, path: str) -> Tree | None:
-        return self.engine.root.at(path) if self.engine.root is not None else None
+        return self.origin.root.at(path) if self.origin.root is not None else None
 
     def _absent(self, value: object, path: str) -> object:
-        if self.engine.missing:
-            return Undetermined((f"{path}, which may be set in {unseen(self.engine.missing)}",))
+        if self.origin.missing:
+            return Undetermined((f"{path}, which may be set in {unseen(self.origin.missing)}",))
         return value
 
-
-@lru_cache(4096)
-def _satisfies(release: str, spec: str) -> bool:
-    return all(fits(release, part) for part in spec.split(","))
-
-
-@lru_cache(4096)
-def fits(version: str, specifier: str) -> bool:
-    """Whether a release fits one clause such as '>=0.6.0'."""
-    op = specifier.strip().rstrip("0123456789.post")
-    left, right = numbers(version), numbers(specifier.strip()[len(op) :])
-    order = (left > right) - (left < right)
-    return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0, "==": order == 0}[op]
+    # By the names that conditions use.
+    FUNCTIONS: ClassVar[dict[str, Callable[..., object]]] = {
+        "has": has,
+        "config": config,
+        "here": here,
+        "begins": begins,
+        "writes_bool": writes_bool,
+        "command": command,
+        "word": word,
+        "fw": framework,
+    }
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """A release as numbers for comparison: '0.6.1.post1' is (0, 6, 1). Three places at least."""
-    out: list[int] = []
-    for part in version.lstrip("v").split("."):
-        if not part.isdigit():
-            break
-        out.append(int(part))
-    return tuple(out + [0] * (3 - len(out)))
+def _is_version(text: str) -> bool:
+    try:
+        parse_version(text)
+    except ValueError:
+        return False
+    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from vllm_migrate.catalog.store import Catalog
 
 # Engine options whose names other programs use too; alone they tell nothing.
@@ -9,21 +11,14 @@ COMMON = frozenset(
     {"allowed-origins", "api-key", "block-size", "chat-template", "download-dir", "log-level", "root-path"}
 )
 
-_names: dict[int, tuple[frozenset[str], frozenset[str]]] = {}
-_dests: dict[tuple[int, str], frozenset[str]] = {}
 
-
+@lru_cache(8)
 def _sets(catalog: Catalog) -> tuple[frozenset[str], frozenset[str]]:
-    known = _names.get(id(catalog))
-    if known is None:
-        engine = {name.lstrip("-") for name in catalog.all_names("cli")}
-        every = engine | {name.lstrip("-") for name in catalog.all_names("frontend")}
-        telling = {name for name in engine if "-" in name and name not in COMMON}
-        known = _names[id(catalog)] = (
-            frozenset(every | {"no-" + name for name in every}),
-            frozenset(telling | {"no-" + name for name in telling}),
-        )
-    return known
+    """All options, and those that tell."""
+    engine = {name.lstrip("-") for name in catalog.all_names("cli")}
+    every = engine | {name.lstrip("-") for name in catalog.all_names("frontend")}
+    telling = {name for name in engine if "-" in name and name not in COMMON}
+    return frozenset(every | {"no-" + name for name in every}), frozenset(telling | {"no-" + name for name in telling})
 
 
 def is_serve_option(catalog: Catalog, name: str) -> bool:
@@ -40,9 +35,7 @@ def is_telling_option(catalog: Catalog, name: str) -> bool:
     return name in telling_options(catalog)
 
 
+@lru_cache(64)
 def destinations(catalog: Catalog, release: str) -> frozenset[str]:
     """The names under which a release's parser stores its options."""
-    key = (id(catalog), release)
-    if key not in _dests:
-        _dests[key] = frozenset(flag.dest for flag in catalog.flags(release).values())
-    return _dests[key]
+    return frozenset(flag.dest for flag in catalog.flags(release).values())

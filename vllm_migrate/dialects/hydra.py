@@ -1,47 +1,19 @@
 """Hydra composition over files: `defaults` lists, groups, packages, `override`, `_self_`.
 
 Agrees with hydra-core 1.3 (a test composes both ways). What cannot be found is listed, not guessed: the
-tree then lacks that part, and whoever judges it says so.
+tree then lacks that part, and what depends on it is undetermined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Loader, UnreadInput
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, mount, tree_of, without
 from vllm_migrate.documents.interface import SEQ
 
-# Reads a file by path: the File, or None when there is none or it cannot be read.
-Loader = Callable[[str], "File | None"]
 
-MAX_DEPTH = 20
-
-
-class Missing(NamedTuple):
-    """A config named in a defaults list that is not on disk: as written, and where. Or, with `kwargs`, the `**name` of a call."""
-
-    name: str
-    place: Place
-    kwargs: bool = False
-
-
-def unseen(missing: list[Missing]) -> str:
-    """What may set more than is seen, in words."""
-    parents = ", ".join(item.name for item in missing if not item.kwargs)
-    calls = [item.name for item in missing if item.kwargs]
-    return " or ".join(([f"a parent that was not found ({parents})"] if parents else []) + calls)
-
-
-class Composed(NamedTuple):
-    """The merged tree, the files it came from (root of the chain first, the primary last), what was not found."""
-
-    tree: Tree
-    files: list[File]
-    missing: list[Missing]
-
-
-class _Entry(NamedTuple):
+class _Default(NamedTuple):
     group: str  # "" for a plain config name
     option: str
     package: str | None
@@ -66,17 +38,17 @@ def uses_defaults(tree: Tree) -> bool:
 
 def compose(file: File, tree: Tree, load: Loader) -> Composed:
     """The configuration that Hydra builds with `file` as the primary config."""
-    return _Composer(file, tree, load).run()
+    return _DefaultsList(file, tree, load).run()
 
 
-class _Composer:
+class _DefaultsList:
     def __init__(self, file: File, tree: Tree, load: Loader) -> None:
         self.file = file
         self.load = load
         self.primary = tree
         self.files: list[File] = []
-        self.missing: list[Missing] = []
-        self.overrides: dict[str, _Entry] = {}
+        self.missing: list[UnreadInput] = []
+        self.overrides: dict[str, _Default] = {}
         self.choices: dict[str, str] = {}
         self.root, self.group = self._find_root()
         self.search = _search_path(file, tree)
@@ -90,7 +62,7 @@ class _Composer:
         return Composed(merged, self.files, self.missing)
 
     def _find_root(self) -> tuple[str, str]:
-        """The configuration folder and the primary's group below it, told by where absolute names are found."""
+        """The configuration folder and the primary's group below it, known by where absolute names are found."""
         here = _directory(self.file.path)
         names = [
             _join(entry.group, entry.option)
@@ -130,7 +102,7 @@ class _Composer:
         self.files.append(file)
         return merged
 
-    def _default(self, entry: _Entry, group: str, package: str, depth: int) -> Tree | None:
+    def _default(self, entry: _Default, group: str, package: str, depth: int) -> Tree | None:
         target = entry.group if entry.absolute else _join(group, entry.group)
         option = entry.option
         if entry.group:
@@ -145,7 +117,7 @@ class _Composer:
         tree = tree_of(file) if file else None
         if file is None:
             if not entry.optional:
-                self.missing.append(Missing(name, entry.place))
+                self.missing.append(UnreadInput(name, entry.place))
             return None
         if tree is None or not tree.is_map:
             return None
@@ -166,7 +138,7 @@ class _Composer:
                 return found
         return None
 
-    def _package(self, entry: _Entry, file: File, parent: str, name: str) -> str:
+    def _package(self, entry: _Default, file: File, parent: str, name: str) -> str:
         if entry.package is not None:
             if entry.package.startswith("_global_"):
                 return entry.package[len("_global_") :].lstrip(".")
@@ -185,10 +157,10 @@ class _Composer:
             return entry.group.replace("/", ".")
         return ".".join(p for p in (parent, entry.group.replace("/", ".")) if p)
 
-    def _entries(self, tree: Tree) -> tuple[list[_Entry], list[_Entry], int]:
+    def _entries(self, tree: Tree) -> tuple[list[_Default], list[_Default], int]:
         """Entries to load, overrides, and where `_self_` stands among the entries (at the end when it is not written)."""
-        entries: list[_Entry] = []
-        overrides: list[_Entry] = []
+        entries: list[_Default] = []
+        overrides: list[_Default] = []
         self_at = -1
         node = tree.get("defaults")
         for item in node.items if node is not None and node.is_seq else []:
@@ -227,14 +199,14 @@ def _options(value: Tree) -> list[str]:
     return [value.value] if isinstance(value.value, str) else [""]
 
 
-def _entry(group: str, option: str, place: Place, optional: bool = False) -> _Entry:
+def _entry(group: str, option: str, place: Place, optional: bool = False) -> _Default:
     absolute = group.startswith("/") or (not group and option.startswith("/"))
     name, _, package = (group or option).partition("@")
     if not group:
         if name.startswith("optional "):
             name, optional = name[len("optional ") :], True
-        return _Entry("", name.lstrip("/"), package or None, absolute, optional, place)
-    return _Entry(name.lstrip("/"), option, package or None, absolute, optional, place)
+        return _Default("", name.lstrip("/"), package or None, absolute, optional, place)
+    return _Default(name.lstrip("/"), option, package or None, absolute, optional, place)
 
 
 def _header(file: File) -> str | None:

@@ -1,14 +1,18 @@
-"""An engine as found in the user's files: what was written for it, where, and how it travels to vLLM."""
+"""What discovery finds in the user's files: engines and programs, what is written for them, where, and facts about them.
+
+All of it is made once, when it has been read in full, and never changed by a later stage.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from vllm_migrate.dialects.hydra import Missing
+from vllm_migrate.dialects.composition import UnreadInput
 from vllm_migrate.dialects.tree import File, Place, Tree
-
-# A dialect as compiled from rules/dialects/*.yaml.
-Profile = dict[str, object]
+from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.knowledge.expr import Condition, Undetermined
+from vllm_migrate.knowledge.records import ALWAYS, Dialect, EngineSpec, Key
 
 
 class Spot(NamedTuple):
@@ -19,193 +23,89 @@ class Spot(NamedTuple):
     end: int
 
 
-class Written:
+class Written(NamedTuple):
     """One setting as the user wrote it.
 
     key: as written; option: the canonical option ("" when the key names none yet, and the transport decides); value:
-    the Python value, Unknown where the files do not decide; spot: its key; number: position among the engine's settings.
+    the Python value, Unknown where the files do not decide; spot: its key; number: its position among the engine's
+    settings, -1 for what is none; raw: the value before interpolations and the dialect's mapping of values; tree: where it
+    stands in a tree; words: which words of the engine's command it is, or which items of a list of arguments; attached: its
+    first value stands behind `=` in the same word; when: the condition under which the framework reads it;
+    unread_because: why it is not read where the condition does not hold; passed: it is passed through under vLLM's own name;
+    last: it wins over what is passed through.
     """
 
-    __slots__ = (
-        "attached",
-        "key",
-        "last",
-        "number",
-        "option",
-        "passed",
-        "raw",
-        "spot",
-        "tree",
-        "unread",
-        "value",
-        "value_spot",
-        "when",
-        "words",
-    )
-
-    def __init__(self, key: str, option: str, value: object, spot: Spot, value_spot: Spot, number: int) -> None:
-        self.key = key
-        self.option = option
-        self.value = value
-        self.raw = value
-        self.spot = spot
-        self.value_spot = value_spot
-        self.number = number
-        self.tree: Tree | None = None  # where it stands in a tree
-        self.words: list[int] | None = None  # or which words of the engine's command it is
-        self.when: object = True  # the condition under which the framework reads it
-        self.unread = ""  # and what to say when it does not
-        self.passed = False  # it is passed through under vLLM's own name
-        self.last = False  # it wins over what is passed through
-        self.attached = False  # its first value stands behind `=` in the same word
+    key: str
+    option: str
+    value: object
+    spot: Spot
+    value_spot: Spot
+    number: int = -1
+    raw: object = None
+    tree: Tree | None = None
+    words: Sequence[int] | None = None
+    attached: bool = False
+    when: Condition = ALWAYS
+    unread_because: str = ""
+    passed: bool = False
+    last: bool = False
 
 
-class Given(NamedTuple):
+class Fact(NamedTuple):
     """A fact about an engine that is not an engine option: a sampling parameter, an environment variable, an RL fact.
 
-    value may be Undetermined. `written` is None when the dialect, not the user, gives it; `because` says so in words.
+    value may be Undetermined. `written` is None when the dialect, not the user, states it; `because` says so in words.
     """
 
     value: object
-    written: Written | None
-    because: str
+    written: Written | None = None
+    because: str = ""
 
 
-class Use(Written):
-    """One place where a program uses vLLM's interfaces: a call, an import, an attribute, a route, a field of a request.
+def determined(key: str, value: object, inside: bool = False) -> object:
+    """`value`, written for `key`; Undetermined where no file decides it, with `inside` also within a mapping."""
+    if isinstance(value, Unknown):
+        return Undetermined((f"the value of {key} ({value.text})",))
+    if inside and isinstance(value, dict):
+        return {name: determined(f"{key}.{name}", inner, True) for name, inner in value.items()}
+    return value
 
-    option: `use.NAME`, NAME as the dialect calls it; key: as written (`self.engine.pause_generation`, `vllm.worker.worker`);
-    arguments: what a call passes by name, values that are no literals Unknown; more: it also passes `**kwargs`; positional:
-    what it passes by position; function: the enclosing functions ("" at module level); order: counts the uses of a module
-    in the order of the text; awaited, guarded, in_loop: see documents/python_calls; calls_back: its first argument is a function.
-    For one keyword of a call (then `key` is its name): method, the call's name; section, where the catalog has it.
+
+class CommandLine(NamedTuple):
+    """The command that starts an engine: its number in the script, and the word its options begin at (0: overrides)."""
+
+    command: int
+    start: int
+
+
+class Origin(NamedTuple):
+    """Where an engine or a program was found, before anything written for it is read.
+
+    files: the composition, root of the chain first, the primary last; root: the composed configuration; site: the mapping
+    in it that the options stand in, at dotted `path`; spec: the entry of the dialect's `engines`; entrypoint: the program
+    that reads the options (serve, api_server, image, or a class); framework: the framework's release, where the project
+    pins it; target: the release of vLLM that pins are spelled for.
     """
 
-    __slots__ = (
-        "arguments",
-        "awaited",
-        "calls_back",
-        "function",
-        "guarded",
-        "in_loop",
-        "method",
-        "more",
-        "order",
-        "positional",
-        "section",
-    )
-
-    def __init__(self, name: str, key: str, spot: Spot, function: str, order: int) -> None:
-        super().__init__(key, f"use.{name}", None, spot, spot, -1)
-        self.arguments: dict[str, object] = {}
-        self.positional: list[object] = []
-        self.more = False
-        self.function = function
-        self.order = order
-        self.awaited = False
-        self.guarded = False
-        self.calls_back = False
-        self.in_loop = False
-        self.method = ""
-        self.section = ""
+    dialect: Dialect
+    file: File
+    role: str = ""
+    spec: EngineSpec | None = None
+    target: str = ""
+    framework: str | None = None
+    files: Sequence[File] = ()
+    root: Tree | None = None
+    site: Tree | None = None
+    path: str = ""
+    missing: Sequence[UnreadInput] = ()
+    argv: CommandLine | None = None
+    entrypoint: str = ""
 
     @property
-    def name(self) -> str:
-        return self.option[4:]
-
-
-class Engine:
-    """One vLLM engine of a file.
-
-    options: what is written for it in order; given: facts by name (`sampling.temperature`, `env.VLLM_USE_V1`,
-    `rl.logprobs_in_loss`); files: the composition, root of the chain first, the primary last.
-    """
-
-    __slots__ = (
-        "argv",
-        "asked",
-        "container",
-        "dead",
-        "dialect",
-        "facts",
-        "file",
-        "files",
-        "framework",
-        "given",
-        "id",
-        "missing",
-        "options",
-        "remarks",
-        "role",
-        "root",
-        "site",
-        "site_path",
-        "spec",
-        "target",
-        "uses",
-    )
-
-    def __init__(self, ident: str, role: str, dialect: Profile, spec: dict[str, object], file: File) -> None:
-        self.id = ident
-        self.role = role
-        self.dialect = dialect
-        self.spec = spec
-        self.file = file
-        self.files: list[File] = [file]
-        self.root: Tree | None = None  # the composed configuration
-        self.site: Tree | None = None  # the mapping its options stand in
-        self.site_path = ""
-        self.options: list[Written] = []
-        self.dead: list[tuple[Written, str]] = []  # written, read by nobody, and why
-        self.target = ""  # the release of vLLM that pins are spelled for
-        self.framework: str | None = None  # the framework's release, where the project pins it
-        self.given: dict[str, Given] = {}
-        self.remarks: list[Written] = []  # see dialects/remarks.py
-        # What a program does with vLLM's interfaces. An engine with uses stands for the program and has no settings.
-        self.uses: list[Use] = []
-        self.missing: list[Missing] = []
-        # What the dialect's conditions have read from the configuration, (function, arguments) to answer, and the facts
-        # that were made of it, by name and release of vLLM.
-        self.asked: dict[tuple[str, ...], object] = {}
-        self.facts: dict[tuple[str, str], object] = {}
-        # An engine started by a command line: the command's number and the word its options begin at.
-        self.argv: tuple[int, int] | None = None
-        self.container: Spot | None = None
-
-    def release(self) -> None:
-        """Let the files go. What was found stays: id, role, dialect, places; nothing can be read or planned any more."""
-        self.root = self.site = None
-        for written in self.options:
-            written.tree = None
-        for given in self.given.values():
-            if given.written is not None:
-                given.written.tree = None
-        self.options, self.given, self.dead = [], {}, []
-        for use in self.uses:
-            use.tree = None
-        self.asked, self.facts = {}, {}
-
-    @property
-    def name(self) -> str:
-        return str(self.dialect["id"])
-
-    @property
-    def imports_alone(self) -> bool:
-        """Whether this is a program of which nothing but imports of vLLM was recognised, and calls that make an engine: what
-        they say is another engine, and where there is none they say nothing that is seen (`LLM(**kwargs)`)."""
-        if not self.uses:
-            return False
-        entries, specs = self.dialect.get("uses"), self.dialect.get("engines")
-        assert isinstance(entries, list) and isinstance(specs, list)
-        made = {name for spec in specs for name in spec.get("calls", ())}
-        names = {e["name"] for e in entries if "imports" in e or ("calls" in e and made.issuperset(e["calls"]))}
-        return all(use.name in names for use in self.uses)
-
-    @property
-    def keys(self) -> dict[str, object]:
-        """The framework's own keys: those of this engine's entry (`map`), else the dialect's."""
-        table = self.spec.get("map", self.dialect.get("keys"))
-        return table if isinstance(table, dict) else {}
+    def keys(self) -> Mapping[str, Key]:
+        """The framework's own keys: those of this engine's entry, else the dialect's."""
+        own = self.spec.keys if self.spec is not None else None
+        return self.dialect.keys if own is None else own
 
     def home(self) -> Place | None:
         """Where a new setting of an engine in a tree belongs: in its own file, where that has the mapping, else in the root
@@ -214,8 +114,169 @@ class Engine:
             return None
         places = self.site.places
         own = [place for place in places if place.file is self.file]
-        return places[0] if self.dialect.get("pin_file") == "root" or not own else own[-1]
+        return places[0] if self.dialect.pin_file == "root" or not own else own[-1]
+
+
+class Subject:
+    """What rules are asked of: an engine, or a program that uses vLLM's interfaces.
+
+    facts by name (`sampling.temperature`, `env.VLLM_USE_V1`, `rl.logprobs_in_loss`); container: where it stands.
+    """
+
+    __slots__ = ("container", "facts", "id", "origin")
+
+    def __init__(self, ident: str, origin: Origin, facts: Mapping[str, Fact], container: Spot | None = None) -> None:
+        self.id = ident
+        self.origin = origin
+        self.facts = facts
+        self.container = container
+
+    @property
+    def name(self) -> str:
+        """The dialect's id."""
+        return self.origin.dialect.id
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.origin.dialect
+
+    @property
+    def role(self) -> str:
+        return self.origin.role
+
+    @property
+    def file(self) -> File:
+        return self.origin.file
+
+    @property
+    def files(self) -> Sequence[File]:
+        return self.origin.files or (self.origin.file,)
+
+    @property
+    def site(self) -> Tree | None:
+        return self.origin.site
+
+    @property
+    def site_path(self) -> str:
+        return self.origin.path
+
+    @property
+    def root(self) -> Tree | None:
+        return self.origin.root
+
+    @property
+    def argv(self) -> CommandLine | None:
+        return self.origin.argv
+
+    @property
+    def missing(self) -> Sequence[UnreadInput]:
+        return self.origin.missing
+
+    @property
+    def framework(self) -> str | None:
+        return self.origin.framework
+
+    @property
+    def target(self) -> str:
+        return self.origin.target
+
+    def home(self) -> Place | None:
+        """Where a new setting belongs: see Origin.home."""
+        return self.origin.home()
 
     def spot(self) -> Spot:
-        """Where the engine stands: its container's key, else the start of its file."""
+        """Where it stands: its container's key, else the start of its file."""
         return self.container or Spot(self.file, 0, 0)
+
+
+class Engine(Subject):
+    """One vLLM engine of a file.
+
+    options: what is written for it, in order; dead: what is written and read by nobody, and why; remarks: on the command
+    that starts it (dialects/remarks).
+    """
+
+    __slots__ = ("dead", "options", "remarks")
+
+    def __init__(
+        self,
+        ident: str,
+        origin: Origin,
+        facts: Mapping[str, Fact],
+        container: Spot | None = None,
+        options: Sequence[Written] = (),
+        dead: Sequence[tuple[Written, str]] = (),
+        remarks: Sequence[Written] = (),
+    ) -> None:
+        super().__init__(ident, origin, facts, container)
+        self.options = options
+        self.dead = dead
+        self.remarks = remarks
+
+    def replace(
+        self,
+        *,
+        ident: str | None = None,
+        container: Spot | None = None,
+        remarks: Sequence[Written] | None = None,
+    ) -> Engine:
+        """The same engine under another name, at another place, or with other remarks."""
+        return Engine(
+            self.id if ident is None else ident,
+            self.origin,
+            self.facts,
+            self.container if container is None else container,
+            self.options,
+            self.dead,
+            self.remarks if remarks is None else remarks,
+        )
+
+
+class Use(NamedTuple):
+    """One place where a program uses vLLM's interfaces: a call, an import, an attribute, a route, a field of a request.
+
+    name: as the dialect calls it; written: its place, its key as written (`self.engine.pause_generation`,
+    `vllm.worker.worker`) and, for one keyword of a call, its value; function: the enclosing functions ("" at module level);
+    arguments: what a call passes by name, values that are no literals Unknown; positional: what it passes by position;
+    more: it also passes `**kwargs`; awaited, guarded, in_loop: see documents/python; calls_back: its first argument is a
+    function; method: for one keyword of a call, the call's name; section: where the catalog has it.
+    """
+
+    name: str
+    written: Written
+    function: str = ""
+    arguments: Mapping[str, object] = {}
+    positional: Sequence[object] = ()
+    more: bool = False
+    awaited: bool = False
+    guarded: bool = False
+    calls_back: bool = False
+    in_loop: bool = False
+    method: str = ""
+    section: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.written.key
+
+    @property
+    def spot(self) -> Spot:
+        return self.written.spot
+
+
+class Program(Subject):
+    """A program that uses vLLM's interfaces, with its uses in the order of the text."""
+
+    __slots__ = ("uses",)
+
+    def __init__(self, ident: str, origin: Origin, facts: Mapping[str, Fact], uses: Sequence[Use]) -> None:
+        super().__init__(ident, origin, facts, uses[0].spot)
+        self.uses = uses
+
+    @property
+    def imports_alone(self) -> bool:
+        """Whether nothing but imports of vLLM was recognised, and calls that make an engine: what they mean is another
+        engine, and where there is none they mean nothing that is seen (`LLM(**kwargs)`)."""
+        made = {name for spec in self.dialect.engines for name in spec.calls}
+        names = {e.name for e in self.dialect.uses if e.imports or (e.calls and made.issuperset(e.calls))}
+        return all(use.name in names for use in self.uses)

@@ -7,10 +7,11 @@ script's folder and the folders above it. A file outside the tree is not found, 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects import parents
-from vllm_migrate.dialects.hydra import Composed, Missing, compose, uses_defaults
+from vllm_migrate.dialects import hydra, parents
+from vllm_migrate.dialects.composition import Composed, UnreadInput
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 
@@ -46,10 +47,17 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
     if config is None or tree is None or not tree.is_map:
         return None
     workspace.claimed.add(os.path.normpath(config.path))
+    known = workspace.composed.get((kind, config))
+    if known is None:
+        known = workspace.composed[kind, config] = _compose(kind, config, tree, workspace)
+    return known
+
+
+def _compose(kind: str, config: File, tree: Tree, workspace: Workspace) -> Composed:
     if kind == "parent_files":
-        return parents.compose(config, tree, workspace.load)
-    if uses_defaults(tree):
-        return compose(config, tree, workspace.load)
+        return parents.compose(config, tree, workspace.load, workspace.inherited)
+    if hydra.uses_defaults(tree):
+        return hydra.compose(config, tree, workspace.load)
     return Composed(tree, [config], [])
 
 
@@ -59,15 +67,15 @@ def _ordered(file: File, command: Command, workspace: Workspace) -> Composed | N
 
     files: list[File] = []
     merged: Tree | None = None
-    missing: list[Missing] = []
+    missing: list[UnreadInput] = []
     for mark, word in zip(command.words, command.words[1:], strict=False):
-        if mark.value != "@":
+        if not _may_be("@", mark) or mark.value != "@":
             continue
         name = _tail(word).lstrip("/") if word.value is None else word.value
         config = _find(os.path.dirname(file.path), os.path.normpath(name), workspace) if name else None
         tree = tree_of(config) if config is not None else None
         if config is None or tree is None or not tree.is_map:
-            missing.append(Missing(word.raw, Place(file, command.index, (), Above(word), word.start, word.end)))
+            missing.append(UnreadInput(word.raw, Place(file, command.index, (), Above(word), word.start, word.end)))
             continue
         workspace.claimed.add(os.path.normpath(config.path))
         files.append(config)
@@ -98,6 +106,8 @@ def _after(command: Command, flags: tuple[str, ...]) -> str | None:
     """The value of `--flag value` or `--flag=value`, as far as its end is known."""
     words = command.words
     for at, word in enumerate(words):
+        if not _may_be("-c", word):  # which all of the flags have
+            continue
         text = word.value if word.value is not None else word.prefix
         flag, eq, _ = text.partition("=")
         if flag not in flags:
@@ -108,6 +118,11 @@ def _after(command: Command, flags: tuple[str, ...]) -> str | None:
     return None
 
 
+def _may_be(part: str, word: Word) -> bool:
+    """False only for a word that does not have a part of a text, whatever it expands to."""
+    return part in word.raw or "$" in word.raw
+
+
 def _tail(word: Word) -> str:
     """What is known of a word's end: `/conf` of `$ROOT/conf`."""
     out = ""
@@ -116,10 +131,9 @@ def _tail(word: Word) -> str:
     return out
 
 
-def not_missing(missing: list[Missing], own: object) -> list[Missing]:
+def not_missing(missing: list[UnreadInput], own: Sequence[str]) -> list[UnreadInput]:
     """What was not found, without the configurations that come with the framework (their settings are its defaults)."""
-    names = own if isinstance(own, list) else []
-    return [item for item in missing if not any(_same(item.name, str(name)) for name in names)]
+    return [item for item in missing if not any(_same(item.name, name) for name in own)]
 
 
 def _same(name: str, own: str) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import MAP, SCALAR, Node, Pair, Unknown
 from vllm_migrate.documents.shell.document import Command, Word
@@ -42,18 +46,41 @@ class Above(Node):
         return []
 
 
-def split(word: Word) -> tuple[str, str, object] | None:
-    """(prefix, key, value) of an override word; None when it is none. The value is Unknown where the shell decides it."""
-    text = word.value if word.value is not None else word.prefix
+class Override(NamedTuple):
+    """One word of a command as an override: `+`, `++`, `~` or no prefix. at: which word; value: Unknown where the shell
+    decides it, None of `~key`."""
+
+    at: int
+    word: Word
+    prefix: str
+    key: str
+    value: object
+
+
+def overrides_in(words: Sequence[Word]) -> list[Override]:
+    """The overrides among the words of a command, in order."""
+    found = [_override(at, word) for at, word in enumerate(words) if _MAY_ASSIGN.search(word.raw)]
+    return [override for override in found if override is not None]
+
+
+# Without any of these a word neither is an override nor becomes one.
+_MAY_ASSIGN = re.compile(r"""[=~$\\'"`]""")
+_NO_KEY = re.compile(r"""-|.*[ \t'"$/{}\[\]()]""", re.DOTALL)
+
+
+def _override(at: int, word: Word) -> Override | None:
+    text = word.value
+    known = text is not None
+    if text is None:
+        text = word.prefix
     prefix = "++" if text.startswith("++") else text[:1] if text[:1] in "+~" else ""
     key, eq, rest = text[len(prefix) :].partition("=")
-    if not key or key.startswith("-") or any(c in key for c in " \t'\"$/{}[]()"):
+    if not key or _NO_KEY.match(key):
         return None
     if not eq:
-        return (prefix, key, None) if prefix == "~" and word.value is not None else None
-    if word.value is None:
-        return prefix, key, Unknown(word.raw.partition("=")[2])
-    return prefix, key, literal(rest)
+        return Override(at, word, prefix, key, None) if prefix == "~" and known else None
+    value = literal(rest) if known else Unknown(word.raw.partition("=")[2])
+    return Override(at, word, prefix, key, value)
 
 
 def literal(text: str) -> object:
@@ -69,19 +96,10 @@ def literal(text: str) -> object:
     return read_plain(text, True)
 
 
-def tree_of_words(file: File, command: Command, lost: bool = False) -> Tree | None:
-    """The overrides of a command as one tree, later words over earlier ones; None when it has none.
-
-    lost: with those that a broken continuation takes away.
-    """
+def tree_of_overrides(file: File, command: Command, overrides: Iterable[Override]) -> Tree | None:
+    """The overrides of a command as one tree, later words over earlier ones; None when it has none."""
     root: Tree | None = None
-    for at, word in enumerate(
-        [*command.words, *(w for broken in command.lost for w in broken.lost)] if lost else command.words
-    ):
-        found = split(word)
-        if found is None:
-            continue
-        _, key, value = found
+    for at, word, _, key, value in overrides:
         if root is None:
             root = Tree([_place(file, command, at, Above(word))], {})
         _store(root, key.split("."), file, command, word, at, value)

@@ -13,14 +13,13 @@ from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import Node, Unknown
 from vllm_migrate.documents.shell.document import Command, Word
 from vllm_migrate.documents.yaml.scalars import read_plain
+from vllm_migrate.knowledge.records import Flags
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
-def tree_of_flags(file: File, command: Command, start: int, spec: dict[str, object]) -> Tree | None:
+def tree_of_flags(file: File, command: Command, start: int, spec: Flags) -> Tree | None:
     """The flags from word `start` on as one tree, later ones over earlier ones; None without any."""
-    mappings = spec.get("mappings")
-    known = mappings if isinstance(mappings, list) else []
     words = command.words
     root = Tree([Place(file, command.index, (), Above(words[start - 1]), words[0].start, words[0].end)], {})
     at = start
@@ -35,7 +34,7 @@ def tree_of_flags(file: File, command: Command, start: int, spec: dict[str, obje
         used = list(range(at, end))
         while len(used) > 2 and words[used[-1]].value is None:
             used.pop()  # behind a value, `$EXTRA` or `"$@"` brings flags of its own
-        _store(root, name.split("."), file, command, used, _value(words, used, name in known))
+        _store(root, name.split("."), file, command, used, _value(words, used, name in spec.mappings))
         at = end
     return root if root.children else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.dialects.hydra import MAX_DEPTH, Composed, Loader, Missing
+from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Loader, UnreadInput
 from vllm_migrate.dialects.tree import File, Tree, merge, tree_of, without
 
 MARKER = "_override_"
@@ -23,17 +23,20 @@ def uses_parents(tree: Tree) -> bool:
     return bool(names) and all(isinstance(name, str) and name.endswith((".yaml", ".yml")) for name in names)
 
 
-def compose(file: File, tree: Tree, load: Loader) -> Composed:
-    """The configuration that `file` and its parents make."""
-    files: list[File] = []
-    missing: list[Missing] = []
-    merged = _inherit(file, tree, load, files, missing, 0)
-    return Composed(merged, files, missing)
+# Compositions of files that are parents, by how deep they stand.
+Inherited = dict[tuple[File, int], Composed]
 
 
-def _inherit(file: File, tree: Tree, load: Loader, files: list[File], missing: list[Missing], depth: int) -> Tree:
+def compose(file: File, tree: Tree, load: Loader, inherited: Inherited | None = None) -> Composed:
+    """The configuration that `file` and its parents make. inherited: what parents that others share came to."""
+    return _inherit(file, tree, load, {} if inherited is None else inherited, 0)
+
+
+def _inherit(file: File, tree: Tree, load: Loader, inherited: Inherited, depth: int) -> Composed:
     if file.data is not None:
         file.data.read_as_omegaconf()
+    files: list[File] = []
+    missing: list[UnreadInput] = []
     base: Tree | None = None
     for item in _parents(tree) if depth <= MAX_DEPTH else []:
         name = str(item.value)
@@ -41,12 +44,15 @@ def _inherit(file: File, tree: Tree, load: Loader, files: list[File], missing: l
         parent = load(os.path.normpath(path))
         root = tree_of(parent) if parent is not None else None
         if parent is None or root is None or not root.is_map:
-            missing.append(Missing(name, item.place))
+            missing.append(UnreadInput(name, item.place))
             continue
-        base = _over(base, _inherit(parent, root, load, files, missing, depth + 1))
-    merged = _over(base, without(tree, "defaults"))
-    files.append(file)
-    return merged
+        if (parent, depth) not in inherited:
+            inherited[parent, depth] = _inherit(parent, root, load, inherited, depth + 1)
+        above = inherited[parent, depth]
+        base = _over(base, above.tree)
+        files.extend(above.files)
+        missing.extend(above.missing)
+    return Composed(_over(base, without(tree, "defaults")), [*files, file], missing)
 
 
 def _parents(tree: Tree) -> list[Tree]:
@@ -61,7 +67,8 @@ def _over(base: Tree | None, tree: Tree) -> Tree:
     for key in replaced:
         base = without(base, key) if base is not None else None
     if replaced:
-        tree = Tree(tree.places, {k: without(c, MARKER) if k in replaced else c for k, c in tree.children.items()})
+        children = {k: without(c, MARKER) if k in replaced else c for k, c in tree.children.items()}
+        tree = Tree(tree.places, children, tree.mounted)
     merged = merge(base, tree)
     assert merged is not None
     return merged

@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.flags import telling_options
-from vllm_migrate.dialects.workspace import kind_of
+from vllm_migrate.documents.kinds import kind_of
+from vllm_migrate.knowledge.records import Dialect
 
-Profile = dict[str, object]
+if TYPE_CHECKING:
+    from vllm_migrate.dialects.programs import Programs
+
+# What stands before the colon of a line, or alone in it, where it may be an option: words joined by `-` or `_`.
+_HEADS = re.compile(rb"^[\"' \xef\xbb\xbf{]*([A-Za-z][^\W_]*[-_][\w-]*)[\"' \xef\xbb\xbf{]*(?::|$)", re.MULTILINE)
 
 
 class Prefilter:
     """Markers per kind of file, from the dialects: one of them must stand in the text."""
 
-    __slots__ = ("_catalog", "_hydra", "_markers", "_top_level")
+    __slots__ = ("_catalog", "_composed", "_dialects", "_markers", "_programs", "_top_level")
 
-    def __init__(self, profiles: list[Profile], catalog: Catalog) -> None:
+    def __init__(self, dialects: Sequence[Dialect], catalog: Catalog) -> None:
         self._markers: dict[str, list[bytes]] = {}
-        self._hydra = False
-        self._top_level = False
         self._catalog = catalog
-        for profile in profiles:
-            markers = profile.get("markers")
-            carriers = profile["carriers"]
-            for kind in carriers if isinstance(carriers, list) else []:
-                if isinstance(markers, list):
-                    self._markers.setdefault(str(kind), []).extend(str(marker).encode() for marker in markers)
-            inside = profile.get("embed_markers")
-            self._markers.setdefault("yaml", []).extend(
-                str(marker).encode() for marker in (inside if isinstance(inside, list) else [])
-            )
-            self._hydra = self._hydra or profile.get("compose") in ("hydra", "parent_files")
-            self._top_level = self._top_level or "top_level" in profile
+        self._dialects = dialects
+        self._programs: Programs | None = None
+        self._composed = any(dialect.compose in ("hydra", "parent_files") for dialect in dialects)
+        self._top_level = any(sign.serve_flags for dialect in dialects for sign in dialect.recognise)
+        for dialect in dialects:
+            for kind in dialect.carriers:
+                self._markers.setdefault(kind, []).extend(marker.encode() for marker in dialect.markers)
+            self._markers.setdefault("yaml", []).extend(marker.encode() for marker in dialect.embed_markers)
 
     def may_concern(self, path: str, data: bytes) -> bool:
         """False only when no dialect can recognise anything in these bytes."""
         kind = kind_of(path)
-        if not kind:
-            return False
-        if any(marker in data for marker in self._markers.get(kind, ())):
-            return True
+        if kind and any(marker in data for marker in self._markers.get(kind, ())):
+            return kind != "python" or self._may_use(path, data)
         if kind != "yaml":
             return False
-        return (self._hydra and b"\ndefaults:" in b"\n" + data) or (self._top_level and self._serve_keys(data))
+        return (self._composed and b"\ndefaults:" in b"\n" + data) or (self._top_level and self._serve_keys(data))
+
+    def _may_use(self, path: str, data: bytes) -> bool:
+        if self._programs is None:
+            from vllm_migrate.dialects.programs import Programs
+
+            self._programs = Programs(self._dialects, self._catalog)
+        return self._programs.may_use(data)
 
     def _serve_keys(self, data: bytes) -> bool:
         """Whether any line begins with a telling `vllm serve` option."""
         telling = telling_options(self._catalog)
-        for line in data.replace(b"\r", b"\n").split(b"\n"):
-            head = line.partition(b":")[0].strip(b"\"' \xef\xbb\xbf{")
-            plain = head[:1].isalpha() and len(head) < 64 and b" " not in head
-            if plain and head.decode("utf-8", "replace").replace("_", "-") in telling:
-                return True
-        return False
+        heads = set(_HEADS.findall(data.replace(b"\r", b"\n")))
+        return any(head.decode("utf-8", "replace").replace("_", "-") in telling for head in heads)

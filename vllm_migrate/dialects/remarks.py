@@ -1,9 +1,11 @@
-"""What is wrong with a command line before any option is read: overrides that are lost, written twice, or refused by Hydra."""
+"""What is wrong with a command line before any option is read: overrides that are cut off, written twice, or refused by Hydra."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from vllm_migrate.dialects.model import Engine, Spot, Written
-from vllm_migrate.dialects.overrides import split
+from vllm_migrate.dialects.overrides import Override
 from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import File, Tree
 from vllm_migrate.documents.shell.document import Broken, Command, Word
@@ -15,79 +17,91 @@ REASONS = {
     "missing": "a line without a backslash",
 }
 
+# The word, the key it sets, and the text of its value.
+Assignment = tuple[Word, str, str]
 
-def remarks_of(engine: Engine, file: File, command: Command, named: Tree | None = None) -> list[Written]:
-    """The remarks on the command that starts an engine. `option` is `remark.KIND`, `key` what it is about, `value` more of it.
+
+def remarks_on_overrides(
+    engine: Engine, command: Command, overrides: list[Override], named: Tree | None = None
+) -> list[Written]:
+    """The remarks on a command that sets a framework's configuration. `option` is `remark.KIND`, `key` what it is about,
+    `value` more of it.
 
     lost: words after a broken continuation; repeated: an override that a later one replaces; refused: an override
     without `+` of a key that the framework's configuration lacks. named: the configuration that the command names.
     """
-    out = [_lost(file, command, broken) for broken in command.lost]
-    if engine.argv is not None and engine.argv[1] == 0:
-        out.extend(_repeated(file, command, engine.site_path, _override))
-        out.extend(_refused(engine, file, command, named))
-    else:
-        out.extend(_repeated(file, command, "", _flag, engine.argv[1] if engine.argv else 0))
-    return out
+    file, below = engine.file, f"{engine.site_path}." if engine.site_path else ""
+    written = [
+        (item.word, item.key, item.word.raw.partition("=")[2])
+        for item in overrides
+        if item.prefix != "~" and item.key.startswith(below)
+    ]
+    return [*_lost(file, command), *_repeated(file, written), *_refused(engine, overrides, named)]
+
+
+def remarks_on_options(file: File, command: Command, start: int) -> list[Written]:
+    """The remarks on a command with options of its own, from word `start` on: before it stand a launcher's."""
+    return [*_lost(file, command), *_repeated(file, _flags(command.words, start))]
 
 
 def _remark(kind: str, key: str, value: object, file: File, start: int, end: int) -> Written:
     spot = Spot(file, start, end)
-    return Written(key, f"remark.{kind}", value, spot, spot, -1)
+    return Written(key, f"remark.{kind}", value, spot, spot)
 
 
-def _lost(file: File, command: Command, broken: Broken) -> Written:
+def _lost(file: File, command: Command) -> list[Written]:
+    return [_cut_off(file, broken) for broken in command.lost]
+
+
+def _cut_off(file: File, broken: Broken) -> Written:
     words = ", ".join(word.raw for word in broken.lost)
     return _remark("lost", REASONS[broken.reason], words, file, broken.at, broken.at + 1)
 
 
-def _override(words: list[Word], at: int) -> tuple[str, str] | None:
-    found = split(words[at])
-    return (found[1], words[at].raw.partition("=")[2]) if found is not None and found[0] != "~" else None
-
-
-def _flag(words: list[Word], at: int) -> tuple[str, str] | None:
-    name = flag_name(words[at])
-    if name is None:
-        return None
-    if "=" in words[at].raw:
-        return name, words[at].raw.partition("=")[2]
-    values = []
-    while at + 1 < len(words) and flag_name(words[at + 1]) is None:
+def _flags(words: list[Word], start: int) -> list[Assignment]:
+    """Each flag with the words behind it up to the next one."""
+    out: list[Assignment] = []
+    names = [flag_name(word) for word in words]
+    at = start
+    while at < len(words):
+        word, name = words[at], names[at]
         at += 1
-        values.append(words[at].raw)
-    return name, " ".join(values)
-
-
-def _repeated(file: File, command: Command, below: str, read: object, start: int = 0) -> list[Written]:
-    """Each override from word `start` on (before it stand a launcher's) that a later one of the same key replaces with
-    another value."""
-    assert callable(read)
-    seen: dict[str, tuple[Word, str]] = {}
-    out: list[Written] = []
-    for at, word in enumerate(command.words):
-        found = read(command.words, at) if at >= start else None
-        if found is None or word.maybe or (below and not found[0].startswith(f"{below}.")):
+        if name is None:
             continue
-        earlier = seen.get(found[0])
-        if earlier is not None and earlier[1] != found[1] and earlier[0].start != word.start:
-            out.append(_remark("repeated", found[0], found[1], file, earlier[0].start, earlier[0].end))
-        seen[found[0]] = (word, found[1])
+        if "=" in word.raw:
+            out.append((word, name, word.raw.partition("=")[2]))
+            continue
+        end = at
+        while end < len(words) and names[end] is None:
+            end += 1
+        out.append((word, name, " ".join(value.raw for value in words[at:end])))
     return out
 
 
-def _refused(engine: Engine, file: File, command: Command, named: Tree | None) -> list[Written]:
-    """Overrides without `+` below a mapping that is empty in the framework's configuration."""
-    closed = engine.dialect.get("closed")
+def _repeated(file: File, written: Iterable[Assignment]) -> list[Written]:
+    """Each assignment that a later one of the same key replaces with another value."""
+    seen: dict[str, tuple[Word, str]] = {}
     out: list[Written] = []
-    for entry in closed if isinstance(closed, list) else []:
-        path, known = f"{engine.site_path}.{entry['path']}", entry.get("known", [])
-        for word in command.words:
-            found = split(word)
-            if found is None or found[0] or not found[1].startswith(path + "."):
+    for word, key, value in written:
+        if word.maybe:
+            continue
+        earlier = seen.get(key)
+        if earlier is not None and earlier[1] != value and earlier[0].start != word.start:
+            out.append(_remark("repeated", key, value, file, earlier[0].start, earlier[0].end))
+        seen[key] = (word, value)
+    return out
+
+
+def _refused(engine: Engine, overrides: list[Override], named: Tree | None) -> list[Written]:
+    """Overrides without `+` below a mapping that is empty in the framework's configuration."""
+    out: list[Written] = []
+    for entry in engine.dialect.closed:
+        path = f"{engine.site_path}.{entry.path}"
+        for item in overrides:
+            if item.prefix or not item.key.startswith(path + "."):
                 continue
-            key = found[1][len(path) + 1 :].partition(".")[0]
-            if key in known or (named is not None and named.at(f"{path}.{key}") is not None):
+            key = item.key[len(path) + 1 :].partition(".")[0]
+            if key in entry.known or (named is not None and named.at(f"{path}.{key}") is not None):
                 continue
-            out.append(_remark("refused", found[1], None, file, word.start, word.end))
+            out.append(_remark("refused", item.key, None, engine.file, item.word.start, item.word.end))
     return out

@@ -6,7 +6,6 @@ later over earlier, as OmegaConf merges: mappings deeply, everything else replac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path, Source
@@ -75,15 +74,19 @@ class Place:
 
 
 class Tree:
-    """A mapping, sequence or scalar of a composed configuration. `places` are the nodes it was merged from, last wins."""
+    """A mapping, sequence or scalar of a composed configuration. `places` are the nodes it was merged from, last wins.
 
-    __slots__ = ("_children", "_composed", "_found", "_items", "places")
+    mounted: some of its keys stand in no text, because a file was put below them.
+    """
 
-    def __init__(self, places: list[Place], children: dict[str, Tree] | None = None) -> None:
+    __slots__ = ("_children", "_found", "_items", "_walked", "mounted", "places")
+
+    def __init__(self, places: list[Place], children: dict[str, Tree] | None = None, mounted: bool = False) -> None:
         self.places = places
+        self.mounted = mounted
         self._children = children
-        self._composed = children is not None
         self._items: list[Tree] | None = None
+        self._walked: list[tuple[str, Tree]] | None = None
         self._found: dict[str, Tree] | None = None  # children that were asked for by name
 
     @property
@@ -175,20 +178,32 @@ class Tree:
         return self.value
 
     def may_have(self, key: str) -> bool:
-        """False only when the key stands nowhere in the tree. A look at the text saves a walk through all of it."""
-        file = self.place.file
-        if self._composed or file.data is None or file.inside is not None or not key or key.isdigit():
-            return True
-        text = file.source.text
-        return "\\" in text or has_word(text, key)
+        """False only when the key stands nowhere in the tree. A look at the texts saves a walk through all of it."""
+        return self.mounted or not key or key.isdigit() or any(_may_have(place.file, key) for place in self.places)
 
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
-        """Every mapping and sequence item below, itself included, with its dotted path."""
-        yield prefix, self
-        below = self.children.items() if self.is_map else ((str(i), item) for i, item in enumerate(self.items))
-        for key, child in below:
-            if child.is_map or child.is_seq:
-                yield from child.walk(f"{prefix}.{key}" if prefix else key)
+    def walk(self) -> list[tuple[str, Tree]]:
+        """Every mapping and sequence below, itself included, with its dotted path, in the order of the file."""
+        if self._walked is None:
+            self._walked = out = []
+            stack = [("", self)]
+            while stack:
+                path, tree = stack.pop()
+                out.append((path, tree))
+                if tree.is_map:
+                    below = list(tree.children.items())
+                else:
+                    below = [(str(number), item) for number, item in enumerate(tree.items)]
+                for key, child in reversed(below):
+                    if child.is_map or child.is_seq:
+                        stack.append((f"{path}.{key}" if path else key, child))
+        return self._walked
+
+
+def _may_have(file: File, key: str) -> bool:
+    if file.data is None or file.inside is not None:
+        return True
+    text = file.source.text
+    return "\\" in text or has_word(text, key)
 
 
 def has_word(text: str, word: str) -> bool:
@@ -223,7 +238,7 @@ def merge(under: Tree | None, over: Tree | None) -> Tree | None:
             merged = merge(children.get(key), child)
             assert merged is not None
             children[key] = merged
-        return Tree(under.places + over.places, children)
+        return Tree(under.places + over.places, children, under.mounted or over.mounted)
     if not over.is_map and over.value == "???" and not over.is_seq:
         return under
     return over
@@ -232,7 +247,7 @@ def merge(under: Tree | None, over: Tree | None) -> Tree | None:
 def mount(tree: Tree, dotted: str) -> Tree:
     """The tree moved under a package: mount(t, "a.b") has t at a.b."""
     for key in reversed(dotted.split(".") if dotted else []):
-        tree = Tree([tree.places[0]], {key: tree})
+        tree = Tree([tree.places[0]], {key: tree}, mounted=True)
     return tree
 
 
@@ -240,4 +255,4 @@ def without(tree: Tree, key: str) -> Tree:
     """A mapping less one of its keys."""
     if not tree.is_map or key not in tree.children:
         return tree
-    return Tree(tree.places, {k: child for k, child in tree.children.items() if k != key})
+    return Tree(tree.places, {k: child for k, child in tree.children.items() if k != key}, tree.mounted)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
-from vllm_migrate.documents.kinds import kind_of as kind_of
+from vllm_migrate.documents.kinds import kind_of
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.composition import Composed
     from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
@@ -34,7 +35,7 @@ class Workspace:
     def __init__(
         self, requested: list[str], texts: dict[str, str] | None = None, note: Callable[[str], None] | None = None
     ) -> None:
-        self._note = note  # told of every path that is looked at, found or not
+        self._note = note  # called with every path that is looked at, found or not
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
         self.problems: list[Problem] = []
@@ -43,6 +44,10 @@ class Workspace:
         # Releases of frameworks that the project pins, by package.
         self.frameworks: dict[str, str] = {}
         self.target = ""  # the release of vLLM that the run moves to
+        # Configurations that commands name, by kind of composition: scripts of one folder share them.
+        self.composed: dict[tuple[str, File], Composed] = {}
+        # What parents came to that several configurations inherit, by how deep they stand.
+        self.inherited: dict[tuple[File, int], Composed] = {}
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:
@@ -71,7 +76,7 @@ class Workspace:
         return decode(path, self.read(path))
 
     def load(self, path: str) -> File | None:
-        """The parsed file; None when there is none or it cannot be analysed (then a problem says why)."""
+        """The parsed file; None when there is none or it cannot be analysed (then `problems` has the reason)."""
         key = os.path.normpath(path)
         if key in self._files:
             return self._files[key]
@@ -111,7 +116,7 @@ class Workspace:
 
 
 def _whole(descriptor: int, data: bytes) -> bytes:
-    """What a file holds that has another size than it said, after its beginning `data`. Raises Unreadable("too-large")."""
+    """What a file holds that has another size than was announced, after its beginning `data`. Raises Unreadable("too-large")."""
     while len(data) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES)):
         data += more
     return bounded(data)

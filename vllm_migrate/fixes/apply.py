@@ -1,23 +1,24 @@
-"""Fixes of many findings made together: planned per file, proved, and only then offered or written."""
+"""Fixes of many findings made together: planned per document, proved, and only then offered or written."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.model import Engine
-from vllm_migrate.dialects.tree import File
-from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Edit, Op, ProofFailed, apply_edits
-from vllm_migrate.fixes.offer import Offer, Placed
-from vllm_migrate.fixes.plan import Change, plan
+from vllm_migrate.dialects.model import Subject
+from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
+from vllm_migrate.fixes.ops import FileOp
+from vllm_migrate.fixes.plan import Edits, FixPlan, edits_of, ops_of
+from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import Act, Finding
-from vllm_migrate.run.judging import Question
+from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.rules.finding import Action, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from vllm_migrate.dialects.tree import File
 
 
 class Fixer:
@@ -29,207 +30,134 @@ class Fixer:
         self.knowledge = knowledge
         self._last: View | None = None  # several findings of one engine are proved one after the other
 
-    def edits(self, changes: list[Change], proved: bool = True) -> dict[File, list[Edit]]:
-        """Edits per file; each file's document is proved to hold the changes and nothing else.
+    def plan(self, finding: Finding) -> FixPlan | None:
+        """The edits of a finding by itself, proved; None where its rule proposes none."""
+        if finding.fix is None:
+            return None
+        try:
+            edits = edits_of(ops_of(finding))
+            if edits:
+                self.prove(edits, [finding])
+        except (CannotEdit, ProofFailed) as error:
+            return FixPlan({}, (), ((finding, str(error)),))
+        return FixPlan(edits, (finding,))
 
-        Without `proved` they are only planned. Raises CannotEdit, ProofFailed.
-        """
-        if len(changes) == 1 and changes[0].file.inside is None:
-            file, index, op = changes[0]
-            return {file: _document_edits(file, index, [op], proved)}
-        grouped: dict[tuple[int, int], tuple[File, int, list[object]]] = {}
-        for change in changes:
-            _group(grouped, change.file, change.document, [change.op])
-        out: dict[File, list[Edit]] = {}
-        for file, index, ops in _lowered(grouped).values():
-            out.setdefault(file.outermost, []).extend(_document_edits(file, index, ops, proved))
-        return out
-
-    def prove(self, edits: dict[File, list[Edit]], findings: list[Finding]) -> None:
+    def prove(self, edits: Edits, findings: Sequence[Finding]) -> None:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
-        from vllm_migrate.fixes.prove import Prover  # a lint that only plans proves nothing
-
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         prover = Prover(self.question, self.catalog, self.knowledge, texts)
-        by_engine: dict[int, tuple[Engine, list[Act]]] = {}
+        by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
-            assert finding.engine is not None and finding.proposal is not None
+            assert finding.engine is not None and finding.fix is not None
             entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
-            entry[1].extend(finding.proposal.acts)
+            entry[1].extend(finding.fix.actions)
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
-        changed = {act.option for _, acts in by_engine.values() for act in acts}
-        for engine, acts in by_engine.values():
-            prover.check(engine, self._unedited(engine), acts, changed)
+        changed = {action.option for _, actions in by_engine.values() for action in actions}
+        for engine, actions in by_engine.values():
+            prover.check(engine, self._unedited(engine), actions, changed)
 
-    def _unedited(self, engine: Engine) -> View:
+    def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
         if self._last is None or self._last.engine is not engine:
             question = self.question
             self._last = View(engine, question.target, self.catalog, self.knowledge, question.assumptions)
         return self._last
 
-    def offer(self, finding: Finding, proved: bool = True) -> Offer | None:
-        """What a finding offers by itself; advice (safety none, with the reason) where no edit can be offered."""
-        proposal = finding.proposal
-        if proposal is None:
-            return None
-        try:
-            edits = self.edits(plan(finding), proved)
-            if proved and edits:
-                self.prove(edits, [finding])
-        except (CannotEdit, ProofFailed) as error:
-            return Offer("none", proposal.title, [], [], str(error))
-        placed = [Placed(file, edit) for file, each in edits.items() for edit in each]
-        return Offer(proposal.safety, proposal.title, placed, [], "", proposal.needs)
+
+class Candidate(NamedTuple):
+    """A finding whose fix can be planned by itself, with its operations."""
+
+    finding: Finding
+    ops: list[FileOp]
 
 
-Groups = dict[tuple[int, int], tuple[File, int, list[object]]]
-
-
-def _group(groups: Groups, file: File, index: int, ops: list[object]) -> None:
-    groups.setdefault((id(file), index), (file, index, []))[2].extend(ops)
-
-
-def _lowered(groups: Groups) -> Groups:
-    """The groups with those of containers put to the documents they stand in, so that each is planned and proved once."""
-    if all(file.inside is None for file, _, _ in groups.values()):
-        return groups
-    from vllm_migrate.fixes.carried import is_container, lowered
-
-    out: Groups = {}
-    for file, index, ops in groups.values():
-        for one in lowered(file, ops) if is_container(file) else [(file, index, ops)]:
-            _group(out, *one)
-    return out
-
-
-def _document_edits(file: File, index: int, ops: list[object], proved: bool) -> list[Edit]:
-    if file.inside is not None:
-        from vllm_migrate.fixes.carried import carried_edits
-
-        return carried_edits(file, index, ops)
-    if file.data is not None:
-        data_ops = in_order(ops)
-        edits = file.data.plan(data_ops, index)
-        if proved:
-            file.data.prove(data_ops, edits, index)
-        return edits
-    from vllm_migrate.fixes.words import word_edits
-
-    return word_edits(file, ops)
-
-
-def in_order(changes: list[object]) -> list[Op]:
-    """Changes to the items of a list last, from its end to its beginning, so that their numbers stay right."""
-    ops = [op for op in changes if isinstance(op, Op)]
-    if len(ops) == 1:
-        return ops
-    items = [op for op in ops if op.kind in (DELETE, INSERT) and isinstance(op.path[-1], int)]
-    return [op for op in ops if op not in items] + sorted(items, key=_number, reverse=True)
-
-
-def _number(op: Op) -> int:
-    return op.path[-1] if isinstance(op.path[-1], int) else 0
-
-
-class Outcome:
-    """What a fix run came to. texts: new text per file; applied and refused findings, the latter with the reason."""
-
-    __slots__ = ("applied", "edits", "refused")
-
-    def __init__(self) -> None:
-        self.edits: dict[File, list[Edit]] = {}
-        self.applied: list[Finding] = []
-        self.refused: list[tuple[Finding, str]] = []
+Refused = list[tuple[Finding, str]]
 
 
 def fix_all(
     findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callable[[File], bool] | None = None
-) -> Outcome:
+) -> FixPlan:
     """Make every fix that may be made (safe ones; with `unsafe` those to review too), all together and proved together.
 
     barred: whether a file may not be changed; a fix that reaches into one is not made at all, rather than by half.
     When the whole does not prove, findings are added one at a time, so that one that cannot be written spoils no other.
     """
-    outcome = Outcome()
-    wanted = _selected(findings, unsafe, outcome)
-    plans: list[tuple[Finding, list[Change]]] = []
-    for finding in wanted:
+    refused: Refused = []
+    candidates: list[Candidate] = []
+    for finding in _selected(findings, unsafe, refused):
         try:
-            changes = plan(finding)
-            fixer.edits(changes)
-            if barred is None or not any(barred(change.file.outermost) for change in changes):
-                plans.append((finding, changes))
+            ops = ops_of(finding)
+            edits_of(ops)
         except (CannotEdit, ProofFailed) as error:
-            outcome.refused.append((finding, str(error)))
-    if not _try(plans, fixer, outcome):
-        _one_by_one(plans, fixer, outcome)
-    _drop_orphans(findings, fixer, outcome)
-    return outcome
+            refused.append((finding, str(error)))
+            continue
+        if barred is None or not any(barred(op.file.outermost) for op in ops):
+            candidates.append(Candidate(finding, ops))
+    made, edits = _most(candidates, fixer, refused)
+    orphans = _orphans(findings, made)
+    if orphans:
+        refused += orphans
+        taken_back = {id(finding) for finding, _ in orphans}
+        kept = [candidate for candidate in made if id(candidate.finding) not in taken_back]
+        made, edits = _one_by_one(kept, fixer, refused)
+    return FixPlan(edits, tuple(candidate.finding for candidate in made), tuple(refused))
 
 
-def _selected(findings: list[Finding], unsafe: bool, outcome: Outcome) -> list[Finding]:
+def _selected(findings: list[Finding], unsafe: bool, refused: Refused) -> list[Finding]:
     wanted: list[Finding] = []
     for finding in findings:
-        proposal = finding.proposal
-        if proposal is None:
+        fix = finding.fix
+        if fix is None:
             continue
-        if proposal.safety == "none" or (proposal.safety == "review" and not unsafe):
-            outcome.refused.append((finding, "needs --unsafe" if proposal.safety == "review" else finding.advice))
+        if fix.safety == "none" or (fix.safety == "review" and not unsafe):
+            refused.append((finding, "needs --unsafe" if fix.safety == "review" else finding.advice))
             continue
         wanted.append(finding)
     return wanted
 
 
-def _try(plans: list[tuple[Finding, list[Change]]], fixer: Fixer, outcome: Outcome) -> bool:
+def _most(candidates: list[Candidate], fixer: Fixer, refused: Refused) -> tuple[list[Candidate], Edits]:
+    """All of them where they prove together, else as many as do."""
     try:
-        edits = fixer.edits(_unique(plans))
-        fixer.prove(edits, [finding for finding, _ in plans])
+        return candidates, _together(candidates, fixer)
     except (CannotEdit, ProofFailed, ValueError):
-        return False
-    outcome.edits = edits
-    outcome.applied = [finding for finding, _ in plans]
-    return True
+        return _one_by_one(candidates, fixer, refused)
 
 
-def _unique(plans: list[tuple[Finding, list[Change]]]) -> list[Change]:
-    out: list[Change] = []
-    for _, changes in plans:
-        out.extend(change for change in changes if change not in out)
-    return out
-
-
-def _one_by_one(plans: list[tuple[Finding, list[Change]]], fixer: Fixer, outcome: Outcome) -> None:
-    kept: list[tuple[Finding, list[Change]]] = []
-    for candidate in plans:
-        trial = [*kept, candidate]
+def _one_by_one(candidates: list[Candidate], fixer: Fixer, refused: Refused) -> tuple[list[Candidate], Edits]:
+    kept: list[Candidate] = []
+    edits: Edits = {}
+    for candidate in candidates:
         try:
-            edits = fixer.edits(_unique(trial))
-            fixer.prove(edits, [finding for finding, _ in trial])
+            edits = _together([*kept, candidate], fixer)
         except (CannotEdit, ProofFailed, ValueError) as error:
-            outcome.refused.append((candidate[0], str(error)))
+            refused.append((candidate.finding, str(error)))
             continue
-        kept = trial
-        outcome.edits = edits
-    outcome.applied = [finding for finding, _ in kept]
+        kept.append(candidate)
+    return kept, edits
 
 
-def _drop_orphans(findings: list[Finding], fixer: Fixer, outcome: Outcome) -> None:
-    """Take back fixes that are only right with others (`with_rules`) which were found on the same engine but not made."""
-    applied = {id(finding) for finding in outcome.applied}
-    orphans = []
-    for finding in outcome.applied:
-        partners = finding.proposal.with_rules if finding.proposal else ()
+def _together(candidates: list[Candidate], fixer: Fixer) -> Edits:
+    """The edits that make all of them, proved. Raises CannotEdit, ProofFailed, and ValueError where edits overlap."""
+    ops: list[FileOp] = []
+    for candidate in candidates:
+        ops.extend(op for op in candidate.ops if op not in ops)
+    edits = edits_of(ops)
+    fixer.prove(edits, [candidate.finding for candidate in candidates])
+    return edits
+
+
+def _orphans(findings: list[Finding], made: list[Candidate]) -> Refused:
+    """Fixes that are only right with others (`with_rules`) which were found on the same engine but not made."""
+    applied = {id(candidate.finding) for candidate in made}
+    orphans: Refused = []
+    for finding, _ in made:
+        partners = finding.fix.with_rules if finding.fix else ()
         unmade = [
             f.name
             for f in findings
-            if f.name in partners and f.engine is finding.engine and id(f) not in applied and f.proposal is not None
+            if f.name in partners and f.engine is finding.engine and id(f) not in applied and f.fix is not None
         ]
         if unmade:
             orphans.append((finding, "only together with the fix of " + ", ".join(unmade)))
-    if not orphans:
-        return
-    keep = [f for f in outcome.applied if all(f is not orphan for orphan, _ in orphans)]
-    outcome.applied, outcome.edits = [], {}
-    outcome.refused.extend(orphans)
-    _one_by_one([(finding, plan(finding)) for finding in keep], fixer, outcome)
+    return orphans

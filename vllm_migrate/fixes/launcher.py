@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 from vllm_migrate.documents.shell.scan import DECLARE
+from vllm_migrate.fixes.ops import DropVariable
 
 # Flags whose one value is `NAME=value`: docker, podman, nerdctl, kubectl, apptainer, enroot, ray, beaker.
 FLAGS = frozenset(("-e", "--env"))
@@ -26,16 +26,8 @@ _SEVERAL = re.compile(r"[,;]\s*[A-Za-z_]\w*=")  # `--env A=1,B=2` of apptainer
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
-class DropVariable(NamedTuple):
-    """Take `NAME=value` (with its `export`, or the flag in front of it) away."""
-
-    name: str
-    start: int
-    end: int
-
-
 def launcher_words(document: ShellDocument, drop: DropVariable) -> list[WordOp]:
-    """What takes a variable away that is a word of a command; nothing for an assignment or an `export`.
+    """The operations that take away a variable that is a word of a command; none for an assignment or an `export`.
 
     Raises CannotEdit where it is not plain what else the word belongs to.
     """

@@ -1,273 +1,122 @@
-"""From a proposal to operations on files: in which file a pin belongs, under which key, in which spelling.
-
-Raises CannotEdit with the reason where a dialect cannot express it or the file cannot take it.
-"""
+"""From what a rule proposes to edits: the operations of each action, grouped by document, planned and proved there."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.model import Engine, Written
-from vllm_migrate.dialects.tree import File, Place
-from vllm_migrate.documents.interface import DELETE, INSERT, RENAME, SET, CannotEdit, Op, Unknown
-from vllm_migrate.knowledge.expr import evaluate
-from vllm_migrate.rules.finding import Act, Finding
+from vllm_migrate.dialects.model import Use
+from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
+from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
+from vllm_migrate.fixes.ops import FileOp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from vllm_migrate.dialects.model import Subject
+    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.ops import DocumentOp
+    from vllm_migrate.rules.finding import Action, Finding
+
+Edits = dict["File", list["Edit"]]
 
 
-class Change(NamedTuple):
-    """One operation on document number `document` of a file; for a shell script `op` is a word operation."""
+class FixPlan(NamedTuple):
+    """What fixes come to.
 
-    file: File
-    document: int
-    op: object
-
-
-class Spelling(NamedTuple):
-    """How a dialect writes a setting: its key below the engine's mapping (dots between levels) and the value.
-
-    prefix: what a Hydra override of a key that may be missing needs in front: "+" or "++". argument: the option, where
-    the key is a list of arguments that it is added to.
+    edits: by file on disk; applied: the findings that they settle; refused: those that they do not, each with the reason.
+    outside: edits that reach into parents outside of the PATHs, which are shown and not written; shown: what `edits` and
+    `outside` settle together.
     """
 
-    key: str
-    value: object
-    prefix: str = ""
-    argument: str = ""
+    edits: Edits
+    applied: tuple[Finding, ...] = ()
+    refused: tuple[tuple[Finding, str], ...] = ()
+    outside: Mapping[File, list[Edit]] = {}
+    shown: tuple[Finding, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Of the plan for one finding: why there are no edits, "" where there are."""
+        return self.refused[0][1] if self.refused else ""
 
 
-def plan(finding: Finding) -> list[Change]:
-    """The operations that make a finding's proposal. Raises CannotEdit."""
-    assert finding.engine is not None and finding.proposal is not None
-    out: list[Change] = []
-    for act in finding.proposal.acts:
-        for change in _act(act, finding.engine):
-            if change not in out:
-                out.append(change)
+def plan(finding: Finding) -> FixPlan | None:
+    """The edits of a finding by itself, not read back; None where its rule proposes none."""
+    if finding.fix is None:
+        return None
+    try:
+        return FixPlan(edits_of(ops_of(finding), False), (finding,))
+    except (CannotEdit, ProofFailed) as error:
+        return FixPlan({}, (), ((finding, str(error)),))
+
+
+def ops_of(finding: Finding) -> list[FileOp]:
+    """The operations that make a finding's fix, each once. Raises CannotEdit."""
+    assert finding.engine is not None and finding.fix is not None
+    engine = finding.engine
+    return _once(op for action in finding.fix.actions for op in _ops(action, engine))
+
+
+def edits_of(ops: Iterable[FileOp], proved: bool = True) -> Edits:
+    """Edits by file on disk; each document is proved to have changed as `ops` ask and in nothing else.
+
+    Without `proved` most are only planned (see `document_edits`). Raises CannotEdit, ProofFailed.
+    """
+    out: Edits = {}
+    for (file, index), group in _lowered(_grouped(ops)).items():
+        out.setdefault(file.outermost, []).extend(document_edits(file, index, group, proved))
     return out
 
 
-def text_of(value: object) -> str:
-    """A value as a word of a command line; mappings and lists as JSON. Raises CannotEdit where a part of it is unknown."""
-    if isinstance(value, (dict, list)):
-        import json
-
-        return json.dumps(value, default=_refuse)
-    return _refuse(value) if isinstance(value, Unknown) else str(value)
+Groups = dict[tuple["File", int], "list[DocumentOp]"]
 
 
-def _refuse(value: object) -> str:
-    raise CannotEdit(f"its value ({getattr(value, 'text', value)}) is not decided in this file")
-
-
-def _act(act: Act, engine: Engine) -> list[Change]:
-    if engine.argv is not None and engine.site is None:
-        from vllm_migrate.fixes.words import plan_words
-
-        return plan_words(act, engine)
-    if act.kind == "core":
-        return _core(engine)
-    if act.kind.endswith("argument"):
-        return _argument(act)
-    if act.written is not None and act.written.words is not None and act.written.tree is not None:
-        return _in_list(act, engine)
-    if act.kind == "drop":
-        if act.written is not None and act.written.tree is None and act.written.option.startswith("env."):
-            if engine.file.data is not None:
-                raise CannotEdit("the program sets it: take the assignment out")
-            from vllm_migrate.fixes.words import drop_variable
-
-            return [drop_variable(act.written)]
-        place = place_of(act.written)
-        if place.file.shell is not None and flags_of_engine(engine):
-            from vllm_migrate.fixes.flags import delete_flag
-
-            return delete_flag(place)
-        return [_delete(place)]
-    return _set(act, engine)
-
-
-def _argument(act: Act) -> list[Change]:
-    """A change of one keyword of a call."""
-    place = place_of(act.written)
-    if act.kind == "remove-argument":
-        return [Change(place.file, place.index, Op(DELETE, (act.option,)))]
-    return [Change(place.file, place.index, Op(SET, (act.option,), act.value))]
-
-
-def flags_of_engine(engine: Engine) -> bool:
-    """Whether the engine's settings are flags of its framework on a command line."""
-    return "flags" in engine.dialect and engine.argv is not None and engine.file.shell is not None
-
-
-def _in_list(act: Act, engine: Engine) -> list[Change]:
-    """A setting in a list of arguments: dropped, or written anew in its place."""
-    from vllm_migrate.fixes.words import own_words, texts_of
-
-    place = place_of(act.written)
-    assert act.written is not None and act.written.words is not None
-    words = [(*place.path[:-1], number) for number in own_words(act.written, engine)]
-    out = [Change(place.file, place.index, Op(DELETE, path)) for path in reversed(words)]
-    if act.kind == "drop":
-        return out
-    spelling = spell(engine, act.option, act.value)
-    if not spelling.argument:
-        return [*out, Change(place.file, place.index, Op(SET, _below(engine, spelling), spelling.value))]
-    return [
-        *out,
-        Change(place.file, place.index, Op(INSERT, words[0], "=".join(texts_of(spelling.argument, spelling.value)))),
-    ]
-
-
-def _append_arguments(engine: Engine, spelling: Spelling) -> list[Change]:
-    """New arguments at the end of a list, which is made when there is none."""
-    from vllm_migrate.fixes.words import texts_of
-
-    file, index, path = pin_site(engine)
-    text = "=".join(texts_of(spelling.argument, spelling.value))
-    assert engine.site is not None
-    items = engine.site.at(spelling.key)
-    below = (*path, *spelling.key.split("."))
-    if items is None or not items.is_seq:
-        return [Change(file, index, Op(INSERT, (*below, 0), text))]
-    if items.place.file is not file:
-        raise CannotEdit("its list of arguments stands in another file")
-    return [Change(file, index, Op(INSERT, (*below, len(items.items)), text))]
-
-
-def _delete(place: Place) -> Change:
-    if place.file.shell is not None:
-        from vllm_migrate.fixes.words import delete_override
-
-        return delete_override(place)
-    return Change(place.file, place.index, Op(DELETE, place.path))
-
-
-def place_of(written: Written | None) -> Place:
-    """Where a written setting stands in a tree. Raises CannotEdit for one that an anchor shares."""
-    if written is None or written.tree is None:
-        raise CannotEdit("it is not written in a file that can be edited")
-    if written.tree.place.node.shared:
-        raise CannotEdit("it stands under a YAML anchor that other settings share")
-    return written.tree.place
-
-
-def spell(engine: Engine, option: str, value: object) -> Spelling:
-    """The dialect's spelling of option = value. Raises CannotEdit where it has none."""
-    env = DialectEnv(engine, {"value": value, "option": option}, engine.target)
-    pins = engine.dialect.get("pins")
-    for pin in pins if isinstance(pins, list) else []:
-        if evaluate(pin.get("when", True), env) is not True:
-            continue
-        if "say" in pin:
-            raise CannotEdit(str(pin["say"]))
-        key = str(pin["key"]).replace("{kebab}", _kebab(engine, option)).replace("{snake}", option)
-        if "{typed}" in key:
-            typed, inverted = _typed(engine, option)
-            if not typed:
-                continue
-            key = key.replace("{typed}", typed)
-            if inverted:
-                return Spelling(key, not value, str(pin.get("prefix", "")))
-        if "_" in key and key.startswith("no-"):
-            key = "no_" + key[3:]
-        argument = str(pin.get("argument", "")).replace("{kebab}", option.replace("_", "-"))
-        return Spelling(key, pin.get("write", value), str(pin.get("prefix", "")), argument)
-    raise CannotEdit(f"{engine.dialect['title']} has no way to set {option}")
-
-
-def _typed(engine: Engine, option: str) -> tuple[str, bool]:
-    """The framework's own key for an option, and whether it says the opposite; "" when it has none at its release."""
-    for key, target in engine.keys.items():
-        entry = target if isinstance(target, dict) else {"to": target}
-        if (
-            entry["to"] == option
-            and evaluate(entry.get("when", True), DialectEnv(engine, release=engine.target)) is True
-        ):
-            return str(key), bool(entry.get("invert"))
-    return "", False
-
-
-def _kebab(engine: Engine, option: str) -> str:
-    """Dashes, unless the keys beside it are written with underscores."""
-    keys = [written.key for written in engine.options]
-    snake = sum(1 for key in keys if "_" in key and "-" not in key)
-    dashed = sum(1 for key in keys if "-" in key)
-    return option if snake > dashed else option.replace("_", "-")
-
-
-def _set(act: Act, engine: Engine) -> list[Change]:
-    spelling = spell(engine, act.option, act.value)
-    if act.written is not None:
-        return respell(act.written, spelling, engine)
-    if spelling.argument:
-        return _append_arguments(engine, spelling)
-    file, index, path = pin_site(engine)
-    if file.shell is not None and flags_of_engine(engine):
-        from vllm_migrate.fixes.flags import set_flag
-
-        return set_flag(engine, spelling)
-    if file.shell is not None:
-        from vllm_migrate.fixes.words import insert_override
-
-        return [insert_override(engine, spelling)]
-    return [Change(file, index, Op(SET, (*path, *spelling.key.split(".")), spelling.value))]
-
-
-def respell(written: Written, spelling: Spelling, engine: Engine) -> list[Change]:
-    """The written setting under another key, with another value, in its place."""
-    place = place_of(written)
-    if place.file.shell is not None and flags_of_engine(engine):
-        from vllm_migrate.fixes.flags import replace_flag
-
-        return replace_flag(engine, place, spelling)
-    if place.file.shell is not None:
-        from vllm_migrate.fixes.words import replace_override
-
-        return [replace_override(engine, place, spelling)]
-    if "." in spelling.key and written.key == spelling.key:
-        return [Change(place.file, place.index, Op(SET, place.path, spelling.value))]
-    if "." in spelling.key:
-        return [_delete(place), Change(place.file, place.index, Op(SET, _below(engine, spelling), spelling.value))]
-    out = []
-    path = place.path
-    if written.key != spelling.key:
-        out.append(Change(place.file, place.index, Op(RENAME, path, new_key=spelling.key)))
-        path = (*path[:-1], spelling.key)
-        if spelling.value is written.value and spelling.value is written.raw:
-            return out  # only its name changes
-    out.append(Change(place.file, place.index, Op(SET, path, spelling.value)))
+def _grouped(ops: Iterable[FileOp]) -> Groups:
+    out: Groups = {}
+    for file, index, op in ops:
+        out.setdefault((file, index), []).append(op)
     return out
 
 
-def _below(engine: Engine, spelling: Spelling) -> tuple[str | int, ...]:
-    return (*pin_site(engine)[2], *spelling.key.split("."))
+def _lowered(groups: Groups) -> Groups:
+    """The groups with those of containers put to the documents they stand in, so that each is planned and proved once."""
+    ops: list[FileOp] = []
+    for (file, index), group in groups.items():
+        below = lowered(file, group)
+        ops.extend([FileOp(file, index, op) for op in group] if below is None else below)
+    return _grouped(ops)
 
 
-def pin_site(engine: Engine) -> tuple[File, int, tuple[str | int, ...]]:
-    """Where a new setting of this engine is written. Raises CannotEdit."""
-    place = engine.home()
-    if place is None:
-        raise CannotEdit("the engine has no mapping to write in")
-    if place.node.shared:
-        raise CannotEdit("its settings stand under a YAML anchor that others share")
-    return place.file, place.index, place.path
+def _once(ops: Iterable[FileOp]) -> list[FileOp]:
+    out: list[FileOp] = []
+    for op in ops:
+        if op not in out:
+            out.append(op)
+    return out
 
 
-def _core(engine: Engine) -> list[Change]:
-    """The edit that takes the evidence of the old engine away."""
-    pin = engine.dialect.get("engine_core_pin")
-    if isinstance(pin, dict):
-        root = engine.root
-        tree = root.at(str(pin["path"])) if root is not None else None
+def _ops(action: Action, engine: Subject) -> list[FileOp]:
+    kind, option, value, written = action
+    if kind == "core":
+        return _without_old_engine(engine)
+    writer = writer_of(engine, written)
+    place = written.written if isinstance(written, Use) else written
+    if place is None or kind == "set":
+        return writer.set(option, value)
+    return writer.drop(place, option) if kind == "drop" else writer.respell(place, option, value)
+
+
+def _without_old_engine(engine: Subject) -> list[FileOp]:
+    """The operations that take the request for the V0 engine away; none where a program makes it. Raises CannotEdit."""
+    pin = engine.dialect.engine_core_pin
+    if pin is not None:
+        tree = engine.root.at(pin.path) if engine.root is not None else None
         if tree is None or tree.place.node.shared:
             return []
-        return [Change(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin["write"]))]
-    given = engine.given.get("env.VLLM_USE_V1")
-    if given is not None and given.written is not None:
-        if given.written.tree is None:  # exported in the script
-            from vllm_migrate.fixes.words import drop_variable
-
-            return [drop_variable(given.written)]
-        return [_delete(place_of(given.written))]
-    return []
+        return [FileOp(tree.place.file, tree.place.index, Op(SET, tree.place.path, pin.write))]
+    fact = engine.facts.get("env.VLLM_USE_V1")
+    written = fact.written if fact is not None else None
+    if written is None or (written.tree is None and engine.file.data is not None):
+        return []
+    return writer_of(engine, written).drop(written, written.option)

@@ -6,14 +6,13 @@ import os
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import Act
-from vllm_migrate.run.judging import Question
+from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.rules.finding import Action
 
 
 class Prover:
@@ -25,32 +24,33 @@ class Prover:
         self.knowledge = knowledge
         self.workspace = Workspace([], texts)
 
-    def check(self, engine: Engine, before: View, acts: list[Act], changed: set[str]) -> None:
-        """Raise ProofFailed unless `engine`, read again, has what `acts` intend and nothing but `changed` is different.
+    def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
+        """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
 
         before: the engine at the target as it is written now.
         """
         again = self._again(engine)
         after = View(again, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
-        for act in acts:
-            if act.kind == "set":
-                self._arrived(after, act)
-            elif act.kind == "drop":
-                self._gone(again, after, act)
-            elif act.kind.endswith("argument"):
-                _argument(again, act)
+        for action in actions:
+            if isinstance(action.written, Use):
+                _check_call(again, action, action.written)
+            elif action.kind in ("set", "respell"):
+                self._arrived(after, action)
+            elif action.kind == "drop":
+                self._gone(again, after, action)
         self._others(before, after, changed)
 
-    def _again(self, engine: Engine) -> Engine:
+    def _again(self, engine: Subject) -> Subject:
+        """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
         self.workspace.target = self.question.target
         if engine.framework is not None:
-            self.workspace.frameworks[str(engine.dialect.get("framework", ""))] = engine.framework
+            self.workspace.frameworks[engine.dialect.framework] = engine.framework
         file = self.workspace.load(engine.file.path)
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
             raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
         found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
-        for candidate in found.engines:
+        for candidate in found.subjects:
             if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
                 engine.file.path
             ):
@@ -58,19 +58,19 @@ class Prover:
         raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
 
     @staticmethod
-    def _arrived(view: View, act: Act) -> None:
-        value = view.value(act.option)
+    def _arrived(view: View, action: Action) -> None:
+        value = view.value(action.option)
         if isinstance(value.value, Undetermined):
-            raise ProofFailed(f"whether {act.option} arrives depends on " + "; ".join(value.value.reasons))
-        if value.written is None or not same(_plain(value.value), _plain(act.value)):
-            raise ProofFailed(f"{act.option} reads back as {value.value!r}, not {act.value!r}")
+            raise ProofFailed(f"whether {action.option} arrives depends on " + "; ".join(value.value.reasons))
+        if value.written is None or not same(_plain(value.value), _plain(action.value)):
+            raise ProofFailed(f"{action.option} reads back as {value.value!r}, not {action.value!r}")
 
     @staticmethod
-    def _gone(engine: Engine, view: View, act: Act) -> None:
-        key = act.written.key if act.written is not None else ""
-        still = any(t.option == act.option and t.written.key == key for t in view.delivery.diagnostics)
-        if still and not _elsewhere(engine, act):
-            raise ProofFailed(f"{act.option} is still written")
+    def _gone(engine: Subject, view: View, action: Action) -> None:
+        key = action.written.key if action.written is not None else ""
+        still = any(t.option == action.option and t.written.key == key for t in view.delivery.diagnostics)
+        if still and not _elsewhere(engine, action):
+            raise ProofFailed(f"{action.option} is still written")
 
     @staticmethod
     def _others(before: View, after: View, changed: set[str]) -> None:
@@ -80,27 +80,29 @@ class Prover:
                 raise ProofFailed(f"{option} would change too")
 
 
-def _argument(engine: Engine, act: Act) -> None:
+def _check_call(engine: Subject, action: Action, call: Use) -> None:
     """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
-    tree = act.written.tree if act.written is not None else None
-    calls = [
-        use
-        for use in engine.uses
-        if use.tree is not None and tree is not None and use.tree.place.index == tree.place.index
-    ]
+    number, option = _number(call), action.option
+    calls = [use for use in engine.uses if _number(use) == number] if isinstance(engine, Program) else []
     if not calls:
-        raise ProofFailed(f"the call that gets {act.option} is not found in the edited file")
+        raise ProofFailed(f"the call that gets {option} is not found in the edited file")
     passed = calls[0].arguments
-    if act.kind == "argument" and not same(passed.get(act.option), act.value):
-        raise ProofFailed(f"{act.option} reads back as {passed.get(act.option)!r}, not {act.value!r}")
-    if act.kind == "remove-argument" and act.option in passed:
-        raise ProofFailed(f"{act.option} is still passed")
+    if action.kind == "set" and not same(passed.get(option), action.value):
+        raise ProofFailed(f"{option} reads back as {passed.get(option)!r}, not {action.value!r}")
+    if action.kind == "drop" and option in passed:
+        raise ProofFailed(f"{option} is still passed")
 
 
-def _elsewhere(engine: Engine, act: Act) -> bool:
+def _number(use: Use) -> int | None:
+    """The number of the call in its module."""
+    tree = use.written.tree
+    return tree.place.index if tree is not None else None
+
+
+def _elsewhere(engine: Subject, action: Action) -> bool:
     """Whether what is dropped in one file is written again in another of the chain."""
-    assert act.written is not None
-    key, path = act.written.key, act.written.spot.file.path
+    assert action.written is not None and isinstance(engine, Engine)
+    key, path = action.written.key, action.written.spot.file.path
     return any(written.key == key and written.spot.file.path != path for written in engine.options)
 
 

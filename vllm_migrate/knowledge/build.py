@@ -1,29 +1,63 @@
-"""Compile rules/ into the one file that a lint loads: `python -m vllm_migrate.knowledge.build`.
+"""Compile rules/ into the files that the program loads: `python -m vllm_migrate.knowledge.build`.
 
-Checks every file against `models`, compiles conditions, and writes JSON with sorted keys, so that the same rules give
-the same bytes. `--check` only tells whether the compiled file is stale (exit 1).
+Checks every file against `models` and every condition against `vocabulary`, and writes JSON with sorted keys, one rule,
+dialect or entry a line, so that the same rules give the same bytes and branches meet only where they change the same
+rule. `--check` only tells whether the compiled files are stale (exit 1).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
-
-import yaml
-from pydantic import ValidationError
+from typing import Any, NamedTuple, TypeVar
 
 from vllm_migrate.errors import VllmMigrateError
+from vllm_migrate.knowledge import models, records, vocabulary
+from vllm_migrate.knowledge.check import Checker, Compiler
+from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.load import COMPILED, PAGES
-from vllm_migrate.knowledge.models import Dialect, EffectiveEntry, Model, Rule
-from vllm_migrate.knowledge.parse import BadCondition, compile_expr
+from vllm_migrate.knowledge.source import Loc, Source, near
 
-CONDITIONS = {"when", "review_when", "unless", "to_of", "value_of", "old_of", "new_of"}
-LEFT_OUT = {"examples"}
-# Told by `explain` and its like, and never read by a lint: they go to a file of their own.
-TOLD = ("about", "changes", "evidence", "explain", "silent_when")
+Fields = dict[str, Any]
+Kind = TypeVar("Kind")
+
+# What a further part of a rule takes from the rule where it does not say it itself.
+SHARED = ("code", "name", "title", "layer", "severity", "derived", "why")
+# Tables of a dialect that are joined with those of the dialect it extends.
+JOINED = ("keys", "absolute", "define", "facts", "dead")
+
+
+class Checked(NamedTuple):
+    """The fields that are written in a mapping of a file, at path `at`."""
+
+    fields: Fields
+    source: Source
+    at: Loc = ()
+
+
+class RuleFile(NamedTuple):
+    """A rule with all that its file holds."""
+
+    rule: records.Rule
+    page: records.RulePage
+    examples: records.Examples
+
+
+class DialectFile(NamedTuple):
+    """A dialect with all that its file holds; a variant has the examples of its own file only."""
+
+    dialect: records.Dialect
+    page: records.DialectPage
+    examples: records.DialectExamples
+
+
+class EntryFile(NamedTuple):
+    """What one option resolves to, with what is told of it."""
+
+    entry: records.EffectiveEntry
+    page: records.EffectivePage
 
 
 def rules_folder() -> Path:
@@ -35,159 +69,193 @@ def rules_folder() -> Path:
     raise VllmMigrateError("the folder rules/ was not found")
 
 
-def read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise VllmMigrateError(f"{path.name}: {' '.join(str(error).split())}") from None
+class Folder:
+    """The files of a rules folder, checked and compiled. Raises VllmMigrateError with the file, the line and the field."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dialects = self._dialects()
+        self.checker = Checker([checked.fields for checked in self.dialects])
+        self._name_conditions()
+        self.rules = self._rules()
+        self.checker.rules = {str(checked.fields["name"]) for checked in self.rules}
+        self.effective = list(self._effective())
+        self.gpus = self._gpus()
+
+    def _sources(self, pattern: str) -> list[Source]:
+        return [Source(path, self.folder) for path in sorted(self.folder.glob(pattern))]
+
+    def _dialects(self) -> list[Checked]:
+        """The fields of every dialect in the order in which they are tried: those that any mapping could be of come last."""
+        sources = {source.path.stem: source for source in self._sources("dialects/*.yaml")}
+        found = []
+        for source in sources.values():
+            data = source.data
+            base = data.get("extends") if isinstance(data, dict) else None
+            if base is not None:
+                if base not in sources:
+                    raise source.wrong(("extends",), f"there is no dialect {base}{near(str(base), sources)}")
+                source.base = sources[base]
+                data = _extended(data, sources[base].data)
+            found.append(Checked(source.check(models.DIALECT, data), source))
+        return sorted(found, key=lambda checked: _order(checked.fields))
+
+    def _name_conditions(self) -> None:
+        """Compile the named conditions, a later one made of earlier ones."""
+        for source in self._sources("predicates/predicates.yaml"):
+            for name, text in source.data.items():
+                self.checker.named[name] = self.checker.condition(source, (name,), text, vocabulary.NAMED)
+
+    def _rules(self) -> list[Checked]:
+        """The fields of every rule, in the order of their codes."""
+        seen: dict[str, Source] = {}
+        found = []
+        for source in self._sources("*.yaml"):
+            fields: Fields = source.check(models.RULE, source.data)
+            if fields["name"] != source.path.stem:
+                raise source.wrong(("name",), f"the rule is called {fields['name']}, and its file is not")
+            for field in ("code", "name"):
+                if fields[field] in seen:
+                    raise source.wrong((field,), f"{fields[field]} is the rule of {seen[fields[field]].label}")
+                seen[fields[field]] = source
+            found.append(Checked(fields, source))
+        return sorted(found, key=lambda checked: str(checked.fields["code"]))
+
+    def _effective(self) -> Iterator[Checked]:
+        """What unset options resolve to, from every file of effective/."""
+        for source in self._sources("effective/*.yaml"):
+            entries = source.data if isinstance(source.data, list) else None
+            for number, entry in enumerate([source.data] if entries is None else entries):
+                at: Loc = () if entries is None else (number,)
+                yield Checked(source.check(models.EFFECTIVE, entry, at), source, at)
+
+    def _gpus(self) -> Fields:
+        return {
+            name: source.check(models.GPU, fields, (name,))
+            for source in self._sources("predicates/gpus.yaml")
+            for name, fields in source.data.items()
+        }
+
+    def compile(self) -> dict[str, Fields]:
+        """Every record with its conditions compiled, by kind and by name (in order), with what is told of it."""
+        dialects = {checked.fields["id"]: self._compiled(records.Dialect, checked) for checked in self.dialects}
+        rules = {checked.fields["name"]: _with_parts(self._compiled(records.Rule, checked)) for checked in self.rules}
+        effective = {
+            checked.fields["option"]: self._compiled(records.EffectiveEntry, checked) for checked in self.effective
+        }
+        return {"dialects": dialects, "effective": effective, "gpus": self.gpus, "rules": rules}
+
+    def _compiled(self, kind: type, checked: Checked) -> Fields:
+        fields = {name: value for name, value in checked.fields.items() if name != "examples"}
+        self.checker.defined = frozenset(fields.get("define", ()) if kind is records.Dialect else ())
+        return Compiler(self.checker, checked.source).record(kind, fields, checked.at, "")
 
 
-Kind = TypeVar("Kind", bound=Model)
+def _order(dialect: Fields) -> tuple[bool, str]:
+    return any(sign.get("serve_flags") for sign in dialect.get("recognise", ())), dialect["id"]
 
 
-def _validated(model: type[Kind], raw: object, path: Path) -> Kind:
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        raise VllmMigrateError(f"{path.name}: {_first(error)}") from None
+def _with_parts(rule: Fields) -> Fields:
+    """A compiled rule with each of its further parts made whole."""
+    shared = {name: rule[name] for name in SHARED if name in rule}
+    return {**rule, "also": [{**shared, **part} for part in rule["also"]]} if "also" in rule else rule
 
 
-def _first(error: ValidationError) -> str:
-    """Each thing that is wrong in a file: field, what is wrong."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
-
-
-def read_rules(folder: Path) -> list[Rule]:
-    """Rule files as checked, with their examples, in the order of their codes."""
-    out: list[Rule] = []
-    seen: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        rule = _validated(Rule, read_yaml(path), path)
-        if rule.name != path.stem:
-            raise VllmMigrateError(f"{path.name}: name: the rule is called {rule.name}, and its file is not")
-        for key in (rule.code, rule.name):
-            if key in seen:
-                raise VllmMigrateError(f"{path.name}: {key} is the rule of {seen[key].name}")
-            seen[key] = path
-        out.append(rule)
-    return sorted(out, key=lambda rule: rule.code)
-
-
-def read_dialects(folder: Path) -> list[Dialect]:
-    """Dialect files in the order in which they are tried: those that any mapping could be of come last."""
-    raw = {path: read_yaml(path) for path in sorted((folder / "dialects").glob("*.yaml"))}
-    found = [_validated(Dialect, _extended(data, raw), path) for path, data in raw.items()]
-    return sorted(found, key=lambda dialect: (dialect.top_level is not None, dialect.id))
-
-
-def _extended(data: object, every: dict[Path, object]) -> object:
+def _extended(data: Fields, base: Fields) -> Fields:
     """A dialect laid over the one it extends: its own fields replace, tables of keys and facts are joined."""
-    if not isinstance(data, dict) or "extends" not in data:
-        return data
-    base = next((d for path, d in every.items() if path.stem == data["extends"]), None)
-    if not isinstance(base, dict):
-        raise VllmMigrateError(f"{data.get('id')}.yaml: extends: there is no dialect {data['extends']}")
     out = {**base, **data}
-    for field in ("keys", "absolute", "facts", "given", "dead"):
+    for field in JOINED:
         if field in base and field in data:
             out[field] = {**base[field], **data[field]}
     out["passes"] = [*data.get("passes", []), *base.get("passes", [])]
+    if "examples" not in data:
+        out.pop("examples", None)
     return out
 
 
-def read_effective(folder: Path) -> list[EffectiveEntry]:
-    """What unset options resolve to, from every file of effective/."""
-    out: list[EffectiveEntry] = []
-    for path in sorted((folder / "effective").glob("*.yaml")):
-        entries = read_yaml(path)
-        out.extend(
-            _validated(EffectiveEntry, entry, path) for entry in (entries if isinstance(entries, list) else [entries])
+NO_EXAMPLES: Fields = {"fires": [], "silent": []}
+
+
+def read_rules(folder: Path) -> list[RuleFile]:
+    """Every rule with its page and examples, in the order of their codes."""
+    read = Folder(folder)
+    made = read.compile()["rules"]
+    return [
+        RuleFile(
+            _record(records.Rule, made[fields["name"]]),
+            _record(records.RulePage, fields),
+            decode(records.Examples, fields.get("examples") or NO_EXAMPLES),
         )
-    return out
+        for fields in (checked.fields for checked in read.rules)
+    ]
 
 
-def compile_all(folder: Path) -> dict[str, object]:
-    """The compiled knowledge of a rules folder."""
-    predicates: dict[str, object] = {}
-    raw = read_yaml(folder / "predicates" / "predicates.yaml") if (folder / "predicates").is_dir() else {}
-    assert isinstance(raw, dict)
-    for name, text in raw.items():
-        predicates[str(name)] = _condition(f"predicates.yaml: {name}", text, predicates)
-
-    def convert(name: str, record: Model) -> object:
-        return _compile(record.model_dump(exclude_defaults=True, exclude=LEFT_OUT), predicates, name)
-
-    rules = [_with_parts(convert(f"{rule.name}.yaml", rule)) for rule in read_rules(folder)]
-    effective = {e.option: convert(f"effective {e.option}", e) for e in read_effective(folder)}
-    dialects = [convert(f"dialects/{dialect.id}.yaml", dialect) for dialect in read_dialects(folder)]
-    gpus = read_yaml(folder / "predicates" / "gpus.yaml") if (folder / "predicates" / "gpus.yaml").exists() else {}
-    out: dict[str, object] = {"rules": rules, "dialects": dialects, "effective": effective, "gpus": gpus}
-    out["digest"] = hashlib.sha256(json.dumps(out, sort_keys=True).encode()).hexdigest()[:16]
-    return out
+def read_dialects(folder: Path) -> list[DialectFile]:
+    """Every dialect with its page and examples, in the order in which they are tried."""
+    read = Folder(folder)
+    made = read.compile()["dialects"]
+    return [
+        DialectFile(
+            _record(records.Dialect, made[fields["id"]]),
+            _record(records.DialectPage, fields),
+            decode(records.DialectExamples, fields.get("examples") or NO_EXAMPLES),
+        )
+        for fields in (checked.fields for checked in read.dialects)
+    ]
 
 
-def split(knowledge: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """What a lint reads, and what is told of rules by name, dialects by id and effective entries by option."""
-    rules, dialects, effective = knowledge["rules"], knowledge["dialects"], knowledge["effective"]
-    assert isinstance(rules, list) and isinstance(dialects, list) and isinstance(effective, dict)
-    told: dict[str, object] = {
-        "rules": {rule["name"]: _only(rule, True) for rule in rules},
-        "dialects": {dialect["id"]: _only(dialect, True) for dialect in dialects},
-        "effective": {option: _only(entry, True) for option, entry in effective.items()},
+def read_effective(folder: Path) -> list[EntryFile]:
+    """Every effective entry with its page."""
+    read = Folder(folder)
+    made = read.compile()["effective"]
+    return [
+        EntryFile(_record(records.EffectiveEntry, made[fields["option"]]), _record(records.EffectivePage, fields))
+        for fields in (checked.fields for checked in read.effective)
+    ]
+
+
+def _record(kind: type[Kind], fields: Fields) -> Kind:
+    """A record of one class from fields that are also another's."""
+    return decode(kind, _only(kind, fields))
+
+
+def compile_all(folder: Path) -> tuple[Fields, Fields]:
+    """What a lint reads, and what is told of rules, dialects and effective entries by name; both as `load` takes them."""
+    made = Folder(folder).compile()
+    kinds = {
+        "rules": (records.Rule, records.RulePage),
+        "dialects": (records.Dialect, records.DialectPage),
+        "effective": (records.EffectiveEntry, records.EffectivePage),
     }
-    judged: dict[str, object] = {
-        **knowledge,
-        "rules": [_only(rule, False) for rule in rules],
-        "dialects": [_only(dialect, False) for dialect in dialects],
-        "effective": {option: _only(entry, False) for option, entry in effective.items()},
+    read: Fields = {
+        name: {key: _only(kind, fields) for key, fields in made[name].items()} for name, (kind, _) in kinds.items()
     }
-    return judged, told
+    told: Fields = {
+        name: {key: _only(page, fields) for key, fields in made[name].items()} for name, (_, page) in kinds.items()
+    }
+    return {**read, "gpus": made["gpus"]}, told
 
 
-def _only(record: dict[str, object], told: bool) -> dict[str, object]:
-    return {key: value for key, value in record.items() if (key in TOLD) is told}
-
-
-# What a further part of a rule takes from the rule where it does not say it itself.
-SHARED = ("code", "name", "layer", "severity", "derived", "why")
-
-
-def _with_parts(rule: object) -> object:
-    """The rule with each of its further parts made whole."""
-    if not isinstance(rule, dict) or "also" not in rule:
-        return rule
-    base = {key: value for key, value in rule.items() if key in SHARED}
-    return {**rule, "also": [{**base, **part} for part in rule["also"]]}
-
-
-def _compile(node: object, predicates: dict[str, object], where: str, key: str = "") -> object:
-    """The record with every condition compiled; YAML's true/false/null keys back to words."""
-    if isinstance(node, dict):
-        return {_word(k): _compile(v, predicates, f"{where}: {_word(k)}", _word(k)) for k, v in node.items()}
-    if isinstance(node, list):
-        return [_compile(item, predicates, f"{where}[{i}]") for i, item in enumerate(node)]
-    return _condition(where, node, predicates) if key in CONDITIONS else node
-
-
-def _condition(where: str, text: object, predicates: dict[str, object]) -> object:
-    try:
-        return compile_expr(text, predicates)
-    except BadCondition as error:
-        raise BadCondition(f"{where}: {error.message}") from None
-
-
-def _word(key: object) -> str:
-    if isinstance(key, str):
-        return key
-    return "none" if key is None else str(key).lower() if isinstance(key, bool) else str(key)
+def _only(kind: Any, fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if name in kind._fields}
 
 
 def render(folder: Path) -> dict[str, str]:
     """The compiled files by path."""
-    return {
-        path: json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
-        for path, part in zip((COMPILED, PAGES), split(compile_all(folder)), strict=True)
-    }
+    return {path: _lines(part) for path, part in zip((COMPILED, PAGES), compile_all(folder), strict=True)}
+
+
+def _lines(kinds: Fields) -> str:
+    """JSON with each record in a line of its own."""
+    out = []
+    for kind, by_name in sorted(kinds.items()):
+        lines = [f"{_json(name)}:{_json(fields)}" for name, fields in by_name.items()]
+        out.append(f"{_json(kind)}:{{\n" + ",\n".join(lines) + "\n}")
+    return "{\n" + ",\n".join(out) + "\n}\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def stale(folder: Path) -> list[str]:

@@ -6,9 +6,11 @@ condition's value instead. What no file decides is a case with `depends_on` (and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from vllm_migrate.knowledge.expr import Env, Undetermined, alternatives, evaluate, same
+from vllm_migrate.knowledge.records import Case
 
 
 class Choice(NamedTuple):
@@ -19,27 +21,26 @@ class Choice(NamedTuple):
     found: bool = True
 
 
-def choose(cases: list[object], env: Env) -> Choice:
+def choose(cases: Iterable[Case], env: Env) -> Choice:
     """Evaluate cases in order, keeping every one that may hold until one certainly does."""
     possible: list[object] = []
     reasons: list[str] = []
     for case in cases:
-        assert isinstance(case, dict)
-        test = evaluate(case.get("when", True), env)
+        test = evaluate(case.when, env)
         if isinstance(test, Undetermined):
             reasons.extend(r for r in test.reasons if r not in reasons)
             _add(possible, _values(case, env))
             continue
         if not test:
             continue
-        if "depends_on" in case:
-            reasons.append(str(case["depends_on"]))
+        if case.depends_on:
+            reasons.append(case.depends_on)
             _add(possible, _values(case, env))
             return _several(possible, reasons)
         values = _values(case, env)
         value = values[0] if values else None
         if not reasons or (len(possible) == 1 and not isinstance(value, Undetermined) and same(possible[0], value)):
-            return Choice(value, str(case.get("because", "")))
+            return Choice(value, case.because)
         _add(possible, values)
         return _several(possible, reasons)
     if not reasons:
@@ -54,13 +55,12 @@ def _several(possible: list[object], reasons: list[str]) -> Choice:
     return Choice(Undetermined(tuple(reasons), alternatives(possible)), "")
 
 
-def _values(case: dict[str, object], env: Env) -> list[object]:
-    if "depends_on" in case:
-        values = case.get("values")
-        return values if isinstance(values, list) else [Undetermined((str(case["depends_on"]),))]
-    if "value_of" in case:
-        return [evaluate(case["value_of"], env)]
-    return [case.get("value")]
+def _values(case: Case, env: Env) -> list[object]:
+    if case.depends_on:
+        return list(case.values) or [Undetermined((case.depends_on,))]
+    if case.value_of is not None:
+        return [evaluate(case.value_of, env)]
+    return [case.value]
 
 
 def _add(possible: list[object], values: object) -> None:

@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge.build import read_rules, rules_folder
-from vllm_migrate.knowledge.models import Evidence, Example, Rule
+from vllm_migrate.knowledge import vocabulary
+from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
+from vllm_migrate.knowledge.check import signature
+from vllm_migrate.knowledge.records import Evidence, Example
+from vllm_migrate.knowledge.vocabulary import Word
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
@@ -37,6 +40,9 @@ layer is what moves: what a logprob means (`semantic`), which way tokens are com
 weights reach the engine (`weight-update`), rounding (`numerics`), whether it starts at all (`broken-config`),
 speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
+VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
+words: those of a rule depend on what it is asked of (`each`). The build refuses a word that does not exist, that is not valid in its
+place, and a comparison with something that it never is."""
 FAMILIES = {
     "VM1": "A default changed, or resolves differently",
     "VM2": "Removed, renamed, or its values changed",
@@ -55,21 +61,63 @@ SAFETY = {
 }
 
 
-def pages(rules: list[Rule]) -> dict[str, str]:
+def vocabulary_page() -> str:
+    """docs/vocabulary.md: every function, name and fact of conditions."""
+    lines = [
+        "<!-- Made from vllm_migrate/knowledge/vocabulary.py by python -m vllm_migrate.knowledge.docs; edit that. -->"
+    ]
+    lines += [
+        "",
+        "# What conditions may say",
+        "",
+        VOCABULARY,
+        "",
+        "## Operators",
+        "",
+        "| expression | value |",
+        "|---|---|",
+    ]
+    lines += [f"| `{expression}` | {means} |" for expression, means in vocabulary.OPERATORS.items()]
+    for title, words in (("Functions", vocabulary.FUNCTIONS), ("Names", vocabulary.NAMES), ("Facts", vocabulary.FACTS)):
+        lines += ["", f"## {title}", "", "| word | meaning | where | possible values |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join((f'`{_signed(w)}`', w.means, _places(w), _values(w)))} |" for w in words]
+    lines += ["", "## Names without number", "", "| name | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {means} |" for name, means in vocabulary.FAMILIES.items()]
+    lines += ["", "## Arguments", "", "| kind | what it is |", "|---|---|"]
+    lines += [f"| {kind} | {means} |" for kind, means in vocabulary.ARGUMENTS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _signed(word: Word) -> str:
+    return word.name + (signature(word) if word.arguments is not None else "")
+
+
+def _places(word: Word) -> str:
+    places = [place for place in word.places if place != vocabulary.NAMED]
+    if set(vocabulary.RULE) <= set(places):
+        places = ["rules", *(place for place in places if place not in vocabulary.RULE)]
+    return ", ".join(places)
+
+
+def _values(word: Word) -> str:
+    return ", ".join(f"`{value!r}`" for value in word.values) if word.values else "any"
+
+
+def pages(files: list[RuleFile]) -> dict[str, str]:
     """Every page by file name, the index among them."""
-    out = {f"{rule.name}.md": page(rule) for rule in rules}
-    out[INDEX] = index(rules)
+    out = {f"{file.rule.name}.md": page(file) for file in files}
+    out[INDEX] = index(files)
     return out
 
 
-def index(rules: list[Rule]) -> str:
+def index(files: list[RuleFile]) -> str:
     lines = [MADE.format(source="*.yaml"), "", "# Rules", ""]
     lines.append(
-        f"{len(rules)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test."
+        f"{len(files)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test."
     )
     lines += ["", INTRO]
     for family, title in FAMILIES.items():
-        members = [rule for rule in rules if rule.code.startswith(family)]
+        members = [file for file in files if file.rule.code.startswith(family)]
         if not members:
             continue
         lines += [
@@ -79,99 +127,105 @@ def index(rules: list[Rule]) -> str:
             "| code | rule | severity | layer | fix | examples: fires, silent |",
             "|---|---|---|---|---|---|",
         ]
-        for rule in members:
-            name = f"[{rule.name}]({rule.name}.md): {rule.title}"
-            counts = f"{len(rule.examples.fires)}, {len(rule.examples.silent)}" if rule.examples is not None else ""
-            cells = (rule.code, name, _severities(rule), rule.layer, _safety(rule), counts)
+        for file in members:
+            name = f"[{file.rule.name}]({file.rule.name}.md): {file.rule.title}"
+            counts = f"{len(file.examples.fires)}, {len(file.examples.silent)}"
+            cells = (file.rule.code, name, _severities(file), file.rule.layer, _safety(file), counts)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def table(rules: list[Rule]) -> str:
+def table(files: list[RuleFile]) -> str:
     """All rules: how many examples, how much evidence, and the titles of what each fires on (+) and is silent on (-)."""
     lines = []
     fires = silent = 0
-    for rule in rules:
-        examples = rule.examples
-        yes, no = (examples.fires, examples.silent) if examples is not None else ([], [])
+    for file in files:
+        examples = file.examples
+        yes, no = examples.fires, examples.silent
         fires, silent = fires + len(yes), silent + len(no)
-        checked = sum(item.catalog is not None for item in rule.evidence)
+        checked = sum(bool(item.catalog) for item in file.page.evidence)
         lines.append(
-            f"{rule.code} {rule.name}: fires on {len(yes)}, silent on {len(no)}; "
-            f"{len(rule.evidence)} pieces of evidence, {checked} in the catalog"
+            f"{file.rule.code} {file.rule.name}: fires on {len(yes)}, silent on {len(no)}; "
+            f"{len(file.page.evidence)} pieces of evidence, {checked} in the catalog"
         )
         lines += [f"  + {example.title}" for example in yes] + [f"  - {example.title}" for example in no]
-    lines.append(f"{len(rules)} rules, {fires} examples that fire, {silent} that do not")
+    lines.append(f"{len(files)} rules, {fires} examples that fire, {silent} that do not")
     return "\n".join(lines) + "\n"
 
 
-def page(rule: Rule) -> str:
-    lines = [MADE.format(source=f"{rule.name}.yaml"), "", f"# {rule.code} {rule.name}", "", rule.title + ".", ""]
-    lines += [f"Severity: {_severities(rule)}. Layer: {rule.layer}. Fix: {_safety(rule)}.", ""]
-    lines += ["## What it says", "", f"> {_said(rule)}", ""]
-    lines += ["## What happens", "", _text(rule.explain.what), ""]
-    lines += ["## Why it matters to your loss", "", _text(rule.explain.why), ""]
-    lines += ["## What to write", "", _text(rule.explain.write), ""]
-    lines += ["## When it is silent", "", _text(rule.silent_when), ""]
-    lines += _fix(rule)
-    lines += ["## Evidence", "", *[f"- {evidence(item)}" for item in rule.evidence], ""]
-    if rule.examples is not None:
-        lines += ["## It fires on", ""]
-        for example in rule.examples.fires:
-            lines += _example(rule, example, True)
-        lines += ["## It is silent on", ""]
-        for example in rule.examples.silent:
-            lines += _example(rule, example, False)
-    lines += [f"To silence it at one place: `# vllm-migrate: ignore[{rule.code}] reason`.", ""]
+def page(file: RuleFile) -> str:
+    lines = [
+        MADE.format(source=f"{file.rule.name}.yaml"),
+        "",
+        f"# {file.rule.code} {file.rule.name}",
+        "",
+        file.rule.title + ".",
+        "",
+    ]
+    lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}.", ""]
+    lines += ["## What it says", "", f"> {_said(file)}", ""]
+    lines += ["## What happens", "", _text(file.page.explain.what), ""]
+    lines += ["## Why it matters to your loss", "", _text(file.page.explain.why), ""]
+    lines += ["## What to write", "", _text(file.page.explain.write), ""]
+    lines += ["## When it is silent", "", _text(file.page.silent_when), ""]
+    lines += _fix(file)
+    lines += ["## Evidence", "", *[f"- {evidence(item)}" for item in file.page.evidence], ""]
+    lines += ["## It fires on", ""] if file.examples.fires else []
+    for example in file.examples.fires:
+        lines += _example(file, example, True)
+    lines += ["## It is silent on", ""] if file.examples.silent else []
+    for example in file.examples.silent:
+        lines += _example(file, example, False)
+    lines += [f"To silence it at one place: `# vllm-migrate: ignore[{file.rule.code}] reason`.", ""]
     return "\n".join(lines)
 
 
-def _severities(rule: Rule) -> str:
-    others = sorted({case.severity for case in rule.severity_when} - {rule.severity})
-    return rule.severity + (f" ({' or '.join(others)} in some cases)" if others else "")
+def _severities(file: RuleFile) -> str:
+    others = sorted({case.severity for case in file.rule.severity_when} - {file.rule.severity})
+    return file.rule.severity + (f" ({' or '.join(others)} in some cases)" if others else "")
 
 
-def _safety(rule: Rule) -> str:
-    return rule.fix.safety if rule.fix is not None else "none"
+def _safety(file: RuleFile) -> str:
+    return file.rule.fix.safety if file.rule.fix is not None else "none"
 
 
-def _said(rule: Rule) -> str:
+def _said(file: RuleFile) -> str:
     """The message, with the releases of the first example that fires; what a file decides stands in angle brackets."""
-    return _text(_filled(rule.message, rule)) + "."
+    return _text(_filled(file.rule.message, file)) + "."
 
 
-def _filled(text: str, rule: Rule) -> str:
-    first = rule.examples.fires[0] if rule.examples is not None else None
+def _filled(text: str, file: RuleFile) -> str:
+    first = next(iter(file.examples.fires), None)
     for side, release in (("{from}", first.source), ("{to}", first.target)) if first is not None else ():
         text = text.replace(side, release)
     return re.sub(r"\{(\w+)\}", lambda found: PARTS.get(found[1], f"`<{found[1]}>`"), text)
 
 
-def _fix(rule: Rule) -> list[str]:
-    if rule.fix is None:
+def _fix(file: RuleFile) -> list[str]:
+    if file.rule.fix is None:
         return ["## Fix", "", "None: advice only.", ""]
-    said = f"{_text(_filled(rule.fix.title, rule))}. At best {SAFETY[rule.fix.safety]}."
-    if rule.fix.safety == "safe":
+    said = f"{_text(_filled(file.rule.fix.title, file))}. At best {SAFETY[file.rule.fix.safety]}."
+    if file.rule.fix.safety == "safe":
         said += " For review where the finding depends on what the files do not show."
-    if rule.fix.needs:
-        said += f" The fixed file needs vLLM {rule.fix.needs} or newer."
-    if rule.fix.with_rules:
-        said += f" Only together with {', '.join(rule.fix.with_rules)}."
+    if file.rule.fix.needs:
+        said += f" The fixed file needs vLLM {file.rule.fix.needs} or newer."
+    if file.rule.fix.with_rules:
+        said += f" Only together with {', '.join(file.rule.fix.with_rules)}."
     return ["## Fix", "", said, ""]
 
 
 def evidence(item: Evidence) -> str:
     """One line that says where it can be looked up."""
-    if item.measured is not None:
+    if item.measured:
         return f"measured: {item.measured}"
-    if item.catalog is not None:
+    if item.catalog:
         section, _, option = item.catalog.partition(".")
         state = "absent" if item.absent else "there"
-        if "value" in item.model_fields_set:
+        if item.unset or item.value is not None:
             state = f"default {_value(item.value)}"
         return f"catalog, vLLM {item.release}: {section} `{option}` {state}"
     thread = item.pr or item.thread
-    if thread is not None:
+    if thread:
         repository, _, number = thread.partition("#")
         kind = "pull" if item.pr else "issues"
         home = "vllm-project/vllm" if repository == "vllm" else repository
@@ -198,12 +252,12 @@ def _value(value: object) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def _example(rule: Rule, example: Example, fires: bool) -> list[str]:
+def _example(file: RuleFile, example: Example, fires: bool) -> list[str]:
     said = f"{_upper(example.title)} ({example.source} to {example.target}"
     said += f", the source ran {example.from_engine.upper()})" if example.from_engine != "auto" else ")"
     if fires:
-        said += f": {example.severity or rule.severity}"
-        said += f" on line {example.line}" if example.line is not None else ""
+        said += f": {example.severity or file.rule.severity}"
+        said += f" on line {example.line}" if example.line else ""
     lines = [said + ".", ""]
     if example.fork:
         changed = " and ".join(f"`{option}` {_value(value)}" for option, value in example.fork.items())
@@ -211,7 +265,7 @@ def _example(rule: Rule, example: Example, fires: bool) -> list[str]:
     for name, text in example.files.items():
         kind = "bash" if name.endswith(".sh") else "yaml" if name.endswith((".yaml", ".yml")) else Path(name).suffix[1:]
         lines += [f"`{name}`", "", f"```{kind}", text.rstrip("\n"), "```", ""]
-    if example.after is not None:
+    if example.after:
         lines += [f"Fixed, it has the line `{example.after}`.", ""]
     return lines
 
@@ -229,16 +283,18 @@ def _text(text: str) -> str:
 def main(argv: list[str]) -> int:
     rules = rules_folder()
     target = rules.parent / "docs" / "rules"
+    words = target.parent / "vocabulary.md"
     made = pages(read_rules(rules))
     kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
     if "--table" in argv:
         print(table(read_rules(rules)), end="")
         return 0
     if "--check" in argv:
-        fresh = kept == made
+        fresh = kept == made and words.is_file() and words.read_text(encoding="utf-8") == vocabulary_page()
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))
         return 0 if fresh else 1
     target.mkdir(parents=True, exist_ok=True)
+    words.write_text(vocabulary_page(), encoding="utf-8")
     for name in kept.keys() - made.keys():
         (target / name).unlink()
     for name, text in made.items():

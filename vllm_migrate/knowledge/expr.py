@@ -1,12 +1,15 @@
 """The condition language of rules/: three-valued, so that what we cannot see is said, never guessed.
 
 A condition is written as a Python-like expression (`from.engine == 'v0' and not set('logprobs_mode')`), compiled
-once by `compile_expr` into nested lists (JSON), and evaluated here against an environment:
+once by `compile_expr` into nested lists (JSON), and evaluated here against an environment. `vocabulary` lists the names and
+functions that a condition may use, by the place where it stands.
+
 
     constants  'text' 1 1.5 True False None [a, b]
     names      engine, from.engine, to.enable_prefix_caching, sampling.temperature: looked up by the environment
-    operators  and or not == != < <= > >= in, not in, + (of numbers and text)
-    calls      set('option'), known(x), ...: functions of the environment
+    operators  and or not == != < <= > >= in, not in, + (of numbers and text), a if b else c
+    surely(x)  whether x is known, and true
+    calls      set('option'), since('0.14.0'), ...: functions of the environment
 
 The result is a value, or `Undetermined`: the reasons why it cannot be told, and the values it may have, where known.
 `and` and `or` decide as soon as what is known decides (Kleene), so a reason is given only where it matters.
@@ -14,7 +17,7 @@ The result is a value, or `Undetermined`: the reasons why it cannot be told, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -109,133 +112,74 @@ def same(left: object, right: object) -> bool:
     return left == right
 
 
-Compiled = Callable[[Env], object]
-
-# Conditions that were evaluated so often are worth compiling to closures: with what they were made of, so that no id
-# is given to another one, and how often until then.
-_OFTEN = 6
-_compiled: dict[int, tuple[object, Compiled]] = {}
-_asked: dict[int, tuple[object, int]] = {}
+Evaluator = Callable[[Env], object]
 
 
-def evaluate(code: object, env: Env) -> object:
-    """Value of a compiled expression; Undetermined where undecided."""
-    if type(code) is not list:
-        return code
-    known = _compiled.get(id(code))
-    if known is not None:
-        return known[1](env)
-    _, times = _asked.get(id(code), (code, 0))
-    if times < _OFTEN:
-        _asked[id(code)] = (code, times + 1)
-        return _interpret(code, env)
-    made = closure(code)
-    _compiled[id(code)] = (code, made)
-    return made(env)
+class Condition:
+    """A compiled expression: `code` as nested lists, made into functions when it is first asked for."""
+
+    __slots__ = ("_evaluator", "code")
+
+    def __init__(self, code: object) -> None:
+        self.code = code
+        self._evaluator: Evaluator | None = None
+
+    def evaluate(self, env: Env) -> object:
+        """Its value against an environment; Undetermined where undecided."""
+        evaluator = self._evaluator
+        if evaluator is None:
+            evaluator = self._evaluator = _evaluator(self.code)
+        return evaluator(env)
+
+    def parts(self, *kinds: str) -> Iterator[list[object]]:
+        """The parts of these kinds (`name`, `call`, an operator), outer ones first."""
+        return _parts(self.code, kinds)
+
+    def __repr__(self) -> str:
+        return f"Condition({self.code!r})"
 
 
-def _interpret(code: object, env: Env) -> object:
-    if not isinstance(code, list):
-        return code
-    op = code[0]
-    if op == "name":
-        return env.name(code[1])
-    if op == "list":
-        return [_interpret(item, env) if isinstance(item, list) else item for item in code[1:]]
-    if op == "and" or op == "or":
-        return _connect(op, code, env)
-    if op == "not":
-        value = _interpret(code[1], env)
-        return Undetermined(value.reasons, (True, False)) if isinstance(value, Undetermined) else not _truth(value)
-    if op == "call":
-        return env.call(code[1], [_interpret(arg, env) if isinstance(arg, list) else arg for arg in code[2:]])
-    if op == "if":
-        return _choose(code, env)
-    left, right = code[1], code[2]
-    if isinstance(left, list):
-        left = _interpret(left, env)
-    if isinstance(right, list):
-        right = _interpret(right, env)
-    return _binary(op, left, right)
+def evaluate(condition: Condition, env: Env) -> object:
+    """Value of a condition; Undetermined where undecided."""
+    return condition.evaluate(env)
 
 
-def _choose(code: list[object], env: Env) -> object:
-    test = _interpret(code[1], env)
-    if not isinstance(test, Undetermined):
-        return _interpret(code[2] if _truth(test) else code[3], env)
-    sides = [_interpret(part, env) for part in code[2:4]]
-    options = alternatives(sides)
-    if len(options) == 1:
-        return options[0]
-    return Undetermined(merge([test, *(side for side in sides if isinstance(side, Undetermined))]).reasons, options)
+def _parts(code: object, kinds: tuple[str, ...]) -> Iterator[list[object]]:
+    if isinstance(code, list):
+        if code[0] in kinds:
+            yield code
+        for part in code[1:]:
+            yield from _parts(part, kinds)
 
 
-def _truth(value: object) -> bool:
-    return bool(value)
-
-
-def _connect(op: str, code: list[object], env: Env) -> object:
-    decisive = op == "or"
-    undetermined: list[Undetermined] = []
-    for at in range(1, len(code)):
-        value = _interpret(code[at], env)
-        if isinstance(value, Undetermined):
-            if value.options and all(_truth(o) == decisive for o in value.options):
-                return decisive
-            if not value.options or any(_truth(o) == decisive for o in value.options):
-                undetermined.append(value)
-        elif _truth(value) == decisive:
-            return decisive
-    return merge(undetermined) if undetermined else not decisive
-
-
-def _binary(op: str, left: object, right: object) -> object:
-    if isinstance(left, Undetermined) or isinstance(right, Undetermined):
-        return _binary_undetermined(op, left, right)
-    if op == "+":
-        return _add(left, right)
-    return compare(op, left, right)
-
-
-def _binary_undetermined(op: str, left: object, right: object) -> object:
-    """Decided all the same when every value either side may take gives the same answer."""
-    lefts = left.options if isinstance(left, Undetermined) else (left,)
-    rights = right.options if isinstance(right, Undetermined) else (right,)
-    undetermined = [side for side in (left, right) if isinstance(side, Undetermined)]
-    if lefts and rights and op != "+":
-        answers = {compare(op, a, b) for a in lefts for b in rights}
-        if len(answers) == 1:
-            return answers.pop()
-    return merge(undetermined)
-
-
-def _add(left: object, right: object) -> object:
-    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        return left + right
-    return f"{left}{right}"
-
-
-def closure(code: object) -> Compiled:
-    """A function that gives what `_interpret` gives of the expression."""
+def _evaluator(code: object) -> Evaluator:
+    """A function that evaluates an expression."""
     if not isinstance(code, list):
         return lambda env: code
-    op = code[0]
-    make = _MAKERS.get(str(op), _comparison)
-    return make(code)
+    return _EVALUATORS.get(str(code[0]), _comparison)(code)
 
 
-def _made_name(code: list[object]) -> Compiled:
+def _name(code: list[object]) -> Evaluator:
     name = str(code[1])
     return lambda env: env.name(name)
 
 
-def _made_list(code: list[object]) -> Compiled:
-    parts = [closure(item) for item in code[1:]]
-    return lambda env: [part(env) for part in parts]
+def _call(code: list[object]) -> Evaluator:
+    function = str(code[1])
+    if not any(isinstance(argument, list) for argument in code[2:]):
+        constants = code[2:]
+        return lambda env: env.call(function, constants)
+    arguments = [_evaluator(argument) for argument in code[2:]]
+    return lambda env: env.call(function, [argument(env) for argument in arguments])
 
 
-def _made_not(code: list[object]) -> Compiled:
-    inner = closure(code[1])
+def _list(code: list[object]) -> Evaluator:
+    items = [_evaluator(item) for item in code[1:]]
+    return lambda env: [item(env) for item in items]
+
+
+def _not(code: list[object]) -> Evaluator:
+    inner = _evaluator(code[1])
 
     def negated(env: Env) -> object:
         value = inner(env)
@@ -244,49 +188,33 @@ def _made_not(code: list[object]) -> Compiled:
     return negated
 
 
-def _made_call(code: list[object]) -> Compiled:
-    function = str(code[1])
-    if not any(isinstance(arg, list) for arg in code[2:]):
-        constant = code[2:]
-        return lambda env: env.call(function, [*constant])
-    parts = [closure(arg) for arg in code[2:]]
-    return lambda env: env.call(function, [part(env) for part in parts])
+def _surely(code: list[object]) -> Evaluator:
+    inner = _evaluator(code[1])
+
+    def surely(env: Env) -> object:
+        value = inner(env)
+        return not isinstance(value, Undetermined) and bool(value)
+
+    return surely
 
 
-def _made_choice(code: list[object]) -> Compiled:
-    test, then, otherwise = (closure(part) for part in code[1:4])
-
-    def chosen(env: Env) -> object:
-        value = test(env)
-        if isinstance(value, Undetermined):
-            return _choose(code, env)
-        return then(env) if value else otherwise(env)
-
-    return chosen
-
-
-def _made_and(code: list[object]) -> Compiled:
-    return _connected(code, False)
-
-
-def _made_or(code: list[object]) -> Compiled:
-    return _connected(code, True)
-
-
-def _connected(code: list[object], decisive: bool) -> Compiled:
-    parts = [closure(part) for part in code[1:]]
+def _connected(code: list[object]) -> Evaluator:
+    """`and`, `or`: decided by the first part that decides, else undetermined for what the others depend on."""
+    decisive = code[0] == "or"
+    parts = [_evaluator(part) for part in code[1:]]
 
     def connected(env: Env) -> object:
-        undetermined: list[Undetermined] | None = None
+        undetermined: list[Undetermined] = []
         for part in parts:
             value = part(env)
             if value is decisive:
                 return decisive
             if isinstance(value, Undetermined):
-                if value.options and all(bool(o) == decisive for o in value.options):
+                truths = {bool(option) for option in value.options}
+                if truths == {decisive}:
                     return decisive
-                if not value.options or any(bool(o) == decisive for o in value.options):
-                    undetermined = [*(undetermined or ()), value]
+                if not truths or decisive in truths:
+                    undetermined.append(value)
             elif bool(value) == decisive:
                 return decisive
         return merge(undetermined) if undetermined else not decisive
@@ -294,37 +222,70 @@ def _connected(code: list[object], decisive: bool) -> Compiled:
     return connected
 
 
-def _comparison(code: list[object]) -> Compiled:
-    op, right = str(code[0]), code[2]
-    left_of = closure(code[1])
-    if isinstance(right, list):
-        right_of = closure(right)
-        return lambda env: _binary(op, left_of(env), right_of(env))
-    if op in ("==", "!=") and (right is None or isinstance(right, (str, bool))):
-        return _equality(left_of, right, op == "==")
-    return lambda env: _binary(op, left_of(env), right)
+def _choice(code: list[object]) -> Evaluator:
+    """`a if b else c`: where b is not known, what a and c have in common."""
+    test, then, otherwise = (_evaluator(part) for part in code[1:4])
+
+    def chosen(env: Env) -> object:
+        value = test(env)
+        if not isinstance(value, Undetermined):
+            return then(env) if value else otherwise(env)
+        sides = [then(env), otherwise(env)]
+        options = alternatives(sides)
+        if len(options) == 1:
+            return options[0]
+        undetermined = [value, *(side for side in sides if isinstance(side, Undetermined))]
+        return Undetermined(merge(undetermined).reasons, options)
+
+    return chosen
 
 
-def _equality(left_of: Compiled, right: object, equal: bool) -> Compiled:
-    """Comparison with a text, a switch or nothing, which are equal to their like alone."""
-    op = "==" if equal else "!="
-    kind = type(right)
+def _sum(code: list[object]) -> Evaluator:
+    left_of, right_of = _evaluator(code[1]), _evaluator(code[2])
+
+    def added(env: Env) -> object:
+        left, right = left_of(env), right_of(env)
+        undetermined = [side for side in (left, right) if isinstance(side, Undetermined)]
+        if undetermined:
+            return merge(undetermined)
+        if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+            return left + right
+        return f"{left}{right}"
+
+    return added
+
+
+def _comparison(code: list[object]) -> Evaluator:
+    op = str(code[0])
+    left_of, right_of = _evaluator(code[1]), _evaluator(code[2])
 
     def compared(env: Env) -> object:
-        left = left_of(env)
-        if isinstance(left, Undetermined):
-            return _binary_undetermined(op, left, right)
-        return (type(left) is kind and left == right) is equal
+        left, right = left_of(env), right_of(env)
+        if isinstance(left, Undetermined) or isinstance(right, Undetermined):
+            return _compare_undetermined(op, left, right)
+        return compare(op, left, right)
 
     return compared
 
 
-_MAKERS: dict[str, Callable[[list[object]], Compiled]] = {
-    "name": _made_name,
-    "list": _made_list,
-    "and": _made_and,
-    "or": _made_or,
-    "not": _made_not,
-    "call": _made_call,
-    "if": _made_choice,
+def _compare_undetermined(op: str, left: object, right: object) -> object:
+    """Decided all the same when every value either side may take gives the same answer."""
+    lefts = left.options if isinstance(left, Undetermined) else (left,)
+    rights = right.options if isinstance(right, Undetermined) else (right,)
+    answers = {compare(op, a, b) for a in lefts for b in rights}
+    if len(answers) == 1:
+        return answers.pop()
+    return merge([side for side in (left, right) if isinstance(side, Undetermined)])
+
+
+_EVALUATORS: dict[str, Callable[[list[object]], Evaluator]] = {
+    "name": _name,
+    "call": _call,
+    "list": _list,
+    "and": _connected,
+    "or": _connected,
+    "not": _not,
+    "surely": _surely,
+    "if": _choice,
+    "+": _sum,
 }

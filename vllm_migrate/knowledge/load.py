@@ -1,4 +1,4 @@
-"""Load the compiled knowledge: JSON made from rules/ by `python -m vllm_migrate.knowledge.build`.
+"""Load the compiled knowledge: records made from the JSON that `python -m vllm_migrate.knowledge.build` makes from rules/.
 
 What a lint judges with is in one file; what only `explain` and its like tell is in another, read when it is asked for.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TypeVar
 
-from vllm_migrate.run.pins import PACKAGES
+from vllm_migrate.knowledge.decode import decode
+from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, Rule, RulePage
 
-Record = dict[str, object]
+Kind = TypeVar("Kind")
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data")
 COMPILED = os.path.join(DATA, "knowledge.json")
@@ -18,50 +20,57 @@ PAGES = os.path.join(DATA, "pages.json")
 
 
 class Knowledge:
-    """rules in the order of their codes, dialects in the order in which they are tried, effective entries by option."""
+    """rules in the order of their codes, dialects in the order in which they are tried, effective entries by option, GPUs by
+    the name that `--gpu` takes."""
 
-    __slots__ = ("dialects", "digest", "effective", "gpus", "in_order", "rules")
+    __slots__ = ("dialects", "effective", "gpus", "in_order", "rules")
 
-    def __init__(self, raw: Record) -> None:
-        self.rules: list[Record] = _records(raw["rules"])
+    def __init__(self, raw: dict[str, dict[str, object]]) -> None:
+        self.rules = tuple(_records(Rule, raw["rules"]).values())
         # As they are judged: derived rules last.
-        self.in_order = sorted(self.rules, key=lambda rule: bool(rule.get("derived")))
-        self.dialects: list[Record] = _records(raw["dialects"])
-        effective, gpus = raw["effective"], raw["gpus"]
-        assert isinstance(effective, dict) and isinstance(gpus, dict)
-        self.effective: dict[str, Record] = effective
-        self.gpus: Record = gpus
-        self.digest = str(raw["digest"])
+        self.in_order = sorted(self.rules, key=lambda rule: rule.derived)
+        self.dialects = tuple(_records(Dialect, raw["dialects"]).values())
+        self.effective = _records(EffectiveEntry, raw["effective"])
+        self.gpus = _records(Gpu, raw["gpus"])
 
-    def packages(self) -> tuple[str, ...]:
-        """The packages whose releases a project may pin: vLLM, and the frameworks of the dialects."""
-        frameworks = (str(dialect.get("framework", "")) for dialect in self.dialects)
-        return tuple(dict.fromkeys((*PACKAGES, *filter(None, frameworks))))
+    def frameworks(self) -> tuple[str, ...]:
+        """The packages of frameworks whose releases a project may pin."""
+        return tuple(dict.fromkeys(dialect.framework for dialect in self.dialects if dialect.framework))
 
-    def rule(self, code_or_name: str) -> Record | None:
+    def rule(self, code_or_name: str) -> Rule | None:
         """A rule by its code (any case) or its name."""
         wanted = code_or_name.lower()
-        for rule in self.rules:
-            if wanted in (str(rule["code"]).lower(), rule["name"]):
-                return rule
-        return None
+        return next((rule for rule in self.rules if wanted in (rule.code.lower(), rule.name)), None)
 
 
-def whole(kind: str, key: str, record: Record) -> Record:
-    """A rule, a dialect or an effective entry (`kind`) with what is told of it: explanation, evidence, what it is about."""
-    return {**record, **_pages().get(kind, {}).get(key, {})}
+def rule_page(name: str) -> RulePage:
+    """What is told of a rule: the explanation, when it is silent, evidence."""
+    return decode(RulePage, _pages()["rules"][name])
 
 
-def _records(value: object) -> list[Record]:
-    assert isinstance(value, list)
-    return value
+def dialect_page(ident: str) -> DialectPage:
+    """What is told of a dialect: what it is about, evidence."""
+    return decode(DialectPage, _pages()["dialects"][ident])
 
 
-_cache: Knowledge | None = None
-_told: dict[str, dict[str, Record]] | None = None
+def written(kind: str, name: str) -> dict[str, object]:
+    """All the compiled fields of a record as JSON's kinds of values. kind: rules, dialects, effective."""
+    with open(COMPILED, encoding="utf-8") as handle:
+        fields: dict[str, object] = json.load(handle)[kind][name]
+    told = _pages()[kind][name]
+    assert isinstance(told, dict)
+    return {**fields, **told}
 
 
-def _pages() -> dict[str, dict[str, Record]]:
+def _records(kind: type[Kind], raw: dict[str, object]) -> dict[str, Kind]:
+    return {name: decode(kind, fields) for name, fields in raw.items()}
+
+
+_knowledge: Knowledge | None = None
+_told: dict[str, dict[str, object]] | None = None
+
+
+def _pages() -> dict[str, dict[str, object]]:
     global _told
     if _told is None:
         with open(PAGES, encoding="utf-8") as handle:
@@ -71,8 +80,8 @@ def _pages() -> dict[str, dict[str, Record]]:
 
 def load() -> Knowledge:
     """The knowledge shipped with this package (read once)."""
-    global _cache
-    if _cache is None:
+    global _knowledge
+    if _knowledge is None:
         with open(COMPILED, encoding="utf-8") as handle:
-            _cache = Knowledge(json.load(handle))
-    return _cache
+            _knowledge = Knowledge(json.load(handle))
+    return _knowledge

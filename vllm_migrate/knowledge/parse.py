@@ -76,7 +76,10 @@ class _Compiler:
         elif isinstance(node, ast.IfExp):
             return ["if", self.visit(node.test), self.visit(node.body), self.visit(node.orelse)]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-            return ["call", node.func.id, *[self.visit(arg) for arg in node.args]]
+            arguments = [self.visit(argument) for argument in node.args]
+            if node.func.id == "surely" and len(arguments) == 1:
+                return ["surely", *arguments]
+            return ["call", node.func.id, *arguments]
         raise BadCondition(f"not of the condition language: {ast.unparse(node)!r} in {self.text!r}")
 
     def _unary(self, node: ast.UnaryOp) -> object:

@@ -11,7 +11,8 @@ from vllm_migrate.report.preview import preview
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.tree import File
-    from vllm_migrate.fixes.offer import Offer, Placed
+    from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.plan import FixPlan
     from vllm_migrate.report.model import Report
     from vllm_migrate.rules.finding import Finding
 
@@ -53,8 +54,8 @@ class Item:
         "message",
         "name",
         "needs",
-        "offer",
         "option",
+        "plan",
         "reason",
         "region",
         "severity",
@@ -62,9 +63,9 @@ class Item:
         "why",
     )
 
-    def __init__(self, finding: Finding, offer: Offer | None) -> None:
+    def __init__(self, finding: Finding, plan: FixPlan | None) -> None:
         self.finding = finding
-        self.offer = offer
+        self.plan = plan
         self.region = region_of(finding)
         known = self.known = known_secrets(finding, self.region.line)
         self.code, self.name = finding.code, finding.name
@@ -75,10 +76,11 @@ class Item:
         self.depends_on = tuple(mask(reason, known) for reason in finding.depends_on)
         self.children = sorted(set(finding.children))
         self.option, self.key = finding.option, finding.key
-        self.fix = fix_of(offer)
-        self.title = mask(offer.title, known) if offer else ""
-        self.reason = mask(offer.reason, known) if offer else ""
-        self.needs = offer.needs if offer else ""
+        self.fix = fix_of(finding, plan)
+        proposed = finding.fix if plan is not None else None
+        self.title = mask(proposed.title, known) if proposed else ""
+        self.reason = mask(plan.reason, known) if plan else ""
+        self.needs = proposed.needs if proposed and not self.reason else ""
 
     @property
     def preview(self) -> list[str]:
@@ -88,9 +90,9 @@ class Item:
     @property
     def signed(self) -> list[tuple[str, str]]:
         """The fix as signs and lines."""
-        if self.offer is None or self.fix == "none":
+        if self.plan is None or self.fix == "none":
             return []
-        return [(sign, mask(line, self.known)) for sign, line in preview(self.offer)]
+        return [(sign, mask(line, self.known)) for sign, line in preview(self.plan.edits)]
 
     @property
     def old(self) -> object:
@@ -115,9 +117,9 @@ class Item:
     @property
     def changes(self) -> list[Change]:
         """None at all when one holds a secret: it could not be shown whole, and half a fix is none."""
-        if self.offer is None or self.fix == "none":
+        if self.plan is None or self.fix == "none":
             return []
-        out = [_change(placed) for placed in self.offer.edits]
+        out = [_change(file, edit) for file, edits in self.plan.edits.items() for edit in edits]
         return [] if any(mask(change.text, self.known) != change.text for change in out) else out
 
     @property
@@ -138,7 +140,7 @@ class Item:
 
 def items_of(report: Report) -> list[Item]:
     """Every finding that is not suppressed, by place."""
-    return [Item(entry.finding, entry.offer) for entry in report.sorted_entries()]
+    return [Item(*entry) for entry in report.sorted_entries()]
 
 
 def region_of(finding: Finding) -> Region:
@@ -157,9 +159,8 @@ def _region(file: File, start: int, end: int) -> Region:
     return Region(file.path, first.line, first.column, last.line, last.column)
 
 
-def _change(placed: Placed) -> Change:
-    edit = placed.edit
-    return Change(_region(placed.file, edit.start, edit.end), edit.text, placed.file.requested)
+def _change(file: File, edit: Edit) -> Change:
+    return Change(_region(file, edit.start, edit.end), edit.text, file.requested)
 
 
 def encodable(value: object) -> object:

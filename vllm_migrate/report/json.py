@@ -60,7 +60,7 @@ def finding_object(item: Item, root: str = "") -> dict[str, object]:
 
 
 def _fix(item: Item) -> dict[str, object] | None:
-    if item.offer is None:
+    if item.plan is None:
         return None
     title = item.title or item.advice or item.reason
     return {"safety": item.fix, "title": title, "edits": [_edit(change) for change in item.changes]}

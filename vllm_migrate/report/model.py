@@ -9,17 +9,18 @@ from vllm_migrate.rules.finding import SEVERITIES
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.workspace import Problem
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.plan import FixPlan
+    from vllm_migrate.knowledge.records import Rule
     from vllm_migrate.rules.finding import Finding
 
 NEVER = "never"
 
 
 class Entry(NamedTuple):
-    """A finding and what it offers to write (None: nothing)."""
+    """A finding and its edits (None: its rule proposes none)."""
 
     finding: Finding
-    offer: Offer | None
+    plan: FixPlan | None
 
 
 class Counts(NamedTuple):
@@ -42,7 +43,7 @@ class Report:
 
     files: input files; engines: those that were found (None: not counted); suppressed: findings with the reason that
     the comment gives; notes: remarks on the run itself; fail_on: a severity or "never"; paths, arguments: the PATHs and
-    other words of the call, to be repeated in what to do next; rules: compiled rule records, for formats that describe
+    other words of the call, to be repeated in what to do next; rules: those that are judged, for formats that describe
     rules; root: the folder that machine formats make absolute paths relative to ("": where we run); quiet: no summary.
     """
 
@@ -81,12 +82,12 @@ class Report:
         self.fail_on = "warning"
         self.paths: list[str] = []
         self.arguments: list[str] = []
-        self.rules: list[dict[str, object]] = []
+        self.rules: tuple[Rule, ...] = ()
         self.root = ""
         self.quiet = False
 
-    def add(self, finding: Finding, offer: Offer | None = None) -> None:
-        self.entries.append(Entry(finding, offer))
+    def add(self, finding: Finding, plan: FixPlan | None = None) -> None:
+        self.entries.append(Entry(finding, plan))
 
     @property
     def findings(self) -> list[Finding]:
@@ -103,9 +104,9 @@ class Report:
 
     def counts(self) -> Counts:
         number = dict.fromkeys(("error", "warning", "info", "safe", "review", "none"), 0)
-        for finding, offer in self.entries:
-            number[finding.severity] += 1
-            number[fix_of(offer)] += 1
+        for entry in self.entries:
+            number[entry.finding.severity] += 1
+            number[fix_of(*entry)] += 1
         return Counts(*number.values())
 
     def failing(self) -> int:
@@ -116,11 +117,9 @@ class Report:
         return sum(1 for finding in self.findings if SEVERITIES.index(finding.severity) >= least)
 
 
-def fix_of(offer: Offer | None) -> str:
+def fix_of(finding: Finding, plan: FixPlan | None) -> str:
     """What `fix` does with a finding: safe (writes it), review (writes it with --unsafe), none."""
-    if offer is None or offer.reason or offer.safety not in ("safe", "review"):
-        return "none"
-    return offer.safety
+    return "none" if plan is None or plan.refused or finding.fix is None else finding.fix.safety
 
 
 def _order(finding: Finding) -> tuple[str, int, int, int, str, str]:

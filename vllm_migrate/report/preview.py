@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING
 from vllm_migrate.documents.interface import Edit, apply_edits
 
 if TYPE_CHECKING:
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.dialects.tree import File
 
 
-def preview(offer: Offer) -> list[tuple[str, str]]:
-    """Signs and lines; where the edits are not known, the lines that would be written."""
-    if len(offer.edits) == 1:
-        lines = _whole_lines(offer.edits[0].file.source.text, offer.edits[0].edit)
+def preview(edits_of: dict[File, list[Edit]]) -> list[tuple[str, str]]:
+    """Signs and lines of the edits of each file."""
+    out: list[tuple[str, str]] = []
+    for file, edits in edits_of.items():
+        text = file.source.text
+        lines = _whole_lines(text, edits[0]) if len(edits_of) == len(edits) == 1 else None
         if lines is not None:
             return lines
-    by_file: dict[int, tuple[str, list[Edit]]] = {}
-    for file, edit in offer.edits:
-        by_file.setdefault(id(file), (file.source.text, []))[1].append(edit)
-    if not by_file:
-        return [("+", line) for line in offer.lines]
-    out: list[tuple[str, str]] = []
-    for text, edits in by_file.values():
         for start, end, group in _blocks(text, sorted(edits)):
             moved = [Edit(edit.start - start, edit.end - start, edit.text) for edit in group]
             out += _changed(text[start:end], apply_edits(text[start:end], moved))

@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vllm_migrate.knowledge.load import whole
+from vllm_migrate.knowledge.load import rule_page
+from vllm_migrate.knowledge.records import Explain
 from vllm_migrate.report.fingerprint import of_item, relative
 from vllm_migrate.report.headline import sentence
 from vllm_migrate.report.items import Change, Item, Region, items_of
@@ -78,7 +79,7 @@ class _Rules:
     def __init__(self, report: Report) -> None:
         self.objects: list[Object] = []
         self._index: dict[str, int] = {}
-        self._known = {str(rule["code"]): rule for rule in report.rules}
+        self._known = {rule.code: rule for rule in report.rules}
 
     def index(self, item: Item) -> int:
         if item.code not in self._index:
@@ -87,13 +88,10 @@ class _Rules:
         return self._index[item.code]
 
     def _object(self, item: Item) -> Object:
-        rule = self._known.get(item.code, {})
-        if "name" in rule:
-            rule = whole("rules", str(rule["name"]), rule)
-        title = str(rule.get("title") or item.name.replace("-", " "))
-        explain = rule.get("explain")
-        parts = explain if isinstance(explain, dict) else {"what": item.why or title}
-        what, why, write = (" ".join(str(parts.get(part, "")).split()) for part in ("what", "why", "write"))
+        rule = self._known.get(item.code)
+        title = rule.title if rule is not None else item.name.replace("-", " ")
+        explain = rule_page(rule.name).explain if rule is not None else Explain(item.why or title, "", "")
+        what, why, write = (" ".join(part.split()) for part in explain)
         about = " ".join(part for part in (what, why) if part) or title
         ways = f"\n\nWhat to write: {write}" if write else ""
         return {
@@ -102,7 +100,7 @@ class _Rules:
             "shortDescription": {"text": _plain(title)},
             "fullDescription": {"text": _plain(_shortened(about))},
             "help": {"text": _plain(f"{about}{ways}\n\nvllm-migrate explain {item.code}")},
-            "defaultConfiguration": {"level": LEVELS[str(rule.get("severity") or item.severity)]},
+            "defaultConfiguration": {"level": LEVELS[rule.severity if rule is not None else item.severity]},
             "properties": {"tags": ["vllm", item.layer]},
         }
 

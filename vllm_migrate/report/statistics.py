@@ -28,10 +28,10 @@ class Tally:
 
 def tallies(report: Report) -> list[Tally]:
     by_code: dict[str, Tally] = {}
-    for finding, offer in report.entries:
+    for finding, plan in report.entries:
         tally = by_code.setdefault(finding.code, Tally(finding.code, finding.name))
         tally.count += 1
-        tally.fixes[fix_of(offer)] += 1
+        tally.fixes[fix_of(finding, plan)] += 1
         tally.severity = max(tally.severity, finding.severity, key=SEVERITIES.index)
     return sorted(by_code.values(), key=lambda tally: (-tally.count, -SEVERITIES.index(tally.severity), tally.code))
 

@@ -132,10 +132,7 @@ class Page:
     @staticmethod
     def _where(item: Item) -> str:
         """Names the file that is written when it is another than the one shown."""
-        edits = item.offer.edits if item.offer else []
-        if len(edits) == 1 and edits[0].file.path == item.path:
-            return ""
-        files = {placed.file for placed in edits}
+        files = item.plan.edits if item.plan else {}
         paths = sorted(file.path for file in files)
         if not paths or paths == [item.path]:
             return ""

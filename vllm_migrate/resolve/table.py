@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from vllm_migrate.dialects.hydra import unseen
+from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.resolve.view import Value, View, no_option
@@ -37,7 +37,7 @@ def rows(source: View, target: View) -> list[Row]:
     """Every option that is written, passed by the framework, or known to resolve: changed rows first, then by name."""
     options = {"engine", *source.knowledge.effective, *source.delivery.values, *target.delivery.values}
     options.update(
-        name for name in source.engine.given if name.startswith(("sampling.", "env.")) and name != "sampling.via"
+        name for name in source.engine.facts if name.startswith(("sampling.", "env.")) and name != "sampling.via"
     )
     options.update(
         diagnostic.option for view in (source, target) for diagnostic in view.delivery.diagnostics if diagnostic.option

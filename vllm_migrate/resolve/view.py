@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import changes
 from vllm_migrate.catalog.store import Catalog, OptionFacts
+from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Written
+from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
-from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.records import EffectiveEntry
 
 
 class Assumptions(NamedTuple):
@@ -31,6 +32,14 @@ class Assumptions(NamedTuple):
     gpu: str | None = None
     model: dict[str, object] | None = None
     generation: dict[str, object] | None = None
+
+
+class Question(NamedTuple):
+    """What is asked about every engine of a run: its two releases, and what the user told us besides the files."""
+
+    source: str
+    target: str
+    assumptions: Assumptions = Assumptions()
 
 
 class Value(NamedTuple):
@@ -47,7 +56,7 @@ class View:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Subject,
         release: str,
         catalog: Catalog,
         knowledge: Knowledge,
@@ -60,7 +69,7 @@ class View:
         self.knowledge = knowledge
         self.assumptions = assumptions
         self.is_source = is_source
-        self.delivery: Delivery = deliver(engine, catalog, release)
+        self.delivery = deliver(engine, catalog, release) if isinstance(engine, Engine) else Delivery({}, [], {})
         self._values: dict[str, Value] = {}
         self._open: set[str] = set()
 
@@ -78,24 +87,22 @@ class View:
     def _resolve(self, option: str) -> Value:
         if option == "engine":
             return self._core()
-        entry = self.knowledge.effective.get(option, {})
-        forced = entry.get("forced")
-        if isinstance(forced, list):
-            choice = choose(forced, self)
+        entry = self.knowledge.effective.get(option)
+        if entry is not None and entry.forced:
+            choice = choose(entry.forced, self)
             if isinstance(choice.value, Undetermined):
                 return _either(choice.value, self._unforced(option, entry))
             if choice.found:
                 return Value(choice.value, "resolved", choice.because)
         return self._unforced(option, entry)
 
-    def _unforced(self, option: str, entry: Record) -> Value:
+    def _unforced(self, option: str, entry: EffectiveEntry | None) -> Value:
         """What the option is where nothing overrules what is written."""
         given = self._given(option)
         if given is not None:
             return given
-        cases = entry.get("cases")
-        if isinstance(cases, list) and not self._redeclared(option):
-            choice = choose(cases, self)
+        if entry is not None and entry.cases and not self._redeclared(option):
+            choice = choose(entry.cases, self)
             if choice.found:
                 return _chosen(choice, "resolved")
         return self._declared(option)
@@ -120,7 +127,7 @@ class View:
         if dot and head.endswith("_config"):
             return self._part(head, key)
         if dot:
-            given = self.engine.given.get(option)
+            given = self.engine.facts.get(option)
             if given is None or (given.value is None and option.startswith("sampling.")):
                 return self._maybe_inherited(option)
             return Value(given.value, "written" if given.written else "framework", given.because, given.written)
@@ -165,78 +172,54 @@ class View:
     def _core(self) -> Value:
         """Which engine core runs: V0 or V1. From 0.11.0 on there is V1 alone."""
         entry = self.knowledge.effective["engine"]
-        cases = entry["cases"]
-        assert isinstance(cases, list)
-        fixed = entry.get("fixed")
-        choice = choose(fixed, self) if isinstance(fixed, list) else Choice(None, "", False)
+        choice = choose(entry.fixed, self)
         if choice.found:
             return _chosen(choice, "resolved")
         if self.is_source and self.assumptions.engine:
             return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
-        own = self.engine.dialect.get("engine_core")
-        if isinstance(own, list):
-            choice = choose(own, DialectEnv(self.engine, release=self.release))
-            if choice.found:
-                given = self.engine.given.get("config.core")
-                return _chosen(choice, "resolved")._replace(written=given.written if given else None)
-        return _chosen(choose(cases, self), "resolved")
+        engine = self.engine
+        choice = choose(engine.dialect.engine_core, DialectEnv(engine.origin, engine.facts, self.release))
+        if choice.found:
+            fact = engine.facts.get("config.core")
+            return _chosen(choice, "resolved")._replace(written=fact.written if fact else None)
+        return _chosen(choose(entry.cases, self), "resolved")
 
-    # -- the environment of conditions
+    # -- the environment of conditions; knowledge/vocabulary.py says what each name and function means
 
     def name(self, dotted: str) -> object:
         known = self._values.get(dotted)
         if known is not None:
             return known.value
-        if dotted == "role":
-            return self.engine.role
-        if dotted == "dialect":
-            return self.engine.name
-        if dotted == "entrypoint":
-            return entrypoint(self.engine, self.catalog, self.release)
-        if dotted == "executor":
-            return self.value("distributed_executor_backend").value
-        if dotted.startswith("gpu."):
-            return self._gpu(dotted[4:])
-        if dotted.startswith("model."):
-            return self._model(dotted[6:])
-        return self.value(dotted).value
+        word = NAMES.get(dotted)
+        if word is not None:
+            return word(self)
+        head, _, rest = dotted.partition(".")
+        if head == "gpu":
+            return self._gpu(rest)
+        return self._model(rest) if head == "model" else self.value(dotted).value
 
     def call(self, function: str, args: list[object]) -> object:
-        option = str(args[0]) if args else ""
-        if function == "maybe":
-            # What decides how much a finding matters, not whether it is true: unknown counts as yes.
-            return True if isinstance(args[0], Undetermined) else args[0]
-        if function == "known":
-            return not isinstance(args[0], Undetermined)
-        if function == "set":
-            return self._is_set(option)
-        if function == "starts":
-            return not any(
-                diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics
-            )
-        if function == "written":
-            given = self._given(option)
-            return given is not None and given.written is not None
-        if function == "given":
-            given = self._given(option)
-            return None if given is None else given.value
-        if function in _ARITHMETIC:
-            return arithmetic(function, args)
-        if function == "since":
-            return self.catalog.ordinal(self.release) >= self.catalog.ordinal(option)
-        if function == "exists":
-            return option in self.catalog.names("engine", self.release)
-        if function == "generation_default":
-            return self._generation(option)
-        if function == "key":
-            return self._key(option, str(args[1]))
-        if function == "rounds":
-            return rounds(args[0], args[1])
-        raise KeyError(function)
+        return FUNCTIONS[function](self, *args)
+
+    def _starts(self) -> bool:
+        return not any(diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics)
 
     def _is_set(self, option: str) -> bool:
+        return self._given(option) is not None
+
+    def _explicit(self, option: str) -> object:
         given = self._given(option)
-        return given is not None
+        return None if given is None else given.value
+
+    def _is_written(self, option: str) -> bool:
+        given = self._given(option)
+        return given is not None and given.written is not None
+
+    def _since(self, release: str) -> bool:
+        return self.catalog.ordinal(self.release) >= self.catalog.ordinal(release)
+
+    def _exists(self, option: str) -> bool:
+        return option in self.catalog.names("engine", self.release)
 
     def _key(self, option: str, key: str) -> object:
         """A key of an option that is a mapping (hf_overrides, compilation_config); None when absent."""
@@ -274,11 +257,10 @@ class View:
         return Undetermined((f"the model's config.json ({name})",))
 
     def _gpu(self, name: str) -> object:
-        table = self.knowledge.gpus
-        if self.assumptions.gpu is not None:
-            facts = table.get(self.assumptions.gpu.lower())
-            if isinstance(facts, dict):
-                return facts.get(name)
+        gpu = self.knowledge.gpus.get((self.assumptions.gpu or "").lower())
+        if gpu is not None:
+            found: object = getattr(gpu, name)
+            return found
         return Undetermined((f"the GPU ({name})",))
 
 
@@ -305,10 +287,11 @@ def _in_model(config: dict[str, object], name: str) -> object:
     return None
 
 
-_ARITHMETIC: dict[str, Callable[[list[float]], float]] = {"least": min, "most": max, "times": lambda x: x[0] * x[1]}
+def _product(numbers: list[float]) -> float:
+    return numbers[0] * numbers[1]
 
 
-def arithmetic(function: str, args: list[object]) -> object:
+def arithmetic(function: Callable[[list[float]], float], *args: object) -> object:
     """The least, the most or the product of numbers; Undetermined with all it may be where one of them is."""
     undetermined = [arg for arg in args if isinstance(arg, Undetermined)]
     ways: list[list[object]] = [[]]
@@ -317,7 +300,7 @@ def arithmetic(function: str, args: list[object]) -> object:
     results: list[object] = []
     for way in ways:
         numbers = [n for n in way if isinstance(n, (int, float))]
-        result = _ARITHMETIC[function](numbers) if len(numbers) == len(way) else None
+        result = function(numbers) if len(numbers) == len(way) else None
         results += [result] if result not in results else []
     if not undetermined:
         return results[0]
@@ -359,3 +342,29 @@ def _chosen(choice: Choice, origin: str) -> Value:
     if isinstance(choice.value, Undetermined):
         return Value(choice.value, "unknown", "; ".join(choice.value.reasons))
     return Value(choice.value, origin, choice.because)
+
+
+NAMES: dict[str, Callable[[View], object]] = {
+    "role": lambda view: view.engine.role,
+    "dialect": lambda view: view.engine.name,
+    "entrypoint": lambda view: entrypoint(view.engine.origin, view.catalog, view.release),
+    "executor": lambda view: view.value("distributed_executor_backend").value,
+    "release": lambda view: view.release,
+}
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    # What decides how much a finding matters, not whether it is true: unknown counts as yes.
+    "maybe": lambda view, value: True if isinstance(value, Undetermined) else value,
+    "known": lambda view, value: not isinstance(value, Undetermined),
+    "set": View._is_set,
+    "explicit": View._explicit,
+    "written": View._is_written,
+    "starts": View._starts,
+    "since": View._since,
+    "exists": View._exists,
+    "key": View._key,
+    "generation_default": View._generation,
+    "least": lambda view, *numbers: arithmetic(min, *numbers),
+    "most": lambda view, *numbers: arithmetic(max, *numbers),
+    "times": lambda view, *numbers: arithmetic(_product, *numbers),
+    "rounds": lambda view, value, dtype: rounds(value, dtype),
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vllm_migrate.catalog import changes, relevance
 from vllm_migrate.catalog.store import Catalog, OptionFacts
 from vllm_migrate.knowledge.expr import Undetermined
@@ -33,17 +35,13 @@ class Default:
         self.since = since
 
     def fact(self, name: str, source: View, target: View) -> object:
-        """The value of `default.<name>` in a condition; the names are listed at `judge.Context`."""
-        if name == "unset":
-            return self._is_unset(source) and self._is_unset(target)
-        if name == "before":
-            return self._effective(source, self.old)
-        if name == "after":
-            return self._effective(target, self.new)
-        if name == "accepted":
-            return self.section == "engine" and not changes.refused_choice(self.facts, self.old)
-        found: object = getattr(self, name)
-        return found
+        """The value of `default.<name>` in a condition."""
+        word = FACTS.get(name)
+        return getattr(self, name) if word is None else word(self, source, target)
+
+    def accepted(self) -> bool:
+        """Whether the target takes the old default."""
+        return self.section == "engine" and not changes.refused_choice(self.facts, self.old)
 
     def _is_unset(self, view: View) -> bool:
         return view.value(self.option).origin in ("default", "resolved", "unknown")
@@ -54,6 +52,14 @@ class Default:
         if value.origin == "unknown" and not isinstance(value.value, Undetermined):
             return Undetermined((value.because,))
         return declared if value.origin == "default" else value.value
+
+
+FACTS: dict[str, Callable[[Default, View, View], object]] = {
+    "unset": lambda default, source, target: default._is_unset(source) and default._is_unset(target),
+    "before": lambda default, source, target: default._effective(source, default.old),
+    "after": lambda default, source, target: default._effective(target, default.new),
+    "accepted": lambda default, source, target: default.accepted(),
+}
 
 
 _moved: dict[tuple[Catalog, Knowledge, str, str], list[Default]] = {}
@@ -93,7 +99,6 @@ def named(knowledge: Knowledge) -> frozenset[str]:
     """The options that rules name as theirs."""
     out: set[str] = set()
     for rule in knowledge.rules:
-        if not rule.get("derived"):
-            options = rule.get("options")
-            out.update([str(rule.get("option", "")), *(options if isinstance(options, list) else [])])
+        if not rule.derived:
+            out.update((rule.option, *rule.options))
     return frozenset(out)

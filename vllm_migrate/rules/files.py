@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.model import Spot, Subject
+from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Severity
 from vllm_migrate.rules.finding import Finding
-
-Record = dict[str, object]
 
 
 class FileRule(NamedTuple):
@@ -15,7 +14,7 @@ class FileRule(NamedTuple):
 
     code: str
     name: str
-    severity: str
+    severity: Severity
     title: str
     why: str
     write: str
@@ -124,25 +123,23 @@ def named(name: str) -> FileRule:
     return next(rule for rule in FILE_RULES if rule.name == name)
 
 
-def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Engine | None = None) -> Finding:
+def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Subject | None = None) -> Finding:
     """A finding of one of these rules."""
     finding = Finding(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
     finding.why, finding.advice, finding.key = rule.why, rule.write, key
     return finding
 
 
-def as_records() -> list[Record]:
-    """In the form of compiled rules, for lists and pages."""
-    return [
-        {
-            "code": rule.code,
-            "name": rule.name,
-            "title": rule.title,
-            "layer": "broken-config",
-            "severity": rule.severity,
-            "explain": {"what": rule.title + ".", "why": rule.why + ".", "write": rule.write + "."},
-            "silent_when": "The file is read and understood.",
-            "evidence": [],
-        }
+def as_rules() -> tuple[Rule, ...]:
+    """In the form of the rules that are judged, for lists."""
+    return tuple(
+        Rule(rule.code, rule.name, rule.title, "broken-config", rule.severity, NEVER, rule.title, rule.why)
         for rule in FILE_RULES
-    ]
+    )
+
+
+def page_of(name: str) -> RulePage:
+    """What `explain` tells of one of these rules."""
+    rule = named(name)
+    explain = Explain(rule.title + ".", rule.why + ".", rule.write + ".")
+    return RulePage("The file is read and understood.", explain, ())

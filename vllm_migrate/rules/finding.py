@@ -1,32 +1,40 @@
-"""One place where a rule fired, and the change that would settle it."""
+"""One place where a rule fired, and the fix that would settle it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.model import Spot, Subject, Use, Written
 
 SEVERITIES = ("info", "warning", "error")
 
 
-class Act(NamedTuple):
-    """One part of a fix. kind: set (option gets value), drop (the written setting goes), core (the old engine's evidence).
+class Action(NamedTuple):
+    """One part of a fix.
 
-    Of a call (`written` is a Use): argument (the keyword `option` gets the value), remove-argument (it goes).
+    kind: set (the option, unwritten so far, gets the value), respell (`written` becomes the option with the value), drop
+    (`written` goes), core (the request for the old engine goes). With a Use as `written`, set and drop are of the
+    keyword `option` of that call.
     """
 
     kind: str
     option: str
     value: object = None
-    written: Written | None = None
+    written: Written | Use | None = None
+
+    @property
+    def pins(self) -> bool:
+        """Whether it writes an option that is not written yet."""
+        return self.kind == "set" and self.written is None
 
 
-class Proposal(NamedTuple):
-    """A fix before it is planned into edits. with_rules: names of rules whose fixes must be made with this one."""
+class Fix(NamedTuple):
+    """What a rule proposes to write. safety: safe, review or none; needs: the first release that accepts the fixed file, ""
+    for any; with_rules: names of rules whose fixes must be made with this one."""
 
     title: str
-    safety: str  # safe, review, none
-    acts: list[Act]
+    safety: str
+    actions: tuple[Action, ...]
     needs: str = ""
     with_rules: tuple[str, ...] = ()
 
@@ -43,6 +51,7 @@ class Finding:
         "code",
         "depends_on",
         "engine",
+        "fix",
         "home",
         "inheritors",
         "key",
@@ -52,14 +61,13 @@ class Finding:
         "new",
         "old",
         "option",
-        "proposal",
         "severity",
         "spot",
         "why",
     )
 
     def __init__(
-        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Engine | None = None
+        self, code: str, name: str, severity: str, layer: str, message: str, spot: Spot, engine: Subject | None = None
     ) -> None:
         self.code = code
         self.name = name
@@ -74,7 +82,7 @@ class Finding:
         self.why = ""
         self.advice = ""
         self.depends_on: tuple[str, ...] = ()
-        self.proposal: Proposal | None = None
+        self.fix: Fix | None = None
         self.children: list[str] = []
         self.home: tuple[str, str] | None = None  # file and mapping that a new setting of the engine goes to
         # Engines that would inherit the pin and ran differently before, each as a sentence part.

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.hydra import unseen
-from vllm_migrate.dialects.model import Engine, Spot, Written
+from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined, evaluate
-from vllm_migrate.knowledge.load import Knowledge, Record
+from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.records import NEVER, Rule, Variant
+from vllm_migrate.knowledge.records import Action as ActionSpec
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Act, Finding, Proposal
+from vllm_migrate.rules.finding import SEVERITIES, Action, Finding, Fix
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
-from vllm_migrate.rules.unmoved import steady, unmoved
+from vllm_migrate.rules.unmoved import resolves_alike, unmoved
+from vllm_migrate.rules.using import FUNCTIONS as OF_USES
+from vllm_migrate.rules.using import Using
 
 # What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
 OPTION = "the server does not start: the parser exits with 2 on an option it does not know"
@@ -22,28 +26,12 @@ KEYWORD = "the engine is not built: a keyword that vLLM does not know raises Typ
 
 if TYPE_CHECKING:
     from vllm_migrate.rules.default import Default
-    from vllm_migrate.rules.using import Using
 
 
 class Context:
-    """The environment of a rule's conditions: both views of an engine, and the setting at hand if there is one.
+    """The environment of a rule's conditions: both views of an engine, and the setting, default or use at hand if there is one.
 
-    from.X, to.X: effective values at the two releases; X alone: at the target. from.release, to.release.
-    setting.key, .option, .value: the setting at hand, an option or an environment variable; .before, .after: its
-    option's effective values; .diagnostic, .was: what became of it at the target and at the source (dropped; or refused:
-    unknown, ambiguous, value, choice, missing, refused; "" when it arrives); .existed, .exists: whether the source, the
-    target has the option; .ever: any release; .renamed, .polarity: its curated successor between the releases ("" when
-    none) and how it relates (same, inverted, value, nested, split, deleted); .deprecated: what the target says of it (""
-    when nothing); .switched: whether the key names another option at the target.
-    default.option, .key, .layer, .since: the option at hand of a rule for each changed default; .old, .new: its declared
-    defaults; .before, .after: its effective values; .unset: neither the user nor the framework sets it; .accepted: the
-    target takes the old default.
-    set('x') at the target; from_set('x'); written('x'): by the user; crosses('0.14.0'): the change lies between.
-    exists('x'), since('0.14.0'), key('x', 'k') at the target, from_exists(...) and so on at the source; known(x);
-    starts(): whether the release accepts all that is written;
-    maybe(x): x, or True where it is not known (for what makes a finding matter, not true);
-    rounds(x, dtype): whether storing the number x in bfloat16 or float16 changes it.
-    use.*, and functions of a use: see rules/using.py.
+    knowledge/vocabulary.py says what each name and function means, and where it is valid.
     """
 
     __slots__ = ("_by_option", "default", "setting", "source", "target", "using")
@@ -66,7 +54,13 @@ class Context:
     @property
     def written(self) -> Written | None:
         """The setting, or the use, at hand."""
-        return self.setting.written if self.setting is not None else self.using.use if self.using is not None else None
+        return (
+            self.setting.written
+            if self.setting is not None
+            else self.using.use.written
+            if self.using is not None
+            else None
+        )
 
     @property
     def option(self) -> str:
@@ -78,11 +72,11 @@ class Context:
     def name(self, dotted: str) -> object:
         head, _, rest = dotted.partition(".")
         if head == "from":
-            return self.source.release if rest == "release" else self.source.name(rest)
+            return self.source.name(rest)
         if head == "to":
-            return self.target.release if rest == "release" else self.target.name(rest)
+            return self.target.name(rest)
         if head == "setting":
-            assert self.setting is not None, "setting.* is for rules with each: setting or given"
+            assert self.setting is not None, "setting.* is for rules with each: setting, fact or remark"
             return self.setting.fact(rest)
         if head == "use":
             assert self.using is not None, "use.* is for rules with each: use"
@@ -93,19 +87,16 @@ class Context:
         return self.target.name(dotted)
 
     def call(self, function: str, args: list[object]) -> object:
-        if function == "crosses":
-            ordinal = self.target.catalog.ordinal
-            at = ordinal(str(args[0]))
-            return ordinal(self.source.release) < at <= ordinal(self.target.release)
-        if function == "written":
-            return self._is_written(str(args[0]))
-        if self.using is not None and function in self.using.functions:
-            return self.using.call(function, args)
-        if function in ("from_set", "from_exists", "from_since", "from_key"):
-            return self.source.call(function[5:], args)
-        if function == "effective":
-            return self.target.name(str(args[0]))
+        own = FUNCTIONS.get(function)
+        if own is not None:
+            return own(self, *args)
+        if self.using is not None and function in OF_USES:
+            return OF_USES[function](self.using, *args)
         return self.target.call(function, args)
+
+    def _crosses(self, release: str) -> bool:
+        ordinal = self.target.catalog.ordinal
+        return ordinal(self.source.release) < ordinal(release) <= ordinal(self.target.release)
 
     def _is_written(self, option: str) -> object:
         engine = self.target.engine
@@ -118,20 +109,31 @@ class Context:
     def wrote(self, option: str) -> Written | None:
         """The setting that the user wrote for an option, whether it arrives or not (the last one)."""
         if "." in option:
-            given = self.target.engine.given.get(option)
-            return given.written if given else None
+            fact = self.target.engine.facts.get(option)
+            return fact.written if fact else None
         if self._by_option is None:
-            self._by_option = by_option([Setting(self.source, self.target, w) for w in self.target.engine.options])
+            engine = self.target.engine
+            options = engine.options if isinstance(engine, Engine) else ()
+            self._by_option = by_option([Setting(self.source, self.target, written) for written in options])
         return self._by_option.get(option)
 
     def option_of(self, written: Written) -> str:
         return Setting(self.source, self.target, written).option
 
 
-def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
-    """Every finding of every rule on one engine. Derived rules come last, and say nothing of settings others spoke of."""
-    if engine.uses:
-        return _of_program(source, target, knowledge)
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "crosses": Context._crosses,
+    "written": Context._is_written,
+    "from_set": lambda context, option: context.source.call("set", [option]),
+    "from_since": lambda context, release: context.source.call("since", [release]),
+}
+
+
+def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+    """Every finding of every rule on one engine or program. Derived rules come last, and say nothing of settings others spoke of."""
+    if isinstance(engine, Program):
+        return _of_program(engine, source, target, knowledge)
+    assert isinstance(engine, Engine)
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Context(source, target, None, written)
@@ -143,10 +145,10 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     out: list[Finding] = []
     said: set[tuple[str, int] | str] = set()
     for rule in knowledge.in_order:
-        each, options = str(rule.get("each", "engine")), rule.get("options")
+        each = rule.each
         asked = by_kind.get(each)
-        if asked is None or (each == "setting" and isinstance(options, list)):
-            asked = _asked(each, options if isinstance(options, list) else None, whole, contexts)
+        if asked is None or (each == "setting" and rule.options):
+            asked = _asked(rule, whole, contexts)
         for context in asked:
             test = _holds(rule, context)
             if test is False:
@@ -154,7 +156,7 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
             finding = _finding(rule, context, test)
             # A default has no place of its own: its option tells whether it was spoken of.
             subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
-            if not (rule.get("derived") and subject in said):
+            if not (rule.derived and subject in said):
                 out.append(finding)
                 said.add(finding.option)
                 if each not in ("engine", "default"):
@@ -162,76 +164,69 @@ def judge(engine: Engine, source: View, target: View, knowledge: Knowledge) -> l
     return out
 
 
-def _of_program(source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+def _of_program(program: Program, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
-    from vllm_migrate.rules.using import Using
-
     contexts: dict[str, list[Context]] = {}
-    for use in target.engine.uses:
+    for use in program.uses:
         context = Context(source, target)
-        context.using = Using(use, source, target)
+        context.using = Using(use, program, source, target)
         contexts.setdefault(use.name, []).append(context)
     out: list[Finding] = []
     said: set[int] = set()
     for rule in knowledge.in_order:
-        for part in [rule, *_parts(rule)]:
-            names = part.get("options") if part.get("each") == "use" else None
-            for context in (
-                [context for name in names for context in contexts.get(str(name), ())]
-                if isinstance(names, list)
-                else []
-            ):
+        for part in (rule, *rule.also):
+            names = part.options if part.each == "use" else ()
+            for context in [context for name in names for context in contexts.get(name, ())]:
                 test = _holds(part, context)
                 if test is False:
                     continue
                 finding = _finding(part, context, test)
-                if not (rule.get("derived") and finding.spot.start in said):
+                if not (rule.derived and finding.spot.start in said):
                     out.append(finding)
                     said.add(finding.spot.start)
     return out
 
 
-def _parts(rule: Record) -> list[Record]:
-    """What else a rule is asked of, each part whole: what it does not say, the rule says for it."""
-    parts = rule.get("also")
-    return parts if isinstance(parts, list) else []
-
-
-def _asked(each: str, options: list[str] | None, whole: Context, contexts: list[Context]) -> list[Context]:
+def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]:
     """What a rule is asked of, that names options or is about defaults, remarks or facts."""
-    if each == "setting":
+    if rule.each == "setting":
         return [
-            context for context in contexts if context.setting is not None and context.setting.option in (options or ())
+            context for context in contexts if context.setting is not None and context.setting.option in rule.options
         ]
     source, target = whole.source, whole.target
-    if each == "default":
+    if rule.each == "default":
         if not any(target.catalog.is_added(release) for release in (source.release, target.release)):
             return []  # rules of their own know what shipped releases changed; tests/rules/test_default.py holds that
         from vllm_migrate.rules.default import moved
 
         changed = moved(target.catalog, target.knowledge, source.release, target.release)
         return [Context(source, target, default=default) for default in changed]
-    if each == "remark":
-        return [Context(source, target, Setting(source, target, remark)) for remark in target.engine.remarks]
-    if each != "given":
+    engine = target.engine
+    if rule.each == "remark":
+        remarks = engine.remarks if isinstance(engine, Engine) else ()
+        return [Context(source, target, Setting(source, target, remark)) for remark in remarks]
+    if rule.each != "fact":
         return []
-    given = target.engine.given
-    names = options if options is not None else [name for name in given if name.startswith("env.")]
-    facts = [given[name] for name in names if name in given]
+    names = rule.options or [name for name in engine.facts if name.startswith("env.")]
+    facts = [engine.facts[name] for name in names if name in engine.facts]
     return [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
 
 
-def _holds(rule: Record, context: Context) -> object:
+def _holds(rule: Rule, context: Context) -> object:
     """The rule's condition: False where it does not hold, Undetermined where it may and where that makes a difference."""
-    test = evaluate(rule["when"], context)
+    test = evaluate(rule.when, context)
     if not isinstance(test, Undetermined):
         return bool(test)
-    return False if unmoved(rule["when"], context, lambda name: steady(name, context.source, context.target)) else test
+    return (
+        False
+        if unmoved(rule.when, context, lambda name: resolves_alike(name, context.source, context.target))
+        else test
+    )
 
 
-def _finding(rule: Record, context: Context, test: object) -> Finding:
+def _finding(rule: Rule, context: Context, test: object) -> Finding:
     """What a rule says of a context in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Undetermined) else ()
     severity, more = _severity(rule, context)
@@ -239,18 +234,18 @@ def _finding(rule: Record, context: Context, test: object) -> Finding:
     if reasons and severity == "error":
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, context)
-    layer = context.default.layer if context.default is not None else str(rule["layer"])
-    finding = Finding(str(rule["code"]), str(rule["name"]), severity, layer, "", spot, context.target.engine)
+    layer = context.default.layer if context.default is not None else rule.layer
+    finding = Finding(rule.code, rule.name, severity, layer, "", spot, context.target.engine)
     finding.key = key
-    finding.option = str(rule.get("option", "")) or context.option
-    finding.old = _side(rule, "old", context, context.source, finding.option)
-    finding.new = _side(rule, "new", context, context.target, finding.option)
+    finding.option = rule.option or context.option
+    finding.old = _side(rule.old, rule.old_of, context, context.source, finding.option)
+    finding.new = _side(rule.new, rule.new_of, context, context.target, finding.option)
     finding.depends_on = reasons
     said = _variant(rule, context)
-    finding.message = _fill(str(said.get("message", rule["message"])), finding, context)
-    finding.why = _fill(str(said.get("why", rule["why"])), finding, context)
-    finding.advice = _fill(str(said.get("advice", rule.get("advice", ""))), finding, context)
-    finding.proposal = _proposal(rule, context, finding)
+    finding.message = _fill(said.message or rule.message, finding, context)
+    finding.why = _fill(said.why or rule.why, finding, context)
+    finding.advice = _fill(said.advice or rule.advice, finding, context)
+    finding.fix = _fix(rule, context, finding)
     if _written_elsewhere(finding):
         finding.spot, finding.key = context.target.engine.spot(), context.target.engine.site_path
     return finding
@@ -258,45 +253,40 @@ def _finding(rule: Record, context: Context, test: object) -> Finding:
 
 def _written_elsewhere(finding: Finding) -> bool:
     """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
-    proposal, home = finding.proposal, finding.engine.home() if finding.engine is not None else None
-    pins = proposal is not None and any(act.kind == "set" and act.written is None for act in proposal.acts)
+    fix, home = finding.fix, finding.engine.home() if finding.engine is not None else None
+    pins = fix is not None and any(action.pins for action in fix.actions)
     return pins and home is not None and home.file is not finding.spot.file
 
 
-def _variant(rule: Record, context: Context) -> Record:
-    """The first variant of what the rule says that certainly holds."""
-    variants = rule.get("variants")
-    for variant in variants if isinstance(variants, list) else []:
-        if evaluate(variant["when"], context) is True:
-            assert isinstance(variant, dict)
-            return variant
-    return {}
+def _variant(rule: Rule, context: Context) -> Variant:
+    """The first variant of what the rule says that certainly holds; one that says nothing where none does."""
+    return next((v for v in rule.variants if evaluate(v.when, context) is True), Variant(NEVER))
 
 
-def _severity(rule: Record, context: Context) -> tuple[str, tuple[str, ...]]:
+def _severity(rule: Rule, context: Context) -> tuple[str, tuple[str, ...]]:
     """The rule's severity, or that of the first context that holds, and what cases that may hold depend on.
 
     A rule with `joint_depends: false` does not depend on what only its severity depends on.
     """
-    cases = rule.get("severity_when")
+    severity: str = rule.severity
     reasons: list[str] = []
-    for entry in cases if isinstance(cases, list) else []:
-        test = evaluate(entry["when"], context)
+    for case in rule.severity_when:
+        test = evaluate(case.when, context)
         if isinstance(test, Undetermined):
             reasons.extend(test.reasons)
         elif test:
-            return str(entry["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
-    return str(rule["severity"]), tuple(reasons) if rule.get("joint_depends", True) else ()
+            severity = case.severity
+            break
+    return severity, tuple(reasons) if rule.joint_depends else ()
 
 
-def _where(rule: Record, context: Context) -> tuple[Spot, str]:
+def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
     """The place of a finding: the setting at hand, else the first of `at` that is written, else the engine."""
     engine = context.target.engine
     written = context.written
     if written is None:
-        places = rule.get("at")
-        for option in places if isinstance(places, list) else []:
-            written = context.wrote(str(option))
+        for option in rule.at:
+            written = context.wrote(option)
             if written is not None:
                 break
     if context.using is not None:
@@ -306,11 +296,11 @@ def _where(rule: Record, context: Context) -> tuple[Spot, str]:
     return engine.spot(), engine.site_path
 
 
-def _side(rule: Record, side: str, context: Context, view: View, option: str) -> object:
-    if side in rule:
-        return rule[side]
-    if f"{side}_of" in rule:
-        value = evaluate(rule[f"{side}_of"], context)
+def _side(fixed: object, computed: Condition | None, context: Context, view: View, option: str) -> object:
+    if fixed is not None:
+        return fixed
+    if computed is not None:
+        value = evaluate(computed, context)
     elif context.using is not None:
         return None
     elif context.written is not None and first_diagnostic(view.delivery, context.written) is None:
@@ -336,7 +326,7 @@ def _fill(text: str, finding: Finding, context: Context) -> str:
         "key": context.written.key if context.written else finding.option,
         "value": show(context.written.value) if context.written else "",
         "why": diagnostic.text if diagnostic else "",
-        "upgrade": str(context.target.engine.dialect.get("upgrade", "")),
+        "upgrade": context.target.engine.dialect.upgrade,
         "off": _off(context),
         "reads": _reads(context),
         "engine": context.target.engine.id,
@@ -379,14 +369,13 @@ def _off(context: Context) -> str:
     """How the dialect switches the option at hand off where a plain false does not arrive."""
     key = context.written.key if context.written else ""
     option = context.setting.option if context.setting is not None else ""
-    text = str(context.target.engine.dialect.get("switch_off", "write no-{key}: true"))
+    text: str = context.target.engine.dialect.switch_off
     return text.replace("{key}", key).replace("{option}", option)
 
 
 def _reads(context: Context) -> str:
-    reads = context.target.engine.dialect.get("reads")
     key = context.written.key if context.written else ""
-    note = reads.get(key.replace("_", "-"), "") if isinstance(reads, dict) else ""
+    note = context.target.engine.dialect.reads.get(key.replace("_", "-"), "")
     return f" ({note})" if note else ""
 
 
@@ -399,66 +388,65 @@ def show(value: object) -> str:
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _proposal(rule: Record, context: Context, finding: Finding) -> Proposal | None:
-    fix = rule.get("fix")
-    if not isinstance(fix, dict):
+def _fix(rule: Rule, context: Context, finding: Finding) -> Fix | None:
+    """The fix that a rule proposes; None where there is nothing to write."""
+    fix = rule.fix
+    if fix is None or evaluate(fix.unless, context) is True:
         return None
-    if evaluate(fix.get("unless", False), context) is True:
+    actions = tuple(action for entry in fix.do for action in _actions(entry, context))
+    if not actions:
         return None
-    acts = [act for entry in fix.get("do", []) for act in _acts(entry, context)]
-    if not acts:
-        return None
-    safety = str(fix["safety"])
-    lowered = evaluate(fix.get("review_when", False), context)
+    safety: str = fix.safety
+    lowered = evaluate(fix.review_when, context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
-    needs = str(fix.get("needs", ""))
-    return Proposal(_fill(str(fix["title"]), finding, context), safety, acts, needs, tuple(fix.get("with_rules", ())))
+    return Fix(_fill(fix.title, finding, context), safety, actions, fix.needs, fix.with_rules)
 
 
-def _acts_on_use(entry: Record, context: Context, using: Using) -> Iterator[Act]:
+def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterator[Action]:
     """Changes of a call: a keyword gets a value, or goes."""
-    name = str(entry.get("argument", "")) or using.use.key
-    if "of" in entry:
-        for other in using.named(str(entry["of"])):
-            if other.arguments.get(name) != entry.get("to"):
-                yield Act("argument", name, entry.get("to"), other)
+    name = entry.argument or using.use.key
+    if entry.of:
+        for other in using.named(entry.of):
+            if other.arguments.get(name) != entry.to:
+                yield Action("set", name, entry.to, other)
         return
-    if entry.get("remove"):
-        yield Act("remove-argument", name, None, using.use)
-    elif "text" in entry:
-        yield Act("argument", name, Unknown(str(entry["text"]).replace("{value}", using.text)), using.use)
-    elif "argument" in entry:
-        value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
-        yield Act("argument", name, value, using.use)
+    if entry.remove:
+        yield Action("drop", name, None, using.use)
+    elif entry.text:
+        yield Action("set", name, Unknown(entry.text.replace("{value}", using.text)), using.use)
+    elif entry.argument:
+        yield Action("set", name, _value(entry, context), using.use)
 
 
-def _acts(entry: Record, context: Context) -> Iterator[Act]:
-    test = evaluate(entry.get("when", True), context)
-    if test is not True:
+def _value(entry: ActionSpec, context: Context) -> object:
+    """What an action sets something to; Undetermined where the files do not decide it."""
+    return entry.to if entry.to_of is None else evaluate(entry.to_of, context)
+
+
+def _actions(entry: ActionSpec, context: Context) -> Iterator[Action]:
+    if evaluate(entry.when, context) is not True:
         return
     written = context.written
     if context.using is not None:
-        yield from _acts_on_use(entry, context, context.using)
+        yield from _actions_on_use(entry, context, context.using)
         return
-    if "set" in entry:
-        option = str(entry["set"])
-        value = evaluate(entry["to_of"], context) if "to_of" in entry else entry.get("to")
-        if option in ("setting", "default"):
-            option = context.option
-        here = written if entry.get("in_place") else context.wrote(option)
+    if entry.set:
+        value = _value(entry, context)
+        option = context.option if entry.set in ("setting", "default") else entry.set
+        here = written if entry.in_place else context.wrote(option)
         if not isinstance(value, Undetermined):
-            yield Act("set", option, value, here)
-    elif "drop" in entry:
-        option = str(entry["drop"])
-        target = written if option == "setting" else context.wrote(option)
+            yield Action("set" if here is None else "respell", option, value, here)
+    elif entry.drop:
+        at_hand = entry.drop == "setting"
+        target = written if at_hand else context.wrote(entry.drop)
         if target is not None:
-            yield Act("drop", context.option_of(target) if option == "setting" else option, None, target)
-    elif entry.get("respell") and written is not None:
-        yield Act("set", context.option_of(written), written.value, written)
-    elif entry.get("rename") and context.setting is not None:
+            yield Action("drop", context.option_of(target) if at_hand else entry.drop, None, target)
+    elif entry.respell and written is not None:
+        yield Action("respell", context.option_of(written), written.value, written)
+    elif entry.rename and context.setting is not None:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
-            yield Act("set", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
-    elif entry.get("core"):
-        yield Act("core", "engine", "v1")
+            yield Action("respell", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
+    elif entry.core:
+        yield Action("core", "engine", "v1")

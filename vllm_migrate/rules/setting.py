@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
 from vllm_migrate.dialects.deliver import Delivery, Diagnostic
@@ -43,50 +45,37 @@ class Setting:
         )
 
     def fact(self, name: str) -> object:
-        """The value of `setting.<name>` in a condition; the names are listed at `judge.Context`."""
-        written = self.written
-        if name == "diagnostic":
-            return diagnostic_kind(self.target.delivery, written)
-        if name == "was":
-            return diagnostic_kind(self.source.delivery, written)
-        if name == "existed":
-            # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN).
-            if self.is_env:
-                return self.option in self.source.catalog.names("env", self.source.release)
-            return self._in(self.source)
-        if name == "exists":
-            return self._in(self.target)
-        if name == "remark":
-            return written.option.removeprefix("remark.") if written.option.startswith("remark.") else ""
-        if name == "option":
-            return self.option
-        if name == "key":
-            return written.key
-        if name == "value":
-            return (
-                Undetermined((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
-            )
-        if name == "before":
-            return self.source.name(self._dotted())
-        if name == "after":
-            return self.target.name(self._dotted())
-        return self._catalog_fact(name)
+        """The value of `setting.<name>` in a condition."""
+        return FACTS[name](self)
 
-    def _catalog_fact(self, name: str) -> object:
-        if name == "ever":
-            return any(self.target.catalog.life(section, key) for section, key in self._entries())
-        if name == "renamed":
-            rename = self.rename()
-            return rename.new if rename is not None and rename.new is not None else ""
-        if name == "polarity":
-            rename = self.rename()
-            return rename.polarity if rename is not None else ""
-        if name == "deprecated":
-            return self.deprecation()
-        if name == "switched":
-            before, after = (v.delivery.named.get(self.written.number, "") for v in (self.source, self.target))
-            return bool(before and after and before != after)
-        raise KeyError(f"setting.{name}")
+    def _value(self) -> object:
+        written = self.written
+        return Undetermined((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
+
+    def _existed(self) -> bool:
+        # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN).
+        if self.is_env:
+            return self.option in self.source.catalog.names("env", self.source.release)
+        return self._in(self.source)
+
+    def _ever(self) -> bool:
+        return any(self.target.catalog.life(section, key) for section, key in self._entries())
+
+    def _renamed(self) -> str:
+        rename = self.rename()
+        return (rename.new or "") if rename is not None else ""
+
+    def _polarity(self) -> str:
+        rename = self.rename()
+        return rename.polarity if rename is not None else ""
+
+    def _switched(self) -> bool:
+        before, after = (v.delivery.named.get(self.written.number, "") for v in (self.source, self.target))
+        return bool(before and after and before != after)
+
+    def _remark(self) -> str:
+        option = self.written.option
+        return option.removeprefix("remark.") if option.startswith("remark.") else ""
 
     # -- what the messages say
 
@@ -199,12 +188,12 @@ def _bare(name: str) -> str:
     return name.lstrip("-").replace("-", "_")
 
 
-_deprecated: dict[tuple[int, str], frozenset[str]] = {}
+_deprecated: dict[tuple[Catalog, str], frozenset[str]] = {}
 
 
 def deprecated_options(catalog: Catalog, release: str) -> frozenset[str]:
     """The options that a release marks as deprecated, by the name they are stored under."""
-    key = (id(catalog), release)
+    key = (catalog, release)
     if key not in _deprecated:
         engine = {name for name in catalog.names("engine", release) if _says(catalog, "engine", name, release)}
         flags = {flag.dest for flag in catalog.flags(release).values() if flag.deprecated}
@@ -255,3 +244,22 @@ def diagnostic_kind(delivery: Delivery, written: Written) -> object:
     if sure:
         return sure[0]
     return Undetermined(delivery.depends or (f"how {written.key} travels to the engine",), (*kinds, ""))
+
+
+FACTS: dict[str, Callable[[Setting], object]] = {
+    "option": lambda setting: setting.option,
+    "key": lambda setting: setting.written.key,
+    "value": Setting._value,
+    "before": lambda setting: setting.source.name(setting._dotted()),
+    "after": lambda setting: setting.target.name(setting._dotted()),
+    "diagnostic": lambda setting: diagnostic_kind(setting.target.delivery, setting.written),
+    "was": lambda setting: diagnostic_kind(setting.source.delivery, setting.written),
+    "existed": Setting._existed,
+    "exists": lambda setting: setting._in(setting.target),
+    "ever": Setting._ever,
+    "renamed": Setting._renamed,
+    "polarity": Setting._polarity,
+    "deprecated": Setting.deprecation,
+    "switched": Setting._switched,
+    "remark": Setting._remark,
+}

@@ -8,28 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.knowledge.expr import Env, Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Condition, Env, Undetermined, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vllm_migrate.knowledge.records import EffectiveEntry
     from vllm_migrate.resolve.view import View
 
 ALIASES = {"executor": "distributed_executor_backend"}
 
-_compared: dict[int, tuple[object, tuple[str, ...]]] = {}
 
-
-def unmoved(when: object, env: Env, is_steady: Callable[[str], bool]) -> bool:
+def unmoved(when: Condition, env: Env, resolves_alike: Callable[[str], bool]) -> bool:
     """Whether an undetermined condition is false for every value that one unknown of both releases may have.
 
-    is_steady: whether a name is resolved alike at both releases.
+    resolves_alike: whether a name is resolved alike at both releases.
     """
     for name in _names_of_both(when):
         before, after = env.name(f"from.{name}"), env.name(f"to.{name}")
         if not (isinstance(before, Undetermined) and isinstance(after, Undetermined)):
             continue
-        if before.reasons != after.reasons or before.options != after.options or not is_steady(name):
+        if before.reasons != after.reasons or before.options != after.options or not resolves_alike(name):
             continue
         values = before.options or (object(),)  # one that equals itself alone stands for all
         if all(evaluate(when, _Pinned(env, name, value)) is False for value in values):
@@ -37,38 +36,34 @@ def unmoved(when: object, env: Env, is_steady: Callable[[str], bool]) -> bool:
     return False
 
 
-def steady(name: str, source: View, target: View) -> bool:
+def resolves_alike(name: str, source: View, target: View) -> bool:
     """Whether no release that rules/effective/ names for an option, or for what decides it, lies between the two."""
     ordinal = target.catalog.ordinal
     low, high = ordinal(source.release), ordinal(target.release)
     return not any(low < ordinal(release) <= high for release in _turns(name, target.knowledge.effective, set()))
 
 
-def _turns(name: str, effective: dict[str, dict[str, object]], seen: set[str]) -> Iterator[str]:
+def _turns(name: str, effective: dict[str, EffectiveEntry], seen: set[str]) -> Iterator[str]:
     """The releases at which the resolution of an option turns."""
     option = ALIASES.get(name, name)
     if option in seen or option not in effective:
         return
     seen.add(option)
-    for call in _calls(effective[option]):
-        if call[0] == "name":
-            yield from _turns(str(call[1]), effective, seen)
-        elif call[1] == "since":
-            yield str(call[2])
-        elif len(call) > 2:
-            yield from _turns(str(call[2]), effective, seen)
+    for part in _parts(effective[option]):
+        if part[0] == "name":
+            yield from _turns(str(part[1]), effective, seen)
+        elif part[1] == "since":
+            yield str(part[2])
+        elif len(part) > 2:
+            yield from _turns(str(part[2]), effective, seen)
 
 
-def _calls(node: object) -> Iterator[list[object]]:
+def _parts(entry: EffectiveEntry) -> Iterator[list[object]]:
     """Names and calls of all conditions of an entry."""
-    if isinstance(node, dict):
-        for part in node.values():
-            yield from _calls(part)
-    elif isinstance(node, list):
-        if node and node[0] in ("name", "call"):
-            yield node
-        for part in node:
-            yield from _calls(part)
+    for case in (*entry.fixed, *entry.forced, *entry.cases):
+        for condition in (case.when, case.value_of):
+            if condition is not None:
+                yield from condition.parts("name", "call")
 
 
 class _Pinned:
@@ -88,19 +83,8 @@ class _Pinned:
         return self._env.call(function, args)
 
 
-def _names_of_both(when: object) -> tuple[str, ...]:
+def _names_of_both(when: Condition) -> tuple[str, ...]:
     """Names that a condition compares, as `from.X` and `to.X`; one that says X asks for the target's state alone."""
-    known = _compared.get(id(when))
-    if known is None:
-        names = set(_leaves(when))
-        both = sorted(name[5:] for name in names if name.startswith("from.") and f"to.{name[5:]}" in names)
-        known = _compared[id(when)] = (when, tuple(name for name in both if name != "release"))
-    return known[1]
-
-
-def _leaves(code: object) -> Iterator[str]:
-    if isinstance(code, list):
-        if code[0] == "name":
-            yield str(code[1])
-        for part in code[1:]:
-            yield from _leaves(part)
+    names = {str(part[1]) for part in when.parts("name")}
+    both = sorted(name[5:] for name in names if name.startswith("from.") and f"to.{name[5:]}" in names)
+    return tuple(name for name in both if name != "release")

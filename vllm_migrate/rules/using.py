@@ -1,50 +1,14 @@
-"""What a rule can ask about one use of vLLM's interfaces by a program, at both releases.
-
-use.name .key .value .method .function   as the use has them; use.value may be Undetermined
-use.awaited .guarded .in_loop .calls_back  see documents/python_calls and dialects/model.Use
-use.positional                           how many arguments are passed by position
-arg('x'), arg('x', 0)                    what is passed as x, by name or in that position; None when nothing is
-passes('x')                              whether x is passed by name
-ends('x', 'a', 'b')                      whether x, or an item of it, is a name that ends in one of these (`p.dtype`)
-takes('x'), from_takes('x')              whether the method has such a parameter at the target, at the source
-use.exists, use.existed                  whether the target, the source has the method (of a call) or the parameter
-earlier('a'), later('a')                 whether a use of that name stands before, after this one in the same function
-nearest('a', 'b')                        the name of the last of these before this one in the same function, "" when none
-anywhere('a')                            whether the program has such a use
-route(), from_route()                    of a route: "" when everybody is served, what it needs, None when it is not there
-having('a', 'x', v)                      whether a use of that name passes v as x
-runs()                                   whether the source has all that the program imports outside of a try or a condition
-gone()                                   of an import: the release between the two since which it fails, "" when it does not
-items('x')                               how many items the list has that is passed as x; 0 for anything else
-"""
+"""What a rule can ask about one use of vLLM's interfaces by a program, at both releases; knowledge/vocabulary.py says what."""
 
 from __future__ import annotations
 
-from vllm_migrate.dialects.model import Use
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+
+from vllm_migrate.dialects.model import Program, Use, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
-
-FUNCTIONS = frozenset(
-    (
-        "anywhere",
-        "arg",
-        "earlier",
-        "ends",
-        "from_route",
-        "from_takes",
-        "gone",
-        "having",
-        "items",
-        "later",
-        "nearest",
-        "passes",
-        "route",
-        "runs",
-        "takes",
-    )
-)
-
 
 HIDDEN = "what the call passes besides"
 
@@ -52,12 +16,11 @@ HIDDEN = "what the call passes besides"
 class Using:
     """One use, seen at both releases."""
 
-    __slots__ = ("source", "target", "use")
+    __slots__ = ("program", "source", "target", "use")
 
-    functions = FUNCTIONS
-
-    def __init__(self, use: Use, source: View, target: View) -> None:
+    def __init__(self, use: Use, program: Program, source: View, target: View) -> None:
         self.use = use
+        self.program = program
         self.source = source
         self.target = target
 
@@ -66,8 +29,8 @@ class Using:
         """The place in words that survive edits elsewhere in the file, for the fingerprint."""
         before = [
             u
-            for u in self._all()
-            if u.order < self.use.order and (u.key, u.function) == (self.use.key, self.use.function)
+            for u in takewhile(lambda u: u is not self.use, self._all())
+            if (u.key, u.function) == (self.use.key, self.use.function)
         ]
         return ".".join(part for part in (self.use.function, self.use.key) if part) + (
             f"#{len(before) + 1}" if before else ""
@@ -76,46 +39,32 @@ class Using:
     @property
     def text(self) -> str:
         """The value of the keyword at hand as the file has it."""
-        child = self.use.tree.get(self.use.key) if self.use.tree is not None else None
+        tree = self.use.written.tree
+        child = tree.get(self.use.key) if tree is not None else None
         if child is None:
             return ""
         node = child.place.node
         return child.place.file.source.text[node.start : node.end]
 
     def fact(self, name: str) -> object:
-        use = self.use
-        if name == "value":
-            return _sure(use.key, use.value)
-        if name == "positional":
-            return len(use.positional)
-        if name in ("exists", "existed"):
-            return self._known(self.target if name == "exists" else self.source)
-        return getattr(use, name)
+        """The value of `use.<name>` in a condition."""
+        word = FACTS.get(name)
+        return getattr(self.use, name) if word is None else word(self)
 
-    def call(self, function: str, args: list[object]) -> object:
-        name = str(args[0]) if args else ""
-        if function in ("takes", "from_takes"):
-            return self._takes(self.target if function == "takes" else self.source, name)
-        if function in ("route", "from_route"):
-            return self._route(self.target if function == "route" else self.source)
-        if function == "gone":
-            return self.gone()
-        if function == "having":
-            return any(use.arguments.get(str(args[1])) == args[2] for use in self.named(name))
-        if function == "runs":
-            return self._runs()
-        if function == "arg":
-            return self._argument(name, args[1] if len(args) > 1 else None)
-        if function == "passes":
-            if name in self.use.arguments or not self.use.more:
-                return name in self.use.arguments
-            return Undetermined((f"whether {HIDDEN} passes {name}",), (True, False))
-        if function == "ends":
-            return _ends(self.use.arguments.get(name), [str(arg) for arg in args[1:]])
-        if function == "items":
-            value = self.use.arguments.get(name)
-            return len(value) if isinstance(value, (list, tuple)) else 0
-        return self._beside(function, [str(arg) for arg in args])
+    def _passes(self, name: str) -> object:
+        if name in self.use.arguments or not self.use.more:
+            return name in self.use.arguments
+        return Undetermined((f"whether {HIDDEN} passes {name}",), (True, False))
+
+    def _ends(self, name: str, *ends: str) -> bool:
+        return _ends(self.use.arguments.get(name), ends)
+
+    def _items(self, name: str) -> int:
+        value = self.use.arguments.get(name)
+        return len(value) if isinstance(value, (list, tuple)) else 0
+
+    def _having(self, name: str, argument: str, value: object) -> bool:
+        return any(use.arguments.get(argument) == value for use in self.named(name))
 
     def gone(self) -> str:
         from vllm_migrate.catalog.modules import load
@@ -137,30 +86,35 @@ class Using:
         verb = "is" if len(found) == 1 else "are"
         return "; " + " and ".join(f"{module}.{name}" for module in found) + f" {verb} there" if found else ""
 
-    def _beside(self, function: str, names: list[str]) -> object:
-        others = [use for use in self._all() if use.name in names and use is not self.use]
-        if function == "anywhere":
-            return bool(others)
-        here = [use for use in others if use.function == self.use.function]
-        if function == "later":
-            return any(use.spot.start > self.use.spot.start for use in here)
-        before = [use for use in here if use.spot.start < self.use.spot.start]
-        if function == "earlier":
-            return bool(before)
+    def _others(self, names: tuple[str, ...]) -> list[Use]:
+        return [use for use in self._all() if use.name in names and use is not self.use]
+
+    def _beside(self, names: tuple[str, ...]) -> list[Use]:
+        """Other uses of these names in the same function."""
+        return [use for use in self._others(names) if use.function == self.use.function]
+
+    def _before(self, names: tuple[str, ...]) -> list[Use]:
+        return [use for use in self._beside(names) if use.spot.start < self.use.spot.start]
+
+    def _later(self, *names: str) -> bool:
+        return any(use.spot.start > self.use.spot.start for use in self._beside(names))
+
+    def _nearest(self, *names: str) -> str:
+        before = self._before(names)
         return before[-1].name if before else ""
 
     def named(self, name: str) -> list[Use]:
         return [use for use in self._all() if use.name == name]
 
-    def _all(self) -> list[Use]:
-        return self.target.engine.uses
+    def _all(self) -> Sequence[Use]:
+        return self.program.uses
 
-    def _argument(self, name: str, position: object) -> object:
+    def _argument(self, name: str, position: int | None = None) -> object:
         use = self.use
         if name in use.arguments:
-            return _sure(name, use.arguments[name])
-        if isinstance(position, int) and position < len(use.positional):
-            return _sure(name, use.positional[position])
+            return determined(name, use.arguments[name])
+        if position is not None and position < len(use.positional):
+            return determined(name, use.positional[position])
         if use.more:
             return Undetermined((f"whether {HIDDEN} sets {name}",))
         return None
@@ -194,13 +148,34 @@ def _methods(view: View) -> list[str]:
     return [name for name in view.catalog.names("api", view.release) if name.count(".") == 1]
 
 
-def _sure(name: str, value: object) -> object:
-    return Undetermined((f"the value of {name} ({value.text})",)) if isinstance(value, Unknown) else value
-
-
-def _ends(value: object, names: list[str]) -> bool:
+def _ends(value: object, names: tuple[str, ...]) -> bool:
     """Whether an expression, or one of those in a list, is a dotted name whose last part is one of `names`."""
     if isinstance(value, (list, tuple)):
         return any(_ends(item, names) for item in value)
     dotted = isinstance(value, Unknown) and value.text.replace(".", "").replace("_", "").isalnum()
     return isinstance(value, Unknown) and dotted and value.text.rpartition(".")[2] in names
+
+
+FACTS: dict[str, Callable[[Using], object]] = {
+    "value": lambda using: determined(using.use.key, using.use.written.value),
+    "positional": lambda using: len(using.use.positional),
+    "exists": lambda using: using._known(using.target),
+    "existed": lambda using: using._known(using.source),
+}
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "arg": Using._argument,
+    "passes": Using._passes,
+    "ends": Using._ends,
+    "items": Using._items,
+    "takes": lambda using, parameter: using._takes(using.target, parameter),
+    "from_takes": lambda using, parameter: using._takes(using.source, parameter),
+    "earlier": lambda using, *names: bool(using._before(names)),
+    "later": Using._later,
+    "nearest": Using._nearest,
+    "anywhere": lambda using, *names: bool(using._others(names)),
+    "having": Using._having,
+    "route": lambda using: using._route(using.target),
+    "from_route": lambda using: using._route(using.source),
+    "runs": Using._runs,
+    "gone": Using.gone,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Engine
+from vllm_migrate.dialects.model import Subject
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
@@ -34,7 +34,7 @@ class Ledger:
         self._homes: dict[tuple[str, str], list[Ran]] = {}
         self._options = _pinned_options(knowledge)
 
-    def pins(self, engine: Engine, source: View, target: View) -> Pins | None:
+    def pins(self, engine: Subject, source: View, target: View) -> Pins | None:
         """What an engine ran with whose pins go to a parent that others may share; None for any other."""
         if home_of(engine) is None:
             return None
@@ -44,7 +44,7 @@ class Ledger:
             for option in self._options
         }
 
-    def enter(self, engine: Engine, pins: Pins | None) -> None:
+    def enter(self, engine: Subject, pins: Pins | None) -> None:
         """Note what an engine ran with, at every place from which it inherits."""
         if engine.site is None or pins is None:
             return
@@ -54,18 +54,18 @@ class Ledger:
 
     def lower(self, finding: Finding) -> None:
         """Lower a safe pin to `review` when an engine that inherits it ran with another value, and name that engine."""
-        proposal, home = finding.proposal, finding.home
-        if proposal is None or home is None or finding.engine is None:
+        fix, home = finding.fix, finding.home
+        if fix is None or home is None or finding.engine is None:
             return
-        pinned = [act for act in proposal.acts if act.kind == "set" and act.written is None]
+        pinned = [action for action in fix.actions if action.pins]
         differing: list[str] = []
         for ran in self._homes.get(home, ()) if pinned else ():
             if ran.path == finding.engine.file.path:
                 continue
-            said = [text for act in pinned if (text := _otherwise(ran, act.option, act.value))]
+            said = [text for action in pinned if (text := _otherwise(ran, action.option, action.value))]
             differing.extend(f"{ran.path} {text}" for text in said)
         if differing:
-            finding.proposal = proposal._replace(safety="review" if proposal.safety == "safe" else proposal.safety)
+            finding.fix = fix._replace(safety="review" if fix.safety == "safe" else fix.safety)
             finding.inheritors = differing
 
 
@@ -92,10 +92,10 @@ def merge(findings: list[Finding]) -> list[Finding]:
 
 def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Finding | None:
     """The finding on a parent, the root of the chain first, whose pin reaches this finding's engine too."""
-    engine, proposal = finding.engine, finding.proposal
-    if engine is None or engine.site is None or finding.home is None or proposal is None:
+    engine, fix = finding.engine, finding.fix
+    if engine is None or engine.site is None or finding.home is None or fix is None:
         return None
-    if any(act.written is not None for act in proposal.acts):
+    if any(action.written is not None for action in fix.actions):
         return None
     for place in engine.site.places:
         key = (finding.code, finding.option, finding.severity, os.path.normpath(place.file.path), engine.site_path)
@@ -103,16 +103,16 @@ def _settled_by(finding: Finding, parents: dict[tuple[str, ...], Finding]) -> Fi
         if (
             parent is not None
             and parent is not finding
-            and parent.proposal is not None
-            and parent.proposal.acts == proposal.acts
+            and parent.fix is not None
+            and parent.fix.actions == fix.actions
         ):
             return parent
     return None
 
 
-def home_of(engine: Engine) -> tuple[str, str] | None:
+def home_of(engine: Subject) -> tuple[str, str] | None:
     """(path of the file, dotted path) where a new setting of an engine belongs, when that may be a shared parent."""
-    place = engine.home() if engine.file.shell is None and engine.dialect.get("compose") in SHARING else None
+    place = engine.home() if engine.file.shell is None and engine.dialect.compose in SHARING else None
     return (os.path.normpath(place.file.path), engine.site_path) if place is not None else None
 
 
@@ -130,8 +130,7 @@ def _pinned_options(knowledge: Knowledge) -> list[str]:
     """The options that any rule's fix sets."""
     out: dict[str, None] = {}
     for rule in knowledge.rules:
-        fix = rule.get("fix")
-        for entry in fix.get("do", ()) if isinstance(fix, dict) else ():
-            if "set" in entry and "." not in str(entry["set"]):
-                out[str(entry["set"])] = None
+        for action in rule.fix.do if rule.fix is not None else ():
+            if action.set and "." not in action.set:
+                out[action.set] = None
     return list(out)

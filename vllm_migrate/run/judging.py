@@ -6,33 +6,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.model import Engine, Spot
+from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Assumptions, View
+from vllm_migrate.resolve.view import Question, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import SEVERITIES, Finding, identity
 from vllm_migrate.rules.judge import judge
-from vllm_migrate.rules.memo import Judgement, Memo, signature
 from vllm_migrate.run.inherit import Ledger, home_of, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.plan import FixPlan
 
 MARK = b"vllm-migrate:"
-
-
-class Question(NamedTuple):
-    """What is asked of a run: the two releases and what the user told us besides the files."""
-
-    source: str
-    target: str
-    assumptions: Assumptions = Assumptions()
 
 
 class Judged(NamedTuple):
@@ -57,7 +48,7 @@ class Result:
         self.files = 0
         self.engines = 0
         self.judged: list[Judged] = []
-        self.offers: dict[int, Offer | None] = {}
+        self.offers: dict[int, FixPlan | None] = {}
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
         self.seen: list[str] = []  # the paths of the input files
@@ -77,13 +68,12 @@ class Run:
         catalog: Catalog,
         knowledge: Knowledge,
         workspace: Workspace,
-        offer: Callable[[Finding], Offer | None] | None = None,
+        offer: Callable[[Finding], FixPlan | None] | None = None,
         keep: bool = False,
     ) -> None:
         self._offer = offer
         self._keep = keep
         self._ledger = Ledger(knowledge)
-        self._memo = Memo()
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
@@ -111,25 +101,28 @@ class Run:
             self.result.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
         found = discover(file, self.knowledge.dialects, self.catalog, workspace)
-        fresh = [finding for engine in found.engines for finding in self._judge_engine(engine)]
-        if named and not fresh and all(engine.imports_alone for engine in found.engines):
-            self._unrecognised(path, data, bool(found.engines))
+        fresh = [finding for subject in found.subjects for finding in self._judge(subject)]
+        if named and not fresh and all(map(_imports_alone, found.subjects)):
+            self._unrecognised(path, data, bool(found.subjects))
         # A parent stays: findings of its children may be written in it.
-        if self._offer is not None and not is_parent and all(engine.files == [file] for engine in found.engines):
+        if self._offer is not None and not is_parent and all(set(s.files) == {file} for s in found.subjects):
             for finding in fresh:
                 self.result.offers[id(finding)] = self._offer(finding)
-            for engine in found.engines:
-                engine.release()
             workspace.release(file)
 
-    def _judge_engine(self, engine: Engine) -> list[Finding]:
-        """The findings on one engine that are new."""
-        engine.target = self.question.target
-        judgement = self._judgement(engine)
-        self.result.engines += 0 if engine.imports_alone else 1
-        self._ledger.enter(engine, judgement.pins)
+    def _judge(self, engine: Subject) -> list[Finding]:
+        """The findings on one engine or program that are new."""
+        question = self.question
+        source, target = (
+            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
+            for release in (question.source, question.target)
+        )
+        if self._keep and isinstance(engine, Engine):
+            self.result.judged.append(Judged(engine, source, target))
+        self.result.engines += 0 if _imports_alone(engine) else 1
+        self._ledger.enter(engine, self._ledger.pins(engine, source, target))
         home, fresh = home_of(engine), []
-        for finding in judgement.findings:
+        for finding in judge(engine, source, target, self.knowledge):
             finding.home = home
             if self._add(finding):
                 fresh.append(finding)
@@ -139,25 +132,6 @@ class Run:
             node = missing.place.node
             self._add(_missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end)))
         return fresh
-
-    def _judgement(self, engine: Engine) -> Judgement:
-        """What the rules say of an engine, made anew or as it was made for an engine that says the same."""
-        key = None if self._keep else signature(engine)
-        known = self._memo.recall(engine, key) if key is not None else None
-        if known is not None:
-            return known
-        question = self.question
-        source, target = (
-            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
-            for release in (question.source, question.target)
-        )
-        if self._keep and not engine.uses:
-            self.result.judged.append(Judged(engine, source, target))
-        found = judge(engine, source, target, self.knowledge)
-        judgement = Judgement(found, self._ledger.pins(engine, source, target))
-        if key is not None:
-            self._memo.remember(engine, key, judgement)
-        return judgement
 
     def _add(self, finding: Finding) -> bool:
         """Each place once: the graver of two wins, and names the file that made it so. False for one that did not win."""
@@ -198,11 +172,15 @@ class Run:
         return result
 
 
+def _imports_alone(subject: Subject) -> bool:
+    return isinstance(subject, Program) and subject.imports_alone
+
+
 def _graver(finding: Finding, known: Finding) -> bool:
     return SEVERITIES.index(finding.severity) > SEVERITIES.index(known.severity)
 
 
-def _missing_parent(engine: Engine, name: str, spot: Spot) -> Finding:
+def _missing_parent(engine: Subject, name: str, spot: Spot) -> Finding:
     message = f"the parent config {name} was not found, so what it sets is not known"
     finding = file_finding(named("parent-not-found"), message, spot, name, engine)
     finding.option = name

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from vllm_migrate.dialects.model import Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.errors import UsageError
+from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.rules.files import file_finding, named
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.judging import Result
 from vllm_migrate.run.select import Selection, check_selectors, layered
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.suppress import MARK, Judged, Suppressions
-
-Rule = dict[str, object]
 
 
 class Sifted:
@@ -30,12 +30,12 @@ class Sifted:
         self.notes: list[str] = []
 
 
-def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
+def selection_of(settings: Settings, rules: Sequence[Rule]) -> Selection:
     """The project's choice of rules. Raises UsageError for a selector that means none."""
     config, call = settings.config, settings.call
     written = [config.texts(key) for key in ("select", "ignore", "extend-select")]
     said = [call.texts(key) or None for key in ("select", "ignore", "extend_select")]
-    known = [(str(rule["code"]), str(rule["name"])) for rule in rules]
+    known = [(rule.code, rule.name) for rule in rules]
     check_selectors([s for each in said for s in each or ()], known, "--select/--ignore")
     for key, selectors in zip(("select", "ignore", "extend-select"), written, strict=True):
         if selectors:
@@ -48,11 +48,11 @@ def selection_of(settings: Settings, rules: list[Rule]) -> Selection:
     return Selection(select, ignore, extend, config.per_file_ignores, config.severity)
 
 
-def sift(result: Result, settings: Settings, rules: list[Rule]) -> Sifted:
+def sift(result: Result, settings: Settings, rules: Sequence[Rule]) -> Sifted:
     """Findings that are selected, neither suppressed nor known; comments that suppress nothing are findings too."""
     selection = selection_of(settings, rules)
     out = Sifted()
-    codes = [(str(rule["code"]), str(rule["name"])) for rule in rules]
+    codes = [(rule.code, rule.name) for rule in rules]
     judged = Judged((code, name, selection.selects(code, name)) for code, name in codes)
     names = judged.names
     comments = {source.path: (source, Suppressions.parse(source.text, names)) for source in result.marked}

@@ -15,12 +15,14 @@ from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.report.model import Report
-from vllm_migrate.resolve.view import Assumptions
-from vllm_migrate.rules.files import as_records
+from vllm_migrate.resolve.view import Assumptions, Question
+from vllm_migrate.rules.files import as_rules
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.dependencies import Dependencies
-from vllm_migrate.run.judging import Question, Result, Run
+from vllm_migrate.run.judging import Result, Run
+from vllm_migrate.run.pins import PACKAGES
 from vllm_migrate.run.reported import record_baseline, sift
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.walk import STDIN, Input, walk
@@ -28,11 +30,9 @@ from vllm_migrate.run.walk import STDIN, Input, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vllm_migrate.dialects.tree import File
-    from vllm_migrate.documents.interface import Edit
     from vllm_migrate.documents.write import CannotWrite
-    from vllm_migrate.fixes.apply import Fixer, Outcome
-    from vllm_migrate.fixes.offer import Offer
+    from vllm_migrate.fixes.apply import Fixer
+    from vllm_migrate.fixes.plan import FixPlan
 
 SOURCE, TARGET = "0.8.5", "0.18.1"
 
@@ -113,7 +113,7 @@ class Session:
         """The release that the project pins today, where one place says it."""
         from vllm_migrate.run.versions import choose_source, input_pins, misread, notes, releases_for
 
-        packages = self.knowledge.packages()
+        packages = tuple(dict.fromkeys((*PACKAGES, *self.knowledge.frameworks())))
         pins = releases_for(self.settings.root, self.dependencies, packages)
         pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages)
         out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
@@ -142,7 +142,7 @@ class Session:
         model, generation = _model_files(self.settings.model_config)
         return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
 
-    def run(self, offer: Callable[[Finding], Offer | None] | None = None, keep: bool = False) -> Result:
+    def run(self, offer: Callable[[Finding], FixPlan | None] | None = None, keep: bool = False) -> Result:
         """Judge every input file. Scripts first: a configuration that one of them names is judged with it."""
         workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note)
         workspace.frameworks = self.releases.frameworks
@@ -160,9 +160,17 @@ class Session:
         else:
             run.judge_file(entry.path, entry.named)
 
-    def rules(self) -> list[dict[str, object]]:
+    def rules(self) -> tuple[Rule, ...]:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""
-        return self.knowledge.rules + as_records()
+        return self.knowledge.rules + as_rules()
+
+    def planner(self) -> Callable[[Finding], FixPlan | None]:
+        """What plans the edits of one finding; where the output offers them to apply, they are proved."""
+        if (self.call.text("output_format") or "text") in OFFERING:
+            return self.fixer().plan
+        from vllm_migrate.fixes.plan import plan
+
+        return plan
 
     def fixer(self) -> Fixer:
         from vllm_migrate.fixes.apply import Fixer
@@ -218,9 +226,8 @@ class LintOutcome:
 def lint(call: Call) -> LintOutcome:
     """Lint as the call asks."""
     session = Session(call)
-    proved = (call.text("output_format") or "text") in OFFERING
-    fixer = session.fixer()
-    result = session.run(lambda finding: fixer.offer(finding, proved))
+    plan = session.planner()
+    result = session.run(plan)
     report = Report(
         session.releases.source, session.releases.target, session.releases.source_why, session.releases.target_why
     )
@@ -233,7 +240,7 @@ def lint(call: Call) -> LintOutcome:
     report.rules = session.knowledge.rules
     report.quiet = call.flag("quiet")
     report.problems = result.problems
-    _fill(report, session, result, fixer, proved)
+    _fill(report, session, result, plan)
     if result.files == 0:
         return LintOutcome(report, 3, session.dependencies)
     for path in (store.cache_folder(), session.settings.baseline, session.settings.model_config):
@@ -251,8 +258,8 @@ def _arguments(call: Call) -> list[str]:
     return out
 
 
-def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved: bool) -> None:
-    """Findings that are selected and not suppressed, with what they offer."""
+def _fill(report: Report, session: Session, result: Result, plan: Callable[[Finding], FixPlan | None]) -> None:
+    """Findings that are selected and not suppressed, with their edits."""
     sifted = sift(result, session.settings, session.rules())
     kept = sifted.kept
     report.suppressed = sifted.suppressed
@@ -266,30 +273,20 @@ def _fill(report: Report, session: Session, result: Result, fixer: Fixer, proved
         report.notes.extend(write_ignores(kept, result.workspace))
         kept = []
     for finding in kept:
-        offer = result.offers[id(finding)] if id(finding) in result.offers else fixer.offer(finding, proved)
-        if offer is not None and finding.proposal is not None and offer.safety == "safe":
-            # An engine that was judged later may inherit the pin and have run differently.
-            offer = offer._replace(safety=finding.proposal.safety)
-        report.add(finding, offer)
+        report.add(finding, result.offers[id(finding)] if id(finding) in result.offers else plan(finding))
 
 
 class FixOutcome:
-    """A fix: what was or would be written, what was refused and why, the exit code.
+    """A fix: what was or would be written, what was refused and why, the exit code."""
 
-    skipped: what would change in parents outside the PATHs, which is only shown; offered: the findings that it settles
-    together with `outcome`.
-    """
+    __slots__ = ("exit_code", "failed", "files", "findings", "plan", "released", "written")
 
-    __slots__ = ("exit_code", "failed", "files", "findings", "offered", "outcome", "released", "skipped", "written")
-
-    def __init__(self, outcome: Outcome, findings: list[Finding], files: int) -> None:
-        self.outcome = outcome
+    def __init__(self, plan: FixPlan, findings: list[Finding], files: int) -> None:
+        self.plan = plan
         self.findings = findings
         self.files = files
         self.written: list[str] = []
         self.failed: list[CannotWrite] = []  # files that could not be written
-        self.skipped: dict[File, list[Edit]] = {}
-        self.offered = outcome.applied
         self.exit_code = 0
         self.released = ("", "")
 
@@ -305,30 +302,28 @@ def fix(call: Call) -> FixOutcome:
     session = Session(call)
     result = session.run()
     findings = sift(result, session.settings, session.rules()).kept
-    out = _planned(session, findings, result.files)
+    out = FixOutcome(_planned(session, findings), findings, result.files)
     out.released = (session.releases.source, session.releases.target)
     if result.files == 0:
         out.exit_code = 3
     elif call.flag("write") and not call.flag("check"):
-        out.written, out.failed = write_all(out.outcome.edits)
+        out.written, out.failed = write_all(out.plan.edits)
         out.exit_code = 2 if out.failed else 0
     else:
-        out.exit_code = 1 if out.outcome.edits else 0
+        out.exit_code = 1 if out.plan.edits else 0
     return out
 
 
-def _planned(session: Session, findings: list[Finding], files: int) -> FixOutcome:
+def _planned(session: Session, findings: list[Finding]) -> FixPlan:
     """What may be written, proved by itself; what reaches into parents outside the PATHs is planned to be shown."""
     from vllm_migrate.fixes.apply import fix_all
 
     fixer, unsafe = session.fixer(), session.call.flag("unsafe")
     whole = fix_all(findings, fixer, unsafe)
-    skipped = {file: edits for file, edits in whole.edits.items() if not file.requested}
-    if not skipped or session.call.flag("follow_parents"):
-        return FixOutcome(whole, findings, files)
+    outside = {file: edits for file, edits in whole.edits.items() if not file.requested}
+    if not outside or session.call.flag("follow_parents"):
+        return whole._replace(shown=whole.applied)
     own = fix_all(findings, fixer, unsafe, lambda file: not file.requested)
     settled = {id(finding) for finding in (*own.applied, *(finding for finding, _ in own.refused))}
-    own.refused += [(finding, why) for finding, why in whole.refused if id(finding) not in settled]
-    out = FixOutcome(own, findings, files)
-    out.skipped, out.offered = skipped, whole.applied
-    return out
+    refused = tuple((finding, why) for finding, why in whole.refused if id(finding) not in settled)
+    return own._replace(refused=own.refused + refused, outside=outside, shown=whole.applied)

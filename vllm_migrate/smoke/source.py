@@ -17,7 +17,7 @@ from vllm_migrate.errors import UsageError
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
     from vllm_migrate.resolve.view import View
-    from vllm_migrate.run.judging import Result
+    from vllm_migrate.run.judging import Judged, Result
 
 # The positional argument of `vllm serve`.
 MODEL_KEYS = ("model", "model_tag", "model-tag")
@@ -125,14 +125,15 @@ def _from_dialect(path: str, release: str, engine_id: str | None, source: str, f
         result = _run(path, source, release, texts)
     judged = _choose(path, result, engine_id)
     view: View = judged.target if judged.target.release == release else judged.source
-    return _spec(path, view, notes)
+    return _spec(path, judged, view, notes)
 
 
 def _run(path: str, source: str, release: str, texts: dict[str, str]) -> Result:
     from vllm_migrate.catalog.store import load as load_catalog
     from vllm_migrate.dialects.workspace import Workspace
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.run.judging import Question, Run
+    from vllm_migrate.resolve.view import Question
+    from vllm_migrate.run.judging import Run
 
     workspace = Workspace([path], texts)
     run = Run(Question(source, release), load_catalog(), load_knowledge(), workspace, keep=True)
@@ -147,7 +148,7 @@ def _fixed(result: Result, source: str, release: str) -> tuple[dict[str, str], l
     from vllm_migrate.documents.interface import apply_edits
     from vllm_migrate.fixes.apply import Fixer, fix_all
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.run.judging import Question
+    from vllm_migrate.resolve.view import Question
 
     outcome = fix_all(result.findings, Fixer(Question(source, release), load_catalog(), load_knowledge()), False)
     texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in outcome.edits.items()}
@@ -174,10 +175,10 @@ def _choose(path: str, result: Result, engine_id: str | None) -> Any:
     return (rollouts or engines)[0]
 
 
-def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
+def _spec(path: str, judged: Judged, view: View, notes: list[str]) -> EngineSpec:
     from vllm_migrate.knowledge.expr import Undetermined
 
-    engine, catalog = view.engine, view.catalog
+    engine, catalog = judged.engine, view.catalog
     known = catalog.names("engine", view.release) | catalog.names("llm", view.release)
     args: dict[str, Any] = {}
     for option, arrived in view.delivery.values.items():
@@ -190,16 +191,16 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
         if written.key in MODEL_KEYS and isinstance(written.value, str):
             args.setdefault("model", written.value)
     sampling, env = {}, {}
-    for name, given in engine.given.items():
+    for name, fact in engine.facts.items():
         kind, _, rest = name.partition(".")
-        if isinstance(given.value, Undetermined) or given.value is None:
+        if isinstance(fact.value, Undetermined) or fact.value is None:
             continue
         if kind == "sampling" and rest in SAMPLING:
-            sampling[rest] = given.value
-        elif name == "sampling.stop" and given.value:
+            sampling[rest] = fact.value
+        elif name == "sampling.stop" and fact.value:
             notes.append(STOP_STRINGS)
         elif kind == "env":
-            env[rest] = str(given.value)
+            env[rest] = str(fact.value)
     if str(args.get("load_format", "")).startswith("dummy"):
         notes.append(f"load_format {args.pop('load_format')} left out: the rollout needs the checkpoint's weights")
     refused = tuple(
@@ -208,7 +209,7 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
         if t.kind in REFUSALS and t.certain and t.written.key not in MODEL_KEYS
     )
     notes += [f"{_place(t.written)}: {t.text}" for t in view.delivery.diagnostics if t.kind not in REFUSALS]
-    via = engine.given.get("sampling.via")
+    via = engine.facts.get("sampling.via")
     server = (via.value if via is not None else "explicit") in ("http", "request")
     return EngineSpec(
         args,
@@ -218,10 +219,10 @@ def _spec(path: str, view: View, notes: list[str]) -> EngineSpec:
         path,
         engine.id,
         server,
-        _prefixed(engine.given, "pause."),
+        _prefixed(engine.facts, "pause."),
         refused,
         tuple(notes),
-        _prefixed(engine.given, "loss."),
+        _prefixed(engine.facts, "loss."),
     )
 
 

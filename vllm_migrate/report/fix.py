@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
 from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
+    from vllm_migrate.documents.write import CannotWrite
+    from vllm_migrate.fixes.plan import FixPlan
     from vllm_migrate.rules.finding import Finding
-    from vllm_migrate.run.session import FixOutcome
 
 
 NO_NEWLINE = "\\ No newline at end of file"
@@ -54,18 +55,28 @@ def _quoted(c: str) -> str:
     return f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c
 
 
-def render(result: FixOutcome, color: bool = False, check: bool = False, quiet: bool = False) -> str:
+class Shown(NamedTuple):
+    """What a fix run has to show: its plan, the findings it was asked to settle, the paths that were written, and why
+    others were not."""
+
+    plan: FixPlan
+    findings: list[Finding]
+    written: list[str]
+    failed: list[CannotWrite]
+
+
+def render(shown: Shown, color: bool = False, check: bool = False, quiet: bool = False) -> str:
     """The whole output, ending in a newline unless it is empty."""
+    plan = shown.plan
     out: list[str] = []
-    outcome = result.outcome
     if check:
-        out.extend(f"would change {file.path}" for file in outcome.edits)
-        out.extend([] if quiet else _outside(result))
+        out.extend(f"would change {file.path}" for file in plan.edits)
+        out.extend([] if quiet else _outside(plan))
         return "\n".join(out) + "\n" if out else ""
-    for file, edits in (*outcome.edits.items(), *result.skipped.items()):
+    for file, edits in (*plan.edits.items(), *plan.outside.items()):
         out.extend(_paint(line) if color else line for line in diff(file, edits))
     if not quiet:
-        out.extend(_remarks(result))
+        out.extend(_remarks(shown))
     return "\n".join(out) + "\n" if out else ""
 
 
@@ -79,42 +90,45 @@ def _paint(line: str) -> str:
     return f"\x1b[36m{line}\x1b[0m" if line.startswith("@@") else line
 
 
-def _remarks(result: FixOutcome) -> list[str]:
+def _remarks(shown: Shown) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
-    outcome = result.outcome
+    plan = shown.plan
     out: list[str] = []
-    needs = max((f.proposal.needs for f in result.offered if f.proposal and f.proposal.needs), key=_version, default="")
+    needs = max((f.fix.needs for f in plan.shown if f.fix and f.fix.needs), key=_version, default="")
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
-    for text in dict.fromkeys(_upgrades(result)):
-        out.append(text)
-    out.extend(_outside(result))
-    if result.written:
-        fixed = "" if result.failed else f", {_count(len(outcome.applied), 'finding')} fixed"
-        out.append(f"wrote {_count(len(result.written), 'file')}{fixed}")
-    elif result.failed:
-        out.append("nothing was written")
-    elif outcome.edits:
-        out.append(
-            f"would change {_count(len(outcome.edits), 'file')}, {_count(len(outcome.applied), 'finding')}; --write writes them"
-        )
-    else:
-        out.append("nothing to write" if result.skipped else "nothing to fix")
-    waiting = [finding for finding, why in outcome.refused if why == "needs --unsafe"]
+    out.extend(dict.fromkeys(_upgrades(shown.findings)))
+    out.extend(_outside(plan))
+    out.append(_summary(shown))
+    waiting = [finding for finding, why in plan.refused if why == "needs --unsafe"]
     if waiting:
         out.append(f"{len(waiting)} more with --unsafe, after a review: {_names(f.name for f in waiting)}")
-    refused = [(finding, why) for finding, why in outcome.refused if why != "needs --unsafe"]
-    advice = [f for f in result.findings if f.proposal is None and f.severity != "info"]
+    refused = [(finding, why) for finding, why in plan.refused if why != "needs --unsafe"]
+    advice = [f for f in shown.findings if f.fix is None and f.severity != "info"]
     for finding, why in refused:
         out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:
         out.append(f"no fix: {_place(finding)}: {finding.code} {finding.name}: {finding.advice or finding.message}")
-    return ["", *out] if outcome.edits or result.skipped else out
+    return ["", *out] if plan.edits or plan.outside else out
 
 
-def _outside(result: FixOutcome) -> list[str]:
+def _summary(shown: Shown) -> str:
+    """How much was written, or would be."""
+    plan = shown.plan
+    if shown.written:
+        fixed = "" if shown.failed else f", {_count(len(plan.applied), 'finding')} fixed"
+        return f"wrote {_count(len(shown.written), 'file')}{fixed}"
+    if shown.failed:
+        return "nothing was written"
+    if plan.edits:
+        settled = _count(len(plan.applied), "finding")
+        return f"would change {_count(len(plan.edits), 'file')}, {settled}; --write writes them"
+    return "nothing to write" if plan.outside else "nothing to fix"
+
+
+def _outside(plan: FixPlan) -> list[str]:
     """Parents outside the PATHs that a fix reaches into."""
-    paths = ", ".join(file.path for file in result.skipped)
+    paths = ", ".join(file.path for file in plan.outside)
     return [f"outside the given paths, written only with --follow-parents: {paths}"] if paths else []
 
 
@@ -122,11 +136,11 @@ def _place(finding: Finding) -> str:
     return f"{finding.spot.file.path}:{finding.spot.file.source.position(finding.spot.start).line}"
 
 
-def _upgrades(result: FixOutcome) -> list[str]:
+def _upgrades(findings: list[Finding]) -> list[str]:
     return [
-        str(finding.engine.dialect["upgrade"]).strip()
-        for finding in result.findings
-        if finding.name == "engine-v0-removed" and finding.engine is not None and finding.engine.dialect.get("upgrade")
+        finding.engine.dialect.upgrade.strip()
+        for finding in findings
+        if finding.name == "engine-v0-removed" and finding.engine is not None and finding.engine.dialect.upgrade
     ]
 
 

@@ -1,0 +1,67 @@
+"""What tells from a Python module's bytes that nothing in it can be an engine or a use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.prefilter import Prefilter
+from vllm_migrate.dialects.programs import Programs
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.knowledge.load import load as load_knowledge
+
+DIALECTS = load_knowledge().dialects
+PROGRAMS = Programs(DIALECTS, load_catalog())
+
+USED = (
+    "import vllm\n",
+    "import os, vllm\n",
+    "import os, \\\n    vllm.envs\n",
+    "from vllm.sampling_params import SamplingParams as P\nP(n=1)\n",
+    "import vllm as v\nllm = v.LLM('m')\n",
+    "from trl import GRPOConfig\nGRPOConfig(use_vllm=True, vllm_mode='colocate')\n",
+    "from trl import GRPOConfig as Config\nConfig(use_vllm=True, vllm_mode='colocate')\n",
+    "# vllm\nawait engine.pause_generation()\n",
+    "# vllm\nawait engine . pause_generation (mode='keep')\n",
+    "# vllm\nself.llm_engine.generate(prompts, use_tqdm=False)\n",
+    "# vllm\n(\n    self.llm_engine\n    .generate(prompts, use_tqdm=False)\n)\n",
+    "# vllm\nself.llm_engine.\\\n    generate(prompts, use_tqdm=False)\n",
+    "# vllm\nengines(\n    1\n).generate(prompts, use_tqdm=False)\n",
+    "# vllm\nengines[\n    1\n].generate(prompts, use_tqdm=False)\n",
+    "# vllm\nENGINE.sleep(level=1)\n",
+    "# vllm\nfrom loaders import load_weights as lw\nlw(model)\n",
+    "# vllm\nrun('vllm', backend='external_launcher')\n",
+    "# vllm\nx = self.llm.llm_engine.model_executor.driver_worker\n",
+    "# vllm\nrequests.post(f'{url}/reset_prefix_cache')\n",
+    "# vllm\nrequests.post(url + '/sleep?level=1')\n",
+    "# vllm\nbody = {'guided_json': schema}\n",
+    "# vllm\nclient.chat.completions.create(best_of=2)\n",
+)
+UNUSED = (
+    "# started by vllm\nprint('vllm')\n",
+    "# vllm\ntime.sleep(1)\nmodel.generate(x)\n",
+    "# vllm\nrequests.post('http://host/other')\n",
+    "# vllm\nasync_generate(prompts)\n",
+    "llm = 'vllm'\nif llm == 'vllm': from_engine = 1\n",
+)
+
+
+@pytest.mark.parametrize("text", USED)
+def test_a_module_in_which_something_is_found_may_use_vllm(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.py"
+    path.write_text(text, encoding="utf-8")
+    workspace = Workspace([str(path)])
+    file = workspace.load(str(path))
+    assert file is not None
+    assert discover(file, DIALECTS, load_catalog(), workspace).subjects, "nothing is found in it"
+    assert PROGRAMS.may_use(text.encode())
+    assert Prefilter(DIALECTS, load_catalog()).may_concern("run.py", text.encode())
+
+
+@pytest.mark.parametrize("text", UNUSED)
+def test_a_module_that_only_speaks_of_vllm(text: str) -> None:
+    assert not PROGRAMS.may_use(text.encode())
+    assert not Prefilter(DIALECTS, load_catalog()).may_concern("run.py", text.encode())

@@ -1,0 +1,91 @@
+"""Tells from the bytes of a Python module that nothing in it can be an engine or a use of vLLM: most modules that mention
+vLLM only speak of it, and parsing them is most of a lint's work.
+
+What an entry of `uses` (see dialects/uses) or of `engines` asks for leaves words in the text: a name that is called or
+imported under another one, a package that is imported, a string. Whatever cannot be told from a line alone may be there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.knowledge.records import Dialect, EngineSpec, UseSpec
+
+_CALLED = re.compile(rb"\b([A-Za-z_]\w*+)[\s\\]*+(?:\(|as\b)")
+_IMPORTED = re.compile(rb"(?:\b(?:from|import)[\s\\]+|,[\s\\]*)(\w+)")
+# The path of a URL at the end of a string, or of a part of one.
+_PATH = re.compile(rb"(/[\w/.-]+)[\"'?{]")
+
+
+class Programs:
+    """What the dialects written in Python look for."""
+
+    def __init__(self, dialects: Sequence[Dialect], catalog: Catalog) -> None:
+        self._routes = frozenset(name.partition(" ")[2].encode() for name in catalog.all_names("route"))
+        programs = [dialect for dialect in dialects if "python" in dialect.carriers]
+        entries = [entry for dialect in programs for entry in (*dialect.uses, *map(_as_use, dialect.engines))]
+        self._entries = list(map(_Sign, entries))
+
+    def may_use(self, data: bytes) -> bool:
+        """False only when no entry can be found in the module."""
+        text = _Text(data, self._routes)
+        return any(entry.may_be_in(text) for entry in self._entries)
+
+
+class _Text:
+    """A module's bytes, with the words in them that stand where an entry looks for them."""
+
+    def __init__(self, data: bytes, routes: frozenset[bytes]) -> None:
+        self.data = data
+        self.lower = data.lower()
+        self.called = frozenset(_CALLED.findall(data))
+        self.imported = frozenset(_IMPORTED.findall(data))
+        self.has_route = not routes.isdisjoint(_PATH.findall(data))
+
+
+class _Sign:
+    """What an entry leaves in the text of a module."""
+
+    def __init__(self, entry: UseSpec) -> None:
+        self.entry = entry
+        self.program, self.package = entry.program.encode(), (entry.imports or entry.of).encode()
+        self.calls = frozenset(name.encode() for name in entry.calls)
+        self.receivers = [word.encode() for word in entry.receiver]
+        self.words = [word.encode() for word in (*entry.texts, *entry.fields)]
+        self.chains = [chain.encode().split(b".") for chain in entry.attributes]
+
+    def may_be_in(self, text: _Text) -> bool:
+        if self.program not in text.lower:
+            return False
+        if self.entry.imports:
+            return self.package in text.imported
+        if self.chains:
+            return any(all(part in text.data for part in chain) for chain in self.chains)
+        if self.words:
+            return any(word in text.data for word in self.words)
+        return self._may_be_called(text) and (text.has_route or not self.entry.routes)
+
+    def _may_be_called(self, text: _Text) -> bool:
+        if text.called.isdisjoint(self.calls) or (self.entry.awaited and b"await" not in text.data):
+            return False
+        if self.package and self.package not in text.imported and self.package + b"." not in text.data:
+            return False
+        return not self.receivers or self._may_be_received(text.lower)
+
+    def _may_be_received(self, lower: bytes) -> bool:
+        """Whether what stands before a method on its line has the word of a receiver, or ends what begins on another line."""
+        names = b"|".join(re.escape(name.lower()) for name in sorted(self.calls))
+        for found in re.finditer(rb"\b(?:" + names + rb")\b[\s\\]*\(", lower):
+            before = lower[lower.rfind(b"\n", 0, found.start()) + 1 : found.start()]
+            if b")" in before or b"]" in before or before.strip()[:1] in (b"", b".", b"\\"):
+                return True
+            if any(word in before for word in self.receivers):
+                return True
+        return False
+
+
+def _as_use(spec: EngineSpec) -> UseSpec:
+    """An engine that a call makes leaves what a use does; one of another carrier nothing."""
+    return UseSpec("", calls=spec.calls, of=spec.of)

@@ -1,0 +1,99 @@
+"""Which dialect a file is written in: its carrier, and the signs of a dialect in a configuration."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
+from vllm_migrate.dialects.model import Origin
+from vllm_migrate.dialects.sites import sites
+from vllm_migrate.dialects.tree import File, Tree, mount
+from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.kinds import kind_of
+from vllm_migrate.knowledge.records import Dialect, Embed, EngineSpec, Scalar, Sign
+
+
+def carries(dialect: Dialect, file: File) -> bool:
+    """Whether a dialect is written in files of this kind."""
+    kind = "shell" if file.shell is not None else kind_of(file.path) if file.inside is None else "yaml"
+    return kind in dialect.carriers
+
+
+def recognised(dialect: Dialect, tree: Tree, catalog: Catalog) -> Tree | None:
+    """The tree as the dialect's engines look for it, when any of the dialect's signs is in it; else None."""
+    for sign in dialect.recognise:
+        if _has_sign(sign, tree, catalog):
+            return mount(tree, sign.mount)
+    return None
+
+
+def _has_sign(sign: Sign, tree: Tree, catalog: Catalog) -> bool:
+    if sign.glob:
+        return may_have(tree, sign) and any(has(node, sign) for _, node in sites(tree, sign.glob))
+    if sign.path:
+        node = tree.at(sign.path)
+        return node is not None and (node.is_map if sign.equals is None else _is_scalar(node, sign.equals))
+    if sign.all or sign.any:
+        some_there = not sign.any or any(tree.at(path) is not None for path in sign.any)
+        return some_there and all(tree.at(path) is not None for path in sign.all)
+    return sign.serve_flags > 0 and _serve_keys(tree, sign.serve_flags, catalog)
+
+
+def _serve_keys(tree: Tree, ratio: float, catalog: Catalog) -> bool:
+    """Enough of the top-level keys are `vllm serve` options of some release."""
+    keys = [key for key in tree.children if not key.startswith("$")]
+    hits = sum(1 for key in keys if is_serve_option(catalog, key.replace("_", "-")))
+    telling = any(is_telling_option(catalog, key.replace("_", "-")) for key in keys)
+    return telling and hits >= ratio * len(keys)
+
+
+def _is_scalar(node: Tree | None, value: Scalar) -> bool:
+    return node is not None and not node.is_map and node.value == value
+
+
+def has(node: Tree, wanted: EngineSpec | Sign) -> bool:
+    """Whether a mapping has the mapping or list that `has` names, and the values that `where` gives by path."""
+    if wanted.has:
+        child = node.at(wanted.has)
+        if child is None or not (child.is_map or child.is_seq):
+            return False
+    return has_values(node, wanted.where)
+
+
+def has_values(node: Tree, values: dict[str, Scalar]) -> bool:
+    """Whether a mapping has these values, by path."""
+    return all(_is_scalar(node.at(path), value) for path, value in values.items())
+
+
+def may_have(tree: Tree, wanted: Sign) -> bool:
+    """False only when no mapping of the tree can have what `has` and `where` ask for."""
+    return all(map(tree.may_have, _keys(wanted.has, *wanted.where)))
+
+
+@lru_cache(1024)
+def _keys(*paths: str) -> tuple[str, ...]:
+    return tuple(key for path in paths for key in path.split(".") if key)
+
+
+def may_open(tree: Tree, embed: Embed) -> bool:
+    """False only when no mapping of the tree has what an entry of `embeds` asks for."""
+    opened = bool(embed.program) or any(map(tree.may_have, _opened(embed)))
+    return opened and all(map(tree.may_have, _keys(*embed.where))) and has_values(tree, embed.document)
+
+
+def opens(site: Tree, embed: Embed) -> bool:
+    """Whether a mapping has what an entry of `embeds` asks for."""
+    if not has_values(site, embed.where):
+        return False
+    return bool(embed.program) or any(site.get(key) is not None for key in _opened(embed))
+
+
+def _opened(embed: Embed) -> list[str]:
+    """The keys of what is opened."""
+    return [key for key in (embed.text, embed.command, embed.entrypoint, embed.image) if key]
+
+
+def origin_of(file: File, dialect: Dialect, workspace: Workspace) -> Origin:
+    """What is known of anything in a file that a dialect recognises."""
+    return Origin(dialect, file, target=workspace.target, framework=workspace.frameworks.get(dialect.framework))

@@ -1,0 +1,97 @@
+"""What changes with the carrier: the writer of a setting, and how operations on a document become edits.
+
+The modules of a carrier are imported here and only when a run meets it: a fix of YAML files loads no shell parser.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vllm_migrate.dialects.embedded import check_editable, prove_outside
+from vllm_migrate.dialects.model import Use
+from vllm_migrate.documents.interface import DELETE, INSERT, Op
+from vllm_migrate.fixes.spelling import spells_arguments
+from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
+from vllm_migrate.fixes.writers.keywords import KeywordWriter
+from vllm_migrate.fixes.writers.variables import VariableWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vllm_migrate.dialects.model import Subject, Written
+    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.ops import DocumentOp, FileOp
+    from vllm_migrate.fixes.writers.interface import Writer
+
+
+def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
+    """How a setting of an engine is changed, or how a new one is written (`written` None)."""
+    if isinstance(written, Use):
+        return KeywordWriter(written.written)
+    if written is not None and written.tree is None and written.option.startswith("env."):
+        return VariableWriter(engine)
+    if engine.argv is not None and engine.site is None:
+        if written is not None and written.words is None:
+            return ConfigWriter(engine)
+        from vllm_migrate.fixes.writers.words import WordWriter
+
+        return WordWriter(engine)
+    if spells_arguments(engine) or (written is not None and written.words is not None):
+        from vllm_migrate.fixes.writers.arguments import ArgumentsWriter
+
+        return ArgumentsWriter(engine)
+    place = engine.home() if written is None else written.tree.place if written.tree is not None else None
+    if place is None or place.file.shell is None:
+        return FileWriter(engine)
+    if engine.dialect.flags is not None:
+        from vllm_migrate.fixes.writers.flags import FlagWriter
+
+        return FlagWriter(engine)
+    from vllm_migrate.fixes.writers.overrides import OverrideWriter
+
+    return OverrideWriter(engine)
+
+
+def lowered(file: File, ops: list[DocumentOp]) -> list[FileOp] | None:
+    """`ops` on a document that only stands for others as operations on those; None for any other document.
+
+    Raises CannotEdit.
+    """
+    if file.inside is None or file.inside.kind != "container":
+        return None
+    from vllm_migrate.fixes import containers
+
+    return containers.lowered(file, ops)
+
+
+def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
+    """Edits of the file on disk that make `ops` on one of its documents. Raises CannotEdit, ProofFailed.
+
+    They are proved to change nothing else; without `proved`, those of a data document that is no part of another are only
+    planned.
+    """
+    if file.inside is not None:
+        check_editable(file)
+    if file.data is not None:
+        data_ops = in_order(ops)
+        edits = file.data.plan(data_ops, index)
+        if proved or file.inside is not None:
+            file.data.prove(data_ops, edits, index)
+    else:
+        from vllm_migrate.fixes.script import script_edits
+
+        edits = script_edits(file, ops)
+    prove_outside(file, edits)
+    return edits
+
+
+def in_order(ops: Sequence[DocumentOp]) -> list[Op]:
+    """Operations on the items of a list last, from its end to its beginning, so that their numbers stay right."""
+    data_ops = [op for op in ops if isinstance(op, Op)]
+    items = [op for op in data_ops if op.kind in (DELETE, INSERT) and isinstance(op.path[-1], int)]
+    return [op for op in data_ops if op not in items] + sorted(items, key=_number, reverse=True)
+
+
+def _number(op: Op) -> int:
+    return op.path[-1] if isinstance(op.path[-1], int) else 0

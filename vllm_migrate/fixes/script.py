@@ -1,0 +1,106 @@
+"""Edits of a shell script: words of its commands, and the variables it sets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import Edit, ProofFailed, Source, apply_edits
+from vllm_migrate.documents.shell.document import ShellDocument, WordOp, parse_shell
+from vllm_migrate.documents.shell.scan import DECLARE
+from vllm_migrate.fixes.launcher import launcher_words
+from vllm_migrate.fixes.ops import DropVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vllm_migrate.fixes.ops import DocumentOp
+
+# A block without a command, which is a syntax error: `then` directly before `fi`, `{` before `}`.
+_EMPTY_BLOCK = re.compile(
+    r"(?:\b(?:then|do|else)\b|\{(?=\s))(?:[ \t]*(?:#[^\n]*)?\r?\n)+[ \t]*(?:(?:fi|done|else|elif)\b|\})"
+)
+
+
+def script_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
+    """Edits of a script that make `ops`, proved: no other argument or assignment changes. Raises CannotEdit, ProofFailed."""
+    assert file.shell is not None
+    word_ops = [op for op in ops if isinstance(op, WordOp)]
+    drops: list[DropVariable] = []
+    for op in ops:
+        if isinstance(op, DropVariable):
+            words = launcher_words(file.shell, op)
+            word_ops += words
+            drops += [] if words else [op]
+    edits: list[Edit] = []
+    if word_ops:
+        edits = file.shell.plan(word_ops)
+        file.shell.prove(word_ops, edits)
+    removals = [_removal(file, drop) for drop in drops]
+    if removals:
+        _prove_removed(file, drops, removals, edits)
+    return sorted([*edits, *removals])
+
+
+def _removal(file: File, drop: DropVariable) -> Edit:
+    assert file.shell is not None
+    text = file.shell.source.text
+    line = text.rfind("\n", 0, drop.start) + 1
+    end = text.find("\n", drop.end)
+    end = len(text) if end < 0 else end
+    head, tail = text[line : drop.start].strip(), text[drop.end : end].strip()
+    if head in ("", "export") and (not tail or tail.startswith("#")):
+        return Edit(line, min(end + 1, len(text)), "")
+    stop = drop.end
+    while stop < len(text) and text[stop] in " \t":
+        stop += 1
+    if text.startswith("\\\n", stop):
+        stop += 2
+        while stop < len(text) and text[stop] in " \t":
+            stop += 1
+    return Edit(drop.start, stop, "")
+
+
+def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], others: list[Edit]) -> None:
+    """Raise ProofFailed unless `removals` take the assignments of `drops` away and nothing else; `others` are edits of
+    the same text that are proved by themselves."""
+    assert file.shell is not None
+    gone = {drop.name for drop in drops}
+    before, after = _edited(file, others), _edited(file, [*others, *removals])
+    had, counted = _shape(before, gone)
+    has, left = _shape(after, gone)
+    if _empty_blocks(after) > _empty_blocks(before):
+        raise ProofFailed("nothing would be left between `then` and `fi`, which no shell reads")
+    if had != has or counted - left != len(set(drops)):
+        raise ProofFailed("taking the variable away would change the command")
+
+
+def _empty_blocks(document: ShellDocument) -> int:
+    return len(_EMPTY_BLOCK.findall(document.source.text))
+
+
+def _edited(file: File, edits: list[Edit]) -> ShellDocument:
+    assert file.shell is not None
+    source = file.shell.source
+    try:
+        text = apply_edits(source.text, sorted(edits))
+    except ValueError as error:
+        raise ProofFailed(str(error)) from None
+    return parse_shell(Source(source.path, b"", text, source.bom, source.newline))
+
+
+def _shape(document: ShellDocument, gone: set[str]) -> tuple[list[list[str]], int]:
+    """All words of all commands, with what is assigned in front of them, but for assignments to `gone`; and how many
+    those are. Only `export` and its like assign by their words: of any other command every word is compared."""
+    rows: list[list[str]] = []
+    count = 0
+    for command in document.commands:
+        exported = command.written[0].raw in DECLARE
+        in_front = [(name, f"{name}={word.raw}") for name, word in command.assignments]
+        words = [(word.raw.partition("=")[0] if exported else "", word.raw) for word in command.written]
+        row = [raw for name, raw in (*in_front, *words) if name not in gone or "=" not in raw]
+        count += len(in_front) + len(words) - len(row)
+        if row not in ([], ["export"]):
+            rows.append(row)
+    return rows, count

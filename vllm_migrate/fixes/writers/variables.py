@@ -1,0 +1,28 @@
+"""Environment variables that a script sets: `export NAME=value`, `NAME=value command`, `docker run -e NAME=value`."""
+
+from __future__ import annotations
+
+from vllm_migrate.dialects.model import Subject, Written
+from vllm_migrate.documents.interface import CannotEdit
+from vllm_migrate.fixes.ops import DropVariable, FileOp
+
+ONLY_DROPPED = "an environment variable is taken away, never written"
+
+
+class VariableWriter:
+    """Variables in front of an engine's command. Those in a mapping are a FileWriter's."""
+
+    def __init__(self, engine: Subject) -> None:
+        self.engine = engine
+
+    def set(self, option: str, value: object) -> list[FileOp]:
+        raise CannotEdit(ONLY_DROPPED)
+
+    def drop(self, written: Written, option: str) -> list[FileOp]:
+        if self.engine.file.data is not None:
+            raise CannotEdit("the program sets it: take the assignment out")
+        spot = written.spot
+        return [FileOp(spot.file, 0, DropVariable(written.key, spot.start, spot.end))]
+
+    def respell(self, written: Written, option: str, value: object) -> list[FileOp]:
+        raise CannotEdit(ONLY_DROPPED)

@@ -1,0 +1,538 @@
+"""Every field of the files in rules/, at every depth: the one definition from which their check and their loading come.
+
+`build` makes pydantic models of these classes and refuses a file that does not fit them; `load` makes instances of them
+from the compiled files. A field without a default must be written. A `Condition` is written as text in the files.
+"""
+
+from typing import Literal, NamedTuple
+
+from vllm_migrate.knowledge.expr import Condition
+
+Scalar = str | bool | int | float | None
+Role = Literal["rl_rollout", "serving", "judge", "teacher", "eval"]
+Entrypoint = Literal["serve", "api_server", "image", "llm", "async_llm", "engine"]
+Carrier = Literal["yaml", "toml", "json", "shell", "python"]
+Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
+Severity = Literal["error", "warning", "info"]
+Safety = Literal["safe", "review", "none"]
+Each = Literal["engine", "setting", "fact", "remark", "use", "default"]
+ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
+Style = Literal["flag", "no-flag", "no-flag-known", "drop", "literal", "repeat", "json"]
+
+ALWAYS = Condition(True)
+NEVER = Condition(False)
+
+
+class Evidence(NamedTuple):
+    """Where it can be looked up: a release's source (file, symbol), a pull request or issue, a framework's commit.
+
+    catalog: section.option, which is there at `release`, with the default `value` where that is written or with none
+    (`unset`), or is `absent`.
+    """
+
+    release: str = ""
+    commit: str = ""
+    repository: str = ""
+    file: str = ""
+    symbol: str = ""
+    line: int = 0
+    pr: str = ""
+    thread: str = ""
+    measured: str = ""
+    catalog: str = ""
+    absent: bool = False
+    unset: bool = False
+    value: object = None
+
+
+class Case(NamedTuple):
+    """One way in which something resolves; see knowledge.cases."""
+
+    when: Condition = ALWAYS
+    value: object = None
+    values: tuple[object, ...] = ()
+    value_of: Condition | None = None
+    because: str = ""
+    depends_on: str = ""
+
+
+# -- dialects
+
+
+class Sign(NamedTuple):
+    """What tells that a file is written in a dialect: all that the sign names must be there.
+
+    In a tree: path (a mapping, or a scalar that `equals`); all, any (paths); glob with has, where (any mapping of that shape);
+    serve_flags (at least this part of the keys are options of `vllm serve`). mount: the path to which a file that stands alone
+    is moved. In a command: words in a row; image (the last part of its name); with_option, without_option among the arguments
+    behind them; entrypoint: the program that the sign starts, where it is not the engine's.
+    """
+
+    path: str = ""
+    equals: Scalar = None
+    all: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    glob: str = ""
+    has: str = ""
+    where: dict[str, Scalar] = {}
+    serve_flags: float = 0.0
+    mount: str = ""
+    words: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    with_option: str = ""
+    without_option: str = ""
+    entrypoint: Literal["api_server", "image"] | None = None
+
+
+class Key(NamedTuple):
+    """What a key of the framework's own names.
+
+    to: an option, `sampling.X`, `env.X`, `loss.X` or `config.X`; when: the framework reads it; unread: what to say when it does
+    not; invert: its true is the option's false; values: what a value stands for; last: it wins over what is passed through.
+    """
+
+    to: str
+    when: Condition = ALWAYS
+    unread: str = ""
+    invert: bool = False
+    values: dict[str, Scalar] = {}
+    last: bool = False
+
+
+class EngineSpec(NamedTuple):
+    """Where a dialect's engines are.
+
+    root: the dotted path of its mapping (`*` one level, `**` any number; "": the top); has: a mapping or list in it; where:
+    values in it; excluding: paths that are none; when: of this backend. vllm_names: its keys are vLLM's own; keys: the
+    framework's, where they differ from the dialect's. In Python, calls whose keywords are the mapping, imported from `of`.
+    """
+
+    role: Role
+    entrypoint: Entrypoint | None = None
+    root: str = ""
+    has: str = ""
+    where: dict[str, Scalar] = {}
+    excluding: tuple[str, ...] = ()
+    when: Condition = ALWAYS
+    vllm_names: bool = False
+    keys: dict[str, Key] | None = None
+    calls: tuple[str, ...] = ()
+    of: str = ""
+
+
+class UseSpec(NamedTuple):
+    """What a program does with vLLM's interfaces, by the name under which rules with `each: use` ask for it.
+
+    calls: names of what is called, imported from the package `of`; receiver: words of which one is part of what it is called
+    on; first, not_first: words of the first argument; excluding: names that are not meant; awaited; own: False leaves out
+    methods that the module defines itself; wrappers: words of receivers that count only where vllm is imported; arguments:
+    each keyword is a use of its own; section: where the catalog has the method. imports: a package, but in files of the pattern
+    not_in. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
+    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). program: a word that the
+    module must have; unless: packages of which it imports none.
+    """
+
+    name: str
+    calls: tuple[str, ...] = ()
+    of: str = ""
+    receiver: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    not_first: tuple[str, ...] = ()
+    excluding: tuple[str, ...] = ()
+    awaited: bool = False
+    own: bool = True
+    wrappers: tuple[str, ...] = ()
+    arguments: bool = False
+    section: Literal["api", "sampling"] | None = None
+    imports: str = ""
+    not_in: str = ""
+    attributes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    routes: bool = False
+    not_on: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    of_calls: tuple[str, ...] = ()
+    in_calls: tuple[str, ...] = ()
+    program: str = ""
+    unless: tuple[str, ...] = ()
+
+
+class Embed(NamedTuple):
+    """A command line, script or document inside the mappings that `at` finds in a YAML document.
+
+    document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
+    program: the words that come before the command's. text: the key of a script, or of a document where language is yaml.
+    operator_pods: pods in whose first container an operator starts something else, unless the container has a program of its
+    own or the argument with_option.
+    """
+
+    at: str
+    document: dict[str, Scalar] = {}
+    where: dict[str, Scalar] = {}
+    command: str = ""
+    entrypoint: str = ""
+    env: str = ""
+    image: str = ""
+    program: tuple[str, ...] = ()
+    text: str = ""
+    language: Literal["shell", "yaml"] = "shell"
+    operator_pods: tuple[str, ...] = ()
+    with_option: str = ""
+
+
+class Passthrough(NamedTuple):
+    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`."""
+
+    path: str
+    when: Condition = ALWAYS
+    unread: str = ""
+    excluding: tuple[str, ...] = ()
+
+
+class Pass(NamedTuple):
+    """What the framework passes by itself. Without `value` it computes one.
+
+    hard: whatever is written; keyword: as a keyword beside what is passed through.
+    """
+
+    option: str
+    value: object = None
+    when: Condition = ALWAYS
+    because: str = ""
+    hard: bool = False
+    keyword: bool = False
+
+
+class StyleCase(NamedTuple):
+    """How a kind of value becomes arguments where `when` holds."""
+
+    style: Style
+    when: Condition = ALWAYS
+
+
+class Transport(NamedTuple):
+    """How settings travel to vLLM.
+
+    kwargs: none: what becomes of a null; duplicate: what a keyword does that is passed twice; frontend: the server's own
+    arguments travel with the engine's; lenient: what vLLM does not know is passed over. cli: values: what becomes of each kind of
+    value (`literal` where it is not listed); drops: keys the framework takes out; positional: keys that become the first word.
+    """
+
+    kind: Literal["kwargs", "cli"]
+    when: Condition = ALWAYS
+    none: Literal["omit"] | None = None
+    duplicate: Literal["crash"] | None = None
+    frontend: bool = False
+    lenient: bool = False
+    values: dict[ValueKind, tuple[StyleCase, ...]] = {}
+    drops: tuple[str, ...] = ()
+    positional: tuple[str, ...] = ()
+
+
+class Pin(NamedTuple):
+    """How a setting is written down.
+
+    key: below the engine's mapping, with {typed} (the framework's own key), {snake} or {kebab} (vLLM's name); write: the value,
+    where it is not the setting's; prefix: of a Hydra override; argument: the option, where the key is a list of arguments. Or
+    say: why it cannot be written.
+    """
+
+    when: Condition = ALWAYS
+    key: str = ""
+    write: Scalar = None
+    prefix: Literal["", "+", "++"] = ""
+    argument: str = ""
+    say: str = ""
+
+
+class CorePin(NamedTuple):
+    """What is written where to get the V1 engine."""
+
+    path: str
+    write: Scalar
+
+
+class Sampling(NamedTuple):
+    """How requests carry sampling parameters.
+
+    via: explicit (the framework sets every one), http (a request leaves out what is not written), request (requests are not
+    seen). root: the mapping of those that are written; defaults: the framework's own; unset: those of `SamplingParams` calls.
+    """
+
+    via: Literal["explicit", "http", "request"] = "request"
+    root: str = ""
+    defaults: dict[str, Scalar] = {}
+    unset: dict[str, Scalar] = {}
+
+
+class Flags(NamedTuple):
+    """How a framework reads flags of its own.
+
+    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping.
+    """
+
+    booleans: Literal["present", "literal"]
+    mappings: tuple[str, ...] = ()
+
+
+class Closed(NamedTuple):
+    """A mapping below the engine's that is empty, but for the keys `known`, in the framework's configuration: Hydra wants `+`."""
+
+    path: str
+    known: tuple[str, ...] = ()
+
+
+class Fact(NamedTuple):
+    """Something about a training run that rules ask for. value_of gives it, or it depends_on something no file shows.
+
+    maybe: what it depends on where value_of is true; at: paths of which the first that is there is its place.
+    """
+
+    value_of: Condition | None = None
+    depends_on: str = ""
+    maybe: str = ""
+    at: tuple[str, ...] = ()
+
+
+class Dialect(NamedTuple):
+    """One framework.
+
+    extends: the dialect whose fields hold where this one has none. framework: the package whose release conditions ask for.
+    markers: words of which one must stand in a file, so that others are never parsed; embed_markers: in a YAML file with
+    something embedded. own_configs: parents that come with the framework (`a/*` is a prefix). define: names for conditions of this
+    dialect. engine_core: which engine ran; engine_core_key: where it is written; engine_core_pin: how V1 is written. rollout_uses:
+    uses that make a program one that trains. requires: the framework's releases, each with the vLLM it runs with. absolute: keys
+    from the configuration's top. environment: mappings of variables. dead: keys that nobody reads, and why. switch_off: how to
+    switch {option} ({key}) off where a plain false does not arrive. pin_file: new settings go to the root of the chain of files.
+    upgrade: what to do where no setting helps; reads: what a key means to the framework itself.
+    """
+
+    id: str
+    title: str
+    repository: str
+    verified: Literal["source", "executed"]
+    carriers: tuple[Carrier, ...]
+    engines: tuple[EngineSpec, ...]
+    transport: tuple[Transport, ...]
+    pins: tuple[Pin, ...]
+    extends: str = ""
+    framework: str = ""
+    markers: tuple[str, ...] = ()
+    embed_markers: tuple[str, ...] = ()
+    compose: Literal["none", "hydra", "parent_files", "ordered_files"] = "none"
+    own_configs: tuple[str, ...] = ()
+    flags: Flags | None = None
+    recognise: tuple[Sign, ...] = ()
+    define: dict[str, tuple[Case, ...]] = {}
+    engine_core: tuple[Case, ...] = ()
+    engine_core_key: str = ""
+    engine_core_pin: CorePin | None = None
+    uses: tuple[UseSpec, ...] = ()
+    rollout_uses: tuple[str, ...] = ()
+    requires: dict[str, str] = {}
+    embeds: tuple[Embed, ...] = ()
+    keys: dict[str, Key] = {}
+    absolute: dict[str, Key] = {}
+    passthrough: tuple[Passthrough, ...] = ()
+    environment: tuple[str, ...] = ()
+    dead: dict[str, str] = {}
+    closed: tuple[Closed, ...] = ()
+    sampling: Sampling = Sampling()
+    facts: dict[str, Fact] = {}
+    passes: tuple[Pass, ...] = ()
+    switch_off: str = "write no-{key}: true"
+    pin_file: Literal["own", "root"] = "own"
+    upgrade: str = ""
+    reads: dict[str, str] = {}
+
+
+class DialectPage(NamedTuple):
+    """What is told of a dialect and read by no lint."""
+
+    about: str
+    evidence: tuple[Evidence, ...]
+
+
+# -- what unset options resolve to
+
+
+class EffectiveEntry(NamedTuple):
+    """What one option resolves to when nobody sets it (`cases`), or whatever is set (`forced`).
+
+    fixed: of the engine's core, what no option or variable of the user's can change.
+    """
+
+    option: str
+    fixed: tuple[Case, ...] = ()
+    forced: tuple[Case, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+
+class EffectivePage(NamedTuple):
+    """What is told of an option's resolution and read by no lint."""
+
+    about: str
+    evidence: tuple[Evidence, ...]
+
+
+class Gpu(NamedTuple):
+    """What `--gpu NAME` stands for: compute capability, memory in GiB, and the model's name where a rule asks for it."""
+
+    capability: float
+    memory: int
+    name: str = ""
+
+
+# -- rules
+
+
+class SeverityCase(NamedTuple):
+    when: Condition
+    severity: Severity
+
+
+class Variant(NamedTuple):
+    """What a rule says instead where a condition holds; the first that does."""
+
+    when: Condition
+    message: str = ""
+    why: str = ""
+    advice: str = ""
+
+
+class Action(NamedTuple):
+    """One part of a fix.
+
+    set: an option (or `setting` or `default`, the one at hand) to `to` or `to_of`, with in_place where the setting at hand stands;
+    drop it; respell the one at hand; rename it as the catalog says, with its value; core: edit the evidence of the old engine.
+    Of a call (each: use): argument: this keyword gets `to`, or the expression `text` ({value} being what the keyword at hand
+    has), or with remove goes; of: in every use of that name in the program, and not in the one at hand.
+    """
+
+    set: str = ""
+    to: object = None
+    to_of: Condition | None = None
+    in_place: bool = False
+    drop: str = ""
+    respell: bool = False
+    rename: bool = False
+    core: bool = False
+    argument: str = ""
+    remove: bool = False
+    of: str = ""
+    text: str = ""
+    when: Condition = ALWAYS
+
+
+class Fix(NamedTuple):
+    """How to write it down. safety: what the fix is at best; review_when and dependence lower it.
+
+    unless: there is no fix then, and the advice says what to do; needs: the first release that accepts the fixed file;
+    with_rules: edited only together with the fixes of these rules on the same engine.
+    """
+
+    title: str
+    safety: Safety
+    review_when: Condition = NEVER
+    unless: Condition = NEVER
+    needs: str = ""
+    with_rules: tuple[str, ...] = ()
+    do: tuple[Action, ...] = ()
+
+
+class Rule(NamedTuple):
+    """One rule, or one of its further parts (`also`), of which each is whole once compiled.
+
+    layer: with each: default it is the option's; options: what a rule for each setting or fact speaks of (none: every
+    variable, every setting that does not arrive as before); derived: it follows from the catalog alone, and speaks only of what
+    no other rule spoke of; option, old, new: what the finding is about, its values at both releases (old_of, new_of: computed);
+    at: options of which the first that is written is its place; joint_depends: what only its severity depends on counts.
+    """
+
+    code: str
+    name: str
+    title: str
+    layer: Layer
+    severity: Severity
+    when: Condition
+    message: str
+    why: str
+    each: Each = "engine"
+    options: tuple[str, ...] = ()
+    derived: bool = False
+    severity_when: tuple[SeverityCase, ...] = ()
+    option: str = ""
+    old: Scalar = None
+    old_of: Condition | None = None
+    new: Scalar = None
+    new_of: Condition | None = None
+    at: tuple[str, ...] = ()
+    advice: str = ""
+    variants: tuple[Variant, ...] = ()
+    fix: Fix | None = None
+    joint_depends: bool = True
+    also: tuple["Rule", ...] = ()
+
+
+class Explain(NamedTuple):
+    """What happens, why it matters to the loss, what to write."""
+
+    what: str
+    why: str
+    write: str
+
+
+class RulePage(NamedTuple):
+    """What is told of a rule and read by no lint. changes: entries of the project's survey of changes that it answers."""
+
+    silent_when: str
+    explain: Explain
+    evidence: tuple[Evidence, ...]
+    changes: tuple[str, ...] = ()
+
+
+# -- examples, which are tests and never compiled
+
+
+class Example(NamedTuple):
+    """Files by name, and what is expected of the rule on them.
+
+    says: words of the message, the reason or the advice; gpu: as --gpu; fork: declared defaults of the target, which is then a
+    release of the user's own after the newest; after: a line that the fix writes, after which the rule is silent.
+    """
+
+    title: str
+    files: dict[str, str]
+    source: str = "0.8.5"
+    target: str = "0.18.1"
+    from_engine: Literal["v0", "v1", "auto"] = "auto"
+    severity: Severity | None = None
+    line: int = 0
+    depends: bool | None = None
+    says: str = ""
+    gpu: str = ""
+    safety: Safety | None = None
+    fork: dict[str, object] = {}
+    after: str = ""
+
+
+class Examples(NamedTuple):
+    fires: tuple[Example, ...]
+    silent: tuple[Example, ...]
+
+
+class DialectExample(NamedTuple):
+    """Files by name, and the engine that is found in them: its role, and options with the values that arrive at `target`."""
+
+    title: str
+    files: dict[str, str]
+    target: str = "0.18.1"
+    role: Role | None = None
+    options: dict[str, object] = {}
+
+
+class DialectExamples(NamedTuple):
+    """fires: an engine of this dialect is found; silent: none is."""
+
+    fires: tuple[DialectExample, ...]
+    silent: tuple[DialectExample, ...]

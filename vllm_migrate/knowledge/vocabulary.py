@@ -1,0 +1,220 @@
+"""The one table of what conditions in rules/ may say: every function, name and fact, where it is valid and what it means.
+
+The build checks conditions against it, docs/vocabulary.md is made from it, and a test holds it against the functions that
+evaluate them. Build time only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, get_args
+
+from vllm_migrate.knowledge.records import Each, Layer, Role
+
+# The places of conditions: what a rule is asked of, entries of effective/, named conditions, and three in a dialect.
+RULE: tuple[str, ...] = get_args(Each)
+NAMED = "named"
+RESOLVING = (*RULE, "effective", NAMED)
+AT_HAND = ("setting", "fact", "remark", NAMED)
+USE = ("use", NAMED)
+DEFAULT = ("default", NAMED)
+DIALECT = ("dialect", "transport", "pin")
+
+BOOL = (True, False)
+# What a fact is: true, false, or nothing where the dialect does not give it.
+TELLS = (True, False, None)
+
+
+class Word(NamedTuple):
+    """A name, or with `arguments` a function.
+
+    places: of the conditions that may use it; arguments: the kind of each (see ARGUMENTS), a last one with `*` any number of
+    times, with `?` at most once; values: all that it can be, where they can be listed.
+    """
+
+    name: str
+    means: str
+    places: tuple[str, ...]
+    arguments: tuple[str, ...] | None = None
+    values: tuple[object, ...] = ()
+
+
+ARGUMENTS = {
+    "option": "an option, `sampling.X`, `env.X` or a fact",
+    "release": "a release of vLLM, such as '0.14.0'",
+    "specifier": "a framework's release, such as '>=0.6.0'",
+    "path": "a dotted path in the configuration",
+    "text": "a text",
+    "use": "the name of a use, as a dialect's `uses` give it",
+    "value": "any expression",
+    "number": "a position, counted from 0",
+}
+
+OPERATORS = {
+    "a and b, a or b, not a": "decided as soon as what is known decides",
+    "a == b, a != b, a < b, a <= b, a > b, a >= b": "comparisons; an order only among numbers, and true is not 1",
+    "a in [b, c], a not in [b, c]": "whether it is one of them",
+    "a + b": "of numbers or texts",
+    "a if b else c": "where b is not known, what a and c have in common",
+    "surely(a)": "whether a is known, and true; never undetermined",
+}
+
+FUNCTIONS = (
+    Word("known", "whether the files decide the value", RESOLVING, ("value",), BOOL),
+    Word("maybe", "the value, or true where it is not known: for how much a finding matters", RESOLVING, ("value",)),
+    Word("set", "whether the user or the framework sets it", RESOLVING, ("option",), BOOL),
+    Word("explicit", "what the user or the framework sets it to, None when neither does", RESOLVING, ("option",)),
+    Word("written", "whether the user writes it", RESOLVING, ("option",), BOOL),
+    Word("starts", "whether the release accepts all that is written", RESOLVING, (), BOOL),
+    Word("since", "whether the (target) release is that one or newer", RESOLVING, ("release",), BOOL),
+    Word("exists", "whether the (target) release has the engine option", RESOLVING, ("option",), BOOL),
+    Word("key", "a key of an option that is a mapping, None when it is absent", RESOLVING, ("option", "text")),
+    Word("least", "the least of numbers", RESOLVING, ("value", "value*")),
+    Word("most", "the greatest of numbers", RESOLVING, ("value", "value*")),
+    Word("times", "the product of two numbers", RESOLVING, ("value", "value")),
+    Word("rounds", "whether storing a number as this dtype changes its float32 value", RESOLVING, ("value", "value"), BOOL),
+    Word(
+        "generation_default",
+        "a sampling parameter's default in override_generation_config, else in the model's generation_config.json",
+        RESOLVING,
+        ("text",),
+    ),
+    Word("crosses", "whether a change in that release lies between the two", (*RULE, NAMED), ("release",), BOOL),
+    Word("from_set", "`set` at the source", (*RULE, NAMED), ("option",), BOOL),
+    Word("from_since", "`since` of the source", (*RULE, NAMED), ("release",), BOOL),
+    Word("arg", "what is passed by that name or in that position, None when nothing is", USE, ("text", "number?")),
+    Word("passes", "whether that keyword is passed", USE, ("text",), BOOL),
+    Word("ends", "whether that argument, or an item of it, is a name that ends in one of these", USE, ("text", "text*"), BOOL),
+    Word("items", "how many items the list has that is passed by that name, 0 for anything else", USE, ("text",)),
+    Word("takes", "whether the method has that parameter at the target", USE, ("text",), BOOL),
+    Word("from_takes", "whether the method has that parameter at the source", USE, ("text",), BOOL),
+    Word("earlier", "whether one of these uses stands before this one in its function", USE, ("use", "use*"), BOOL),
+    Word("later", "whether one of these uses stands after this one in its function", USE, ("use", "use*"), BOOL),
+    Word("nearest", "the last of these uses before this one in its function, '' when there is none", USE, ("use", "use*")),
+    Word("anywhere", "whether the program has one of these uses", USE, ("use", "use*"), BOOL),
+    Word("having", "whether a use of that name passes that value by that keyword", USE, ("use", "text", "value"), BOOL),
+    Word("route", "of a route at the target: '' when it serves everybody, what it needs, None without it", USE, ()),
+    Word("from_route", "`route` at the source", USE, ()),
+    Word("runs", "whether the source has all that the program imports outside of a try or a condition", USE, (), BOOL),
+    Word("gone", "of an import: the release between the two since which it fails, '' when it does not", USE, ()),
+    Word("has", "whether the composed configuration has that path", DIALECT, ("path",), BOOL),
+    Word("config", "the value at that path, interpolations followed; None when it is absent", DIALECT, ("path",)),
+    Word("here", "`config` of a path below the engine's own mapping", DIALECT, ("path",)),
+    Word("begins", "whether the value at that path is a text that begins so", DIALECT, ("path", "text"), BOOL),
+    Word("writes_bool", "whether any value of the mapping at that path is a bare true or false", DIALECT, ("path",), BOOL),
+    Word("command", "whether a word of the engine's command line contains the text", DIALECT, ("text",), BOOL),
+    Word("word", "whether a word of the engine's command line is the text", DIALECT, ("text",), BOOL),
+    Word("fw", "whether the framework's release fits; undetermined when no file pins it", DIALECT, ("specifier",), BOOL),
+    Word("vllm", "whether the release of vLLM is that one or newer", ("transport",), ("release",), BOOL),
+)  # fmt: skip
+
+ROLES: tuple[str, ...] = get_args(Role)
+ENTRYPOINTS = ("serve", "api_server", "llm", "async_llm", "engine", "")
+PROBLEMS = (
+    *("", "dropped", "dead", "overridden", "duplicate", "ignored"),
+    *("unknown", "ambiguous", "choice", "value", "missing", "refused"),
+)
+NAMES = (
+    Word("engine", "the core that runs", RESOLVING, values=("v0", "v1")),
+    Word("role", "what the engine is for", (*RESOLVING, *DIALECT), values=ROLES),
+    Word("dialect", "the id of the dialect it is written in", RESOLVING),
+    Word("entrypoint", "the program that builds the engine, '' for none", (*RESOLVING, "transport"), values=ENTRYPOINTS),
+    Word("executor", "distributed_executor_backend as it resolves", RESOLVING),
+    Word("release", "the release; only as from.release and to.release", RESOLVING),
+    Word("gpu.capability", "compute capability of the GPU that --gpu names", RESOLVING),
+    Word("gpu.memory", "memory in GiB of the GPU that --gpu names", RESOLVING),
+    Word("gpu.name", "the GPU's model, where a rule tells it from others of its size", RESOLVING, values=("", "a100")),
+    Word("setting.option", "the option or variable at hand", AT_HAND),
+    Word("setting.key", "the setting as it is written", AT_HAND),
+    Word("setting.value", "its value as it is written", AT_HAND),
+    Word("setting.before", "its option's effective value at the source", AT_HAND),
+    Word("setting.after", "its option's effective value at the target", AT_HAND),
+    Word("setting.diagnostic", "what becomes of it at the target, '' when it arrives", AT_HAND, values=PROBLEMS),
+    Word("setting.was", "what becomes of it at the source, '' when it arrives", AT_HAND, values=PROBLEMS),
+    Word("setting.existed", "whether the source has the option", AT_HAND, values=BOOL),
+    Word("setting.exists", "whether the target has the option", AT_HAND, values=BOOL),
+    Word("setting.ever", "whether any release has the option", AT_HAND, values=BOOL),
+    Word("setting.renamed", "its successor between the releases, '' when there is none", AT_HAND),
+    Word(
+        "setting.polarity",
+        "how the successor relates to it",
+        AT_HAND,
+        values=("", "same", "inverted", "value", "nested", "split", "deleted"),
+    ),
+    Word("setting.deprecated", "what the target says against it, '' when nothing", AT_HAND),
+    Word("setting.switched", "whether the key names another option at the target", AT_HAND, values=BOOL),
+    Word("setting.remark", "what is wrong with the command line", AT_HAND, values=("", "lost", "repeated", "refused")),
+    Word("default.option", "the option at hand, as rules name it", DEFAULT),
+    Word("default.key", "its bare name", DEFAULT),
+    Word("default.section", "where it is declared", DEFAULT, values=("engine", "sampling", "env")),
+    Word("default.layer", "what of a run it can move", DEFAULT, values=get_args(Layer)),
+    Word("default.since", "the first release with the new default", DEFAULT),
+    Word("default.old", "the default that the source declares", DEFAULT),
+    Word("default.new", "the default that the target declares", DEFAULT),
+    Word("default.before", "its effective value at the source", DEFAULT),
+    Word("default.after", "its effective value at the target", DEFAULT),
+    Word("default.unset", "whether neither the user nor the framework sets it", DEFAULT, values=BOOL),
+    Word("default.accepted", "whether the target takes the old default", DEFAULT, values=BOOL),
+    Word("use.name", "the use's name in the dialect", USE),
+    Word("use.key", "the use as it is written", USE),
+    Word("use.value", "the value of the keyword at hand", USE),
+    Word("use.method", "the call whose keyword is at hand", USE),
+    Word("use.function", "the enclosing functions, '' at module level", USE),
+    Word("use.positional", "how many arguments are passed by position", USE),
+    Word("use.awaited", "whether it is awaited", USE, values=BOOL),
+    Word("use.guarded", "of an import: whether it stands in a try or a condition", USE, values=BOOL),
+    Word("use.in_loop", "whether it stands in a loop", USE, values=BOOL),
+    Word("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
+    Word("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
+    Word("use.existed", "whether the source has the method, or the parameter", USE, values=BOOL),
+    Word("value", "the value that is to be written", ("pin",)),
+    Word("option", "the option that is to be written", ("pin",)),
+)  # fmt: skip
+
+# What a dialect can say of an engine, in its `facts` or by a key that maps to it. None where it says nothing.
+FACTS = (
+    Word("rl.logprobs_in_loss", "the loss uses the logprobs that the engine returns", RESOLVING, values=TELLS),
+    Word("rl.is_correction", "the trainer corrects by importance sampling with the rollout's logprobs", RESOLVING, values=TELLS),
+    Word("rl.rollout_is_old", "the rollout's logprobs stand for those of the old policy", RESOLVING, values=TELLS),
+    Word("rl.tiny_clip", "the clip range is narrower than rounding noise", RESOLVING, values=TELLS),
+    Word("rl.trainer_tempers", "the trainer divides its logits by the temperature", RESOLVING, values=TELLS),
+    Word("rl.trainer_dtype", "the dtype of the trainer's forward pass, by the framework's own name", RESOLVING),
+    Word("rl.trainer_head_fp32", "the trainer computes logits in float32", RESOLVING, values=TELLS),
+    Word("rl.engine_head_fp32", "the framework makes the engine compute logits in float32", RESOLVING, values=TELLS),
+    Word("rl.head_patch", "the framework patches the engine's logits layer to float32", RESOLVING, values=TELLS),
+    Word("rl.trainer_router_fp32", "the trainer computes expert routing in float32", RESOLVING, values=TELLS),
+    Word("rl.engine_router_fp32", "the engine computes expert routing in float32", RESOLVING, values=TELLS),
+    Word("rl.inflight_updates", "weights are updated while requests are running", RESOLVING, values=TELLS),
+    Word("rl.requests_running", "requests are running at that point of the program", RESOLVING, values=TELLS),
+    Word("rl.pauses", "the framework pauses generation around a weight update", RESOLVING, values=TELLS),
+    Word("rl.own_weight_update", "the framework updates weights by code of its own", RESOLVING, values=TELLS),
+    Word("rl.keeps_cache", "cached keys and values survive a weight update", RESOLVING, values=TELLS),
+    Word("rl.sleep_loses_weights", "the engine sleeps in a way that drops its weights", RESOLVING, values=TELLS),
+    Word("rl.loses_sometimes", "weights dropped by sleep come back before some generations only", RESOLVING, values=TELLS),
+    Word("rl.loads_elsewhere", "other code loads the weights again after the engine wakes", RESOLVING, values=TELLS),
+    Word("rl.reloads_adapters", "an adapter is loaded again under the name it had", RESOLVING, values=TELLS),
+    Word("rl.inherits_sampling", "requests leave sampling parameters to the engine's defaults", RESOLVING, values=TELLS),
+    Word("rl.replicas", "more than one engine serves the same prompts", RESOLVING, values=TELLS),
+    Word("rl.seed_is_base", "each replica derives its own seed from the one that is written", RESOLVING, values=TELLS),
+    Word("rl.one_process", "the engine runs in the program's own process", RESOLVING, values=TELLS),
+    Word("rl.engine_is_vllm", "the object that is called is vLLM's own, and no wrapper", RESOLVING, values=TELLS),
+    Word("loss.per_sequence", "the loss clips the ratio of a whole sequence", RESOLVING, values=TELLS),
+    Word("loss.epsilon_low", "how far below 1 the ratio may go", RESOLVING),
+    Word("loss.epsilon_high", "how far above 1 the ratio may go", RESOLVING),
+    Word("loss.length", "the longest response in tokens", RESOLVING),
+    Word("pause.mode", "what a pause does with running requests", RESOLVING, values=("abort", "wait", "keep", None)),
+    Word("pause.clear_cache", "a pause clears cached keys and values", RESOLVING, values=TELLS),
+    Word("config.core", "the key of the configuration that chooses the engine's core", RESOLVING),
+    Word("config.sleep_level", "the level of sleep between updates", RESOLVING),
+    Word("sampling.via", "how requests carry sampling parameters", RESOLVING, values=("explicit", "http", "request", None)),
+)  # fmt: skip
+
+# Names of which there are as many as the catalog, a model or an environment has.
+FAMILIES = {
+    "X": "an engine option: its effective value at the (target) release",
+    "X_config.KEY": "a key of an engine option that is a mapping",
+    "sampling.X": "a sampling parameter: what requests use",
+    "env.X": "an environment variable of the engine, None when it is not set",
+    "model.KEY": "a key of the model's config.json (`--model-config`)",
+    "from.NAME, to.NAME": "any of these at the source, at the target; in rules only",
+    "NAME": "in a dialect: what its `define` says; elsewhere: a condition of rules/conditions.yaml",
+}
