@@ -60,7 +60,7 @@ def write_fix(source_folder: Path, folder: Path, source: str, target: str) -> li
     shutil.copytree(source_folder, folder)
     call = Call(paths=[str(folder)], source=source, target=target, isolated=True, unsafe=True, write=True)
     outcome = session.fix(call)
-    return sorted({finding.option for finding in outcome.outcome.applied if finding.option not in ("", "engine")})
+    return sorted({finding.option for finding in outcome.plan.applied if finding.option not in ("", "engine")})
 
 
 def before(path: Path, options: list[str], source: str, target: str) -> dict[str, Any]:
