@@ -97,15 +97,15 @@ class Fleet:
     def _lint(self, copy: Path, folder: Path) -> tuple[Session, Result]:
         call = Options(paths=(str(copy),), isolated=True)
         if self.releases is not None:
-            call["source"], call["target"] = self.releases
+            call = call._replace(source=self.releases[0], target=self.releases[1])
         session = Session(call)
-        judge = session._judge
+        judge = session.judge
 
-        def timed(run: Run, entry: Input, workspace: object) -> None:
+        def timed(run: Run, entry: Input) -> None:
             began = time.perf_counter()
             signal.alarm(self.seconds)
             try:
-                judge(run, entry, workspace)  # type: ignore[arg-type]
+                judge(run, entry)
             except TooLong:
                 self.broken.append(f"{entry.path}: more than {self.seconds} s")
             except Exception:
@@ -114,7 +114,7 @@ class Fleet:
                 signal.alarm(0)
             self.slowest.append((time.perf_counter() - began, entry.path.replace(str(copy), str(folder))))
 
-        session._judge = timed  # type: ignore[method-assign]
+        session.judge = timed  # type: ignore[method-assign]
         result = session.run(keep=True)
         return session, result
 

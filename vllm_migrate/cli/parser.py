@@ -150,7 +150,8 @@ def parse(command: Command, words: Sequence[str], program: str = "vllm-migrate")
     for word in rest:
         if word.startswith("-") and word != "-":
             raise _unknown(command, prog, word.partition("=")[0])
-    _parser(command, prog, options=False).parse_args(["--", *rest, *words[end + 1 :]], values)
+    left = [*rest, *words[end + 1 :]]
+    _parser(command, prog, options=False).parse_args(["--", *left] if left else [], values)
     return values
 
 
