@@ -52,7 +52,10 @@ def fields(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
     """The path of every field of a file."""
     if isinstance(node, dict):
         for key, value in node.items():
-            inside_open = bool(path) and path[-1] in OPEN
+            # `values` of a key are what the framework writes; those of a transport are kinds of values.
+            inside_open = bool(path) and (
+                path[-1] in OPEN or (path[-1] == "values" and path[0] in ("keys", "absolute"))
+            )
             if not inside_open:
                 yield (*path, key)
             if not (inside_open and path[-1] in ("files", "fork", "options", "to", "value")):

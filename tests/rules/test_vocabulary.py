@@ -82,7 +82,7 @@ def uses() -> Iterator[tuple[Word, str]]:
                 yield word, place
 
 
-@pytest.mark.parametrize(("word", "place"), uses(), ids=lambda part: part if isinstance(part, str) else part.name)
+@pytest.mark.parametrize(("word", "place"), list(uses()), ids=lambda part: part if isinstance(part, str) else part.name)
 def test_every_word_answers_where_it_is_valid(word: Word, place: str, environments: dict[str, Env]) -> None:
     env = environments[place]
     if word.arguments is None:

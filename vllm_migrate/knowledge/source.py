@@ -98,12 +98,15 @@ _OF_UNIONS = frozenset(("str", "bool", "int", "float"))
 
 def _fields_at(model: Any, loc: Loc) -> list[str]:
     """The fields that a mapping at a path may have."""
+    own_key = False  # the next step is a key of the author's own, as `keys` and `facts` have them
     for step in loc:
-        if isinstance(step, int):
+        if isinstance(step, int) or own_key:
+            own_key = False
             continue
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            model = _inner(model.model_fields[step].annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        hint = model.model_fields[step].annotation
+        own_key = "dict[" in str(hint)
+        model = _inner(hint)
+    return list(model.model_fields)
 
 
 def _inner(hint: Any) -> Any:
