@@ -12,6 +12,7 @@ import typer.main
 
 from vllm_migrate.cli.options import COMMANDS, Command
 from vllm_migrate.cli.parser import help_text
+from vllm_migrate.cli.tabled import run_tabled
 
 # Commands whose options are no table: module of vllm_migrate.cli, imported when called.
 OTHERS = {
@@ -27,7 +28,7 @@ OTHERS = {
 
 
 class _Tabled(typer.core.TyperCommand):
-    """A command of the option tables as typer sees it: listed and completed by it, parsed and run by `main`."""
+    """A command of the option tables as typer sees it: listed and completed by it, parsed and run by `tabled`."""
 
     def __init__(self, command: Command, program: str = "vllm-migrate") -> None:
         super().__init__(command.name, help=command.help, add_help_option=False, rich_markup_mode=None)
@@ -39,9 +40,7 @@ class _Tabled(typer.core.TyperCommand):
         return args
 
     def invoke(self, ctx: Any) -> Any:
-        from vllm_migrate.cli.main import dispatch
-
-        raise typer.Exit(dispatch([*self._program.split()[1:], self._command.name, *ctx.args]))
+        raise typer.Exit(run_tabled([*self._program.split()[1:], self._command.name, *ctx.args]) or 0)
 
     def get_help(self, ctx: Any) -> str:
         return help_text(self._command, self._program)

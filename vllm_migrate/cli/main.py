@@ -6,14 +6,12 @@ import gc
 import io
 import os
 import sys
-from importlib import import_module
 
-from vllm_migrate.cli.options import COMMANDS
-from vllm_migrate.cli.parser import HelpWanted, parse
+from vllm_migrate.cli.parser import HelpWanted
+from vllm_migrate.cli.tabled import run_tabled
 from vllm_migrate.errors import VllmMigrateError
 
 EXIT_ERROR = 2
-COLLECT_AFTER = 20_000
 
 
 def entry() -> None:
@@ -84,13 +82,9 @@ def dispatch(argv: list[str]) -> int:
     """Run the command that the words name; the exit code. Raises VllmMigrateError for what is wrong with them."""
     completes = any(name.endswith("_COMPLETE") for name in os.environ) or "COMP_WORDS" in os.environ
     if argv and not completes:
-        if argv[0] in COMMANDS:
-            return _run(argv[0], argv[1:])
-        if argv[0] == "smoke" and len(argv) > 1:
-            from vllm_migrate.cli import smoke
-
-            if argv[1] in smoke.COMMANDS:
-                return smoke.run(argv[1], argv[2:])
+        code = run_tabled(argv)
+        if code is not None:
+            return code
         if argv == ["--version"]:
             from vllm_migrate.cli import version
 
@@ -99,13 +93,3 @@ def dispatch(argv: list[str]) -> int:
     from vllm_migrate.cli.app import run_app
 
     return run_app(argv)
-
-
-def _run(name: str, words: list[str]) -> int:
-    """Run a command of the table."""
-    call = parse(COMMANDS[name], words)
-    command = import_module(f"vllm_migrate.cli.{name}")
-    # What is loaded stays, and what is judged makes few cycles: the collector need not look often.
-    gc.set_threshold(COLLECT_AFTER)
-    code: int = command.run(call)
-    return code
