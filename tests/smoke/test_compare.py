@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.compare import Options, compare
+from vllm_migrate.smoke.compare import Options
+from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.preview import Loss
 from vllm_migrate.smoke.recording import Header, Recording, Row, Scores, read
 

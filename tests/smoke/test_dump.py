@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.dump import NAMES, is_dump, read_dump
 from vllm_migrate.smoke.errors import RecordingError
+from vllm_migrate.smoke.judge import compare
 
 LINE = {
     "prompt_ids": [1, 2],

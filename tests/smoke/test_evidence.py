@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from vllm_migrate.smoke import evidence
-from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.evidence import Against
+from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.recording import Header, Recording, Row, Scores
 
 FLAT = [1.0] * 10

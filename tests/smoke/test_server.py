@@ -10,9 +10,9 @@ import pytest
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.server import Server
-from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.errors import EngineRunError
+from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.recording import Header, Recording, Row
 
 torch = pytest.importorskip("torch")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.documents.editing import prove
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed
-from vllm_migrate.fixes.apply import Fixer
 from vllm_migrate.fixes.carriers import in_order
 from vllm_migrate.fixes.plan import Edits, Plan, ops_of, plan
 from vllm_migrate.report.finding import Finding
@@ -23,13 +22,17 @@ from vllm_migrate.run.select import Selection
 from vllm_migrate.run.session import Session
 
 if TYPE_CHECKING:
+    from vllm_migrate.fixes.apply import Fixer
     from vllm_migrate.fixes.ops import DocumentOp
 
 
 class Presenter:
-    """Makes findings for reports of those that rules made, with their offers. selection: others offer nothing."""
+    """Makes findings for reports of those that rules made, with their offers.
 
-    def __init__(self, fixer: Fixer, detail: Detail, selection: Selection | None = None) -> None:
+    fixer: proves the edits that are offered; None where the output offers none. selection: others offer nothing.
+    """
+
+    def __init__(self, fixer: Fixer | None, detail: Detail, selection: Selection | None = None) -> None:
         self._fixer = fixer
         self._detail = detail
         self._selection = selection
@@ -46,7 +49,8 @@ class Presenter:
 
     def _made(self, findings: list[Fired]) -> list[Plan | None]:
         planned = [plan(finding) for finding in findings]
-        if not self._detail.edits:
+        fixer = self._fixer
+        if fixer is None:
             return planned
         groups: dict[int, list[int]] = {}
         for number, (finding, made) in enumerate(zip(findings, planned, strict=True)):
@@ -54,42 +58,44 @@ class Presenter:
                 groups.setdefault(id(finding.engine.file), []).append(number)
         for numbers in groups.values():
             for together in _apart([(number, planned[number]) for number in numbers]):
-                if len(together) == 1 or not self._proved([(findings[n], planned[n]) for n in together]):
+                if len(together) == 1 or not _proved(fixer, [(findings[n], planned[n]) for n in together]):
                     for number in together:
-                        planned[number] = self._fixer.plan(findings[number])
+                        planned[number] = fixer.plan(findings[number])
         return planned
-
-    def _proved(self, group: list[tuple[Fired, Plan | None]]) -> bool:
-        """Whether the plans, made together, are in the file what they were planned as, and nothing else is."""
-        edits = _merged(made for _, made in group)
-        findings = [finding for finding, _ in group]
-        try:
-            self._prove_documents(edits, findings)
-            self._fixer.prove(edits, findings)
-        except (CannotEdit, ProofFailed, ValueError):
-            return False
-        return True
-
-    @staticmethod
-    def _prove_documents(edits: Edits, findings: list[Fired]) -> None:
-        """Raise ProofFailed unless each file holds the changes and nothing else; also where only single proofs can tell."""
-        changes = [change for finding in findings for change in ops_of(finding)]
-        for file, here in edits.items():
-            ops: list[DocumentOp] = []
-            for change in changes:
-                if change.file is file and change.op not in ops:
-                    ops.append(change.op)
-            indexes = {change.document for change in changes if change.file is file}
-            if file.data is None or len(indexes) != 1:
-                raise ProofFailed("not one document of data")
-            prove(file.data, here, in_order(ops), indexes.pop())
-        if any(change.file not in edits for change in changes):
-            raise ProofFailed("a document that stands in another one")
 
 
 def presenter_of(session: Session, detail: Detail) -> Presenter:
     """A presenter for a run of the session. Raises UsageError for a selector that means no rule."""
-    return Presenter(session.fixer(), detail, selection_of(session.settings, session.rules()))
+    fixer = session.fixer() if detail.edits else None
+    return Presenter(fixer, detail, selection_of(session.settings, session.rules()))
+
+
+def _proved(fixer: Fixer, group: list[tuple[Fired, Plan | None]]) -> bool:
+    """Whether the plans, made together, are in the file what they were planned as, and nothing else is."""
+    edits = _merged(made for _, made in group)
+    findings = [finding for finding, _ in group]
+    try:
+        _prove_documents(edits, findings)
+        fixer.prove(edits, findings)
+    except (CannotEdit, ProofFailed, ValueError):
+        return False
+    return True
+
+
+def _prove_documents(edits: Edits, findings: list[Fired]) -> None:
+    """Raise ProofFailed unless each file holds the changes and nothing else; also where only single proofs can tell."""
+    changes = [change for finding in findings for change in ops_of(finding)]
+    for file, here in edits.items():
+        ops: list[DocumentOp] = []
+        for change in changes:
+            if change.file is file and change.op not in ops:
+                ops.append(change.op)
+        indexes = {change.document for change in changes if change.file is file}
+        if file.data is None or len(indexes) != 1:
+            raise ProofFailed("not one document of data")
+        prove(file.data, here, in_order(ops), indexes.pop())
+    if any(change.file not in edits for change in changes):
+        raise ProofFailed("a document that stands in another one")
 
 
 def _merged(plans: Iterable[Plan | None]) -> Edits:

@@ -13,9 +13,9 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import rollout
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
 from vllm_migrate.smoke.compare import Options as CompareOptions
-from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.dump import is_dump, read_dump
+from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.margins import TABLE
 from vllm_migrate.smoke.preview import SEQUENCE_CLIP, TOKEN_CLIP, Loss
 from vllm_migrate.smoke.recording import USER, Recording, read, stream, write

@@ -46,33 +46,6 @@ class Options(NamedTuple):
     kind: str | None = None  # a row of the margins table, instead of the one the recording suggests
 
 
-def compare(a: Recording, b: Recording | None = None, options: Options | None = None) -> Verdict:
-    """The verdict on recording `a`; `b` is a reference run, a step scoring of `a`'s tokens, or a trainer's dump."""
-    chosen = options or Options()
-    if "prompt_logprobs" in (a.header.protocol, b.header.protocol if b else ""):
-        return refused(
-            "prompt_logprobs are raw in V1 and processed in V0: they prove nothing across releases",
-            a,
-            "run `vllm-migrate smoke record`, which records sampled tokens",
-        )
-    if a.header.protocol == "update":
-        from vllm_migrate.smoke.update import judge_update
-
-        return judge_update(a, chosen)
-    if a.header.protocol == "step" and b is not None and b.header.protocol != "step":
-        a, b = b, a
-    if b is not None and b.header.protocol in ("step", "dump"):
-        return judge_joined(a, b, chosen)
-    if a.header.protocol == "dump":
-        return judge_claims(a, chosen)
-    if a.header.score is None:
-        raise UsageError(
-            "this recording has no scores and there is nothing to compare it with",
-            remedy="vllm-migrate smoke score REC --model DIR, or a step scoring of its tokens",
-        )
-    return judge_samples(a, b, chosen)
-
-
 def refused(why: str, recording: Recording, remedy: str) -> Verdict:
     """Evidence that cannot show the point, with what to run instead."""
     rows, kinds = valid(recording.rows)
