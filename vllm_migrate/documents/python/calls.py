@@ -190,8 +190,10 @@ class PythonDocument:
 
     __slots__ = (
         "_aliases",
+        "_ascii",
         "_attributes",
         "_calls",
+        "_columns",
         "_constants",
         "_environment",
         "_functions",
@@ -206,6 +208,8 @@ class PythonDocument:
         self.source = source
         self.tree = tree
         self._starts = line_starts(source.text)
+        self._ascii = source.text.isascii()
+        self._columns: dict[int, list[int]] = {}
         self._calls: list[Call] | None = None
         self._imports: list[Import] = []
         self._attributes: list[Attribute] = []
@@ -217,13 +221,15 @@ class PythonDocument:
 
     def offset(self, line: int, column: int) -> int:
         """Code point offset of ast's position: lines from 1, columns in UTF-8 bytes."""
-        start = self._starts[min(line, len(self._starts)) - 1]
-        text = self.source.text
-        prefix = text[start : start + column]
-        if prefix.isascii():
+        line = min(line, len(self._starts))
+        start = self._starts[line - 1]
+        if self._ascii:
             return start + column
-        end = self._starts[line] if line < len(self._starts) else len(text)
-        return start + len(text[start:end].encode()[:column].decode(errors="ignore"))
+        columns = self._columns.get(line)
+        if columns is None:
+            end = self._starts[line] if line < len(self._starts) else len(self.source.text)
+            columns = self._columns[line] = _columns(self.source.text[start:end])
+        return start + (columns[column] if columns else column)
 
     def span(self, node: ast.expr | ast.keyword | ast.alias | ast.stmt) -> tuple[int, int]:
         last = node.end_lineno or node.lineno
@@ -458,6 +464,14 @@ def parse_tree(text: str) -> ast.Module:
         raise Unreadable("too-deep", "nested too deeply") from None
     except ValueError as error:
         raise Unreadable("syntax", f"not Python: {error}") from None
+
+
+def _columns(line: str) -> list[int]:
+    """The code point at each byte of a line, and at its end; none for a line of ASCII."""
+    if line.isascii():
+        return []
+    found = [number for number, char in enumerate(line) for _ in range(len(char.encode()))]
+    return [*found, len(line)]
 
 
 def line_starts(text: str) -> list[int]:
