@@ -375,3 +375,29 @@ def test_random_calls_and_operations_are_proved_or_refused() -> None:
 def test_names_that_are_bound_once_to_a_literal_are_their_values(before: str, expected: object) -> None:
     (call,) = parse(before + "SamplingParams(temperature=t)\n").find({"SamplingParams"})
     assert call.keywords[0].value == expected
+
+
+def test_calls_by_their_last_name_as_written_or_imported() -> None:
+    text = "from a.b import C as D\nimport e.f as g\nx.y.z(1)\nD(z(2))\ng.h()\nq[0]()\n"
+    document = parse(text)
+    named = {name: [call.dotted for call in document.calls_named(name)] for name in ("z", "C", "D", "h", "y", "?")}
+    assert named == {"z": ["x.y.z", "z"], "C": ["D"], "D": ["D"], "h": ["g.h"], "y": [], "?": ["?"]}
+    assert document.aliases == {"D": "a.b.C", "g": "e.f"}
+    assert [call.resolved for call in document.find({"b.C", "f.h", "y.z"})] == ["x.y.z", "a.b.C", "e.f.h"]
+
+
+def test_strings_and_keys_of_dicts_once_each() -> None:
+    document = parse("'doc'\nf({'a': 'b', 'c': g('d')}, f'e{x}')\n")
+    found = [(text.value, text.key, text.call) for text in document.texts]
+    assert sorted(found) == [("a", True, 0), ("b", False, 0), ("c", True, 0), ("d", False, 1), ("e", False, 0)]
+
+
+def test_a_chain_is_noted_once_and_what_stands_in_brackets_by_itself() -> None:
+    document = parse("a.b().c[0].d\n(e.f).g\nh[i.j].k\n")
+    assert [chain.dotted for chain in document.attributes({"b", "c", "d", "f", "g", "j", "k"})] == [
+        "a.b().c[].d",
+        "e.f.g",
+        "e.f",
+        "h[].k",
+        "i.j",
+    ]

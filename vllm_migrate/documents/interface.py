@@ -7,6 +7,7 @@ proved by parsing the result again (editing.py; for scripts, shell/edit.py and s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vllm_migrate.documents.text.source import (
@@ -175,7 +176,7 @@ class DataDocument:
     carrier = ""
 
     source: Source
-    roots: list[Node]
+    roots: Sequence[Node]
 
     @property
     def root(self) -> Node | None:

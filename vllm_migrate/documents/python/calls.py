@@ -8,16 +8,16 @@ this interpreter cannot parse is Unreadable.
 from __future__ import annotations
 
 import ast
-import warnings
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
+from vllm_migrate.documents.python.index import FoundCall, Index, Scope
+from vllm_migrate.documents.python.syntax import Offsets, Spanned, parse_tree
+from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number, without_brackets
 
 __all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
 
 MAX_CHARS = 4_000_000
-_MAX_DEPTH = 50
 
 
 class Argument(NamedTuple):
@@ -94,16 +94,6 @@ class CallOp(NamedTuple):
     after: str = ""
 
 
-class _Scope(NamedTuple):
-    function: str
-    conditional: bool
-    in_string: bool
-    call: int = -1
-    guarded: bool = False
-    dead: bool = False  # a statement that does nothing
-    loop: bool = False
-
-
 class Call:
     """One call. `dotted` is the callee as written (`vllm.LLM`, `self.llm.generate`, `?` for what is no name).
 
@@ -114,20 +104,27 @@ class Call:
     operand of an await. `in_loop`: a loop of the same function makes it again and again.
     """
 
-    __slots__ = ("_document", "_scope", "awaited", "dotted", "end", "index", "node", "start", "statement")
+    __slots__ = ("_document", "_scope", "awaited", "dotted", "index", "node", "statement")
 
-    def __init__(self, document: PythonDocument, node: ast.Call, index: int, scope: _Scope, statement: int) -> None:
+    def __init__(self, document: PythonDocument, found: FoundCall, index: int) -> None:
         self._document = document
-        self._scope = scope
-        self.node = node
+        self._scope: Scope = found.scope
+        self.node = found.node
         self.index = index
-        self.statement = statement
-        self.awaited = False
-        self.dotted = _dotted(node.func)
-        self.start, self.end = document.span(node)
+        self.statement = found.statement
+        self.awaited = found.awaited
+        self.dotted = dotted_name(found.node.func)
 
     def __repr__(self) -> str:
         return f"Call({self.dotted!r} at {self.start})"
+
+    @property
+    def start(self) -> int:
+        return self._document.span(self.node)[0]
+
+    @property
+    def end(self) -> int:
+        return self._document.span(self.node)[1]
 
     @property
     def function(self) -> str:
@@ -186,18 +183,19 @@ class Call:
 
 
 class PythonDocument:
-    """A module. What is asked for is collected in one walk over the tree, on first use."""
+    """A module. What is asked for is found in one pass over the tree, on first use."""
 
     __slots__ = (
         "_aliases",
         "_attributes",
+        "_by_name",
         "_calls",
         "_constants",
         "_environment",
-        "_functions",
         "_imports",
-        "_starts",
+        "_index",
         "_texts",
+        "offsets",
         "source",
         "tree",
     )
@@ -205,101 +203,146 @@ class PythonDocument:
     def __init__(self, source: Source, tree: ast.Module) -> None:
         self.source = source
         self.tree = tree
-        self._starts = line_starts(source.text)
+        self.offsets = Offsets(source.text)
+        self._index: Index | None = None
         self._calls: list[Call] | None = None
-        self._imports: list[Import] = []
-        self._attributes: list[Attribute] = []
-        self._environment: list[Environment] = []
-        self._texts: list[Text] = []
-        self._functions: set[str] = set()
+        self._by_name: dict[str, list[Call]] | None = None
+        self._imports: list[Import] | None = None
+        self._attributes: list[tuple[str, ast.Attribute, str]] | None = None
+        self._environment: list[Environment] | None = None
+        self._texts: list[Text] | None = None
         self._constants: dict[str, ast.expr] | None = None
-        self._aliases: dict[str, str] = {}
+        self._aliases: dict[str, str] | None = None
 
-    def offset(self, line: int, column: int) -> int:
-        """Code point offset of ast's position: lines from 1, columns in UTF-8 bytes."""
-        start = self._starts[min(line, len(self._starts)) - 1]
-        text = self.source.text
-        prefix = text[start : start + column]
-        if prefix.isascii():
-            return start + column
-        end = self._starts[line] if line < len(self._starts) else len(text)
-        return start + len(text[start:end].encode()[:column].decode(errors="ignore"))
-
-    def span(self, node: ast.expr | ast.keyword | ast.alias | ast.stmt) -> tuple[int, int]:
-        last = node.end_lineno or node.lineno
-        return self.offset(node.lineno, node.col_offset), self.offset(last, node.end_col_offset or 0)
+    def span(self, node: Spanned) -> tuple[int, int]:
+        return self.offsets.span(node)
 
     def value(self, node: ast.expr) -> object:
         """The literal value of an expression; Unknown with its text when it is none."""
         return self._literal(node, 0)
 
     @property
+    def index(self) -> Index:
+        if self._index is None:
+            self._index = Index(self.tree)
+        return self._index
+
+    @property
     def calls(self) -> list[Call]:
         """All calls, each at its index."""
         if self._calls is None:
-            self._calls = []
-            self._walk()
+            self._calls = [Call(self, found, number) for number, found in enumerate(self.index.calls)]
         return self._calls
 
-    @property
-    def imports(self) -> list[Import]:
-        _ = self.calls
-        return self._imports
-
-    @property
-    def environment(self) -> list[Environment]:
-        _ = self.calls
-        return self._environment
-
-    @property
-    def texts(self) -> list[Text]:
-        """The strings of the module but for docstrings, in the order of the text."""
-        _ = self.calls
-        return self._texts
-
-    @property
-    def functions(self) -> set[str]:
-        """Names of the functions and classes that the module defines, without what they stand in."""
-        _ = self.calls
-        return self._functions
+    def calls_named(self, last: str) -> list[Call]:
+        """Calls whose dotted name, as written or with its import resolved, ends in this name, in the order of `calls`."""
+        if self._by_name is None:
+            self._by_name = {}
+            for call in self.calls:
+                written = call.dotted.rpartition(".")[2]
+                resolved = self.resolve(call.dotted).rpartition(".")[2]
+                for name in {written, resolved}:
+                    self._by_name.setdefault(name, []).append(call)
+        return self._by_name.get(last, [])
 
     def find(self, names: set[str]) -> list[Call]:
         """Calls whose dotted name, as written or with its import resolved, is one of `names` or ends in `.name`.
 
         In the order of the text, an outer call before those in its arguments.
         """
-        found = [call for call in self.calls if _ends_in(call.dotted, names) or _ends_in(call.resolved, names)]
-        found.sort(key=lambda call: (call.start, -call.end))
+        found: dict[int, Call] = {}
+        for name in names:
+            for call in self.calls_named(name.rpartition(".")[2]):
+                if any(one == name or one.endswith("." + name) for one in (call.dotted, call.resolved)):
+                    found[call.index] = call
+        return sorted(found.values(), key=lambda call: (call.start, -call.end))
+
+    @property
+    def imports(self) -> list[Import]:
+        if self._imports is None:
+            self._imports = [made for node, scope in self.index.imports for made in self._imported(node, scope)]
+        return self._imports
+
+    def _imported(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> list[Import]:
+        found = []
+        for alias in node.names:
+            start, end = self.span(alias)
+            if isinstance(node, ast.Import):
+                module, name = alias.name, ""
+            else:
+                module, name = "." * node.level + (node.module or ""), alias.name
+            found.append(Import(module, name, alias.asname or "", start, end, scope.guarded, scope.function))
         return found
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """What imports bind a name to that is not the name of the module itself."""
+        if self._aliases is None:
+            self._aliases = {}
+            for made in self.imports:
+                if made.name:
+                    self._aliases[made.alias or made.name] = f"{made.module}.{made.name}"
+                elif made.alias:
+                    self._aliases[made.alias] = made.module
+        return self._aliases
+
+    def resolve(self, dotted: str) -> str:
+        """A dotted name with the import behind its first part."""
+        first, dot, rest = dotted.partition(".")
+        return self.aliases.get(first, first) + dot + rest
+
+    @property
+    def functions(self) -> set[str]:
+        """Names of the functions and classes that the module defines, without what they stand in."""
+        return self.index.functions
 
     def attributes(self, names: set[str]) -> list[Attribute]:
         """Attribute chains that hold one of `names` as consecutive parts (`model_executor.driver_worker`)."""
-        _ = self.calls
+        if self._attributes is None:
+            self._attributes = [(dotted_name(node), node, function) for node, function in self.index.chains]
         wanted = [f".{name}." for name in names]
-        return [chain for chain in self._attributes if any(name in f".{_bare(chain.dotted)}." for name in wanted)]
+        return [
+            Attribute(dotted, *self.span(node), function)
+            for dotted, node, function in self._attributes
+            if any(name in f".{without_brackets(dotted)}." for name in wanted)
+        ]
+
+    @property
+    def texts(self) -> list[Text]:
+        """The strings of the module but for docstrings, in the order of the walk."""
+        if self._texts is None:
+            self._texts = [Text(str(node.value), *self.span(node), call, key) for node, call, key in self.index.texts]
+        return self._texts
+
+    @property
+    def environment(self) -> list[Environment]:
+        """The variables that the module sets."""
+        if self._environment is None:
+            self._environment = []
+            for found in self.index.setters:
+                if isinstance(found, int):
+                    self._environment_call(self.calls[found])
+                else:
+                    self._environment_assign(*found)
+        return self._environment
 
     def forget(self) -> None:
         """Let the calls go, which refer back to the document."""
-        self._calls = []
-
-    def resolve(self, dotted: str) -> str:
-        _ = self.calls
-        first, dot, rest = dotted.partition(".")
-        return self._aliases.get(first, first) + dot + rest
+        self._calls, self._by_name = [], {}
 
     @property
     def constants(self) -> dict[str, ast.expr]:
         """Names that are bound once in the whole module, by an assignment of a number, a text, a boolean or None."""
         if self._constants is None:
-            self._constants = _bound_once(self.tree)
+            self._constants = self.index.constants
         return self._constants
 
     def _literal(self, node: ast.expr, depth: int) -> object:
         if isinstance(node, ast.Constant):
             return node.value
-        if isinstance(node, ast.Name) and depth < _MAX_DEPTH and node.id in self.constants:
-            return self._literal(self.constants[node.id], _MAX_DEPTH - 1)
-        if depth < _MAX_DEPTH:
+        if isinstance(node, ast.Name) and depth < MAX_DEPTH and node.id in self.constants:
+            return self._literal(self.constants[node.id], MAX_DEPTH - 1)
+        if depth < MAX_DEPTH:
             if isinstance(node, ast.List | ast.Tuple) and not any(isinstance(x, ast.Starred) for x in node.elts):
                 items = [self._literal(item, depth + 1) for item in node.elts]
                 return items if isinstance(node, ast.List) else tuple(items)
@@ -308,109 +351,29 @@ class PythonDocument:
                 if all(isinstance(key, str | int) for key in keys):
                     return {k: self._literal(v, depth + 1) for k, v in zip(keys, node.values, strict=True)}
             if isinstance(node, ast.UnaryOp | ast.BinOp):
-                number = _number(node, depth)
-                if number is not None:
-                    return number
-            if isinstance(node, ast.Call) and _dotted(node.func) == "dict" and not node.args:
+                found = number(node, depth)
+                if found is not None:
+                    return found
+            if isinstance(node, ast.Call) and dotted_name(node.func) == "dict" and not node.args:
                 named = {keyword.arg: self._literal(keyword.value, depth + 1) for keyword in node.keywords}
                 if None not in named:
                     return named
         start, end = self.span(node)
         return Unknown(self.source.text[start:end])
 
-    def _walk(self) -> None:
-        """One walk in the order of the text, without recursion."""
-        stack: list[tuple[ast.AST, _Scope]] = [(self.tree, _Scope("", False, False))]
-        statement = 0
-        calls = self._calls
-        assert calls is not None
-        awaited: set[int] = set()
-        while stack:
-            node, scope = stack.pop()
-            if isinstance(node, ast.Call):
-                call = Call(self, node, len(calls), scope, statement)
-                call.awaited = id(node) in awaited
-                calls.append(call)
-                self._environment_call(call)
-                scope = scope._replace(call=call.index)
-            elif isinstance(node, ast.Attribute):
-                self._chain(node, scope.function)
-            elif isinstance(node, ast.Await):
-                awaited.add(id(node.value))
-            elif isinstance(node, ast.Constant):
-                self._text(node, scope, False)
-            elif isinstance(node, ast.JoinedStr):
-                scope = scope._replace(in_string=True)
-            elif isinstance(node, ast.stmt):
-                statement += 1
-                scope = self._statement(node, scope)
-                if scope.dead:
-                    continue
-            keys = {id(key) for key in node.keys} if isinstance(node, ast.Dict) else ()
-            for child in reversed(list(ast.iter_child_nodes(node))):
-                if id(child) in keys and isinstance(child, ast.Constant):
-                    self._text(child, scope, True)
-                else:
-                    stack.append((child, scope))
-
-    def _statement(self, node: ast.stmt, scope: _Scope) -> _Scope:
-        """The scope inside a statement; notes imports, definitions and assignments to the environment."""
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            self._functions.add(node.name)
-            name = f"{scope.function}.{node.name}" if scope.function else node.name
-            return _Scope(name, scope.conditional or not isinstance(node, ast.ClassDef), False, -1, scope.guarded)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            self._import(node, scope)
-        elif isinstance(node, ast.Assign):
-            self._environment_assign(node, scope.function)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            return scope._replace(dead=True)  # a docstring
-        elif isinstance(node, _BRANCHES):
-            guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
-            return scope._replace(conditional=True, guarded=guarded, loop=loop)
-        return scope
-
-    def _text(self, node: ast.Constant, scope: _Scope, key: bool) -> None:
-        if isinstance(node.value, str):
-            start, end = self.span(node)
-            self._texts.append(Text(node.value, start, end, scope.call, key))
-
-    def _import(self, node: ast.Import | ast.ImportFrom, scope: _Scope) -> None:
-        for alias in node.names:
-            start, end = self.span(alias)
-            if isinstance(node, ast.Import):
-                self._imports.append(
-                    Import(alias.name, "", alias.asname or "", start, end, scope.guarded, scope.function)
-                )
-                if alias.asname:
-                    self._aliases[alias.asname] = alias.name
-            else:
-                module = "." * node.level + (node.module or "")
-                self._imports.append(
-                    Import(module, alias.name, alias.asname or "", start, end, scope.guarded, scope.function)
-                )
-                self._aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
-
-    def _chain(self, node: ast.Attribute, function: str) -> None:
-        start, end = self.span(node)
-        for known in reversed(self._attributes[-_MAX_DEPTH:]):  # the longer chain comes first
-            if known.start == start and known.end > end:
-                return
-        self._attributes.append(Attribute(_dotted(node), start, end, function))
-
     def _environment_assign(self, node: ast.Assign, function: str) -> None:
+        environment = self.environment
         for target in node.targets:
             if isinstance(target, ast.Subscript) and self._is_environ(target.value):
                 name = self.value(target.slice)
                 if isinstance(name, str):
                     start, end = self.span(node)
                     found = Environment(name, self.value(node.value), start, end, function, False)
-                    self._environment.append(found)
+                    environment.append(found)
 
     def _environment_call(self, call: Call) -> None:
+        environment = self.environment
         last = call.dotted.rpartition(".")[2]
-        if last not in ("setdefault", "update", "putenv"):
-            return
         callee = call.node.func
         on_environ = isinstance(callee, ast.Attribute) and self._is_environ(callee.value)
         args = [arg.value for arg in call.args]
@@ -424,16 +387,11 @@ class PythonDocument:
         for name, value in pairs:
             if isinstance(name, str):
                 found = Environment(name, value, call.start, call.end, call.function, last == "setdefault")
-                self._environment.append(found)
+                environment.append(found)
 
     def _is_environ(self, node: ast.expr) -> bool:
-        dotted = _dotted(node)
-        return dotted in ("os.environ", "environ") or self._aliases.get(dotted) == "os.environ"
-
-
-_BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_GUARDS = (ast.If, ast.Try, ast.TryStar)
+        dotted = dotted_name(node)
+        return dotted in ("os.environ", "environ") or self.aliases.get(dotted) == "os.environ"
 
 
 def parse_python(source: Source) -> PythonDocument:
@@ -445,130 +403,3 @@ def parse_python(source: Source) -> PythonDocument:
         at = source.position(text.index("\0"))
         raise Unreadable("binary", "contains a NUL byte", at.line, at.column)
     return PythonDocument(source, parse_tree(text))
-
-
-def parse_tree(text: str) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes are the author's business
-            return ast.parse(text)
-    except SyntaxError as error:
-        raise Unreadable("syntax", f"not Python: {error.msg}", error.lineno or 0, error.offset or 0) from None
-    except (RecursionError, MemoryError):
-        raise Unreadable("too-deep", "nested too deeply") from None
-    except ValueError as error:
-        raise Unreadable("syntax", f"not Python: {error}") from None
-
-
-def line_starts(text: str) -> list[int]:
-    """Offsets of lines as Python counts them: \\n, \\r\\n and \\r end a line, nothing else."""
-    starts, at = [0], 0
-    if "\r" not in text:
-        while True:
-            at = text.find("\n", at) + 1
-            if not at:
-                return starts
-            starts.append(at)
-    for i, char in enumerate(text):
-        if char == "\n" or (char == "\r" and not text.startswith("\n", i + 1)):
-            starts.append(i + 1)
-    return starts
-
-
-def _bound_once(tree: ast.Module) -> dict[str, ast.expr]:
-    bound: dict[str, int] = {}
-    values: dict[str, ast.expr] = {}
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            names = [node.id]
-        elif isinstance(node, ast.arg):
-            names = [node.arg]
-        elif isinstance(node, ast.alias):
-            names = [node.asname or node.name.partition(".")[0]]
-        elif isinstance(
-            node,
-            ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
-        ):
-            names = [node.name] if node.name else []
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            names = node.names * 2  # bound from elsewhere too
-        for name in names:
-            bound[name] = bound.get(name, 0) + 1
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
-            node.value, ast.Constant | ast.UnaryOp | ast.BinOp
-        ):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if len(targets) == 1 and isinstance(targets[0], ast.Name):
-                values[targets[0].id] = node.value
-    return {name: value for name, value in values.items() if bound.get(name) == 1}
-
-
-def _dotted(node: ast.expr) -> str:
-    parts: list[str] = []
-    while True:
-        if isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        elif isinstance(node, ast.Call) and parts:
-            parts.append("()")
-            node = node.func
-        elif isinstance(node, ast.Subscript) and parts:
-            parts.append("[]")
-            node = node.value
-        else:
-            parts.append(node.id if isinstance(node, ast.Name) else "?")
-            break
-    return ".".join(reversed(parts)).replace(".()", "()").replace(".[]", "[]")
-
-
-def _bare(dotted: str) -> str:
-    return dotted.replace("()", "").replace("[]", "")
-
-
-def _ends_in(dotted: str, names: set[str]) -> bool:
-    if dotted in names or dotted.rpartition(".")[2] in names:
-        return True
-    return any(dotted.endswith("." + name) for name in names if "." in name)
-
-
-def _number(node: ast.expr, depth: int) -> int | float | None:
-    """`-1`, `8 * 1024`, `2**20`: numbers joined by + - * / // **, while they stay small."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, int | float) and not isinstance(node.value, bool) else None
-    if depth > _MAX_DEPTH:
-        return None
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        number = _number(node.operand, depth + 1)
-        return -number if number is not None and isinstance(node.op, ast.USub) else number
-    if not isinstance(node, ast.BinOp):
-        return None
-    left, right = _number(node.left, depth + 1), _number(node.right, depth + 1)
-    if left is None or right is None or max(abs(left), abs(right)) > 1e15:
-        return None
-    return _combined(node.op, left, right)
-
-
-def _combined(op: ast.operator, left: int | float, right: int | float) -> int | float | None:
-    if isinstance(op, ast.Add):
-        return left + right
-    if isinstance(op, ast.Sub):
-        return left - right
-    if isinstance(op, ast.Mult):
-        return left * right
-    if isinstance(op, ast.Div | ast.FloorDiv) and right:
-        return left / right if isinstance(op, ast.Div) else left // right
-    if isinstance(op, ast.Pow) and 0 <= right <= 64 and abs(left) <= 1000 and isinstance(right, int):
-        power = left**right
-        return power if isinstance(power, int | float) else None
-    return None
-
-
-def iter_calls(tree: ast.AST) -> Iterator[ast.Call]:
-    """Calls in the same order as PythonDocument.calls, for the proof."""
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Call):
-            yield node
-        stack += reversed(list(ast.iter_child_nodes(node)))

@@ -8,6 +8,8 @@ A dict literal among the keywords is a mapping below; an edit in it writes the k
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from typing import overload
 
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, DataDocument, Node, Pair, Source
 from vllm_migrate.documents.python.calls import Call, PythonDocument, parse_python
@@ -91,6 +93,30 @@ class CallNode(Node):
         return _keywords(self._document, self.call.node)
 
 
+class CallNodes(Sequence[Node]):
+    """The calls of a module as nodes, each made when asked for: of most modules few are."""
+
+    def __init__(self, code: PythonDocument) -> None:
+        self._code = code
+        self._made: dict[int, CallNode] = {}
+
+    def __len__(self) -> int:
+        return len(self._code.calls)
+
+    @overload
+    def __getitem__(self, index: int) -> Node: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Node]: ...
+    def __getitem__(self, index: int | slice) -> Node | Sequence[Node]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        call = self._code.calls[index]
+        node = self._made.get(call.index)
+        if node is None:
+            node = self._made[call.index] = CallNode(self._code, call)
+        return node
+
+
 class PythonData(DataDocument):
     """See the module. `code` has what else stands in the file."""
 
@@ -100,7 +126,7 @@ class PythonData(DataDocument):
     def __init__(self, code: PythonDocument) -> None:
         self.code = code
         self.source = code.source
-        self.roots = [CallNode(code, call) for call in code.calls]
+        self.roots = CallNodes(code)
 
     def forget(self) -> None:
         self.roots = []

@@ -16,9 +16,10 @@ from vllm_migrate.documents.interface import (
     Unreadable,
     apply_edits,
 )
-from vllm_migrate.documents.python.calls import CallOp, PythonDocument, iter_calls, parse_tree
+from vllm_migrate.documents.python.calls import CallOp, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
 from vllm_migrate.documents.python.ops import call_ops
+from vllm_migrate.documents.python.syntax import iter_calls, parse_tree
 
 
 def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], index: int) -> PythonData:

@@ -185,12 +185,9 @@ def parse_shell(source: Source) -> ShellDocument:
 def _exports(scanner: ShellScanner) -> list[tuple[str, Word]]:
     """`export A=1`, and `export A` of a variable that was assigned before."""
     exports = list(scanner.exports)
-    for raw in scanner.commands:
-        if raw.words[0].raw == "export":
-            for word in raw.words[1:]:
-                for assign in scanner.script.assigns.get(word.raw, ()):
-                    if assign.value is not None:
-                        exports.append((word.raw, assign.value))
+    named = {word.raw for raw in scanner.commands if raw.words[0].raw == "export" for word in raw.words[1:]}
+    for name in named & scanner.script.assigns.keys():
+        exports += [(name, assign.value) for assign in scanner.script.assigns[name] if assign.value is not None]
     exports.sort(key=lambda export: export[1].start)
     return exports
 

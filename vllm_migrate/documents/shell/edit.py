@@ -8,6 +8,8 @@ Nothing else moves.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -129,16 +131,20 @@ def _slot(document: ShellDocument, op: WordOp) -> _Slot:
         raise CannotEdit("the word stands inside a quoted script, and needs quotes of its own")
     if word.via and word.array is None:
         raise CannotEdit(f"the word comes out of the string in ${word.via}")
-    bare = any(written.raw.startswith("${" + word.via + "[") for written in command.written)
-    if word.via and bare and any(not text or _BLANK.search(text) for text in op.texts):
+    blanks = bool(word.via) and any(not text or _BLANK.search(text) for text in op.texts)
+    if blanks and any(written.raw.startswith("${" + word.via + "[") for written in command.written):
         raise CannotEdit(f"${{{word.via}[@]}} is expanded without quotes, so no element can hold blanks")
     words = word.array.items if word.array is not None else command.written
-    for index, written in enumerate(words):
-        if written.start == word.start and written.end == word.end:
-            if op.kind in ("delete", "insert_before") and index == 0 and word.array is None:
-                raise CannotEdit("the command's name cannot be moved")
-            return _Slot(words, index, word.array)
+    index = bisect_left(words, word.start, key=_start)
+    if index < len(words) and (words[index].start, words[index].end) == (word.start, word.end):
+        if op.kind in ("delete", "insert_before") and index == 0 and word.array is None:
+            raise CannotEdit("the command's name cannot be moved")
+        return _Slot(words, index, word.array)
     raise CannotEdit("the word is not written in its command")  # a field of a split word
+
+
+def _start(word: Word) -> int:
+    return word.start
 
 
 # --- where a word stands on its line
@@ -183,11 +189,10 @@ def _spread(text: str, slot: _Slot) -> bool:
     return any(_CONTINUED.search(text, a, b) for a, b in _gaps(slot))
 
 
-def _gaps(slot: _Slot) -> list[tuple[int, int]]:
-    found = [(a.end, b.start) for a, b in pairwise(slot.words)]
+def _gaps(slot: _Slot) -> Iterator[tuple[int, int]]:
     if slot.array is not None:
-        found.append((slot.array.open, slot.words[0].start))
-    return found
+        yield slot.array.open, slot.words[0].start
+    yield from ((a.end, b.start) for a, b in pairwise(slot.words))
 
 
 def _lines(texts: list[str]) -> list[str]:

@@ -70,7 +70,7 @@ class Word:
     be edited. `maybe` says that a branch decides whether the word is there. `filler`: see Script.filler.
     """
 
-    __slots__ = ("_pieces", "array", "body", "end", "maybe", "raw", "scope", "script", "start", "via")
+    __slots__ = ("_pieces", "_value", "array", "body", "end", "maybe", "raw", "scope", "script", "start", "via")
 
     def __init__(self, script: Script, start: int, end: int, raw: str, scope: int) -> None:
         self.script = script
@@ -83,6 +83,7 @@ class Word:
         self.maybe = False
         self.body = ""
         self._pieces: list[Piece] | None = None
+        self._value: str | None = None
 
     def __repr__(self) -> str:
         return f"Word({self.raw!r} at {self.start})"
@@ -102,11 +103,12 @@ class Word:
     @property
     def value(self) -> str | None:
         """The argument the program gets; None when something outside the file decides it."""
-        if _PLAIN.fullmatch(self.raw) and self._pieces is None:
-            return self.raw
-        if all(piece.known for piece in self.pieces):
-            return "".join([piece.text for piece in self.pieces])
-        return None
+        if self._value is None:
+            if self._pieces is None and _PLAIN.fullmatch(self.raw):
+                self._value = self.raw
+            elif all(piece.known for piece in self.pieces):
+                self._value = "".join([piece.text for piece in self.pieces])
+        return self._value
 
     @property
     def hint(self) -> str | None:

@@ -11,6 +11,7 @@ from vllm_migrate.documents.shell.expand import Word
 from vllm_migrate.documents.shell.nested import nested, spans
 from vllm_migrate.documents.shell.scan import DECLARE
 
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _ELEMENTS = re.compile(r"\A(\w+\+?=)\([\s\S]*\)\Z")
 
 
@@ -53,21 +54,24 @@ def _touched(document: ShellDocument, ops: list[WordOp]) -> set[int]:
     touched = {op.command for op in ops}
     held = [document.commands[op.command].words[op.word].array for op in ops]
     names = {array.name for array in held if array is not None}
-    found = bool(names)
-    while found:
-        found = False
-        for name, arrays in document.arrays.items():
-            if name not in names and any(_mentions(array.items, names) for array in arrays):
-                names.add(name)
-                found = True
     if names:
+        holders: dict[str, list[str]] = {}  # the arrays that a name stands in
+        for name, arrays in document.arrays.items():
+            for mentioned in _mentioned([item for array in arrays for item in array.items]):
+                holders.setdefault(mentioned, []).append(name)
+        reached = list(names)
+        while reached:
+            new = [name for name in holders.get(reached.pop(), ()) if name not in names]
+            names.update(new)
+            reached += new
         users = [command for command in document.commands if command.written[0].raw not in DECLARE]
-        touched |= {command.index for command in users if _mentions(command.written, names)}
+        touched |= {command.index for command in users if not names.isdisjoint(_mentioned(command.written))}
     return touched
 
 
-def _mentions(words: list[Word], names: set[str]) -> bool:
-    return any("$" in word.raw and any(name in word.raw for name in names) for word in words)
+def _mentioned(words: list[Word]) -> set[str]:
+    """Every name that may be one of a variable in words that expand something."""
+    return {name for word in words if "$" in word.raw for name in _IDENTIFIER.findall(word.raw)}
 
 
 def _expected(document: ShellDocument, command: Command, ops: list[WordOp]) -> list[tuple[str, bool]]:

@@ -271,7 +271,7 @@ class TomlPlanner:
         elif key in node.entries:
             yield from self._delete_statement(node, node.entries[key])
         else:
-            yield self._delete_table(node, node.child(key))
+            yield self._delete_table(node, node.get(key))
 
     def _delete_statement(self, node: TomlNode, entry: tuple[int, int]) -> Iterator[list[Edit]]:
         section = node.section if node.style == DOTTED else node
@@ -303,11 +303,11 @@ class TomlPlanner:
         old, new = str(op.path[-1]), op.new_key
         if missing or node.kind != MAP:
             raise CannotEdit(f"there is no key {old!r}")
-        if node.child(new) is not None:
-            if node.child(old) is not None and old != new:
+        if node.get(new) is not None:
+            if node.get(old) is not None and old != new:
                 raise CannotEdit(f"{new!r} is there already")
             yield []
-        elif node.child(old) is None:
+        elif node.get(old) is None:
             raise CannotEdit(f"there is no key {old!r}")
         else:
             yield [Edit(start, end, render_key(new)) for start, end in sorted(node.keys[old])]

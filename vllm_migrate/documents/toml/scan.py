@@ -50,7 +50,7 @@ class TomlNode(Node):
     """
 
     __slots__ = (
-        "_items", "_pairs", "_value", "entries", "header", "header_end", "keys", "last", "path", "section", "style",
+        "_children", "_items", "_pairs", "_value", "entries", "header", "header_end", "keys", "last", "path", "section", "style",
         "text",
     )  # fmt: skip
 
@@ -69,6 +69,7 @@ class TomlNode(Node):
         self.entries: dict[str, Statement] = {}
         self._value: object = None
         self._pairs: list[Pair] = []
+        self._children: dict[str, TomlNode] = {}
         self._items: list[Node] = []
 
     @property
@@ -83,9 +84,8 @@ class TomlNode(Node):
     def items(self) -> list[Node]:
         return self._items
 
-    def child(self, key: str) -> TomlNode | None:
-        found = self.get(key)
-        return found if isinstance(found, TomlNode) else None
+    def get(self, key: str) -> TomlNode | None:
+        return self._children.get(key)
 
 
 class _Part(NamedTuple):
@@ -147,7 +147,7 @@ class TomlScanner:
     def into(self, node: TomlNode, part: _Part, style: str, start: int, enter: bool = True) -> TomlNode:
         """The child of that key, made where it is missing; of an array of tables its last item."""
         node.keys.setdefault(part.key, []).append((part.start, part.end))
-        found = node.child(part.key)
+        found = node.get(part.key)
         if found is None:
             found = TomlNode(style, start, (*node.path, part.key))
             self.add(node, part, found)
@@ -163,6 +163,7 @@ class TomlScanner:
         key = TomlNode(WORD, part.start)
         key.end, key._value, key.text = part.end, part.key, self.text[part.start : part.end]
         node._pairs.append(Pair(part.key, key, value, False))
+        node._children[part.key] = value
 
     # --- keys and statements
 

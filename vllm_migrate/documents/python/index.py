@@ -1,0 +1,182 @@
+"""What stands in a module, found in one pass over its tree in the order of the text."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+_BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_GUARDS = (ast.If, ast.Try, ast.TryStar)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_NAMED = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+_NUMBERS = (ast.Constant, ast.UnaryOp, ast.BinOp)
+_SETTERS = frozenset(("setdefault", "update", "putenv"))  # last names of calls that may set a variable
+_LEAVES = frozenset(("ctx", "op", "ops", "names"))  # fields without anything to find below
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+class Scope(NamedTuple):
+    """What is around a node. `call`: the innermost call in whose arguments it stands, -1 for none."""
+
+    function: str = ""
+    conditional: bool = False
+    in_string: bool = False
+    call: int = -1
+    guarded: bool = False
+    loop: bool = False
+
+
+class FoundCall(NamedTuple):
+    node: ast.Call
+    scope: Scope
+    statement: int
+    awaited: bool
+
+
+class FoundText(NamedTuple):
+    """A string; `call` is the call in whose arguments it stands, `key` says that it is a key of a dict literal."""
+
+    node: ast.Constant
+    call: int
+    key: bool
+
+
+class Index:
+    """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
+
+    `setters` are statements and calls that may set an environment variable, with their function and, of a call, its
+    number. `bound` counts the bindings of a name, `values` has the last number or constant assigned to it.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.calls: list[FoundCall] = []
+        self.imports: list[tuple[ast.Import | ast.ImportFrom, Scope]] = []
+        self.chains: list[tuple[ast.Attribute, str]] = []
+        self.texts: list[FoundText] = []
+        self.setters: list[tuple[ast.Assign, str] | int] = []
+        self.functions: set[str] = set()
+        self.bound: dict[str, int] = {}
+        self.values: dict[str, ast.expr] = {}
+        self._awaited: set[int] = set()
+        self._inner: set[int] = set()  # chains that a longer one begins with
+        self._statement = 0
+        self._read(tree)
+
+    @property
+    def constants(self) -> dict[str, ast.expr]:
+        """Names that are bound once in the whole module, by an assignment of a number, a text, a boolean or None."""
+        return {name: value for name, value in self.values.items() if self.bound.get(name) == 1}
+
+    def _read(self, tree: ast.Module) -> None:
+        stack: list[tuple[ast.AST, Scope]] = [(tree, Scope())]
+        while stack:
+            node, scope = stack.pop()
+            kind = type(node)
+            if kind is ast.Name:
+                if not isinstance(node.ctx, ast.Load):  # type: ignore[attr-defined]
+                    self._bind(node.id)  # type: ignore[attr-defined]
+                continue
+            if kind is ast.Constant:
+                if isinstance(node.value, str):  # type: ignore[attr-defined]
+                    self.texts.append(FoundText(node, scope.call, False))  # type: ignore[arg-type]
+                continue
+            inside = self._enter(node, scope)
+            if inside is None:
+                continue
+            fields = _FIELDS.get(kind)
+            if fields is None:
+                fields = _FIELDS[kind] = tuple(reversed([name for name in node._fields if name not in _LEAVES]))
+            if kind is ast.Dict:
+                stack += [(child, inside) for child in reversed(self._of_dict(node, scope))]  # type: ignore[arg-type]
+                continue
+            for name in fields:
+                value = getattr(node, name)
+                if type(value) is list:
+                    stack += [(child, inside) for child in reversed(value) if isinstance(child, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    stack.append((value, inside))
+
+    def _enter(self, node: ast.AST, scope: Scope) -> Scope | None:
+        """Note a node; the scope of what is below, None where nothing is asked of it."""
+        if isinstance(node, ast.stmt):
+            self._statement += 1
+            return self._in_statement(node, scope)
+        if isinstance(node, ast.Call):
+            return self._in_call(node, scope)
+        if isinstance(node, ast.Attribute):
+            self._chain(node, scope)
+        elif isinstance(node, ast.Await):
+            self._awaited.add(id(node.value))
+        elif isinstance(node, ast.JoinedStr):
+            return scope._replace(in_string=True)
+        elif isinstance(node, ast.arg):
+            self._bind(node.arg)
+        elif isinstance(node, _NAMED) and node.name:
+            self._bind(node.name)
+        return scope
+
+    def _in_statement(self, node: ast.stmt, scope: Scope) -> Scope | None:
+        if isinstance(node, _DEFINITIONS):
+            self.functions.add(node.name)
+            self._bind(node.name)
+            name = f"{scope.function}.{node.name}" if scope.function else node.name
+            conditional = scope.conditional or not isinstance(node, ast.ClassDef)
+            return Scope(name, conditional, guarded=scope.guarded)
+        if isinstance(node, ast.Assign):
+            self._assigned(node.targets, node.value)
+            if any(isinstance(target, ast.Subscript) for target in node.targets):
+                self.setters.append((node, scope.function))
+        elif isinstance(node, ast.Expr):
+            return None if isinstance(node.value, ast.Constant) else scope  # a docstring
+        elif isinstance(node, ast.AnnAssign):
+            self._assigned([node.target], node.value)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self.imports.append((node, scope))
+            for alias in node.names:
+                self._bind(alias.asname or alias.name.partition(".")[0])
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            for name in node.names:
+                self._bind(name, 2)  # from elsewhere too
+        elif isinstance(node, _BRANCHES):
+            guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
+            return scope._replace(conditional=True, guarded=guarded, loop=loop)
+        return scope
+
+    def _in_call(self, node: ast.Call, scope: Scope) -> Scope:
+        number = len(self.calls)
+        self.calls.append(FoundCall(node, scope, self._statement, id(node) in self._awaited))
+        callee = node.func
+        last = callee.attr if isinstance(callee, ast.Attribute) else callee.id if isinstance(callee, ast.Name) else ""
+        if last in _SETTERS:
+            self.setters.append(number)
+        return scope._replace(call=number)
+
+    def _chain(self, node: ast.Attribute, scope: Scope) -> None:
+        """Note the longest chain of names; those that it begins with are parts of it."""
+        if id(node) in self._inner:
+            return
+        self.chains.append((node, scope.function))
+        place = node.lineno, node.col_offset
+        below: ast.expr = node.value
+        while isinstance(below, ast.Attribute | ast.Call | ast.Subscript):
+            if isinstance(below, ast.Attribute) and (below.lineno, below.col_offset) == place:
+                self._inner.add(id(below))
+            below = below.func if isinstance(below, ast.Call) else below.value
+
+    def _of_dict(self, node: ast.Dict, scope: Scope) -> list[ast.expr]:
+        """What is below a dict literal, but for keys that are constants: those are noted here."""
+        others: list[ast.expr] = []
+        for key in node.keys:
+            if not isinstance(key, ast.Constant):
+                others += [key] if key is not None else []
+            elif isinstance(key.value, str):
+                self.texts.append(FoundText(key, scope.call, True))
+        return others + node.values
+
+    def _assigned(self, targets: list[ast.expr], value: ast.expr | None) -> None:
+        if len(targets) == 1 and isinstance(targets[0], ast.Name) and isinstance(value, _NUMBERS):
+            self.values[targets[0].id] = value
+
+    def _bind(self, name: str, times: int = 1) -> None:
+        self.bound[name] = self.bound.get(name, 0) + times
