@@ -69,8 +69,7 @@ def lowered(file: File, ops: list[DocumentOp]) -> list[FileOp] | None:
 def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
     """Edits of the file on disk that make `ops` on one of its documents. Raises CannotEdit, ProofFailed.
 
-    They are proved to change nothing else; without `proved`, those of a data document that is no part of another are only
-    planned.
+    They are proved to change nothing else; without `proved`, those of a document that is no part of another are only planned.
     """
     if file.inside is not None:
         check_editable(file)
@@ -82,7 +81,7 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
     else:
         from vllm_migrate.fixes.script import script_edits
 
-        edits = script_edits(file, ops)
+        edits = script_edits(file, ops, proved or file.inside is not None)
     prove_outside(file, edits)
     return edits
 

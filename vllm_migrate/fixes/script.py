@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from vllm_migrate.fixes.ops import DocumentOp
 
 
-def script_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
-    """Edits of a script that make `ops`, proved: no other argument or assignment changes. Raises CannotEdit, ProofFailed."""
+def script_edits(file: File, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
+    """Edits of a script that make `ops`; with `proved`, no other argument or assignment changes.
+
+    Raises CannotEdit, ProofFailed.
+    """
     assert file.shell is not None
     word_ops = [op for op in ops if isinstance(op, WordOp)]
     drops: list[DropVariable] = []
@@ -32,9 +35,10 @@ def script_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
     edits: list[Edit] = []
     if word_ops:
         edits = plan(file.shell, word_ops)
-        prove(file.shell, edits, word_ops)
+        if proved:
+            prove(file.shell, edits, word_ops)
     removals = [_removal(file, drop) for drop in drops]
-    if removals:
+    if removals and proved:
         _prove_removed(file, drops, removals, edits)
     return sorted([*edits, *removals])
 
