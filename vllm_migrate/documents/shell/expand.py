@@ -191,7 +191,7 @@ class Script:
     """What a script assigns, by name and in order, and how its scopes nest. `scopes[i]` is the parent of
     scope i.
 
-    `rerun` are scopes whose text can run after later text (loops, functions). `wandering` are names to which
+    `rerun` are scopes whose text can run after later text (loops, functions). `by_functions` are names to which
     functions (by their scope) assign, so whenever one is called. `sourced` are offsets of
     `source`, `.` and `eval`: after one of them any variable may have changed. `outer` is the script around a
     nested one, whose variables it sees too; `filler` is then a character that stands for nothing, where the
@@ -200,7 +200,7 @@ class Script:
 
     __slots__ = (
         *("_cache", "_splits", "arrays", "assigns", "budget", "filler"),
-        *("outer", "rerun", "scopes", "sourced", "wandering"),
+        *("outer", "rerun", "scopes", "sourced", "by_functions"),
     )
 
     def __init__(self, outer: Script | None = None) -> None:
@@ -210,7 +210,7 @@ class Script:
         self.arrays: dict[str, list[Array]] = {}
         self.scopes: list[int] = [0]
         self.rerun: set[int] = set()
-        self.wandering: dict[str, set[int]] = {}
+        self.by_functions: dict[str, set[int]] = {}
         self.sourced: list[int] = []
         self.budget = MAX_EXPANSIONS
         self._splits: dict[str, bool] = {}
@@ -242,7 +242,7 @@ class Script:
             return ([], False) if name in self.arrays else None
         i = bisect_right(made, at, key=_end)
         certain = i == len(made) or not self.repeats(scope)
-        certain = certain and all(self.encloses(caller, scope) for caller in self.wandering.get(name, ()))
+        certain = certain and all(self.encloses(caller, scope) for caller in self.by_functions.get(name, ()))
         parts: list[Assign] = []
         for assign in reversed(made[max(0, i - MAX_STEPS) : i]):
             if not (assign.sure and self.encloses(assign.scope, scope)):
