@@ -140,10 +140,10 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     # What the framework declares and never reads is a setting to speak of, and sets nothing.
     dead = [Setting(source, target, setting) for setting, _ in engine.dead]
     contexts = [Context(source, target, setting, written) for setting in [*settings, *dead]]
-    uneasy = [context for context in contexts if context.setting is not None and not context.setting.quiet]
-    by_kind = {"engine": [whole], "setting": uneasy}
+    diagnosed = [context for context in contexts if context.setting is not None and not context.setting.quiet]
+    by_kind = {"engine": [whole], "setting": diagnosed}
     out: list[Finding] = []
-    said: set[tuple[str, int] | str] = set()
+    covered: set[tuple[str, int] | str] = set()
     for rule in knowledge.in_order:
         each = rule.each
         asked = by_kind.get(each)
@@ -156,11 +156,11 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
             finding = _finding(rule, context, test)
             # A default has no place of its own: its option tells whether it was spoken of.
             subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
-            if not (rule.derived and subject in said):
+            if not (rule.derived and subject in covered):
                 out.append(finding)
-                said.add(finding.option)
+                covered.add(finding.option)
                 if each not in ("engine", "default"):
-                    said.add(subject)
+                    covered.add(subject)
     return out
 
 
@@ -172,7 +172,7 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
         context.using = Using(use, program, source, target)
         contexts.setdefault(use.name, []).append(context)
     out: list[Finding] = []
-    said: set[int] = set()
+    covered: set[int] = set()
     for rule in knowledge.in_order:
         for part in (rule, *rule.also):
             names = part.options if part.each == "use" else ()
@@ -181,9 +181,9 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
                 if test is False:
                     continue
                 finding = _finding(part, context, test)
-                if not (rule.derived and finding.spot.start in said):
+                if not (rule.derived and finding.spot.start in covered):
                     out.append(finding)
-                    said.add(finding.spot.start)
+                    covered.add(finding.spot.start)
     return out
 
 
@@ -242,11 +242,11 @@ def _finding(rule: Rule, context: Context, test: object) -> Finding:
         new=_side(rule.new, rule.new_of, context, context.target, option),
         depends_on=reasons,
     )
-    said = _variant(rule, context)
+    variant = _variant(rule, context)
     finding = finding._replace(
-        message=_fill(said.message or rule.message, finding, context),
-        why=_fill(said.why or rule.why, finding, context),
-        advice=_fill(said.advice or rule.advice, finding, context),
+        message=_fill(variant.message or rule.message, finding, context),
+        why=_fill(variant.why or rule.why, finding, context),
+        advice=_fill(variant.advice or rule.advice, finding, context),
         fix=_fix(rule, context, finding),
     )
     if _written_elsewhere(finding):

@@ -329,12 +329,12 @@ def update(
     if output is not None:
         write(output, scored.header, scored.rows)
     verdict = judge_update(scored, choice)
-    said = (
+    notes = (
         ()
         if spec.pause or change.pause
         else ("the config does not show its pause_generation arguments: vLLM's defaults were used",)
     )
-    return verdict._replace(notes=(*found.header.notes, *said, *verdict.notes))
+    return verdict._replace(notes=(*found.header.notes, *notes, *verdict.notes))
 
 
 def _sized(probe: Any, spec: EngineSpec) -> Any:

@@ -85,11 +85,11 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
             "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows",
         )
     if first is not None and b is not None and b.header.score is None:
-        said = "the reference has no scores: its prompts were compared with these, its spread was not"
-        first = first._replace(notes=(*first.notes, said))
+        note = "the reference has no scores: its prompts were compared with these, its spread was not"
+        first = first._replace(notes=(*first.notes, note))
     if first is not None and b is not None and _older(a.header, b.header):
-        said = f"A is of vLLM {a.header.vllm} and B of {b.header.vllm}: A is judged, and B is the reference"
-        first = first._replace(notes=(*first.notes, said))
+        note = f"A is of vLLM {a.header.vllm} and B of {b.header.vllm}: A is judged, and B is the reference"
+        first = first._replace(notes=(*first.notes, note))
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
         found = first or second
@@ -235,8 +235,8 @@ def _decide(metrics: dict[str, Metric], numbers: Estimates) -> tuple[Decision, l
 
 def _semantic_shows(triple: semantics.Triple, rows: Sequence[Row], limits: Margins) -> bool:
     """Whether a disagreement of the columns that the gates let pass is larger than the margins."""
-    told, drawn, claimed = triple.names
-    for name in {told, drawn} - {claimed}:
+    reported, drawn, claimed = triple.names
+    for name in {reported, drawn} - {claimed}:
         other = Against.column(rows, name).estimates()
         own = Against.column(rows, claimed).estimates()
         if other is None or own is None:

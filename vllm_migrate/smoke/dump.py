@@ -135,7 +135,7 @@ def _spread(value: Mapping[str, Any], name: str, length: int) -> list[Any] | Non
             return [found] * length
     if name == "versions" and value.get("weight_version_start") is not None:
         start, end = value["weight_version_start"], value.get("weight_version_end")
-        # Where between its ends the version changed is not told; that it did sets the sequence apart.
+        # Where between its ends the version changed is not reported; that it did sets the sequence apart.
         return [start] * length if end in (None, start) or length < 2 else [start] * (length - 1) + [end]
     return None
 
@@ -157,15 +157,15 @@ def _row(value: dict[str, Any], where: str, index: int) -> Row:
 
     try:
         picked = [None if v is None else float(v) for v in pick(trainer) or []]
-        told = [None if v is None else float(v) for v in pick(rollout) or []]
-        for i, v in enumerate(picked[: len(told)]):
+        reported = [None if v is None else float(v) for v in pick(rollout) or []]
+        for i, v in enumerate(picked[: len(reported)]):
             if v is None or math.isnan(v):
-                told[i] = math.nan  # no evidence: counted before any statistic
+                reported[i] = math.nan  # no evidence: counted before any statistic
         logp = [None if v is None or not math.isfinite(v) else v for v in picked]
         return Row(
             prompt=_get(value, "prompt") or [],
             tokens=[int(tokens[i]) for i in keep],
-            logprobs=told,
+            logprobs=reported,
             prompt_index=index,
             finish=value.get("finish_reason"),
             versions=pick(_spread(value, "versions", len(tokens))),
@@ -177,5 +177,5 @@ def _row(value: dict[str, Any], where: str, index: int) -> Row:
             },
         )
     except (TypeError, ValueError) as error:
-        said = str(error).splitlines()
-        raise RecordingError(f"{where}: {' '.join(said[:3])}", remedy="lists of numbers, one for each token") from None
+        messages = str(error).splitlines()
+        raise RecordingError(f"{where}: {' '.join(messages[:3])}", remedy="lists of numbers, one for each token") from None

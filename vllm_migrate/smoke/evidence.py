@@ -40,8 +40,8 @@ class Against(NamedTuple):
         """One entry a cluster: sequences of the same prompt are one."""
         groups: dict[tuple[int, ...], list[Sums]] = {}
         for row, logp, entropy, varentropy in zip(*self, strict=True):
-            told = [value if value is not None else math.nan for value in row.logprobs]
-            groups.setdefault(tuple(row.prompt), []).append(sums(logp, told, entropy, varentropy))
+            reported = [value if value is not None else math.nan for value in row.logprobs]
+            groups.setdefault(tuple(row.prompt), []).append(sums(logp, reported, entropy, varentropy))
         return [merge(parts) for parts in groups.values()]
 
     def estimates(self) -> Estimates | None:
@@ -67,11 +67,11 @@ class Against(NamedTuple):
 
     def k3_deciles(self, index: int, most: float = math.inf) -> list[tuple[float, int]]:
         """The same for each tenth of the row; a token counts for `most` at most."""
-        told = self.rows[index].logprobs
+        reported = self.rows[index].logprobs
         totals, counts = [0.0] * DECILES, [0] * DECILES
-        for position, (a, r) in enumerate(zip(self.logp[index], told, strict=True)):
+        for position, (a, r) in enumerate(zip(self.logp[index], reported, strict=True)):
             if a is not None and r is not None:
-                tenth = position * DECILES // len(told)
+                tenth = position * DECILES // len(reported)
                 totals[tenth] += min(most, k3(a - r))
                 counts[tenth] += 1
         return list(zip(totals, counts, strict=True))

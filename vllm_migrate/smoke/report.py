@@ -60,9 +60,9 @@ def render(verdict: Verdict, console: Console) -> None:
         console.print(f"  rows that are no evidence: {counted}", highlight=False, soft_wrap=True, markup=False)
     if verdict.metrics:
         _metrics(verdict.metrics, console)
-    told = " · ".join(f"{key} {value}" for key, value in verdict.columns.items() if value)
+    columns = " · ".join(f"{key} {value}" for key, value in verdict.columns.items() if value)
     console.print(
-        f"{verdict.n_sequences} sequences, {verdict.n_tokens} tokens" + (f"; {told}" if told else ""),
+        f"{verdict.n_sequences} sequences, {verdict.n_tokens} tokens" + (f"; {columns}" if columns else ""),
         highlight=False,
         soft_wrap=True,
         markup=False,

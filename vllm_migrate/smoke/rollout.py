@@ -150,8 +150,8 @@ def read_prompts(path: str, model: str | None) -> list[list[int]]:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"cannot read prompts from {path}: {said}", remedy=PROMPTS) from None
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"cannot read prompts from {path}: {reason}", remedy=PROMPTS) from None
     found, texts = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip():

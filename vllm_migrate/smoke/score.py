@@ -58,9 +58,9 @@ class Model:
             load = transformers.AutoModelForCausalLM.from_pretrained
             self.model = load(path, dtype=self.dtype, low_cpu_mem_usage=True).eval()
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            said = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             remedy = "--model DIR, a checkpoint that transformers loads; or compare a dump of your own trainer"
-            raise UsageError(f"cannot load the model in {path}: {said}", remedy) from error
+            raise UsageError(f"cannot load the model in {path}: {reason}", remedy) from error
         self.device = _device(options.device)
         self.model.to(self.device)
         self.head = self.model.get_output_embeddings()

@@ -220,13 +220,13 @@ def _inflight(rows: Sequence[Row], column: str) -> tuple[Blame | None, list[str]
     if not row.scores or not row.switch or row.switch >= len(row.tokens):
         return None, ["the running request finished before the weights changed"]
     found = fit(rows[:1], column)
-    told = {
+    outcomes = {
         "old": "the running request kept the old weights to its end",
         "stale": "the running request went on with its old keys and values, as on V0",
         "switched": "the running request was preempted and recomputed under the new weights",
         "new": "the running request is that of the new weights throughout",
     }[found.best]
-    notes = [f"{told} (the weights changed after {row.switch} of its {len(row.tokens)} tokens)"]
+    notes = [f"{outcomes} (the weights changed after {row.switch} of its {len(row.tokens)} tokens)"]
     if row.versions:
         first = next((i for i, version in enumerate(row.versions) if version != row.versions[0]), len(row.versions))
         labels = " and ".join(dict.fromkeys(map(str, row.versions)))

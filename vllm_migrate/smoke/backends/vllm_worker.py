@@ -121,7 +121,7 @@ class _Protocol:
     """The worker's lines in order, and its last words."""
 
     def __init__(self) -> None:
-        self.said: deque[str] = deque(maxlen=KEPT)
+        self.printed: deque[str] = deque(maxlen=KEPT)
 
     def next_line(self) -> bytes | None:
         """The next line; None at the end."""
@@ -137,7 +137,7 @@ class _Protocol:
     def remember(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()
         if text:
-            self.said.append(text[:400])
+            self.printed.append(text[:400])
 
     def rows(self, watch: Watch) -> Iterator[Line]:
         seen, ended, error = 0, False, None
@@ -191,10 +191,10 @@ class _Protocol:
 
     def failure(self, message: str, remedy: str = "") -> EngineRunError:
         self.settle()
-        lines = last_words(list(self.said))
-        said = "out of memory" in message
-        if said or any(word in line for line in (*lines, message) for word in OUT_OF_MEMORY):
-            message = message if said else f"{message}: out of memory"
+        lines = last_words(list(self.printed))
+        known = "out of memory" in message
+        if known or any(word in line for line in (*lines, message) for word in OUT_OF_MEMORY):
+            message = message if known else f"{message}: out of memory"
             remedy = remedy or LESS_MEMORY
         return EngineRunError(message, remedy, lines)
 
@@ -286,12 +286,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def last_words(said: Sequence[str]) -> tuple[str, ...]:
+def last_words(lines: Sequence[str]) -> tuple[str, ...]:
     """The last lines; before them the exceptions named earlier, where the last lines only point there."""
-    tail = list(said[-TAIL:])
+    tail = list(lines[-TAIL:])
     if not any(EMPTY_CAUSE in line for line in tail):
         return tuple(tail)
-    causes = [found[1] for line in said[:-TAIL] if (found := CAUSE.match(line)) and EMPTY_CAUSE not in line]
+    causes = [found[1] for line in lines[:-TAIL] if (found := CAUSE.match(line)) and EMPTY_CAUSE not in line]
     return (*dict.fromkeys(causes), "...", *tail) if causes else tuple(tail)
 
 
