@@ -34,7 +34,7 @@ from vllm_migrate.documents.interface import Edit
 from vllm_migrate.fixes.apply import fix_all
 from vllm_migrate.fixes.plan import FixPlan
 from vllm_migrate.fixes.write import write_all
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Result, Run
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
@@ -170,7 +170,7 @@ class Fleet:
             if finding.fix is not None and _same(finding) in fixed:
                 self.broken.append(f"{_where(finding, copy, folder)}: {finding.name} is found again after its fix")
 
-    def _detail(self, kind: str, finding: Finding, copy: Path, folder: Path, reason: str) -> None:
+    def _detail(self, kind: str, finding: Firing, copy: Path, folder: Path, reason: str) -> None:
         self.details.append(
             {
                 "kind": kind,
@@ -231,12 +231,12 @@ def same_outside(before: bytes, after: bytes, file: File, edits: list[Edit]) -> 
     return left == text[at:].encode()
 
 
-def _same(finding: Finding) -> tuple[str, str, str, str]:
+def _same(finding: Firing) -> tuple[str, str, str, str]:
     assert finding.engine is not None
     return finding.name, finding.spot.file.path, finding.engine.id, finding.option
 
 
-def _where(finding: Finding, copy: Path, folder: Path) -> str:
+def _where(finding: Firing, copy: Path, folder: Path) -> str:
     file = finding.spot.file
     line = file.source.position(finding.spot.start).line if file.source.text else 0
     return f"{file.path.replace(str(copy), str(folder))}:{line}"

@@ -19,8 +19,9 @@ import torch
 
 from vllm_migrate.smoke import margins
 from vllm_migrate.smoke.columns import History, evaluate, plan, shape
-from vllm_migrate.smoke.compare import Options, compare, measure
+from vllm_migrate.smoke.compare import CompareOptions, measure
 from vllm_migrate.smoke.contract import Contract
+from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.recording import Header, Recording, Row, ScoreInfo, Scores
 from vllm_migrate.smoke.score import OTHER_HEAD
 from vllm_migrate.smoke.stats import Estimates, Sums, estimate
@@ -321,7 +322,7 @@ def confusion(repeats: int) -> None:
         layers: Counter[str] = Counter()
         named: Counter[str] = Counter()
         for seed in range(repeats):
-            found = compare(case(world, seed), options=Options(claims=world.claims))
+            found = compare(case(world, seed), options=CompareOptions(claims=world.claims))
             verdicts[found.decision] += 1
             layers[str(found.blame.layer)] += 1
             suspects = found.blame.suspects

@@ -76,10 +76,10 @@ class Peak:
 def child(recording: str, model: str, sequences: int) -> None:
     """Loads the model and scores; prints sequences done, seconds and both peaks so far at every quarter."""
     from vllm_migrate.smoke.recording import stream
-    from vllm_migrate.smoke.score import Model, Options, Scorer
+    from vllm_migrate.smoke.score import Model, ScoreOptions, Scorer
 
     header, rows = stream(recording)
-    scorer, peak, started = Scorer(header, Model(model, Options()), Options()), Peak(), time.perf_counter()
+    scorer, peak, started = Scorer(header, Model(model, ScoreOptions()), ScoreOptions()), Peak(), time.perf_counter()
 
     def watched() -> Iterator[Row]:
         for done, row in enumerate(scorer.rows(rows), 1):

@@ -12,7 +12,7 @@ import pytest
 from vllm_migrate.cli import smoke
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.main import main
-from vllm_migrate.cli.options import COMMANDS, FLAG, INTEGER, LIST, NUMBER, VALUE, Command
+from vllm_migrate.cli.options import COMMANDS, FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable
 from vllm_migrate.cli.parser import HelpWanted, parse
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.settings import Options
@@ -72,7 +72,7 @@ def test_on_and_off() -> None:
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command.name)
-def test_tables_are_sound(command: Command) -> None:
+def test_tables_are_sound(command: CommandTable) -> None:
     fields = [option.destination for option in command.options]
     words = [word for option in command.options for word in (option.name, option.short, option.off) if word]
     assert len(set(fields)) == len(fields) and len(set(words)) == len(words)

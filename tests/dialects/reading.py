@@ -14,7 +14,7 @@ from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.resolve.view import Assumptions, Question
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Result, Run
 
 # The rules whose fixes these tests write: another rule's pin must not change what they expect.
@@ -76,13 +76,13 @@ class Reading:
         return engine
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Firing]:
         return self.result.findings
 
     def names_of(self) -> set[str]:
         return {finding.name for finding in self.findings}
 
-    def named(self, name: str) -> Finding:
+    def named(self, name: str) -> Firing:
         return next(finding for finding in self.findings if finding.name == name)
 
     def delivery(self, release: str) -> Delivery:

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge.build import Folder, rules_folder
+from vllm_migrate.knowledge.build import RulesFolder, rules_folder
 from vllm_migrate.knowledge.models import DIALECT, RULE
-from vllm_migrate.knowledge.source import Source
+from vllm_migrate.knowledge.source import RuleSource
 
 RULES = rules_folder()
 RULE_FILES = sorted(RULES.glob("*.yaml"))
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 def refused(folder: Path) -> str:
     with pytest.raises(VllmMigrateError) as error:
-        Folder(folder).compile()
+        RulesFolder(folder).compile()
     return error.value.message
 
 
@@ -77,9 +77,9 @@ def changed(data: Any, path: tuple[str | int, ...], name: str) -> Any:
 
 @pytest.mark.parametrize("path", [*RULE_FILES, *DIALECT_FILES], ids=lambda path: path.stem)
 def test_every_misspelt_field_is_refused_at_its_place(path: Path) -> None:
-    source = Source(path, RULES)
+    source = RuleSource(path, RULES)
     if isinstance(source.data, dict) and "extends" in source.data:
-        source.data = {**Source(RULES / "dialects" / f"{source.data['extends']}.yaml", RULES).data, **source.data}
+        source.data = {**RuleSource(RULES / "dialects" / f"{source.data['extends']}.yaml", RULES).data, **source.data}
     model = DIALECT if path.parent.name == "dialects" else RULE
     source.check(model, source.data)
     # Of a list each field once: its items are alike.

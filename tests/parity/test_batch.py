@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vllm_migrate.parity import Contract, ParityGate
-from vllm_migrate.parity.batch import Columns, Left, Piece, pieces
+from vllm_migrate.parity.batch import Columns, Left, Slice, pieces
 from vllm_migrate.smoke.contract import Contract as SmokeContract
 
 IDS = [[5, 6, 7, 8], [9, 10, 11, 0]]
@@ -71,12 +71,12 @@ def test_a_slice_of_a_packed_row():
 )
 def test_a_sequence_that_is_no_evidence(changes, kind):
     first, second = read(**changes)
-    assert isinstance(first, Left) and first.kind == kind and isinstance(second, Piece)
+    assert isinstance(first, Left) and first.kind == kind and isinstance(second, Slice)
 
 
 def test_scored_ids_are_compared_with_the_engines():
     first, second = read({"rollout_token_ids": [[5, 6, 99, 8], [9, 10, 12, 0]]})
-    assert isinstance(first, Piece), "they differ outside the mask"
+    assert isinstance(first, Slice), "they differ outside the mask"
     assert isinstance(second, Left) and second.kind == "unequal-tokens"
 
 

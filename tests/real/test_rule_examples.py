@@ -17,7 +17,7 @@ from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Example
 from vllm_migrate.resolve.view import Assumptions, Question
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Run
 
 TARGET = RELEASES[-1]
@@ -64,9 +64,9 @@ def case(sample: Sample, text: str) -> dict[str, Any]:
 
 
 class Judged(NamedTuple):
-    findings: list[Finding]
+    findings: list[Firing]
     fixed: str
-    unmended: list[Finding]
+    unmended: list[Firing]
 
 
 def judge(sample: Sample, folder: Path) -> Judged:
@@ -76,7 +76,7 @@ def judge(sample: Sample, folder: Path) -> Judged:
     engine = None if sample.example.from_engine == "auto" else sample.example.from_engine
     question = Question(sample.example.source, sample.example.target, Assumptions(engine=engine))
 
-    def lint() -> list[Finding]:
+    def lint() -> list[Firing]:
         run = Run(question, load_catalog(), load_knowledge(), Workspace([str(path)]))
         run.judge_file(str(path))
         return run.finish().findings
@@ -88,7 +88,7 @@ def judge(sample: Sample, folder: Path) -> Judged:
     return Judged(findings, path.read_text(encoding="utf-8"), [f for f in lint() if stops(f)])
 
 
-def stops(finding: Finding) -> bool:
+def stops(finding: Firing) -> bool:
     """Whether the finding says that the parser refuses the file."""
     # What partial-prefills names is refused when the engine is built.
     others = ("yaml-false-dropped", "deprecated-option", "partial-prefills")

@@ -18,7 +18,7 @@ from vllm_migrate.dialects.workspace import Problem
 from vllm_migrate.documents.interface import Edit, Source
 from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.knowledge.load import load
-from vllm_migrate.rules.finding import Finding, Fix
+from vllm_migrate.rules.finding import Firing, Fix
 
 PIPELINERL = next(dialect for dialect in load().dialects if dialect.id == "pipelinerl")
 
@@ -40,7 +40,7 @@ WHY = (
 
 
 PIN = Fix("pin it", "safe", ())
-Planned = tuple[Finding, Plan]
+Planned = tuple[Firing, Plan]
 
 
 class Maker:
@@ -50,18 +50,18 @@ class Maker:
         self.file = File.bare(Source(path, text.encode(), text, False, "\n"))
         self.engine = Engine("actor", Origin(PIPELINERL, self.file, "rl_rollout"), {})
 
-    def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: object) -> Finding:
+    def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: object) -> Firing:
         """A finding on the first occurrence of `needle`; further fields by their names."""
         start = self.file.source.text.index(needle)
         spot = Spot(self.file, start, start + len(needle))
-        return Finding(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)._replace(**fields)
+        return Firing(code, name, "error", "semantic", "logprobs are raw", spot, self.engine)._replace(**fields)
 
-    def planned(self, finding: Finding, *edits: Edit, file: File | None = None, fix: Fix = PIN) -> Planned:
+    def planned(self, finding: Firing, *edits: Edit, file: File | None = None, fix: Fix = PIN) -> Planned:
         """The finding with `fix`, planned as these edits of the file."""
         finding = finding._replace(fix=fix)
         return finding, Plan({file or self.file: list(edits)}, (finding,))
 
-    def insertion(self, finding: Finding, after: str, line: str, fix: Fix = PIN) -> Planned:
+    def insertion(self, finding: Firing, after: str, line: str, fix: Fix = PIN) -> Planned:
         """The finding with a fix that inserts a line after the first line holding `after`."""
         text = self.file.source.text
         at = text.index("\n", text.index(after)) + 1
@@ -108,7 +108,7 @@ def report(make: Maker, empty: Draft) -> Draft:
     empty.add(*_odd(make))
     unread = File.bare(Source("conf/z.yaml", b"", "", False, "\n"))
     broken = "a tab is no indentation"
-    empty.add(Finding("VM903", "does-not-parse", "warning", "broken-config", broken, Spot(unread, 3, 7)))
+    empty.add(Firing("VM903", "does-not-parse", "warning", "broken-config", broken, Spot(unread, 3, 7)))
     empty.problems.append(Problem("conf/z.yaml", "syntax", broken, 3, 7))
     hidden = make.finding("temperature", "VM402", "prompt-logprobs-semantics")
     empty.suppressed.append((hidden, "known, see the run's notes"))
@@ -133,7 +133,7 @@ def _caching(make: Maker) -> Planned:
     return make.insertion(finding, "vllm_kwargs", "    no-enable-prefix-caching: true", fix)
 
 
-def _steps(make: Maker) -> tuple[Finding, None]:
+def _steps(make: Maker) -> tuple[Firing, None]:
     finding = make.finding(
         "num-scheduler-steps",
         "VM203",

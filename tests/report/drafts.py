@@ -10,7 +10,7 @@ from vllm_migrate.report import formats
 from vllm_migrate.report.finding import Finding, order
 from vllm_migrate.report.findings import finding_of
 from vllm_migrate.report.model import Report
-from vllm_migrate.rules.finding import Finding as Fired
+from vllm_migrate.rules.finding import Firing
 
 
 class Draft:
@@ -22,7 +22,7 @@ class Draft:
         self.files = 0
         self.engines: int | None = None
         self.entries: list[Finding] = []
-        self.suppressed: list[tuple[Fired, str]] = []
+        self.suppressed: list[tuple[Firing, str]] = []
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.fail_on = "warning"
@@ -31,7 +31,7 @@ class Draft:
         self.root = ""
         self.quiet = False
 
-    def add(self, fired: Fired, plan: Plan | None = None, children: Sequence[str] = ()) -> None:
+    def add(self, fired: Firing, plan: Plan | None = None, children: Sequence[str] = ()) -> None:
         self.entries.append(finding_of(fired, plan)._replace(children=tuple(sorted(children))))
 
     def report(self) -> Report:

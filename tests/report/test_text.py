@@ -190,13 +190,13 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.fixes.plan import Plan
-from vllm_migrate.rules.finding import Finding, Fix
+from vllm_migrate.rules.finding import Firing, Fix
 before = set(sys.modules)
 from vllm_migrate.report.formats import render
 from vllm_migrate.report.model import Report
 from vllm_migrate.report.findings import finding_of
 file = File.bare(Source("a.yaml", b"use_v1: false", "use_v1: false", False, chr(10)))
-finding = Finding("VM401", "logprobs-semantics", "error", "semantic", "logprobs: the tokens are raw", Spot(file, 0, 6))
+finding = Firing("VM401", "logprobs-semantics", "error", "semantic", "logprobs: the tokens are raw", Spot(file, 0, 6))
 finding = finding._replace(fix=Fix("pin it", "safe", ()))
 plan = Plan({{file: [Edit(0, 0, "logprobs-mode: processed_logprobs" + chr(10))]}}, (finding,))
 report = Report("0.8.5", "0.18.1", findings=(finding_of(finding, plan),))

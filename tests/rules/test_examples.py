@@ -17,9 +17,8 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Example, Rule
-from vllm_migrate.report.model import fix_of
 from vllm_migrate.resolve.view import Assumptions, Question
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Run
 from vllm_migrate.run.versions import find_releases
 
@@ -28,10 +27,10 @@ RULES = read_rules(rules_folder())
 
 class Linted(NamedTuple):
     question: Question
-    findings: list[Finding]
+    findings: list[Firing]
     fixer: Fixer
 
-    def of(self, rule: Rule) -> list[Finding]:
+    def of(self, rule: Rule) -> list[Firing]:
         return [finding for finding in self.findings if finding.name == rule.name]
 
 
@@ -59,7 +58,7 @@ def write(folder: Path, example: Example) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def fix(linted: Linted, findings: list[Finding]) -> dict[str, str]:
+def fix(linted: Linted, findings: list[Firing]) -> dict[str, str]:
     """Write every fix that proves; the new text of each edited file."""
     outcome = fix_all(findings, linted.fixer, unsafe=True)
     out = {}
@@ -95,7 +94,8 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
     assert re.search(r"\{[a-z_]+(\.[a-z_]+)?\}", told) is None, "a placeholder was not filled"
     plan = linted.fixer.plan(finding)
     if example.safety is not None:
-        assert fix_of(finding, plan) == example.safety, plan
+        offered = finding.fix is not None and plan is not None and not plan.refused
+        assert (finding.fix.safety if offered else "none") == example.safety, plan
     if example.after:
         _check_fix(rule, example, linted, tmp_path)
 

@@ -17,7 +17,7 @@ from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.expr import Condition, Env
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.records import Case, Dialect
-from vllm_migrate.knowledge.vocabulary import Word
+from vllm_migrate.knowledge.vocabulary import Term
 from vllm_migrate.resolve import view
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules import judge, using
@@ -75,7 +75,7 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
     }
 
 
-def uses() -> Iterator[tuple[Word, str]]:
+def uses() -> Iterator[tuple[Term, str]]:
     for word in WORDS:
         for place in word.places:
             if place != vocabulary.NAMED:
@@ -83,7 +83,7 @@ def uses() -> Iterator[tuple[Word, str]]:
 
 
 @pytest.mark.parametrize(("word", "place"), list(uses()), ids=lambda part: part if isinstance(part, str) else part.name)
-def test_every_word_answers_where_it_is_valid(word: Word, place: str, environments: dict[str, Env]) -> None:
+def test_every_word_answers_where_it_is_valid(word: Term, place: str, environments: dict[str, Env]) -> None:
     env = environments[place]
     if word.arguments is None:
         env.name(f"to.{word.name}" if word.name == "release" and place in vocabulary.RULE else word.name)
@@ -93,7 +93,7 @@ def test_every_word_answers_where_it_is_valid(word: Word, place: str, environmen
 
 
 @pytest.mark.parametrize(("word", "place"), [(w, p) for w, p in uses() if w.values], ids=str)
-def test_an_answer_is_one_of_those_that_are_listed(word: Word, place: str, environments: dict[str, Env]) -> None:
+def test_an_answer_is_one_of_those_that_are_listed(word: Term, place: str, environments: dict[str, Env]) -> None:
     if word.name in ("gpu.name", "release"):
         return
     env = environments[place]

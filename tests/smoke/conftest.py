@@ -102,9 +102,9 @@ def run(work: Job) -> Recording:
 
 
 def scored(recording: Recording, model: Path, *, updated: Path | None = None, **options) -> Recording:
-    from vllm_migrate.smoke.score import Model, Options, Scorer
+    from vllm_migrate.smoke.score import Model, ScoreOptions, Scorer
 
-    chosen = Options(**options)
+    chosen = ScoreOptions(**options)
     after = Model(str(updated), chosen) if updated else None
     scorer = Scorer(recording.header, Model(str(model), chosen), chosen, after)
     rows = list(scorer.rows(recording.rows))

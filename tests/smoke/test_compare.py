@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.compare import Options
+from vllm_migrate.smoke.compare import CompareOptions
 from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.preview import Loss
 from vllm_migrate.smoke.recording import Header, Recording, Row, Scores, read
@@ -68,7 +68,7 @@ def test_raw_logprobs_fail(raw):
 
 
 def test_raw_on_both_sides_is_seen_through_what_was_sampled(raw):
-    verdict = compare(raw, options=Options(claims="raw"))
+    verdict = compare(raw, options=CompareOptions(claims="raw"))
     assert verdict.metrics["D"].gate == "pass"
     assert (verdict.decision, verdict.blame.suspects) == ("fail", ("logprobs-semantics",))
     assert verdict.columns == {"reported": "raw", "sampled": "T+k+p", "claimed": "raw"}
@@ -76,7 +76,7 @@ def test_raw_on_both_sides_is_seen_through_what_was_sampled(raw):
 
 @pytest.mark.parametrize(("claims", "suspect"), [("raw", "trainer-temperature"), ("T", "truncation-bias")])
 def test_a_trainer_that_forgets_part_of_the_contract(claims, suspect, healthy):
-    verdict = compare(healthy, options=Options(claims=claims))
+    verdict = compare(healthy, options=CompareOptions(claims=claims))
     assert (verdict.decision, verdict.blame.layer, verdict.blame.suspects) == ("fail", "semantic", (suspect,))
 
 
@@ -223,13 +223,13 @@ def test_a_reference_without_scores_is_said(healthy):
 
 def test_unknown_columns_and_missing_scores_are_usage_errors(healthy, lab):
     with pytest.raises(UsageError, match="no column 'T\\+z' in this recording"):
-        compare(healthy, options=Options(claims="T+z"))
+        compare(healthy, options=CompareOptions(claims="T+z"))
     with pytest.raises(UsageError, match="no scores"):
         compare(lab.run(lab.job(lab.model, count=2)))
 
 
 def test_clip_previews_use_the_epsilon_given(raw):
-    wide = compare(raw, options=Options(loss=Loss((0.5, 5.0), (0.5, 5.0)))).metrics
+    wide = compare(raw, options=CompareOptions(loss=Loss((0.5, 5.0), (0.5, 5.0)))).metrics
     narrow = compare(raw).metrics
     assert wide["clip_token_high"].value < narrow["clip_token_high"].value
     assert narrow["clip_sequence_high"].value == 1.0
@@ -314,6 +314,6 @@ def test_clips_are_previewed_for_the_configs_own_loss(healthy):
     metrics = compare(Recording(header, healthy.rows)).metrics
     assert (metrics["clip_token_low"].margin, metrics["clip_token_high"].margin) == (0.01, 0.03)
     assert "clip_sequence_low_at_length" in metrics
-    given = compare(Recording(header, healthy.rows), options=Options(loss=Loss((0.5, 0.5)))).metrics
+    given = compare(Recording(header, healthy.rows), options=CompareOptions(loss=Loss((0.5, 0.5)))).metrics
     assert given["clip_token_low"].margin == 0.5
     assert "clip_sequence_low_at_length" not in compare(healthy).metrics

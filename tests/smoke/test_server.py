@@ -66,10 +66,10 @@ class Completions(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def served(lab):
-    from vllm_migrate.smoke.backends.torch_engine import Engine
+    from vllm_migrate.smoke.backends.torch_engine import TorchEngine
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
-    server.engine = Engine({"model": str(lab.model), "logprobs_mode": "processed_logprobs"})
+    server.engine = TorchEngine({"model": str(lab.model), "logprobs_mode": "processed_logprobs"})
     server.lock, server.fault, server.bodies = threading.Lock(), None, []
     server.release = "0.18.1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

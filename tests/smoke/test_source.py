@@ -20,9 +20,9 @@ from vllm_migrate.smoke.rollout import (
     run_job,
     with_model,
 )
-from vllm_migrate.smoke.source import EngineSpec, load_engine
+from vllm_migrate.smoke.source import SmokeEngine, load_engine
 
-SPEC = EngineSpec({"model": "m", "dtype": "auto"}, {"temperature": 0.7}, {}, "rl_rollout", "c.yaml", "e")
+SPEC = SmokeEngine({"model": "m", "dtype": "auto"}, {"temperature": 0.7}, {}, "rl_rollout", "c.yaml", "e")
 
 
 def test_a_serve_config_arrives_as_its_parser_delivers_it(tmp_path):

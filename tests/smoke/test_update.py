@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.compare import Options
+from vllm_migrate.smoke.compare import CompareOptions
 from vllm_migrate.smoke.recording import Header, Recording, Row
 from vllm_migrate.smoke.update import Probe, job_fields, judge_update, perturb
 
@@ -25,7 +25,7 @@ def probe(lab, tmp_path_factory):
         fields = job_fields(PROBE, weights, pause, 1024, seed=0)
         args = {"logprobs_mode": "processed_logprobs", **args}
         work = lab.job(lab.model, mode="update", update=fields, **args)
-        return judge_update(lab.scored(lab.run(work), lab.model, updated=weights), Options())
+        return judge_update(lab.scored(lab.run(work), lab.model, updated=weights), CompareOptions())
 
     return run
 
@@ -94,7 +94,7 @@ def test_recordings_of_real_vllm(name, shared, lab, tiny_updated):
     old = lab.scored(Recording(header.model_copy(update={"protocol": "samples"}), rows), lab.model).rows[2]
     met = [a is not None and abs(a - b) < 1e-4 for a, b in zip(old.scores["T+k+p"].logp, old.logprobs, strict=True)]
     rows[2] = rows[2].model_copy(update={"switch": met.index(False)})
-    verdict = judge_update(lab.scored(Recording(header, rows), lab.model, updated=tiny_updated), Options())
+    verdict = judge_update(lab.scored(Recording(header, rows), lab.model, updated=tiny_updated), CompareOptions())
     assert any("old keys and values, as on V0" in note for note in verdict.notes)
     if name == "on":
         assert (verdict.decision, verdict.blame.layer) == ("fail", "weight-update")
@@ -122,4 +122,4 @@ def test_a_perturbed_checkpoint_is_reproducible_and_near(lab, tmp_path):
 
 def test_an_update_needs_both_sets_of_weights(lab):
     with pytest.raises(UsageError, match="old and on the new weights"):
-        judge_update(Recording(Header(protocol="update"), []), Options())
+        judge_update(Recording(Header(protocol="update"), []), CompareOptions())

@@ -10,7 +10,7 @@ import typer
 import typer.core
 import typer.main
 
-from vllm_migrate.cli.options import COMMANDS, Command
+from vllm_migrate.cli.options import COMMANDS, CommandTable
 from vllm_migrate.cli.parser import help_text
 from vllm_migrate.cli.tabled import run_tabled
 
@@ -30,7 +30,7 @@ OTHERS = {
 class _Tabled(typer.core.TyperCommand):
     """A command of the option tables as typer sees it: listed and completed by it, parsed and run by `tabled`."""
 
-    def __init__(self, command: Command, program: str = "vllm-migrate") -> None:
+    def __init__(self, command: CommandTable, program: str = "vllm-migrate") -> None:
         super().__init__(command.name, help=command.help, add_help_option=False, rich_markup_mode=None)
         self._command = command
         self._program = program

@@ -15,7 +15,7 @@ def run(call: Namespace) -> int:
     """Fix; the exit code: 0 done or nothing to do, 1 something would be written, 3 no input files."""
     from vllm_migrate.library import run_fix
     from vllm_migrate.report.fix import render
-    from vllm_migrate.run.fix import Written
+    from vllm_migrate.run.fix import WriteResult
 
     writes = call.write and not call.check
     if writes and "-" in call.paths:
@@ -23,7 +23,7 @@ def run(call: Namespace) -> int:
             "--write: standard input (-) is no file", "leave out --write: the diff goes to standard output"
         )
     plan = run_fix(options_of(call))
-    written = plan.write() if writes else Written()
+    written = plan.write() if writes else WriteResult()
     sys.stdout.write(render(plan, written, color=use_color(call.color), check=call.check, quiet=call.quiet))
     for error in written.failed:
         print(f"error: not written: {error.message}" + (f" ({error.remedy})" if error.remedy else ""), file=sys.stderr)

@@ -104,7 +104,7 @@ EFFECTIVE = (
 )
 
 
-class Command(NamedTuple):
+class CommandTable(NamedTuple):
     """A command of the table: its options, and help whose first line says what it does."""
 
     name: str
@@ -115,7 +115,7 @@ class Command(NamedTuple):
 COMMANDS = {
     command.name: command
     for command in (
-        Command(
+        CommandTable(
             "lint",
             LINT,
             """What changes for these files between two releases of vLLM.
@@ -124,7 +124,7 @@ PATHs are files, folders or - (standard input); without one, the configuration's
 
 Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warning), 2 usage or internal error, 3 no input files.""",
         ),
-        Command(
+        CommandTable(
             "fix",
             FIX,
             """Write the settings that keep the old behaviour, in the spelling that reaches the engine.
@@ -133,7 +133,7 @@ Shows the diff; --write writes it. Safe fixes only, unless --unsafe. Every fix i
 
 Exit code: 0 done or nothing to do, 1 something would be written (without --write), 2 error, 3 no input files.""",
         ),
-        Command(
+        CommandTable(
             "effective",
             EFFECTIVE,
             """Every engine's settings at both releases side by side, each with its origin; changed ones first.""",

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, Command, Option
+from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, CommandTable, Option
 from vllm_migrate.errors import UsageError
 
 WIDTH = 100
@@ -42,7 +42,7 @@ class _Help(argparse.Action):
         raise HelpWanted
 
 
-def _parser(command: Command, prog: str, options: bool = True, arguments: bool = True) -> argparse.ArgumentParser:
+def _parser(command: CommandTable, prog: str, options: bool = True, arguments: bool = True) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=prog,
         usage=" ".join((prog, "[OPTIONS]", *(_shown(option) for option in command.options if option.is_argument))),
@@ -134,7 +134,7 @@ def _near(word: str, known: Sequence[str]) -> str:
     return " or ".join(get_close_matches(word, known, n=2))
 
 
-def parse(command: Command, words: Sequence[str], program: str = "vllm-migrate") -> argparse.Namespace:
+def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migrate") -> argparse.Namespace:
     """The values of a call by field; what was not given has its default.
 
     Raises UsageError for a call that is wrong, HelpWanted for --help.
@@ -155,11 +155,11 @@ def parse(command: Command, words: Sequence[str], program: str = "vllm-migrate")
     return values
 
 
-def _unknown(command: Command, prog: str, name: str) -> UsageError:
+def _unknown(command: CommandTable, prog: str, name: str) -> UsageError:
     near = _near(name, [option.name for option in command.options if not option.is_argument and not option.hidden])
     return UsageError(f"{prog}: no option {name}", f"did you mean {near}?" if near else f"`{prog} --help` lists them")
 
 
-def help_text(command: Command, program: str = "vllm-migrate") -> str:
+def help_text(command: CommandTable, program: str = "vllm-migrate") -> str:
     """What --help prints."""
     return _parser(command, f"{program} {command.name}").format_help()

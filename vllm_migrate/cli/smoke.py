@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, VALUE, Command, Option
+from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable, Option
 from vllm_migrate.cli.parser import parse
 from vllm_migrate.smoke.backends.interface import Line, Watch
 
@@ -111,7 +111,7 @@ JUDGING = ("claims", "epsilon", "sequence_epsilon", "length", "margins", "output
 
 
 Run = Callable[[Namespace], int]
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, CommandTable] = {}
 _RUNS: dict[str, Run] = {}
 
 
@@ -126,7 +126,7 @@ def command(name: str, *fields: str, **defaults: object) -> Callable[[Run], Run]
         for field in dict.fromkeys(fields):
             option = OPTIONS[field]._replace(field=field)
             options.append(option._replace(default=defaults[field]) if field in defaults else option)
-        COMMANDS[name] = Command(name, tuple(options), run.__doc__ or "")
+        COMMANDS[name] = CommandTable(name, tuple(options), run.__doc__ or "")
         _RUNS[name] = run
         return run
 

@@ -15,8 +15,7 @@ from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate
-from vllm_migrate.knowledge.records import EngineSpec, Key, Passthrough
-from vllm_migrate.knowledge.records import Fact as FactSpec
+from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough
 
 
 def engines_in(

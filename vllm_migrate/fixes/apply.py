@@ -14,7 +14,7 @@ from vllm_migrate.fixes.plan import Edits, Plan, edits_of, ops_of
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import Question, View
-from vllm_migrate.rules.finding import Action, Finding
+from vllm_migrate.rules.finding import Action, Firing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Fixer:
         self.knowledge = knowledge
         self._last: View | None = None  # several findings of one engine are proved one after the other
 
-    def plan(self, finding: Finding) -> Plan | None:
+    def plan(self, finding: Firing) -> Plan | None:
         """The edits of a finding by itself, proved; None where its rule proposes none."""
         if finding.fix is None:
             return None
@@ -44,7 +44,7 @@ class Fixer:
             return Plan({}, (), ((finding, str(error)),))
         return Plan(edits, (finding,))
 
-    def prove(self, edits: Edits, findings: Sequence[Finding]) -> None:
+    def prove(self, edits: Edits, findings: Sequence[Firing]) -> None:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         prover = Prover(self.question, self.catalog, self.knowledge, texts, self.disk)
@@ -66,24 +66,24 @@ class Fixer:
         return self._last
 
 
-class Candidate(NamedTuple):
+class Plannable(NamedTuple):
     """A finding whose fix can be planned by itself, with its operations."""
 
-    finding: Finding
+    finding: Firing
     ops: list[FileOp]
 
 
-Refused = list[tuple[Finding, str]]
+Refused = list[tuple[Firing, str]]
 
 
-def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callable[[File], bool] | None = None) -> Plan:
+def fix_all(findings: list[Firing], fixer: Fixer, unsafe: bool, barred: Callable[[File], bool] | None = None) -> Plan:
     """Make every fix that may be made (safe ones; with `unsafe` those to review too), all together and proved together.
 
     barred: whether a file may not be changed; a fix that reaches into one is not made at all, rather than by half.
     When the whole does not prove, findings are added one at a time, so that one that cannot be written spoils no other.
     """
     refused: Refused = []
-    candidates: list[Candidate] = []
+    candidates: list[Plannable] = []
     for finding in _selected(findings, unsafe, refused):
         try:
             ops = ops_of(finding)
@@ -92,7 +92,7 @@ def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callabl
             refused.append((finding, str(error)))
             continue
         if barred is None or not any(barred(op.file.outermost) for op in ops):
-            candidates.append(Candidate(finding, ops))
+            candidates.append(Plannable(finding, ops))
     made, edits = _most(candidates, fixer, refused)
     orphans = _orphans(findings, made)
     if orphans:
@@ -103,8 +103,8 @@ def fix_all(findings: list[Finding], fixer: Fixer, unsafe: bool, barred: Callabl
     return Plan(edits, tuple(candidate.finding for candidate in made), tuple(refused))
 
 
-def _selected(findings: list[Finding], unsafe: bool, refused: Refused) -> list[Finding]:
-    wanted: list[Finding] = []
+def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Firing]:
+    wanted: list[Firing] = []
     for finding in findings:
         fix = finding.fix
         if fix is None:
@@ -116,7 +116,7 @@ def _selected(findings: list[Finding], unsafe: bool, refused: Refused) -> list[F
     return wanted
 
 
-def _most(candidates: list[Candidate], fixer: Fixer, refused: Refused) -> tuple[list[Candidate], Edits]:
+def _most(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:
     """All of them where they prove together, else as many as do."""
     try:
         return candidates, _together(candidates, fixer)
@@ -124,8 +124,8 @@ def _most(candidates: list[Candidate], fixer: Fixer, refused: Refused) -> tuple[
         return _one_by_one(candidates, fixer, refused)
 
 
-def _one_by_one(candidates: list[Candidate], fixer: Fixer, refused: Refused) -> tuple[list[Candidate], Edits]:
-    kept: list[Candidate] = []
+def _one_by_one(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:
+    kept: list[Plannable] = []
     edits: Edits = {}
     for candidate in candidates:
         try:
@@ -137,7 +137,7 @@ def _one_by_one(candidates: list[Candidate], fixer: Fixer, refused: Refused) -> 
     return kept, edits
 
 
-def _together(candidates: list[Candidate], fixer: Fixer) -> Edits:
+def _together(candidates: list[Plannable], fixer: Fixer) -> Edits:
     """The edits that make all of them, proved. Raises CannotEdit, ProofFailed, and ValueError where edits overlap."""
     ops: list[FileOp] = []
     for candidate in candidates:
@@ -147,7 +147,7 @@ def _together(candidates: list[Candidate], fixer: Fixer) -> Edits:
     return edits
 
 
-def _orphans(findings: list[Finding], made: list[Candidate]) -> Refused:
+def _orphans(findings: list[Firing], made: list[Plannable]) -> Refused:
     """Fixes that are only right with others (`with_rules`) which were found on the same engine but not made."""
     applied = {id(candidate.finding) for candidate in made}
     orphans: Refused = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.ops import DocumentOp
-    from vllm_migrate.rules.finding import Action, Finding
+    from vllm_migrate.rules.finding import Action, Firing
 
 Edits = dict["File", list["Edit"]]
 
@@ -30,10 +30,10 @@ class Plan(NamedTuple):
     """
 
     edits: Edits
-    applied: tuple[Finding, ...] = ()
-    refused: tuple[tuple[Finding, str], ...] = ()
+    applied: tuple[Firing, ...] = ()
+    refused: tuple[tuple[Firing, str], ...] = ()
     outside: Mapping[File, list[Edit]] = {}
-    shown: tuple[Finding, ...] = ()
+    shown: tuple[Firing, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
         return self.refused[0][1] if self.refused else ""
 
 
-def plan(finding: Finding) -> Plan | None:
+def plan(finding: Firing) -> Plan | None:
     """The edits of a finding by itself, not read back; None where its rule proposes none."""
     if finding.fix is None:
         return None
@@ -51,7 +51,7 @@ def plan(finding: Finding) -> Plan | None:
         return Plan({}, (), ((finding, str(error)),))
 
 
-def ops_of(finding: Finding) -> list[FileOp]:
+def ops_of(finding: Firing) -> list[FileOp]:
     """The operations that make a finding's fix, each once. Raises CannotEdit."""
     assert finding.engine is not None and finding.fix is not None
     engine = finding.engine

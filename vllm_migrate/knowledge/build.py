@@ -18,7 +18,7 @@ from vllm_migrate.knowledge import models, records, vocabulary
 from vllm_migrate.knowledge.check import Checker, Compiler
 from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.load import COMPILED, PAGES
-from vllm_migrate.knowledge.source import Loc, Source, near
+from vllm_migrate.knowledge.source import Loc, RuleSource, near
 
 Fields = dict[str, Any]
 Kind = TypeVar("Kind")
@@ -33,7 +33,7 @@ class Checked(NamedTuple):
     """The fields that are written in a mapping of a file, at path `at`."""
 
     fields: Fields
-    source: Source
+    source: RuleSource
     at: Loc = ()
 
 
@@ -69,7 +69,7 @@ def rules_folder() -> Path:
     raise VllmMigrateError("the folder rules/ was not found")
 
 
-class Folder:
+class RulesFolder:
     """The files of a rules folder, checked and compiled. Raises VllmMigrateError with the file, the line and the field."""
 
     def __init__(self, folder: Path) -> None:
@@ -82,8 +82,8 @@ class Folder:
         self.effective = list(self._effective())
         self.gpus = self._gpus()
 
-    def _sources(self, pattern: str) -> list[Source]:
-        return [Source(path, self.folder) for path in sorted(self.folder.glob(pattern))]
+    def _sources(self, pattern: str) -> list[RuleSource]:
+        return [RuleSource(path, self.folder) for path in sorted(self.folder.glob(pattern))]
 
     def _dialects(self) -> list[Checked]:
         """The fields of every dialect in the order in which they are tried: those that any mapping could be of come last."""
@@ -108,7 +108,7 @@ class Folder:
 
     def _rules(self) -> list[Checked]:
         """The fields of every rule, in the order of their codes."""
-        seen: dict[str, Source] = {}
+        seen: dict[str, RuleSource] = {}
         found = []
         for source in self._sources("*.yaml"):
             fields: Fields = source.check(models.RULE, source.data)
@@ -178,7 +178,7 @@ NO_EXAMPLES: Fields = {"fires": [], "silent": []}
 
 def read_rules(folder: Path) -> list[RuleFile]:
     """Every rule with its page and examples, in the order of their codes."""
-    read = Folder(folder)
+    read = RulesFolder(folder)
     made = read.compile()["rules"]
     return [
         RuleFile(
@@ -192,7 +192,7 @@ def read_rules(folder: Path) -> list[RuleFile]:
 
 def read_dialects(folder: Path) -> list[DialectFile]:
     """Every dialect with its page and examples, in the order in which they are tried."""
-    read = Folder(folder)
+    read = RulesFolder(folder)
     made = read.compile()["dialects"]
     return [
         DialectFile(
@@ -206,7 +206,7 @@ def read_dialects(folder: Path) -> list[DialectFile]:
 
 def read_effective(folder: Path) -> list[EntryFile]:
     """Every effective entry with its page."""
-    read = Folder(folder)
+    read = RulesFolder(folder)
     made = read.compile()["effective"]
     return [
         EntryFile(_record(records.EffectiveEntry, made[fields["option"]]), _record(records.EffectivePage, fields))
@@ -221,7 +221,7 @@ def _record(kind: type[Kind], fields: Fields) -> Kind:
 
 def compile_all(folder: Path) -> tuple[Fields, Fields]:
     """What a lint reads, and what is told of rules, dialects and effective entries by name; both as `load` takes them."""
-    made = Folder(folder).compile()
+    made = RulesFolder(folder).compile()
     kinds = {
         "rules": (records.Rule, records.RulePage),
         "dialects": (records.Dialect, records.DialectPage),

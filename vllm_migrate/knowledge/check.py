@@ -13,8 +13,8 @@ from vllm_migrate.knowledge import records, vocabulary
 from vllm_migrate.knowledge.expr import Condition, same
 from vllm_migrate.knowledge.meaning import faults
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
-from vllm_migrate.knowledge.source import Loc, Source, near
-from vllm_migrate.knowledge.vocabulary import Word
+from vllm_migrate.knowledge.source import Loc, RuleSource, near
+from vllm_migrate.knowledge.vocabulary import Term
 
 Fields = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Checker:
         self.named: dict[str, object] = {}  # conditions with a name, compiled
         self.defined: frozenset[str] = frozenset()  # by the dialect at hand
 
-    def condition(self, source: Source, loc: Loc, text: object, place: str) -> object:
+    def condition(self, source: RuleSource, loc: Loc, text: object, place: str) -> object:
         """The code of a condition that stands at `loc`. Raises VllmMigrateError with the place and what is near."""
         try:
             code = compile_expr(text, {} if place in vocabulary.DIALECT else self.named)
@@ -75,7 +75,7 @@ class Checker:
         if sided or (word is not None and place not in word.places):
             yield f"{name} cannot be asked {_of(place)}"
 
-    def _word(self, name: str) -> Word | None:
+    def _word(self, name: str) -> Term | None:
         return self.names.get(_bare(name))
 
     def _of_a_family(self, name: str, place: str) -> bool:
@@ -161,7 +161,7 @@ def _kinds(arguments: tuple[str, ...], number: int) -> Iterator[str]:
             yield kind[:-1]
 
 
-def signature(word: Word) -> str:
+def signature(word: Term) -> str:
     """The arguments of a function, as `(option, text)`."""
     kinds = word.arguments or ()
     shown = [f"[{kind[:-1]}]" if kind[-1] == "?" else f"{kind[:-1]}..." if kind[-1] == "*" else kind for kind in kinds]
@@ -186,7 +186,7 @@ def _hints(kind: Any) -> Fields:
 class Compiler:
     """Walks over one record by its annotations."""
 
-    def __init__(self, checker: Checker, source: Source) -> None:
+    def __init__(self, checker: Checker, source: RuleSource) -> None:
         self.checker = checker
         self.source = source
 

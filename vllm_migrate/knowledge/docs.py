@@ -15,7 +15,7 @@ from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
 from vllm_migrate.knowledge.records import Evidence, Example
-from vllm_migrate.knowledge.vocabulary import Word
+from vllm_migrate.knowledge.vocabulary import Term
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
@@ -88,18 +88,18 @@ def vocabulary_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _signed(word: Word) -> str:
+def _signed(word: Term) -> str:
     return word.name + (signature(word) if word.arguments is not None else "")
 
 
-def _places(word: Word) -> str:
+def _places(word: Term) -> str:
     places = [place for place in word.places if place != vocabulary.NAMED]
     if set(vocabulary.RULE) <= set(places):
         places = ["rules", *(place for place in places if place not in vocabulary.RULE)]
     return ", ".join(places)
 
 
-def _values(word: Word) -> str:
+def _values(word: Term) -> str:
     return ", ".join(f"`{value!r}`" for value in word.values) if word.values else "any"
 
 

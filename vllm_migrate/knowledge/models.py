@@ -46,7 +46,7 @@ def _styles(raw: object) -> object:
 SHORT: dict[type, Callable[[object], object]] = {
     records.Key: _named("to"),
     records.Passthrough: _named("path"),
-    records.Fact: _fact,
+    records.FactSpec: _fact,
 }
 _models: dict[type, Any] = {}
 

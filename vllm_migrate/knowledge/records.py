@@ -229,7 +229,7 @@ class Transport(NamedTuple):
     positional: tuple[str, ...] = ()
 
 
-class Pin(NamedTuple):
+class PinSpec(NamedTuple):
     """How a setting is written down.
 
     key: below the engine's mapping, with {typed} (the framework's own key), {snake} or {kebab} (vLLM's name); write: the value,
@@ -282,7 +282,7 @@ class Closed(NamedTuple):
     known: tuple[str, ...] = ()
 
 
-class Fact(NamedTuple):
+class FactSpec(NamedTuple):
     """Something about a training run that rules ask for. value_of gives it, or it depends_on something no file shows.
 
     maybe: what it depends on where value_of is true; at: paths of which the first that is there is its place.
@@ -314,7 +314,7 @@ class Dialect(NamedTuple):
     carriers: tuple[Carrier, ...]
     engines: tuple[EngineSpec, ...]
     transport: tuple[Transport, ...]
-    pins: tuple[Pin, ...]
+    pins: tuple[PinSpec, ...]
     extends: str = ""
     framework: str = ""
     markers: tuple[str, ...] = ()
@@ -338,7 +338,7 @@ class Dialect(NamedTuple):
     dead: dict[str, str] = {}
     closed: tuple[Closed, ...] = ()
     sampling: Sampling = Sampling()
-    facts: dict[str, Fact] = {}
+    facts: dict[str, FactSpec] = {}
     passes: tuple[Pass, ...] = ()
     switch_off: str = "write no-{key}: true"
     pin_file: Literal["own", "root"] = "own"
@@ -400,7 +400,7 @@ class Variant(NamedTuple):
     advice: str = ""
 
 
-class Action(NamedTuple):
+class ActionSpec(NamedTuple):
     """One part of a fix.
 
     set: an option (or `setting` or `default`, the one at hand) to `to` or `to_of`, with in_place where the setting at hand stands;
@@ -424,7 +424,7 @@ class Action(NamedTuple):
     when: Condition = ALWAYS
 
 
-class Fix(NamedTuple):
+class FixSpec(NamedTuple):
     """How to write it down. safety: what the fix is at best; review_when and dependence lower it.
 
     unless: there is no fix then, and the advice says what to do; needs: the first release that accepts the fixed file;
@@ -437,7 +437,7 @@ class Fix(NamedTuple):
     unless: Condition = NEVER
     needs: str = ""
     with_rules: tuple[str, ...] = ()
-    do: tuple[Action, ...] = ()
+    do: tuple[ActionSpec, ...] = ()
 
 
 class Rule(NamedTuple):
@@ -469,7 +469,7 @@ class Rule(NamedTuple):
     at: tuple[str, ...] = ()
     advice: str = ""
     variants: tuple[Variant, ...] = ()
-    fix: Fix | None = None
+    fix: FixSpec | None = None
     joint_depends: bool = True
     also: tuple["Rule", ...] = ()
 

@@ -16,7 +16,7 @@ Loc = tuple[str | int, ...]
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Source:
+class RuleSource:
     """One file: `data` with keys as text (`true:`, `null:` and numbers as well), and where each part of it stands.
 
     base: the file of which this one is a variant; what is not written here stands there.
@@ -25,7 +25,7 @@ class Source:
     def __init__(self, path: Path, folder: Path) -> None:
         self.label = f"{folder.name}/{path.relative_to(folder).as_posix()}"
         self.path = path
-        self.base: Source | None = None
+        self.base: RuleSource | None = None
         try:
             text = path.read_text(encoding="utf-8")
             self.node = yaml.compose(text, LOADER)
@@ -46,7 +46,7 @@ class Source:
         number = node.start_mark.line + 1 if node is not None else 1
         return f"{source.label}:{number}: {dotted(loc)}: {message}" if loc else f"{source.label}:{number}: {message}"
 
-    def _place(self, loc: Loc) -> tuple[Source, yaml.Node | None, int]:
+    def _place(self, loc: Loc) -> tuple[RuleSource, yaml.Node | None, int]:
         """The node at a path, or the nearest one around it: at its key, in the line where it is written."""
         node, shown, found = self.node, self.node, 0
         for step in loc:

@@ -44,7 +44,7 @@ class Columns(NamedTuple):
     varentropy: Any = None
 
 
-class Piece(NamedTuple):
+class Slice(NamedTuple):
     """The tokens of one sequence inside the mask; `starts` are those that begin a turn.
 
     `first` is False where an earlier slice of a sequence-parallel rank holds its beginning. `left_out` is the token after
@@ -116,7 +116,7 @@ def _cuts(lengths: list[int], boundaries: Sequence[int] | None, offset: int) -> 
     return found
 
 
-def pieces(columns: Columns, layout: Layout, most: int | None = None) -> Iterator[Piece | Left]:
+def pieces(columns: Columns, layout: Layout, most: int | None = None) -> Iterator[Slice | Left]:
     """The sequences of a batch. Of more than about `most` tokens a fixed share of whole sequences is read."""
     tokens = _rows(columns.token_ids) or []
     table = [_rows(c) for c in (columns.rollout, columns.trainer, columns.mask, columns.entropy, columns.varentropy)]
@@ -162,7 +162,7 @@ def _versions_of(versions: Any, cut: _Cut, length: int, packed: bool) -> Any:
     return found[cut.low : cut.high] if isinstance(found, list) else found
 
 
-def _piece(cut: _Cut, row: Sequence[Any], named: Sequence[Any], versions: Any) -> Piece | Left:
+def _piece(cut: _Cut, row: Sequence[Any], named: Sequence[Any], versions: Any) -> Slice | Left:
     columns: list[Any] = [None if column is None else column[cut.low : cut.high] for column in row]
     ids, reported, mask = columns[0], columns[1], columns[3]
     kept = range(len(ids)) if mask is None else [i for i, inside in enumerate(mask) if inside]
@@ -175,7 +175,7 @@ def _piece(cut: _Cut, row: Sequence[Any], named: Sequence[Any], versions: Any) -
     if defect is not None:
         return Left(defect, cut.number, *named)
     after = kept[-1] + 1
-    return Piece(
+    return Slice(
         cut.number,
         named[0],
         named[1],

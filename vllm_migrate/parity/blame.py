@@ -37,7 +37,7 @@ FAULTS = {
 ONE_SIDED = 0.9  # from this share of moved tokens on one side on, the ratios are one-sided
 
 
-class Case(NamedTuple):
+class Observation(NamedTuple):
     """What attribution looks at; `base` are the fresh tokens where there are some."""
 
     window: Window
@@ -72,7 +72,7 @@ def invalid(faults: dict[str, int]) -> Blame:
     return Blame(None, (), why)
 
 
-def blame(case: Case) -> Blame:
+def blame(case: Observation) -> Blame:
     """The first alarm's cause: D, b, then the spread."""
     gates = case.gates
     gross = not case.everything.shown.interpretable
@@ -98,7 +98,7 @@ def blame(case: Case) -> Blame:
     )
 
 
-def _reported(case: Case, gross: bool) -> Blame | None:
+def _reported(case: Observation, gross: bool) -> Blame | None:
     """What the shape of the ratios shows of the law that was reported. Where that was the law that was sampled, the
     trainer's logprobs lie lower on average, by the divergence; other weights flatten the slope, and only raw ones raise x.
     """
@@ -125,7 +125,7 @@ def _reported(case: Case, gross: bool) -> Blame | None:
     return None
 
 
-def _law(case: Case) -> Blame:
+def _law(case: Observation) -> Blame:
     """D fails: what was reported is not the law the trainer claims."""
     suspects = ["logprobs-semantics", "truncation-bias", "trainer-temperature"]
     decide = "score a recording of this engine: vllm-migrate smoke record, score, compare"
@@ -139,7 +139,7 @@ def _law(case: Case) -> Blame:
     )
 
 
-def _sampling(case: Case) -> Blame:
+def _sampling(case: Observation) -> Blame:
     """b fails: the tokens were not drawn from the law that is claimed."""
     b = case.base.shown.b
     value = b.value if b is not None else 0.0
@@ -172,7 +172,7 @@ def _start() -> Blame:
     )
 
 
-def _spread(case: Case) -> Blame:
+def _spread(case: Observation) -> Blame:
     """The law is right and the spread too large; what passed before has changed by an update."""
     value = case.base.capped.value
     why = f"the spread is too large (k3 {value:.2g} nats, each token capped at 1)"

@@ -82,7 +82,9 @@ def judge(window: Window, contract: Contract, look: Look) -> Verdict:
         decision, notes = "inconclusive", [*notes, "positive control: logprobs moved by one token do not fail either"]
     found = Blame()
     if decision == "fail":
-        case = causes.Case(window, contract, outcomes, everything, fresh or everything, slope(window.counts), look)
+        case = causes.Observation(
+            window, contract, outcomes, everything, fresh or everything, slope(window.counts), look
+        )
         found = causes.blame(case)
     elif decision == "inconclusive":
         notes += _needed(metrics, tokens)

@@ -9,7 +9,7 @@ from math import expm1
 from operator import mul
 from typing import Any, Literal, NamedTuple
 
-from vllm_migrate.parity.batch import Columns, Layout, Left, Piece, pieces
+from vllm_migrate.parity.batch import Columns, Layout, Left, Slice, pieces
 from vllm_migrate.parity.contract import Contract
 from vllm_migrate.smoke.stats import Sums, merge, shifted, sums
 
@@ -103,7 +103,7 @@ class Window(NamedTuple):
                 continue
             self._measure(piece, key, group, bins, contract)
 
-    def _measure(self, piece: Piece, key: Key, group: Key, bins: Bin | list[Bin], contract: Contract) -> None:
+    def _measure(self, piece: Slice, key: Key, group: Key, bins: Bin | list[Bin], contract: Contract) -> None:
         pairs = list(zip(piece.trainer, piece.reported, strict=True))
         x = [a - r for a, r in pairs if a is not None]
         if len(x) == len(pairs):
@@ -159,7 +159,7 @@ def _capped(x: float) -> float:
     return expm1(x) - x if CAP_LOW < x < CAP_HIGH else 1.0
 
 
-def _sums(piece: Piece) -> Sums:
+def _sums(piece: Slice) -> Sums:
     """Where no varentropy is there, the square of surprisal minus entropy stands for it: that is its expectation."""
     varentropy = piece.varentropy
     if piece.entropy is not None and varentropy is None:
@@ -168,7 +168,7 @@ def _sums(piece: Piece) -> Sums:
     return sums(piece.trainer, piece.reported, piece.entropy, varentropy)
 
 
-def _picked(piece: Piece, at: Sequence[int]) -> Piece:
+def _picked(piece: Slice, at: Sequence[int]) -> Slice:
     def pick(values: Any) -> Any:
         return None if values is None else [values[i] for i in at]
 
@@ -176,7 +176,7 @@ def _picked(piece: Piece, at: Sequence[int]) -> Piece:
     return piece._replace(**{name: pick(getattr(piece, name)) for name in names})
 
 
-def _bins(piece: Piece, contract: Contract, where: Where) -> Bin | list[Bin] | None:
+def _bins(piece: Slice, contract: Contract, where: Where) -> Bin | list[Bin] | None:
     """How stale a piece is, as a whole or by token; None where a version is newer than the trainer's."""
     versions = piece.versions
     if versions is None:
@@ -197,7 +197,7 @@ def _bins(piece: Piece, contract: Contract, where: Where) -> Bin | list[Bin] | N
     return found[0] if len(set(found)) == 1 else found
 
 
-def _count(counts: Counts, piece: Piece, x: Sequence[float], capped: Sequence[float], contract: Contract) -> None:
+def _count(counts: Counts, piece: Slice, x: Sequence[float], capped: Sequence[float], contract: Contract) -> None:
     """What is counted over all tokens, whatever their bin."""
     if not x:
         return
@@ -220,7 +220,7 @@ def _count(counts: Counts, piece: Piece, x: Sequence[float], capped: Sequence[fl
     _end(counts, piece, contract)
 
 
-def _disagreements(counts: Counts, piece: Piece) -> None:
+def _disagreements(counts: Counts, piece: Slice) -> None:
     for a, r in zip(piece.trainer, piece.reported, strict=True):
         if a is None:
             continue
@@ -228,7 +228,7 @@ def _disagreements(counts: Counts, piece: Piece) -> None:
         counts["unsampled"] += r >= CERTAIN and a < UNLIKELY
 
 
-def _alignment(counts: Counts, piece: Piece, apart: float) -> None:
+def _alignment(counts: Counts, piece: Slice, apart: float) -> None:
     """Whether this sequence's logprobs agree better when they are moved by one token, inside its own boundaries; asked
     of sequences whose logprobs lie `apart`, and of some for the positive control.
     """
@@ -245,7 +245,7 @@ def _alignment(counts: Counts, piece: Piece, apart: float) -> None:
     counts["fault:shifted-by-one"] += best < here / 4
 
 
-def _slope(counts: Counts, piece: Piece) -> None:
+def _slope(counts: Counts, piece: Slice) -> None:
     """Sums for the slope of the trainer's logprobs on the reported ones: 1/T where raw ones were reported."""
     pairs = [(a, r) for a, r in zip(piece.trainer, piece.reported, strict=True) if a is not None]
     a, r = zip(*pairs, strict=True)
@@ -253,7 +253,7 @@ def _slope(counts: Counts, piece: Piece) -> None:
         counts[f"slope_{name}"] += value
 
 
-def _end(counts: Counts, piece: Piece, contract: Contract) -> None:
+def _end(counts: Counts, piece: Slice, contract: Contract) -> None:
     if piece.left_out is None or not contract.stop_token_ids:
         return
     token, logprob = piece.left_out

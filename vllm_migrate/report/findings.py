@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.plan import Plan
-    from vllm_migrate.rules.finding import Finding as Fired
-    from vllm_migrate.rules.finding import Fix
+    from vllm_migrate.rules.finding import Firing, Fix
 
 
 class Detail(NamedTuple):
@@ -31,7 +30,7 @@ class Detail(NamedTuple):
 EVERYTHING = Detail()
 
 
-def finding_of(fired: Fired, plan: Plan | None, detail: Detail = EVERYTHING) -> Finding:
+def finding_of(fired: Firing, plan: Plan | None, detail: Detail = EVERYTHING) -> Finding:
     """The finding as reports have it. Its file is read here for the last time."""
     region, spot = region_of(fired), fired.spot
     known = known_secrets(fired, region.line)
@@ -83,13 +82,13 @@ def _text_edit(file: File, edit: Edit) -> TextEdit:
     return TextEdit(_region(file, edit.start, edit.end), edit.text, file.requested)
 
 
-def _source_line(fired: Fired, region: Region) -> SourceLine:
+def _source_line(fired: Firing, region: Region) -> SourceLine:
     line = fired.spot.file.source.line(region.line)
     end = region.end_column - 1 if region.end_line == region.line else len(line)
     return SourceLine(*mask_span(line, region.column - 1, end))
 
 
-def region_of(fired: Fired) -> Region:
+def region_of(fired: Firing) -> Region:
     """Where a finding stands."""
     spot = fired.spot
     if is_unread(spot.file):
@@ -124,12 +123,12 @@ def encodable(value: object) -> object:
     return {"expr": str(value)}
 
 
-def _secret_key(fired: Fired) -> str:
+def _secret_key(fired: Firing) -> str:
     """The name that decides whether the finding's values are secret: its key's, else its option's."""
     return fired.option if is_secret(fired.option) else fired.key
 
 
-def known_secrets(fired: Fired, number: int) -> tuple[str, ...]:
+def known_secrets(fired: Firing, number: int) -> tuple[str, ...]:
     """Secrets that the finding's own texts may repeat: its values, and what is hidden on its source line (from 1)."""
     found: list[str] = []
     for value in (fired.old, fired.new):

@@ -12,8 +12,8 @@ from vllm_migrate.report.mask import mask
 
 if TYPE_CHECKING:
     from vllm_migrate.fixes.plan import Plan
-    from vllm_migrate.rules.finding import Finding
-    from vllm_migrate.run.fix import FixPlan, Written
+    from vllm_migrate.rules.finding import Firing
+    from vllm_migrate.run.fix import FixPlan, WriteResult
 
 
 NO_NEWLINE = "\\ No newline at end of file"
@@ -55,7 +55,7 @@ def _quoted(c: str) -> str:
     return f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c
 
 
-def render(result: FixPlan, written: Written, color: bool = False, check: bool = False, quiet: bool = False) -> str:
+def render(result: FixPlan, written: WriteResult, color: bool = False, check: bool = False, quiet: bool = False) -> str:
     """The whole output, ending in a newline unless it is empty."""
     plan = result.plan
     out: list[str] = []
@@ -80,7 +80,7 @@ def _paint(line: str) -> str:
     return f"\x1b[36m{line}\x1b[0m" if line.startswith("@@") else line
 
 
-def _remarks(result: FixPlan, written: Written) -> list[str]:
+def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
     plan = result.plan
     out: list[str] = []
@@ -102,7 +102,7 @@ def _remarks(result: FixPlan, written: Written) -> list[str]:
     return ["", *out] if plan.edits or plan.outside else out
 
 
-def _summary(plan: Plan, written: Written) -> str:
+def _summary(plan: Plan, written: WriteResult) -> str:
     """How much was written, or would be."""
     if written.paths:
         fixed = "" if written.failed else f", {_count(len(plan.applied), 'finding')} fixed"
@@ -121,11 +121,11 @@ def _outside(plan: Plan) -> list[str]:
     return [f"outside the given paths, written only with --follow-parents: {paths}"] if paths else []
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: Firing) -> str:
     return f"{finding.spot.file.path}:{finding.spot.file.source.position(finding.spot.start).line}"
 
 
-def _upgrades(findings: Sequence[Finding]) -> list[str]:
+def _upgrades(findings: Sequence[Firing]) -> list[str]:
     return [
         finding.engine.dialect.upgrade.strip()
         for finding in findings

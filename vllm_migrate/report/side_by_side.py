@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vllm_migrate.report.mask import mask_value
-from vllm_migrate.resolve.table import REFUSED, Cell, Row
+from vllm_migrate.resolve.table import REFUSED, Cell, SettingRow
 
 WIDE = 110  # columns from which origins are words; below, they are a letter each
 WORDS = {"resolved at run time": "run time", "framework default": "framework", "vLLM default": "vLLM"}
@@ -27,7 +27,7 @@ class SideBySide:
         self.everything = everything
         self.wide = console.width >= WIDE
 
-    def show(self, path: str, title: str, rows: list[Row]) -> None:
+    def show(self, path: str, title: str, rows: list[SettingRow]) -> None:
         """One engine: what changes, what may, and, with `everything`, what stays."""
         reasons: dict[str, int] = {}
         stays = [row for row in rows if not row.changed]
@@ -57,7 +57,9 @@ class SideBySide:
             self.console.print()
             self.console.print(LEGEND, markup=False)
 
-    def _table(self, path: str, parts: list[tuple[str, list[Row], str | None]], reasons: dict[str, int]) -> Table:
+    def _table(
+        self, path: str, parts: list[tuple[str, list[SettingRow], str | None]], reasons: dict[str, int]
+    ) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column(parts[0][0], no_wrap=True)
         for release in self.releases:
@@ -100,7 +102,7 @@ class SideBySide:
         return f"{os.path.basename(file)}:{line}"
 
 
-def _open(row: Row) -> bool:
+def _open(row: SettingRow) -> bool:
     """Whether either side is not known."""
     return row.source.depends_on is not None or row.target.depends_on is not None
 

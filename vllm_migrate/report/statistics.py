@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
 
 
-class Tally:
+class RuleTally:
     """One rule's findings: how many, the highest severity among them, and how many `fix` writes, by safety."""
 
     __slots__ = ("code", "count", "fixes", "name", "severity")
@@ -27,10 +27,10 @@ class Tally:
         self.fixes = {"safe": 0, "review": 0, "none": 0}
 
 
-def tallies(report: Report) -> list[Tally]:
-    by_code: dict[str, Tally] = {}
+def tallies(report: Report) -> list[RuleTally]:
+    by_code: dict[str, RuleTally] = {}
     for finding in report.findings:
-        tally = by_code.setdefault(finding.code, Tally(finding.code, finding.name))
+        tally = by_code.setdefault(finding.code, RuleTally(finding.code, finding.name))
         tally.count += 1
         tally.fixes[finding.safety] += 1
         tally.severity = max(tally.severity, finding.severity, key=SEVERITIES.index)
@@ -54,7 +54,7 @@ def render(report: Report, *, color: bool = False) -> Iterator[str]:
     yield "\n".join(lines) + "\n"
 
 
-def _row(tally: Tally, digits: int, names: int, paint: Paint) -> str:
+def _row(tally: RuleTally, digits: int, names: int, paint: Paint) -> str:
     kinds = [f"{number} {kind}" for kind, number in tally.fixes.items() if number and kind != "none"]
     severity = paint(tally.severity, f"{tally.severity:<8}")
     return f"{tally.count:>{digits}}  {tally.code}  {severity}  {tally.name:<{names}}  {', '.join(kinds) or '-'}"

@@ -26,14 +26,14 @@ class Cell(NamedTuple):
     undecided: bool = False
 
 
-class Row(NamedTuple):
+class SettingRow(NamedTuple):
     option: str
     source: Cell
     target: Cell
     changed: bool
 
 
-def rows(source: View, target: View) -> list[Row]:
+def rows(source: View, target: View) -> list[SettingRow]:
     """Every option that is written, passed by the framework, or known to resolve: changed rows first, then by name."""
     options = {"engine", *source.knowledge.effective, *source.delivery.values, *target.delivery.values}
     options.update(
@@ -46,11 +46,11 @@ def rows(source: View, target: View) -> list[Row]:
     return sorted(out, key=lambda row: (not row.changed, row.option))
 
 
-def _row(option: str, source: View, target: View) -> Row:
+def _row(option: str, source: View, target: View) -> SettingRow:
     before, after = source.value(option), target.value(option)
     left, right = _cell(option, before, source), _cell(option, after, target)
     differs = left.origin == REFUSED or right.origin == REFUSED or not _alike(before.value, after.value)
-    return Row(option, left, right, differs and left != right)
+    return SettingRow(option, left, right, differs and left != right)
 
 
 REFUSED = "refused"

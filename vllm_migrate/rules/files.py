@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Subject
 from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Severity
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Firing
 
 
 class FileRule(NamedTuple):
@@ -123,9 +123,9 @@ def named(name: str) -> FileRule:
     return next(rule for rule in FILE_RULES if rule.name == name)
 
 
-def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Subject | None = None) -> Finding:
+def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Subject | None = None) -> Firing:
     """A finding of one of these rules."""
-    finding = Finding(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
+    finding = Firing(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
     return finding._replace(why=rule.why, advice=rule.write, key=key)
 
 

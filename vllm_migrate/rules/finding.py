@@ -39,7 +39,7 @@ class Fix(NamedTuple):
     with_rules: tuple[str, ...] = ()
 
 
-class Finding(NamedTuple):
+class Firing(NamedTuple):
     """severity: error, warning, info. old and new: effective values at the two releases. depends_on: what decides it.
 
     engine is None for findings about a file. key: the dotted path of the place, for the fingerprint.
@@ -62,6 +62,6 @@ class Finding(NamedTuple):
     fix: Fix | None = None
 
 
-def identity(finding: Finding) -> tuple[str, str, int, str]:
+def identity(finding: Firing) -> tuple[str, str, int, str]:
     """Findings with equal identity are one: the same rule on the same place about the same option."""
     return (finding.code, finding.spot.file.path, finding.spot.start, finding.option)

@@ -10,10 +10,9 @@ from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.knowledge.records import NEVER, Rule, Variant
-from vllm_migrate.knowledge.records import Action as ActionSpec
+from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Action, Finding, Fix
+from vllm_migrate.rules.finding import SEVERITIES, Action, Firing, Fix
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import resolves_alike, unmoved
 from vllm_migrate.rules.using import FUNCTIONS as OF_USES
@@ -129,7 +128,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
 }
 
 
-def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
     """Every finding of every rule on one engine or program. Derived rules come last, and say nothing of settings others spoke of."""
     if isinstance(engine, Program):
         return _of_program(engine, source, target, knowledge)
@@ -142,7 +141,7 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     contexts = [Context(source, target, setting, written) for setting in [*settings, *dead]]
     diagnosed = [context for context in contexts if context.setting is not None and not context.setting.quiet]
     by_kind = {"engine": [whole], "setting": diagnosed}
-    out: list[Finding] = []
+    out: list[Firing] = []
     covered: set[tuple[str, int] | str] = set()
     for rule in knowledge.in_order:
         each = rule.each
@@ -164,14 +163,14 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     return out
 
 
-def _of_program(program: Program, source: View, target: View, knowledge: Knowledge) -> list[Finding]:
+def _of_program(program: Program, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
     """Every finding on the uses of a program. Derived rules come last, and are silent about a place others spoke of."""
     contexts: dict[str, list[Context]] = {}
     for use in program.uses:
         context = Context(source, target)
         context.using = Using(use, program, source, target)
         contexts.setdefault(use.name, []).append(context)
-    out: list[Finding] = []
+    out: list[Firing] = []
     covered: set[int] = set()
     for rule in knowledge.in_order:
         for part in (rule, *rule.also):
@@ -226,7 +225,7 @@ def _holds(rule: Rule, context: Context) -> object:
     )
 
 
-def _finding(rule: Rule, context: Context, test: object) -> Finding:
+def _finding(rule: Rule, context: Context, test: object) -> Firing:
     """What a rule says of a context in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Undetermined) else ()
     severity, more = _severity(rule, context)
@@ -236,7 +235,7 @@ def _finding(rule: Rule, context: Context, test: object) -> Finding:
     spot, key = _where(rule, context)
     layer = context.default.layer if context.default is not None else rule.layer
     option = rule.option or context.option
-    finding = Finding(
+    finding = Firing(
         *(rule.code, rule.name, severity, layer, "", spot, context.target.engine, option, key),
         old=_side(rule.old, rule.old_of, context, context.source, option),
         new=_side(rule.new, rule.new_of, context, context.target, option),
@@ -254,7 +253,7 @@ def _finding(rule: Rule, context: Context, test: object) -> Finding:
     return finding
 
 
-def _written_elsewhere(finding: Finding) -> bool:
+def _written_elsewhere(finding: Firing) -> bool:
     """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
     fix, home = finding.fix, finding.engine.home() if finding.engine is not None else None
     pins = fix is not None and any(action.pins for action in fix.actions)
@@ -315,7 +314,7 @@ def _side(fixed: object, computed: Condition | None, context: Context, view: Vie
     return None if isinstance(value, (Undetermined, Unknown)) else value
 
 
-def _fill(text: str, finding: Finding, context: Context) -> str:
+def _fill(text: str, finding: Firing, context: Context) -> str:
     if "{" not in text:
         return text
     diagnostic = first_diagnostic(context.target.delivery, context.written) if context.written else None
@@ -391,7 +390,7 @@ def show(value: object) -> str:
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _fix(rule: Rule, context: Context, finding: Finding) -> Fix | None:
+def _fix(rule: Rule, context: Context, finding: Firing) -> Fix | None:
     """The fix that a rule proposes; None where there is nothing to write."""
     fix = rule.fix
     if fix is None or evaluate(fix.unless, context) is True:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.report.mask import mask, mask_value
-from vllm_migrate.resolve.table import Cell, Row, rows
+from vllm_migrate.resolve.table import Cell, SettingRow, rows
 from vllm_migrate.run.judging import JudgedEngine
 from vllm_migrate.run.session import Releases, Session
 from vllm_migrate.run.settings import Options
@@ -23,7 +23,7 @@ class EngineView(NamedTuple):
     id: str
     role: str
     dialect: str
-    settings: tuple[Row, ...]
+    settings: tuple[SettingRow, ...]
 
 
 def effective(options: Options, disk: Disk = DISK) -> tuple[Releases, tuple[EngineView, ...]]:

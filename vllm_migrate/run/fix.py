@@ -11,13 +11,13 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.fixes.apply import fix_all
 from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.fixes.write import write_all
-from vllm_migrate.rules.finding import Finding
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.filtering import filtered, selection_of
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 
 
-class Written(NamedTuple):
+class WriteResult(NamedTuple):
     """The paths that were written, and why others could not be."""
 
     paths: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class FixPlan(NamedTuple):
     """
 
     plan: Plan
-    findings: tuple[Finding, ...]
+    findings: tuple[Firing, ...]
     files: int
     in_memory: bool = False
 
@@ -48,7 +48,7 @@ class FixPlan(NamedTuple):
 
         return "".join(f"{line}\n" for file, edits in self.plan.edits.items() for line in diff(file, edits))
 
-    def write(self) -> Written:
+    def write(self) -> WriteResult:
         """Write each file, all at once or not at all; one that cannot be written keeps no other back.
 
         Raises UsageError for a project in memory.
@@ -56,7 +56,7 @@ class FixPlan(NamedTuple):
         if self.in_memory:
             raise UsageError("a project in memory is not written", "`texts` has the new text of each file")
         paths, failed = write_all(self.plan.edits)
-        return Written(tuple(paths), tuple(failed))
+        return WriteResult(tuple(paths), tuple(failed))
 
 
 def fix(options: Options, disk: Disk = DISK) -> FixPlan:
@@ -70,7 +70,7 @@ def fix(options: Options, disk: Disk = DISK) -> FixPlan:
     return FixPlan(_planned(session, findings), findings, result.files, session.disk is not DISK)
 
 
-def _planned(session: Session, findings: tuple[Finding, ...]) -> Plan:
+def _planned(session: Session, findings: tuple[Firing, ...]) -> Plan:
     """What may be written, proved by itself; what reaches into parents outside the PATHs is planned to be shown."""
     fixer, unsafe = session.fixer(), session.options.unsafe
     whole = fix_all(list(findings), fixer, unsafe)

@@ -17,7 +17,7 @@ from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.resolve.view import Question, View
 from vllm_migrate.rules.files import file_finding, for_reason, named
-from vllm_migrate.rules.finding import Finding as Fired
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.run.merge import (
     Candidate,
@@ -36,7 +36,7 @@ MARK = b"vllm-migrate:"
 PLAIN = Detail(edits=False, preview=False)
 
 # Makes findings for reports, with what they offer, of those that rules made of one file.
-Present = Callable[[list[Fired]], list[Finding]]
+Present = Callable[[list[Firing]], list[Finding]]
 
 
 class JudgedEngine(NamedTuple):
@@ -85,7 +85,7 @@ class Result(NamedTuple):
     judged: tuple[JudgedEngine, ...] = ()
 
     @property
-    def findings(self) -> list[Fired]:
+    def findings(self) -> list[Firing]:
         """The findings as rules made them, where they are kept."""
         return [candidate.fired for candidate in self.candidates if candidate.fired is not None]
 
@@ -247,11 +247,11 @@ def combine(parts: Iterable[Part]) -> Result:
     )
 
 
-def _missing_parent(engine: Subject, name: str, spot: Spot) -> Fired:
+def _missing_parent(engine: Subject, name: str, spot: Spot) -> Firing:
     message = f"the parent config {name} was not found, so what it sets is not known"
     return file_finding(named("parent-not-found"), message, spot, name, engine)._replace(option=name)
 
 
-def _unread(problem: Problem) -> Fired:
+def _unread(problem: Problem) -> Firing:
     spot = Spot(File.bare(Source(problem.path, b"", "", False, "\n")), problem.line, problem.column)
     return file_finding(for_reason(problem.reason), problem.message, spot, problem.reason)

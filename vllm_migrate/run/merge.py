@@ -16,8 +16,7 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import SEVERITIES, Finding
 from vllm_migrate.report.findings import is_unread
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import Finding as Fired
-from vllm_migrate.rules.finding import identity
+from vllm_migrate.rules.finding import Firing, identity
 
 # Compositions in which a file may have children that inherit from it.
 SHARING = frozenset(("hydra", "parent_files", "ordered_files"))
@@ -57,7 +56,7 @@ class Candidate(NamedTuple):
     pins: tuple[tuple[str, object], ...] = ()
     children: tuple[str, ...] = ()
     finding: Finding | None = None
-    fired: Fired | None = None
+    fired: Firing | None = None
 
     @property
     def code(self) -> str:
@@ -77,7 +76,7 @@ class Candidate(NamedTuple):
         return self._replace(severity=severity, finding=finding, fired=fired)
 
 
-def candidate_of(fired: Fired, home: Home | None = None) -> Candidate:
+def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
     """What the merge has to know of a finding. home: of its engine (see `home_of`)."""
     engine, fix, spot = fired.engine, fired.fix, fired.spot
     actions = fix.actions if fix is not None else ()

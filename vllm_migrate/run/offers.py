@@ -16,7 +16,7 @@ from vllm_migrate.fixes.carriers import in_order
 from vllm_migrate.fixes.plan import Edits, Plan, ops_of, plan
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
-from vllm_migrate.rules.finding import Finding as Fired
+from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.filtering import selection_of
 from vllm_migrate.run.select import Selection
 from vllm_migrate.run.session import Session
@@ -37,17 +37,17 @@ class Presenter:
         self._detail = detail
         self._selection = selection
 
-    def __call__(self, findings: list[Fired]) -> list[Finding]:
+    def __call__(self, findings: list[Firing]) -> list[Finding]:
         """One for each, in order."""
         wanted = [finding for finding in findings if self._offers(finding)]
         plans = dict(zip(map(id, wanted), self._made(wanted), strict=True))
         return [finding_of(finding, plans.get(id(finding)), self._detail) for finding in findings]
 
-    def _offers(self, finding: Fired) -> bool:
+    def _offers(self, finding: Firing) -> bool:
         selects = self._selection is None or self._selection.selects(finding.code, finding.name)
         return finding.fix is not None and selects
 
-    def _made(self, findings: list[Fired]) -> list[Plan | None]:
+    def _made(self, findings: list[Firing]) -> list[Plan | None]:
         planned = [plan(finding) for finding in findings]
         fixer = self._fixer
         if fixer is None:
@@ -70,7 +70,7 @@ def presenter_of(session: Session, detail: Detail) -> Presenter:
     return Presenter(fixer, detail, selection_of(session.settings, session.rules()))
 
 
-def _proved(fixer: Fixer, group: list[tuple[Fired, Plan | None]]) -> bool:
+def _proved(fixer: Fixer, group: list[tuple[Firing, Plan | None]]) -> bool:
     """Whether the plans, made together, are in the file what they were planned as, and nothing else is."""
     edits = _merged(made for _, made in group)
     findings = [finding for finding, _ in group]
@@ -82,7 +82,7 @@ def _proved(fixer: Fixer, group: list[tuple[Fired, Plan | None]]) -> bool:
     return True
 
 
-def _prove_documents(edits: Edits, findings: list[Fired]) -> None:
+def _prove_documents(edits: Edits, findings: list[Firing]) -> None:
     """Raise ProofFailed unless each file holds the changes and nothing else; also where only single proofs can tell."""
     changes = [change for finding in findings for change in ops_of(finding)]
     for file, here in edits.items():

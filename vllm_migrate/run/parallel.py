@@ -24,7 +24,7 @@ from vllm_migrate.run.walk import Input
 PIECES_PER_JOB = 6
 
 
-class Piece(NamedTuple):
+class Share(NamedTuple):
     """What a worker gives for one piece of the files: its part, and the stamps of what it looked at."""
 
     part: Part
@@ -80,7 +80,7 @@ def _start(options: Options, detail: Detail, session: Session | None) -> None:
     _worker = _Worker(session, presenter_of(session, detail), session.in_order())
 
 
-def _judge(piece: tuple[int, int, frozenset[str]]) -> Piece:
+def _judge(piece: tuple[int, int, frozenset[str]]) -> Share:
     """Judge a piece of the files: its bounds, and the files that pieces before it have named."""
     assert _worker is not None
     first, last, claimed = piece
@@ -91,4 +91,4 @@ def _judge(piece: tuple[int, int, frozenset[str]]) -> Piece:
     for entry in _worker.order[first:last]:
         session.judge(run, entry)
     stamps = session.dependencies
-    return Piece(run.part(), tuple(stamps.items()), stamps.settled)
+    return Share(run.part(), tuple(stamps.items()), stamps.settled)

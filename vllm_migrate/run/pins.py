@@ -57,7 +57,7 @@ class Pin:
         return f"Pin({self.package!r}, {self.version!r}, {self.path}:{self.line}, {self.text!r}, exact={self.exact})"
 
 
-class Text:
+class PinnedText:
     """The bytes of a file, and the same in lower case with `-` for `_`, in which names are looked for."""
 
     __slots__ = ("data", "low", "packages", "path", "rank")
@@ -108,7 +108,7 @@ def release_of(version: str) -> str:
     return f"{number}.post{count}" if post else number
 
 
-def requirement_pins(text: Text, quoted: bool, toml: bool = False, conda: bool = False) -> list[Pin]:
+def requirement_pins(text: PinnedText, quoted: bool, toml: bool = False, conda: bool = False) -> list[Pin]:
     """Pins in lists of requirements: one a line, or (`quoted`) as strings in TOML or Python."""
     out = []
     for package in text.packages:
@@ -130,7 +130,7 @@ def requirement_pins(text: Text, quoted: bool, toml: bool = False, conda: bool =
     return out
 
 
-def command_pins(text: Text) -> list[Pin]:
+def command_pins(text: PinnedText) -> list[Pin]:
     """Pins in commands and images: scripts, Dockerfiles, compose and Kubernetes files, set-up blocks in YAML."""
     out = []
     for package in text.packages:
@@ -151,7 +151,7 @@ def command_pins(text: Text) -> list[Pin]:
     return out + _image_pins(text)
 
 
-def _specifier(text: Text, package: str, start: int, at: int, spaces: bool, conda: bool = False) -> Pin | None:
+def _specifier(text: PinnedText, package: str, start: int, at: int, spaces: bool, conda: bool = False) -> Pin | None:
     """The pin of a requirement whose name ends at `at`; None when no version is said."""
     data = text.data
     if spaces:
@@ -185,7 +185,7 @@ def _specifier(text: Text, package: str, start: int, at: int, spaces: bool, cond
     return _from_clauses(text, package, start, at, clauses) if clauses else None
 
 
-def _from_clauses(text: Text, package: str, start: int, end: int, clauses: list[tuple[str, str]]) -> Pin | None:
+def _from_clauses(text: PinnedText, package: str, start: int, end: int, clauses: list[tuple[str, str]]) -> Pin | None:
     for operator, version in clauses:
         if operator in ("==", "===", "=") and "*" not in version:
             release = release_of(version)
@@ -210,7 +210,7 @@ def _one_minor(lower: str, upper: str) -> bool:
     return same or next_one
 
 
-def _from_url(text: Text, package: str, start: int, at: int) -> Pin | None:
+def _from_url(text: PinnedText, package: str, start: int, at: int) -> Pin | None:
     """`name @ URL`: the release in a wheel's file name or a git tag."""
     end = at
     while end < len(text.data) and text.data[end : end + 1] not in (b" ", b"\t", b"\r", b"\n", b'"', b"'", b";", b","):
@@ -225,7 +225,7 @@ def _from_url(text: Text, package: str, start: int, at: int) -> Pin | None:
     return text.pin(package, start, end, release, bool(release), text.rank)
 
 
-def _toml_entry(text: Text, package: str, start: int) -> Pin | None:
+def _toml_entry(text: PinnedText, package: str, start: int) -> Pin | None:
     """`vllm = "0.8.5"` and `vllm = {version = "0.8.5"}`, as poetry and pixi write them: a bare version is exact."""
     data = text.data
     at = _skip(data, start + len(package))
@@ -241,7 +241,7 @@ def _toml_entry(text: Text, package: str, start: int) -> Pin | None:
     if line[:1] not in (b'"', b"'"):
         return None
     value = line[1:].partition(line[:1])[0]
-    entry = Text(text.path, b"x" + (b"==" + value if value[:1].isdigit() else value), text.rank)
+    entry = PinnedText(text.path, b"x" + (b"==" + value if value[:1].isdigit() else value), text.rank)
     pin = _specifier(entry, package, 0, 1, spaces=True)
     if pin is not None:
         pin.text, pin.line = f"{package} = {value.decode('utf-8', 'replace')!r}", text.line(start)
@@ -257,7 +257,7 @@ def _after(table: bytes, key: bytes) -> bytes:
     return b""
 
 
-def _image_pins(text: Text) -> list[Pin]:
+def _image_pins(text: PinnedText) -> list[Pin]:
     """Tags of vLLM's own images, and of images that carry the release in their tag (`...-vllm0.8.5-...`)."""
     out = []
     data = text.data
@@ -287,7 +287,7 @@ def _image_pins(text: Text) -> list[Pin]:
     return out
 
 
-def _helm_tag(text: Text, at: int) -> str:
+def _helm_tag(text: PinnedText, at: int) -> str:
     """The `tag:` beside a `repository:` line of a Helm values file."""
     if b"repository:" not in text.before(at):
         return ""
@@ -299,7 +299,7 @@ def _helm_tag(text: Text, at: int) -> str:
     return ""
 
 
-def _version_at(text: Text, at: int) -> tuple[str, int]:
+def _version_at(text: PinnedText, at: int) -> tuple[str, int]:
     """The version that stands at an offset, quotes and variables of the same file resolved, and where it ends."""
     data = text.data
     while data[at : at + 1] in (b'"', b"'"):
@@ -312,7 +312,7 @@ def _version_at(text: Text, at: int) -> tuple[str, int]:
     return data[at:end].decode().rstrip("."), end
 
 
-def _variable(text: Text, at: int) -> tuple[str, int]:
+def _variable(text: PinnedText, at: int) -> tuple[str, int]:
     """The value of `$NAME`, `${NAME}` or `${NAME:-default}` where the same file assigns it."""
     data = text.data
     end = at + 1

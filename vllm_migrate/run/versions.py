@@ -11,7 +11,16 @@ import os
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import Unreadable
 from vllm_migrate.run import pins as places
-from vllm_migrate.run.pins import FRAMEWORKS, PACKAGES, VLLM, Pin, Text, command_pins, release_of, requirement_pins
+from vllm_migrate.run.pins import (
+    FRAMEWORKS,
+    PACKAGES,
+    VLLM,
+    Pin,
+    PinnedText,
+    command_pins,
+    release_of,
+    requirement_pins,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -242,7 +251,7 @@ def _read(path: str, disk: Disk) -> bytes:
 
 def _pins(path: str, data: bytes, rank: int, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
     name = os.path.basename(path).lower()
-    text = Text(path, data, rank, packages)
+    text = PinnedText(path, data, rank, packages)
     if rank == places.REQUIREMENT or name == "setup.cfg":
         return requirement_pins(text, quoted=False)
     if name in CONDA:

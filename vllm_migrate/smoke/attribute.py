@@ -51,7 +51,7 @@ INVALID = {
 }
 
 
-class Case(NamedTuple):
+class Comparison(NamedTuple):
     """What attribution looks at."""
 
     data: Against
@@ -70,7 +70,7 @@ def invalid(kinds: dict[str, int]) -> Blame:
     return Blame()
 
 
-def attribute(case: Case) -> Blame:
+def attribute(case: Comparison) -> Blame:
     """Steps 2 to 6 for a case that failed, or whose columns disagree."""
     triple = semantics.blame(case.triple) if case.triple and _met(case, case.triple.names[0]) else None
     if not case.numbers.interpretable:
@@ -93,7 +93,7 @@ def attribute(case: Case) -> Blame:
     return _law(case)
 
 
-def _gross(case: Case, triple: Blame | None) -> Blame:
+def _gross(case: Comparison, triple: Blame | None) -> Blame:
     """Step 2: the two models differ too much for D."""
     here = evidence.shifted(case.data, 0)
     for by in (-1, 1):
@@ -113,7 +113,7 @@ def _gross(case: Case, triple: Blame | None) -> Blame:
     )
 
 
-def _drift(case: Case) -> Blame | None:
+def _drift(case: Comparison) -> Blame | None:
     """A disagreement that falls or grows along the sequence."""
     drift = evidence.drift_by_position(case.data)
     tenths = ", ".join(f"{tenth.value:.2g}" for tenth in evidence.k3_by_decile(case.data))
@@ -135,7 +135,7 @@ def _drift(case: Case) -> Blame | None:
     return None
 
 
-def _versions(case: Case) -> Blame | None:
+def _versions(case: Comparison) -> Blame | None:
     """Sequences of one weight version that agree beside those of another that do not."""
     known = {name: value for name, value in evidence.by_version(case.data).items() if math.isfinite(value.high)}
     if len(known) < 2:
@@ -154,13 +154,13 @@ def _versions(case: Case) -> Blame | None:
     )
 
 
-def _met(case: Case, column: str) -> bool:
+def _met(case: Comparison, column: str) -> bool:
     """Whether the reported logprobs lie within noise of a column; else another model is at work."""
     numbers = Against.column(case.data.rows, column).estimates()
     return numbers is not None and numbers.interpretable and numbers.k3.value < case.margins.k3
 
 
-def _penalty(case: Case) -> Blame | None:
+def _penalty(case: Comparison) -> Blame | None:
     """A penalty the contract does not know shows on tokens that had occurred before."""
     if case.gates.get("k3") == "pass" and case.gates.get("b") == "pass":
         return None
@@ -179,7 +179,7 @@ def _penalty(case: Case) -> Blame | None:
     )
 
 
-def _cached(case: Case) -> Blame | None:
+def _cached(case: Comparison) -> Blame | None:
     split = evidence.cached_against_fresh(case.data)
     if split is None or unpaired_ratio(*split).low <= 1.5:
         return None
@@ -191,7 +191,7 @@ def _cached(case: Case) -> Blame | None:
     )
 
 
-def _spread(case: Case) -> Blame:
+def _spread(case: Comparison) -> Blame:
     """Steps 5 and 6: the law is right and the spread is too large."""
     known = _cached(case) or _versions(case)
     if known is not None:
@@ -212,7 +212,7 @@ def _spread(case: Case) -> Blame:
     )
 
 
-def _tail(case: Case) -> Blame | None:
+def _tail(case: Comparison) -> Blame | None:
     """Few tokens that disagree widely: experts routed differently."""
     share = evidence.heavy_tail(case.data)
     if share > evidence.HEAVY_SHARE and case.margins.name.startswith(("MoE", "bf16", "block", "MXFP8")):
@@ -233,7 +233,7 @@ def _head(ratio: Estimate) -> Blame:
     )
 
 
-def _outside(case: Case) -> Blame:
+def _outside(case: Comparison) -> Blame:
     share = case.numbers.out.value
     return Blame(
         "semantic",
@@ -243,7 +243,7 @@ def _outside(case: Case) -> Blame:
     )
 
 
-def _law(case: Case) -> Blame:
+def _law(case: Comparison) -> Blame:
     """Step 4 without a triple to explain it: D or b alone."""
     if case.gates.get("b") == "fail" and case.gates.get("D") == "pass":
         b = case.numbers.b

@@ -42,7 +42,7 @@ class Column(NamedTuple):
         return (*cuts, c.presence_penalty, c.frequency_penalty, c.repetition_penalty, *bias)
 
 
-class Plan(NamedTuple):
+class ColumnPlan(NamedTuple):
     """The columns to score; `claimed` names the one that is the whole contract in the recording's own order."""
 
     columns: tuple[Column, ...]
@@ -56,7 +56,7 @@ def plan(
     bf16: bool = False,
     inherited: Mapping[str, Any] | None = None,
     given: Mapping[str, Any] | None = None,
-) -> Plan:
+) -> ColumnPlan:
     """The columns a recording under `contract` may have reported or sampled from.
 
     `inherited` is the model's generation_config, `given` the sampling parameters as the request wrote them.
@@ -75,7 +75,7 @@ def plan(
     unique: dict[tuple[Any, ...], Column] = {}
     for column in found:
         unique.setdefault(column.law, column)
-    return Plan(tuple(unique.values()), unique[claimed.law].name)
+    return ColumnPlan(tuple(unique.values()), unique[claimed.law].name)
 
 
 def _ladder(contract: Contract, order: Order) -> list[Column]:

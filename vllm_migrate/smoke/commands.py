@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import rollout
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
-from vllm_migrate.smoke.compare import Options as CompareOptions
+from vllm_migrate.smoke.compare import CompareOptions
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.dump import is_dump, read_dump
 from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.margins import TABLE
 from vllm_migrate.smoke.preview import SEQUENCE_CLIP, TOKEN_CLIP, Loss
 from vllm_migrate.smoke.recording import USER, Recording, read, stream, write
-from vllm_migrate.smoke.source import EngineSpec, load_engine
-from vllm_migrate.smoke.verdict import Metric, Verdict, worst
+from vllm_migrate.smoke.source import SmokeEngine, load_engine
+from vllm_migrate.smoke.verdict import Metric, SmokeVerdict, worst
 
 DEFAULT_FROM, DEFAULT_TO = "0.8.5", "0.18.1"
 
@@ -81,7 +81,7 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
     return VllmWorker(options.python, env=env, timeout=options.timeout, workdir=options.workdir)
 
 
-def engine_of(config: str, options: EngineOptions) -> EngineSpec:
+def engine_of(config: str, options: EngineOptions) -> SmokeEngine:
     """The engine of the config as the release that will run it gets it."""
     release = None
     if options.backend == "vllm" and options.python is not None:
@@ -94,7 +94,7 @@ def engine_of(config: str, options: EngineOptions) -> EngineSpec:
     return spec if options.base_url is not None else rollout.with_model(spec, options.model)
 
 
-def ask_of(options: EngineOptions, spec: EngineSpec) -> rollout.Ask:
+def ask_of(options: EngineOptions, spec: SmokeEngine) -> rollout.Ask:
     """How much to record. Prompts from a file come with their own end."""
     prompts = (
         rollout.read_prompts(options.prompts, options.model or spec.engine_args.get("model"))
@@ -116,7 +116,7 @@ def record(config: str, options: EngineOptions, output: str, watch: Watch, token
     return found
 
 
-def prepared(config: str, options: EngineOptions, tokens: str | None) -> tuple[EngineSpec, Job]:
+def prepared(config: str, options: EngineOptions, tokens: str | None) -> tuple[SmokeEngine, Job]:
     """The engine of the config, and what to ask of it."""
     spec = engine_of(config, options)
     if tokens is not None:
@@ -124,7 +124,7 @@ def prepared(config: str, options: EngineOptions, tokens: str | None) -> tuple[E
     return spec, rollout.record_job(spec, ask_of(options, spec))
 
 
-def write_job(config: str, options: EngineOptions, path: str, tokens: str | None) -> EngineSpec:
+def write_job(config: str, options: EngineOptions, path: str, tokens: str | None) -> SmokeEngine:
     """Writes the job that the worker file takes, for a machine that only the user reaches."""
     spec, job = prepared(config, options, tokens)
     try:
@@ -138,10 +138,9 @@ def write_job(config: str, options: EngineOptions, path: str, tokens: str | None
 
 def score(path: str, model: str, options: ScoreOptions, output: str, watch: Watch, updated: str | None = None) -> int:
     """Scores a recording into `output`, streaming; returns the number of rows."""
-    from vllm_migrate.smoke.score import Model, Scorer
-    from vllm_migrate.smoke.score import Options as TorchOptions
+    from vllm_migrate.smoke.score import Model, ScoreOptions, Scorer
 
-    chosen = TorchOptions(options.dtype, options.head_dtype, options.device, options.batch_tokens)
+    chosen = ScoreOptions(options.dtype, options.head_dtype, options.device, options.batch_tokens)
     header, rows = stream(path)
     scorer = Scorer(header, Model(model, chosen), chosen, Model(updated, chosen) if updated else None)
     total = sum(1 for _ in stream(path)[1])
@@ -153,10 +152,9 @@ def score_in_memory(
     recording: Recording, model: str, options: ScoreOptions, watch: Watch, updated: str | None = None
 ) -> Recording:
     """As `score`, for a recording that is in memory anyway."""
-    from vllm_migrate.smoke.score import Model, Scorer
-    from vllm_migrate.smoke.score import Options as TorchOptions
+    from vllm_migrate.smoke.score import Model, ScoreOptions, Scorer
 
-    chosen = TorchOptions(options.dtype, options.head_dtype, options.device, options.batch_tokens)
+    chosen = ScoreOptions(options.dtype, options.head_dtype, options.device, options.batch_tokens)
     scorer = Scorer(recording.header, Model(model, chosen), chosen, Model(updated, chosen) if updated else None)
     rows = list(scorer.rows(recording.rows, len(recording.rows), _progress(watch, "trainer forward")))
     return Recording(recording.header.model_copy(update={"score": scorer.info}), rows)
@@ -196,7 +194,7 @@ def _range(text: str | None, default: tuple[float, float]) -> tuple[float, float
 
 def compare_files(
     a: str, b: str | None, options: CompareOptions, model: str | None, scoring: ScoreOptions, watch: Watch
-) -> Verdict:
+) -> SmokeVerdict:
     """The verdict on recordings; with `model`, those without scores are scored on the way."""
     if b is not None and Path(a).exists() and Path(b).exists() and Path(a).samefile(b):
         raise UsageError(
@@ -226,7 +224,7 @@ def run(
     choice: CompareOptions,
     output: str | None,
     watch: Watch,
-) -> Verdict:
+) -> SmokeVerdict:
     """The config as it is on disk, on its target: its own samples scored, the reference's tokens step-scored, one
     verdict.
     """
@@ -238,7 +236,7 @@ def run(
         )
     job = rollout.record_job(spec, ask_of(options, spec), before)
     found = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
-    verdicts: list[Verdict] = []
+    verdicts: list[SmokeVerdict] = []
     notes = list(found.samples.header.notes)
     model = options.model or spec.engine_args.get("model")
     scored = found.samples
@@ -272,7 +270,7 @@ def _has_torch() -> bool:
     return find_spec("torch") is not None and find_spec("transformers") is not None
 
 
-def _joined(verdicts: list[Verdict], notes: list[str]) -> Verdict:
+def _joined(verdicts: list[SmokeVerdict], notes: list[str]) -> SmokeVerdict:
     """The trainer's verdict, with the step scoring's numbers beside it under `step_`."""
     first, *rest = verdicts
     decision = worst([v.decision for v in verdicts])
@@ -304,7 +302,7 @@ def update(
     output: str | None,
     watch: Watch,
     choice: CompareOptions,
-) -> Verdict:
+) -> SmokeVerdict:
     """The in-flight weight update probe, scored on the old and the new weights."""
     from vllm_migrate.smoke.update import PAUSE_DEFAULTS, Probe, job_fields, judge_update, perturb
 
@@ -337,7 +335,7 @@ def update(
     return verdict._replace(notes=(*found.header.notes, *notes, *verdict.notes))
 
 
-def _sized(probe: Any, spec: EngineSpec) -> Any:
+def _sized(probe: Any, spec: SmokeEngine) -> Any:
     """The probe within the engine's max_model_len."""
     limit = spec.engine_args.get("max_model_len")
     if not isinstance(limit, int) or limit >= probe.prompt + probe.tokens + 8:

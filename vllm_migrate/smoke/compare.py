@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import evidence, margins, semantics
-from vllm_migrate.smoke.attribute import Case, attribute, invalid
+from vllm_migrate.smoke.attribute import Comparison, attribute, invalid
 from vllm_migrate.smoke.columns import RAW
 from vllm_migrate.smoke.dump import NAMES
 from vllm_migrate.smoke.evidence import Against
@@ -30,13 +30,13 @@ from vllm_migrate.smoke.stats import (
     tokens_needed,
     unpaired_ratio,
 )
-from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Decision, Metric, Verdict, worst
+from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Decision, Metric, SmokeVerdict, worst
 
 # Spread below this is float32 rounding: its ratio to another run's means nothing.
 FLOOR_K3 = 1e-6
 
 
-class Options(NamedTuple):
+class CompareOptions(NamedTuple):
     """`claims`: the column the trainer claims ("contract", or a column's name); `loss`: what clips are previewed for,
     over what the recording's header says.
     """
@@ -46,17 +46,17 @@ class Options(NamedTuple):
     kind: str | None = None  # a row of the margins table, instead of the one the recording suggests
 
 
-def refused(why: str, recording: Recording, remedy: str) -> Verdict:
+def refused(why: str, recording: Recording, remedy: str) -> SmokeVerdict:
     """Evidence that cannot show the point, with what to run instead."""
     rows, kinds = valid(recording.rows)
     tokens = sum(len(row.tokens) for row in rows)
     blame = Blame(None, (), (f"refused as evidence: {why}",), remedy)
-    return Verdict(
+    return SmokeVerdict(
         "inconclusive", blame, {}, {"reported": None, "sampled": None, "claimed": None}, len(rows), tokens, kinds
     )
 
 
-def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdict:
+def judge_samples(a: Recording, b: Recording | None, options: CompareOptions) -> SmokeVerdict:
     """Protocol A: an engine's own samples against the trainer's columns."""
     rows, kinds = valid(a.rows)
     if b is not None:
@@ -98,7 +98,7 @@ def judge_samples(a: Recording, b: Recording | None, options: Options) -> Verdic
     return _with_probe(first, second, blind)
 
 
-def _reference(b: Recording | None, options: Options) -> Estimates | None:
+def _reference(b: Recording | None, options: CompareOptions) -> Estimates | None:
     """The reference run's own spread, against its own contract."""
     if b is None or b.header.score is None:
         return None
@@ -125,13 +125,13 @@ def _mismatched(a: Recording, b: Recording, kinds: dict[str, int]) -> dict[str, 
     return {**kinds, "unequal-prompt": kinds.get("unequal-prompt", 0) + wrong} if wrong else kinds
 
 
-def _invalid(a: Recording, kinds: dict[str, int], rows: Sequence[Row]) -> Verdict:
+def _invalid(a: Recording, kinds: dict[str, int], rows: Sequence[Row]) -> SmokeVerdict:
     tokens = sum(len(row.tokens) for row in rows)
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": None}
-    return Verdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds, tuple(first_defects(a.rows)))
+    return SmokeVerdict("invalid", invalid(kinds), {}, columns, len(rows), tokens, kinds, tuple(first_defects(a.rows)))
 
 
-def margins_for(header: Header, tokens: int, options: Options) -> Margins:
+def margins_for(header: Header, tokens: int, options: CompareOptions) -> Margins:
     """The row of the table for what both sides use."""
     score, quantization = header.score, header.effective.get("quantization")
     hidden = score.hidden_size if score else int(header.effective.get("hidden_size") or 0)
@@ -148,8 +148,8 @@ def margins_for(header: Header, tokens: int, options: Options) -> Margins:
 
 
 def _judge(
-    header: Header, rows: list[Row], options: Options, *, name: str = USER, reference: Estimates | None = None
-) -> Verdict:
+    header: Header, rows: list[Row], options: CompareOptions, *, name: str = USER, reference: Estimates | None = None
+) -> SmokeVerdict:
     """One contract's rows: Q1 to Q3, the gates, the positive control, the blame."""
     rows, mixed = _apart(rows)
     claimed = claimed_name(header, name, options.claims)
@@ -168,7 +168,7 @@ def _judge(
     columns: dict[str, str | None] = dict(zip(("reported", "sampled", "claimed"), triple.names, strict=True))
     if numbers is None:
         blame = semantics.blame(triple) or Blame(None, (), ("no token lies in the claimed support",))
-        return Verdict("fail", blame, {}, columns, len(rows), tokens, {})
+        return SmokeVerdict("fail", blame, {}, columns, len(rows), tokens, {})
     outside = Against.column(rows, claimed).estimates()
     numbers = numbers._replace(out=outside.out if outside else numbers.out)
     head = evidence.head_ratio(rows, claimed)
@@ -182,7 +182,7 @@ def _judge(
     blame = Blame()
     if decision == "fail":
         gates = {key: metric.gate for key, metric in metrics.items() if metric.gate}
-        blame = attribute(Case(data, numbers, gates, limits, triple, head))
+        blame = attribute(Comparison(data, numbers, gates, limits, triple, head))
     else:
         decision, control = _control(decision, rows, triple, limits)
         notes += control
@@ -191,7 +191,7 @@ def _judge(
     notes += [*more, *([_alike(triple)] if len(triple.reported.alike) > 1 else [])]
     notes += _limits(limits, decision)
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
-    return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
+    return SmokeVerdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
 
 
 def measure(
@@ -301,7 +301,7 @@ def _needed(metrics: dict[str, Metric], limits: Margins, tokens: int) -> int | N
     return max(found) if found else None
 
 
-def _with_probe(first: Verdict, second: Verdict, blind: bool) -> Verdict:
+def _with_probe(first: SmokeVerdict, second: SmokeVerdict, blind: bool) -> SmokeVerdict:
     """The user's rows with the probe beside them: what the user's contract cannot show, the probe does."""
     why = "cannot tell raw from processed logprobs" if blind else "is shown beside"
     note = (
@@ -326,7 +326,7 @@ def _with_probe(first: Verdict, second: Verdict, blind: bool) -> Verdict:
         *(n for n in second.notes if "control" in n),
         *(n for n in first.notes if "control" not in n),
     )
-    return Verdict(
+    return SmokeVerdict(
         decision,
         blame,
         {**first.metrics, **probe},
@@ -339,7 +339,7 @@ def _with_probe(first: Verdict, second: Verdict, blind: bool) -> Verdict:
     )
 
 
-def judge_joined(a: Recording, b: Recording, options: Options) -> Verdict:
+def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVerdict:
     """Protocol B, or a dump of the trainer's own: `b` holds another side's logprobs for `a`'s tokens."""
     key = "trainer" if b.header.protocol == "dump" else "step"
     theirs = {(tuple(row.prompt), tuple(row.tokens)): row for row in b.rows}
@@ -367,11 +367,11 @@ def judge_joined(a: Recording, b: Recording, options: Options) -> Verdict:
 
 def judge_claims(
     a: Recording,
-    options: Options,
+    options: CompareOptions,
     kinds: dict[str, int] | None = None,
     key: str = "trainer",
     notes: tuple[str, ...] = (),
-) -> Verdict:
+) -> SmokeVerdict:
     """Logprobs of both sides without columns: D, b where there are entropies, k3, out."""
     if a.header.protocol == "dump" and a.rows and all(v is None for row in a.rows for v in row.logprobs):
         raise UsageError(
@@ -394,7 +394,7 @@ def judge_claims(
     tokens = sum(len(row.tokens) for row in rows)
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": key}
     if numbers is None:
-        return Verdict(
+        return SmokeVerdict(
             "fail", Blame(None, (), ("no token lies in the claimed support",)), {}, columns, len(rows), tokens, {}
         )
     limits = margins_for(a.header, tokens, options)
@@ -405,7 +405,7 @@ def judge_claims(
     blame = Blame()
     if decision == "fail":
         gates = {name: metric.gate for name, metric in metrics.items() if metric.gate}
-        blame = attribute(Case(data, numbers, gates, limits, None, None))
+        blame = attribute(Comparison(data, numbers, gates, limits, None, None))
         blame = _step_blame(blame, numbers, key)
     elif not _shift_fails(data, numbers):
         decision, more = "inconclusive", [*more, "positive control: logprobs moved by one token do not fail either"]
@@ -415,7 +415,7 @@ def judge_claims(
     metrics |= beside
     more = [*a.header.notes, *more, *shown]
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
-    return Verdict(
+    return SmokeVerdict(
         decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed
     )
 

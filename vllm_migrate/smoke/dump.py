@@ -178,4 +178,6 @@ def _row(value: dict[str, Any], where: str, index: int) -> Row:
         )
     except (TypeError, ValueError) as error:
         messages = str(error).splitlines()
-        raise RecordingError(f"{where}: {' '.join(messages[:3])}", remedy="lists of numbers, one for each token") from None
+        raise RecordingError(
+            f"{where}: {' '.join(messages[:3])}", remedy="lists of numbers, one for each token"
+        ) from None

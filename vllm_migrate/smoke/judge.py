@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.compare import Options, judge_claims, judge_joined, judge_samples, refused
+from vllm_migrate.smoke.compare import CompareOptions, judge_claims, judge_joined, judge_samples, refused
 from vllm_migrate.smoke.recording import Recording
 from vllm_migrate.smoke.update import judge_update
-from vllm_migrate.smoke.verdict import Verdict
+from vllm_migrate.smoke.verdict import SmokeVerdict
 
 
-def compare(a: Recording, b: Recording | None = None, options: Options | None = None) -> Verdict:
+def compare(a: Recording, b: Recording | None = None, options: CompareOptions | None = None) -> SmokeVerdict:
     """The verdict on recording `a`; `b` is a reference run, a step scoring of `a`'s tokens, or a trainer's dump."""
-    chosen = options or Options()
+    chosen = options or CompareOptions()
     if "prompt_logprobs" in (a.header.protocol, b.header.protocol if b else ""):
         return refused(
             "prompt_logprobs are raw in V1 and processed in V0: they prove nothing across releases",

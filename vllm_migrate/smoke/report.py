@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from vllm_migrate.smoke.verdict import Metric, Verdict
+from vllm_migrate.smoke.verdict import Metric, SmokeVerdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ MEANINGS = {
 DECILE = "k3_decile_"
 
 
-def render(verdict: Verdict, console: Console) -> None:
+def render(verdict: SmokeVerdict, console: Console) -> None:
     """Prints the verdict."""
     from rich.text import Text
 

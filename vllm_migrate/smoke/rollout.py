@@ -16,7 +16,7 @@ from vllm_migrate.smoke.contract import PROBE as PROBE_CONTRACT
 from vllm_migrate.smoke.contract import SAMPLING_NAMES, Contract
 from vllm_migrate.smoke.errors import EngineRunError, missing_extra
 from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row
-from vllm_migrate.smoke.source import EngineSpec
+from vllm_migrate.smoke.source import SmokeEngine
 
 PROMPT_TOKENS = 24
 PROMPTS = 'a line a prompt: {"prompt_token_ids": [1, 2]}, [1, 2], or text for the model\'s tokenizer'
@@ -32,7 +32,7 @@ class Ask(NamedTuple):
     probe: bool = True
 
 
-def override(spec: EngineSpec, assignments: Iterable[str]) -> EngineSpec:
+def override(spec: SmokeEngine, assignments: Iterable[str]) -> SmokeEngine:
     """`spec` with `option=value` assignments; sampling parameters are told from engine arguments by name."""
     args, sampling = dict(spec.engine_args), dict(spec.sampling)
     for assignment in assignments:
@@ -50,7 +50,7 @@ def override(spec: EngineSpec, assignments: Iterable[str]) -> EngineSpec:
     return spec._replace(engine_args=args, sampling=sampling)
 
 
-def with_model(spec: EngineSpec, model: str | None) -> EngineSpec:
+def with_model(spec: SmokeEngine, model: str | None) -> SmokeEngine:
     """`spec` with the model to run. Raises UsageError where neither config nor command line names one."""
     if model is not None:
         return spec._replace(engine_args={**spec.engine_args, "model": model})
@@ -59,7 +59,7 @@ def with_model(spec: EngineSpec, model: str | None) -> EngineSpec:
     return spec
 
 
-def contracts(spec: EngineSpec, ask: Ask) -> dict[str, dict[str, Any]]:
+def contracts(spec: SmokeEngine, ask: Ask) -> dict[str, dict[str, Any]]:
     """The user's sampling parameters, and the probe's where the user's cannot tell raw from processed logprobs."""
     user = {**spec.sampling, "max_tokens": ask.max_tokens}
     if ask.prompts is None:
@@ -78,7 +78,7 @@ def contracts(spec: EngineSpec, ask: Ask) -> dict[str, dict[str, Any]]:
     return found
 
 
-def record_job(spec: EngineSpec, ask: Ask, reference: Recording | None = None) -> Job:
+def record_job(spec: SmokeEngine, ask: Ask, reference: Recording | None = None) -> Job:
     """Samples of the user's contract (and of the probe's); with `reference`, its tokens step-scored on the same
     engine.
     """
@@ -97,7 +97,7 @@ def record_job(spec: EngineSpec, ask: Ask, reference: Recording | None = None) -
     return Job("record", args, named, requests, sequences, {"server": spec.server})
 
 
-def step_job(spec: EngineSpec, reference: Recording) -> Job:
+def step_job(spec: SmokeEngine, reference: Recording) -> Job:
     """Protocol B alone: the tokens of `reference` through the engine's sampling path."""
     job = record_job(spec, Ask(probe=False), reference)
     if not job.sequences:
@@ -133,7 +133,7 @@ def random_prompts(vocabulary_size: int, ask: Ask) -> list[list[int]]:
     return [[generator.randrange(low, vocabulary_size) for _ in range(PROMPT_TOKENS)] for _ in range(ask.num_prompts)]
 
 
-def vocabulary(spec: EngineSpec) -> int:
+def vocabulary(spec: SmokeEngine) -> int:
     """The vocabulary size in the model's config.json; a small one where the model is not a local folder."""
     try:
         config = json.loads((Path(str(spec.engine_args["model"])) / "config.json").read_text(encoding="utf-8"))
@@ -193,7 +193,7 @@ class Rollout(NamedTuple):
     steps: Recording | None
 
 
-def run_job(backend: Backend, job: Job, spec: EngineSpec, watch: Watch) -> Rollout:
+def run_job(backend: Backend, job: Job, spec: SmokeEngine, watch: Watch) -> Rollout:
     """Runs a job and sorts its rows. Raises EngineRunError."""
     if spec.refused:
         raise EngineRunError(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.columns import RAW, Column, History, Plan, Values, evaluate, plan, replay
+from vllm_migrate.smoke.columns import RAW, Column, ColumnPlan, History, Values, evaluate, plan, replay
 from vllm_migrate.smoke.errors import missing_extra
 from vllm_migrate.smoke.recording import USER, Header, Row, ScoreInfo, Scores, defect
 
@@ -31,7 +31,7 @@ DERIVED = (REPLAY, OTHER_HEAD, OLD, STALE, SWITCHED)
 Progress = Callable[[int, int], None]
 
 
-class Options(NamedTuple):
+class ScoreOptions(NamedTuple):
     """How to score: `dtype` and `head_dtype` are torch names ("float32"), or "auto" for the checkpoint's own."""
 
     dtype: str = "auto"
@@ -44,7 +44,7 @@ class Options(NamedTuple):
 class Model:
     """A causal language model split in trunk and head, so that full logits never exist for a whole batch."""
 
-    def __init__(self, path: str, options: Options) -> None:
+    def __init__(self, path: str, options: ScoreOptions) -> None:
         torch, transformers = _packages()
         if not Path(path).is_dir():
             raise UsageError(f"no model directory at {path}", remedy="--model DIR, a local checkpoint")
@@ -186,7 +186,7 @@ class Scorer:
     one.
     """
 
-    def __init__(self, header: Header, model: Model, options: Options, updated: Model | None = None) -> None:
+    def __init__(self, header: Header, model: Model, options: ScoreOptions, updated: Model | None = None) -> None:
         self.header, self.model, self.updated, self.options = header, model, updated, options
         engine_bf16 = header.dtype in ("bfloat16", "auto") and model.dtype_name == "bfloat16"
         bf16 = header.dtype == "bfloat16" or (header.dtype == "auto" and engine_bf16)
@@ -244,7 +244,7 @@ class Scorer:
                 scores = self._across(row, chosen, scores, after[i, span])
             yield row.model_copy(update={"scores": scores})
 
-    def _across(self, row: Row, chosen: Plan, old: dict[str, Scores], after: Tensor) -> dict[str, Scores]:
+    def _across(self, row: Row, chosen: ColumnPlan, old: dict[str, Scores], after: Tensor) -> dict[str, Scores]:
         """Scores on the new weights, beside them the old weights' and those of a cache that outlived the update."""
         assert self.updated is not None
         scores = self._columns(row, chosen, after, self.updated)
@@ -261,7 +261,7 @@ class Scorer:
                 scores[name + SWITCHED] = Scores(logp=[*old[name].logp[:first], *scores[name].logp[first:]])
         return scores
 
-    def _columns(self, row: Row, chosen: Plan, hidden: Tensor, model: Model) -> dict[str, Scores]:
+    def _columns(self, row: Row, chosen: ColumnPlan, hidden: Tensor, model: Model) -> dict[str, Scores]:
         values = self._values(row, chosen.columns, hidden, model, 0)
         scores = {name: _scores(column) for name, column in values.items()}
         claimed = next(c for c in chosen.columns if c.name == chosen.claimed)

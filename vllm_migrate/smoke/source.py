@@ -45,7 +45,7 @@ STOP_STRINGS = (
 )
 
 
-class EngineSpec(NamedTuple):
+class SmokeEngine(NamedTuple):
     """One engine of a config at one release.
 
     engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether
@@ -69,7 +69,7 @@ class EngineSpec(NamedTuple):
 
 def load_engine(
     path: str, release: str, engine_id: str | None = None, *, source: str = "0.8.5", fixed: bool = False
-) -> EngineSpec:
+) -> SmokeEngine:
     """The engine of the file at `path` as it runs on `release`.
 
     `engine_id` chooses where there are several (the id, or its role). `fixed` applies the safe fixes for a move from
@@ -91,7 +91,7 @@ def load_engine(
     return _from_dialect(path, release, engine_id, source, fixed)
 
 
-def _plain(path: str) -> EngineSpec | None:
+def _plain(path: str) -> SmokeEngine | None:
     """A JSON object with `engine_args`; None for any other file."""
     if not path.endswith(".json"):
         return None
@@ -103,7 +103,7 @@ def _plain(path: str) -> EngineSpec | None:
     if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
         return None
     env = {str(k): str(v) for k, v in (value.get("env") or {}).items()}
-    return EngineSpec(
+    return SmokeEngine(
         dict(value["engine_args"]),
         dict(value.get("sampling") or {}),
         env,
@@ -116,7 +116,7 @@ def _plain(path: str) -> EngineSpec | None:
     )
 
 
-def _from_dialect(path: str, release: str, engine_id: str | None, source: str, fixed: bool) -> EngineSpec:
+def _from_dialect(path: str, release: str, engine_id: str | None, source: str, fixed: bool) -> SmokeEngine:
     texts: dict[str, str] = {}
     result = _run(path, source, release, texts)
     notes: list[str] = []
@@ -175,7 +175,7 @@ def _choose(path: str, result: Result, engine_id: str | None) -> Any:
     return (rollouts or engines)[0]
 
 
-def _spec(path: str, judged: JudgedEngine, view: View, notes: list[str]) -> EngineSpec:
+def _spec(path: str, judged: JudgedEngine, view: View, notes: list[str]) -> SmokeEngine:
     from vllm_migrate.knowledge.expr import Undetermined
 
     engine, catalog = judged.engine, view.catalog
@@ -211,7 +211,7 @@ def _spec(path: str, judged: JudgedEngine, view: View, notes: list[str]) -> Engi
     notes += [f"{_place(t.written)}: {t.text}" for t in view.delivery.diagnostics if t.kind not in REFUSALS]
     via = engine.facts.get("sampling.via")
     server = (via.value if via is not None else "explicit") in ("http", "request")
-    return EngineSpec(
+    return SmokeEngine(
         args,
         sampling,
         env,

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke import semantics
-from vllm_migrate.smoke.compare import Options, margins_for, measure
+from vllm_migrate.smoke.compare import CompareOptions, margins_for, measure
 from vllm_migrate.smoke.errors import missing_extra
 from vllm_migrate.smoke.evidence import Against
 from vllm_migrate.smoke.margins import Margins
 from vllm_migrate.smoke.recording import Header, Recording, Row, valid
 from vllm_migrate.smoke.score import OLD, STALE, SWITCHED
 from vllm_migrate.smoke.stats import gate_d
-from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Decision, Metric, Verdict, worst
+from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Decision, Metric, SmokeVerdict, worst
 
 # vLLM's own defaults of pause_generation, used where the config says nothing.
 PAUSE_DEFAULTS: dict[str, Any] = {"mode": "abort", "clear_cache": True}
@@ -120,7 +120,7 @@ def fit(rows: Sequence[Row], column: str) -> Fit:
     return Fit(new, old, far(STALE), far(SWITCHED))
 
 
-def judge_update(a: Recording, options: Options) -> Verdict:
+def judge_update(a: Recording, options: CompareOptions) -> SmokeVerdict:
     """The verdict on an update recording scored on both sets of weights."""
     if a.header.score is None or a.header.score.updated_model is None:
         raise UsageError(
@@ -137,7 +137,7 @@ def judge_update(a: Recording, options: Options) -> Verdict:
             "weight-update", ("inflight-weight-update",), ("the engine gave no clean rows around the update",)
         )
         tokens = sum(len(r.tokens) for r in rows)
-        return Verdict("invalid", blame, {}, columns, len(rows), tokens, kinds or {"empty-recording": 1})
+        return SmokeVerdict("invalid", blame, {}, columns, len(rows), tokens, kinds or {"empty-recording": 1})
     base = [row.model_copy(update={"scores": _only_old(row)}) for row in phases["before"] + phases["cached"]]
     column = semantics.reported(base, semantics.laws(base)).name
     columns |= {"reported": column, "claimed": column}
@@ -164,7 +164,7 @@ def judge_update(a: Recording, options: Options) -> Verdict:
         notes.append("positive control: the old weights do not fail, so the update is too small to be seen")
     tokens = sum(len(r.tokens) for r in rows)
     blame = found if decision == "fail" and found is not None else Blame()
-    return Verdict(decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, DISCLAIMER))
+    return SmokeVerdict(decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, DISCLAIMER))
 
 
 def _only_old(row: Row) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Blame(NamedTuple):
     decide: str = ""  # the measurement that would tell the suspects apart
 
 
-class Verdict(NamedTuple):
+class SmokeVerdict(NamedTuple):
     """What `compare` answers. `notes` say what was seen and what the verdict does not show."""
 
     decision: Decision

@@ -11,7 +11,7 @@ import ast
 from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
-from vllm_migrate.documents.python.index import FoundCall, Index, Scope
+from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope
 from vllm_migrate.documents.python.syntax import Offsets, Spanned, parse_tree
 from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number, without_brackets
 
@@ -108,7 +108,7 @@ class Call:
 
     def __init__(self, document: PythonDocument, found: FoundCall, index: int) -> None:
         self._document = document
-        self._scope: Scope = found.scope
+        self._scope: ModuleScope = found.scope
         self.node = found.node
         self.index = index
         self.statement = found.statement
@@ -263,7 +263,7 @@ class PythonDocument:
             self._imports = [made for node, scope in self.index.imports for made in self._imported(node, scope)]
         return self._imports
 
-    def _imported(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> list[Import]:
+    def _imported(self, node: ast.Import | ast.ImportFrom, scope: ModuleScope) -> list[Import]:
         found = []
         for alias in node.names:
             start, end = self.span(alias)

@@ -16,7 +16,7 @@ _LEAVES = frozenset(("ctx", "op", "ops", "names"))  # fields without anything to
 _FIELDS: dict[type, tuple[str, ...]] = {}
 
 
-class Scope(NamedTuple):
+class ModuleScope(NamedTuple):
     """What is around a node. `call`: the innermost call in whose arguments it stands, -1 for none."""
 
     function: str = ""
@@ -29,7 +29,7 @@ class Scope(NamedTuple):
 
 class FoundCall(NamedTuple):
     node: ast.Call
-    scope: Scope
+    scope: ModuleScope
     statement: int
     awaited: bool
 
@@ -51,7 +51,7 @@ class Index:
 
     def __init__(self, tree: ast.Module) -> None:
         self.calls: list[FoundCall] = []
-        self.imports: list[tuple[ast.Import | ast.ImportFrom, Scope]] = []
+        self.imports: list[tuple[ast.Import | ast.ImportFrom, ModuleScope]] = []
         self.chains: list[tuple[ast.Attribute, str]] = []
         self.texts: list[FoundText] = []
         self.setters: list[tuple[ast.Assign, str] | int] = []
@@ -69,7 +69,7 @@ class Index:
         return {name: value for name, value in self.values.items() if self.bound.get(name) == 1}
 
     def _read(self, tree: ast.Module) -> None:
-        stack: list[tuple[ast.AST, Scope]] = [(tree, Scope())]
+        stack: list[tuple[ast.AST, ModuleScope]] = [(tree, ModuleScope())]
         while stack:
             node, scope = stack.pop()
             kind = type(node)
@@ -97,7 +97,7 @@ class Index:
                 elif isinstance(value, ast.AST):
                     stack.append((value, inside))
 
-    def _enter(self, node: ast.AST, scope: Scope) -> Scope | None:
+    def _enter(self, node: ast.AST, scope: ModuleScope) -> ModuleScope | None:
         """Note a node; the scope of what is below, None where nothing is asked of it."""
         if isinstance(node, ast.stmt):
             self._statement += 1
@@ -116,13 +116,13 @@ class Index:
             self._bind(node.name)
         return scope
 
-    def _in_statement(self, node: ast.stmt, scope: Scope) -> Scope | None:
+    def _in_statement(self, node: ast.stmt, scope: ModuleScope) -> ModuleScope | None:
         if isinstance(node, _DEFINITIONS):
             self.functions.add(node.name)
             self._bind(node.name)
             name = f"{scope.function}.{node.name}" if scope.function else node.name
             conditional = scope.conditional or not isinstance(node, ast.ClassDef)
-            return Scope(name, conditional, guarded=scope.guarded)
+            return ModuleScope(name, conditional, guarded=scope.guarded)
         if isinstance(node, ast.Assign):
             self._assigned(node.targets, node.value)
             if any(isinstance(target, ast.Subscript) for target in node.targets):
@@ -143,7 +143,7 @@ class Index:
             return scope._replace(conditional=True, guarded=guarded, loop=loop)
         return scope
 
-    def _in_call(self, node: ast.Call, scope: Scope) -> Scope:
+    def _in_call(self, node: ast.Call, scope: ModuleScope) -> ModuleScope:
         number = len(self.calls)
         self.calls.append(FoundCall(node, scope, self._statement, id(node) in self._awaited))
         callee = node.func
@@ -152,7 +152,7 @@ class Index:
             self.setters.append(number)
         return scope._replace(call=number)
 
-    def _chain(self, node: ast.Attribute, scope: Scope) -> None:
+    def _chain(self, node: ast.Attribute, scope: ModuleScope) -> None:
         """Note the longest chain of names; those that it begins with are parts of it."""
         if id(node) in self._inner:
             return
@@ -164,7 +164,7 @@ class Index:
                 self._inner.add(id(below))
             below = below.func if isinstance(below, ast.Call) else below.value
 
-    def _of_dict(self, node: ast.Dict, scope: Scope) -> list[ast.expr]:
+    def _of_dict(self, node: ast.Dict, scope: ModuleScope) -> list[ast.expr]:
         """What is below a dict literal, but for keys that are constants: those are noted here."""
         others: list[ast.expr] = []
         for key in node.keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vllm_migrate.documents.shell.condition import Condition
+from vllm_migrate.documents.shell.condition import ShellTest
 from vllm_migrate.documents.shell.lexer import TOKEN
 from vllm_migrate.documents.shell.skip import compiled
 from vllm_migrate.documents.shell.statements import (
@@ -53,7 +53,7 @@ class Compound(Statements):
             return self._named_function(end)
         elif word == "[[":
             self.enter(start)
-            end = Condition(self, start).read()
+            end = ShellTest(self, start).read()
             self.nesting -= 1
             self._function, self._state = False, CLOSED
         elif word in ("!", "time"):

@@ -13,7 +13,7 @@ _BINARY = frozenset(("=", "==", "!=", "=~", "-ef", "-nt", "-ot", "-eq", "-ne", "
 _REGEXP_ENDS = " \t\r\n;&<>)"
 
 
-class Condition:
+class ShellTest:
     """Reads one expression; `at` is where it goes on."""
 
     def __init__(self, lexer: Lexer, opened: int) -> None:

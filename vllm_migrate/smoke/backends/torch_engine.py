@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.contract import Contract
-from vllm_migrate.smoke.score import Model, Options
+from vllm_migrate.smoke.score import Model, ScoreOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ class TorchEngine:
     name = "torch"
 
     def run(self, job: Job, watch: Watch) -> Iterator[Line]:
-        engine = Engine(job.engine_args)
+        engine = ModelEngine(job.engine_args)
         yield engine.header(job)
         rows = engine.update(job) if job.mode == "update" else itertools.chain(engine.record(job), engine.step(job))
         total = len(job.requests) + len(job.sequences)
@@ -37,7 +37,7 @@ class TorchEngine:
             watch({"kind": "progress", "done": done, "total": max(total, done)})
 
 
-class Engine:
+class ModelEngine:
     """One model with its caches. `args` are engine arguments."""
 
     def __init__(self, args: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ class Engine:
 
         self.args = args
         head = str(args.get("head_dtype", "auto"))
-        self.options = Options(dtype=str(args.get("dtype", "auto")), head_dtype=head)
+        self.options = ScoreOptions(dtype=str(args.get("dtype", "auto")), head_dtype=head)
         self.model = Model(str(args["model"]), self.options)
         self.order = args.get("order", "v1")
         self.mode = args.get("logprobs_mode", "raw_logprobs") if self.order == "v1" else "processed_logprobs"
