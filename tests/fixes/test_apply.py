@@ -108,7 +108,7 @@ def test_newlines_mark_and_end_are_kept(tmp_path: Path, newline: str, bom: str, 
 def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "base.yaml"
     path.write_text(V0, encoding="utf-8")
-    from vllm_migrate.documents import write
+    from vllm_migrate.documents.text import write
     from vllm_migrate.fixes import write as fixes_write
 
     def late(name: str, source: object, text: str) -> bool:
