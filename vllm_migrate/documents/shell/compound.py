@@ -20,6 +20,8 @@ from vllm_migrate.documents.shell.statements import (
     Statements,
 )
 
+# In the head of a loop over numbers, what may hold a `;` of its own.
+_OPAQUE = r"""\\[\s\S] | \$\([^()]*\) | \$\{[^{}]*(?:\}|\Z) | "[^"]*" | '[^']*'"""
 PARENS = re.compile(r"[ \t]*\([ \t]*\)")
 _PREFIX_OPTIONS = re.compile(r"(?:[ \t]+-p(?=\s|\Z))?(?:[ \t]+--(?=\s|\Z))?")
 _COPROC_NAME = re.compile(r"[ \t]+[A-Za-z_]\w*(?=[ \t]*\(|[ \t]+(?:\{|\[\[|if|while|until|for|select|case)\s)")
@@ -151,12 +153,7 @@ class Compound(Statements):
         end = self.arithmetic(m.end() - 1) if m is not None else 0
         if m is None or not self.text.startswith(")", end):
             raise self._must(pos, opened)
-        if (
-            compiled(r"[^;]*;[^;]*;[^;]*").fullmatch(
-                compiled(r"\$?\([^()]*\)|\"[^\"]*\"|'[^']*'").sub("", self.text[m.end() : end - 1])
-            )
-            is None
-        ):
+        if compiled(_OPAQUE).sub("", self.text[m.end() : end - 1]).count(";") != 2:
             raise self.refused(m.end() - 2, "`for ((` needs three expressions")
         end = self._arithmetic(m.end() - 2, end + 1)
         return self._separator(end)
