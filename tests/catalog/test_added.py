@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate.catalog import added, details, diff, store
+from vllm_migrate.catalog import added, confined, contract, details, diff, requires, store
 from vllm_migrate.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -134,6 +134,130 @@ def test_members_that_would_leave_the_folder_are_passed_over(small: Path, tmp_pa
     assert not list(tmp_path.rglob("evil.py"))
 
 
+def test_what_a_tree_declares_is_read_from_archives_too(small: Path, tmp_path: Path) -> None:
+    path = sdist(small, tmp_path / "vllm-9.2.0.tar.gz", {"requirements/cuda.txt": b"torch==9.9\n", "README.md": b"x"})
+    added.add(str(path))
+    package = requires.load().package("torch", "9.2.0")
+    assert package is not None and package.spec == "==9.9"
+    assert contract.load().signature("vllm.entrypoints.llm.LLM.sleep", "9.2.0") == contract.Signature(
+        (contract.Parameter("level", "plain", "1"),)
+    )
+    added.remove("9.2.0")
+    assert list((Path(store.cache_folder())).iterdir()) == []
+
+
+def test_the_environment_does_not_reach_what_is_read(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_MACHINE", "hunter2")
+    path = small / "vllm" / "config" / "__init__.py"
+    leak = "'{0.__init__.__globals__[os].environ}'.format(field)"
+    path.write_text(path.read_text().replace("width: float = 1.5", f"width: str = {leak}"))
+    added.add(str(small))
+    (kept,) = Path(store.cache_folder()).glob("*.json")
+    assert "hunter2" not in kept.read_text()
+
+
+# -- archives that mean harm ---------------------------------------------------------------------
+
+
+def tar_of(target: Path, members: dict[str, tuple[int, bytes]], kind: bytes = tarfile.REGTYPE) -> Path:
+    """An archive whose headers say sizes that need not be true."""
+    with target.open("wb") as stream:
+        for name, (size, data) in members.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.type = size, kind
+            stream.write(info.tobuf(tarfile.GNU_FORMAT))
+            stream.write(data + b"\0" * (-len(data) % 512))
+        stream.write(b"\0" * 1024)
+    return target
+
+
+def zeros(size: int) -> bytes:
+    return b"\0" * size
+
+
+def hostile_archives(folder: Path) -> dict[str, Path]:
+    """Kind of harm -> archive."""
+    made: dict[str, Path] = {}
+    huge = added.MEMBER_LIMIT + 10
+    made["large member"] = folder / "a.tar.gz"
+    with tarfile.open(made["large member"], "w:gz") as archive:
+        info = tarfile.TarInfo("vllm-1/vllm/big.py")
+        info.size = huge
+        archive.addfile(info, io.BytesIO(zeros(huge)))
+    made["a terabyte, says the header"] = tar_of(folder / "b.tar", {"vllm-1/vllm/x.py": (1 << 40, b"x = 1")})
+    made["a terabyte to skip"] = tar_of(folder / "c.tar", {"vllm-1/data.bin": (1 << 40, b"")})
+    made["a long name of gigabytes"] = tar_of(
+        folder / "d.tar", {"././@LongLink": (1 << 33, b"")}, tarfile.GNUTYPE_LONGNAME
+    )
+    made["a pax header of gigabytes"] = tar_of(folder / "e.tar", {"pax": (1 << 33, b"")}, tarfile.XHDTYPE)
+    made["cut off"] = folder / "f.tar.gz"
+    made["cut off"].write_bytes(made["large member"].read_bytes()[:500])
+    made["large member of a wheel"] = folder / "g.whl"
+    with zipfile.ZipFile(made["large member of a wheel"], "w", zipfile.ZIP_DEFLATED) as wheel_file:
+        wheel_file.writestr("vllm/big.py", zeros(huge))
+    plain = folder / "h.whl"
+    with zipfile.ZipFile(plain, "w") as wheel_file:
+        wheel_file.writestr("vllm/x.py", "x = 1")
+    data = bytearray(plain.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    encrypted, unknown, damaged = bytearray(data), bytearray(data), bytearray(data)
+    for position in (6, central + 8):
+        encrypted[position] |= 1
+    for position in (8, central + 10):
+        unknown[position] = 97
+    damaged[central + 42] = 200
+    for name, content in (("encrypted", encrypted), ("unknown compression", unknown), ("damaged", damaged)):
+        made[name] = folder / f"{name.replace(' ', '_')}.whl"
+        made[name].write_bytes(content)
+    return made
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "large member",
+        "a terabyte, says the header",
+        "a terabyte to skip",
+        "a long name of gigabytes",
+        "a pax header of gigabytes",
+        "cut off",
+        "large member of a wheel",
+        "encrypted",
+        "unknown compression",
+        "damaged",
+    ],
+)
+def test_an_archive_that_means_harm_is_a_clean_error(harm: str, tmp_path: Path) -> None:
+    path = hostile_archives(tmp_path)[harm]
+    with pytest.raises(UsageError) as error:
+        added.add(str(path), release="9.9.9")
+    assert path.name in error.value.message
+    assert not Path(store.cache_folder()).exists() or not list(Path(store.cache_folder()).iterdir())
+
+
+def test_too_many_members(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(added, "MEMBERS_LIMIT", 3)
+    with pytest.raises(UsageError, match="more than 3 members"):
+        added.add(str(sdist(small, tmp_path / "vllm-9.2.0.tar.gz")))
+
+
+def test_pipes_devices_and_deep_sources_are_passed_over(small: Path) -> None:
+    os.mkfifo(small / "vllm" / "pipe.py")
+    (small / "vllm" / "zero.py").symlink_to("/dev/zero")
+    (small / "vllm" / "secret.py").symlink_to("/etc/passwd")
+    (small / "vllm" / "deep.py").write_text("x = " + "(" * 5_000 + "1" + ")" * 5_000)
+    (small / "vllm" / "nul.py").write_bytes(b"x = 1\0")
+    (small / "vllm" / "loop").symlink_to(small / "vllm")
+    assert added.add(str(small)) == ("9.1.0", [])
+
+
+def test_limits_end_a_reading_that_does_not_end(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "WALL_LIMIT_S", 0.01)
+    monkeypatch.setattr(confined, "_follow", lambda process, progress: None)
+    with pytest.raises(UsageError, match="could not be read within"):
+        added.add(str(small))
+
+
 def test_what_could_not_be_followed_is_returned(small: Path) -> None:
     path = small / "vllm" / "engine" / "arg_utils.py"
     text = path.read_text().replace(
@@ -149,7 +273,8 @@ def test_what_could_not_be_followed_is_returned(small: Path) -> None:
 def test_a_source_that_has_moved_on_loses_one_section_and_says_so(small: Path) -> None:
     (small / "vllm" / "sampling_params.py").unlink()
     name, gaps = added.add(str(small))
-    assert gaps == ["section sampling: no class SamplingParams", "section late: no class SamplingParams"]
+    sections = ("sampling", "late", "refusals", "startup")
+    assert gaps == [f"section {section}: no class SamplingParams" for section in sections]
     assert store.load().names("sampling", name) == frozenset() and store.load().names("engine", name)
 
 

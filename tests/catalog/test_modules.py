@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from vllm_migrate.catalog import modules
+from vllm_migrate.catalog import names as all_names
 from vllm_migrate.catalog.extract.modules import names, top_level
+from vllm_migrate.catalog.store import DATA
 from vllm_migrate.catalog.store import load as load_catalog
 
 RELEASES = ["1.0", "1.1", "1.2"]
@@ -35,6 +39,29 @@ READ = [
 @pytest.fixture
 def found() -> modules.Modules:
     return modules.Modules(modules.merged(RELEASES, READ))
+
+
+def test_names_are_put_together_and_taken_apart_again() -> None:
+    data = all_names.merged(RELEASES, READ)
+    public = [{m: {n: k for n, k in names.items() if n[:1] != "_"} for m, names in one.items()} for one in READ]
+    assert all_names.unmerged(data) == public
+    groups = {"d0-1": "Parser", "b0-1": "Any", "d0-": "kept", "d2-": "*", "": "d0-"}
+    assert data["names"]["vllm.utils"] == groups
+    assert json.loads(all_names.dump(data)) == data
+    assert modules.merged(RELEASES, public) == modules.merged(RELEASES, READ), "private names are not in it"
+
+
+def test_a_name_that_came_back_as_another_kind() -> None:
+    read = [{"vllm.m": {"f": kind}} if kind else {"vllm.m": {}} for kind in ("defined", "", "passed on")]
+    data = all_names.merged(RELEASES, read)
+    assert data["names"] == {"vllm.m": {"d0-1 p2-": "f", "": "d0-"}} and all_names.unmerged(data) == read
+
+
+def test_the_shipped_names_make_the_shipped_modules() -> None:
+    with open(f"{DATA}/{all_names.FILE}", encoding="utf-8") as stream:
+        data = json.load(stream)
+    with open(f"{DATA}/{modules.FILE}", encoding="utf-8") as stream:
+        assert modules.merged(data["releases"], all_names.unmerged(data)) == json.load(stream)
 
 
 def test_names_of_a_text() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate.catalog import build, sources, store
+from vllm_migrate.catalog import build, release, sources, store
 
 SERVED: dict[str, bytes] = {}
 
@@ -76,6 +76,7 @@ def _sdist(root: Path) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         archive.add(root / "vllm", "vllm-0.8.5/vllm")
         archive.add(root / "vllm" / "envs.py", "vllm-0.8.5/setup.py")
+        archive.add(root / "vllm" / "envs.py", "vllm-0.8.5/README.md")
     return buffer.getvalue()
 
 
@@ -116,13 +117,9 @@ def test_fetch_then_build_twice_gives_the_same_bytes(index_url: str, tmp_path: P
         outputs.append({p.name: p.read_bytes() for p in (tmp_path / f"out{number}").iterdir()})
         SERVED.pop("/sdist", None)  # what is there already is not fetched again
         SERVED.pop("/wheel", None)
-    assert outputs[0] == outputs[1] and set(outputs[0]) == {
-        "catalog.json",
-        "surface.json",
-        "details.json",
-        "modules.json",
-    }
-    assert not (tmp_path / "src" / "0.8.5" / "setup.py").exists()
+    assert outputs[0] == outputs[1] and set(outputs[0]) == set(release.FILES)
+    assert (tmp_path / "src" / "0.8.5" / "setup.py").exists(), "it declares what the release requires"
+    assert not (tmp_path / "src" / "0.8.5" / "README.md").exists()
     cat = store.Catalog(json.loads(outputs[0]["catalog.json"]))
     assert cat.releases == ("0.8.5", "0.9.0") and cat.life("engine", "depth")[0][:2] == ("0.8.5", None)
     origins = json.loads(outputs[0]["details.json"])["origins"]

@@ -6,23 +6,34 @@ Nothing is imported or executed but `python -c` in the named interpreter, to ask
 from __future__ import annotations
 
 import ast
+import bz2
+import contextlib
 import functools
+import gzip
 import hashlib
+import io
 import json
+import lzma
 import os
 import re
+import struct
 import subprocess
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO, Any, cast
 
-from vllm_migrate.catalog import store
+from vllm_migrate.catalog import confined, store
 from vllm_migrate.errors import UsageError
 
 Progress = Callable[[str], None]
-SIZE_LIMIT = 512 * 1024 * 1024  # bytes of Python source in one archive
+SIZE_LIMIT = 512 << 20  # bytes of Python source in one archive
+MEMBER_LIMIT = 16 << 20  # bytes of one file in it
+ARCHIVE_LIMIT = 4 << 30  # bytes that a tar archive unpacks to
+MEMBERS_LIMIT = 200_000
+TEXT_LIMIT = 1 << 20  # bytes of a file that tells the version
 ASK_TIMEOUT_S = 60
 _ASK = """
 import importlib.metadata as m, importlib.util as u, json, os
@@ -54,26 +65,19 @@ def add(path: str, release: str | None = None, progress: Progress | None = None)
     `path` is an sdist, a wheel, a source tree or a python. Raises UsageError when it is none of these, or
     when neither it nor `release` says which version it is.
     """
-    from vllm_migrate.catalog.build import read_tree
-
     with tempfile.TemporaryDirectory(prefix="vllm-migrate-") as scratch:
         source = locate(path, scratch, progress)
         name = canonical(release or source.version, path)
-        try:
-            found = read_tree(source.root, progress)
-        except LookupError as error:
-            raise UsageError(
-                f"{path}: {error}", "name an sdist, a wheel, a source tree or a python with vLLM"
-            ) from error
+        found = confined.read(source.root, progress)
     data = {
         "schema": 1,
         "release": name,
-        "origin": {**source.origin, "tree_sha256": found.digest},
-        "sections": found.plain,
-        "details": found.details,
+        "origin": {**source.origin, "tree_sha256": found["digest"]},
+        "sections": found["plain"],
+        "details": found["details"],
     }
-    save(name, data)
-    return name, found.gaps
+    save(name, data, found["sheets"])
+    return name, list(found["gaps"])
 
 
 def canonical(version: str | None, path: str) -> str:
@@ -88,11 +92,21 @@ def canonical(version: str | None, path: str) -> str:
         raise UsageError(f"{version!r} is no version", "use a PEP 440 version such as 0.34.0+mine") from error
 
 
-def save(name: str, data: dict[str, Any]) -> str:
-    """Write one release to the cache folder, whole or not at all. Returns its path."""
+def save(name: str, data: dict[str, Any], sheets: dict[str, Any] | None = None) -> str:
+    """Write one release to the cache folder, each file whole or not at all. Returns the path of what a lint reads.
+
+    `sheets` is what the files read on demand would hold of it.
+    """
     folder = store.cache_folder()
     os.makedirs(folder, exist_ok=True)
-    target = os.path.join(folder, f"{name}.json")
+    _written(folder, f"{name}.sheets", sheets or {})
+    target = _written(folder, f"{name}.json", data)
+    store.forget()
+    return target
+
+
+def _written(folder: str, name: str, data: dict[str, Any]) -> str:
+    target = os.path.join(folder, name)
     handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -101,17 +115,18 @@ def save(name: str, data: dict[str, Any]) -> str:
     except BaseException:
         os.unlink(temporary)
         raise
-    store.forget()
     return target
 
 
 def remove(release: str) -> None:
     """Take an added release out of the cache folder; raises UsageError when it is not there."""
-    path = os.path.join(store.cache_folder(), f"{canonical(release, release)}.json")
+    path = os.path.join(store.cache_folder(), canonical(release, release))
     try:
-        os.unlink(path)
+        os.unlink(f"{path}.json")
     except FileNotFoundError as error:
         raise UsageError(f"{release} was not added", "`vllm-migrate catalog list` shows what was") from error
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{path}.sheets")
     store.forget()
 
 
@@ -146,9 +161,7 @@ def _version_of(root: str) -> str | None:
     info = os.path.join(root, "PKG-INFO")
     if os.path.isfile(info):
         with open(info, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                if line.startswith("Version:"):
-                    return line.partition(":")[2].strip()
+            return _header(stream.read(TEXT_LIMIT))
     for name in ("_version.py", "version.py"):
         path = os.path.join(root, "vllm", name)
         if os.path.isfile(path) and (found := _literal_version(path)):
@@ -159,8 +172,8 @@ def _version_of(root: str) -> str | None:
 def _literal_version(path: str) -> str | None:
     with open(path, encoding="utf-8", errors="replace") as stream:
         try:
-            tree = ast.parse(stream.read())
-        except SyntaxError:
+            tree = ast.parse(stream.read(TEXT_LIMIT))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
     for node in tree.body:
         names = {t.id for t in node.targets if isinstance(t, ast.Name)} if isinstance(node, ast.Assign) else set()
@@ -193,45 +206,125 @@ def _plain(version: str | None) -> str | None:
 Member = tuple[str, Callable[[], bytes]]
 
 
+class _Bounded(io.RawIOBase):
+    """A decompressed tar archive that refuses to be read far beyond what an sdist can be."""
+
+    def __init__(self, stream: IO[bytes], path: str) -> None:
+        self.stream = stream
+        self.path = path
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset > ARCHIVE_LIMIT:
+            raise UsageError(f"{self.path} unpacks to more than {ARCHIVE_LIMIT >> 20} MiB")
+        return self.stream.seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0 or size > MEMBER_LIMIT + 1:
+            raise UsageError(f"{self.path} has a member or a header of more than {MEMBER_LIMIT >> 20} MiB")
+        return self.stream.read(size)
+
+
+def _bounded(stream: IO[bytes], name: str, path: str) -> bytes:
+    data = stream.read(MEMBER_LIMIT + 1)
+    if len(data) > MEMBER_LIMIT:
+        raise UsageError(f"{path}: {name} is larger than {MEMBER_LIMIT >> 20} MiB")
+    return data
+
+
 def _zip_members(path: str) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            yield name, functools.partial(archive.read, name)
+        for info in archive.infolist():
+            yield info.filename, functools.partial(_zip_read, archive, info, path)
+
+
+def _zip_read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
+    with archive.open(info) as stream:
+        return _bounded(stream, info.filename, path)
 
 
 def _tar_members(path: str) -> Iterator[Member]:
-    with tarfile.open(path) as archive:
+    opened = _decompressed(path)
+    with opened, tarfile.open(fileobj=_Bounded(opened, path), mode="r:") as archive:
         for member in archive:
-            stream = archive.extractfile(member) if member.isfile() else None
+            if member.size > ARCHIVE_LIMIT:
+                raise UsageError(f"{path}: {member.name[:80]!r} says it is larger than {ARCHIVE_LIMIT >> 20} MiB")
+            stream = archive.extractfile(member) if member.isreg() else None
             if stream is not None:
-                yield member.name.partition("/")[2], stream.read
+                yield member.name.partition("/")[2], functools.partial(_bounded, stream, member.name, path)
+            archive.members = []  # type: ignore[attr-defined]  # else every header stays in memory
+
+
+def _decompressed(path: str) -> IO[bytes]:
+    """The archive, whatever it is compressed with."""
+    with open(path, "rb") as stream:
+        head = stream.read(6)
+    if head.startswith(b"\x1f\x8b"):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if head.startswith(b"BZh"):
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if head.startswith(b"\xfd7zXZ"):
+        return cast("IO[bytes]", lzma.open(path, "rb"))
+    return open(path, "rb")
 
 
 def _unpacked(path: str, scratch: str, members: Iterator[Member], progress: Progress | None) -> Source:
     if progress:
         progress(f"unpacking {os.path.basename(path)}")
-    version, total, count = None, 0, 0
     try:
-        for name, read in members:
-            if name == "PKG-INFO" or name.endswith(".dist-info/METADATA"):
-                version = version or _header(read().decode("utf-8", "replace"))
-            if not (name.startswith("vllm/") and name.endswith(".py")) or ".." in name.split("/"):
-                continue
-            data = read()
-            total += len(data)
-            if total > SIZE_LIMIT:
-                raise UsageError(f"{path} holds more Python source than {SIZE_LIMIT >> 20} MiB")
-            target = os.path.join(scratch, *name.split("/"))
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "wb") as stream:
-                stream.write(data)
-            count += 1
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        version, count = _written_out(path, scratch, members)
+    except _UNREADABLE as error:
         reason = str(error).partition(":\n")[0]  # tarfile lists every compression that it tried
-        raise UsageError(f"{path} is not a readable archive: {reason}") from error
+        raise UsageError(f"{path} is not a readable archive: {reason or type(error).__name__}") from error
     if not count:
         raise UsageError(f"{path} holds no vllm/*.py", "name an sdist or a wheel of vLLM")
     return Source(scratch, version, {"artefact": os.path.basename(path), "artefact_sha256": _digest(path)})
+
+
+# What the archive readers raise over damaged, encrypted and strangely compressed files.
+_UNREADABLE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    RuntimeError,  # encrypted; NotImplementedError: a compression that it does not know
+)
+
+
+def _written_out(path: str, scratch: str, members: Iterator[Member]) -> tuple[str | None, int]:
+    """Write the Python files of vllm/, and those that declare what it requires. Returns its version and the count."""
+    from vllm_migrate.catalog import sources
+
+    version, total, count, seen = None, 0, 0, 0
+    for name, read in members:
+        seen += 1
+        if seen > MEMBERS_LIMIT:
+            raise UsageError(f"{path} has more than {MEMBERS_LIMIT} members")
+        target = sources.in_tree(name)
+        if not sources.wanted(target):
+            continue
+        data = read()
+        total += len(data)
+        if total > SIZE_LIMIT:
+            raise UsageError(f"{path} holds more Python source than {SIZE_LIMIT >> 20} MiB")
+        if target == "PKG-INFO":
+            version = version or _header(data.decode("utf-8", "replace"))
+        place = os.path.join(scratch, *target.split("/"))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "wb") as stream:
+            stream.write(data)
+        count += target.startswith("vllm/")
+    return version, count
 
 
 def _header(text: str) -> str | None:

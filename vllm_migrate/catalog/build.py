@@ -16,9 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
-from vllm_migrate.catalog import intervals, modules
+from vllm_migrate.catalog import intervals, modules, names, sheets
+from vllm_migrate.catalog.extract import modules as importable
 from vllm_migrate.catalog.extract import release as reader
-from vllm_migrate.catalog.extract.modules import Names, names
+from vllm_migrate.catalog.extract.modules import Names
 from vllm_migrate.catalog.store import DATA, HOT
 
 
@@ -30,16 +31,17 @@ def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[st
     gaps: list[str] = []
     with ProcessPoolExecutor(jobs) as pool:
         begin = time.monotonic()
-        for release, (one, importable) in zip(
+        for release, (one, found) in zip(
             releases, pool.map(_shipped, [os.path.join(sources, r) for r in releases]), strict=True
         ):
             read.append(one)
-            every.append(importable)
+            every.append(found)
             gaps += [f"{release}: {gap}" for gap in one.gaps]
             print(f"{release} ({len(read)}/{len(releases)}, {time.monotonic() - begin:.0f} s)", file=sys.stderr)
     trees = {r: {**origins.get(r, {}), "tree_sha256": one.digest} for r, one in zip(releases, read, strict=True)}
     write(out, releases, [one.plain for one in read], [one.details for one in read], trees)
-    _save(out, modules.FILE, json.dumps(modules.merged(releases, every), sort_keys=True, separators=(",", ":")) + "\n")
+    write_sheets(out, releases, [one.sheets for one in read])
+    write_modules(out, releases, every)
     return gaps
 
 
@@ -50,21 +52,22 @@ class Read(NamedTuple):
     details: intervals.Sections
     gaps: list[str]
     digest: str
+    sheets: dict[str, intervals.Sections]
 
 
 def read_tree(root: str, progress: Callable[[str], None] | None = None) -> Read:
-    """Extract one source tree: facts, and documentation with late resolution."""
+    """Extract one source tree: facts, documentation with late resolution, and what the sheets hold."""
     found = reader.extract(root, progress)
     plain = {
         section: {name: intervals.shorten(facts) for name, facts in reader.plain(options).items()}
         for section, options in found.sections.items()
     }
-    return Read(plain, found.details, found.gaps, found.digest)
+    return Read(plain, found.details, found.gaps, found.digest, found.sheets)
 
 
 def _shipped(root: str) -> tuple[Read, Names]:
     """A release of the shipped catalog: also what can be imported from it."""
-    return read_tree(root), names(root)
+    return read_tree(root), importable.names(root)
 
 
 def _origins(sources: str) -> dict[str, dict[str, Any]]:
@@ -99,6 +102,21 @@ def write(
     documentation = intervals.merge(docs, texts)
     head = {"schema": 1, "version": version, "origins": origins}
     _save(out, "details.json", intervals.dump(head, documentation, "texts", texts.values))
+
+
+def write_sheets(out: str, releases: list[str], read: list[dict[str, intervals.Sections]]) -> None:
+    """Write the files of `sheets.NAMES` below `out`."""
+    for name in sheets.NAMES:
+        pool = intervals.Pool()
+        sections = intervals.merge([one.get(name, {}) for one in read], pool)
+        head = {"schema": 1, "releases": releases}
+        _save(out, sheets.file_of(name), intervals.dump(head, sections, "facts", pool.values))
+
+
+def write_modules(out: str, releases: list[str], read: list[Names]) -> None:
+    """Write names.json, and modules.json made of it, below `out`."""
+    _save(out, names.FILE, names.dump(names.merged(releases, read)))
+    _save(out, modules.FILE, json.dumps(modules.merged(releases, read), sort_keys=True, separators=(",", ":")) + "\n")
 
 
 def _save(folder: str, name: str, text: str) -> None:

@@ -14,41 +14,55 @@ import sys
 import tempfile
 from typing import Any
 
-from vllm_migrate.catalog import added, build, details, diff, intervals, modules, store
+from vllm_migrate.catalog import added, build, details, diff, intervals, modules, names, sheets, store
+from vllm_migrate.catalog.extract import modules as extract
+from vllm_migrate.catalog.extract.modules import Names
 from vllm_migrate.errors import UsageError, VllmMigrateError
 
-FILES = ("catalog.json", "surface.json", "details.json")
+HOT, SURFACE, DETAILS = "catalog.json", "surface.json", "details.json"
+FILES = (HOT, SURFACE, DETAILS, modules.FILE, names.FILE, *(sheets.file_of(name) for name in sheets.NAMES))
 
 
 class Shipped:
     """The data files as they were before they were merged: per release its sections, documentation and origin."""
 
     def __init__(self, folder: str) -> None:
-        catalog, surface, details = (_read(folder, name) for name in FILES)
+        catalog, surface, details = (_read(folder, name) for name in (HOT, SURFACE, DETAILS))
         self.releases: list[str] = list(catalog["releases"])
         count = len(self.releases)
         hot, cold = (_unmerged(data["sections"], data["facts"], count) for data in (catalog, surface))
         self.plain = [{**one, **other} for one, other in zip(hot, cold, strict=True)]
         self.details = _unmerged(details["sections"], details["texts"], count)
+        self.sheets: list[dict[str, intervals.Sections]] = [{} for _ in self.releases]
+        for sheet in sheets.NAMES:
+            data = _read(folder, sheets.file_of(sheet))
+            for one, sections in zip(self.sheets, _unmerged(data["sections"], data["facts"], count), strict=True):
+                one[sheet] = sections
+        self.names = names.unmerged(_read(folder, names.FILE))
         self.origins: dict[str, dict[str, Any]] = details["origins"]
 
-    def put(self, release: str, read: build.Read, origin: dict[str, Any]) -> None:
+    def put(self, release: str, read: build.Read, importable: Names, origin: dict[str, Any]) -> None:
         """Take a release in, in the order of versions; one of that name is replaced."""
         from packaging.version import Version
 
         if release in self.releases:
             at = self.releases.index(release)
             self.plain[at], self.details[at] = read.plain, read.details
+            self.sheets[at], self.names[at] = read.sheets, importable
         else:
             at = sum(Version(known) < Version(release) for known in self.releases)
             self.releases.insert(at, release)
             self.plain.insert(at, read.plain)
             self.details.insert(at, read.details)
+            self.sheets.insert(at, read.sheets)
+            self.names.insert(at, importable)
         self.origins[release] = {**origin, "tree_sha256": read.digest}
 
     def write(self, folder: str) -> None:
         origins = {release: self.origins[release] for release in self.releases if release in self.origins}
         build.write(folder, self.releases, self.plain, self.details, origins)
+        build.write_sheets(folder, self.releases, self.sheets)
+        build.write_modules(folder, self.releases, self.names)
 
 
 def _read(folder: str, name: str) -> Any:
@@ -77,8 +91,9 @@ def add(new: str, release: str | None, folder: str, out: str, index_url: str | N
         source = source or added.locate(new, scratch)
         name = added.canonical(release or source.version, new)
         read = build.read_tree(source.root)
+        importable = extract.names(source.root)
     shipped = Shipped(folder)
-    shipped.put(name, read, source.origin)
+    shipped.put(name, read, importable, source.origin)
     shipped.write(out)
     return name, read.gaps
 
@@ -95,7 +110,7 @@ def _fetched(version: str, scratch: str, index_url: str) -> added.Source:
 
 def changes(folder: str, release: str) -> str:
     """What the release changes against the one before it, as `vllm-migrate diff` says it."""
-    catalog = store.Catalog(_read(folder, FILES[0]), surface=os.path.join(folder, FILES[1]))
+    catalog = store.Catalog(_read(folder, HOT), surface=os.path.join(folder, SURFACE))
     at = catalog.releases.index(release)
     if at == 0:
         return f"{release} is the first release of the catalog"
@@ -120,7 +135,6 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     print(changes(out, name))
     print(f"\nwrote {', '.join(FILES)} to {out}; next: the tests, docs/catalog.md, CHANGELOG.md")
-    print(f"{modules.FILE} (imports) needs a rebuild from all sources; until then nothing is said of imports at {name}")
     for gap in gaps:
         print(f"not followed: {gap}", file=sys.stderr)
     return 1 if gaps else 0

@@ -1,7 +1,8 @@
-"""Fetch the source of every release from a package index (JSON simple API), Python files of vllm/ alone.
+"""Fetch the source of every release from a package index (JSON simple API): Python files of vllm/, and those that
+declare what the release requires.
 
 The sdist where there is one, checked against the index's sha256. For a release without an sdist the wheel:
-only its .py files are read, by ranges, and each is checked against the wheel's own RECORD.
+only its .py files and its metadata are read, by ranges, and each is checked against the wheel's own RECORD.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 import urllib.request
 import zipfile
@@ -82,8 +84,19 @@ def fetch(file: File, folder: str) -> dict[str, str]:
     return {"artefact": name, "artefact_sha256": digest}
 
 
-def _wanted(path: str) -> bool:
-    return path.startswith("vllm/") and path.endswith(".py") and ".." not in path.split("/")
+_DECLARES = re.compile(r"(?:setup\.py|pyproject\.toml|PKG-INFO|requirements/[\w.-]+\.(?:txt|in)|docker/Dockerfile)\Z")
+
+
+def wanted(path: str) -> bool:
+    """Python files of the package, and those at the top that declare what a release requires."""
+    if ".." in path.split("/"):
+        return False
+    return (path.startswith("vllm/") and path.endswith(".py")) or _DECLARES.match(path) is not None
+
+
+def in_tree(path: str) -> str:
+    """Where a member of a wheel lies in a source tree: the metadata stands where an sdist has PKG-INFO."""
+    return "PKG-INFO" if re.fullmatch(r"[^/]+\.dist-info/METADATA", path) else path
 
 
 def _sdist(file: File) -> Iterator[tuple[str, bytes]]:
@@ -94,7 +107,7 @@ def _sdist(file: File) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for member in archive:
             path = member.name.partition("/")[2]
-            stream = archive.extractfile(member) if member.isfile() and _wanted(path) else None
+            stream = archive.extractfile(member) if member.isfile() and wanted(path) else None
             if stream is not None:
                 yield path, stream.read()
 
@@ -104,13 +117,13 @@ def _wheel(file: File) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(raw) as archive:
         record = next(n for n in archive.namelist() if n.endswith(".dist-info/RECORD"))
         sums = {row[0]: row[1] for row in csv.reader(io.StringIO(archive.read(record).decode()))}
-        wanted = [i for i in archive.infolist() if _wanted(i.filename)]
-        for info in sorted(wanted, key=lambda i: i.header_offset):
+        chosen = [i for i in archive.infolist() if wanted(in_tree(i.filename))]
+        for info in sorted(chosen, key=lambda i: i.header_offset):
             data = archive.read(info)
             digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             if sums.get(info.filename) != f"sha256={digest}":
                 raise SourceError(f"{file['filename']}: {info.filename} does not match RECORD")
-            yield info.filename, data
+            yield in_tree(info.filename), data
 
 
 def _size(url: str) -> int:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
+    from vllm_migrate.catalog.sheets import Sheet
+
 SECTIONS = (
     "engine",
     "cli",
@@ -191,6 +193,7 @@ class Catalog:
         self._flags: dict[str, FlagTable] = {}
         self._renames: list[Rename] | None = None
         self._lives: dict[tuple[str, str], Life] = {}
+        self.sheets: dict[str, Sheet] = {}  # files of catalog.sheets that were read
 
     # -- releases --------------------------------------------------------------------------------
 
@@ -389,6 +392,15 @@ def _added(folder: str) -> dict[str, dict[str, Any]]:
             except (OSError, ValueError, KeyError, TypeError):
                 continue
     return found
+
+
+def added_sheets(release: str) -> dict[str, Any]:
+    """What the files that are read on demand would hold of an added release; empty when it was added without."""
+    try:
+        found = _read(os.path.join(cache_folder(), f"{release}.sheets"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 _loaded: dict[str, Catalog] = {}

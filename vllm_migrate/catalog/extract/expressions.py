@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from vllm_migrate.catalog.extract import texts
 from vllm_migrate.catalog.extract.classes import ClassValue
 from vllm_migrate.catalog.extract.scope import Scope
 from vllm_migrate.catalog.extract.values import (
@@ -92,7 +94,7 @@ def _items(it: Interpreter, nodes: list[ast.expr], scope: Scope) -> list[Any]:
     values: list[Any] = []
     for node in nodes:
         if isinstance(node, ast.Starred):
-            values.extend(iterate(it.evaluate(node.value, scope)))
+            values.extend(bounded(iterate(it.evaluate(node.value, scope)), "*"))
         else:
             values.append(it.evaluate(node, scope))
     return values
@@ -191,14 +193,28 @@ def binary(op: ast.operator, left: Any, right: Any, text: str) -> Any:
     return _guarded(lambda: _BINARY[type(op)](left, right))
 
 
+_SIZED = (str, bytes, list, tuple)
+
+
 def _check_size(op: ast.operator, left: Any, right: Any, text: str) -> None:
     if isinstance(op, ast.Pow | ast.LShift) and isinstance(right, int) and abs(right) > 200:
+        raise Undecidable(text)
+    if isinstance(op, ast.Pow | ast.Mult) and (_is_huge(left) or _is_huge(right)):
+        raise Undecidable(text)
+    both_sized = isinstance(left, _SIZED) and isinstance(right, _SIZED)
+    if isinstance(op, ast.Add) and both_sized and len(left) + len(right) > SIZE_LIMIT:
+        raise Undecidable(text)
+    if isinstance(op, ast.Mod) and isinstance(left, str | bytes) and not texts.may_format(left, right):
         raise Undecidable(text)
     if isinstance(op, ast.Mult):
         for one, other in ((left, right), (right, left)):
             is_sized = isinstance(one, str | list | tuple | bytes) and isinstance(other, int)
             if is_sized and len(one) * other > SIZE_LIMIT:
                 raise Undecidable(text)
+
+
+def _is_huge(value: Any) -> bool:
+    return isinstance(value, int) and value.bit_length() > 10_000
 
 
 def _binary(it: Interpreter, node: ast.BinOp, scope: Scope) -> Any:
@@ -269,6 +285,14 @@ def _identical(left: Any, right: Any, text: str) -> bool:
 def in_order(values: set[Any] | frozenset[Any]) -> list[Any]:
     """Members of a set in one order whatever the hash seed. (The program itself has none to rely on.)"""
     return sorted(values, key=lambda one: (type(one).__name__, repr(one)))
+
+
+def bounded(values: Iterable[Any], text: str) -> list[Any]:
+    """The values as a list; Undecidable where there are more than any release has."""
+    found = list(itertools.islice(values, SIZE_LIMIT + 1))
+    if len(found) > SIZE_LIMIT:
+        raise Undecidable(text)
+    return found
 
 
 def iterate(value: Any) -> Iterator[Any]:
@@ -350,6 +374,8 @@ def _format(it: Interpreter, node: ast.JoinedStr, scope: Scope) -> Any:
         if isinstance(value, Unknown | External | Instance):
             return Unknown(ast.unparse(node))
         text += value if isinstance(value, str) else str(value)
+        if len(text) > SIZE_LIMIT:
+            raise Undecidable(ast.unparse(node)[:SIZE_LIMIT])
     return text
 
 
@@ -360,6 +386,8 @@ def _formatted(it: Interpreter, node: ast.FormattedValue, scope: Scope) -> Any:
     spec = it.evaluate(node.format_spec, scope) if node.format_spec else ""
     if isinstance(spec, Unknown):
         return spec
+    if not texts.is_modest(spec):
+        raise Undecidable(ast.unparse(node))
     if node.conversion == ord("r"):
         value = repr(value)
     elif node.conversion == ord("s"):

@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Any
 
-from vllm_migrate.catalog.extract import expressions, stdlib
+from vllm_migrate.catalog.extract import expressions, stdlib, texts
 from vllm_migrate.catalog.extract.classes import ClassValue, LazyType, field_docs
 from vllm_migrate.catalog.extract.registries import registered
 from vllm_migrate.catalog.extract.scope import Scope
@@ -47,6 +47,8 @@ class ModuleRef:
 
 
 _PLAIN = (str, bytes, int, float, bool, list, dict, set, frozenset, tuple)
+_LAZY = (enumerate, zip, map, filter, range, len)  # they walk nothing until asked
+_UNBOUND = {"format", "format_map", "ljust", "rjust", "center", "zfill", "expandtabs", "replace", "translate", "join"}
 _ORDERED = (list, tuple, enumerate, zip, map, filter, iter)  # what a set must not be handed to unsorted
 _LENIENT = {"get_kwargs", "_compute_kwargs"}  # one field they fail on does not spoil the others
 _OPAQUE_DECORATORS = {"contextmanager", "asynccontextmanager"}
@@ -68,10 +70,14 @@ class Interpreter:
 
     def evaluate(self, node: ast.expr, scope: Scope) -> Any:
         """Value of an expression; may be Unknown, may raise Undecidable or ProgramError."""
+        self.step()
+        return expressions.evaluate(self, node, scope)
+
+    def step(self) -> None:
+        """Count one step; Undecidable when a value has taken more than any release needs."""
         self.steps += 1
         if self.steps > STEP_LIMIT:
             raise Undecidable("too many steps")
-        return expressions.evaluate(self, node, scope)
 
     def value_of(self, node: ast.expr, scope: Scope) -> Any:
         """Like evaluate, but anything undecided is an Unknown with the expression's text."""
@@ -142,6 +148,13 @@ class Interpreter:
 
     def _holds(self, binding: Binding, scope: Scope) -> bool:
         return all(bool(self.truth(self.evaluate(test, scope))) is wanted for test, wanted in binding.guards)
+
+    def may_hold(self, binding: Binding, scope: Scope) -> bool:
+        """False where source decides that the conditions of a top-level statement do not hold."""
+        try:
+            return self._holds(binding, scope)
+        except (Undecidable, ProgramError, RecursionError):
+            return True
 
     def _absent(self, module: Module, name: str, typing_context: bool) -> Any:
         if not any(b.context == TYPING for b in module.bindings.get(name, ())):
@@ -313,8 +326,14 @@ class Interpreter:
             return callee(*args, **kwargs)
         if not callable(callee):
             raise Undecidable(text if isinstance(text, str) else ast.unparse(text))
-        if callee in _ORDERED or getattr(callee, "__name__", "") in ("join", "extend"):
+        if callee in _ORDERED or _name_of(callee) in ("join", "extend"):
             args = tuple(expressions.in_order(a) if isinstance(a, set | frozenset) else a for a in args)
+        if callee is bytes and args and isinstance(args[0], int) and args[0] > texts.LIMIT:
+            raise Undecidable("bytes")
+        if callee not in _LAZY and _name_of(callee) not in ("next", "iter"):
+            args = tuple(
+                texts.limited(arg) if isinstance(arg, range) or hasattr(arg, "__next__") else arg for arg in args
+            )
         try:
             return callee(*args, **kwargs)
         except (Undecidable, ProgramError):
@@ -370,6 +389,8 @@ class Interpreter:
             return getattr(value, name)
         if isinstance(value, Function):
             return self._function_attribute(value, name)
+        if (guarded := texts.method(value, name)) is not None:
+            return Host(name, guarded)
         if isinstance(value, HostObject) or (isinstance(value, _PLAIN) and not name.startswith("_")):
             result = getattr(value, name, MISSING)
             if result is MISSING and name != "default" and name != "default_factory":
@@ -381,7 +402,7 @@ class Interpreter:
             if name in ("__name__", "__module__", "__qualname__"):
                 return getattr(value, name)
             method = getattr(value, name, None)
-            if method is not None and not name.startswith("_") and value in _PLAIN:
+            if method is not None and not name.startswith("_") and value in _PLAIN and name not in _UNBOUND:
                 return method
             raise Undecidable(text)
         if name == "__module__":
@@ -452,7 +473,7 @@ class Interpreter:
                 return found.bound(member)
             return found
         if isinstance(member.value, str) and member.cls.enum_mixin() and not name.startswith("_"):
-            return getattr(member.value, name)
+            return self.attribute(member.value, name, name)
         raise Undecidable(f"{member!r}.{name}")
 
     @staticmethod
@@ -478,6 +499,10 @@ class Interpreter:
         if value in (MISSING, UNDEFINED) if isinstance(value, type(MISSING)) else False:
             return True
         return bool(value)
+
+
+def _name_of(callee: Any) -> str:
+    return callee.name if isinstance(callee, Host) else str(getattr(callee, "__name__", ""))
 
 
 def is_type_like(value: Any) -> bool:

@@ -12,6 +12,8 @@ import os
 import re
 import warnings
 
+from vllm_migrate.catalog.extract.source import is_source
+
 DEFINED, ASSIGNED, PASSED_ON, BORROWED, OPEN = "defined", "assigned", "passed on", "borrowed", "*"
 
 # Not what other programs import: models, kernels, code of others, tests.
@@ -29,9 +31,9 @@ def names(root: str) -> Names:
     for folder, folders, files in os.walk(os.path.join(root, "vllm")):
         folders.sort()
         for file in sorted(files):
-            if not file.endswith(".py"):
-                continue
             path = os.path.join(folder, file)
+            if not file.endswith(".py") or not is_source(path):
+                continue
             module = os.path.relpath(path, root)[:-3].replace(os.sep, ".").removesuffix(".__init__")
             if LEFT_OUT.match(module + "."):
                 continue
@@ -45,7 +47,7 @@ def top_level(text: str, module: str, is_package: bool) -> dict[str, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {OPEN: DEFINED}
     found: dict[str, str] = {}
     todo: list[ast.stmt] = list(tree.body)

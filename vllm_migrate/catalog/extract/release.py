@@ -6,25 +6,45 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from vllm_migrate.catalog.extract import carrier, cli, environment, options, resolution, routes, surface
+from vllm_migrate.catalog.extract import (
+    carrier,
+    cli,
+    contract,
+    environment,
+    nested,
+    options,
+    refusals,
+    requires,
+    resolution,
+    routes,
+    startup,
+    surface,
+)
 from vllm_migrate.catalog.extract.interp import Interpreter
 from vllm_migrate.catalog.extract.options import Section
 from vllm_migrate.catalog.extract.source import SourceTree
 from vllm_migrate.catalog.extract.values import ProgramError, Undecidable
 
 T = TypeVar("T")
+Sheet = dict[str, dict[str, dict[str, Any]]]
 
 
 class Extracted:
-    """What one source tree yields: sections of facts, and what could not be followed."""
+    """What one source tree yields: sections of facts, those of the sheets, and what could not be followed."""
 
-    __slots__ = ("details", "digest", "gaps", "sections")
+    __slots__ = ("details", "digest", "gaps", "sections", "sheets")
 
     def __init__(
-        self, sections: dict[str, Section], details: dict[str, dict[str, Any]], gaps: list[str], digest: str
+        self,
+        sections: dict[str, Section],
+        details: dict[str, dict[str, Any]],
+        sheets: dict[str, Sheet],
+        gaps: list[str],
+        digest: str,
     ) -> None:
         self.sections = sections
         self.details = details
+        self.sheets = sheets
         self.gaps = gaps
         self.digest = digest
 
@@ -56,7 +76,23 @@ def extract(root: str, progress: Callable[[str], None] | None = None) -> Extract
     details["late"] = dict(_attempt(it, "late", resolution.late, no_rules))
     details["class"] = dict(carrier.classes(it))
     details["carrier"] = dict(carrier.carrier(it))
-    return Extracted(sections, details, it.gaps, tree.digest())
+    return Extracted(sections, details, _sheets(it, sections, tell), it.gaps, tree.digest())
+
+
+def _sheets(it: Interpreter, sections: dict[str, Section], tell: Callable[[str], None]) -> dict[str, Sheet]:
+    """What the files that are read on demand hold of this release."""
+    readers: dict[str, Callable[[Interpreter], Sheet]] = {
+        "contract": contract.contract,
+        "requires": lambda one: requires.requires(one.tree.root),
+        "refusals": refusals.refusals,
+        "nested": lambda one: nested.nested(one, sections["cli"]),
+        "startup": startup.startup,
+    }
+    found: dict[str, Sheet] = {}
+    for name, read in readers.items():
+        tell(name)
+        found[name] = _attempt(it, name, read, {})
+    return found
 
 
 def _attempt(it: Interpreter, name: str, read: Callable[[Interpreter], T], empty: T) -> T:

@@ -19,7 +19,7 @@ from vllm_migrate.catalog.extract.source import Module
 
 Guards = tuple[str, ...]
 RouterKey = tuple[str, str, str]  # module, function ("" at top level), name of the router there
-_METHODS = {"get", "post", "put", "delete", "patch", "head", "websocket"}
+METHODS = {"get", "post", "put", "delete", "patch", "head", "websocket"}
 _STARTS = ("vllm.entrypoints.openai.api_server", "vllm.entrypoints.launchers.app")
 
 
@@ -118,7 +118,7 @@ class _Walk:
     def decorated(self, node: ast.FunctionDef | ast.AsyncFunctionDef, guards: Guards, place: _Place) -> None:
         for decorator in node.decorator_list:
             func = decorator.func if isinstance(decorator, ast.Call) else None
-            if isinstance(func, ast.Attribute) and func.attr in _METHODS | {"api_route", "route"}:
+            if isinstance(func, ast.Attribute) and func.attr in METHODS | {"api_route", "route"}:
                 assert isinstance(decorator, ast.Call)
                 self.added(func, decorator, guards, place)
 

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -130,6 +131,20 @@ def _mutated_names(node: ast.stmt) -> Iterator[str]:
             yield name.id
 
 
+FILE_LIMIT = 16 << 20  # bytes of one source file
+
+
+def is_source(path: str) -> bool:
+    """True for a plain Python file of moderate size; a link must lead to one. Devices, pipes and sockets are none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return False
+    if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_LIMIT:
+        return False
+    return not os.path.islink(path) or os.path.realpath(path).endswith(".py")
+
+
 class SourceTree:
     """The .py files below `root/vllm`, parsed when asked for."""
 
@@ -143,9 +158,9 @@ class SourceTree:
         if name != "vllm" and not name.startswith("vllm."):
             return None
         base = os.path.join(self.root, *name.split("."))
-        if os.path.isfile(os.path.join(base, "__init__.py")):
+        if is_source(os.path.join(base, "__init__.py")):
             return os.path.join(base, "__init__.py"), True
-        if os.path.isfile(base + ".py"):
+        if is_source(base + ".py"):
             return base + ".py", False
         return None
 
@@ -159,7 +174,7 @@ class SourceTree:
     def _load(self, name: str, path: str, is_package: bool) -> Module | None:
         try:
             return Module(name, path, is_package, self.read(path))
-        except SyntaxError:
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
 
     def is_package(self, name: str) -> bool:
@@ -176,7 +191,7 @@ class SourceTree:
         for folder, folders, names in os.walk(os.path.join(self.root, *under.split("."))):
             folders.sort()
             for name in sorted(names):
-                if name.endswith(".py"):
+                if name.endswith(".py") and is_source(os.path.join(folder, name)):
                     yield os.path.join(folder, name)
 
     def module_name(self, path: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vllm_migrate.catalog.extract.classes import ClassValue
-from vllm_migrate.catalog.extract.expressions import assign, binary, iterate
+from vllm_migrate.catalog.extract.expressions import SIZE_LIMIT, assign, binary, bounded, iterate
 from vllm_migrate.catalog.extract.scope import Scope
 from vllm_migrate.catalog.extract.values import External, Instance, ProgramError, Undecidable, Unknown
 
@@ -88,7 +88,9 @@ def _augmented(it: Interpreter, node: ast.AugAssign, scope: Scope) -> None:
     old = it.evaluate(node.target, scope)
     new = it.evaluate(node.value, scope)
     if isinstance(old, list) and isinstance(node.op, ast.Add):
-        old.extend(iterate(new))
+        old.extend(bounded(iterate(new), ast.unparse(node)))
+        if len(old) > SIZE_LIMIT:
+            raise Undecidable(ast.unparse(node))
         return
     assign(it, node.target, binary(node.op, old, new, ast.unparse(node)), scope)
 
@@ -103,7 +105,7 @@ def _if(it: Interpreter, node: ast.If, scope: Scope) -> None:
 
 def _for(it: Interpreter, node: ast.For, scope: Scope) -> None:
     for item in iterate(it.evaluate(node.iter, scope)):
-        it.steps += 1
+        it.step()
         assign(it, node.target, item, scope)
         try:
             execute(it, node.body, scope)
@@ -116,6 +118,7 @@ def _for(it: Interpreter, node: ast.For, scope: Scope) -> None:
 
 def _while(it: Interpreter, node: ast.While, scope: Scope) -> None:
     while it.truth(it.evaluate(node.test, scope)):
+        it.step()
         try:
             execute(it, node.body, scope)
         except Break:

@@ -18,6 +18,7 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from vllm_migrate.catalog.extract import texts
 from vllm_migrate.catalog.extract.classes import ClassValue
 from vllm_migrate.catalog.extract.expressions import iterate
 from vllm_migrate.catalog.extract.values import (
@@ -318,13 +319,14 @@ def _library() -> dict[str, Any]:
         table[f"math.{name}"] = _host(f"math.{name}", getattr(math, name))
     for home in ("re", "regex"):
         for name in ("match", "search", "fullmatch", "sub", "split", "findall", "escape"):
-            table[f"{home}.{name}"] = _host(f"{home}.{name}", getattr(re, name))
+            table[f"{home}.{name}"] = _host(f"{home}.{name}", texts.pattern(getattr(re, name)))
     return table
 
 
 def builtin_names(it: Interpreter) -> dict[str, Any]:
     """Names every module starts with."""
     table = {name: getattr(builtins, name) for name in _SAFE + _EXCEPTIONS}
+    table["pow"] = _host("pow", texts.power)
     table.update({name: getattr(builtins, name) for name in dir(builtins) if name.endswith("Error")})
     table["Exception"] = Exception
     table.update(
