@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import types
 import typing
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from vllm_migrate.catalog.extract.values import (
     FieldInfo,
     Function,
     Member,
+    TypeBuiltin,
     Undecidable,
     Unknown,
 )
@@ -316,3 +318,12 @@ def attribute_docs(node: ast.ClassDef) -> dict[str, str]:
         if isinstance(target, ast.Name) and isinstance(after.value.value, str):
             docs[target.id] = inspect.cleandoc(after.value.value)
     return docs
+
+
+def is_type_like(value: Any) -> bool:
+    """A type, typing form or class of the source: things `is` may tell apart by name."""
+    return (
+        isinstance(value, type | ClassValue | External | TypeBuiltin | types.UnionType)
+        or typing.get_origin(value) is not None
+        or getattr(value, "__module__", "") == "typing"
+    )

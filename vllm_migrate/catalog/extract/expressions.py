@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from vllm_migrate.catalog.extract import texts
-from vllm_migrate.catalog.extract.classes import ClassValue
+from vllm_migrate.catalog.extract.classes import ClassValue, is_type_like
 from vllm_migrate.catalog.extract.scope import Scope
 from vllm_migrate.catalog.extract.values import (
     UNION,
@@ -18,6 +18,7 @@ from vllm_migrate.catalog.extract.values import (
     Instance,
     Member,
     Missing,
+    ModuleRef,
     ProgramError,
     Undecidable,
     Unknown,
@@ -247,8 +248,6 @@ def _compare(it: Interpreter, node: ast.Compare, scope: Scope) -> Any:
 
 
 def _compare_one(it: Interpreter, op: ast.cmpop, left: Any, right: Any, text: str) -> bool:
-    from vllm_migrate.catalog.extract.interp import is_type_like
-
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         raise Undecidable(text)
     if isinstance(op, ast.Is | ast.IsNot):
@@ -268,8 +267,6 @@ def _compare_one(it: Interpreter, op: ast.cmpop, left: Any, right: Any, text: st
 
 
 def _identical(left: Any, right: Any, text: str) -> bool:
-    from vllm_migrate.catalog.extract.interp import ModuleRef, is_type_like
-
     if left is right:
         return True
     if isinstance(left, ModuleRef) and isinstance(right, ModuleRef):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import types
 import typing
 from typing import Any
 
@@ -24,8 +23,8 @@ from vllm_migrate.catalog.extract.values import (
     Instance,
     Member,
     Missing,
+    ModuleRef,
     ProgramError,
-    TypeBuiltin,
     Undecidable,
     Unknown,
 )
@@ -34,16 +33,6 @@ from vllm_migrate.catalog.extract.values import (
 _RUN_TIME = {"vllm.platforms.current_platform", "vllm.plugins.load_general_plugins"}
 STEP_LIMIT = 400_000
 DEPTH_LIMIT = 60
-
-
-class ModuleRef:
-    """A module of the tree as a value."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __deepcopy__(self, memo: object) -> ModuleRef:
-        return self
 
 
 _PLAIN = (str, bytes, int, float, bool, list, dict, set, frozenset, tuple)
@@ -503,12 +492,3 @@ class Interpreter:
 
 def _name_of(callee: Any) -> str:
     return callee.name if isinstance(callee, Host) else str(getattr(callee, "__name__", ""))
-
-
-def is_type_like(value: Any) -> bool:
-    """A type, typing form or class of the source: things `is` may tell apart by name."""
-    return (
-        isinstance(value, type | ClassValue | External | TypeBuiltin | types.UnionType)
-        or typing.get_origin(value) is not None
-        or getattr(value, "__module__", "") == "typing"
-    )

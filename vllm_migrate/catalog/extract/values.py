@@ -269,3 +269,13 @@ def contains_unknown(value: Any, depth: int = 0) -> bool:
     if isinstance(value, list | tuple | set | frozenset):
         return any(contains_unknown(v, depth + 1) for v in value)
     return False
+
+
+class ModuleRef:
+    """A module of the tree as a value."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __deepcopy__(self, memo: object) -> ModuleRef:
+        return self
