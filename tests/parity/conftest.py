@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+MakeRollout = Callable[..., SimpleNamespace]
+Columns = Callable[..., dict[str, Any]]
+
 
 @pytest.fixture
-def rollout() -> Any:
+def rollout() -> MakeRollout:
     """make(seed=, sequences=, tokens=, vocabulary=, t=, reported_t=, claimed_t=, noise=): nested lists of one step.
 
     Tokens are drawn at temperature `t`; the engine reports the law at `reported_t` and the trainer claims that at
@@ -58,6 +62,6 @@ COLUMNS = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask", "entropy
 
 
 @pytest.fixture
-def columns() -> Any:
+def columns() -> Columns:
     """The arguments of `update` in a made step."""
     return lambda made, *names: {name: getattr(made, name) for name in (names or COLUMNS)}

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from vllm_migrate.parity import Contract, ParityGate
-from vllm_migrate.parity.batch import Columns, Left, Piece, pieces
+from tests.parity.conftest import Columns, MakeRollout
+from vllm_migrate.parity import Contract, ParityGate, batch
+from vllm_migrate.parity.batch import Layout, Left, Piece, pieces
 from vllm_migrate.smoke.contract import Contract as SmokeContract
 
 IDS = [[5, 6, 7, 8], [9, 10, 11, 0]]
 OURS = [[-0.1, -0.2, -0.3, -0.4], [-0.5, -0.6, -0.7, 0.0]]
 THEIRS = [[-0.1, -0.25, -0.3, -0.4], [-0.5, -0.6, -0.75, 0.0]]
 MASK = [[1, 1, 0, 1], [1, 1, 1, 0]]
+TABLE: dict[str, list[list[Any]]] = {"token_ids": IDS, "rollout": OURS, "trainer": THEIRS, "mask": MASK}
 
 
 def read(layout: Any = None, most: Any = None, **changes: Any) -> Any:
-    named = {"token_ids": IDS, "rollout": OURS, "trainer": THEIRS, "mask": MASK, **changes}
-    return list(pieces(Columns(**named), layout or {}, most))
+    named = {**TABLE, **changes}
+    return list(pieces(batch.Columns(**named), cast(Layout, layout or {}), most))
 
 
 def test_only_what_lies_inside_the_mask_is_read() -> None:
@@ -33,32 +33,28 @@ def test_only_what_lies_inside_the_mask_is_read() -> None:
 def test_the_same_batch_in_every_shape() -> None:
     torch, numpy = pytest.importorskip("torch"), pytest.importorskip("numpy")
     wanted = read()
-    table = {"token_ids": IDS, "rollout": OURS, "trainer": THEIRS, "mask": MASK}
     as_torch = {
         name: torch.tensor(rows, dtype=torch.float64 if name in ("rollout", "trainer") else None)
-        for name, rows in table.items()
+        for name, rows in TABLE.items()
     }
     assert read(**as_torch) == wanted
     as_torch["trainer"].requires_grad_(True)
     assert read(**as_torch) == wanted, "a tensor with a graph is read, not kept"
-    assert read(**{name: numpy.array(rows) for name, rows in table.items()}) == wanted
-    assert read(**{name: [numpy.array(row) for row in rows] for name, rows in table.items()}) == wanted
+    assert read(**{name: numpy.array(rows) for name, rows in TABLE.items()}) == wanted
+    assert read(**{name: [numpy.array(row) for row in rows] for name, rows in TABLE.items()}) == wanted
     nested = {
         name: torch.nested.nested_tensor([torch.tensor(row, dtype=torch.float64) for row in rows], layout=torch.jagged)
-        for name, rows in table.items()
+        for name, rows in TABLE.items()
     }
     assert [piece.reported for piece in read(**nested)] == [piece.reported for piece in wanted]
-    flat = {name: [v for row in rows for v in row] for name, rows in table.items()}
+    flat = {name: [v for row in rows for v in row] for name, rows in TABLE.items()}
     packed = read({"cu_seqlens": [0, 4, 8]}, **flat)
     assert [p.tokens for p in packed] == [p.tokens for p in wanted]
     assert packed == read({"cu_seqlens": torch.tensor([0, 4, 8])}, **{n: [v] for n, v in flat.items()})
 
 
 def test_a_slice_of_a_packed_row() -> None:
-    flat = {
-        name: [v for row in rows for v in row][3:7]
-        for name, rows in {"token_ids": IDS, "rollout": OURS, "trainer": THEIRS, "mask": MASK}.items()
-    }
+    flat = {name: [v for row in rows for v in row][3:7] for name, rows in TABLE.items()}
     first, second = read({"cu_seqlens": [0, 4, 8], "offset": 3, "sequences": ["a", "b"]}, **flat)
     assert (first.sequence, first.tokens, first.first, first.starts) == ("a", [8], False, [])
     assert (second.sequence, second.tokens, second.first, second.starts) == ("b", [9, 10, 11], True, [0])
@@ -93,34 +89,25 @@ def test_versions_by_batch_sequence_and_token() -> None:
     assert [p.versions for p in read(versions=3)] == [3, 3]
     assert [p.versions for p in read(versions=[3, 4])] == [3, 4]
     assert [p.versions for p in read(versions=[[3, 3, 4, 4], [5, 5, 5, 5]])] == [[3, 3, 4], [5, 5, 5]]
-    flat = {
-        name: [v for row in rows for v in row]
-        for name, rows in {"token_ids": IDS, "rollout": OURS, "trainer": THEIRS, "mask": MASK}.items()
-    }
+    flat = {name: [v for row in rows for v in row] for name, rows in TABLE.items()}
     layout = {"cu_seqlens": [0, 4, 8]}
     assert [p.versions for p in read(layout, **flat, versions=[3, 4])] == [3, 4]
     assert [p.versions for p in read(layout, **flat, versions=[3, 3, 4, 4, 5, 5, 5, 5])] == [[3, 3, 4], [5, 5, 5]]
 
 
-def test_a_version_ahead_of_the_trainers_is_refused(
-    rollout: Callable[..., SimpleNamespace], columns: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_version_ahead_of_the_trainers_is_refused(rollout: MakeRollout, columns: Columns) -> None:
     verdict = ParityGate(Contract()).update(step=2, **columns(rollout()), weight_version=3)
     assert verdict.invalid == {"version-ahead": 16} and verdict.blame.suspects == ("version-counting",)
 
 
-def test_a_large_batch_is_read_in_part_by_position(
-    rollout: Callable[..., SimpleNamespace], columns: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_large_batch_is_read_in_part_by_position(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout())
     verdict = ParityGate(Contract(lag=0, group_size=16), most=300).update(step=0, **made, groups=["p"] * 16)
     assert verdict.decision in ("pass", "inconclusive") and verdict.n_sequences == 4
     assert any("12 sequences were left unread" in note for note in verdict.notes)
 
 
-def test_a_stop_token_outside_the_mask_is_pointed_out(
-    rollout: Callable[..., SimpleNamespace], columns: Callable[..., dict[str, Any]]
-) -> None:
+def test_a_stop_token_outside_the_mask_is_pointed_out(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout())
     for row, mask in zip(made["token_ids"], made["mask"], strict=True):
         row[:] = [token or 1 for token in row]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+from tests.parity.conftest import MakeRollout
 from vllm_migrate.parity import Contract, ParityGate
 from vllm_migrate.parity.batch import Layout
 
@@ -15,8 +15,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "parity-gate.md").read_text(encodin
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_the_five_lines_run(rollout: Callable[..., SimpleNamespace]) -> None:
-    logged = []
+def test_the_five_lines_run(rollout: MakeRollout) -> None:
+    logged: list[dict[str, float]] = []
     scope = {"batches": [rollout(t=0.7), rollout(t=0.7, seed=1)], "log": logged.append}
     assert sum(bool(line) for line in BLOCKS[0].splitlines()) <= 5
     exec(BLOCKS[0], scope)

@@ -124,7 +124,7 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             judge(*args, **kwargs)
             seen.append(callback.verdict)
 
-        callback.on_pre_optimizer_step = on_pre_optimizer_step
+        monkeypatch.setattr(callback, "on_pre_optimizer_step", on_pre_optimizer_step)
         trainer.train()
         logged = [entry for entry in trainer.state.log_history if "parity/decision" in entry]
         return seen, logged

@@ -31,7 +31,7 @@ def model(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-def smoke(*words: str) -> tuple[int, dict, str]:
+def smoke(*words: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, the JSON printed, standard error."""
     code = "import sys; from vllm_migrate.cli.main import main; sys.exit(main(['smoke', *sys.argv[1:]]))"
     done = subprocess.run(
@@ -71,7 +71,7 @@ def old(vllm_py_085: str, model: Any, tmp_path_factory: pytest.TempPathFactory) 
     return record
 
 
-def run(config: Path, reference: str, python: str, model: str, *more: str) -> tuple[int, dict, str]:
+def run(config: Path, reference: str, python: str, model: str, *more: str) -> tuple[int, dict[str, Any], str]:
     return smoke("run", str(config), "--reference", reference, "--python", python, "--model", model, *CONTRACT, *more)
 
 

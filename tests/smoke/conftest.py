@@ -78,7 +78,7 @@ def job(
     model: Path,
     *,
     mode: str = "record",
-    sampling: dict | None = None,
+    sampling: dict[str, Any] | None = None,
     sequences: Sequence[Any] = (),
     update: Any = None,
     count: int = 16,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -51,7 +51,7 @@ def literal(logits: Any, contract: Contract, order: str) -> Any:
         {"temperature": 1.2, "min_p": 1e-3, "top_p": 0.95},
     ],
 )
-def test_every_cut_agrees_with_the_samplers(given: dict[str, Any], order: str, vocabulary: Any) -> None:
+def test_every_cut_agrees_with_the_samplers(given: dict[str, Any], order: Literal["v0", "v1"], vocabulary: int) -> None:
     torch.manual_seed(0)
     logits = torch.randn(60, vocabulary) * 2.5
     contract = Contract.of(given)

@@ -29,9 +29,9 @@ def rows(
     draw = random.Random(seed)
     found = []
     for i in range(sequences):
-        told = [-draw.uniform(0.2, 3.0) for _ in range(tokens)]
+        told: list[float | None] = [-draw.uniform(0.2, 3.0) for _ in range(tokens)]
         s = [spread * shape[10 * t // tokens] for t in range(tokens)]
-        logp = [v + draw.gauss(-d * d / 2, d) for v, d in zip(told, s, strict=True)]
+        logp: list[float | None] = [(v or 0) + draw.gauss(-d * d / 2, d) for v, d in zip(told, s, strict=True)]
         ids = [draw.randrange(50_000) for _ in range(tokens)]
         found.append(Row(prompt=[i], tokens=ids, logprobs=told, scores={"trainer": Scores(logp=logp)}, **fields))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from vllm_migrate.smoke.preview import SEQUENCE_CLIP, TOKEN_CLIP, Loss, notes, p
 from vllm_migrate.smoke.recording import Row
 
 
-def against(x: list[list[float]], **fields: list) -> Against:
+def against(x: list[list[float]], **fields: list[Any]) -> Against:
     """Rows whose log ratios are `x`; `fields` hold one value a row."""
     rows = [
         Row(prompt=[i], tokens=[7] * len(row), logprobs=[-2.0] * len(row), **{k: v[i] for k, v in fields.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.server import Server
+from vllm_migrate.smoke.backends.torch_engine import Engine
 from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.errors import EngineRunError
@@ -21,8 +22,23 @@ from vllm_migrate.smoke.recording import Header, Recording, Row
 torch = pytest.importorskip("torch")
 
 
+class Served(ThreadingHTTPServer):
+    """A server with one engine; bodies: the requests it got, fault: what it answers instead."""
+
+    engine: Engine
+    release = "0.18.1"
+    fault: tuple[Any, ...] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Completions)
+        self.lock = threading.Lock()
+        self.bodies: list[dict[str, Any]] = []
+
+
 class Completions(BaseHTTPRequestHandler):
     """/v1/models, /version and /v1/completions; what it does wrong is in `server.fault`."""
+
+    server: Served
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -59,7 +75,7 @@ class Completions(BaseHTTPRequestHandler):
             "token_logprobs": row["logprobs"],
             "top_logprobs": [top],
         }
-        choice = {"logprobs": told, "finish_reason": "length"}
+        choice: dict[str, Any] = {"logprobs": told, "finish_reason": "length"}
         if body.get("return_weight_versions"):
             half = len(row["tokens"]) // 2
             spans = [{"version": "a", "start": 0, "end": half}, {"version": "b", "start": half, "end": 2 * half}]
@@ -68,13 +84,9 @@ class Completions(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def served(lab: SimpleNamespace) -> Iterator[Any]:
-    from vllm_migrate.smoke.backends.torch_engine import Engine
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
+def served(lab: SimpleNamespace) -> Iterator[Served]:
+    server = Served()
     server.engine = Engine({"model": str(lab.model), "logprobs_mode": "processed_logprobs"})
-    server.lock, server.fault, server.bodies = threading.Lock(), None, []
-    server.release = "0.18.1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -91,7 +103,7 @@ def record(url: Any, work: Any) -> Recording:
     return Recording(Header.model_validate(lines[0]), [Row.model_validate(line) for line in lines[1:]])
 
 
-def test_a_servers_samples_pass(served: Callable[..., Any], lab: SimpleNamespace) -> None:
+def test_a_servers_samples_pass(served: Served, lab: SimpleNamespace) -> None:
     recording = record(
         address(served) + "/v1", lab.job(lab.model, count=16, sampling={"max_tokens": 24}, dtype="float32")
     )
@@ -101,7 +113,7 @@ def test_a_servers_samples_pass(served: Callable[..., Any], lab: SimpleNamespace
     assert verdict.columns["reported"] == "T+k+p"
 
 
-def test_only_what_the_contract_says_is_sent(served: Callable[..., Any], lab: SimpleNamespace) -> None:
+def test_only_what_the_contract_says_is_sent(served: Served, lab: SimpleNamespace) -> None:
     record(address(served), lab.job(lab.model, count=1, sampling={"max_tokens": 2, "best_of": 3}))
     assert set(served.bodies[0]) == {
         "model",
@@ -115,7 +127,7 @@ def test_only_what_the_contract_says_is_sent(served: Callable[..., Any], lab: Si
     }
 
 
-def test_a_server_step_scores_an_offline_recording(served: Callable[..., Any], lab: SimpleNamespace) -> None:
+def test_a_server_step_scores_an_offline_recording(served: Served, lab: SimpleNamespace) -> None:
     offline = lab.run(lab.job(lab.model, count=2, sampling={"max_tokens": 6}, logprobs_mode="processed_logprobs"))
     sequences = [{"prompt": r.prompt, "tokens": r.tokens, "contract": "user"} for r in offline.rows]
     steps = record(address(served), lab.job(lab.model, mode="step", sequences=sequences))
@@ -123,7 +135,7 @@ def test_a_server_step_scores_an_offline_recording(served: Callable[..., Any], l
         assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
 
 
-def test_weight_versions_are_asked_of_servers_that_name_them(served: Callable[..., Any], lab: SimpleNamespace) -> None:
+def test_weight_versions_are_asked_of_servers_that_name_them(served: Served, lab: SimpleNamespace) -> None:
     served.release = "0.33.0"
     recording = record(address(served), lab.job(lab.model, count=2, sampling={"max_tokens": 6}))
     assert [row.versions for row in recording.rows] == [["a"] * 3 + ["b"] * 3] * 2
@@ -141,7 +153,7 @@ def test_weight_versions_are_asked_of_servers_that_name_them(served: Callable[..
     ],
 )
 def test_what_a_server_does_wrong_is_said(
-    fault: str, message: str, served: Callable[..., Any], lab: SimpleNamespace
+    fault: tuple[Any, ...], message: str, served: Served, lab: SimpleNamespace
 ) -> None:
     served.fault = fault
     with pytest.raises(EngineRunError, match=message):

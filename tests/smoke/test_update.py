@@ -25,7 +25,7 @@ KEEP = {"mode": "keep", "clear_cache": False}
 def probe(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Any:
     weights = perturb(str(lab.model), str(tmp_path_factory.mktemp("updated")), 0.2, seed=1)
 
-    def run(pause: str, **args: Any) -> Any:
+    def run(pause: dict[str, Any], **args: Any) -> Any:
         fields = job_fields(PROBE, weights, pause, 1024, seed=0)
         args = {"logprobs_mode": "processed_logprobs", **args}
         work = lab.job(lab.model, mode="update", update=fields, **args)

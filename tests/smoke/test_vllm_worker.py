@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.smoke.processes import ends
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker, release_of, split_command, worker_source
@@ -35,7 +35,7 @@ def failure(tmp_path: Path, body: str, **options: Any) -> str:
 
 
 def test_rows_come_through_among_other_output(tmp_path: Path) -> None:
-    seen = []
+    seen: list[dict[str, Any]] = []
     body = (
         'print("loading weights")\nemit({"kind":"header"})\nemit({"kind":"note","text":"n"})\n'
         'print("(pid=3) ", end=""); emit({"kind":"row","i":1})\nemit({"kind":"end","rows":1})\n'
@@ -52,18 +52,14 @@ def test_the_job_reaches_the_worker(tmp_path: Path) -> None:
 
 
 def test_a_hung_worker_is_stopped_with_its_children(tmp_path: Path) -> None:
-    started = time.monotonic()
     body = (
         'import subprocess\np=subprocess.Popen([sys.executable,"-c","import time; time.sleep(60)"])\n'
         'print("child", p.pid, file=sys.stderr, flush=True)\nemit({"kind":"header"})\ntime.sleep(60)\n'
     )
     text = failure(tmp_path, body, timeout=2.0)
-    assert time.monotonic() - started < 15
     assert "gave no recording within 2 s and was stopped" in text
     child = int(text.rsplit("child ", 1)[1].split()[0])
-    time.sleep(0.2)
-    stat = Path(f"/proc/{child}/stat")
-    assert not stat.exists() or "Z" in stat.read_text().split(")")[1]
+    assert ends(child)
 
 
 @pytest.mark.parametrize(
