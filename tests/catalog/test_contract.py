@@ -51,7 +51,7 @@ def test_calls_that_changed() -> None:
     found = contract.load()
     changes = {(c.kind, c.name) for c in found.call_changes("vllm.LLM.generate", "0.8.5", "0.18.1") or ()}
     assert {("removed", "prompt_token_ids"), ("required", "prompts"), ("keyword_only", "use_tqdm")} <= changes
-    (abort,) = found.call_changes("vllm.AsyncLLMEngine.abort", "0.8.5", "0.18.1") or ()
+    (abort,) = list(found.call_changes("vllm.AsyncLLMEngine.abort", "0.8.5", "0.18.1") or ())
     assert abort == contract.CallChange("added", "internal", "", "False")
     info = "vllm.distributed.weight_transfer.nccl_engine.NCCLWeightTransferUpdateInfo"
     changes = {(c.kind, c.name) for c in found.call_changes(info, "0.18.1", "0.33.0") or ()}

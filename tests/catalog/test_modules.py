@@ -52,7 +52,9 @@ def test_names_are_put_together_and_taken_apart_again() -> None:
 
 
 def test_a_name_that_came_back_as_another_kind() -> None:
-    read = [{"vllm.m": {"f": kind}} if kind else {"vllm.m": {}} for kind in ("defined", "", "passed on")]
+    read: list[dict[str, dict[str, str]]] = [
+        {"vllm.m": {"f": kind}} if kind else {"vllm.m": {}} for kind in ("defined", "", "passed on")
+    ]
     data = all_names.merged(RELEASES, read)
     assert data["names"] == {"vllm.m": {"d0-1 p2-": "f", "": "d0-"}} and all_names.unmerged(data) == read
 

@@ -19,8 +19,8 @@ from vllm_migrate.catalog import requires, store
 def test_of_a_release(release: str, python: str, torch: str, transformers: str, cuda: str | None) -> None:
     found = requires.load()
     assert sorted((found.python(release) or "").split(",")) == sorted(python.split(","))
-    assert found.package("torch", release).spec == torch  # type: ignore[union-attr]
-    assert sorted((found.package("Transformers", release).spec or "").split(",")) == sorted(transformers.split(","))  # type: ignore[union-attr]
+    assert found.package("torch", release).spec == torch
+    assert sorted((found.package("Transformers", release).spec or "").split(",")) == sorted(transformers.split(","))
     assert found.image(release).get("CUDA_VERSION") == cuda
 
 
@@ -41,7 +41,7 @@ def test_what_is_allowed() -> None:
     assert found.allows("numba", "0.60.0", "0.8.5") is None, "it depends on the Python"
     assert found.allows("no-such-package", "1", "0.18.1") is None
     assert found.allows("torch", "nightly", "0.18.1") is None
-    assert found.package("ray", "0.18.1") is None and found.package("ray", "0.8.5").extras == ("cgraph",)  # type: ignore[union-attr]
+    assert found.package("ray", "0.18.1") is None and found.package("ray", "0.8.5").extras == ("cgraph",)
 
 
 def test_other_platforms() -> None:

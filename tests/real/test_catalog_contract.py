@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oracles.client import run_oracle
 
+from tests.real.oracles.client import run_oracle
 from vllm_migrate.catalog import contract, nested
 
 CLASSES = [

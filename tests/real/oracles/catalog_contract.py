@@ -44,7 +44,7 @@ def signature(value: Any) -> Any:
 
 
 def class_facts(cls: type) -> dict[str, Any]:
-    own = {}
+    own: dict[str, Any] = {}
     for base in cls.__mro__:
         if base.__module__.split(".")[0] == "vllm":
             for name in vars(base):
