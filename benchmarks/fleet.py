@@ -32,13 +32,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.fixes.apply import fix_all
-from vllm_migrate.fixes.plan import FixPlan
+from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.rules.finding import Finding
-from vllm_migrate.run.judging import Result, Run
+from vllm_migrate.run.judging import Result
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
-from vllm_migrate.run.walk import Input
 
 # A file with one of these speaks of an engine's settings; where no engine is found in it, somebody should look.
 TELLING = re.compile(
@@ -83,9 +82,9 @@ class Fleet:
         with tempfile.TemporaryDirectory() as temporary:
             copy = Path(temporary) / folder.name
             shutil.copytree(folder, copy)
-            session, result = self._lint(copy, folder)
+            session, result, claimed = self._lint(copy, folder)
             kept = [finding for finding in result.findings if finding.engine is not None]
-            self._count(result, folder, copy)
+            self._count(result, claimed, folder, copy)
             if negative:
                 self.broken += [f"a finding in {_where(finding, copy, folder)}: {finding.name}" for finding in kept]
             outcome = fix_all(kept, session.fixer(), unsafe=True)
@@ -94,18 +93,18 @@ class Fleet:
             if outcome.edits:
                 self._again(copy, folder, outcome)
 
-    def _lint(self, copy: Path, folder: Path) -> tuple[Session, Result]:
+    def _lint(self, copy: Path, folder: Path) -> tuple[Session, Result, set[str]]:
+        """The session, what its files gave, and the files that a command or a script names."""
         call = Options(paths=(str(copy),), isolated=True)
         if self.releases is not None:
             call = call._replace(source=self.releases[0], target=self.releases[1])
         session = Session(call)
-        judge = session.judge
-
-        def timed(run: Run, entry: Input) -> None:
+        run = session.new_run(None, keep=True)
+        for entry in session.in_order():
             began = time.perf_counter()
             signal.alarm(self.seconds)
             try:
-                judge(run, entry)
+                session.judge(run, entry)
             except TooLong:
                 self.broken.append(f"{entry.path}: more than {self.seconds} s")
             except Exception:
@@ -113,12 +112,9 @@ class Fleet:
             finally:
                 signal.alarm(0)
             self.slowest.append((time.perf_counter() - began, entry.path.replace(str(copy), str(folder))))
+        return session, run.finish(), run.workspace.claimed
 
-        session.judge = timed  # type: ignore[method-assign]
-        result = session.run(keep=True)
-        return session, result
-
-    def _count(self, result: Result, folder: Path, copy: Path) -> None:
+    def _count(self, result: Result, claimed: set[str], folder: Path, copy: Path) -> None:
         for path in result.seen:
             self.files[Path(path).suffix] += 1
         found = set()
@@ -136,10 +132,10 @@ class Fleet:
                 self.by_framework[finding.engine.name].findings[finding.name] += 1
             self._detail("finding", finding, copy, folder, "")
         for path in result.seen:
-            if path not in found and path not in result.workspace.claimed and TELLING.search(Path(path).read_bytes()):
+            if path not in found and path not in claimed and TELLING.search(Path(path).read_bytes()):
                 self.details.append({"kind": "missed", "place": path.replace(str(copy), str(folder))})
 
-    def _fixes(self, outcome: FixPlan, folder: Path, copy: Path) -> None:
+    def _fixes(self, outcome: Plan, folder: Path, copy: Path) -> None:
         for finding in outcome.applied:
             assert finding.engine is not None
             self.by_framework[finding.engine.name].applied += 1
@@ -149,7 +145,7 @@ class Fleet:
             self.by_framework[finding.engine.name].refused[PARTICULAR.sub("X", reason)] += 1
             self._detail("refused", finding, copy, folder, reason)
 
-    def _write(self, outcome: FixPlan, copy: Path, folder: Path) -> None:
+    def _write(self, outcome: Plan, copy: Path, folder: Path) -> None:
         before = {file: Path(file.path).read_bytes() for file in outcome.edits}
         written, failed = write_all(outcome.edits)
         self.written += len(written)
@@ -158,8 +154,8 @@ class Fleet:
             if not same_outside(before[file], Path(file.path).read_bytes(), file, edits):
                 self.broken.append(f"{file.path.replace(str(copy), str(folder))}: bytes outside of the edits changed")
 
-    def _again(self, copy: Path, folder: Path, first: FixPlan) -> None:
-        session, result = self._lint(copy, folder)
+    def _again(self, copy: Path, folder: Path, first: Plan) -> None:
+        session, result, _ = self._lint(copy, folder)
         kept = [finding for finding in result.findings if finding.engine is not None]
         second = fix_all(kept, session.fixer(), unsafe=True)
         for file in second.edits:

@@ -138,7 +138,21 @@ TEXT = {
     "marks": repeated("# vllm-migrate: ignore[VM101] "),
     "mark lines": repeated("# vllm-migrate: ignore[VM101]\n"),
     "open marks": repeated("vllm-migrate: ignore["),
+    "codes": repeated("V,", "# vllm-migrate: ignore["),
+    "marks over continued lines": repeated("# vllm-migrate: ignore\n" + "a \\\n" * 20),
+    "continued lines before a mark": repeated("a \\\n", "", "# vllm-migrate: ignore\n"),
     "spaces": repeated(" ", "token", ":"),
+}
+
+
+PINS = {
+    "requirements": repeated("vllm==0.8.5 "),
+    "requirement lines": repeated("vllm==0.8.5\n"),
+    "names": repeated("vllm"),
+    "open requirement": repeated("vllm==$"),
+    "images": repeated("vllm/vllm-openai:$V V="),
+    "quotes": repeated('"vllm >='),
+    "direct": repeated("\nvllm @ x"),
 }
 
 
@@ -180,7 +194,18 @@ def masking(text: str) -> str:
 def suppressing(text: str) -> str:
     from vllm_migrate.run.suppress import Suppressions
 
-    Suppressions.parse(text)
+    found = Suppressions.parse(text)
+    for line in range(1, 200):
+        found.match("VM101", "x", line)
+    found.unused()
+    return ""
+
+
+def pinning(text: str) -> str:
+    from vllm_migrate.run.versions import pins_in
+
+    for name in ("requirements.txt", "pyproject.toml", "Dockerfile"):
+        pins_in(name, text.encode())
     return ""
 
 
@@ -201,6 +226,7 @@ FAMILIES: dict[str, tuple[Callable[[], Callable[[str], str]], dict[str, Make]]] 
     "mask": (lambda: masking, TEXT),
     "suppress": (lambda: suppressing, TEXT),
     "layout": (lambda: laying_out, TEXT),
+    "pins": (lambda: pinning, PINS),
 }
 
 

@@ -1,6 +1,6 @@
 """The parity gate's cost for a batch, and its false alarms over simulated clean steps.
 
-    python benchmarks/parity_gate.py [--steps 200]
+    python -m benchmarks.parity_gate [--steps 200]
 
 Tokens are drawn from known laws with the published noise of each kind (E[r] = 1 exactly); every step is a look."""
 
@@ -10,8 +10,8 @@ import argparse
 import time
 
 import torch
-from smoke_calibration import NOISES, Noise
 
+from benchmarks.smoke_calibration import NOISES, Noise
 from vllm_migrate.parity import Contract, ParityGate, bound
 
 

@@ -242,7 +242,7 @@ def case(world: World, seed: int) -> Recording:
     chosen = plan(asked, "v1")
     rows = []
     for i in range(world.sequences):
-        tokens, told = sample(engine[i], drawn, prompts[i], world, generator)
+        tokens, sampled = sample(engine[i], drawn, prompts[i], world, generator)
         history = History(prompts[i], tokens, 0)
         ids = torch.tensor(tokens)
         values = evaluate(trainer[i], ids, chosen.columns, history)
@@ -253,7 +253,7 @@ def case(world: World, seed: int) -> Recording:
         if world.head:
             other = evaluate(trainer[i].bfloat16().float(), ids, chosen.columns, history)[chosen.claimed]
             scores[chosen.claimed + OTHER_HEAD] = Scores(logp=floats(other.logp))
-        told = [told[0]] * world.shift + told[: len(told) - world.shift]
+        told: list[float | None] = [*[sampled[0]] * world.shift, *sampled[: len(sampled) - world.shift]]
         if world.nan and i < 3:
             told[5] = math.nan
         cached = 64 * (i % 2) if world.place == "cached" else 0

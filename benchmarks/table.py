@@ -175,8 +175,8 @@ def measure(bench: Bench, trees: dict[str, Path], rounds: int) -> list[Row]:
 
 
 def rows(got: Measured, trees: dict[str, Path]) -> list[Row]:
-    def renamed(what: str, name: str, *limits: float | None, unit: str = "x") -> Row:
-        return got.row(name, *limits, unit=unit)._replace(what=what)
+    def renamed(what: str, name: str, budget: float | None = None, aim: float | None = None, unit: str = "x") -> Row:
+        return got.row(name, budget, aim, unit)._replace(what=what)
 
     bare = Row("bare `python -c pass`", [value * 1000 for value in got.values["bare"]], unit="ms")
     out = [bare]

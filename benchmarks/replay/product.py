@@ -9,10 +9,11 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vllm_migrate.cli.options import Call
 from vllm_migrate.resolve.table import rows
-from vllm_migrate.run import session
-from vllm_migrate.run.judging import Judged
+from vllm_migrate.run.fix import fix
+from vllm_migrate.run.judging import JudgedEngine
+from vllm_migrate.run.session import Session
+from vllm_migrate.run.settings import Options
 from vllm_migrate.smoke.source import load_engine
 
 
@@ -58,9 +59,9 @@ def read(path: Path, release: str, source: str) -> Reading:
 def write_fix(source_folder: Path, folder: Path, source: str, target: str) -> list[str]:
     """A copy of `source_folder` at `folder` after `fix --unsafe --write`; the engine arguments that the fix is about."""
     shutil.copytree(source_folder, folder)
-    call = Call(paths=[str(folder)], source=source, target=target, isolated=True, unsafe=True, write=True)
-    outcome = session.fix(call)
-    return sorted({finding.option for finding in outcome.plan.applied if finding.option not in ("", "engine")})
+    planned = fix(Options(paths=(str(folder),), source=source, target=target, isolated=True, unsafe=True))
+    planned.write()
+    return sorted({finding.option for finding in planned.plan.applied if finding.option not in ("", "engine")})
 
 
 def before(path: Path, options: list[str], source: str, target: str) -> dict[str, Any]:
@@ -85,9 +86,8 @@ def without(path: Path, option: str, source: str, target: str) -> None:
     place.write_text(text[:start] + (text[end + 1 :] if end >= 0 else ""), encoding="utf-8")
 
 
-def _judged(path: Path, source: str, target: str) -> Judged:
-    call = Call(paths=[str(path)], source=source, target=target, isolated=True)
-    found = session.Session(call).run(keep=True).judged
+def _judged(path: Path, source: str, target: str) -> JudgedEngine:
+    found = Session(Options(paths=(str(path),), source=source, target=target, isolated=True)).run(keep=True).judged
     if len(found) != 1:
         raise LookupError(f"{path} has {len(found)} engines, not one")
     return found[0]

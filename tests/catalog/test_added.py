@@ -43,15 +43,15 @@ def wheel(root: Path, target: Path) -> Path:
 def check(release: str) -> store.Catalog:
     cat = store.load()
     assert cat.releases[-1] == release and cat.is_added(release)
-    assert cat.get("engine", "depth", release).default == 3  # type: ignore[union-attr]
-    assert cat.get("config", "ShaftConfig.tools", release).default == ["pick"]  # type: ignore[union-attr]
+    assert cat.get("engine", "depth", release).default == 3
+    assert cat.get("config", "ShaftConfig.tools", release).default == ["pick"]
     assert cat.flags(release)["--no-lamp"].dest == "lamp" and cat.flags(release)["-w"].type == "float"
-    assert cat.get("env", "VLLM_DEPTH", release).default == 3  # type: ignore[union-attr]
-    assert cat.get("sampling", "stop", release).default == []  # type: ignore[union-attr]
-    assert cat.get("llm", "chatty", release).extra("forced") is True  # type: ignore[union-attr]
+    assert cat.get("env", "VLLM_DEPTH", release).default == 3
+    assert cat.get("sampling", "stop", release).default == []
+    assert cat.get("llm", "chatty", release).extra("forced") is True
     assert cat.get("request", "ChatCompletionRequest.temperature", release) is not None
-    assert cat.get("route", "POST /dig", release).extra("gate") == "envs.VLLM_DEPTH"  # type: ignore[union-attr]
-    assert cat.get("api", "LLM.sleep.level", release).default == 1  # type: ignore[union-attr]
+    assert cat.get("route", "POST /dig", release).extra("gate") == "envs.VLLM_DEPTH"
+    assert cat.get("api", "LLM.sleep.level", release).default == 1
     assert details.load(cat).late_of("lamp", release) == {
         "EngineArgs.create:lamp": [("self.lamp is None", "self.depth > 5")]
     }

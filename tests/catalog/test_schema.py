@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vllm_migrate.catalog import schema, store
-from vllm_migrate.catalog.store import FlagTable
+from vllm_migrate.catalog.store import Flag, FlagTable
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -91,7 +91,8 @@ def test_the_schema_of_every_release_is_a_schema(cat: store.Catalog) -> None:
 
 
 def test_shortest_prefix_and_pattern() -> None:
-    flags = FlagTable.fromkeys(["--seed", "--send-it", "--send-it-now"])  # type: ignore[arg-type]
+    options = ("--seed", "--send-it", "--send-it-now")
+    flags = FlagTable({option: Flag(option, option, "", {}, False) for option in options})
     assert schema.shortest_prefix(flags, "--seed") == len("--see")
     assert schema.shortest_prefix(flags, "--send-it-now") == len("--send-it-")
     assert schema.shortest_prefix(flags, "--send-it") == len("--send-it")

@@ -26,7 +26,7 @@ def test_all_releases_in_order(cat: store.Catalog) -> None:
 
 @pytest.mark.parametrize("release", COUNTS)
 def test_counts(cat: store.Catalog, release: str) -> None:
-    engine = [n for n in cat.names("engine", release) if not cat.get("engine", n, release).extra("async_only")]  # type: ignore[union-attr]
+    engine = [n for n in cat.names("engine", release) if not cat.get("engine", n, release).extra("async_only")]
     flags = len(cat.names("cli", release)) + len(cat.names("frontend", release))
     found = len(engine), flags, len(cat.names("sampling", release)), len(cat.names("env", release))
     assert found == COUNTS[release]
@@ -65,9 +65,9 @@ def test_variables_outside_envs(cat: store.Catalog) -> None:
 def test_gates_of_the_weight_update_routes(cat: store.Catalog) -> None:
     gates = {r: cat.get("route", "POST /pause", r) for r in ("0.11.2", "0.12.0", "0.15.1", "0.16.0", "0.33.0")}
     assert gates["0.11.2"] is None
-    assert gates["0.12.0"].extra("gate") is None and gates["0.15.1"].extra("gate") is None  # type: ignore[union-attr]
+    assert gates["0.12.0"].extra("gate") is None and gates["0.15.1"].extra("gate") is None
     for release in ("0.16.0", "0.33.0"):
-        assert gates[release].extra("gate") == "envs.VLLM_SERVER_DEV_MODE"  # type: ignore[union-attr]
+        assert gates[release].extra("gate") == "envs.VLLM_SERVER_DEV_MODE"
 
 
 def test_o_is_the_compilation_config_and_later_the_optimization_level(cat: store.Catalog) -> None:

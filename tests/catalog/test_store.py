@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from vllm_migrate.catalog import intervals, store
 
 RELEASES = ["1.0.0", "1.1.0", "1.1.0.post1", "1.2.0"]
 SWITCH = {"a": "bool_optional", "d": None}
-STATES = [
+STATES: list[dict[str, dict[str, Any]]] = [
     {"engine": {"x": {"d": 1}, "old": {"d": 0}}, "cli": {"--x": {"d": 1, "t": "int", "f": ["-x"]}, "--on": SWITCH}},
     {"engine": {"x": {"d": 1}}, "cli": {"--x": {"d": 1, "t": "int", "f": ["-x"]}, "--on": SWITCH}},
     {"engine": {"x": {"d": 2}}, "cli": {"--x": {"d": 2, "t": "int"}, "--on": SWITCH}},
@@ -39,7 +40,7 @@ def test_intervals_open_close_and_reopen() -> None:
 
 def test_get_names_and_life() -> None:
     cat = small()
-    assert cat.get("engine", "x", "1.1.0.post1").default == 2  # type: ignore[union-attr]
+    assert cat.get("engine", "x", "1.1.0.post1").default == 2
     assert cat.get("engine", "old", "1.1.0") is None
     assert cat.names("engine", "1.0.0") == {"x", "old"}
     assert [(since, until, f.default) for since, until, f in cat.life("engine", "x")] == [

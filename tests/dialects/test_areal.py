@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ def config(vllm: str, backend: str = "rollout:\n  backend: vllm:d4\n") -> str:
     return f"{backend}gconfig:\n  temperature: 1.0\nactor:\n  path: a/b\nsglang:\n  dtype: bfloat16\nvllm:\n{vllm}"
 
 
-def read(tmp_path: Path, vllm: str, release: str, **options: str) -> Reading:
+def read(tmp_path: Path, vllm: str, release: str, **options: Any) -> Reading:
     return Reading(tmp_path, {"grpo.yaml": config(vllm)}, frameworks={"areal": release}, **options)
 
 

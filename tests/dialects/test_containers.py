@@ -57,7 +57,7 @@ def test_a_script_in_a_block_keeps_its_indentation(shell: str, tmp_path: Path) -
     )
     reading = Reading(tmp_path, {"d.yaml": container(body)})
     reading.fix()
-    script = first(reading.text("d.yaml"))["args"][0]  # type: ignore[index]
+    script = first(reading.text("d.yaml"))["args"][0]
     assert script.startswith("set -e  # stays\nvllm serve a/b \\\n  --port 80 \\\n  --no-")
     assert "num-scheduler-steps" not in script and "VLLM_USE_V1" not in script
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -29,7 +30,7 @@ grpo:
 """
 
 
-def read(tmp_path: Path, release: str, more: str = "", **options: str) -> Reading:
+def read(tmp_path: Path, release: str, more: str = "", **options: Any) -> Reading:
     return Reading(tmp_path, {"grpo.yaml": BASE + more}, frameworks={"nemo-rl": release}, **options)
 
 

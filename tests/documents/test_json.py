@@ -68,7 +68,7 @@ def test_values_and_spans() -> None:
     st.sampled_from([None, 0, 2, "\t"]),
     st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_reads_what_the_standard_library_writes(value: object, indent: int | str | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert equal(read(text).root.plain(), json.loads(text))
@@ -158,7 +158,7 @@ def places(node: Node, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str
 
 def attempt(document: JsonDocument, chance: random.Random) -> str:
     path, node = chance.choice(places(document.roots[0]))
-    value = chance.choice([1, None, "x", {"k": []}, ["y"], False])
+    value: object = chance.choice([1, None, "x", {"k": []}, ["y"], False])
     ops = [Op(SET, path, value), Op(DELETE, path)]
     if node.kind == MAP:
         ops = [Op(SET, (*path, "new"), value), Op(SET, (*path, "n", "m"), value, after=chance.choice("ab"))]

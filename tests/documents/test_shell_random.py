@@ -132,8 +132,8 @@ def test_claims_about_random_scripts_are_true(tmp_path: Path) -> None:
             values = [word.value for word in command.words]
             if values[0] == "show" and not any(word.maybe for word in command.words):
                 ours.setdefault(values[1], values[1:])
-        for name, values in real.items():
+        for name, shown in real.items():
             if None not in ours.get(name, [None]):
-                assert ours[name] == values, (seed, text)
+                assert ours[name] == shown, (seed, text)
                 claimed += 1
     assert claimed > 100

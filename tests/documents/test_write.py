@@ -82,7 +82,7 @@ def test_a_change_at_the_last_moment_is_refused(file: Path, monkeypatch: pytest.
         real(descriptor)
         file.write_bytes(b"a: theirs\n")
 
-    monkeypatch.setattr(write.os, "fsync", meanwhile)
+    monkeypatch.setattr(os, "fsync", meanwhile)
     with pytest.raises(CannotWrite, match="changed"):
         write_atomic(str(file), source(file), "a: 3\n")
     assert file.read_bytes() == b"a: theirs\n" and names(file.parent) == ["conf.yaml"]
@@ -102,7 +102,7 @@ def test_a_failure_leaves_the_file_and_no_temporary(file: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     read = source(file)
-    monkeypatch.setattr(write.os, step, fail)
+    monkeypatch.setattr(os, step, fail)
     with pytest.raises(CannotWrite, match="No space left"):
         write_atomic(str(file), read, "a: 3\n")
     assert file.read_bytes() == b"a: 1\r\n" and names(file.parent) == ["conf.yaml"]
@@ -112,7 +112,7 @@ def test_an_interrupt_leaves_no_temporary(file: Path, monkeypatch: pytest.Monkey
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(write.os, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_atomic(str(file), source(file), "a: 3\n")
     assert names(file.parent) == ["conf.yaml"]
@@ -134,7 +134,7 @@ def test_hard_links_are_not_parted(file: Path) -> None:
 
 
 def test_a_read_only_file_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write.os, "access", lambda path, mode: False)  # root may write anything
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anything
     with pytest.raises(CannotWrite, match="read-only"):
         write_atomic(str(file), source(file), "a: 3\n")
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import collections
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.documents.test_yaml_properties import places
 from vllm_migrate.documents.editing import plan, prove
 from vllm_migrate.documents.interface import (
     DELETE,
@@ -29,9 +29,6 @@ from vllm_migrate.documents.interface import (
 )
 from vllm_migrate.documents.oracle import equal
 from vllm_migrate.documents.yaml.document import YamlDocument, parse_yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_yaml_properties import places
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 FILES = sorted([*CORPUS.rglob("*.yaml"), *CORPUS.rglob("*.yml")]) if CORPUS.is_dir() else []

@@ -6,14 +6,14 @@ import collections
 import copy
 import itertools
 import random
-import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.documents.yaml_samples import COMMENTS, FLOWS, KEYS, LINES, SCALARS, Writer
 from vllm_migrate.documents.editing import _compare, plan, plan_proved, prove
 from vllm_migrate.documents.interface import (
     DELETE,
@@ -24,6 +24,7 @@ from vllm_migrate.documents.interface import (
     SEQ,
     SET,
     CannotEdit,
+    DataDocument,
     Node,
     Op,
     ProofFailed,
@@ -31,10 +32,7 @@ from vllm_migrate.documents.interface import (
     decode,
 )
 from vllm_migrate.documents.oracle import equal
-from vllm_migrate.documents.yaml.document import YamlDocument, parse_yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-from yaml_samples import COMMENTS, FLOWS, KEYS, LINES, SCALARS, Writer
+from vllm_migrate.documents.yaml.document import parse_yaml
 
 VALUES = [
     1,
@@ -62,7 +60,7 @@ def places(node: Node, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str
     return [(path, node)] + [found for key, child in below for found in places(child, (*path, key))]
 
 
-def random_op(document: YamlDocument, index: int, chance: random.Random) -> Op:
+def random_op(document: DataDocument, index: int, chance: random.Random) -> Op:
     path, node = chance.choice(places(document.roots[index])) if document.roots else ((), None)
     value = chance.choice(VALUES)
     kind = node.kind if node is not None else MAP
@@ -83,17 +81,18 @@ def random_op(document: YamlDocument, index: int, chance: random.Random) -> Op:
     return chance.choice([Op(SET, path, value), Op(DELETE, path)])
 
 
-def made_on_plain_data(data: object, op: Op) -> object:
+def made_on_plain_data(data: Any, op: Op) -> object:
     """The operation on dicts and lists, the third way to say what it means."""
     data = copy.deepcopy(data)
     if data is None:
         data = {}
     here = data
+    key: Any
     for key, following in zip(op.path, op.path[1:], strict=False):
         if op.kind in (SET, INSERT) and here[key] is None if isinstance(here, list) else here.get(key) is None:
             here[key] = [] if isinstance(following, int) else {}
         here = here[key]
-    last = op.path[-1]
+    last: Any = op.path[-1]
     if op.kind == SET:
         here[last] = op.value
     elif op.kind == DELETE:
@@ -133,7 +132,7 @@ def attempt(text: str, seed: int) -> str:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_first_plan_is_right(document: int, seed: int) -> None:
     attempt(Writer(document).text, seed)
 
@@ -145,13 +144,14 @@ def test_random_documents_are_mostly_readable_and_edited() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_several_operations_at_once(document: int, seed: int) -> None:
     try:
         first = parse_yaml(decode("f.yaml", Writer(document).text.encode()))
     except Unreadable:
         return
-    chance, current, ops = random.Random(seed), first, []
+    chance, ops = random.Random(seed), []
+    current: DataDocument = first
     for _ in range(3):
         op = random_op(current, 0, chance)
         try:
@@ -235,7 +235,7 @@ def test_fuzz() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-?[]{},&*!|>'\"#%@` \n\t0<"), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_reads_as_pyyaml_reads_it(text: str) -> None:
     try:
         expected = [node for node in yaml.compose_all(text, yaml.CSafeLoader) if node is not None]

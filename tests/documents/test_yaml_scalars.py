@@ -40,7 +40,7 @@ def test_the_famous_ones() -> None:
 
 
 @given(st.text(alphabet="0123456789+-._:eExbo", min_size=1, max_size=7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_number_like_words(word: str) -> None:
     for omegaconf, loader in ((False, yaml.SafeLoader), (True, get_yaml_loader())):
         try:
@@ -104,7 +104,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.sampled_from(["", "'", '"']))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_value_reads_back(value: object, quote: str) -> None:
     try:
         written = render(value, Style(quote=quote))
@@ -118,7 +118,7 @@ def test_every_value_reads_back(value: object, quote: str) -> None:
 
 
 @given(st.text(max_size=8), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_plain_only_where_it_is_safe(text: str, flow: bool) -> None:
     if reads_as_itself(text, flow):
         assert yaml.safe_load(f"[{text}]" if flow else f"k: {text}") == ([text] if flow else {"k": text})

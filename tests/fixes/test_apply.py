@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ V0 = "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: bfloat16\n    ge
 V1_CHILD = "defaults:\n  - base\n  - _self_\nvllm_config:\n  use_v1: true\n"
 
 
-def run(tmp_path: Path, files: dict[str, str], **options: object) -> tuple[Result, Fixer]:
+def run(tmp_path: Path, files: dict[str, str], **options: Any) -> tuple[Result, Fixer]:
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

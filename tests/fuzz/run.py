@@ -21,9 +21,6 @@ import atheris
 
 with atheris.instrument_imports(include=["vllm_migrate"]):
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    sys.path.insert(0, str(Path(__file__).parent))
-    import targets
-
     import vllm_migrate.dialects.discover
     import vllm_migrate.documents.json.document
     import vllm_migrate.documents.python.edit
@@ -33,6 +30,7 @@ with atheris.instrument_imports(include=["vllm_migrate"]):
     import vllm_migrate.documents.yaml.document
     import vllm_migrate.fixes.apply
     import vllm_migrate.run.judging  # noqa: F401
+    from tests.fuzz import targets
 
 TOKENS = (
     *(

@@ -141,19 +141,23 @@ def _parse(kind: str, source: Source) -> DataDocument:
     return parse_json(source)
 
 
-def _places(node: Node, path: tuple[str | int, ...] = (), out: list[object] | None = None) -> list[object]:
+Placed = tuple[tuple[str | int, ...], Node]
+
+
+def _places(node: Node, path: tuple[str | int, ...] = (), out: list[Placed] | None = None) -> list[Placed]:
     """Up to 200 values with their paths."""
     out = [] if out is None else out
     if len(out) < 200:
         out.append((path, node))
-        below = [(p.key, p.value) for p in node.pairs if not p.merged] + list(enumerate(node.items))
+        below: list[tuple[str | int, Node]] = [(p.key, p.value) for p in node.pairs if not p.merged]
+        below += enumerate(node.items)
         for key, child in below:
             _places(child, (*path, key), out)
     return out
 
 
 def _op(root: Node | None, chance: random.Random) -> Op:
-    path, node = chance.choice(_places(root)) if root is not None else ((), None)  # type: ignore[misc]
+    path, node = chance.choice(_places(root)) if root is not None else ((), None)
     value = chance.choice(VALUES)
     if node is not None and node.kind == SEQ:
         at = chance.randint(0, len(node.items))
@@ -174,7 +178,7 @@ def _data(kind: str, source: Source, chance: random.Random) -> str:
     document = _parse(kind, source)
     for root in document.roots:
         root.plain()
-        for _, node in _places(root):  # type: ignore[misc]
+        for _, node in _places(root):
             assert 0 <= node.start <= node.end <= len(source.text), "a span outside the text"
     index = chance.randrange(max(len(document.roots), 1))
     op = _op(document.roots[index] if document.roots else None, chance)
@@ -229,7 +233,7 @@ def _at(data: object, path: tuple[str | int, ...]) -> object:
             matches = [inner for name, inner in data.items() if not isinstance(name, str)]
             assert matches, f"{path} is not there"
             return UNDECIDED  # which of them it is cannot be told here
-        data = data[key]  # type: ignore[index]
+        data = data[key]
     return data
 
 

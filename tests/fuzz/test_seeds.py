@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import collections
 import random
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import targets
+from tests.fuzz import targets
 
 TRIES = {"yaml": 500, "toml": 400, "json": 600, "shell": 500, "python": 500, "program": 40}
 PIECES = [

@@ -140,14 +140,14 @@ def test_two_rules_of_one_code_are_named(folder: Path) -> None:
 
 
 def test_a_condition_of_a_dialect_is_named(folder: Path) -> None:
-    edit(folder / "dialects" / "pipelinerl.yaml", lambda raw: raw["transport"][0].update(when="fact.launcher =="))  # type: ignore[index]
+    edit(folder / "dialects" / "pipelinerl.yaml", lambda raw: raw["transport"][0].update(when="fact.launcher =="))
     with pytest.raises(VllmMigrateError, match=r"rules/dialects/pipelinerl\.yaml:\d+: transport\[0\]\.when: "):
         compile_all(folder)
 
 
 def test_a_mistake_in_effective_is_named(folder: Path) -> None:
     path = folder / "effective" / "engine.yaml"
-    edit(path, lambda raw: raw["cases"][0].update(when="env.X =="))  # type: ignore[index]
+    edit(path, lambda raw: raw["cases"][0].update(when="env.X =="))
     with pytest.raises(VllmMigrateError, match=r"rules/effective/engine\.yaml:\d+: cases\[0\]\.when: "):
         compile_all(folder)
 

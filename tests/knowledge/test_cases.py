@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.expr import Undetermined
@@ -20,7 +22,7 @@ class Names:
         raise KeyError(function)
 
 
-def pick(cases: list[dict[str, object]], **values: object) -> Choice:
+def pick(cases: Sequence[Mapping[str, object]], **values: object) -> Choice:
     compiled = [
         decode(Case, {key: compile_expr(v) if key in ("when", "value_of") else v for key, v in case.items()})
         for case in cases

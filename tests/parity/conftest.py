@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+MakeRollout = Callable[..., SimpleNamespace]
+Columns = Callable[..., dict[str, Any]]
+
 
 @pytest.fixture
-def rollout():
+def rollout() -> MakeRollout:
     """make(seed=, sequences=, tokens=, vocabulary=, t=, reported_t=, claimed_t=, noise=): nested lists of one step.
 
     Tokens are drawn at temperature `t`; the engine reports the law at `reported_t` and the trainer claims that at
@@ -16,12 +21,22 @@ def rollout():
     """
     torch = pytest.importorskip("torch")
 
-    def make(*, seed=0, sequences=16, tokens=64, vocabulary=24, t=1.0, reported_t=None, claimed_t=None, noise=0.02):
+    def make(
+        *,
+        seed: int = 0,
+        sequences: int = 16,
+        tokens: int = 64,
+        vocabulary: int = 24,
+        t: float = 1.0,
+        reported_t: Any = None,
+        claimed_t: Any = None,
+        noise: float = 0.02,
+    ) -> Any:
         generator = torch.Generator().manual_seed(seed)
         logits = 2.5 * torch.randn(sequences, tokens, vocabulary, generator=generator, dtype=torch.float64)
         drawn = (logits / t).softmax(-1).flatten(0, 1).multinomial(1, generator=generator).view(sequences, tokens)
 
-        def law(temperature):
+        def law(temperature: Any) -> Any:
             return (logits / (temperature or t)).log_softmax(-1)
 
         claimed = law(claimed_t)
@@ -47,6 +62,6 @@ COLUMNS = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask", "entropy
 
 
 @pytest.fixture
-def columns():
+def columns() -> Columns:
     """The arguments of `update` in a made step."""
     return lambda made, *names: {name: getattr(made, name) for name in (names or COLUMNS)}

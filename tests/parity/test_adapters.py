@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.parity.conftest import MakeRollout
 from vllm_migrate.parity import Contract, ParityError, ParityGate, pipelinerl, trl, verl
 
 CONTRACT = Contract(temperature=0.7, lag=0)
 
 
 @pytest.fixture
-def torch():
+def torch() -> Any:
     return pytest.importorskip("torch")
 
 
 class DataProto:
     """What verl's trainer holds: a TensorDict (here a dict) of padded responses, and arrays beside it."""
 
-    def __init__(self, torch, made, **more):
+    def __init__(self, torch: Any, made: SimpleNamespace, **more: Any) -> None:
         numpy = pytest.importorskip("numpy")
         n, length = len(made.token_ids), len(made.token_ids[0])
         pad = torch.zeros(n, 6)
@@ -39,7 +42,7 @@ class DataProto:
         assert length == 64
 
 
-def test_verl(torch, rollout):
+def test_verl(torch: Any, rollout: MakeRollout) -> None:
     batch = DataProto(torch, rollout(t=0.7))
     gate = ParityGate(Contract(temperature=0.7, lag=0, group_size=4))
     verdict = verl.update(gate, batch, step=1, entropys=batch.entropys)
@@ -51,7 +54,7 @@ def test_verl(torch, rollout):
     assert verl.update(ParityGate(CONTRACT), raw, step=1).blame.suspects == ("logprobs-semantics",)
 
 
-def test_verl_without_rollout_logprobs_and_in_bypass_mode(torch, rollout):
+def test_verl_without_rollout_logprobs_and_in_bypass_mode(torch: Any, rollout: MakeRollout) -> None:
     batch = DataProto(torch, rollout(t=0.7))
     batch.batch["old_log_probs"] = batch.batch["rollout_log_probs"]
     assert verl.update(ParityGate(CONTRACT), batch, step=1).invalid == {"same-tensor": 1}
@@ -59,7 +62,7 @@ def test_verl_without_rollout_logprobs_and_in_bypass_mode(torch, rollout):
     assert verl.update(ParityGate(CONTRACT), batch, step=1).invalid == {"missing-logprobs": 1}
 
 
-def test_verl_fully_asynchronous(torch, rollout):
+def test_verl_fully_asynchronous(torch: Any, rollout: MakeRollout) -> None:
     versions = {"param_version_start": [2] * 8 + [1] * 4 + [1] * 4, "param_version_end": [2] * 8 + [1] * 4 + [2] * 4}
     batch = DataProto(torch, rollout(t=0.7), **versions)
     verdict = verl.update(ParityGate({"temperature": 0.7}), batch, step=9, trainer_version=2)
@@ -70,10 +73,10 @@ def test_verl_fully_asynchronous(torch, rollout):
     }
 
 
-def encoding(torch, made, *, prompt=3, padding=0, version=64):
+def encoding(torch: Any, made: SimpleNamespace, *, prompt: int = 3, padding: int = 0, version: int = 64) -> Any:
     """PipelineRL's packed micro-batch, and what `rl_step` has of it: new logprobs and entropy, one entry shorter."""
     n, length = len(made.token_ids), len(made.token_ids[0])
-    row = defaultdict(list)
+    row: defaultdict[str, list[Any]] = defaultdict(list)
     for i in range(n):
         row["input_ids"] += [1] * prompt + made.token_ids[i]
         row["labels"] += [-100] * prompt + made.token_ids[i]
@@ -94,7 +97,7 @@ def encoding(torch, made, *, prompt=3, padding=0, version=64):
     return batch, torch.tensor([row["new"][1:]]), torch.tensor([row["entropy"][1:]])
 
 
-def test_pipelinerl(torch, rollout):
+def test_pipelinerl(torch: Any, rollout: MakeRollout) -> None:
     batch, new, entropy = encoding(torch, rollout(t=0.7), padding=5)
     gate = ParityGate({"temperature": 0.7})
     verdict = pipelinerl.update(gate, batch, new, step=0, entropy=entropy, trainer_version=64)
@@ -108,7 +111,7 @@ def test_pipelinerl(torch, rollout):
     )
 
 
-def test_pipelinerl_logprobs_that_are_not_shifted(torch, rollout):
+def test_pipelinerl_logprobs_that_are_not_shifted(torch: Any, rollout: MakeRollout) -> None:
     """A trainer that pads at the end instead of the front: every segment is off by one inside its boundaries."""
     batch, new, _ = encoding(torch, rollout(t=0.7))
     moved = torch.cat([new[:, 1:], new[:, -1:]], 1)
@@ -116,7 +119,7 @@ def test_pipelinerl_logprobs_that_are_not_shifted(torch, rollout):
     assert verdict.invalid == {"shifted-by-one": 16}
 
 
-def test_pipelinerl_slices_and_sentinels(torch, rollout):
+def test_pipelinerl_slices_and_sentinels(torch: Any, rollout: MakeRollout) -> None:
     batch, new, entropy = encoding(torch, rollout(t=0.7))
     length = batch.input_ids.shape[1]
     parts = []
@@ -139,13 +142,15 @@ def test_pipelinerl_slices_and_sentinels(torch, rollout):
 class Trainer:
     """The parts of TRL's GRPOTrainer that the callback stands around."""
 
-    def __init__(self, torch, made, *, old=None, tools=None, masked=()):
+    def __init__(
+        self, torch: Any, made: SimpleNamespace, *, old: Any = None, tools: Any = None, masked: Sequence[Any] = ()
+    ) -> None:
         self.model, self.state = SimpleNamespace(training=True), SimpleNamespace(global_step=0)
         self.accelerator = SimpleNamespace(num_processes=1)
-        self._metrics = {"train": defaultdict(list)}
+        self._metrics: dict[str, dict[str, list[Any]]] = {"train": defaultdict(list)}
         self._tokenizer = SimpleNamespace(pad_token_id=0)
         self.mask_truncated_completions = bool(masked)
-        self.callbacks: list[object] = []
+        self.callbacks: list[Any] = []
         mask = torch.tensor(made.mask)
         for row in masked:
             mask[row] = 0
@@ -158,25 +163,28 @@ class Trainer:
         }
         if tools is not None:
             self.batch["tool_mask"] = torch.tensor(tools)
-        self.forward = torch.tensor(made.trainer_logprobs, requires_grad=True), torch.tensor(made.entropy), None
+        logprobs = torch.tensor(made.trainer_logprobs, requires_grad=True)
+        self.forward: tuple[Any, ...] = logprobs, torch.tensor(made.entropy), None
         self.old = old
 
-    def add_callback(self, callback):
+    def add_callback(self, callback: Any) -> None:
         self.callbacks.append(callback)
 
-    def _generate_and_score_completions(self, inputs):
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
         return self.batch
 
-    def _get_per_token_logps_and_entropies(self, *args, **kwargs):
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         if self.old is not None:
             inputs["old_per_token_logps"] = self.old
             return 0.0
         return self._get_per_token_logps_and_entropies(model, compute_entropy=True)[0].sum()
 
-    def step(self, micro=2, generate=True):
+    def step(self, micro: int = 2, generate: bool = True) -> None:
         if generate:
             self._generate_and_score_completions({})
         size = 16 // micro
@@ -194,7 +202,7 @@ class Trainer:
         self.state.global_step += 1
 
 
-def test_trl(torch, rollout):
+def test_trl(torch: Any, rollout: MakeRollout) -> None:
     trainer = Trainer(torch, rollout(t=0.7))
     callback = trl.watch(trainer, ParityGate({"temperature": 0.7, "group_size": 4}, every=2))
     trainer.step()
@@ -208,14 +216,14 @@ def test_trl(torch, rollout):
     assert not hasattr(callback, "something_else")
 
 
-def test_trl_stops_on_raw_logprobs(torch, rollout):
+def test_trl_stops_on_raw_logprobs(torch: Any, rollout: MakeRollout) -> None:
     trainer = Trainer(torch, rollout(t=0.7, reported_t=1.0))
     trl.watch(trainer, ParityGate({"temperature": 0.7}, stop=True))
     with pytest.raises(ParityError, match="logprobs-semantics"):
         trainer.step()
 
 
-def test_trl_takes_old_logprobs_where_the_loss_hides_its_own(torch, rollout):
+def test_trl_takes_old_logprobs_where_the_loss_hides_its_own(torch: Any, rollout: MakeRollout) -> None:
     made = rollout(t=0.7)
     trainer = Trainer(torch, made, old=torch.tensor(made.trainer_logprobs))
     callback = trl.watch(trainer, ParityGate({"temperature": 0.7}))
@@ -223,7 +231,7 @@ def test_trl_takes_old_logprobs_where_the_loss_hides_its_own(torch, rollout):
     assert callback.verdict.decision == "pass" and "b" not in callback.verdict.metrics
 
 
-def test_trl_masks(torch, rollout):
+def test_trl_masks(torch: Any, rollout: MakeRollout) -> None:
     made = rollout(t=0.7)
     tools = [[int(i < 20 or i >= 30) for i in range(64)]] * 16
     for row in made.rollout_logprobs:
@@ -238,7 +246,7 @@ def test_trl_masks(torch, rollout):
     assert callback.verdict.n_sequences == 16, "truncated completions are evidence too"
 
 
-def test_trl_leaves_evaluation_alone(torch, rollout):
+def test_trl_leaves_evaluation_alone(torch: Any, rollout: MakeRollout) -> None:
     trainer = Trainer(torch, rollout(t=0.7))
     callback = trl.watch(trainer, ParityGate({"temperature": 0.7}))
     trainer.model.training = False

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import threading
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from tests.parity.conftest import Columns, MakeRollout
 from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.parity import Contract, ParityError, ParityGate, bound
 from vllm_migrate.parity.blame import FAULTS, OWN
@@ -17,19 +19,19 @@ from vllm_migrate.smoke.attribute import NOT_RULES, RULES
 TEMPERED = Contract(temperature=0.7, lag=0)
 
 
-def known(verdict):
+def known(verdict: Any) -> Any:
     """Every suspect is one of the smoke proof's or of the gate's own."""
     blames = (verdict.blame, *verdict.informs)
     assert {s for blame in blames for s in blame.suspects} <= {*RULES, *NOT_RULES, *OWN}
     return verdict
 
 
-def judged(contract, made, **changes):
+def judged(contract: Contract, made: dict[str, Any], **changes: Any) -> Any:
     return known(ParityGate(contract).update(step=0, **{**made, **changes}))
 
 
 @pytest.mark.parametrize(("every", "noise"), [(1, 0.036), (50, 0.036), (1, 0.1)])
-def test_no_false_alarm_over_200_clean_steps(rollout, columns, every, noise):
+def test_no_false_alarm_over_200_clean_steps(rollout: MakeRollout, columns: Columns, every: Any, noise: float) -> None:
     gate = ParityGate(Contract(temperature=0.8, lag=0), every=every)
     seen = [
         gate.update(step=step, **columns(rollout(seed=step, t=0.8, noise=noise, sequences=8, tokens=48)))
@@ -40,7 +42,7 @@ def test_no_false_alarm_over_200_clean_steps(rollout, columns, every, noise):
     assert bound(200) == pytest.approx(0.0149, abs=1e-4)
 
 
-def test_the_error_budget_covers_a_run_of_any_length():
+def test_the_error_budget_covers_a_run_of_any_length() -> None:
     assert sum(Budget(0.01).share(look) for look in range(100_000)) <= 0.01
     planned = Budget(0.01, looks=200)
     assert sum(planned.share(look) for look in range(200)) == pytest.approx(0.01)
@@ -48,7 +50,7 @@ def test_the_error_budget_covers_a_run_of_any_length():
     assert planned.levels(0).b == pytest.approx(4.42, abs=0.01)
 
 
-def test_a_clean_step_passes_with_what_it_cannot_show(rollout, columns):
+def test_a_clean_step_passes_with_what_it_cannot_show(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout(t=0.7))
     verdict = judged(TEMPERED, made)
     assert verdict.decision == "pass" and not verdict.alarm and verdict.blame.suspects == ()
@@ -59,7 +61,7 @@ def test_a_clean_step_passes_with_what_it_cannot_show(rollout, columns):
     assert any("T = 1" in note for note in judged(Contract(lag=0), columns(rollout())).notes)
 
 
-def test_raw_logprobs_at_another_temperature(rollout, columns):
+def test_raw_logprobs_at_another_temperature(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(TEMPERED, columns(rollout(t=0.7, reported_t=1.0)))
     assert verdict.decision == "fail"
     assert (verdict.blame.layer, verdict.blame.suspects) == ("semantic", ("logprobs-semantics",))
@@ -67,13 +69,13 @@ def test_raw_logprobs_at_another_temperature(rollout, columns):
     assert "processed_logprobs" in verdict.blame.decide
 
 
-def test_raw_logprobs_are_named_where_d_cannot_be_read(rollout, columns):
+def test_raw_logprobs_are_named_where_d_cannot_be_read(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(Contract(temperature=0.2, lag=0), columns(rollout(t=0.2, reported_t=1.0)))
     assert any("D cannot be read" in note for note in verdict.notes)
     assert verdict.decision == "fail" and verdict.blame.suspects == ("logprobs-semantics",)
 
 
-def test_raw_on_both_sides(rollout, columns):
+def test_raw_on_both_sides(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout(t=0.7, reported_t=1.0, claimed_t=1.0))
     verdict = judged(TEMPERED, made)
     assert verdict.metrics["D"].gate == verdict.metrics["k3"].gate == "pass" and verdict.metrics["b"].gate == "fail"
@@ -83,19 +85,19 @@ def test_raw_on_both_sides(rollout, columns):
     assert judged(TEMPERED, made, entropy=None, varentropy=None).decision == "pass"
 
 
-def test_a_trainer_that_forgets_the_temperature(rollout, columns):
+def test_a_trainer_that_forgets_the_temperature(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(TEMPERED, columns(rollout(t=0.7, claimed_t=1.0)))
     assert verdict.decision == "fail" and verdict.blame.suspects == ("trainer-temperature",)
 
 
-def test_truncation_that_the_trainer_does_not_replay(rollout, columns):
+def test_truncation_that_the_trainer_does_not_replay(rollout: MakeRollout, columns: Columns) -> None:
     made = rollout(t=1.0, noise=0.002)
     renormalised = [[min(0.0, r + 0.08) for r in row] for row in made.rollout_logprobs]
     verdict = judged(Contract(top_p=0.92, lag=0), columns(made), rollout_logprobs=renormalised)
     assert verdict.decision == "fail" and verdict.blame.suspects == ("truncation-bias",)
 
 
-def test_a_head_in_bfloat16_against_one_in_float32(columns):
+def test_a_head_in_bfloat16_against_one_in_float32(columns: Columns) -> None:
     torch = pytest.importorskip("torch")
     generator = torch.Generator().manual_seed(3)
     hidden = torch.randn(32, 64, 64, generator=generator)
@@ -116,7 +118,7 @@ def test_a_head_in_bfloat16_against_one_in_float32(columns):
     assert strict.decision == "fail" and strict.blame.layer == "numerics" and "fp32-lm-head" in strict.blame.suspects
 
 
-def perturbed(rollout, by, *, seed=0, **shape):
+def perturbed(rollout: MakeRollout, by: Any, *, seed: int = 0, **shape: Any) -> Any:
     """A step whose trainer has other weights than the engine that sampled."""
     torch = pytest.importorskip("torch")
     made = rollout(seed=seed, noise=0.01, **shape)
@@ -129,7 +131,7 @@ def perturbed(rollout, by, *, seed=0, **shape):
     return made
 
 
-def test_weights_that_were_not_updated(rollout, columns):
+def test_weights_that_were_not_updated(rollout: MakeRollout, columns: Columns) -> None:
     gate = ParityGate(Contract(lag=0), every=1)
     assert gate.update(step=0, **columns(rollout())).decision == "pass"
     names = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask")
@@ -138,7 +140,7 @@ def test_weights_that_were_not_updated(rollout, columns):
     assert verdict.blame.layer == "weight-update" and "stale-weights" in verdict.blame.suspects
 
 
-def test_staleness_is_no_mismatch(rollout, columns):
+def test_staleness_is_no_mismatch(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(perturbed(rollout, 0.4))
     stale = judged(Contract(), made, weight_version=3, trainer_version=5)
     assert stale.decision == "inconclusive"
@@ -152,7 +154,7 @@ def test_staleness_is_no_mismatch(rollout, columns):
     assert both.metrics["k3_stale"].value > 50 * both.metrics["k3_fresh"].value
 
 
-def test_no_versions_and_no_promise_of_synchrony(rollout, columns):
+def test_no_versions_and_no_promise_of_synchrony(rollout: MakeRollout, columns: Columns) -> None:
     gate = ParityGate(Contract(), every=1)
     names = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask")
     assert "k3_fresh" in gate.update(step=0, **columns(rollout())).metrics, "before the first update nothing is stale"
@@ -161,7 +163,7 @@ def test_no_versions_and_no_promise_of_synchrony(rollout, columns):
     assert gate.update(step=2, **columns(rollout(seed=2))).metrics["k3"].gate == "pass", "lag only adds to the spread"
 
 
-def test_keys_and_values_of_older_weights(rollout, columns):
+def test_keys_and_values_of_older_weights(rollout: MakeRollout, columns: Columns) -> None:
     """Sequences that an update has interrupted: 24 tokens of version 4, then version 5 on a cache of version 4."""
     gate = ParityGate(Contract())
     gate.add(step=5, **columns(rollout(seed=1, noise=0.02)), weight_version=[5] * 16)
@@ -185,7 +187,7 @@ def test_keys_and_values_of_older_weights(rollout, columns):
         (0.5, "impossible-logprob"),
     ],
 )
-def test_a_missing_logprob_is_an_error(rollout, columns, values, kind):
+def test_a_missing_logprob_is_an_error(rollout: MakeRollout, columns: Columns, values: Any, kind: str) -> None:
     made = columns(rollout())
     made["rollout_logprobs"][3][5] = values
     verdict = judged(Contract(lag=0), made)
@@ -194,7 +196,7 @@ def test_a_missing_logprob_is_an_error(rollout, columns, values, kind):
     assert judged(Contract(lag=0), made).decision == "pass", "outside the mask it is nobody's business"
 
 
-def test_no_logprobs_at_all(rollout, columns):
+def test_no_logprobs_at_all(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout())
     assert judged(Contract(lag=0), made, rollout_logprobs=None).invalid == {"missing-logprobs": 1}
     assert judged(Contract(lag=0), made, trainer_logprobs=made["rollout_logprobs"]).invalid == {"same-tensor": 1}
@@ -204,7 +206,7 @@ def test_no_logprobs_at_all(rollout, columns):
 
 
 @pytest.mark.parametrize("fill", [0.0, None])
-def test_a_mask_that_keeps_tool_tokens(rollout, columns, fill):
+def test_a_mask_that_keeps_tool_tokens(rollout: MakeRollout, columns: Columns, fill: Any) -> None:
     made = columns(rollout(seed=1))
     generator = random.Random(0)
     for row, logprobs, trainer in zip(
@@ -220,7 +222,7 @@ def test_a_mask_that_keeps_tool_tokens(rollout, columns, fill):
     assert turns.decision == "pass" and turns.metrics["k3_later_turns"].value < 1e-3
 
 
-def test_a_mask_that_keeps_tool_tokens_which_the_engine_has_scored(rollout, columns):
+def test_a_mask_that_keeps_tool_tokens_which_the_engine_has_scored(rollout: MakeRollout, columns: Columns) -> None:
     made = rollout(seed=1)
     torch = pytest.importorskip("torch")
     law = made.logits.log_softmax(-1)
@@ -234,7 +236,10 @@ def test_a_mask_that_keeps_tool_tokens_which_the_engine_has_scored(rollout, colu
     assert verdict.metrics["b"].gate == "fail" and "loss-mask" in verdict.blame.suspects
 
 
-def packed(made, names=("token_ids", "rollout_logprobs", "trainer_logprobs", "mask", "entropy", "varentropy")):
+def packed(
+    made: dict[str, Any],
+    names: tuple[str, ...] = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask", "entropy", "varentropy"),
+) -> Any:
     """The rows of a step as one packed row."""
     flat = {name: [v for row in made[name] for v in row] for name in names}
     ends = [0]
@@ -243,7 +248,7 @@ def packed(made, names=("token_ids", "rollout_logprobs", "trainer_logprobs", "ma
     return {**flat, "cu_seqlens": ends}
 
 
-def test_a_shift_of_one_inside_a_packed_boundary(rollout, columns):
+def test_a_shift_of_one_inside_a_packed_boundary(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout(seed=5))
     whole = judged(Contract(lag=0), packed(made))
     assert whole.decision == "pass" and whole.n_sequences == 16
@@ -253,7 +258,9 @@ def test_a_shift_of_one_inside_a_packed_boundary(rollout, columns):
     assert (verdict.blame.layer, verdict.blame.suspects) == ("semantic", ("token-alignment",))
 
 
-def test_the_first_token_of_packed_sequences_scored_after_the_sequence_before(rollout, columns):
+def test_the_first_token_of_packed_sequences_scored_after_the_sequence_before(
+    rollout: MakeRollout, columns: Columns
+) -> None:
     made = columns(rollout(seed=5, sequences=48))
     others = rollout(seed=6, sequences=48).trainer_logprobs
     for row, other in zip(made["trainer_logprobs"], others, strict=True):
@@ -263,7 +270,9 @@ def test_the_first_token_of_packed_sequences_scored_after_the_sequence_before(ro
     assert "token-alignment" in verdict.blame.suspects
 
 
-def test_an_outcome_filter_before_the_gate_is_refused_where_groups_show_it(rollout, columns):
+def test_an_outcome_filter_before_the_gate_is_refused_where_groups_show_it(
+    rollout: MakeRollout, columns: Columns
+) -> None:
     made = columns(rollout(seed=7))
     groups = [i // 4 for i in range(16)]
     contract = Contract(lag=0, group_size=4)
@@ -275,7 +284,9 @@ def test_an_outcome_filter_before_the_gate_is_refused_where_groups_show_it(rollo
     assert verdict.blame.suspects == ("outcome-filter",)
 
 
-def test_an_outcome_filter_is_among_the_suspects_where_groups_are_unknown(rollout, columns):
+def test_an_outcome_filter_is_among_the_suspects_where_groups_are_unknown(
+    rollout: MakeRollout, columns: Columns
+) -> None:
     """Outcomes that go with the update: the kept half has the larger ratios, and D leaves its margin."""
     made = columns(perturbed(rollout, 0.25, sequences=384, seed=8))
     x = [sum(a) - sum(r) for a, r in zip(made["trainer_logprobs"], made["rollout_logprobs"], strict=True)]
@@ -286,12 +297,12 @@ def test_an_outcome_filter_is_among_the_suspects_where_groups_are_unknown(rollou
     assert verdict.decision == "fail" and "outcome-filter" in verdict.blame.suspects
 
 
-def test_greedy_is_judged_by_its_spread_alone(rollout, columns):
+def test_greedy_is_judged_by_its_spread_alone(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(Contract(temperature=0.0, lag=0), columns(rollout()))
     assert "D" not in verdict.metrics and "b" not in verdict.metrics and verdict.metrics["k3"].gate == "pass"
 
 
-def test_looks_are_at_the_first_step_and_every_so_many(rollout, columns):
+def test_looks_are_at_the_first_step_and_every_so_many(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout())
     gate = ParityGate(Contract(lag=0), every=10)
     looks = [step for step in range(3, 45) if gate.update(step=step, **made).decision != "pending"]
@@ -299,8 +310,8 @@ def test_looks_are_at_the_first_step_and_every_so_many(rollout, columns):
     assert gate.last is not None and gate.last.n_sequences == 160
 
 
-def test_numbers_are_logged_flat(rollout, columns):
-    logged = []
+def test_numbers_are_logged_flat(rollout: MakeRollout, columns: Columns) -> None:
+    logged: list[dict[str, float]] = []
     gate = ParityGate(Contract(temperature=0.7, lag=0), log=logged.append)
     verdict = gate.update(step=0, **columns(rollout(t=0.7, reported_t=1.0)))
     assert logged == [verdict.scalars()] and all(type(value) is float for value in logged[0].values())
@@ -308,8 +319,8 @@ def test_numbers_are_logged_flat(rollout, columns):
     assert set(verdict.json()) >= {"verdict", "layer", "suspects", "metrics", "notes", "step"}
 
 
-def test_a_stop_is_an_error_with_the_verdict(rollout, columns):
-    logged = []
+def test_a_stop_is_an_error_with_the_verdict(rollout: MakeRollout, columns: Columns) -> None:
+    logged: list[dict[str, float]] = []
     gate = ParityGate({"temperature": 0.7, "lag": 0}, stop=True, log=logged.append)
     with pytest.raises(ParityError, match=r"fail \[semantic\] logprobs-semantics") as caught:
         gate.update(step=0, **columns(rollout(t=0.7, reported_t=1.0)))
@@ -320,11 +331,12 @@ def test_a_stop_is_an_error_with_the_verdict(rollout, columns):
 class Ranks:
     """all_gather_object over threads."""
 
-    def __init__(self, size):
-        self.parts, self.barrier = [None] * size, threading.Barrier(size, timeout=20)
+    def __init__(self, size: Any) -> None:
+        self.parts: list[Any] = [None] * size
+        self.barrier = threading.Barrier(size, timeout=20)
 
-    def gather(self, rank):
-        def reduce(part):
+    def gather(self, rank: Any) -> Any:
+        def reduce(part: Any) -> Any:
             self.parts[rank] = part
             self.barrier.wait()
             found = list(self.parts)
@@ -334,11 +346,12 @@ class Ranks:
         return reduce
 
 
-def on_ranks(batches, contract, **options):
+def on_ranks(batches: Any, contract: Contract, **options: Any) -> Any:
     """The verdict or ParityError of each rank, each with its own batch."""
-    ranks, found = Ranks(len(batches)), [None] * len(batches)
+    ranks = Ranks(len(batches))
+    found: list[Any] = [None] * len(batches)
 
-    def work(rank):
+    def work(rank: Any) -> None:
         try:
             found[rank] = ParityGate(contract, reduce=ranks.gather(rank), **options).update(step=0, **batches[rank])
         except ParityError as error:
@@ -352,7 +365,7 @@ def on_ranks(batches, contract, **options):
     return found
 
 
-def test_data_parallel_ranks_reach_one_verdict(rollout, columns):
+def test_data_parallel_ranks_reach_one_verdict(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(rollout(seed=3, t=0.7))
     halves = [{name: values[part] for name, values in made.items()} for part in (slice(0, 8), slice(8, 16))]
     found = on_ranks(halves, TEMPERED)
@@ -361,7 +374,7 @@ def test_data_parallel_ranks_reach_one_verdict(rollout, columns):
     assert found[0].n_sequences == 16 and found[0].metrics["D"] == pytest.approx(whole.metrics["D"], nan_ok=True)
 
 
-def test_sequence_parallel_slices_are_the_whole_row(rollout, columns):
+def test_sequence_parallel_slices_are_the_whole_row(rollout: MakeRollout, columns: Columns) -> None:
     made = packed(columns(rollout(seed=3, t=0.7)))
     ends = made.pop("cu_seqlens")
     cuts = [0, 250, 700, ends[-1]]
@@ -378,16 +391,16 @@ def test_sequence_parallel_slices_are_the_whole_row(rollout, columns):
     assert found[0].metrics["ess_sequence"].value == pytest.approx(whole.metrics["ess_sequence"].value)
 
 
-def test_one_bad_rank_stops_all_alike(rollout, columns):
+def test_one_bad_rank_stops_all_alike(rollout: MakeRollout, columns: Columns) -> None:
     good, bad = columns(rollout(seed=3)), columns(rollout(seed=4))
     bad["rollout_logprobs"][0][0] = None
-    empty = {name: [] for name in good}
+    empty: dict[str, list[float]] = {name: [] for name in good}
     found = on_ranks([good, bad, empty], Contract(lag=0), stop=True)
     assert all(isinstance(error, ParityError) for error in found)
     assert len({str(error) for error in found}) == 1 and found[0].verdict.invalid == {"null-logprob": 1}
 
 
-def test_a_bad_call_is_a_usage_error():
+def test_a_bad_call_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no margins"):
         ParityGate({"kind": "int3"})
     with pytest.raises(UsageError, match="every"):
@@ -396,5 +409,5 @@ def test_a_bad_call_is_a_usage_error():
         Contract(epsilon=(2.0, 0.2))
 
 
-def test_every_fault_is_explained_and_has_a_place_in_the_order():
+def test_every_fault_is_explained_and_has_a_place_in_the_order() -> None:
     assert all(FAULTS.values()) and set(FAULTS) >= {"null-logprob", "shifted-by-one", "short-group"}

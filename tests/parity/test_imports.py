@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 
-def test_nothing_but_the_standard_library_is_imported():
+def test_nothing_but_the_standard_library_is_imported() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "import vllm_migrate.parity, vllm_migrate.parity.trl, vllm_migrate.parity.verl, vllm_migrate.parity.pipelinerl\n"

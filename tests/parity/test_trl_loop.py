@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ WIDTH = 40
 
 
 @pytest.fixture
-def loop(tmp_path, monkeypatch):
+def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """run(report=, sampler=, steps=, gate=): trains, and returns the verdicts of all steps.
 
     `report(logits, temperature)` is the law whose logprobs the rollout returns; `sampler(model)` the model it samples from.
@@ -42,7 +45,15 @@ def loop(tmp_path, monkeypatch):
         tie_word_embeddings=False,
     )
 
-    def run(*, report=None, sampler=None, steps=2, every=1, stop=False, iterations=1):
+    def run(
+        *,
+        report: Any = None,
+        sampler: Any = None,
+        steps: int = 2,
+        every: int = 1,
+        stop: bool = False,
+        iterations: int = 1,
+    ) -> Any:
         torch.manual_seed(0)
         model = transformers.Qwen2ForCausalLM(config).float()
         with torch.no_grad():
@@ -51,7 +62,7 @@ def loop(tmp_path, monkeypatch):
                     parameter.mul_(6)
         engine = sampler(model) if sampler else model
 
-        def rollout(prompts, trainer):
+        def rollout(prompts: Any, trainer: Any) -> Any:
             ids = [tokenizer(prompt)["input_ids"] for prompt in prompts]
             width = len(ids[0])
             engine.eval()
@@ -109,11 +120,11 @@ def loop(tmp_path, monkeypatch):
         seen = []
         judge = callback.on_pre_optimizer_step
 
-        def on_pre_optimizer_step(*args, **kwargs):
+        def on_pre_optimizer_step(*args: Any, **kwargs: Any) -> None:
             judge(*args, **kwargs)
             seen.append(callback.verdict)
 
-        callback.on_pre_optimizer_step = on_pre_optimizer_step
+        monkeypatch.setattr(callback, "on_pre_optimizer_step", on_pre_optimizer_step)
         trainer.train()
         logged = [entry for entry in trainer.state.log_history if "parity/decision" in entry]
         return seen, logged
@@ -121,19 +132,19 @@ def loop(tmp_path, monkeypatch):
     return run
 
 
-def test_the_pinned_loop_passes(loop):
+def test_the_pinned_loop_passes(loop: Callable[..., Any]) -> None:
     seen, logged = loop(steps=3)
     assert [verdict.decision for verdict in seen] == ["pass"] * 3
     assert all(verdict.metrics["b"].gate == "pass" and verdict.n_sequences == 16 for verdict in seen)
     assert [entry["parity/decision"] for entry in logged] == [0, 0, 0], "with the trainer's own metrics"
 
 
-def test_raw_logprobs_stop_it_before_the_first_update(loop):
+def test_raw_logprobs_stop_it_before_the_first_update(loop: Callable[..., Any]) -> None:
     with pytest.raises(ParityError, match=r"step 0: fail \[semantic\] logprobs-semantics"):
         loop(report="raw", stop=True)
 
 
-def test_an_engine_that_keeps_its_first_weights(loop):
+def test_an_engine_that_keeps_its_first_weights(loop: Callable[..., Any]) -> None:
     seen, _ = loop(sampler=copy.deepcopy, steps=7, every=3)
     assert seen[0].decision == "pass"
     assert [verdict.decision for verdict in seen[1:3]] == ["pending"] * 2
@@ -141,7 +152,7 @@ def test_an_engine_that_keeps_its_first_weights(loop):
     assert "stale-weights" in seen[-1].blame.suspects
 
 
-def test_iterations_over_one_batch_are_staleness_not_mismatch(loop):
+def test_iterations_over_one_batch_are_staleness_not_mismatch(loop: Callable[..., Any]) -> None:
     seen, _ = loop(steps=4, iterations=2)
     assert [("k3_fresh" in verdict.metrics, "k3_stale" in verdict.metrics) for verdict in seen] == [
         (True, False),

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+from tests.real.oracles.client import VARIABLES, cache_root
 
-from oracles.client import VARIABLES, cache_root  # noqa: E402
+HERE = Path(__file__).parent
 
 KIT = HERE.parents[2] / "shared" / "kit"
 INSTALL_TIMEOUT_S = 900

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from oracles.client import ORACLES
 
+from tests.real.oracles.client import ORACLES
 from vllm_migrate.catalog import changes, store
 
 SOURCES = os.environ.get("VLLM_MIGRATE_SOURCES", "")

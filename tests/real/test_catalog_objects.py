@@ -9,8 +9,8 @@ import os
 from typing import Any
 
 import pytest
-from oracles.client import run_oracle
 
+from tests.real.oracles.client import run_oracle
 from vllm_migrate.catalog import changes, store
 
 ACTIONS = {
@@ -78,7 +78,7 @@ def test_defaults(release: tuple[str, dict[str, Any]], section: str) -> None:
             tally.judge(f"{section} {option}", changes.declared_default(facts), value)
     print(f"{name} {section}: {tally}")
     assert tally.wrong == []
-    extra = {n for n in cat.names(section, name) - set(real) if not cat.get(section, n, name).extra("forced")}  # type: ignore[union-attr]
+    extra = {n for n in cat.names(section, name) - set(real) if not cat.get(section, n, name).extra("forced")}
     assert extra == set()
     assert tally.equal > len(real) * 0.9
 
@@ -87,13 +87,13 @@ def test_flags(release: tuple[str, dict[str, Any]]) -> None:
     name, answer = release
     cat, tally = store.load(), Tally()
     table = cat.flags(name)
-    spelled_out = {o for n in cat.names("cli", name) for o in cat.get("cli", n, name).extra("spelled_out") or ()}  # type: ignore[union-attr]
+    spelled_out = {o for n in cat.names("cli", name) for o in cat.get("cli", n, name).extra("spelled_out") or ()}
     assert set(table) - spelled_out == set(answer["flags"])
     for option, real in answer["flags"].items():
         flag = table[option]
         if flag.action == "help":
             continue
-        raw = cat.get(flag.section, flag.name, name).raw  # type: ignore[union-attr]
+        raw = cat.get(flag.section, flag.name, name).raw
         tally.judge(f"{option} dest", flag.dest, real["dest"])
         tally.judge(f"{option} action", flag.action, ACTIONS.get(real["action"], real["action"]))
         tally.judge(f"{option} default", flag.default, real["default"])

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from oracles.client import run_oracle
 
+from tests.real.oracles.client import run_oracle
 from vllm_migrate.catalog import schema, store
 from vllm_migrate.catalog.store import Flag
 

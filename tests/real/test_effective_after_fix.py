@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from oracles.client import run_oracle
 
+from tests.real.oracles.client import run_oracle
 from vllm_migrate.cli.main import main
 
 SOURCE, TARGET = "0.8.5", "0.18.1"

@@ -1,24 +1,19 @@
 """What a view says of generated engines is what `create_engine_config()` resolves, at both releases.
 
-The table of tests/effective holds chosen engines; these are drawn at random from settings that users combine.
+The table of tests/resolve holds chosen engines; these are drawn at random from settings that users combine.
 """
 
 from __future__ import annotations
 
 import random
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from oracles.client import RELEASES, run_oracle
 
+from tests.real.oracles.client import RELEASES, run_oracle
+from tests.resolve import engines
+from tests.resolve.test_against_engines import REASONS, UNCLAIMED
 from vllm_migrate.knowledge.expr import Undetermined
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "effective"))
-
-import engines
-from test_against_engines import REASONS, UNCLAIMED
 
 SEED = 20250
 COUNT = 80

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oracles import engine_table
-from oracles.client import RELEASES
+
+from tests.real.oracles import engine_table
+from tests.real.oracles.client import RELEASES
 
 TABLE = {case["id"]: case for case in engine_table.load()}
 

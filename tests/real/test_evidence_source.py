@@ -6,8 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from oracles.client import RELEASES
 
+from tests.real.oracles.client import RELEASES
 from vllm_migrate.knowledge.build import read_effective, read_rules, rules_folder
 from vllm_migrate.knowledge.records import Evidence
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oracles import spellings
-from oracles.client import RELEASES, OracleError, run_oracle
+
+from tests.real.oracles import spellings
+from tests.real.oracles.client import RELEASES, OracleError, run_oracle
 
 TABLE = spellings.load()
 

@@ -10,8 +10,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from oracles.client import RELEASES, run_oracle
 
+from tests.real.oracles.client import RELEASES, run_oracle
 from vllm_migrate.catalog.store import Flag
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace

@@ -5,13 +5,10 @@ Short runs: up to the step in which a gate looks. The whole replay is `python -m
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.replay import gates, product
 from benchmarks.replay.arms import PREFIX, Arm, Interpreter, Renderer, without

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ YAML = "dtype: {dtype}\nmax-model-len: 512\nenforce-eager: true\n"
 
 
 @pytest.fixture(scope="session")
-def model(tiny_model, tmp_path_factory) -> str:
+def model(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The tiny model with a tokenizer_config that the transformers of both releases read."""
     folder = tmp_path_factory.mktemp("model") / "tiny"
     shutil.copytree(tiny_model, folder)
@@ -29,7 +31,7 @@ def model(tiny_model, tmp_path_factory) -> str:
     return str(folder)
 
 
-def smoke(*words: str) -> tuple[int, dict, str]:
+def smoke(*words: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, the JSON printed, standard error."""
     code = "import sys; from vllm_migrate.cli.main import main; sys.exit(main(['smoke', *sys.argv[1:]]))"
     done = subprocess.run(
@@ -43,7 +45,7 @@ def smoke(*words: str) -> tuple[int, dict, str]:
 
 
 @pytest.fixture(scope="session")
-def old(vllm_py_085, model, tmp_path_factory):
+def old(vllm_py_085: str, model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Recordings of 0.8.5 by dtype."""
     made: dict[str, str] = {}
 
@@ -69,7 +71,7 @@ def old(vllm_py_085, model, tmp_path_factory):
     return record
 
 
-def run(config: Path, reference: str, python: str, model: str, *more: str) -> tuple[int, dict, str]:
+def run(config: Path, reference: str, python: str, model: str, *more: str) -> tuple[int, dict[str, Any], str]:
     return smoke("run", str(config), "--reference", reference, "--python", python, "--model", model, *CONTRACT, *more)
 
 
@@ -85,7 +87,9 @@ vllm_config:
 """
 
 
-def test_a_pipelinerl_config_fails_unfixed_and_passes_after_fix(vllm_py_085, vllm_py_0181, model, tmp_path):
+def test_a_pipelinerl_config_fails_unfixed_and_passes_after_fix(
+    vllm_py_085: str, vllm_py_0181: str, model: Any, tmp_path: Path
+) -> None:
     """The whole way: the old release's recording, the file as it is on disk, `fix --write`, the file again."""
     config, reference = tmp_path / "base.yaml", str(tmp_path / "old.jsonl")
     config.write_text(PIPELINERL)
@@ -112,7 +116,7 @@ def test_a_pipelinerl_config_fails_unfixed_and_passes_after_fix(vllm_py_085, vll
         assert found["metrics"][name]["value"] == pytest.approx(1.0, abs=1e-4)
 
 
-def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):
+def test_bfloat16_passes_at_its_own_margins(old: Any, vllm_py_0181: str, model: Any, tmp_path: Path) -> None:
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="bfloat16") + "logprobs-mode: processed_logprobs\n")
     code, found, text = run(config, old("bfloat16"), vllm_py_0181, model, "--dtype", "bfloat16")
@@ -120,7 +124,7 @@ def test_bfloat16_passes_at_its_own_margins(old, vllm_py_0181, model, tmp_path):
     assert any("bf16 tiny model" in note for note in found["notes"])
 
 
-def test_two_ranks_of_tensor_parallelism_pass(vllm_py_0181, model, tmp_path):
+def test_two_ranks_of_tensor_parallelism_pass(vllm_py_0181: str, model: Any, tmp_path: Path) -> None:
     """The options pass through to vLLM's own distributed executor, and its logprobs are those of one rank."""
     config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\ntensor-parallel-size: 2\n")
@@ -133,7 +137,7 @@ def test_two_ranks_of_tensor_parallelism_pass(vllm_py_0181, model, tmp_path):
     assert found["metrics"]["k3"]["value"] < 1e-10
 
 
-def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181, model, tmp_path):
+def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181: str, model: Any, tmp_path: Path) -> None:
     """A float32 engine against a trainer with a bfloat16 head. (A bfloat16 trunk drowns the difference.)"""
     config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
@@ -149,7 +153,7 @@ def test_unequal_head_precision_is_numerics_and_equal_passes(vllm_py_0181, model
     assert verdicts["float32"]["verdict"] == "pass", verdicts["float32"]
 
 
-def test_a_t_1_config_gets_a_probe_and_it_is_said(vllm_py_0181, model, tmp_path):
+def test_a_t_1_config_gets_a_probe_and_it_is_said(vllm_py_0181: str, model: Any, tmp_path: Path) -> None:
     config, recording = tmp_path / "serve.yaml", str(tmp_path / "r.jsonl")
     config.write_text(YAML.format(dtype="float32"))
     for more, verdict in (([], "fail"), (["--set", "logprobs_mode=processed_logprobs"], "pass")):
@@ -179,7 +183,9 @@ def test_a_t_1_config_gets_a_probe_and_it_is_said(vllm_py_0181, model, tmp_path)
         ("", [], "fail", "aborted"),
     ],
 )
-def test_updates_in_flight(pins, pause, verdict, said, vllm_py_0181, model, tmp_path):
+def test_updates_in_flight(
+    pins: Any, pause: str, verdict: Any, said: Any, vllm_py_0181: str, model: Any, tmp_path: Path
+) -> None:
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n" + pins)
     _, found, text = smoke("update", str(config), "--python", vllm_py_0181, "--model", model, *CONTRACT, *pause)
@@ -188,7 +194,7 @@ def test_updates_in_flight(pins, pause, verdict, said, vllm_py_0181, model, tmp_
     assert found["layer"] == ("weight-update" if verdict == "fail" else None)
 
 
-def test_a_two_percent_update_shows(vllm_py_0181, model, tmp_path):
+def test_a_two_percent_update_shows(vllm_py_0181: str, model: Any, tmp_path: Path) -> None:
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
     _, found, text = smoke(
@@ -208,7 +214,7 @@ def test_a_two_percent_update_shows(vllm_py_0181, model, tmp_path):
     assert (found.get("verdict"), found.get("layer")) == ("fail", "weight-update"), (found, text)
 
 
-def test_an_update_of_0_8_5_is_clean(vllm_py_085, model, tmp_path):
+def test_an_update_of_0_8_5_is_clean(vllm_py_085: str, model: Any, tmp_path: Path) -> None:
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32"))
     _, found, text = smoke("update", str(config), "--python", vllm_py_085, "--model", model, *CONTRACT)
@@ -216,7 +222,9 @@ def test_an_update_of_0_8_5_is_clean(vllm_py_085, model, tmp_path):
     assert any("old keys and values, as on V0" in note for note in found["notes"]), found["notes"]
 
 
-def test_an_option_the_release_refuses_is_an_error_and_no_verdict(vllm_py_0181, model, tmp_path):
+def test_an_option_the_release_refuses_is_an_error_and_no_verdict(
+    vllm_py_0181: str, model: Any, tmp_path: Path
+) -> None:
     config = tmp_path / "engine.json"
     config.write_text(json.dumps({"engine_args": {"swap_space": 4, "dtype": "float32"}}))
     code, found, text = smoke(
@@ -228,7 +236,7 @@ def test_an_option_the_release_refuses_is_an_error_and_no_verdict(vllm_py_0181, 
 
 
 @pytest.fixture(scope="session")
-def server(vllm_py_0181, model):
+def server(vllm_py_0181: str, model: Any) -> Iterator[Any]:
     """`vllm serve` of 0.18.1 on loopback; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -272,7 +280,7 @@ def server(vllm_py_0181, model):
             process.kill()
 
 
-def test_a_server_equals_the_offline_worker(server, vllm_py_0181, model, tmp_path):
+def test_a_server_equals_the_offline_worker(server: Any, vllm_py_0181: str, model: Any, tmp_path: Path) -> None:
     config = tmp_path / "serve.yaml"
     config.write_text(YAML.format(dtype="float32") + "logprobs-mode: processed_logprobs\n")
     offline, through, own = (str(tmp_path / f"{name}.jsonl") for name in ("offline", "through", "own"))

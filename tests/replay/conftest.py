@@ -1,15 +1,11 @@
-"""Runs made of numbers, and the repository on the path so that `benchmarks` can be imported."""
+"""Runs made of numbers."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.replay.arms import Arm
 from benchmarks.replay.gates import Ran

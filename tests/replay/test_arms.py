@@ -22,7 +22,8 @@ def renderer(tmp_path: Path) -> Renderer:
 
 
 def args(arm: Any) -> dict[str, Any]:
-    return arm.job("model")["engine_args"]
+    given: dict[str, Any] = arm.job("model")["engine_args"]
+    return given
 
 
 def test_the_three_arms_differ_in_release_and_pins_alone(renderer: Renderer) -> None:

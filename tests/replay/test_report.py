@@ -24,7 +24,7 @@ def test_a_line_an_arm_and_a_line_a_step(results: Results, tmp_path: Path) -> No
     assert list(arms) == list(results)
     fixed = arms["fixed"]
     assert fixed["reported"] == results["fixed"].started.reported
-    assert fixed["step_0"]["largest_d"] == [1e-5] * 3  # type: ignore[index]
+    assert fixed["step_0"]["largest_d"] == [1e-5] * 3
     assert {gate["name"] for gate in fixed["gates"]} == {"step 0 exact", "fixed clips as before", "the pin arrives"}  # type: ignore[attr-defined]
     assert fixed["left_out"] == ["gpu_memory_utilization"]
     assert "gpu_memory_utilization" not in fixed["engine_args"]  # type: ignore[operator]

@@ -50,7 +50,7 @@ class Maker:
         self.file = File.bare(Source(path, text.encode(), text, False, "\n"))
         self.engine = Engine("actor", Origin(PIPELINERL, self.file, "rl_rollout"), {})
 
-    def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: object) -> Finding:
+    def finding(self, needle: str, code: str = "VM401", name: str = "logprobs-semantics", **fields: Any) -> Finding:
         """A finding on the first occurrence of `needle`; further fields by their names."""
         start = self.file.source.text.index(needle)
         spot = Spot(self.file, start, start + len(needle))

@@ -17,7 +17,7 @@ from vllm_migrate.report.mask import HIDDEN, mask, mask_span
 from vllm_migrate.report.preview import preview
 from vllm_migrate.rules.finding import Fix
 
-LINE = st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=120)
+LINE = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=120)
 WORDS = st.lists(st.text("abc`'\"|*_<>&%,:@#[]{}$多🚀", min_size=1, max_size=12), max_size=12).map(" ".join)
 
 
@@ -73,7 +73,7 @@ def test_a_preview_accounts_for_every_changed_line(maker: Any, text: str, raw: l
 
 
 @given(LINE.filter(lambda line: line.strip()), WORDS)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_format_takes_any_text(maker: Any, line: str, words: str) -> None:
     make = maker("conf/a.yaml", line + "\n")
     report = Draft("0.8.5", "0.18.1")

@@ -136,8 +136,8 @@ def test_a_reason_that_says_how_is_not_repeated(make: Any, empty: Draft) -> None
 
 
 def test_many_children_and_lines_are_counted(make: Any, empty: Draft) -> None:
-    planned = make.planned(make.finding("vllm_config"), Edit(0, 0, "".join(f"a{i}: 1\n" for i in range(30))))
-    empty.add(*planned, [f"c{i}.yaml" for i in range(9)])
+    finding, plan = make.planned(make.finding("vllm_config"), Edit(0, 0, "".join(f"a{i}: 1\n" for i in range(30))))
+    empty.add(finding, plan, [f"c{i}.yaml" for i in range(9)])
     out = render("text", empty)
     assert "c0.yaml, c1.yaml, c2.yaml, c3.yaml, c4.yaml and 4 more" in out
     assert "a11: 1" in out and "a12: 1" not in out and "18 lines more" in out

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import engines
 import pytest
-from oracles import engine_table
 
+from tests.real.oracles import engine_table
+from tests.resolve import engines
 from vllm_migrate.knowledge.expr import Undetermined
 
 RELEASES = ("0.8.5", "0.18.1")

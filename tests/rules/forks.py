@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from vllm_migrate.catalog.store import DATA, HOT, Catalog
 
@@ -19,7 +20,7 @@ def forked(shipped: Catalog, release: str, defaults: dict[str, object]) -> Catal
         flag = sections["cli"].get("--" + name.replace("_", "-"))
         if flag is not None and not section:
             flag["d"] = value
-    data = {"releases": list(shipped.shipped), "version": shipped.version}
+    data: dict[str, Any] = {"releases": list(shipped.shipped), "version": shipped.version}
     data |= {"sections": shipped._sections, "facts": shipped._facts}
     return Catalog(data, {release: {"sections": sections}}, os.path.join(DATA, "surface.json"))
 

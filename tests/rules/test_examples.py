@@ -17,7 +17,7 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Example, Rule
-from vllm_migrate.report.model import fix_of
+from vllm_migrate.report.findings import finding_of
 from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Finding
 from vllm_migrate.run.judging import Run
@@ -95,7 +95,8 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
     assert re.search(r"\{[a-z_]+(\.[a-z_]+)?\}", told) is None, "a placeholder was not filled"
     plan = linted.fixer.plan(finding)
     if example.safety is not None:
-        assert fix_of(finding, plan) == example.safety, plan
+        offered = finding_of(finding, plan).fix
+        assert (offered.safety if offered else "none") == example.safety, plan
     if example.after:
         _check_fix(rule, example, linted, tmp_path)
 

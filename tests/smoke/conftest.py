@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -53,17 +55,17 @@ def make_model(
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")
-def tiny_bf16(tmp_path_factory) -> Path:
+def tiny_bf16(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("tiny-bf16"), dtype="bfloat16")
 
 
 @pytest.fixture(scope="session")
-def tiny_updated(tmp_path_factory) -> Path:
+def tiny_updated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("tiny-updated"), perturb=0.2)
 
 
@@ -76,11 +78,11 @@ def job(
     model: Path,
     *,
     mode: str = "record",
-    sampling: dict | None = None,
-    sequences=(),
-    update=None,
+    sampling: dict[str, Any] | None = None,
+    sequences: Sequence[Any] = (),
+    update: Any = None,
     count: int = 16,
-    **args,
+    **args: Any,
 ) -> Job:
     sampling = {**CONTRACT, **(sampling or {})}
     requests = [{"prompt": p, "contract": "user", "prompt_index": i} for i, p in enumerate(prompts(count))]
@@ -101,7 +103,7 @@ def run(work: Job) -> Recording:
     return Recording(Header.model_validate(lines[0]), [Row.model_validate(line) for line in lines[1:]])
 
 
-def scored(recording: Recording, model: Path, *, updated: Path | None = None, **options) -> Recording:
+def scored(recording: Recording, model: Path, *, updated: Path | None = None, **options: Any) -> Recording:
     from vllm_migrate.smoke.score import Model, Options, Scorer
 
     chosen = Options(**options)
@@ -112,7 +114,7 @@ def scored(recording: Recording, model: Path, *, updated: Path | None = None, **
 
 
 @pytest.fixture(scope="session")
-def lab(tiny) -> SimpleNamespace:
+def lab(tiny: Path) -> SimpleNamespace:
     """The helpers above, as one fixture, since test folders are not packages."""
     return SimpleNamespace(job=job, run=run, scored=scored, prompts=prompts, make_model=make_model, model=tiny)
 

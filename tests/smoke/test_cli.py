@@ -10,7 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ pytest.importorskip("torch")
 
 from typer.testing import CliRunner
 
+from tests.smoke.processes import ends
 from vllm_migrate.cli.app import build
 from vllm_migrate.cli.smoke import COMMANDS, OPTIONS
 from vllm_migrate.errors import UsageError, VllmMigrateError
@@ -27,7 +31,7 @@ from vllm_migrate.smoke import attribute, semantics, update
 CONTRACT = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
 
 
-def smoke(*words):
+def smoke(*words: Any) -> Any:
     result = CliRunner().invoke(build(), ["smoke", *map(str, words)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -35,11 +39,11 @@ def smoke(*words):
 
 
 @pytest.fixture(scope="module")
-def config(lab, tmp_path_factory):
+def config(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Engine configs in JSON by logprobs mode and contract."""
     folder = tmp_path_factory.mktemp("config")
 
-    def make(name, sampling=None, **args):
+    def make(name: str, sampling: Any = None, **args: Any) -> Any:
         path = folder / f"{name}.json"
         given = {
             "engine_args": {"model": str(lab.model), **args},
@@ -52,7 +56,7 @@ def config(lab, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reference(config, tmp_path_factory):
+def reference(config: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A recording as 0.8.5 on V0 makes it."""
     path = tmp_path_factory.mktemp("reference") / "old.jsonl"
     result = smoke("record", config("old", order="v0"), "--backend", "torch", "-o", path)
@@ -61,7 +65,7 @@ def reference(config, tmp_path_factory):
     return path
 
 
-def test_record_score_compare(reference, lab, tmp_path):
+def test_record_score_compare(reference: Path, lab: SimpleNamespace, tmp_path: Path) -> None:
     scored = tmp_path / "scored.jsonl"
     assert smoke("score", reference, "--model", lab.model, "-o", scored).exit_code == 0
     result = smoke("compare", scored)
@@ -72,7 +76,9 @@ def test_record_score_compare(reference, lab, tmp_path):
     assert found["verdict"] == "pass"
 
 
-def test_run_fails_unfixed_and_passes_with_the_pin(reference, config, lab, tmp_path):
+def test_run_fails_unfixed_and_passes_with_the_pin(
+    reference: Path, config: Callable[..., Path], lab: SimpleNamespace, tmp_path: Path
+) -> None:
     words = ("--backend", "torch", "--reference", reference, "--model", lab.model)
     wrong = smoke("run", config("new"), *words)
     assert wrong.exit_code == 1
@@ -92,7 +98,7 @@ def test_run_fails_unfixed_and_passes_with_the_pin(reference, config, lab, tmp_p
     assert (tmp_path / "o.jsonl").exists()
 
 
-def test_no_number_is_cut_short(reference, lab):
+def test_no_number_is_cut_short(reference: Path, lab: SimpleNamespace) -> None:
     """At the width of a pipe, the names and numbers of the longest table are whole; only meanings are shortened."""
     out = smoke("compare", reference, "--model", lab.model, "--claims", "raw", "--length", "4096").stdout
     lines = [line for line in out.splitlines() if line.startswith(("D ", "k3 ", "b ", "clip_", "mean_"))]
@@ -101,7 +107,7 @@ def test_no_number_is_cut_short(reference, lab):
     assert not any("…" in line[:80] for line in lines)
 
 
-def test_run_adds_a_probe_at_t_1(config, lab, tmp_path):
+def test_run_adds_a_probe_at_t_1(config: Callable[..., Path], lab: SimpleNamespace, tmp_path: Path) -> None:
     old = tmp_path / "old.jsonl"
     smoke("record", config("old1", sampling={"temperature": 1.0}, order="v0"), "--backend", "torch", "-o", old)
     result = smoke(
@@ -118,7 +124,7 @@ def test_run_adds_a_probe_at_t_1(config, lab, tmp_path):
     assert "a probe at temperature 0.7, top_p 0.9, top_k 20 was added" in result.stdout
 
 
-def test_step_scoring_needs_no_trainer(reference, config, tmp_path):
+def test_step_scoring_needs_no_trainer(reference: Path, config: Callable[..., Path], tmp_path: Path) -> None:
     step = tmp_path / "step.jsonl"
     smoke("record", config("stepper"), "--backend", "torch", "--tokens", reference, "-o", step)
     result = smoke("compare", reference, step, "--output-format", "json")
@@ -127,7 +133,7 @@ def test_step_scoring_needs_no_trainer(reference, config, tmp_path):
     assert found["columns"]["claimed"] == "step"
 
 
-def test_update(config, lab, tmp_path):
+def test_update(config: Callable[..., Path], lab: SimpleNamespace, tmp_path: Path) -> None:
     pinned = config("updating", logprobs_mode="processed_logprobs", enable_prefix_caching=True)
     words = ("update", pinned, "--backend", "torch", "--num-prompts", "4", "--pause-mode", "keep")
     stale = smoke(*words, "--keep-cache")
@@ -136,7 +142,7 @@ def test_update(config, lab, tmp_path):
     assert (clean.exit_code, json.loads(clean.stdout)["verdict"]) == (0, "pass")
 
 
-def test_inconclusive_exits_with_4(config, lab, tmp_path):
+def test_inconclusive_exits_with_4(config: Callable[..., Path], lab: SimpleNamespace, tmp_path: Path) -> None:
     few = tmp_path / "few.jsonl"
     smoke("record", config("greedy", sampling={"temperature": 0.0}), "--backend", "torch", "--no-probe", "-o", few)
     result = smoke("compare", few, "--model", lab.model)
@@ -144,13 +150,13 @@ def test_inconclusive_exits_with_4(config, lab, tmp_path):
     assert "refused as evidence" in result.stdout
 
 
-def test_worker_prints_the_worker_file():
+def test_worker_prints_the_worker_file() -> None:
     text = smoke("worker").stdout
     assert text.startswith('"""The rollout worker')
     compile(text, "worker.py", "exec")
 
 
-def test_a_worker_that_is_run_by_hand(config, lab, tmp_path):
+def test_a_worker_that_is_run_by_hand(config: Callable[..., Path], lab: SimpleNamespace, tmp_path: Path) -> None:
     """The job goes out as a file and what the worker printed comes back; here the torch engine takes the job."""
     path, job, lines = config("far", logprobs_mode="processed_logprobs"), tmp_path / "job.json", tmp_path / "lines.txt"
     said = smoke("record", path, "--job", job).stdout
@@ -192,7 +198,9 @@ def test_a_worker_that_is_run_by_hand(config, lab, tmp_path):
         (("record", "{config}", "--python", "a", "--base-url", "b"), "Both --python and --base-url"),
     ],
 )
-def test_usage_errors_say_what_to_write(words, message, config, reference, lab, tmp_path):
+def test_usage_errors_say_what_to_write(
+    words: list[str], message: str, config: Callable[..., Path], reference: Path, lab: SimpleNamespace, tmp_path: Path
+) -> None:
     named = {"{config}": config("plain"), "{recording}": reference, "{model}": lab.model, "{folder}": tmp_path}
     with pytest.raises(VllmMigrateError, match=message) as error:
         smoke(*(named.get(word, word) for word in words))
@@ -200,7 +208,9 @@ def test_usage_errors_say_what_to_write(words, message, config, reference, lab, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_no_engine_and_no_file(number, config, tmp_path):
+def test_an_interrupted_run_leaves_no_engine_and_no_file(
+    number: int, config: Callable[..., Path], tmp_path: Path
+) -> None:
     """The stand-in for an interpreter answers that it has no vLLM, then hangs as an engine that starts."""
     python, pidfile = tmp_path / "python", tmp_path / "pid"
     python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho $$ > {pidfile}\nexec sleep 60\n')
@@ -218,8 +228,7 @@ def test_an_interrupted_run_leaves_no_engine_and_no_file(number, config, tmp_pat
         process.send_signal(number)
         assert "interrupted" in process.communicate(timeout=30)[1]
     assert process.returncode == 2
-    stat = Path(f"/proc/{pidfile.read_text().strip()}/stat")
-    assert not stat.exists() or "Z" in stat.read_text().split(")")[1]
+    assert ends(int(pidfile.read_text()))
     assert not list(tmp_path.glob("*r.jsonl*"))
 
 
@@ -238,7 +247,7 @@ PROMISED = {
 
 
 @pytest.mark.parametrize("name", PROMISED)
-def test_the_promised_options_are_there(name):
+def test_the_promised_options_are_there(name: str) -> None:
     command = COMMANDS[name]
     options = {word for option in command.options for word in (option.name, option.off, option.short)}
     assert set(PROMISED[name].split()) <= options
@@ -247,13 +256,15 @@ def test_the_promised_options_are_there(name):
     assert defaults.get("output_format", "text") == "text"
 
 
-def test_every_option_is_taken_by_a_command():
+def test_every_option_is_taken_by_a_command() -> None:
     """The table holds no option that nothing takes, and the same word means the same thing everywhere."""
     taken = {option.destination: option.name for command in COMMANDS.values() for option in command.options}
     assert taken == {field: option.name for field, option in OPTIONS.items()}
 
 
-def test_what_the_loss_says_reaches_the_preview(config, lab, tmp_path):
+def test_what_the_loss_says_reaches_the_preview(
+    config: Callable[..., Path], lab: SimpleNamespace, tmp_path: Path
+) -> None:
     """The config's own epsilons and response length, through the recording's header."""
     path = config("lossy", logprobs_mode="processed_logprobs")
     path.write_text(json.dumps({**json.loads(path.read_text()), "loss": {"epsilon_low": 0.02, "epsilon_high": 0.03}}))
@@ -272,7 +283,7 @@ def test_what_the_loss_says_reaches_the_preview(config, lab, tmp_path):
     assert any("responses of 512 tokens" in note for note in found["notes"])
 
 
-def test_nothing_of_torch_is_loaded_before_it_is_needed():
+def test_nothing_of_torch_is_loaded_before_it_is_needed() -> None:
     code = (
         "import sys, vllm_migrate.cli.smoke, vllm_migrate.smoke.commands, vllm_migrate.smoke.compare, "
         "vllm_migrate.smoke.score, "
@@ -283,14 +294,16 @@ def test_nothing_of_torch_is_loaded_before_it_is_needed():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_without_torch_the_remedy_is_said(reference, lab, monkeypatch):
+def test_without_torch_the_remedy_is_said(
+    reference: Path, lab: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UsageError) as error:
         smoke("score", reference, "--model", lab.model)
     assert 'pip install "vllm-migrate[smoke]"' in error.value.remedy
 
 
-def test_every_suspect_is_a_rules_name_or_explained():
+def test_every_suspect_is_a_rules_name_or_explained() -> None:
     """The names that attribution uses, read from its source, are those it declares; each fault of no rule says what it is."""
     used = set()
     for module in (attribute, semantics, update):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 
 from vllm_migrate.smoke.columns import NUCLEUS, History, evaluate, plan, replay
@@ -12,11 +14,11 @@ torch = pytest.importorskip("torch")
 NO_HISTORY = History((), (), 0)
 
 
-def literal(logits, contract, order):
+def literal(logits: Any, contract: Contract, order: str) -> Any:
     """Ascending sort, masks in the engine's order, log-softmax: the shape of both releases' samplers."""
     x = logits / contract.temperature
 
-    def min_p(x):
+    def min_p(x: Any) -> Any:
         p = x.softmax(1)
         return x.masked_fill(p < contract.min_p * p.amax(1, keepdim=True), -torch.inf)
 
@@ -49,7 +51,7 @@ def literal(logits, contract, order):
         {"temperature": 1.2, "min_p": 1e-3, "top_p": 0.95},
     ],
 )
-def test_every_cut_agrees_with_the_samplers(given, order, vocabulary):
+def test_every_cut_agrees_with_the_samplers(given: dict[str, Any], order: Literal["v0", "v1"], vocabulary: int) -> None:
     torch.manual_seed(0)
     logits = torch.randn(60, vocabulary) * 2.5
     contract = Contract.of(given)
@@ -65,7 +67,7 @@ def test_every_cut_agrees_with_the_samplers(given, order, vocabulary):
     torch.testing.assert_close(values.varentropy, square, atol=2e-4, rtol=0)
 
 
-def test_a_token_outside_the_support_is_minus_infinity():
+def test_a_token_outside_the_support_is_minus_infinity() -> None:
     logits = torch.tensor([[3.0, 2.0, 1.0, 0.0]])
     chosen = plan(Contract(top_k=2), "v1")
     values = evaluate(logits, torch.tensor([3]), chosen.columns, NO_HISTORY)
@@ -73,13 +75,13 @@ def test_a_token_outside_the_support_is_minus_infinity():
     assert values["raw"].logp.item() == pytest.approx(-3.4402, abs=1e-4)
 
 
-def test_ties_at_the_kth_logit_stay():
+def test_ties_at_the_kth_logit_stay() -> None:
     logits = torch.tensor([[3.0, 2.0, 2.0, 2.0, 0.0]])
     values = evaluate(logits, torch.tensor([3]), plan(Contract(top_k=2), "v1").columns, NO_HISTORY)
     assert values["k"].logp.item() > -torch.inf
 
 
-def test_names_follow_what_is_applied():
+def test_names_follow_what_is_applied() -> None:
     names = [c.name for c in plan(Contract(temperature=0.7, top_p=0.9, top_k=20), "v1").columns]
     assert names == ["raw", "T", "T+k", "T+k+p"]
     both = plan(Contract(temperature=0.7, top_p=0.9, min_p=0.1), "v1")
@@ -88,7 +90,7 @@ def test_names_follow_what_is_applied():
     assert [c.name for c in plan(Contract(), "v1").columns] == ["raw"]
 
 
-def test_v0_beside_bfloat16_claims_rounded_parameters():
+def test_v0_beside_bfloat16_claims_rounded_parameters() -> None:
     chosen = plan(Contract(temperature=0.7, top_p=0.999), "v0", bf16=True)
     assert chosen.claimed == "T"  # 0.999 rounds to 1.0: off
     assert next(c for c in chosen.columns if c.name == "T").contract.temperature == pytest.approx(0.699219, abs=1e-6)
@@ -96,7 +98,7 @@ def test_v0_beside_bfloat16_claims_rounded_parameters():
     assert [bfloat16(v) for v in (0.6, 0.99)] == pytest.approx([0.601562, 0.988281], abs=1e-6)
 
 
-def test_a_generation_config_fills_only_what_the_request_left_open():
+def test_a_generation_config_fills_only_what_the_request_left_open() -> None:
     chosen = plan(
         Contract(temperature=0.7),
         "v1",
@@ -108,7 +110,7 @@ def test_a_generation_config_fills_only_what_the_request_left_open():
     assert inherited.penalties
 
 
-def test_penalties_look_at_the_prompt_and_at_the_output_so_far():
+def test_penalties_look_at_the_prompt_and_at_the_output_so_far() -> None:
     contract = Contract(repetition_penalty=2.0, presence_penalty=0.5, frequency_penalty=0.25)
     logits = torch.tensor([[2.0, -1.0, 0.5, 0.0]] * 3)
     chosen = plan(contract, "v1")
@@ -118,7 +120,7 @@ def test_penalties_look_at_the_prompt_and_at_the_output_so_far():
     torch.testing.assert_close(values.logp, rows.log_softmax(1).gather(1, tokens[:, None]).squeeze(1))
 
 
-def test_penalties_do_not_depend_on_how_positions_are_chunked():
+def test_penalties_do_not_depend_on_how_positions_are_chunked() -> None:
     torch.manual_seed(1)
     logits, output = torch.randn(8, 12), torch.randint(0, 12, (8,)).tolist()
     chosen = plan(Contract(frequency_penalty=0.7, repetition_penalty=1.2, min_tokens=5), "v1")
@@ -128,7 +130,7 @@ def test_penalties_do_not_depend_on_how_positions_are_chunked():
     torch.testing.assert_close(whole[3:], late)
 
 
-def test_replaying_the_recorded_support_keeps_a_token_that_rounding_pushed_out():
+def test_replaying_the_recorded_support_keeps_a_token_that_rounding_pushed_out() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.999, -3.0]])
     token = torch.tensor([2])
     assert evaluate(logits, token, plan(Contract(top_k=2), "v1").columns, NO_HISTORY)["k"].logp.item() == -torch.inf
@@ -149,5 +151,5 @@ def test_replaying_the_recorded_support_keeps_a_token_that_rounding_pushed_out()
         ({"temperature": None}, True),
     ],
 )
-def test_blind_contracts_are_known(given, blind):
+def test_blind_contracts_are_known(given: dict[str, Any], blind: Any) -> None:
     assert Contract.of(given).blind is blind

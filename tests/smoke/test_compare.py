@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 pytest.importorskip("torch")
@@ -15,16 +19,16 @@ PROCESSED = {"logprobs_mode": "processed_logprobs"}
 
 
 @pytest.fixture(scope="module")
-def healthy(lab):
+def healthy(lab: SimpleNamespace) -> Any:
     return lab.scored(lab.run(lab.job(lab.model, **PROCESSED)), lab.model)
 
 
 @pytest.fixture(scope="module")
-def raw(lab):
+def raw(lab: SimpleNamespace) -> Any:
     return lab.scored(lab.run(lab.job(lab.model)), lab.model)
 
 
-def test_the_real_recordings_give_their_known_truths(shared, lab):
+def test_the_real_recordings_give_their_known_truths(shared: Path, lab: SimpleNamespace) -> None:
     found = {
         name: compare(lab.scored(read(shared / f"qwen2-tiny_vllm-{name}.json"), lab.model))
         for name in ("0.8.5_v0", "0.18.1_raw", "0.18.1_processed")
@@ -40,7 +44,7 @@ def test_the_real_recordings_give_their_known_truths(shared, lab):
     assert right.metrics["k3"].value < 1e-10
 
 
-def test_step_scoring_by_a_raw_engine_gives_the_known_ratio(shared, lab):
+def test_step_scoring_by_a_raw_engine_gives_the_known_ratio(shared: Path, lab: SimpleNamespace) -> None:
     """Protocol B on the tokens 0.8.5 drew: 0.571 against the new release's raw logprobs."""
     old = read(shared / "qwen2-tiny_vllm-0.8.5_v0.json")
     sequences = [{"prompt": r.prompt, "tokens": r.tokens, "contract": "user"} for r in old.rows]
@@ -53,20 +57,20 @@ def test_step_scoring_by_a_raw_engine_gives_the_known_ratio(shared, lab):
             assert (verdict.blame.layer, verdict.blame.suspects) == ("semantic", ("logprobs-semantics",))
 
 
-def test_a_healthy_run_passes_and_says_what_it_does_not_show(healthy):
+def test_a_healthy_run_passes_and_says_what_it_does_not_show(healthy: Recording) -> None:
     verdict = compare(healthy)
     assert (verdict.decision, verdict.exit_code, verdict.blame.layer) == ("pass", 0, None)
     assert any("positive control: column raw fails" in note for note in verdict.notes)
     assert "This does not show that training curves will match." in verdict.notes
 
 
-def test_raw_logprobs_fail(raw):
+def test_raw_logprobs_fail(raw: Recording) -> None:
     verdict = compare(raw)
     assert (verdict.decision, verdict.exit_code) == ("fail", 1)
     assert verdict.blame.suspects == ("logprobs-semantics",)
 
 
-def test_raw_on_both_sides_is_seen_through_what_was_sampled(raw):
+def test_raw_on_both_sides_is_seen_through_what_was_sampled(raw: Recording) -> None:
     verdict = compare(raw, options=Options(claims="raw"))
     assert verdict.metrics["D"].gate == "pass"
     assert (verdict.decision, verdict.blame.suspects) == ("fail", ("logprobs-semantics",))
@@ -74,12 +78,12 @@ def test_raw_on_both_sides_is_seen_through_what_was_sampled(raw):
 
 
 @pytest.mark.parametrize(("claims", "suspect"), [("raw", "trainer-temperature"), ("T", "truncation-bias")])
-def test_a_trainer_that_forgets_part_of_the_contract(claims, suspect, healthy):
+def test_a_trainer_that_forgets_part_of_the_contract(claims: Any, suspect: str, healthy: Recording) -> None:
     verdict = compare(healthy, options=Options(claims=claims))
     assert (verdict.decision, verdict.blame.layer, verdict.blame.suspects) == ("fail", "semantic", (suspect,))
 
 
-def test_min_p_in_the_other_order(lab):
+def test_min_p_in_the_other_order(lab: SimpleNamespace) -> None:
     work = lab.job(
         lab.model,
         sampling={"temperature": 1.0, "min_p": 0.04, "top_k": -1, "top_p": 0.9},
@@ -94,7 +98,7 @@ def test_min_p_in_the_other_order(lab):
     assert (verdict.decision, verdict.blame.suspects) == ("fail", ("min-p-order",))
 
 
-def test_parameters_inherited_from_generation_config(lab, tmp_path):
+def test_parameters_inherited_from_generation_config(lab: SimpleNamespace, tmp_path: Path) -> None:
     model = lab.make_model(tmp_path / "m")
     (model / "generation_config.json").write_text('{"repetition_penalty": 1.4, "top_k": 5}')
     recording = lab.run(lab.job(model, sampling={"repetition_penalty": 1.4}, **PROCESSED))
@@ -108,7 +112,7 @@ def test_parameters_inherited_from_generation_config(lab, tmp_path):
     )
 
 
-def test_unequal_heads_are_numerics_and_equal_ones_pass(lab):
+def test_unequal_heads_are_numerics_and_equal_ones_pass(lab: SimpleNamespace) -> None:
     recording = lab.run(lab.job(lab.model, head_dtype="bfloat16", **PROCESSED))
     unequal = compare(lab.scored(recording, lab.model))
     assert (unequal.decision, unequal.blame.layer, unequal.blame.suspects) == ("fail", "numerics", ("fp32-lm-head",))
@@ -117,14 +121,16 @@ def test_unequal_heads_are_numerics_and_equal_ones_pass(lab):
     assert equal.decision == "pass"
 
 
-def test_bfloat16_passes_at_its_own_margins(lab, tiny_bf16):
+def test_bfloat16_passes_at_its_own_margins(lab: SimpleNamespace, tiny_bf16: Path) -> None:
     for order in ("v0", "v1"):
         verdict = compare(lab.scored(lab.run(lab.job(tiny_bf16, order=order, **PROCESSED)), tiny_bf16))
         assert verdict.decision == "pass", verdict.metrics
         assert any("bf16 tiny model" in note for note in verdict.notes)
 
 
-def test_other_weights_are_a_set_that_one_column_cannot_tell_apart(lab, healthy, tmp_path):
+def test_other_weights_are_a_set_that_one_column_cannot_tell_apart(
+    lab: SimpleNamespace, healthy: Recording, tmp_path: Path
+) -> None:
     other = lab.scored(Recording(healthy.header, healthy.rows), lab.make_model(tmp_path / "m", perturb=0.2))
     verdict = compare(other)
     assert verdict.decision == "fail"
@@ -133,14 +139,14 @@ def test_other_weights_are_a_set_that_one_column_cannot_tell_apart(lab, healthy,
     assert verdict.blame.decide
 
 
-def test_logprobs_shifted_by_one_token(healthy):
+def test_logprobs_shifted_by_one_token(healthy: Recording) -> None:
     rows = [row.model_copy(update={"logprobs": [-0.5, *row.logprobs[:-1]]}) for row in healthy.rows]
     verdict = compare(Recording(healthy.header, rows))
     assert (verdict.decision, verdict.blame.suspects) == ("fail", ("token-alignment",))
 
 
 @pytest.mark.parametrize("sampling", [{"temperature": 0.0}, {"temperature": 1.0, "top_p": 1.0, "top_k": -1}])
-def test_blind_evidence_is_refused(sampling, lab):
+def test_blind_evidence_is_refused(sampling: dict[str, Any], lab: SimpleNamespace) -> None:
     verdict = compare(
         lab.scored(lab.run(lab.job(lab.model, sampling={**sampling, "max_tokens": 8}, count=4)), lab.model)
     )
@@ -149,12 +155,12 @@ def test_blind_evidence_is_refused(sampling, lab):
     assert "--probe" in verdict.blame.decide
 
 
-def test_prompt_logprobs_are_refused(healthy):
+def test_prompt_logprobs_are_refused(healthy: Recording) -> None:
     recording = Recording(healthy.header.model_copy(update={"protocol": "prompt_logprobs"}), healthy.rows)
     assert compare(recording).decision == "inconclusive"
 
 
-def test_no_rows_and_broken_rows_are_invalid(healthy):
+def test_no_rows_and_broken_rows_are_invalid(healthy: Recording) -> None:
     rows = [healthy.rows[0].model_copy(update={"finish": "abort"}), *healthy.rows[1:]]
     verdict = compare(Recording(healthy.header, rows))
     assert (verdict.decision, verdict.exit_code, verdict.invalid) == ("invalid", 1, {"aborted": 1})
@@ -162,37 +168,37 @@ def test_no_rows_and_broken_rows_are_invalid(healthy):
     assert compare(Recording(healthy.header, [])).decision == "invalid"
 
 
-def test_the_first_row_that_is_no_evidence_is_named(healthy):
+def test_the_first_row_that_is_no_evidence_is_named(healthy: Recording) -> None:
     rows = [*healthy.rows[:3], healthy.rows[3].model_copy(update={"logprobs": [float("nan")] * 48}), *healthy.rows[4:]]
     assert compare(Recording(healthy.header, rows)).notes == ("nan-logprob: first in row 4 of 16",)
 
 
-def test_rows_of_a_contract_that_the_header_does_not_have(healthy):
+def test_rows_of_a_contract_that_the_header_does_not_have(healthy: Recording) -> None:
     rows = [healthy.rows[0].model_copy(update={"contract": "other"}), *healthy.rows[1:]]
     assert compare(Recording(healthy.header, rows)).invalid == {"unknown-contract": 1}
 
 
-def test_a_row_without_scores_is_named(healthy):
+def test_a_row_without_scores_is_named(healthy: Recording) -> None:
     rows = [healthy.rows[0], healthy.rows[1].model_copy(update={"scores": None}), *healthy.rows[2:]]
     with pytest.raises(UsageError, match="row 2 of 16 has no scores"):
         compare(Recording(healthy.header, rows))
 
 
-def test_prompts_that_differ_between_the_runs_are_invalid(healthy):
+def test_prompts_that_differ_between_the_runs_are_invalid(healthy: Recording) -> None:
     lost_bos = [row.model_copy(update={"prompt": row.prompt[1:]}) for row in healthy.rows]
     verdict = compare(healthy, Recording(healthy.header, lost_bos))
     assert verdict.invalid == {"unequal-prompt": 16}
     assert verdict.blame.suspects == ("chat-template",)
 
 
-def test_few_tokens_are_inconclusive_and_say_how_many_are_needed(lab, tiny_bf16):
+def test_few_tokens_are_inconclusive_and_say_how_many_are_needed(lab: SimpleNamespace, tiny_bf16: Path) -> None:
     recording = lab.run(lab.job(tiny_bf16, sampling={"max_tokens": 8}, count=3, **PROCESSED))
     verdict = compare(lab.scored(recording, tiny_bf16))
     assert verdict.decision == "inconclusive"
-    assert verdict.tokens_needed > 24
+    assert verdict.tokens_needed is not None and verdict.tokens_needed > 24
 
 
-def test_swapped_recordings_are_pointed_out(healthy):
+def test_swapped_recordings_are_pointed_out(healthy: Recording) -> None:
     """Which of two recordings is judged is told by their order."""
     old = Recording(healthy.header.model_copy(update={"vllm": "0.8.5"}), healthy.rows)
     new = Recording(healthy.header.model_copy(update={"vllm": "0.18.1"}), healthy.rows)
@@ -201,7 +207,7 @@ def test_swapped_recordings_are_pointed_out(healthy):
     assert not any(note.startswith("A is of") for note in compare(new, old).notes)
 
 
-def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
+def test_the_reference_run_bounds_the_spread(lab: SimpleNamespace, tiny_bf16: Path) -> None:
     quiet = lab.scored(lab.run(lab.job(tiny_bf16, **PROCESSED)), tiny_bf16)
     noisy = [
         row.model_copy(update={"logprobs": [v - (0.15 if i % 2 else -0.15) for i, v in enumerate(row.logprobs)]})
@@ -212,7 +218,7 @@ def test_the_reference_run_bounds_the_spread(lab, tiny_bf16):
     assert compare(Recording(quiet.header, noisy), quiet).metrics["k3_ratio"].gate == "fail"
 
 
-def test_a_reference_without_scores_is_said(healthy):
+def test_a_reference_without_scores_is_said(healthy: Recording) -> None:
     bare = Recording(healthy.header.model_copy(update={"score": None}), healthy.rows)
     verdict = compare(healthy, bare)
     assert verdict.decision == "pass"
@@ -220,14 +226,14 @@ def test_a_reference_without_scores_is_said(healthy):
     assert any(note.startswith("the reference has no scores") for note in verdict.notes)
 
 
-def test_unknown_columns_and_missing_scores_are_usage_errors(healthy, lab):
+def test_unknown_columns_and_missing_scores_are_usage_errors(healthy: Recording, lab: SimpleNamespace) -> None:
     with pytest.raises(UsageError, match="no column 'T\\+z' in this recording"):
         compare(healthy, options=Options(claims="T+z"))
     with pytest.raises(UsageError, match="no scores"):
         compare(lab.run(lab.job(lab.model, count=2)))
 
 
-def test_clip_previews_use_the_epsilon_given(raw):
+def test_clip_previews_use_the_epsilon_given(raw: Recording) -> None:
     wide = compare(raw, options=Options(loss=Loss((0.5, 5.0), (0.5, 5.0)))).metrics
     narrow = compare(raw).metrics
     assert wide["clip_token_high"].value < narrow["clip_token_high"].value
@@ -235,7 +241,7 @@ def test_clip_previews_use_the_epsilon_given(raw):
     assert wide["clip_sequence_high"].value == 0.0
 
 
-def test_the_json_contract(raw):
+def test_the_json_contract(raw: Recording) -> None:
     found = compare(raw).json()
     assert set(found) >= {
         "schema",
@@ -252,7 +258,7 @@ def test_the_json_contract(raw):
     assert set(found["metrics"]["D"]) == {"value", "low", "high", "margin", "gate"}
 
 
-def test_a_probe_shows_what_t_1_cannot(lab):
+def test_a_probe_shows_what_t_1_cannot(lab: SimpleNamespace) -> None:
     """A T = 1 contract on a raw engine: the user's rows agree, the probe's fail."""
     for mode, decision in (("raw_logprobs", "fail"), ("processed_logprobs", "pass")):
         plain = lab.job(lab.model, sampling={"temperature": 1.0, "top_p": 1.0, "top_k": -1}, logprobs_mode=mode)
@@ -269,7 +275,7 @@ def test_a_probe_shows_what_t_1_cannot(lab):
         assert verdict.blame.suspects == (("logprobs-semantics",) if decision == "fail" else ())
 
 
-def dump_of(recording, logps, **fields):
+def dump_of(recording: Recording, logps: Any, **fields: Any) -> Any:
     rows = [
         Row(prompt=r.prompt, tokens=r.tokens, logprobs=r.logprobs, scores={"trainer": Scores(logp=a, **fields)})
         for r, a in zip(recording.rows, logps, strict=True)
@@ -277,7 +283,7 @@ def dump_of(recording, logps, **fields):
     return Recording(Header(protocol="dump", effective={"dtype": "float32"}), rows)
 
 
-def test_a_trainers_dump_needs_no_model(healthy):
+def test_a_trainers_dump_needs_no_model(healthy: Recording) -> None:
     agreed = dump_of(healthy, [r.scores["T+k+p"].logp for r in healthy.rows])
     assert compare(agreed).decision == "pass"
     forgot = dump_of(healthy, [r.scores["raw"].logp for r in healthy.rows])
@@ -288,7 +294,7 @@ def test_a_trainers_dump_needs_no_model(healthy):
     assert joined.decision == "pass"
 
 
-def test_a_dump_of_greedy_tokens_shows_nothing():
+def test_a_dump_of_greedy_tokens_shows_nothing() -> None:
     rows = [
         Row(prompt=[i], tokens=[1] * 9, logprobs=[0.0] * 9, scores={"trainer": Scores(logp=[0.0] * 9)})
         for i in range(20)
@@ -296,7 +302,7 @@ def test_a_dump_of_greedy_tokens_shows_nothing():
     assert compare(Recording(Header(protocol="dump"), rows)).decision == "inconclusive"
 
 
-def test_what_a_trainer_should_know_is_said(healthy):
+def test_what_a_trainer_should_know_is_said(healthy: Recording) -> None:
     """Stop tokens belong in the loss mask; a rollout capped by max_model_len is a token shorter on V1."""
     rows = [row.model_copy(update={"finish": "stop" if i < 5 else "length"}) for i, row in enumerate(healthy.rows)]
     capped = len(rows[0].prompt) + len(rows[0].tokens)
@@ -307,7 +313,7 @@ def test_what_a_trainer_should_know_is_said(healthy):
     assert not any("stop token" in note or "cut off" in note for note in compare(healthy).notes)
 
 
-def test_clips_are_previewed_for_the_configs_own_loss(healthy):
+def test_clips_are_previewed_for_the_configs_own_loss(healthy: Recording) -> None:
     """What the header holds of the config's loss counts where the command line says nothing."""
     header = healthy.header.model_copy(update={"loss": {"epsilon_low": 0.01, "epsilon_high": 0.03, "length": 4096}})
     metrics = compare(Recording(header, healthy.rows)).metrics

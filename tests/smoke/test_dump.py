@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,13 +26,13 @@ LINE = {
 }
 
 
-def write(tmp_path, *lines) -> str:
+def write(tmp_path: Path, *lines: Any) -> str:
     path = tmp_path / "dump.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     return str(path)
 
 
-def test_both_sides_are_read(tmp_path):
+def test_both_sides_are_read(tmp_path: Path) -> None:
     path = write(tmp_path, LINE)
     assert is_dump(path)
     row = read_dump(path).rows[0]
@@ -39,24 +41,24 @@ def test_both_sides_are_read(tmp_path):
     assert row.scores["trainer"].entropy == [1.0, 1.0, 1.0]
 
 
-def test_masked_tokens_are_left_out(tmp_path):
+def test_masked_tokens_are_left_out(tmp_path: Path) -> None:
     row = read_dump(write(tmp_path, {**LINE, "response_mask": [1, 0, 1]})).rows[0]
     assert (row.tokens, row.logprobs, row.scores["trainer"].logp) == ([3, 5], [-1.0, -0.5], [-1.1, -0.5])
     assert row.scores["trainer"].entropy == [1.0, 1.0]
 
 
-def test_names_of_frameworks_are_known(tmp_path):
+def test_names_of_frameworks_are_known(tmp_path: Path) -> None:
     verl = {"prompts": [1], "responses": [2, 3], "rollout_log_probs": [-1.0, -1.0], "old_log_probs": [-1.0, -1.0]}
     assert read_dump(write(tmp_path, verl)).rows[0].scores["trainer"].logp == [-1.0, -1.0]
 
 
-def test_nan_and_unequal_lengths_are_counted_and_never_averaged(tmp_path):
+def test_nan_and_unequal_lengths_are_counted_and_never_averaged(tmp_path: Path) -> None:
     lines = [{**LINE, "trainer_logprobs": [-1.0, math.nan, -1.0]}, {**LINE, "rollout_logprobs": [-1.0]}, LINE]
     verdict = compare(read_dump(write(tmp_path, *lines)))
     assert (verdict.decision, verdict.invalid) == ("invalid", {"nan-logprob": 1, "length-mismatch": 1})
 
 
-def test_a_recording_is_no_dump(tmp_path):
+def test_a_recording_is_no_dump(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text('{"kind": "header", "schema": 1}\n')
     assert not is_dump(str(path))
@@ -70,17 +72,17 @@ def test_a_recording_is_no_dump(tmp_path):
         ([1], "not an object"),
     ],
 )
-def test_what_is_missing_is_named(line, message, tmp_path):
+def test_what_is_missing_is_named(line: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=message):
         read_dump(write(tmp_path, line))
 
 
-def test_the_page_names_every_field():
+def test_the_page_names_every_field() -> None:
     page = (Path(__file__).parents[2] / "docs" / "smoke.md").read_text()
     assert not [name for names in NAMES.values() for name in names if f"`{name}`" not in page]
 
 
-def test_advantages_and_versions_are_one_a_token_or_one_a_sequence(tmp_path):
+def test_advantages_and_versions_are_one_a_token_or_one_a_sequence(tmp_path: Path) -> None:
     lines = [
         {**LINE, "advantages": [0.5, -0.5, 0.0], "weight_versions": [7, 7, 8]},
         {**LINE, "advantage": -2.0, "weight_version": "step-7", "response_mask": [1, 0, 1]},
@@ -93,14 +95,14 @@ def test_advantages_and_versions_are_one_a_token_or_one_a_sequence(tmp_path):
     assert [row.mixed for row in found] == [True, False, False, True]
 
 
-def test_a_mask_without_the_stop_token_is_said(tmp_path):
+def test_a_mask_without_the_stop_token_is_said(tmp_path: Path) -> None:
     stopped = {**LINE, "finish_reason": "stop", "response_mask": [1, 1, 0]}
     kept = {**LINE, "finish_reason": "stop", "response_mask": [0, 1, 1]}
     (note,) = read_dump(write(tmp_path, stopped, kept, LINE)).header.notes
     assert note == "the loss mask leaves out the last token of 1 sequences that ended by a stop token"
 
 
-def test_a_dump_without_the_rollouts_side_says_so(tmp_path):
+def test_a_dump_without_the_rollouts_side_says_so(tmp_path: Path) -> None:
     bare = {name: value for name, value in LINE.items() if name != "rollout_logprobs"}
     with pytest.raises(UsageError, match="holds no rollout logprobs") as error:
         compare(read_dump(write(tmp_path, bare, bare)))
@@ -118,7 +120,7 @@ def test_a_dump_without_the_rollouts_side_says_so(tmp_path):
         (json.dumps({**LINE, "prompt_ids": ["a"]}), ":1: 1 validation error"),
     ],
 )
-def test_a_broken_line_is_named(text, message, tmp_path):
+def test_a_broken_line_is_named(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text(text)
     with pytest.raises(RecordingError, match=message):
@@ -126,19 +128,19 @@ def test_a_broken_line_is_named(text, message, tmp_path):
 
 
 @pytest.fixture
-def parquet():
+def parquet() -> Any:
     pytest.importorskip("pyarrow")
     import pyarrow
     import pyarrow.parquet
 
-    def write(path, lines) -> str:
+    def write(path: Path, lines: Any) -> str:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(lines), path)
         return str(path)
 
     return write
 
 
-def test_parquet_says_the_same_as_json_lines(parquet, tmp_path):
+def test_parquet_says_the_same_as_json_lines(parquet: Callable[..., str], tmp_path: Path) -> None:
     """More sequences than a batch, with every kind of column."""
     lines = [
         {
@@ -157,7 +159,7 @@ def test_parquet_says_the_same_as_json_lines(parquet, tmp_path):
     assert compare(found).json() == compare(wanted).json()
 
 
-def test_parquet_that_is_none_says_so(parquet, tmp_path):
+def test_parquet_that_is_none_says_so(parquet: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "no.parquet").write_text("nonsense")
     with pytest.raises(RecordingError, match=r"no\.parquet is not Parquet"):
         read_dump(str(tmp_path / "no.parquet"))
@@ -167,7 +169,7 @@ def test_parquet_that_is_none_says_so(parquet, tmp_path):
         read_dump(parquet(tmp_path / "dump.parquet", [{"output_ids": [1], "text": "a"}]))
 
 
-def test_without_pyarrow_the_remedy_is_said(tmp_path, monkeypatch):
+def test_without_pyarrow_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match="needs pyarrow, which is not installed here") as error:
         read_dump(str(tmp_path / "dump.parquet"))

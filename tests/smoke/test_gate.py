@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from vllm_migrate.parity import Contract, ParityGate
-from vllm_migrate.smoke.recording import read
+from vllm_migrate.smoke.recording import Recording, read
 
 CONTRACT = Contract(temperature=0.7, top_p=0.9, top_k=20, kind="fp32", lag=0)
 
 
-def judged(recording, column):
+def judged(recording: Recording, column: str) -> Any:
     """The gate's verdict where the trainer claims a column of the scores."""
     scores = [row.scores[column] for row in recording.rows]
     return ParityGate(CONTRACT).update(
@@ -35,7 +39,9 @@ def judged(recording, column):
         ("0.18.1_processed", "raw", "fail", "trainer-temperature"),
     ],
 )
-def test_real_recordings(name, column, decision, suspect, shared, lab):
+def test_real_recordings(
+    name: str, column: str, decision: str, suspect: str, shared: Path, lab: SimpleNamespace
+) -> None:
     verdict = judged(lab.scored(read(shared / f"qwen2-tiny_vllm-{name}.json"), lab.model), column)
     assert verdict.decision == decision, verdict.describe()
     assert suspect in verdict.blame.suspects if suspect else not verdict.blame.suspects

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,12 +17,12 @@ from vllm_migrate.smoke.recording import Header, Recording, Row, read
 from vllm_migrate.smoke.stats import estimate, median, sums
 
 
-def distances(recording, column):
+def distances(recording: Recording, column: str) -> Any:
     pairs = [(a, b) for row in recording.rows for a, b in zip(row.scores[column].logp, row.logprobs, strict=True)]
     return [a - b for a, b in pairs if a is not None], sum(a is None for a, _ in pairs)
 
 
-def mean_abs(values):
+def mean_abs(values: Any) -> Any:
     return sum(map(abs, values)) / len(values)
 
 
@@ -31,14 +34,16 @@ def mean_abs(values):
         ("qwen2-tiny_vllm-0.18.1_raw", "raw"),
     ],
 )
-def test_real_recordings_are_met_to_the_noise_floor(name, reported, shared, lab):
+def test_real_recordings_are_met_to_the_noise_floor(
+    name: str, reported: Any, shared: Path, lab: SimpleNamespace
+) -> None:
     recording = lab.scored(read(shared / f"{name}.json"), lab.model)
     x, out = distances(recording, reported)
     assert (len(x), out) == (768, 0)
     assert max(map(abs, x)) < 3e-5
 
 
-def test_the_known_truth_of_0_8_5(shared, lab):
+def test_the_known_truth_of_0_8_5(shared: Path, lab: SimpleNamespace) -> None:
     recording = lab.scored(read(shared / "qwen2-tiny_vllm-0.8.5_v0.json"), lab.model)
     x, _ = distances(recording, "raw")
     assert sum(x) / len(x) == pytest.approx(-0.605, abs=1e-3)
@@ -53,7 +58,7 @@ def test_the_known_truth_of_0_8_5(shared, lab):
         ({"order": "v0"}, "T+k+p"),
     ],
 )
-def test_the_torch_engine_reports_what_its_mode_says(args, reported, lab):
+def test_the_torch_engine_reports_what_its_mode_says(args: Any, reported: Any, lab: SimpleNamespace) -> None:
     recording = lab.scored(lab.run(lab.job(lab.model, count=6, **args)), lab.model)
     x, out = distances(recording, reported)
     assert out == 0
@@ -62,7 +67,7 @@ def test_the_torch_engine_reports_what_its_mode_says(args, reported, lab):
     assert all(median([abs(v) for v in distances(recording, c)[0]]) > 0.01 for c in others)
 
 
-def test_the_torch_engine_agrees_with_real_vllm_token_for_token(shared, lab):
+def test_the_torch_engine_agrees_with_real_vllm_token_for_token(shared: Path, lab: SimpleNamespace) -> None:
     """Step-scored by the torch engine, the tokens of 0.18.1 get the logprobs vLLM gave them, in both modes."""
     for name in ("raw", "processed"):
         real = read(shared / f"qwen2-tiny_vllm-0.18.1_{name}.json")
@@ -82,7 +87,7 @@ def test_the_torch_engine_agrees_with_real_vllm_token_for_token(shared, lab):
     ],
 )
 @pytest.mark.parametrize("order", ["v0", "v1"])
-def test_contracts_are_replayed(sampling, order, lab):
+def test_contracts_are_replayed(sampling: dict[str, Any], order: str, lab: SimpleNamespace) -> None:
     work = lab.job(
         lab.model, sampling={**sampling, "max_tokens": 16}, count=4, order=order, logprobs_mode="processed_logprobs"
     )
@@ -93,7 +98,7 @@ def test_contracts_are_replayed(sampling, order, lab):
     assert max(map(abs, x)) < 1e-4
 
 
-def test_entropy_calibrates_the_sampled_law(lab):
+def test_entropy_calibrates_the_sampled_law(lab: SimpleNamespace) -> None:
     recording = lab.scored(lab.run(lab.job(lab.model, logprobs_mode="processed_logprobs")), lab.model)
     right = [
         sums(r.scores["T+k+p"].logp, r.logprobs, r.scores["T+k+p"].entropy, r.scores["T+k+p"].varentropy)
@@ -108,7 +113,7 @@ def test_entropy_calibrates_the_sampled_law(lab):
     assert abs(estimate(wrong).b.value) > 0.3
 
 
-def test_batches_and_chunks_change_nothing(lab):
+def test_batches_and_chunks_change_nothing(lab: SimpleNamespace) -> None:
     recording = lab.run(lab.job(lab.model, count=5, logprobs_mode="processed_logprobs"))
     whole = lab.scored(recording, lab.model)
     small = lab.scored(recording, lab.model, batch_tokens=1, chunk_logits=4096)
@@ -118,7 +123,7 @@ def test_batches_and_chunks_change_nothing(lab):
             assert a.scores[name].logp == pytest.approx(b.scores[name].logp, abs=2e-5)
 
 
-def test_the_other_head_is_scored_beside_the_claimed_one(lab):
+def test_the_other_head_is_scored_beside_the_claimed_one(lab: SimpleNamespace) -> None:
     """Same float32 trunk on both sides, a bfloat16 head in the engine: scoring with that head meets it."""
     recording = lab.run(lab.job(lab.model, count=6, logprobs_mode="processed_logprobs", head_dtype="bfloat16"))
     unequal = lab.scored(recording, lab.model)
@@ -129,7 +134,7 @@ def test_the_other_head_is_scored_beside_the_claimed_one(lab):
     assert mean_abs(distances(equal, "T+k+p")[0]) < 1e-4
 
 
-def test_a_stale_prefix_cache_is_reproduced_exactly(shared, lab, tiny_updated):
+def test_a_stale_prefix_cache_is_reproduced_exactly(shared: Path, lab: SimpleNamespace, tiny_updated: Path) -> None:
     """0.18.1 answered from 256 cached tokens of the old weights; those under the new weights say the same."""
     data = json.loads((shared / "weight-update_0.18.1_prefix-cache-on_keep.json").read_text())
     tokens, logprobs, cached = data["B_after"]
@@ -145,12 +150,12 @@ def test_a_stale_prefix_cache_is_reproduced_exactly(shared, lab, tiny_updated):
     assert found["T+k+p@stale"].logp == pytest.approx(logprobs, abs=5e-5)
 
 
-def test_a_model_of_another_vocabulary_is_refused(lab):
+def test_a_model_of_another_vocabulary_is_refused(lab: SimpleNamespace) -> None:
     row = Row(prompt=[5000], tokens=[1], logprobs=[-1.0])
     with pytest.raises(UsageError, match="token ids that the model does not have"):
         lab.scored(Recording(Header(), [row]), lab.model)
 
 
-def test_a_missing_model_is_a_usage_error(lab, tmp_path):
+def test_a_missing_model_is_a_usage_error(lab: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model directory"):
         lab.scored(Recording(Header(), []), tmp_path / "nothing")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.server import Server
+from vllm_migrate.smoke.backends.torch_engine import Engine
 from vllm_migrate.smoke.compare import compare
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.errors import EngineRunError
@@ -18,25 +22,40 @@ from vllm_migrate.smoke.recording import Header, Recording, Row
 torch = pytest.importorskip("torch")
 
 
+class Served(ThreadingHTTPServer):
+    """A server with one engine; bodies: the requests it got, fault: what it answers instead."""
+
+    engine: Engine
+    release = "0.18.1"
+    fault: tuple[Any, ...] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Completions)
+        self.lock = threading.Lock()
+        self.bodies: list[dict[str, Any]] = []
+
+
 class Completions(BaseHTTPRequestHandler):
     """/v1/models, /version and /v1/completions; what it does wrong is in `server.fault`."""
 
-    def log_message(self, *args):
+    server: Served
+
+    def log_message(self, *args: Any) -> None:
         pass
 
-    def answer(self, value, code=200):
+    def answer(self, value: Any, code: int = 200) -> None:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(code)
         self.end_headers()
         self.wfile.write(body)
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         if self.path == "/version":
             self.answer({"version": self.server.release})
         else:
             self.answer({"data": [{"id": "tiny", "max_model_len": 512}]})
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.bodies.append(body)
         if self.server.fault is not None:
@@ -56,7 +75,7 @@ class Completions(BaseHTTPRequestHandler):
             "token_logprobs": row["logprobs"],
             "top_logprobs": [top],
         }
-        choice = {"logprobs": told, "finish_reason": "length"}
+        choice: dict[str, Any] = {"logprobs": told, "finish_reason": "length"}
         if body.get("return_weight_versions"):
             half = len(row["tokens"]) // 2
             spans = [{"version": "a", "start": 0, "end": half}, {"version": "b", "start": half, "end": 2 * half}]
@@ -65,13 +84,9 @@ class Completions(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def served(lab):
-    from vllm_migrate.smoke.backends.torch_engine import Engine
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Completions)
+def served(lab: SimpleNamespace) -> Iterator[Served]:
+    server = Served()
     server.engine = Engine({"model": str(lab.model), "logprobs_mode": "processed_logprobs"})
-    server.lock, server.fault, server.bodies = threading.Lock(), None, []
-    server.release = "0.18.1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -79,16 +94,16 @@ def served(lab):
     server.server_close()
 
 
-def address(server) -> str:
+def address(server: Any) -> str:
     return f"http://127.0.0.1:{server.server_address[1]}"
 
 
-def record(url, work) -> Recording:
+def record(url: Any, work: Any) -> Recording:
     lines = list(Server(url, timeout=30).run(work, lambda line: None))
     return Recording(Header.model_validate(lines[0]), [Row.model_validate(line) for line in lines[1:]])
 
 
-def test_a_servers_samples_pass(served, lab):
+def test_a_servers_samples_pass(served: Served, lab: SimpleNamespace) -> None:
     recording = record(
         address(served) + "/v1", lab.job(lab.model, count=16, sampling={"max_tokens": 24}, dtype="float32")
     )
@@ -98,7 +113,7 @@ def test_a_servers_samples_pass(served, lab):
     assert verdict.columns["reported"] == "T+k+p"
 
 
-def test_only_what_the_contract_says_is_sent(served, lab):
+def test_only_what_the_contract_says_is_sent(served: Served, lab: SimpleNamespace) -> None:
     record(address(served), lab.job(lab.model, count=1, sampling={"max_tokens": 2, "best_of": 3}))
     assert set(served.bodies[0]) == {
         "model",
@@ -112,7 +127,7 @@ def test_only_what_the_contract_says_is_sent(served, lab):
     }
 
 
-def test_a_server_step_scores_an_offline_recording(served, lab):
+def test_a_server_step_scores_an_offline_recording(served: Served, lab: SimpleNamespace) -> None:
     offline = lab.run(lab.job(lab.model, count=2, sampling={"max_tokens": 6}, logprobs_mode="processed_logprobs"))
     sequences = [{"prompt": r.prompt, "tokens": r.tokens, "contract": "user"} for r in offline.rows]
     steps = record(address(served), lab.job(lab.model, mode="step", sequences=sequences))
@@ -120,7 +135,7 @@ def test_a_server_step_scores_an_offline_recording(served, lab):
         assert a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
 
 
-def test_weight_versions_are_asked_of_servers_that_name_them(served, lab):
+def test_weight_versions_are_asked_of_servers_that_name_them(served: Served, lab: SimpleNamespace) -> None:
     served.release = "0.33.0"
     recording = record(address(served), lab.job(lab.model, count=2, sampling={"max_tokens": 6}))
     assert [row.versions for row in recording.rows] == [["a"] * 3 + ["b"] * 3] * 2
@@ -137,17 +152,19 @@ def test_weight_versions_are_asked_of_servers_that_name_them(served, lab):
         (({"choices": [{"logprobs": {"tokens": ["hello"], "token_logprobs": [-1.0]}}]}, 200), "instead of its id"),
     ],
 )
-def test_what_a_server_does_wrong_is_said(fault, message, served, lab):
+def test_what_a_server_does_wrong_is_said(
+    fault: tuple[Any, ...], message: str, served: Served, lab: SimpleNamespace
+) -> None:
     served.fault = fault
     with pytest.raises(EngineRunError, match=message):
         record(address(served), lab.job(lab.model, count=1))
 
 
-def test_no_server_at_all(lab):
+def test_no_server_at_all(lab: SimpleNamespace) -> None:
     with pytest.raises(EngineRunError, match="no answer from"):
         record("http://127.0.0.1:9", lab.job(lab.model, count=1))
 
 
-def test_no_update_through_a_server(lab):
+def test_no_update_through_a_server(lab: SimpleNamespace) -> None:
     with pytest.raises(UsageError, match="needs its own engine"):
         record("http://127.0.0.1:9", lab.job(lab.model, mode="update", update={"x": 1}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ from vllm_migrate.smoke.source import EngineSpec, load_engine
 SPEC = EngineSpec({"model": "m", "dtype": "auto"}, {"temperature": 0.7}, {}, "rl_rollout", "c.yaml", "e")
 
 
-def test_a_serve_config_arrives_as_its_parser_delivers_it(tmp_path):
+def test_a_serve_config_arrives_as_its_parser_delivers_it(tmp_path: Path) -> None:
     path = tmp_path / "serve.yaml"
     path.write_text("model: m\ndtype: float32\nmax-model-len: 2k\nenable-prefix-caching: false\nport: 8000\n")
     spec = load_engine(str(path), "0.18.1")
@@ -37,7 +38,7 @@ def test_a_serve_config_arrives_as_its_parser_delivers_it(tmp_path):
     assert spec.server
 
 
-def test_what_a_release_refuses_is_not_run(tmp_path):
+def test_what_a_release_refuses_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "serve.yaml"
     path.write_text(
         "model: m\ndtype: float32\nmax-model-len: 512\nenforce-eager: true\nlogprobs-mode: processed_logprobs\n"
@@ -46,7 +47,7 @@ def test_what_a_release_refuses_is_not_run(tmp_path):
     assert any("logprobs-mode" in text for text in load_engine(str(path), "0.8.5").refused)
 
 
-def test_a_refusal_names_the_place(tmp_path):
+def test_a_refusal_names_the_place(tmp_path: Path) -> None:
     path = tmp_path / "serve.yaml"
     path.write_text("model: m\ndtype: float32\nswap-space: 4\n")
     spec = load_engine(str(path), "0.18.1")
@@ -57,7 +58,7 @@ def test_a_refusal_names_the_place(tmp_path):
     assert error.value.remedy == f"vllm-migrate fix {path} shows what it accepts; --fixed runs it so, in memory"
 
 
-def test_what_the_framework_overrides_refuses_nothing(tmp_path):
+def test_what_the_framework_overrides_refuses_nothing(tmp_path: Path) -> None:
     """NeMo-RL before 0.3 passes enforce_eager itself: what is written does not arrive, and the launch goes on."""
     path = tmp_path / "grpo.yaml"
     path.write_text("policy: {generation: {backend: vllm, vllm_cfg: {enforce_eager: false, max_model_len: 512}}}\n")
@@ -66,7 +67,7 @@ def test_what_the_framework_overrides_refuses_nothing(tmp_path):
     assert any("enforce_eager" in note for note in spec.notes)
 
 
-def test_parallelism_and_executor_pass_through(tmp_path):
+def test_parallelism_and_executor_pass_through(tmp_path: Path) -> None:
     serve, script = tmp_path / "serve.yaml", tmp_path / "train.sh"
     serve.write_text(
         "model: m\ntensor-parallel-size: 8\npipeline-parallel-size: 2\ndistributed-executor-backend: ray\n"
@@ -84,7 +85,7 @@ def test_parallelism_and_executor_pass_through(tmp_path):
     assert (job.engine_args["tensor_parallel_size"], job.engine_args["distributed_executor_backend"]) == (2, "ray")
 
 
-def test_dummy_weights_are_not_rolled_out(tmp_path):
+def test_dummy_weights_are_not_rolled_out(tmp_path: Path) -> None:
     """Frameworks start their engine on dummy weights and fill them in; a rollout alone would prove nothing."""
     path = tmp_path / "rlvr.yaml"
     path.write_text(
@@ -96,7 +97,7 @@ def test_dummy_weights_are_not_rolled_out(tmp_path):
     assert any(note.startswith("load_format dummy left out") for note in spec.notes)
 
 
-def test_pipelinerls_loss_and_pause_are_known(tmp_path):
+def test_pipelinerls_loss_and_pause_are_known(tmp_path: Path) -> None:
     path = tmp_path / "base.yaml"
     path.write_text(
         "llm: {parameters: {max_tokens: 8192, temperature: 0.7, stop: ['</s>']}}\n"
@@ -109,7 +110,7 @@ def test_pipelinerls_loss_and_pause_are_known(tmp_path):
     assert any(note.startswith("stop strings are left out") for note in spec.notes)
 
 
-def test_fixes_are_applied_in_memory_only(tmp_path):
+def test_fixes_are_applied_in_memory_only(tmp_path: Path) -> None:
     path = tmp_path / "serve.yaml"
     text = "model: m\ndtype: float32\nmax-model-len: 512\nenforce-eager: true\nenable-prefix-caching: false\n"
     path.write_text(text)
@@ -119,7 +120,7 @@ def test_fixes_are_applied_in_memory_only(tmp_path):
     assert any(note.startswith("--fixed: VM") for note in spec.notes)
 
 
-def test_engine_arguments_in_json(tmp_path):
+def test_engine_arguments_in_json(tmp_path: Path) -> None:
     path = tmp_path / "engine.json"
     path.write_text(json.dumps({"engine_args": {"model": "m"}, "sampling": {"top_p": 0.9}, "pause": {"mode": "keep"}}))
     spec = load_engine(str(path), "0.18.1")
@@ -134,7 +135,7 @@ def test_engine_arguments_in_json(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"), [(None, "no file"), ("a: 1\n", "no vLLM engine was recognised"), ("a: [", "no vLLM engine")]
 )
-def test_a_config_without_an_engine(text, message, tmp_path):
+def test_a_config_without_an_engine(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     if text is not None:
         path.write_text(text)
@@ -142,7 +143,7 @@ def test_a_config_without_an_engine(text, message, tmp_path):
         load_engine(str(path), "0.18.1")
 
 
-def test_overrides_find_their_place():
+def test_overrides_find_their_place() -> None:
     spec = override(
         SPEC,
         [
@@ -167,32 +168,37 @@ def test_overrides_find_their_place():
         override(SPEC, ["top_p"])
 
 
-def test_the_model_of_the_command_line_wins():
+def test_the_model_of_the_command_line_wins() -> None:
     assert with_model(SPEC, "other").engine_args["model"] == "other"
     with pytest.raises(UsageError, match="which model runs"):
         with_model(SPEC._replace(engine_args={}), None)
 
 
-def test_a_blind_contract_gets_a_probe():
+def test_a_blind_contract_gets_a_probe() -> None:
     assert list(contracts(SPEC, Ask())) == ["user"]
     found = contracts(SPEC._replace(sampling={}), Ask())
     assert found["probe"]["temperature"] == 0.7
     assert list(contracts(SPEC._replace(sampling={}), Ask(probe=False))) == ["user"]
 
 
-def test_random_prompts_are_the_same_for_the_same_seed():
+def test_random_prompts_are_the_same_for_the_same_seed() -> None:
     one, two = random_prompts(1000, Ask(num_prompts=3, seed=5)), random_prompts(1000, Ask(num_prompts=3, seed=5))
     assert one == two != random_prompts(1000, Ask(num_prompts=3, seed=6))
     assert all(16 <= token < 1000 for prompt in one for token in prompt)
 
 
-def test_prompts_from_a_file(tmp_path):
+def test_prompts_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"prompt_token_ids": [1, 2]}\n[3, 4]\n')
     assert read_prompts(str(path), None) == [[1, 2], [3, 4]]
-    path.write_text('{"prompt": "hello"}\n')
-    with pytest.raises(UsageError, match="tokenizer"):
-        read_prompts(str(path), None)
     path.write_text("{}\n")
     with pytest.raises(UsageError, match="neither token ids nor text"):
+        read_prompts(str(path), None)
+
+
+def test_prompts_of_text_need_a_tokenizer(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"prompt": "hello"}\n')
+    with pytest.raises(UsageError, match="tokenizer"):
         read_prompts(str(path), None)

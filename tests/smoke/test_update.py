@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,10 +22,10 @@ KEEP = {"mode": "keep", "clear_cache": False}
 
 
 @pytest.fixture(scope="module")
-def probe(lab, tmp_path_factory):
+def probe(lab: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Any:
     weights = perturb(str(lab.model), str(tmp_path_factory.mktemp("updated")), 0.2, seed=1)
 
-    def run(pause, **args):
+    def run(pause: dict[str, Any], **args: Any) -> Any:
         fields = job_fields(PROBE, weights, pause, 1024, seed=0)
         args = {"logprobs_mode": "processed_logprobs", **args}
         work = lab.job(lab.model, mode="update", update=fields, **args)
@@ -30,7 +34,7 @@ def probe(lab, tmp_path_factory):
     return run
 
 
-def test_a_kept_cache_is_stale(probe):
+def test_a_kept_cache_is_stale(probe: Callable[..., Any]) -> None:
     verdict = probe(KEEP)
     assert (verdict.decision, verdict.blame.layer) == ("fail", "weight-update")
     assert verdict.blame.suspects == ("prefix-caching-default", "inflight-weight-update")
@@ -38,36 +42,36 @@ def test_a_kept_cache_is_stale(probe):
     assert any("old keys and values, as on V0" in note for note in verdict.notes)
 
 
-def test_without_the_prefix_cache_the_update_is_clean(probe):
+def test_without_the_prefix_cache_the_update_is_clean(probe: Callable[..., Any]) -> None:
     verdict = probe(KEEP, enable_prefix_caching=False)
     assert (verdict.decision, verdict.blame.layer) == ("pass", None)
 
 
-def test_clearing_the_cache_preempts_the_running_request(probe):
+def test_clearing_the_cache_preempts_the_running_request(probe: Callable[..., Any]) -> None:
     verdict = probe({"mode": "keep", "clear_cache": True})
     assert verdict.decision == "pass"
     assert any("preempted and recomputed" in note for note in verdict.notes)
 
 
-def test_aborting_is_a_fail(probe):
+def test_aborting_is_a_fail(probe: Callable[..., Any]) -> None:
     verdict = probe({"mode": "abort", "clear_cache": True})
     assert (verdict.decision, verdict.blame.suspects) == ("fail", ("inflight-weight-update",))
     assert verdict.blame.reasons == ("aborted: the running request ended after 12 tokens",)
 
 
-def test_a_lost_update_is_told_from_a_stale_cache(probe):
+def test_a_lost_update_is_told_from_a_stale_cache(probe: Callable[..., Any]) -> None:
     verdict = probe(KEEP, enable_prefix_caching=False, lose_update=True)
     assert (verdict.decision, verdict.blame.layer) == ("fail", "weight-update")
     assert "lost update" in verdict.blame.reasons[0]
 
 
-def test_an_update_of_raw_logprobs_is_judged_all_the_same(probe):
+def test_an_update_of_raw_logprobs_is_judged_all_the_same(probe: Callable[..., Any]) -> None:
     """Which logprobs are reported is another question: the probe finds the column before the update."""
     assert probe(KEEP, enable_prefix_caching=False, logprobs_mode="raw_logprobs").columns["reported"] == "raw"
 
 
 @pytest.mark.parametrize("name", ["on", "off"])
-def test_recordings_of_real_vllm(name, shared, lab, tiny_updated):
+def test_recordings_of_real_vllm(name: str, shared: Path, lab: SimpleNamespace, tiny_updated: Path) -> None:
     """0.18.1, keep with clear_cache=False: stale with the prefix cache on, clean with it off."""
     data = json.loads((shared / f"weight-update_0.18.1_prefix-cache-{name}_keep.json").read_text())
     sampling = {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
@@ -104,12 +108,12 @@ def test_recordings_of_real_vllm(name, shared, lab, tiny_updated):
         assert verdict.metrics["mean_abs_x"].value < 1e-5
 
 
-def test_a_small_update_is_refused(lab, tmp_path):
+def test_a_small_update_is_refused(lab: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be told from bfloat16 noise"):
         perturb(str(lab.model), str(tmp_path), 0.001, seed=1)
 
 
-def test_a_perturbed_checkpoint_is_reproducible_and_near(lab, tmp_path):
+def test_a_perturbed_checkpoint_is_reproducible_and_near(lab: SimpleNamespace, tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.torch")
     one, two = (perturb(str(lab.model), str(tmp_path / name), 0.02, seed=3) for name in "ab")
     old, new, again = (safetensors.load_file(f"{folder}/model.safetensors") for folder in (lab.model, one, two))
@@ -120,6 +124,6 @@ def test_a_perturbed_checkpoint_is_reproducible_and_near(lab, tmp_path):
     assert json.loads((tmp_path / "a" / "config.json").read_text())["vocab_size"] == 1024
 
 
-def test_an_update_needs_both_sets_of_weights(lab):
+def test_an_update_needs_both_sets_of_weights(lab: SimpleNamespace) -> None:
     with pytest.raises(UsageError, match="old and on the new weights"):
         judge_update(Recording(Header(protocol="update"), []), Options())

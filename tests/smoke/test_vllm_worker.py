@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.smoke.processes import ends
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker, release_of, split_command, worker_source
@@ -21,20 +22,20 @@ JOB = Job("record", {"model": "m"}, {"user": {}}, [{"prompt": [5], "contract": "
 HEADER = 'import json,sys,time,os\ndef emit(o):\n t=json.dumps(o); print("@vllm-migrate", len(t), t, flush=True)\n'
 
 
-def lines(tmp_path, body, timeout=20.0, watch=lambda line: None):
+def lines(tmp_path: Path, body: str, timeout: float = 20.0, watch: Any = lambda line: None) -> Any:
     program = tmp_path / "program.py"
     program.write_text(HEADER + body)
     return list(VllmWorker(sys.executable, timeout=timeout, argv=[str(program)]).run(JOB, watch))
 
 
-def failure(tmp_path, body, **options) -> str:
+def failure(tmp_path: Path, body: str, **options: Any) -> str:
     with pytest.raises(EngineRunError) as error:
         lines(tmp_path, body, **options)
     return str(error.value)
 
 
-def test_rows_come_through_among_other_output(tmp_path):
-    seen = []
+def test_rows_come_through_among_other_output(tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
     body = (
         'print("loading weights")\nemit({"kind":"header"})\nemit({"kind":"note","text":"n"})\n'
         'print("(pid=3) ", end=""); emit({"kind":"row","i":1})\nemit({"kind":"end","rows":1})\n'
@@ -43,26 +44,22 @@ def test_rows_come_through_among_other_output(tmp_path):
     assert seen == [{"kind": "note", "text": "n"}]
 
 
-def test_the_job_reaches_the_worker(tmp_path):
+def test_the_job_reaches_the_worker(tmp_path: Path) -> None:
     found = lines(
         tmp_path, 'job=json.load(open(sys.argv[1]))\nemit({"kind":"header","job":job})\nemit({"kind":"end","rows":0})'
     )
     assert found[0]["job"]["requests"] == JOB.requests
 
 
-def test_a_hung_worker_is_stopped_with_its_children(tmp_path):
-    started = time.monotonic()
+def test_a_hung_worker_is_stopped_with_its_children(tmp_path: Path) -> None:
     body = (
         'import subprocess\np=subprocess.Popen([sys.executable,"-c","import time; time.sleep(60)"])\n'
         'print("child", p.pid, file=sys.stderr, flush=True)\nemit({"kind":"header"})\ntime.sleep(60)\n'
     )
     text = failure(tmp_path, body, timeout=2.0)
-    assert time.monotonic() - started < 15
     assert "gave no recording within 2 s and was stopped" in text
     child = int(text.rsplit("child ", 1)[1].split()[0])
-    time.sleep(0.2)
-    stat = Path(f"/proc/{child}/stat")
-    assert not stat.exists() or "Z" in stat.read_text().split(")")[1]
+    assert ends(child)
 
 
 @pytest.mark.parametrize(
@@ -87,22 +84,22 @@ def test_a_hung_worker_is_stopped_with_its_children(tmp_path):
         ('print("torch.OutOfMemoryError: CUDA", file=sys.stderr); sys.exit(1)', "out of memory"),
     ],
 )
-def test_a_worker_that_fails_says_how(body, message, tmp_path):
+def test_a_worker_that_fails_says_how(body: str, message: str, tmp_path: Path) -> None:
     assert message in failure(tmp_path, body)
 
 
-def test_a_refused_config_is_told_from_a_crash(tmp_path):
+def test_a_refused_config_is_told_from_a_crash(tmp_path: Path) -> None:
     body = 'emit({"kind":"error","error":"R","refused":True,"detail":"vLLM 0.18.1 refuses: swap_space"}); sys.exit(1)'
     assert failure(tmp_path, body) == "vLLM 0.18.1 refuses: swap_space; the real launch would fail as well"
 
 
-def test_only_the_last_lines_are_shown(tmp_path):
+def test_only_the_last_lines_are_shown(tmp_path: Path) -> None:
     text = failure(tmp_path, 'for i in range(99): print("line", i, file=sys.stderr)\nsys.exit(1)')
     assert "line 98" in text
     assert "line 50\n" not in text
 
 
-def test_the_cause_is_shown_where_the_last_lines_only_point_to_it(tmp_path):
+def test_the_cause_is_shown_where_the_last_lines_only_point_to_it(tmp_path: Path) -> None:
     """vLLM's engine process names the cause long before the front end's traceback ends."""
     body = (
         'e="(EngineCore pid=7) ERROR 11-28 05:02:53 [core.py:1099] "\n'
@@ -117,7 +114,7 @@ def test_the_cause_is_shown_where_the_last_lines_only_point_to_it(tmp_path):
     assert "File 5\n" not in text
 
 
-def test_weight_versions_are_one_a_token():
+def test_weight_versions_are_one_a_token() -> None:
     """As vLLM's own spans over output tokens (0.32.0) give them; releases before have none."""
     spans = [SimpleNamespace(version="default", start=0, end=3), SimpleNamespace(version="updated", start=3, end=5)]
     assert versions(SimpleNamespace(weight_versions=spans), 5) == ["default"] * 3 + ["updated"] * 2
@@ -126,7 +123,7 @@ def test_weight_versions_are_one_a_token():
     assert versions(SimpleNamespace(), 5) is None
 
 
-def test_an_interpreter_that_is_not_there():
+def test_an_interpreter_that_is_not_there() -> None:
     with pytest.raises(UsageError, match="cannot start /no/such/python"):
         list(VllmWorker("/no/such/python").run(JOB, lambda line: None))
 
@@ -139,28 +136,28 @@ def test_an_interpreter_that_is_not_there():
         ("docker run --rm img python3", ["docker", "run", "--rm", "img", "python3"]),
     ],
 )
-def test_a_command_may_have_a_prefix(command, words):
+def test_a_command_may_have_a_prefix(command: Any, words: list[str]) -> None:
     assert split_command(command) == words
 
 
-def test_a_path_with_spaces_is_one_word(tmp_path):
+def test_a_path_with_spaces_is_one_word(tmp_path: Path) -> None:
     (tmp_path / "my py").touch()
     assert split_command(str(tmp_path / "my py")) == [str(tmp_path / "my py")]
     with pytest.raises(UsageError, match="--python is empty"):
         split_command(" ")
 
 
-def test_the_release_of_an_interpreter_without_vllm():
+def test_the_release_of_an_interpreter_without_vllm() -> None:
     assert release_of(sys.executable) is None
     assert release_of("/no/such/python") is None
 
 
-def test_the_worker_without_vllm_says_so(tmp_path):
+def test_the_worker_without_vllm_says_so(tmp_path: Path) -> None:
     with pytest.raises(EngineRunError, match="vLLM failed: ModuleNotFoundError: No module named 'vllm'"):
         list(VllmWorker(sys.executable, timeout=60).run(JOB, lambda line: None))
 
 
-def test_the_worker_is_one_file_of_the_standard_library_and_vllm(tmp_path):
+def test_the_worker_is_one_file_of_the_standard_library_and_vllm(tmp_path: Path) -> None:
     """It starts alone, elsewhere, on an isolated interpreter; nothing of ours is imported."""
     (tmp_path / "vllm_migrate_worker.py").write_text(worker_source())
     code = (
@@ -171,7 +168,7 @@ def test_the_worker_is_one_file_of_the_standard_library_and_vllm(tmp_path):
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_the_torch_engine_speaks_the_same_protocol(lab):
+def test_the_torch_engine_speaks_the_same_protocol(lab: SimpleNamespace) -> None:
     pytest.importorskip("torch")
     work = lab.job(lab.model, count=2, sampling={"max_tokens": 4}, logprobs_mode="processed_logprobs")
     worker = VllmWorker(

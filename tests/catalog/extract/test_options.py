@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vllm_migrate.catalog.extract import options
-from vllm_migrate.catalog.extract.facts import annotation_text, deprecation
+from vllm_migrate.catalog.extract.facts import annotation_text, deprecation, field_facts
 from vllm_migrate.catalog.extract.interp import Interpreter
 
 Make = Callable[..., Interpreter]
@@ -26,7 +26,7 @@ def fields(module: Make, text: str, name: str = "C") -> dict[str, Any]:
     import textwrap
 
     it = module(a=HEAD + textwrap.dedent(text))
-    return {f.name: options.field_facts(f, it) for f in options.public_fields(it.lookup(f"vllm.a.{name}"))}
+    return {f.name: field_facts(f, it) for f in options.public_fields(it.lookup(f"vllm.a.{name}"))}
 
 
 @pytest.mark.parametrize(

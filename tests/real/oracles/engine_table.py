@@ -2,9 +2,9 @@
 
 `engine_config_cases.json` holds one case a line: an "id", the input of engine_config.py ("device" cpu asks without
 --cuda), and under each release either {"resolved": {...}} or {"error": {...}}. Only the first case holds every
-value; the others hold what differs from it. To add a case, add a line with its input and measure again, in tests/real:
+value; the others hold what differs from it. To add a case, add a line with its input and measure again:
 
-    VLLM_MIGRATE_REAL_0_8_5=... VLLM_MIGRATE_REAL_0_18_1=... python -m oracles.engine_table MODEL
+    VLLM_MIGRATE_REAL_0_8_5=... VLLM_MIGRATE_REAL_0_18_1=... python -m tests.real.oracles.engine_table MODEL
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from oracles.client import RELEASES, named_pythons, run_oracle
+from tests.real.oracles.client import RELEASES, named_pythons, run_oracle
 
 TABLE = Path(__file__).parents[1] / "engine_config_cases.json"
 INPUT = ("device", "argv", "kwargs", "env", "usage", "model_config", "generation_config")

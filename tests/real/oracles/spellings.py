@@ -4,7 +4,7 @@
 either {"given", "set"} (see there; "set" only where it differs from "given") or {"exit", "error"}. The exit
 code counts; the error is one line to read. To add a spelling, add a line with its input and measure again:
 
-    VLLM_MIGRATE_REAL_0_8_5=... VLLM_MIGRATE_REAL_0_18_1=... python -m oracles.spellings    (in tests/real)
+    VLLM_MIGRATE_REAL_0_8_5=... VLLM_MIGRATE_REAL_0_18_1=... python -m tests.real.oracles.spellings
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from oracles.client import named_pythons, run_oracle
+from tests.real.oracles.client import named_pythons, run_oracle
 
 TABLE = Path(__file__).parents[1] / "serve_config_spellings.json"
 INPUT = ("argv", "files", "env", "entry")
