@@ -191,9 +191,14 @@ def test_prompts_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"prompt_token_ids": [1, 2]}\n[3, 4]\n')
     assert read_prompts(str(path), None) == [[1, 2], [3, 4]]
-    path.write_text('{"prompt": "hello"}\n')
-    with pytest.raises(UsageError, match="tokenizer"):
-        read_prompts(str(path), None)
     path.write_text("{}\n")
     with pytest.raises(UsageError, match="neither token ids nor text"):
+        read_prompts(str(path), None)
+
+
+def test_prompts_of_text_need_a_tokenizer(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"prompt": "hello"}\n')
+    with pytest.raises(UsageError, match="tokenizer"):
         read_prompts(str(path), None)
