@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from vllm_migrate.errors import VllmMigrateError
-from vllm_migrate.knowledge.build import compile_all, read_dialects, read_rules, render, rules_folder, stale
+from vllm_migrate.knowledge.build import compile_all, main, read_dialects, read_rules, render, rules_folder, stale
 from vllm_migrate.knowledge.load import COMPILED, Knowledge, dialect_page, load, rule_page
 
 Change = Callable[[dict[str, object]], None]
@@ -134,9 +134,22 @@ def test_two_rules_of_one_code_are_named(folder: Path) -> None:
     text = (folder / "multi-step.yaml").read_text(encoding="utf-8")
     (folder / "single-step.yaml").write_text(text.replace("name: multi-step", "name: single-step"), encoding="utf-8")
     with pytest.raises(
-        VllmMigrateError, match=r"single-step\.yaml:\d+: code: VM203 is the rule of rules/multi-step\.yaml"
+        VllmMigrateError,
+        match=r"single-step\.yaml:\d+: code: VM203 is the rule of rules/multi-step\.yaml; the next free one is VM\d+$",
     ):
         compile_all(folder)
+
+
+def test_a_code_outside_the_families_is_refused_in_words(folder: Path) -> None:
+    rule = folder / "multi-step.yaml"
+    rule.write_text(rule.read_text(encoding="utf-8").replace("code: VM203", "code: VM923"), encoding="utf-8")
+    with pytest.raises(VllmMigrateError, match=r"multi-step\.yaml:1: code: 'VM923' is no code: .*docs/rules/README"):
+        compile_all(folder)
+
+
+def test_an_unknown_option_writes_nothing() -> None:
+    with pytest.raises(SystemExit):
+        main(["--chek"])
 
 
 def test_a_condition_of_a_dialect_is_named(folder: Path) -> None:

@@ -7,6 +7,7 @@ rule. `--check` only tells whether the compiled files are stale (exit 1).
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -114,11 +115,12 @@ class RulesFolder:
             fields: Fields = source.check(models.RULE, source.data)
             if fields["name"] != source.path.stem:
                 raise source.wrong(("name",), f"the rule is called {fields['name']}, and its file is not")
-            for field in ("code", "name"):
-                if fields[field] in seen:
-                    raise source.wrong((field,), f"{fields[field]} is the rule of {seen[fields[field]].label}")
-                seen[fields[field]] = source
             found.append(Checked(fields, source))
+        for fields, source, _ in found:
+            code = fields["code"]
+            if code in seen:
+                raise source.wrong(("code",), f"{code} is the rule of {seen[code].label}{_free(code[:3], found)}")
+            seen[code] = source
         return sorted(found, key=lambda checked: str(checked.fields["code"]))
 
     def _effective(self) -> Iterator[Checked]:
@@ -258,6 +260,12 @@ def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def _free(family: str, rules: list[Checked]) -> str:
+    """The code after a family's last one, for an error message."""
+    last = max(str(checked.fields["code"]) for checked in rules if str(checked.fields["code"]).startswith(family))
+    return "" if last.endswith("99") else f"; the next free one is VM{int(last[2:]) + 1}"
+
+
 def stale(folder: Path) -> list[str]:
     """Names of the compiled files that are not what the rules folder compiles to."""
     return [
@@ -268,7 +276,9 @@ def stale(folder: Path) -> list[str]:
 
 
 def main(argv: list[str]) -> int:
-    if "--check" in argv:
+    parser = argparse.ArgumentParser("python -m vllm_migrate.knowledge.build", description="Check and compile rules/.")
+    parser.add_argument("--check", action="store_true", help="only tell whether the compiled files are stale (exit 1)")
+    if parser.parse_args(argv).check:
         old = stale(rules_folder())
         print(
             f"{', '.join(old)}: stale; run python -m vllm_migrate.knowledge.build"

@@ -6,6 +6,7 @@ rule, the examples that it fires on and is silent on.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -281,15 +282,21 @@ def _text(text: str) -> str:
 
 
 def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m vllm_migrate.knowledge.docs", description="Write docs/rules/ and docs/vocabulary.md."
+    )
+    parser.add_argument("--check", action="store_true", help="only tell whether the pages are stale (exit 1)")
+    parser.add_argument("--table", action="store_true", help="print what every rule fires on and is silent on")
+    options = parser.parse_args(argv)
     rules = rules_folder()
     target = rules.parent / "docs" / "rules"
     words = target.parent / "vocabulary.md"
     made = pages(read_rules(rules))
     kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
-    if "--table" in argv:
+    if options.table:
         print(table(read_rules(rules)), end="")
         return 0
-    if "--check" in argv:
+    if options.check:
         fresh = kept == made and words.is_file() and words.read_text(encoding="utf-8") == vocabulary_page()
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))
         return 0 if fresh else 1

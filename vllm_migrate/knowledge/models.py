@@ -5,6 +5,7 @@ Not imported by a lint.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -17,7 +18,14 @@ from vllm_migrate.knowledge.expr import Condition
 
 Model = type[BaseModel]
 
-CODE = Annotated[str, Field(pattern=r"^VM[1-8]\d\d$")]
+
+def _code(code: str) -> str:
+    if not re.fullmatch(r"VM[1-8]\d\d", code):
+        raise ValueError(f"{code!r} is no code: VM, the digit of a family of docs/rules/README.md and two digits")
+    return code
+
+
+CODE = Annotated[str, AfterValidator(_code)]
 SLUG = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 # A condition as it is written.
 WRITTEN = str | bool | int | float | None
