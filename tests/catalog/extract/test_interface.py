@@ -74,7 +74,7 @@ def old(a, *rest, b, c=1, **more): ...
     "envs": "environment_variables = {}\ndef is_set(name): return name in environment_variables\n",
     "engine/__init__": "",
     "engine/llm_engine": """
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 import vllm.envs as envs
 from vllm.v1.engine.llm_engine import LLMEngine as NewEngine
 class LLMEngine:
@@ -84,7 +84,10 @@ if envs.is_set("VLLM_NEW"):
 AsyncEngine = NewEngine
 @dataclass
 class Base:
+    early: int
     late: bool = field(default=True, kw_only=True)
+    _: KW_ONLY
+    last: int = 3
 @dataclass
 class Info(Base):
     names: list
@@ -152,4 +155,4 @@ def test_a_binding_counts_when_its_conditions_hold(found: dict[str, dict[str, di
 
 
 def test_fields_that_are_passed_by_keyword_alone(found: dict[str, dict[str, dict[str, object]]]) -> None:
-    assert found["class"]["vllm.engine.llm_engine.Info"]["p"] == "names, packed=False, *, late=..."
+    assert found["class"]["vllm.engine.llm_engine.Info"]["p"] == "early, names, packed=False, *, late=..., last=3"

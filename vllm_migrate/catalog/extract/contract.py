@@ -208,15 +208,19 @@ def _record(cls: ClassValue, kind: str) -> str | None:
         )
         text = field.name if required else f"{field.name}={_literal(node)}"
         extra = field.info.extra if field.info is not None else {}
-        by_keyword = extra.get("kw_only", kind == "model" or _keywords_only(field.owner.node))
+        by_keyword = extra.get("kw_only", kind == "model" or _keywords_only(field.owner.node, field.name))
         after_default = required and any("=" in one for one in plain)
         (keywords if by_keyword is True or after_default else plain).append(text)
     return ", ".join([*plain, *(["*", *keywords] if keywords else [])])
 
 
-def _keywords_only(node: ast.ClassDef) -> bool:
-    spelled = " ".join(ast.unparse(d) for d in (*node.decorator_list, *node.keywords))
-    return "kw_only=True" in spelled
+def _keywords_only(node: ast.ClassDef, name: str) -> bool:
+    """Whether a class takes a field of its own by keyword alone: all of them, or those after `_: KW_ONLY`."""
+    if "kw_only=True" in " ".join(ast.unparse(d) for d in (*node.decorator_list, *node.keywords)):
+        return True
+    own = [(ast.unparse(n.target), ast.unparse(n.annotation)) for n in node.body if isinstance(n, ast.AnnAssign)]
+    mark = next((at for at, (_, kind) in enumerate(own) if kind.endswith("KW_ONLY")), len(own))
+    return any(field == name for field, _ in own[mark:])
 
 
 def _literal(node: ast.expr | None) -> str:
