@@ -1,4 +1,4 @@
-"""Small files of ours: replaced at once (a reader, or a crash, sees the old one or the new one), read without waiting."""
+"""Small files of ours, replaced at once: a reader, or a crash, sees the old one or the new one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-def at_once(path: str, flags: int) -> int:
-    """An opener for files that are looked for and not named: a pipe that nobody writes to is empty, not waited for."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def replace_file(

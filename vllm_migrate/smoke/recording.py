@@ -323,8 +323,3 @@ def first_defects(rows: Sequence[Row]) -> list[str]:
         if kind is not None:
             found.setdefault(kind, number)
     return [f"{kind}: first in row {number} of {len(rows)}" for kind, number in found.items()]
-
-
-def support_of(contract: Contract, finite: Sequence[int], asked: int) -> list[int]:
-    """The recorded support of one token, if the engine reported all of it; else empty."""
-    return list(finite) if contract.has_top_k and asked >= contract.top_k else []
