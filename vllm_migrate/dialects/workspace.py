@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.dialects.composition import Compositions
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
 from vllm_migrate.documents.kinds import kind_of
 
 if TYPE_CHECKING:
-    from vllm_migrate.dialects.composition import Composed
     from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
@@ -29,7 +29,10 @@ class Problem(NamedTuple):
 
 
 class Workspace:
-    """Loads documents by path and remembers them. `texts` replaces what is on disk (read-back proof, standard input)."""
+    """Loads documents by path and remembers them.
+
+    texts: what to read instead of the files at these normal paths; of others, what `under` has read is read no more.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Workspace:
         texts: dict[str, str] | None = None,
         note: Callable[[str], None] | None = None,
         disk: Disk = DISK,
+        under: Workspace | None = None,
     ) -> None:
         self.disk = disk
         self._note = note  # called with every path that is looked at, found or not
@@ -48,10 +52,8 @@ class Workspace:
         # Releases of frameworks that the project pins, by package.
         self.frameworks: dict[str, str] = {}
         self.target = ""  # the release of vLLM that the run moves to
-        # Configurations that commands name, by kind of composition: scripts of one folder share them.
-        self.composed: dict[tuple[str, File], Composed] = {}
-        # What parents came to that several configurations inherit, by how deep they stand.
-        self.inherited: dict[tuple[File, int], Composed] = {}
+        self.composed: Compositions = Compositions(under.composed if under is not None else None, self.texts)
+        self._under = under
         self._files: dict[str, File | None] = {}
 
     def read(self, path: str) -> bytes:
@@ -69,6 +71,8 @@ class Workspace:
         key = os.path.normpath(path)
         if key in self._files:
             return self._files[key]
+        if self._under is not None and key in self._under._files and key not in self.texts:
+            return self._under._files[key]
         self._files[key] = None
         if self._note is not None:
             self._note(path)

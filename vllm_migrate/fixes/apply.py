@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Subject
+from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
-from vllm_migrate.fixes.plan import Edits, Plan, edits_of, ops_of
+from vllm_migrate.fixes.plan import Draft, Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of, prove_together
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import Question, View
@@ -34,20 +35,35 @@ class Fixer:
 
     def plan(self, finding: Firing) -> Plan | None:
         """The edits of a finding by itself, proved; None where its rule proposes none."""
-        if finding.fix is None:
-            return None
-        try:
-            edits = edits_of(ops_of(finding))
-            if edits:
-                self.prove(edits, [finding])
-        except (CannotEdit, ProofFailed) as error:
-            return Plan({}, (), ((finding, str(error)),))
-        return Plan(edits, (finding,))
+        return None if finding.fix is None else self.settle([draft(finding)])[0]
 
-    def prove(self, edits: Edits, findings: Sequence[Firing]) -> None:
-        """Read every engine concerned back from the edited texts. Raises ProofFailed."""
+    def settle(self, drafts: list[Draft], under: Workspace | None = None) -> list[Plan]:
+        """Drafts whose edits do not touch each other, proved together; where that fails, each by itself."""
+        made = [draft for draft in drafts if draft.edits]
+        try:
+            if made:
+                self.prove(prove_together(made), [draft.finding for draft in made], under)
+        except (CannotEdit, ProofFailed, ValueError):
+            return [self._alone(draft, under) for draft in drafts]
+        return [draft.plan for draft in drafts]
+
+    def _alone(self, draft: Draft, under: Workspace | None) -> Plan:
+        """The plan of one draft, with other edits where those that it has fail their proof."""
+        if not draft.edits:
+            return draft.plan
+        try:
+            edits = drafts_of(draft.ops, True)
+            self.prove(on_disk(edits), [draft.finding], under)
+        except (CannotEdit, ProofFailed) as error:
+            return draft._replace(edits={}, reason=str(error)).plan
+        return draft._replace(edits=edits).plan
+
+    def prove(self, edits: Edits, findings: Sequence[Firing], under: Workspace | None = None) -> None:
+        """Read every engine concerned back from the edited texts. under: has read other files. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        prover = Prover(self.question, self.catalog, self.knowledge, texts, self.disk)
+        workspace = Workspace([], texts, disk=self.disk, under=under)
+        workspace.target = self.question.target
+        prover = Prover(self.question, self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.fix is not None

@@ -8,7 +8,6 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
@@ -17,15 +16,13 @@ from vllm_migrate.rules.finding import Action
 
 
 class Prover:
-    """Reads edited texts back. `texts` maps normalised paths to the new text of each edited file."""
+    """Reads edited texts back. workspace: has the new text of each edited file."""
 
-    def __init__(
-        self, question: Question, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str], disk: Disk = DISK
-    ) -> None:
+    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, workspace: Workspace) -> None:
         self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
-        self.workspace = Workspace([], texts, disk=disk)
+        self.workspace = workspace
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -45,7 +42,6 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        self.workspace.target = self.question.target
         if engine.framework is not None:
             self.workspace.frameworks[engine.dialect.framework] = engine.framework
         file = self.workspace.load(engine.file.path)
