@@ -103,8 +103,11 @@ class Workspace:
 
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""
-        file = File(source, parse(source), requested)
-        self._files[os.path.normpath(source.path)] = file
+        return self.hold(File(source, parse(source), requested))
+
+    def hold(self, file: File) -> File:
+        """Take a file that was read and parsed."""
+        self._files[os.path.normpath(file.path)] = file
         return file
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Subject
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
@@ -20,7 +21,7 @@ from vllm_migrate.rules.finding import Action, Firing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.fixes.carriers import Document
 
 
 class Fixer:
@@ -42,7 +43,8 @@ class Fixer:
         made = [draft for draft in drafts if draft.edits]
         try:
             if made:
-                self.prove(prove_together(made), [draft.finding for draft in made], under)
+                edits, after = prove_together(made)
+                self.prove(edits, [draft.finding for draft in made], under, after)
         except (CannotEdit, ProofFailed, ValueError):
             return [self._alone(draft, under) for draft in drafts]
         return [draft.plan for draft in drafts]
@@ -58,11 +60,22 @@ class Fixer:
             return draft._replace(edits={}, reason=str(error)).plan
         return draft._replace(edits=edits).plan
 
-    def prove(self, edits: Edits, findings: Sequence[Firing], under: Workspace | None = None) -> None:
-        """Read every engine concerned back from the edited texts. under: has read other files. Raises ProofFailed."""
+    def prove(
+        self,
+        edits: Edits,
+        findings: Sequence[Firing],
+        under: Workspace | None = None,
+        after: Sequence[Document] = (),
+    ) -> None:
+        """Read every engine concerned back from the edited texts. Raises ProofFailed.
+
+        under: has read the other files; after: edited files that were read already.
+        """
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
         workspace = Workspace([], texts, disk=self.disk, under=under)
         workspace.target = self.question.target
+        for document in after:
+            workspace.hold(File(document.source, document, False))
         prover = Prover(self.question, self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:

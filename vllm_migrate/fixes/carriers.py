@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from vllm_migrate.dialects.model import Subject, Written
     from vllm_migrate.dialects.tree import File
-    from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.documents.interface import DataDocument, Edit
+    from vllm_migrate.documents.shell.document import ShellDocument
     from vllm_migrate.fixes.ops import DocumentOp, FileOp
     from vllm_migrate.fixes.writers.interface import Writer
+
+    Document = DataDocument | ShellDocument
 
 
 def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
@@ -87,15 +90,17 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
     return edits
 
 
-def prove_document(file: File, index: int, ops: Sequence[DocumentOp], edits: list[Edit]) -> None:
-    """Raise ProofFailed unless `edits` make `ops` on a document and change nothing else, neither in it nor around it."""
+def prove_document(file: File, index: int, ops: Sequence[DocumentOp], edits: list[Edit]) -> Document:
+    """The document after `edits`. Raises ProofFailed unless they make `ops` and change nothing else, in it or around it."""
+    after: Document
     if file.data is not None:
-        prove(file.data, edits, in_order(ops), index)
+        after = prove(file.data, edits, in_order(ops), index)
     else:
         from vllm_migrate.fixes.script import prove_script
 
-        prove_script(file, ops, edits)
+        after = prove_script(file, ops, edits)
     prove_outside(file, edits)
+    return after
 
 
 def in_order(ops: Sequence[DocumentOp]) -> list[Op]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.carriers import Document
     from vllm_migrate.fixes.ops import DocumentOp
     from vllm_migrate.rules.finding import Action, Firing
 
@@ -91,13 +92,16 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     return {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
 
 
-def prove_together(drafts: Sequence[Draft]) -> Edits:
-    """The edits of several drafts as one. Raises CannotEdit, and ProofFailed unless each document holds what all ask for."""
+def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
+    """The edits of several drafts as one, and the documents after them that are whole files.
+
+    Raises CannotEdit, and ProofFailed unless each document holds what all ask for.
+    """
     groups = _lowered(_grouped(_once(op for draft in drafts for op in draft.ops)))
     edits = {key: _once(edit for draft in drafts for edit in draft.edits.get(key, ())) for key in groups}
-    for (file, index), group in groups.items():
-        prove_document(file, index, group, edits[file, index])
-    return on_disk(edits)
+    after = {key: prove_document(*key, group, edits[key]) for key, group in groups.items()}
+    files = [file.outermost for file, _ in groups]
+    return on_disk(edits), [after[file, index] for file, index in groups if files.count(file) == 1]
 
 
 def on_disk(drafts: Drafts) -> Edits:

@@ -27,18 +27,16 @@ def plan_script(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
     return sorted([*edits, *(_removal(file, drop) for drop in drops)])
 
 
-def prove_script(file: File, ops: Sequence[DocumentOp], edits: list[Edit]) -> None:
-    """Raise ProofFailed unless `edits` make `ops`, and no other argument or assignment changes."""
+def prove_script(file: File, ops: Sequence[DocumentOp], edits: list[Edit]) -> ShellDocument:
+    """The script after `edits`. Raises ProofFailed unless they make `ops`, and no other argument or assignment changes."""
     assert file.shell is not None
     words, drops = _sorted_out(file, ops)
     removals = [_removal(file, drop) for drop in drops]
     if not set(removals) <= set(edits):
         raise ProofFailed("a variable is not taken away")
     others = [edit for edit in edits if edit not in removals]
-    if words:
-        prove(file.shell, others, words)
-    if removals:
-        _prove_removed(file, drops, removals, others)
+    after = prove(file.shell, others, words) if words else file.shell
+    return _prove_removed(file, drops, removals, others) if removals else after
 
 
 def _sorted_out(file: File, ops: Sequence[DocumentOp]) -> tuple[list[WordOp], list[DropVariable]]:
@@ -73,9 +71,9 @@ def _removal(file: File, drop: DropVariable) -> Edit:
     return Edit(drop.start, stop, "")
 
 
-def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], others: list[Edit]) -> None:
-    """Raise ProofFailed unless `removals` take the assignments of `drops` away and nothing else; `others` are edits of
-    the same text that are proved by themselves."""
+def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], others: list[Edit]) -> ShellDocument:
+    """The script after all edits. Raises ProofFailed unless `removals` take the assignments of `drops` away and nothing
+    else; `others` are edits of the same text that are proved by themselves."""
     assert file.shell is not None
     gone = {drop.name for drop in drops}
     before, after = _edited(file, others), _edited(file, [*others, *removals])
@@ -83,6 +81,7 @@ def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], 
     has, left = _shape(after, gone)
     if had != has or counted - left != len(set(drops)):
         raise ProofFailed("taking the variable away would change the command")
+    return after
 
 
 def _edited(file: File, edits: list[Edit]) -> ShellDocument:
