@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Subject
+from vllm_migrate.dialects.situation import Situate, Situation, everywhere
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.disk import DISK, Disk
@@ -15,7 +16,7 @@ from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.plan import Draft, Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of, prove_together
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action, Firing
 
 if TYPE_CHECKING:
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 class Fixer:
     """Plans and proves. One per run; the files are those of the run."""
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, disk: Disk = DISK) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        knowledge: Knowledge,
+        disk: Disk = DISK,
+        situate: Situate = everywhere(Situation()),  # noqa: B008 - an immutable tuple
+    ) -> None:
         self.disk = disk
-        self.question = question
+        self.situate = situate
         self.catalog = catalog
         self.knowledge = knowledge
         self._last: View | None = None  # several findings of one engine are proved one after the other
@@ -72,11 +79,10 @@ class Fixer:
         under: has read the other files; after: edited files that were read already.
         """
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        workspace = Workspace([], texts, disk=self.disk, under=under)
-        workspace.target = self.question.target
+        workspace = Workspace([], texts, disk=self.disk, under=under, situate=self.situate)
         for document in after:
             workspace.hold(File(document.source, document, False))
-        prover = Prover(self.question, self.catalog, self.knowledge, workspace)
+        prover = Prover(self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.fix is not None
@@ -90,8 +96,7 @@ class Fixer:
     def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
         if self._last is None or self._last.engine is not engine:
-            question = self.question
-            self._last = View(engine, question.target, self.catalog, self.knowledge, question.assumptions)
+            self._last = View(engine, engine.target, self.catalog, self.knowledge)
         return self._last
 
 

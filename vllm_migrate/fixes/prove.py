@@ -11,15 +11,14 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action
 
 
 class Prover:
     """Reads edited texts back. workspace: has the new text of each edited file."""
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, workspace: Workspace) -> None:
-        self.question = question
+    def __init__(self, catalog: Catalog, knowledge: Knowledge, workspace: Workspace) -> None:
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
@@ -30,7 +29,7 @@ class Prover:
         before: the engine at the target as it is written now.
         """
         again = self._again(engine)
-        after = View(again, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
+        after = View(again, engine.target, self.catalog, self.knowledge)
         for action in actions:
             if isinstance(action.written, Use):
                 _check_call(again, action, action.written)
@@ -42,8 +41,6 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        if engine.framework is not None:
-            self.workspace.frameworks[engine.dialect.framework] = engine.framework
         file = self.workspace.load(engine.file.path)
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
