@@ -12,7 +12,7 @@ from vllm_migrate.catalog.extract import routes
 from vllm_migrate.catalog.extract.conditions import Spot, cut, identity, message, spots
 from vllm_migrate.catalog.extract.interp import Interpreter
 from vllm_migrate.catalog.extract.refusals import log_call
-from vllm_migrate.catalog.extract.settings import Settings
+from vllm_migrate.catalog.extract.settings import Settings, snake
 from vllm_migrate.catalog.extract.source import Module
 
 Facts = dict[str, Any]
@@ -32,7 +32,7 @@ _STARTS = re.compile(
 
 
 def startup(it: Interpreter) -> Sections:
-    """`line`, `config_line` and `endpoint` of a release."""
+    """`line`, `config_line`, `field` and `endpoint` of a release."""
     settings = Settings(it)
     lines: dict[str, Facts] = {}
     for path in it.tree.files():
@@ -42,7 +42,16 @@ def startup(it: Interpreter) -> Sections:
             call = spot.node.value if isinstance(spot.node, ast.Expr) else None
             if isinstance(call, ast.Call) and (level := log_call(call)) is not None and call.args:
                 _line(spot, call, level, name, settings, lines)
-    return {"line": lines, "config_line": _config_line(it), "endpoint": _endpoints(it)}
+    return {"line": lines, "config_line": _config_line(it), "field": fields(settings), "endpoint": _endpoints(it)}
+
+
+def fields(settings: Settings) -> dict[str, Facts]:
+    """`cache_config.cache_dtype` of a VllmConfig, with the engine argument that it is made of."""
+    return {
+        f"{snake(holder)}.{field}": {"option": option}
+        for (holder, field), option in settings.argument_of.items()
+        if field in settings.fields[holder]
+    }
 
 
 def _line(spot: Spot, call: ast.Call, level: str, module: str, settings: Settings, lines: dict[str, Facts]) -> None:
