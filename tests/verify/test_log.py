@@ -10,7 +10,8 @@ from vllm_migrate.verify.model import ARGUMENT, CONFIG, DEFAULT, Running
 
 OLD = [
     "INFO 04-30 09:00:00 [api_server.py:1043] vLLM API server version 0.8.5\n",
-    "INFO 04-30 09:00:00 [api_server.py:1044] args: Namespace(subparser='serve', model_tag='m', host=None, port=8000, api_key='sk-secretsecretsecret1', "
+    "INFO 04-30 09:00:00 [api_server.py:1044] args: Namespace(subparser='serve', model_tag='m', "
+    "host=None, port=8000, api_key='sk-secretsecretsecret1', "
     "model='m', dtype='auto', max_model_len=None, seed=None, gpu_memory_utilization=0.8, enable_prefix_caching=None, "
     "max_num_seqs=64, dispatch_function=<function ServeSubcommand.cmd at 0x7f0000000000>)\n",
     "INFO 04-30 09:00:09 [config.py:2003] Chunked prefill is enabled with max_num_batched_tokens=2048.\n",
@@ -28,10 +29,12 @@ NEW = [
     "(APIServer pid=1) INFO 03-01 09:00:02 [model.py:1582] Using max model len 32768\n",
     "(APIServer pid=1) INFO 03-01 09:00:02 [vllm.py:775] Asynchronous scheduling is enabled.\n",
     "(APIServer pid=1) WARNING 03-01 09:00:02 [envs.py:1717] Unknown vLLM environment variable detected: VLLM_USE_V1\n",
-    "(EngineCore pid=2) INFO 03-01 09:00:05 [core.py:103] Initializing a V1 LLM engine (v0.18.1) with config: model='m', dtype=torch.bfloat16, "
+    "(EngineCore pid=2) INFO 03-01 09:00:05 [core.py:103] Initializing a V1 LLM engine (v0.18.1) with config: model='m', "
+    "dtype=torch.bfloat16, "
     "max_seq_len=32768, enforce_eager=False, device_config=cuda, seed=0, enable_prefix_caching=False, enable_chunked_prefill=True, "
     "compilation_config={'mode': <CompilationMode.VLLM_COMPILE: 3>, 'cudagraph_mode': <CUDAGraphMode.FULL_AND_PIECEWISE: (2, 1)>}\n",
-    "(APIServer pid=1) WARNING 03-01 09:00:06 [model.py:1376] Default vLLM sampling parameters have been overridden by the model's `generation_config.json`: "
+    "(APIServer pid=1) WARNING 03-01 09:00:06 [model.py:1376] Default vLLM sampling parameters have been overridden by the model's "
+    "`generation_config.json`: "
     "`{'temperature': 0.6, 'top_p': 0.95}`. If this is not intended, please relaunch vLLM instance with `--generation-config vllm`.\n",
 ]
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from vllm_migrate.errors import UsageError
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import JudgedEngine
+from vllm_migrate.run.session import SOURCE as OLDEST
 from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import compare
-from vllm_migrate.verify.engine import OLDEST, judged_at
+from vllm_migrate.verify.engine import judged_at
 from vllm_migrate.verify.model import PAUSE, Running, Verified
 
 
