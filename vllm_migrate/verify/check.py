@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from vllm_migrate.dialects.situation import SOURCE as OLDEST
 from vllm_migrate.errors import UsageError
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import JudgedEngine
-from vllm_migrate.run.session import SOURCE as OLDEST
 from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import compare
 from vllm_migrate.verify.engine import judged_at

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vllm_migrate.catalog import store
+from vllm_migrate.dialects.situation import SOURCE as OLDEST
 from vllm_migrate.errors import UsageError
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import JudgedEngine
-from vllm_migrate.run.session import SOURCE as OLDEST
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 from vllm_migrate.verify.releases import known
