@@ -209,6 +209,8 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
             if test is False:
                 continue
             finding = _finding(rule, context, test)
+            if finding.severity == "info" and _hangs_on_unread(finding, engine):
+                continue
             # A default has no place of its own: its option tells whether it was spoken of.
             subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
             if not (rule.derived and subject in covered):
@@ -241,6 +243,12 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
                     out.append(finding)
                     covered.add(finding.spot.start)
     return out
+
+
+def _hangs_on_unread(finding: Firing, engine: Subject) -> bool:
+    """Whether nothing but what an unread input may set makes the finding possible."""
+    hidden = f"whether {unseen(engine.missing)} sets "
+    return bool(engine.missing and finding.depends_on) and all(why.startswith(hidden) for why in finding.depends_on)
 
 
 def _goes_back(source: View, target: View) -> bool:
