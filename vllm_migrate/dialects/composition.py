@@ -15,18 +15,18 @@ MAX_DEPTH = 20
 
 
 class UnreadInput(NamedTuple):
-    """What may set more than is seen: a configuration that is named and not on disk, as written, and where; or, with
-    `kwargs`, the `**name` of a call."""
+    """What may set more than is seen: a configuration that is named and not on disk, as written, and where; or, `inline`,
+    the `**name` of a call, a `$ARGS` or a `--config FILE` of a command, which are common and no finding of their own."""
 
     name: str
     place: Place
-    kwargs: bool = False
+    inline: bool = False
 
 
 def unseen(missing: Sequence[UnreadInput]) -> str:
     """What may set more than is seen, in words."""
-    parents = ", ".join(item.name for item in missing if not item.kwargs)
-    calls = [item.name for item in missing if item.kwargs]
+    parents = ", ".join(item.name for item in missing if not item.inline)
+    calls = list(dict.fromkeys(item.name for item in missing if item.inline))
     return " or ".join(([f"a parent that was not found ({parents})"] if parents else []) + calls)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vllm_migrate.dialects.model import Use
+from vllm_migrate.dialects.runs import is_record
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
 from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
 from vllm_migrate.fixes.ops import FileOp
@@ -89,6 +90,10 @@ def edits_of(ops: Iterable[FileOp]) -> Edits:
 def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     """Edits that make `ops`; without `proved` most are only planned (see `document_edits`). Raises CannotEdit, ProofFailed."""
     groups = _lowered(_grouped(ops))
+    if any(is_record(file.outermost) for file, _ in groups):
+        raise CannotEdit(
+            "it records a run that is over: the fix belongs in the configuration that the run was made from"
+        )
     return {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
 
 

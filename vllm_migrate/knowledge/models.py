@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vllm_migrate.knowledge import records
 from vllm_migrate.knowledge.expr import Condition
-from vllm_migrate.knowledge.record import Record, is_record
+from vllm_migrate.knowledge.record import Record, is_record_class
 
 Model = type[BaseModel]
 
@@ -84,7 +84,7 @@ def _checked(hint: Any) -> Any:
     """A field's annotation as that of its model: records as models, conditions as they are written, tuples as lists."""
     if hint is Condition:
         return WRITTEN
-    if is_record(hint):
+    if is_record_class(hint):
         return _nested(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:

@@ -70,7 +70,7 @@ def _decoder(hint: object) -> Decoder | None:
     """What makes a field's value of its JSON; None where they are the same."""
     if hint is Condition:
         return Condition
-    if is_record(hint):
+    if is_record_class(hint):
         return cast(type[Record], hint).decoded
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is UnionType:  # `X | None`, of which a None is left out
@@ -85,7 +85,7 @@ def _decoder(hint: object) -> Decoder | None:
     return None
 
 
-def is_record(hint: object) -> bool:
+def is_record_class(hint: object) -> bool:
     """Whether a field's annotation is a class of records."""
     return isinstance(hint, type) and issubclass(hint, Record)
 

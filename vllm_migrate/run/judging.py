@@ -172,7 +172,7 @@ class Run:
         found = (candidate_of(fired, home) for fired in judge(engine, source, target, self.knowledge))
         fresh = [candidate for candidate in found if self._add(candidate)]
         for missing in engine.missing:
-            if missing.kwargs:
+            if missing.inline:
                 continue  # an idiom, and what depends on it says so
             node = missing.place.node
             fired = _missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end))
