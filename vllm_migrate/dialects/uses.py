@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Spot, Use, Written
@@ -12,6 +13,10 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.index import Text
 from vllm_migrate.knowledge.records import Dialect, UseSpec
+
+
+if TYPE_CHECKING:
+    import ast
 
 
 def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog) -> list[Use]:
@@ -153,7 +158,13 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
         path, _, query = text.value.rpartition("://")[2].partition("?")
         path = path[path.find("/") :]  # what stands before is the host, or nothing
         call = code.calls[text.call] if text.call >= 0 else None
-        if path not in paths or call is None or text.key or call.dotted.rpartition(".")[2] not in methods:
+        if (
+            path not in paths
+            or not _is_whole(code, text.node, path)
+            or call is None
+            or text.key
+            or call.dotted.rpartition(".")[2] not in methods
+        ):
             continue
         if set(call.dotted.split(".")) & set(entry.not_on):
             continue
@@ -167,6 +178,20 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
                 more = True
         use = _use(entry, file, path, *code.span(text.node), call.function)
         yield use._replace(arguments=arguments, more=more)
+
+
+_HOLE = re.compile(r"\{[^{}]*\}")
+
+
+def _is_whole(code: PythonDocument, node: ast.expr, path: str) -> bool:
+    """Whether a path is all of a URL's: `f"{base}/pause"`, and not `f"/deployments/{name}/pause"`, which is another server's."""
+    start, end = code.span(node)
+    text = code.source.text
+    if text[start : start + 3].lstrip("rbfRBF")[:1] not in ("'", '"'):  # a part of a string
+        start = max(text.rfind(mark, 0, start) for mark in "\"'")
+    whole = _HOLE.sub("", text[start:end]).strip("rbfRBF\"'")
+    whole = whole.rpartition("://")[2].partition("?")[0]
+    return whole[whole.find("/") :] == path
 
 
 def _literal(value: object) -> object:
