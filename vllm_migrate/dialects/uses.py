@@ -14,7 +14,6 @@ from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.index import Text
 from vllm_migrate.knowledge.records import Dialect, UseSpec
 
-
 if TYPE_CHECKING:
     import ast
 
