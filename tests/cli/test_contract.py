@@ -14,7 +14,7 @@ CONF = "vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1
 CLEAN = "hello: world\n"
 FINDING = {
     *("code", "name", "severity", "layer", "path", "line", "column", "end_line", "end_column", "engine", "option"),
-    *("old", "new", "message", "depends_on", "fix", "fingerprint"),
+    *("old", "new", "message", "depends_on", "children", "fix", "fingerprint"),
 }
 
 

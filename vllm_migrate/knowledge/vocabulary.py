@@ -71,6 +71,7 @@ FUNCTIONS = (
     Term("least", "the least of numbers", RESOLVING, ("value", "value*")),
     Term("most", "the greatest of numbers", RESOLVING, ("value", "value*")),
     Term("times", "the product of two numbers", RESOLVING, ("value", "value")),
+    Term("rounded", "a number as a tensor of this dtype holds it", RESOLVING, ("value", "value")),
     Term("rounds", "whether storing a number as this dtype changes its float32 value", RESOLVING, ("value", "value"), BOOL),
     Term(
         "generation_default",

@@ -4,7 +4,7 @@
       "code", "name", "severity": "error|warning|info", "layer", "path",
       "line", "column", "end_line", "end_column": int from 1, columns in code points, the end after the last one,
       "engine": {"id", "role", "dialect"} or null for a finding about a file,
-      "option", "old", "new", "message", "depends_on": text or null,
+      "option", "old", "new", "message", "depends_on": text or null, "children": [path of a file that inherits the place],
       "fix": {"safety": "safe|review|none", "title", "edits": [
         {"path", "start_line", "start_column", "end_line", "end_column", "text"}]} or null,
       "fingerprint"}]}
@@ -55,6 +55,7 @@ def finding_object(finding: Finding, root: str = "") -> dict[str, object]:
         "new": finding.new,
         "message": finding.message,
         "depends_on": "; ".join(finding.depends_on) or None,
+        "children": list(finding.children),
         "fix": _fix(finding),
         "fingerprint": fingerprint(finding, root),
     }
