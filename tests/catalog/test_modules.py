@@ -110,7 +110,11 @@ RAISES = "    raise AttributeError(name)\n"
     [
         ('    "Says so."\n    if name == "a":\n        return 1\n' + RAISES, {"a"}),
         ("    if name in TABLE:\n        return TABLE[name]\n" + RAISES, {"b", "c"}),
-        ('    if name == "a":\n        return 1\n    elif name in globals():\n        return 2\n    else:\n    ' + RAISES, {"a"}),
+        (
+            '    if name == "a":\n        return 1\n    elif name in globals():\n        return 2\n    else:\n    '
+            + RAISES,
+            {"a"},
+        ),
         ("    value = TABLE.get(name)\n    if value is None:\n    " + RAISES + "    return value\n", None),
         ('    if name.startswith("a"):\n        return 1\n' + RAISES, None),
         ("    if name in UNKNOWN:\n        return 1\n" + RAISES, None),

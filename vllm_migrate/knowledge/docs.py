@@ -33,6 +33,7 @@ PARTS = {
     "hint": "",
     "dies": DIES,
     "refuses": "refuses",
+    "successor": "",
     "nor": NOR,
 }
 INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where

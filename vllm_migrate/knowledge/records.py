@@ -15,7 +15,7 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "fact", "remark", "use", "default"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
 Style = Literal["flag", "no-flag", "no-flag-known", "drop", "literal", "repeat", "json"]
 
@@ -143,7 +143,7 @@ class UseSpec(NamedTuple):
     own: bool = True
     wrappers: tuple[str, ...] = ()
     arguments: bool = False
-    section: Literal["api", "sampling"] | None = None
+    section: Literal["api", "sampling", "config"] | None = None
     imports: str = ""
     not_in: str = ""
     attributes: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from vllm_migrate.knowledge.records import Each, Layer, Role
 RULE: tuple[str, ...] = get_args(Each)
 NAMED = "named"
 RESOLVING = (*RULE, "effective", NAMED)
-AT_HAND = ("setting", "fact", "remark", NAMED)
+AT_HAND = ("setting", "key", "fact", "remark", NAMED)
 USE = ("use", NAMED)
 DEFAULT = ("default", NAMED)
 DIALECT = ("dialect", "transport", "pin")
@@ -112,7 +112,7 @@ ROLES: tuple[str, ...] = get_args(Role)
 ENTRYPOINTS = ("serve", "api_server", "llm", "async_llm", "engine", "")
 PROBLEMS = (
     *("", "dropped", "dead", "overridden", "duplicate", "ignored"),
-    *("unknown", "ambiguous", "choice", "value", "missing", "refused"),
+    *("unknown", "ambiguous", "choice", "value", "missing", "refused", "lost"),
 )
 NAMES = (
     Term("engine", "the core that runs", RESOLVING, values=("v0", "v1")),
@@ -167,6 +167,12 @@ NAMES = (
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
     Term("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
     Term("use.existed", "whether the source has the method, or the parameter", USE, values=BOOL),
+    Term(
+        "use.becomes",
+        "of a configuration class's keyword: '' where the target has the field, else unknown (refused) or lost (dropped)",
+        USE,
+        values=("", "unknown", "lost"),
+    ),
     Term("value", "the value that is to be written", ("pin",)),
     Term("option", "the option that is to be written", ("pin",)),
 )  # fmt: skip

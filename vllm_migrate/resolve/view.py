@@ -202,7 +202,10 @@ class View:
         return FUNCTIONS[function](self, *args)
 
     def _starts(self) -> bool:
-        return not any(diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics)
+        return not any(
+            diagnostic.certain and diagnostic.kind not in ("dropped", "lost")
+            for diagnostic in self.delivery.diagnostics
+        )
 
     def _is_set(self, option: str) -> bool:
         return self._given(option) is not None

@@ -153,8 +153,8 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
             if test is False:
                 continue
             finding = _finding(rule, context, test)
-            # A default has no place of its own: its option tells whether it was spoken of.
-            subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
+            # A default has no place of its own, and keys of one text may have one place: their option tells them apart.
+            subject = finding.option if each in ("default", "key") else (finding.spot.file.path, finding.spot.start)
             if not (rule.derived and subject in covered):
                 out.append(finding)
                 covered.add(finding.option)
@@ -204,6 +204,12 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
     if rule.each == "remark":
         remarks = engine.remarks if isinstance(engine, Engine) else ()
         return [Context(source, target, Setting(source, target, remark)) for remark in remarks]
+    if rule.each == "key":
+        if not (isinstance(engine, Engine) and engine.inner):
+            return []
+        from vllm_migrate.rules.inner import inner_settings
+
+        return [Context(source, target, setting) for setting in inner_settings(source, target)]
     if rule.each != "fact":
         return []
     names = rule.options or [name for name in engine.facts if name.startswith("env.")]
@@ -357,6 +363,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         text = _fill_life(text, context.setting)
     if context.using is not None and "{" in text:
         text = text.replace("{gone}", context.using.gone()).replace("{home}", context.using.home())
+        text = text.replace("{method}", context.using.method()).replace("{successor}", context.using.successor())
     if context.default is not None:
         text = text.replace("{since}", context.default.since)
     return " ".join(text.split())
@@ -365,7 +372,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
 def _fill_life(text: str, setting: Setting) -> str:
     """The placeholders that ask the catalog: what became of the setting, and what takes its place."""
     rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
-    new = (rename.new or "") if rename else ""
+    new = (rename.new or "").rpartition(".")[2] if rename else ""
     lives: dict[str, Callable[[], str]] = {
         "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
         "hint": setting.hint,

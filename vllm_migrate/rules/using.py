@@ -86,6 +86,14 @@ class Using:
         verb = "is" if len(found) == 1 else "are"
         return "; " + " and ".join(f"{module}.{name}" for module in found) + f" {verb} there" if found else ""
 
+    def successor(self) -> str:
+        """What takes the place of a configuration class's field that is gone, as a part of a sentence."""
+        catalog, name = self.target.catalog, f"{self.method()}.{self.use.key}"
+        for rename in catalog.renames if self.use.section == "config" else ():
+            if rename.section == "config" and rename.old == name and rename.new:
+                return f"; {rename.new.rpartition('.')[2]} takes its place" + (f" ({rename.note})" if rename.note else "")
+        return ""
+
     def _others(self, names: tuple[str, ...]) -> list[Use]:
         return [use for use in self._all() if use.name in names and use is not self.use]
 
@@ -119,20 +127,34 @@ class Using:
             return Undetermined((f"whether {HIDDEN} sets {name}",))
         return None
 
-    def _method(self) -> str:
+    def method(self) -> str:
+        """The bare name of what is called."""
         return self.use.method or self.use.key.rpartition(".")[2]
 
     def _known(self, view: View) -> bool:
         """Whether a release has the method, or for one keyword of a call the parameter."""
         section, use = self.use.section, self.use
         if not use.method:
-            return any(name.rpartition(".")[2] == self._method() for name in _methods(view))
+            return any(name.rpartition(".")[2] == self.method() for name in _methods(view))
         if section == "sampling":
             return use.key in view.catalog.names("sampling", view.release)
+        if section == "config":
+            return self._becomes(view) == ""
         return self._takes(view, use.key)
 
+    def _becomes(self, view: View) -> str:
+        """What becomes of a keyword of a configuration class: "" where it arrives, or where that is not known."""
+        if self.use.section != "config":
+            return ""
+        from vllm_migrate.catalog import nested
+
+        known = nested.load(view.catalog)
+        if not known.fields_of(self.method(), view.release) or known.field(self.method(), self.use.key, view.release):
+            return ""
+        return {"refused": "unknown", "dropped": "lost"}.get(known.constructed(self.method(), view.release) or "", "")
+
     def _takes(self, view: View, parameter: str) -> bool:
-        wanted = f".{self._method()}.{parameter}"
+        wanted = f".{self.method()}.{parameter}"
         return any(name.endswith(wanted) for name in view.catalog.names("api", view.release))
 
     def _route(self, view: View) -> object:
@@ -161,6 +183,7 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "positional": lambda using: len(using.use.positional),
     "exists": lambda using: using._known(using.target),
     "existed": lambda using: using._known(using.source),
+    "becomes": lambda using: using._becomes(using.target),
 }
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "arg": Using._argument,
