@@ -34,6 +34,7 @@ PARTS = {
     "dies": DIES,
     "refuses": "refuses",
     "successor": "",
+    "follows": "the changes from V0 to V1",
     "nor": NOR,
 }
 INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
