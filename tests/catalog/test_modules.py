@@ -181,5 +181,5 @@ def test_the_shipped_file_knows_every_shipped_release() -> None:
         assert shipped.has("vllm.engine.arg_utils.EngineArgs", release) is not False
         assert shipped.has("vllm.engine.arg_utils", release) is True
     assert shipped.gone("vllm.worker.worker.Worker", "0.8.5", "0.18.1") == "0.11.0"
-    assert shipped.gone("vllm.utils.FlexibleArgumentParser", "0.8.5", "0.18.1") == "0.14.0"
+    assert shipped.gone("vllm.utils.FlexibleArgumentParser", "0.8.5", "0.18.1") == "0.11.1"
     assert shipped.homes("FlexibleArgumentParser", "0.18.1") == ["vllm.utils.argparse_utils"]

@@ -11,7 +11,13 @@ from tests.dialects.reading import Reading
 from vllm_migrate.catalog import nested, store
 
 OPTIONS = (
-    *("compilation_config", "speculative_config", "kv_transfer_config", "structured_outputs_config", "attention_config"),
+    *(
+        "compilation_config",
+        "speculative_config",
+        "kv_transfer_config",
+        "structured_outputs_config",
+        "attention_config",
+    ),
     *("profiler_config", "pooler_config", "override_pooler_config", "hf_overrides"),
 )
 RELEASES = ("0.8.5", "0.10.2", "0.18.1", "0.28.0", "0.33.0")

@@ -127,7 +127,9 @@ class Nested:
         kind = self._sheet.at("kind", facts["class"], release)
         if kind is None:
             return None
-        return self.constructed(facts["class"], release) if how == "constructor" else "refused" if kind["forbid"] else "dropped"
+        if how == "constructor":
+            return self.constructed(facts["class"], release)
+        return "refused" if kind["forbid"] else "dropped"
 
 
 def load(catalog: store.Catalog | None = None) -> Nested:
