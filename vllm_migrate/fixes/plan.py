@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.model import Use
+from vllm_migrate.dialects.runs import is_record
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
 from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
 from vllm_migrate.fixes.ops import FileOp
@@ -65,6 +66,10 @@ def edits_of(ops: Iterable[FileOp], proved: bool = True) -> Edits:
     """
     out: Edits = {}
     for (file, index), group in _lowered(_grouped(ops)).items():
+        if is_record(file.outermost):
+            raise CannotEdit(
+                "it records a run that is over: the fix belongs in the configuration that the run was made from"
+            )
         out.setdefault(file.outermost, []).extend(document_edits(file, index, group, proved))
     return out
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from vllm_migrate.knowledge.expr import Condition
 
 Scalar = str | bool | int | float | None
-Role = Literal["rl_rollout", "serving", "judge", "teacher", "eval"]
+Role = Literal["rl_rollout", "reference", "judge", "teacher", "serving", "eval", "pooling"]
 Entrypoint = Literal["serve", "api_server", "image", "llm", "async_llm", "engine"]
 Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
@@ -118,6 +118,16 @@ class EngineSpec(NamedTuple):
     keys: dict[str, Key] | None = None
     calls: tuple[str, ...] = ()
     of: str = ""
+
+
+class RoleSign(NamedTuple):
+    """A setting that tells what a serving engine is for: an option under any of its spellings, with one of these values, if any
+    are named; because: in words."""
+
+    option: str
+    role: Role
+    because: str
+    values: tuple[Scalar, ...] = ()
 
 
 class UseSpec(NamedTuple):
@@ -299,8 +309,8 @@ class Dialect(NamedTuple):
 
     extends: the dialect whose fields hold where this one has none. framework: the package whose release conditions ask for.
     markers: words of which one must stand in a file, so that others are never parsed; embed_markers: in a YAML file with
-    something embedded. own_configs: parents that come with the framework (`a/*` is a prefix). define: names for conditions of this
-    dialect. engine_core: which engine ran; engine_core_key: where it is written; engine_core_pin: how V1 is written. rollout_uses:
+    something embedded. roles: settings that tell what a serving engine is for. own_configs: parents that come with the
+    framework (`a/*` is a prefix). define: names for conditions of this dialect. engine_core: which engine ran; engine_core_key: where it is written; engine_core_pin: how V1 is written. rollout_uses:
     uses that make a program one that trains. requires: the framework's releases, each with the vLLM it runs with. absolute: keys
     from the configuration's top. environment: mappings of variables. dead: keys that nobody reads, and why. switch_off: how to
     switch {option} ({key}) off where a plain false does not arrive. pin_file: new settings go to the root of the chain of files.
@@ -323,6 +333,7 @@ class Dialect(NamedTuple):
     own_configs: tuple[str, ...] = ()
     flags: Flags | None = None
     recognise: tuple[Sign, ...] = ()
+    roles: tuple[RoleSign, ...] = ()
     define: dict[str, tuple[Case, ...]] = {}
     engine_core: tuple[Case, ...] = ()
     engine_core_key: str = ""

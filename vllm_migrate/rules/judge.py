@@ -144,10 +144,9 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     old = {identity(found): found for found in _of_engine(engine, source.at_core("v0"), target, knowledge)}
     new = _of_engine(engine, source.at_core("v1"), target, knowledge)
     reasons = _reasons(source)
-    out = [
-        _of_both(found, old.pop(identity(found))) if identity(found) in old else _of_one(found, reasons)
-        for found in new
-    ]
+    # What holds at the target whichever ran is found there without looking at the source.
+    held = {identity(found) for found in _of_engine(engine, target, target, knowledge)}
+    out = [_of_both(found, old.pop(identity(found), None), identity(found) in held, reasons) for found in new]
     whole = Context(source, target, follows=tuple(old.values()))
     branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if old else []
     return [*out, *(_finding(rule, whole, True) for rule in branched if evaluate(rule.when, whole) is True)]
@@ -158,8 +157,13 @@ def _reasons(source: View) -> tuple[str, ...]:
     return core.reasons if isinstance(core, Undetermined) else ()
 
 
-def _of_both(found: Firing, other: Firing) -> Firing:
-    """A finding that both cores lead to: as severe as the milder one, its fix for review."""
+def _of_both(found: Firing, other: Firing | None, held: bool, reasons: tuple[str, ...]) -> Firing:
+    """A finding that V1 leads to. other: what V0 leads to; as severe as the milder one then, its pins for review.
+
+    held: it holds at the target whichever ran; otherwise, where V0 does not lead to it, whether it holds depends on `reasons`.
+    """
+    if other is None:
+        return found if held else _of_one(found, reasons)
     milder = min(found.severity, other.severity, key=SEVERITIES.index)
     same_effect = found.fix == other.fix and found.depends_on == other.depends_on
     fix = found.fix
