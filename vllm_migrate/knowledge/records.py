@@ -136,10 +136,12 @@ class UseSpec(NamedTuple):
     calls: names of what is called, imported from the package `of`; receiver: words of which one is part of what it is called
     on; first, not_first: words of the first argument; excluding: names that are not meant; awaited; own: False leaves out
     methods that the module defines itself; wrappers: words of receivers that count only where vllm is imported; arguments:
-    each keyword is a use of its own; section: where the catalog has the method. imports: a package, but in files of the pattern
-    not_in. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
-    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). program: a word that the
-    module must have; unless: packages of which it imports none.
+    each keyword is a use of its own; section: where the catalog has the method; not_in: a pattern of files that are left out. imports: a
+    package. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
+    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). members: what classes define
+    that are mixed into vLLM's worker (extension), or that inherit from a class of vLLM's (subclass). bound: calls of vLLM's functions,
+    classes, and methods of objects that the module makes of its classes. streams: `async for` over a generate of which the last item
+    alone is kept. program: a word that the module must have; unless: packages of which it imports none.
     """
 
     name: str
@@ -163,6 +165,9 @@ class UseSpec(NamedTuple):
     fields: tuple[str, ...] = ()
     of_calls: tuple[str, ...] = ()
     in_calls: tuple[str, ...] = ()
+    members: Literal["extension", "subclass"] | None = None
+    bound: bool = False
+    streams: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 

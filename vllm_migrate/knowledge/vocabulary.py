@@ -96,6 +96,7 @@ FUNCTIONS = (
     Term("from_route", "`route` at the source", USE, ()),
     Term("runs", "whether the source has all that the program imports outside of a try or a condition", USE, (), BOOL),
     Term("gone", "of an import: the release between the two since which it fails, '' when it does not", USE, ()),
+    Term("streamed", "whether these sampling parameters reach a generate of which an `async for` keeps the last item", USE, (), BOOL),
     Term("has", "whether the composed configuration has that path", DIALECT, ("path",), BOOL),
     Term("config", "the value at that path, interpolations followed; None when it is absent", DIALECT, ("path",)),
     Term("here", "`config` of a path below the engine's own mapping", DIALECT, ("path",)),
@@ -166,6 +167,9 @@ NAMES = (
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
     Term("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
     Term("use.existed", "whether the source has the method, or the parameter", USE, values=BOOL),
+    Term("use.taken", "of a name that a class defines: the release since which vLLM's class has it, '' for none", USE),
+    Term("use.refused", "of a call: why the target raises TypeError, '' where it does not", USE),
+    Term("use.fitted", "of a call: whether the source knows what is called, and takes the call", USE, values=BOOL),
     Term(
         "use.becomes",
         "of a configuration class's keyword: '' where the target has the field, else unknown (refused) or lost (dropped)",

@@ -429,6 +429,11 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
     if context.using is not None and "{" in text:
         text = text.replace("{gone}", context.using.gone()).replace("{home}", context.using.home())
         text = text.replace("{method}", context.using.method()).replace("{successor}", context.using.successor())
+        text = text.replace("{class}", context.using.use.function)
+        if "{taken}" in text:
+            text = text.replace("{taken}", context.using.taken())
+        if "{refused}" in text:
+            text = text.replace("{refused}", context.using.refuses(context.target))
     if context.default is not None:
         text = text.replace("{since}", context.default.since)
     return " ".join(text.split())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.model import Program, Use, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
+
+if TYPE_CHECKING:
+    from vllm_migrate.catalog.contract import Contract
 
 HIDDEN = "what the call passes besides"
 
@@ -85,6 +90,48 @@ class Using:
         found = load().homes(name, self.target.release)
         verb = "is" if len(found) == 1 else "are"
         return "; " + " and ".join(f"{module}.{name}" for module in found) + f" {verb} there" if found else ""
+
+    def taken(self) -> str:
+        """The release since which vLLM's class has a name that the program's class defines too; "" when it has none.
+
+        For what is mixed into the worker, also where V1's worker had it all along and V0's had not.
+        """
+        name, owner = self.use.key, self.use.method
+        known, source, target = _contract(self.target), self.source.release, self.target.release
+        if owner:
+            return known.appeared(owner, name, source, target, of_the_class=True) if not name.startswith("__") else ""
+        if known.collides(name, target) is not True:
+            return ""
+        was = known.collides(name, source)
+        if was and known.collides(name, source, "v0") is not False:
+            return ""
+        return known.taken(name, source, target) if not was else f"V1 ({source} on V0 had not)"
+
+    def refuses(self, view: View) -> str:
+        """Why a release refuses the call, "" where it takes it or where that is not known."""
+        signature = _contract(view).signature(self.use.method, view.release)
+        if signature is None:
+            return ""
+        return signature.refuses(len(self.use.positional), frozenset(self.use.arguments), self.use.more)
+
+    def fitted(self) -> bool:
+        """Whether the source knows what is called, and takes the call."""
+        known = _contract(self.source).signature(self.use.method, self.source.release) is not None
+        return known and not self.refuses(self.source)
+
+    def _streamed(self) -> bool:
+        """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
+        start, text = self.use.spot.start, self.use.spot.file.source.text
+        name = ASSIGNED.search(text[max(0, start - 200) : start])
+        for stream in self.named("stream"):
+            if stream.spot.start <= start < stream.spot.end:
+                return True
+            given = stream.arguments.get(
+                "sampling_params", stream.positional[1] if len(stream.positional) > 1 else None
+            )
+            if name is not None and isinstance(given, Unknown) and given.text == name[1]:
+                return True
+        return False
 
     def successor(self) -> str:
         """What takes the place of a configuration class's field that is gone, as a part of a sentence."""
@@ -168,6 +215,16 @@ class Using:
         return None
 
 
+# What a call is assigned to, in the text before it.
+ASSIGNED = re.compile(r"([A-Za-z_][\w.]*)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\.)?\Z")
+
+
+def _contract(view: View) -> Contract:
+    from vllm_migrate.catalog import contract
+
+    return contract.load(view.catalog)
+
+
 def _methods(view: View) -> list[str]:
     return [name for name in view.catalog.names("api", view.release) if name.count(".") == 1]
 
@@ -186,6 +243,9 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "exists": lambda using: using._known(using.target),
     "existed": lambda using: using._known(using.source),
     "becomes": lambda using: using._becomes(using.target),
+    "taken": Using.taken,
+    "refused": lambda using: using.refuses(using.target),
+    "fitted": lambda using: using.fitted(),
 }
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "arg": Using._argument,
@@ -203,4 +263,5 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "from_route": lambda using: using._route(using.source),
     "runs": Using._runs,
     "gone": Using.gone,
+    "streamed": Using._streamed,
 }

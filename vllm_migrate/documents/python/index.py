@@ -45,7 +45,7 @@ class FoundText(NamedTuple):
 class Index:
     """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
 
-    `setters` are statements and calls that may set an environment variable, with their function and, of a call, its
+    `made` are assignments of a call to one target, `loops` the `async for` loops. `setters` are statements and calls that may set an environment variable, with their function and, of a call, its
     number. `bound` counts the bindings of a name, `values` has the last number or constant assigned to it.
     """
 
@@ -56,6 +56,9 @@ class Index:
         self.texts: list[FoundText] = []
         self.setters: list[tuple[ast.Assign, str] | int] = []
         self.functions: set[str] = set()
+        self.classes: list[ast.ClassDef] = []
+        self.made: list[tuple[ast.expr, ast.Call]] = []
+        self.loops: list[tuple[ast.AsyncFor, str]] = []
         self.bound: dict[str, int] = {}
         self.values: dict[str, ast.expr] = {}
         self._awaited: set[int] = set()
@@ -120,6 +123,8 @@ class Index:
         if isinstance(node, _DEFINITIONS):
             self.functions.add(node.name)
             self._bind(node.name)
+            if isinstance(node, ast.ClassDef):
+                self.classes.append(node)
             name = f"{scope.function}.{node.name}" if scope.function else node.name
             conditional = scope.conditional or not isinstance(node, ast.ClassDef)
             return ModuleScope(name, conditional, guarded=scope.guarded)
@@ -139,6 +144,8 @@ class Index:
             for name in node.names:
                 self._bind(name, 2)  # from elsewhere too
         elif isinstance(node, _BRANCHES):
+            if isinstance(node, ast.AsyncFor):
+                self.loops.append((node, scope.function))
             guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
             return scope._replace(conditional=True, guarded=guarded, loop=loop)
         return scope
@@ -175,6 +182,9 @@ class Index:
         return others + node.values
 
     def _assigned(self, targets: list[ast.expr], value: ast.expr | None) -> None:
+        called = value.value if isinstance(value, ast.Await) else value
+        if len(targets) == 1 and isinstance(called, ast.Call):
+            self.made.append((targets[0], called))
         if len(targets) == 1 and isinstance(targets[0], ast.Name) and isinstance(value, _NUMBERS):
             self.values[targets[0].id] = value
 
