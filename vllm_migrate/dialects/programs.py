@@ -70,7 +70,14 @@ class _Sign:
     def may_be_in(self, text: _Text) -> bool:
         if self.program not in text.lower or self.package not in text.data:
             return False
-        if self.entry.imports:
+        entry = self.entry
+        if entry.members == "extension":
+            return b"workerextension" in text.lower or b"worker_extension_cls" in text.lower
+        if entry.members or entry.bound:
+            return b"vllm" in text.imported
+        if entry.streams:
+            return b"async for" in text.data
+        if entry.imports:
             return self.package in text.imported
         if self.chains:
             return any(all(part in text.data for part in chain) for chain in self.chains)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects import contract_uses
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
@@ -23,7 +24,7 @@ def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in dialect.uses:
-        if entry.program in text and not _elsewhere(code, entry.unless):
+        if entry.program in text and not _elsewhere(code, entry.unless) and not _left_out(file, entry):
             out.extend(_found(file, code, entry, catalog))
     out.sort(key=lambda use: (use.spot.start, use.name))
     return out
@@ -42,13 +43,24 @@ def _elsewhere(code: PythonDocument, packages: Sequence[str]) -> bool:
     return bool(packages) and any(item.module.partition(".")[0] in packages for item in code.imports)
 
 
+def _left_out(file: File, entry: UseSpec) -> bool:
+    """Whether a file is one of those that the entry is not asked of."""
+    return bool(entry.not_in) and re.search(entry.not_in, file.path) is not None
+
+
 def comes_from(resolved: str, package: str) -> bool:
     """Whether a name is imported from a package; any name is where none is asked for."""
     return not package or resolved.startswith(f"{package}.")
 
 
 def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -> Iterator[Use]:
-    if entry.imports:
+    if entry.members:
+        yield from contract_uses.members(file, code, entry)
+    elif entry.bound:
+        yield from contract_uses.bound_calls(file, code, entry)
+    elif entry.streams:
+        yield from contract_uses.streams(file, code, entry)
+    elif entry.imports:
         yield from _imports(file, code, entry)
     elif entry.attributes:
         yield from _attributes(file, code, entry)
@@ -132,8 +144,6 @@ def _each_argument(file: File, entry: UseSpec, call: Call, whole: Use) -> Iterat
 
 def _imports(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
     package = entry.imports
-    if entry.not_in and re.search(entry.not_in, file.path):
-        return
     for item in code.imports:
         dotted = f"{item.module}.{item.name}".rstrip(".")
         if dotted == package or dotted.startswith(f"{package}."):

@@ -16,7 +16,7 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "fact", "remark", "use", "default", "branch"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
 Style = Literal["flag", "no-flag", "no-flag-known", "drop", "literal", "repeat", "json"]
 
@@ -137,10 +137,12 @@ class UseSpec(Record):
     calls: names of what is called, imported from the package `of`; receiver: words of which one is part of what it is called
     on; first, not_first: words of the first argument; excluding: names that are not meant; awaited; own: False leaves out
     methods that the module defines itself; wrappers: words of receivers that count only where vllm is imported; arguments:
-    each keyword is a use of its own; section: where the catalog has the method. imports: a package, but in files of the pattern
-    not_in. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
-    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). program: a word that the
-    module must have; unless: packages of which it imports none.
+    each keyword is a use of its own; section: where the catalog has the method; not_in: a pattern of files that are left out. imports: a
+    package. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
+    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). members: what classes define
+    that are mixed into vLLM's worker (extension), or that inherit from a class of vLLM's (subclass). bound: calls of vLLM's functions,
+    classes, and methods of objects that the module makes of its classes. streams: `async for` over a generate of which the last item
+    alone is kept. program: a word that the module must have; unless: packages of which it imports none.
     """
 
     name: str
@@ -154,7 +156,7 @@ class UseSpec(Record):
     own: bool = True
     wrappers: tuple[str, ...] = ()
     arguments: bool = False
-    section: Literal["api", "sampling"] | None = None
+    section: Literal["api", "sampling", "config"] | None = None
     imports: str = ""
     not_in: str = ""
     attributes: tuple[str, ...] = ()
@@ -164,6 +166,9 @@ class UseSpec(Record):
     fields: tuple[str, ...] = ()
     of_calls: tuple[str, ...] = ()
     in_calls: tuple[str, ...] = ()
+    members: Literal["extension", "subclass"] | None = None
+    bound: bool = False
+    streams: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 

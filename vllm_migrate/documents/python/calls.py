@@ -131,6 +131,11 @@ class Call:
         return self._scope.loop
 
     @property
+    def guarded(self) -> bool:
+        """It stands in a try or under a condition."""
+        return self._scope.guarded
+
+    @property
     def in_string(self) -> bool:
         return self._scope.in_string
 
