@@ -143,6 +143,16 @@ RECORDER = (
     Option("DIR", VALUE, "The folder to write it to; it goes on PYTHONPATH.", "DIR", field="folder", required=True),
 )
 
+LOCK = (
+    PATHS,
+    Option("--output", VALUE, "The lock; default: vllm-migrate.lock.", "FILE", short="-o"),
+    Option("--check", FLAG, "Write nothing: say what moved since, and why."),
+    Option("--at", VALUE, "Lock at this release, instead of the one each engine's project shows.", "RELEASE"),
+    Option("--smoke", VALUE, "Keep the verdict that `smoke run --output-format json` printed.", "FILE"),
+    Option("--schema", FLAG, "Print the lock's JSON Schema."),
+    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+)
+
 
 class CommandTable(NamedTuple):
     """A command of the table: its options, and help whose first line says what it does."""
@@ -197,6 +207,15 @@ Name at least one source. Each setting is the same, differs, or is not told by t
 confirms or refutes is named beside it. vllm-migrate verify conf.yaml --log serve.log
 
 Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
+        ),
+        CommandTable(
+            "lock",
+            LOCK,
+            """Write what every engine ends up with to vllm-migrate.lock, or with --check say what has moved since.
+
+The one file that is written without --write. Commit it; in CI and where a run starts: vllm-migrate lock --check
+
+Exit code: 0 written, or nothing moved; 1 something moved (a file, a release), 2 usage or internal error.""",
         ),
         CommandTable(
             "recorder",
