@@ -153,6 +153,13 @@ LOCK = (
     *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
 )
 
+DOCTOR = (
+    PATHS,
+    Option("--python", VALUE, "The interpreter that trains; default: `python` on the path.", "PY"),
+    *(option for option in RELEASES if option.name != "--stdin-filename"),
+    JSON_OR_TEXT,
+)
+
 
 class CommandTable(NamedTuple):
     """A command of the table: its options, and help whose first line says what it does."""
@@ -216,6 +223,15 @@ Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
 The one file that is written without --write. Commit it; in CI and where a run starts: vllm-migrate lock --check
 
 Exit code: 0 written, or nothing moved; 1 something moved (a file, a release), 2 usage or internal error.""",
+        ),
+        CommandTable(
+            "doctor",
+            DOCTOR,
+            """Look at the machine that trains: its vLLM, packages, plugins, variables, GPU, model and disk, beside the files.
+
+One line a check, with what to do. vllm-migrate doctor conf/ --python /opt/venv/bin/python
+
+Exit code: 0 nothing is wrong, 1 something is, 2 usage or internal error.""",
         ),
         CommandTable(
             "recorder",
