@@ -17,7 +17,7 @@ Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
 Each = Literal["engine", "setting", "fact", "remark", "use", "default"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
-Style = Literal["flag", "no-flag", "no-flag-known", "drop", "literal", "repeat", "json"]
+Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 
 ALWAYS = Condition(True)
 NEVER = Condition(False)
