@@ -73,6 +73,10 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
     """
     if file.inside is not None:
         check_editable(file)
+        if file.inside.kind == "list":
+            from vllm_migrate.fixes.lists import list_edits
+
+            return list_edits(file, ops)
     if file.data is not None:
         data_ops = in_order(ops)
         edits = plan(file.data, data_ops, index)
