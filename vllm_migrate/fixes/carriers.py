@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.embedded import check_editable, prove_outside
+from vllm_migrate.dialects.embedded import check_editable, on_disk, prove_outside
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.editing import plan, prove
 from vllm_migrate.documents.interface import DELETE, INSERT, Op
@@ -71,6 +71,13 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
 
     They are proved to change nothing else; without `proved`, those of a document that is no part of another are only planned.
     """
+    edits = _edits(file, index, ops, proved)
+    prove_outside(file, edits)
+    return on_disk(file, edits)
+
+
+def _edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
+    """Edits of a document, at offsets in its own text."""
     if file.inside is not None:
         check_editable(file)
         if file.inside.kind == "list":
@@ -86,7 +93,6 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
         from vllm_migrate.fixes.script import script_edits
 
         edits = script_edits(file, ops, proved or file.inside is not None)
-    prove_outside(file, edits)
     return edits
 
 

@@ -9,8 +9,8 @@ from vllm_migrate.dialects.containers import ListItem
 from vllm_migrate.dialects.lists import ListCommand, items_of
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Unreadable, apply_edits
 from vllm_migrate.documents.python.document import PythonData
-from vllm_migrate.documents.python.literals import render
 from vllm_migrate.documents.python.elements import Change, Elements
+from vllm_migrate.documents.python.literals import render
 from vllm_migrate.documents.python.proof import same_tree
 from vllm_migrate.documents.python.syntax import parse_tree
 from vllm_migrate.documents.shell.document import WordOp
