@@ -19,9 +19,8 @@ from vllm_migrate.run.settings import Options
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
     from vllm_migrate.run.dependencies import Dependencies
-    from vllm_migrate.run.effective import EngineView
+    from vllm_migrate.run.effective import Effective, EngineView
     from vllm_migrate.run.fix import FixPlan
-    from vllm_migrate.run.session import Releases
 
 Path = str | os.PathLike[str]
 Paths = Path | Sequence[Path]
@@ -95,7 +94,7 @@ def effective(
     Raises UsageError.
     """
     options = _options(paths, files, from_, to, from_engine, gpu, model_config, config, select, ignore)
-    return run_effective(options, _disk(files))[1]
+    return run_effective(options, _disk(files)).engines
 
 
 def _disk(files: Files | None) -> Disk:
@@ -150,8 +149,8 @@ def run_fix(options: Options, disk: Disk = DISK) -> FixPlan:
     return fix(options, disk)
 
 
-def run_effective(options: Options, disk: Disk = DISK) -> tuple[Releases, tuple[EngineView, ...]]:
-    """`effective` from a record of options, and the releases that are compared. Raises UsageError."""
+def run_effective(options: Options, disk: Disk = DISK) -> Effective:
+    """`effective` from a record of options, and the releases that stand for the run. Raises UsageError."""
     from vllm_migrate.run.effective import effective
 
     return effective(options, disk)

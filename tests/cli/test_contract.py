@@ -15,6 +15,7 @@ CLEAN = "hello: world\n"
 FINDING = {
     *("code", "name", "severity", "layer", "path", "line", "column", "end_line", "end_column", "engine", "option"),
     *("old", "new", "message", "depends_on", "fix", "fingerprint"),
+    *("kind", "project", "from", "to", "why", "advice", "url", "children"),
 }
 
 
@@ -47,7 +48,9 @@ def run(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         ("lint nowhere", 2),
         ("lint --nonsense", 2),
         ("lint --from 9.9 a.yaml", 2),
-        ("lint --from 0.18.1 --to 0.8.5 a.yaml", 2),
+        ("lint --from 0.18.1 --to 0.8.5 clean.yaml", 0),
+        ("lint --from 0.18.1 --to latest clean.yaml", 0),
+        ("lint --to 0.7 a.yaml", 2),
         ("lint --select VM999 a.yaml", 2),
         ("lint --gpu toaster a.yaml", 2),
         ("lint --baseline none.json a.yaml", 2),
@@ -79,7 +82,7 @@ def test_json_on_every_exit_but_2() -> None:
         done = run("lint", "--output-format", "json", words)
         report = json.loads(done.stdout)
         assert done.returncode == code
-        assert list(report) == ["schema", "tool", "from", "to", "files", "findings"]
+        assert list(report) == ["schema", "tool", "from", "to", "files", "projects", "findings"]
         assert (report["schema"], report["from"], report["to"]) == (1, "0.8.5", "0.18.1")
         assert all(set(finding) == FINDING for finding in report["findings"])
     assert run("lint", "--output-format", "json", "nowhere").stdout == ""
@@ -91,7 +94,11 @@ def test_json_edits_make_the_fix(here: Path) -> None:
         fix = finding["fix"]
         if fix is None:
             continue
-        assert set(fix) == {"safety", "title", "edits"} and fix["safety"] in ("safe", "review", "none")
+        assert set(fix) == {"safety", "title", "needs", "conflicts", "edits"} and fix["safety"] in (
+            "safe",
+            "review",
+            "none",
+        )
         for edit in fix["edits"]:
             assert set(edit) == {"path", "start_line", "start_column", "end_line", "end_column", "text"}
     assert any(finding["fix"] and finding["fix"]["edits"] for finding in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.situations import move
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.deliver import Delivery, deliver
 from vllm_migrate.dialects.model import Engine
@@ -13,7 +14,6 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Result, Run
 
@@ -47,10 +47,9 @@ class Reading:
         knowledge: Knowledge | None = None,
     ) -> None:
         self.folder = folder
-        self.frameworks = frameworks or {}
         self.knowledge = knowledge or load_knowledge()
         self.names = list(files)
-        self.question = Question(source, target, Assumptions(engine=engine))
+        self.situate = move(source, target, engine, frameworks=frameworks)
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,9 +58,7 @@ class Reading:
 
     def _run(self) -> Result:
         paths = [str(self.folder / name) for name in self.names]
-        workspace = Workspace(paths)
-        workspace.frameworks = self.frameworks
-        run = Run(self.question, load_catalog(), self.knowledge, workspace, keep=True)
+        run = Run(load_catalog(), self.knowledge, Workspace(paths, situate=self.situate), keep=True)
         for path in paths:
             run.judge_file(path)
         return run.finish()
@@ -105,7 +102,7 @@ class Reading:
         return outcome
 
     def _fixed(self, result: Result) -> Plan:
-        fixer = Fixer(self.question, load_catalog(), self.knowledge)
+        fixer = Fixer(load_catalog(), self.knowledge, situate=self.situate)
         return fix_all([finding for finding in result.findings if finding.name in FIXED], fixer, unsafe=True)
 
     def text(self, name: str) -> str:

@@ -20,7 +20,6 @@ def discovered(tmp_path: Path, text: str) -> Discovery:
     path = tmp_path / "run.py"
     path.write_text(text, encoding="utf-8")
     workspace = Workspace([str(path)])
-    workspace.target = "0.18.1"
     file = workspace.load(str(path))
     assert file is not None
     return discover(file, load_knowledge().dialects, load_catalog(), workspace)

@@ -6,6 +6,7 @@ import pytest
 
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Fact, Origin
+from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.expr import Undetermined
@@ -17,7 +18,8 @@ DIALECT = Dialect("own", "Own", "", "source", ("yaml",), (), (), (), framework="
 
 
 def fw(wanted: str, pinned: str | None, release: str = "") -> object:
-    return DialectEnv(Origin(DIALECT, FILE, framework=pinned), {}, release).call("fw", [wanted])
+    situation = Situation(frameworks={"own": Known(pinned)} if pinned is not None else {})
+    return DialectEnv(Origin(DIALECT, FILE, situation=situation), {}, release).call("fw", [wanted])
 
 
 @pytest.mark.parametrize(

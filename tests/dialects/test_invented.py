@@ -11,7 +11,7 @@ import yaml
 from tests.dialects.reading import Reading
 from vllm_migrate.knowledge.build import compile_all, rules_folder
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.run.versions import releases_for
+from vllm_migrate.run.versions import find_releases
 
 GULL = """
 id: gull
@@ -138,5 +138,5 @@ def test_other_files_are_silent(knowledge: Knowledge, tmp_path: Path) -> None:
 def test_its_release_is_read_from_the_project(knowledge: Knowledge, tmp_path: Path) -> None:
     """The package that a dialect names is looked for without being known to any code."""
     (tmp_path / "requirements.txt").write_text("gull==1.4.0\nvllm==0.8.5\n", encoding="utf-8")
-    found = releases_for(str(tmp_path), packages=("vllm", *knowledge.frameworks()))
+    found = find_releases(str(tmp_path), packages=("vllm", *knowledge.frameworks()))
     assert {pin.package: pin.version for pin in found} == {"gull": "1.4.0", "vllm": "0.8.5"}

@@ -340,18 +340,16 @@ def _fixed(name: str, body: bytes) -> tuple[str | None, int] | None:
     from vllm_migrate.documents.interface import apply_edits
     from vllm_migrate.fixes.apply import Fixer, fix_all
     from vllm_migrate.knowledge.load import load
-    from vllm_migrate.resolve.view import Question
     from vllm_migrate.run.judging import Run
 
     catalog, knowledge = store.load(), load()
-    question = Question("0.8.5", "0.18.1")
     path = os.path.join(os.sep, "nowhere", name)  # no parent stands beside it
-    run = Run(question, catalog, knowledge, Workspace([path]))
+    run = Run(catalog, knowledge, Workspace([path]))
     run.judge_file(path, True, body)
     result = run.finish()
     if any(problem.path == path for problem in result.problems):
         return None
-    outcome = fix_all(result.findings, Fixer(question, catalog, knowledge), True)
+    outcome = fix_all(result.findings, Fixer(catalog, knowledge), True)
     texts = {file.path: apply_edits(file.source.text, edits) for file, edits in outcome.edits.items() if edits}
     assert set(texts) <= {path}, "a file that was not read is written"
     changed = texts.get(path)

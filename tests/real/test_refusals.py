@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.real.oracles.client import RELEASES, run_oracle
+from tests.situations import move
 from vllm_migrate.catalog.store import Flag
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.resolve.view import Question
 from vllm_migrate.run.judging import Run
 
 SOURCE, TARGET = RELEASES[0], RELEASES[-1]
@@ -68,7 +68,7 @@ def commands() -> list[list[str]]:
 def refusals(path: Path, words: list[str], source: str, target: str) -> list[str]:
     """The names of the findings that say that the server does not start."""
     path.write_text(shlex.join(["vllm", "serve", "m", *words]) + "\n", encoding="utf-8")
-    run = Run(Question(source, target), load_catalog(), load_knowledge(), Workspace([str(path)]))
+    run = Run(load_catalog(), load_knowledge(), Workspace([str(path)], situate=move(source, target)))
     run.judge_file(str(path))
     return [f.name for f in run.finish().findings if f.layer == "broken-config" and f.name not in SILENT]
 

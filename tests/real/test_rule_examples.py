@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.real.oracles.client import RELEASES, run_oracle
+from tests.situations import move
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
@@ -16,7 +17,6 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Example
-from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Run
 
@@ -73,16 +73,15 @@ def judge(sample: Sample, folder: Path) -> Judged:
     """What the linter finds, the file after every fix, and what then is still found to stop the server."""
     path = folder / sample.name
     path.write_text(sample.text, encoding="utf-8")
-    engine = None if sample.example.from_engine == "auto" else sample.example.from_engine
-    question = Question(sample.example.source, sample.example.target, Assumptions(engine=engine))
+    situate = move(sample.example.source, sample.example.target, sample.example.from_engine)
 
     def lint() -> list[Firing]:
-        run = Run(question, load_catalog(), load_knowledge(), Workspace([str(path)]))
+        run = Run(load_catalog(), load_knowledge(), Workspace([str(path)], situate=situate))
         run.judge_file(str(path))
         return run.finish().findings
 
     findings = lint()
-    outcome = fix_all(findings, Fixer(question, load_catalog(), load_knowledge()), unsafe=True)
+    outcome = fix_all(findings, Fixer(load_catalog(), load_knowledge(), situate=situate), unsafe=True)
     for file, edits in outcome.edits.items():
         path.write_text(apply_edits(file.source.text, edits), encoding="utf-8")
     return Judged(findings, path.read_text(encoding="utf-8"), [f for f in lint() if stops(f)])

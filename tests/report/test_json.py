@@ -32,7 +32,7 @@ def test_the_contract(report: Draft) -> None:
         "to": "0.18.1",
         "files": 14,
     }
-    assert list(out) == ["schema", "tool", "from", "to", "files", "findings"]
+    assert list(out) == ["schema", "tool", "from", "to", "files", "projects", "findings"]
     first, second, third, fourth, last = out["findings"]
     assert list(second) == KEYS
     assert (second["line"], second["column"], second["end_line"], second["end_column"]) == (4, 1, 4, 12)
@@ -45,6 +45,8 @@ def test_the_contract(report: Draft) -> None:
     assert fourth["fix"] == {
         "safety": "none",
         "title": "it stands under a YAML anchor that other settings share",
+        "needs": None,
+        "conflicts": [],
         "edits": [],
     }
     assert (last["path"], last["line"], last["column"], last["engine"]) == ("conf/z.yaml", 3, 7, None)

@@ -66,7 +66,7 @@ def test_what_is_not_known_is_told_once(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text("vllm serve Qwen/Qwen2.5-7B --max-logprobs 5\n", encoding="utf-8")
     out = run(capsys, str(path))
     assert "v1 or v0 ?" in " ".join(out.split())
-    assert out.count("which engine vLLM ran") == 1
+    assert out.partition("\n  core: ")[2].partition("\n")[2].count("which engine vLLM ran") == 1
     told = run(capsys, str(path), "--gpu", "h100", "--all")
     assert "which engine vLLM ran" not in told
     assert [line.split()[1] for line in told.splitlines() if line.startswith("max_num_seqs")] == ["1024"]
@@ -110,7 +110,7 @@ def test_the_json_contract(rollout: str, capsys: pytest.CaptureFixture[str]) -> 
     assert list(answer) == ["schema", "from", "to", "engines"]
     assert (answer["schema"], answer["from"], answer["to"]) == (1, "0.8.5", "0.18.1")
     (engine,) = answer["engines"]
-    assert list(engine) == ["path", "id", "role", "dialect", "settings"]
+    assert list(engine) == ["path", "id", "role", "dialect", "project", "from", "to", "situation", "settings"]
     assert (engine["path"], engine["role"], engine["dialect"]) == (rollout, "rl_rollout", "pipelinerl")
     for setting in engine["settings"]:
         assert list(setting) == ["option", "from", "to"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from tests.situations import in_situation
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.commands import engines_of_script
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written
+from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Dialect, Transport
-from vllm_migrate.resolve.view import Assumptions, View
+from vllm_migrate.resolve.view import View
 
 CATALOG = load_catalog()
 KNOWLEDGE = load_knowledge()
@@ -69,8 +71,10 @@ def view(case: dict[str, Any], release: str, told: bool = True) -> View:
     """The case at a release; `told`: with the device and the model's files given."""
     device = case.get("device", "h100")
     model = {**MODEL, **case.get("model_config", {})}
-    assumptions = Assumptions(None, device, model, case.get("generation_config", {})) if told else Assumptions()
-    return View(engine_of(case), release, CATALOG, KNOWLEDGE, assumptions)
+    situation = Situation()
+    if told:
+        situation = Situation(gpu=Known(device), model=model, generation=case.get("generation_config", {}))
+    return View(in_situation(engine_of(case), situation), release, CATALOG, KNOWLEDGE)
 
 
 # The table's names for what is called otherwise as an option.

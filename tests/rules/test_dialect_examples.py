@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.situations import move
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.deliver import deliver
 from vllm_migrate.dialects.model import Engine
@@ -13,7 +14,6 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.build import DialectFile, read_dialects, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import DialectExample
-from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.run.judging import Run
 
 DIALECTS = read_dialects(rules_folder())
@@ -25,9 +25,8 @@ def engines(folder: Path, name: str, example: DialectExample) -> list[Engine]:
     for file, text in example.files.items():
         (folder / file).write_text(text, encoding="utf-8")
         paths.append(str(folder / file))
-    run = Run(
-        Question("0.8.5", example.target, Assumptions()), load_catalog(), load_knowledge(), Workspace(paths), keep=True
-    )
+    workspace = Workspace(paths, situate=move("0.8.5", example.target))
+    run = Run(load_catalog(), load_knowledge(), workspace, keep=True)
     for path in paths:
         run.judge_file(path)
     result = run.finish()

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 
+from tests.situations import in_situation
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written
+from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.records import Dialect, Transport
-from vllm_migrate.resolve.view import Assumptions, View
+from vllm_migrate.resolve.view import View
 
 TABLE = Path(__file__).resolve().parent.parent / "real" / "engine_config_cases.json"
 RELEASES = ("0.8.5", "0.18.1")
@@ -76,10 +78,10 @@ def from_kwargs(case: dict[str, Any]) -> Engine:
 
 def view(case: dict[str, Any], release: str, folder: Path, read: Read) -> View:
     engine = from_words(case, folder, read) if "argv" in case else from_kwargs(case)
-    assumptions = Assumptions(
-        gpu=case.get("device", "h100"), model=case["model_config"], generation=case.get("generation_config", {})
+    situation = Situation(
+        gpu=Known(case.get("device", "h100")), model=case["model_config"], generation=case.get("generation_config", {})
     )
-    return View(engine, release, load_catalog(), load(), assumptions, release == RELEASES[0])
+    return View(in_situation(engine, situation), release, load_catalog(), load(), release == RELEASES[0])
 
 
 def resolved(case: dict[str, Any], release: str, option: str) -> object:

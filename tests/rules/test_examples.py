@@ -10,7 +10,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.rules.forks import forked
+from tests.situations import move
 from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects.situation import Situate
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.fixes.apply import Fixer, fix_all
@@ -18,7 +20,6 @@ from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Example, Rule
 from vllm_migrate.report.findings import finding_of
-from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Run
 from vllm_migrate.run.versions import find_releases
@@ -27,7 +28,7 @@ RULES = read_rules(rules_folder())
 
 
 class Linted(NamedTuple):
-    question: Question
+    situate: Situate
     findings: list[Firing]
     fixer: Fixer
 
@@ -37,19 +38,18 @@ class Linted(NamedTuple):
 
 def lint(folder: Path, example: Example) -> Linted:
     """All files of an example, as one run of the linter judges them."""
-    engine = None if example.from_engine == "auto" else example.from_engine
-    question = Question(example.source, example.target, Assumptions(engine=engine, gpu=example.gpu or None))
-    paths = [str(folder / name) for name in example.files]
-    workspace = Workspace(paths)
     # The framework that the example's own requirements pin, as a session takes it.
-    workspace.frameworks = {pin.package: pin.version for pin in find_releases(str(folder)) if pin.exact}
+    frameworks = {pin.package: pin.version for pin in find_releases(str(folder)) if pin.exact}
+    situate = move(example.source, example.target, example.from_engine, example.gpu, frameworks)
+    paths = [str(folder / name) for name in example.files]
+    workspace = Workspace(paths, situate=situate)
     catalog = forked(load_catalog(), example.target, example.fork) if example.fork else load_catalog()
-    run = Run(question, catalog, load_knowledge(), workspace)
+    run = Run(catalog, load_knowledge(), workspace)
     for path in paths:
         run.judge_file(path)
     result = run.finish()
     assert not result.problems, [problem.message for problem in result.problems]
-    return Linted(question, result.findings, Fixer(question, catalog, load_knowledge()))
+    return Linted(situate, result.findings, Fixer(catalog, load_knowledge(), situate=situate))
 
 
 def write(folder: Path, example: Example) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.situations import move
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.parse import compile_expr
-from vllm_migrate.resolve.view import Question
 from vllm_migrate.rules.unmoved import unmoved
 from vllm_migrate.run.judging import Run
 
@@ -60,7 +60,7 @@ def test_the_executor_is_not_known(tmp_path: Path, source: str, target: str, sai
     """Ray switched asynchronous scheduling off up to 0.20: only from there to 0.21 may something change."""
     path = tmp_path / "serve.sh"
     path.write_text('vllm serve m --max-model-len 8192 --tensor-parallel-size "$GPUS"\n', encoding="utf-8")
-    run = Run(Question(source, target), load_catalog(), load(), Workspace([str(path)]))
+    run = Run(load_catalog(), load(), Workspace([str(path)], situate=move(source, target)))
     run.judge_file(str(path))
     found = [finding for finding in run.finish().findings if finding.name == "async-scheduling-default"]
     assert bool(found) is said
@@ -72,7 +72,7 @@ def test_the_checkpoint_is_not_known(tmp_path: Path) -> None:
     for source, target, said in (("0.8.5", "0.18.1", True), ("0.9.1", "0.18.1", False)):
         path = tmp_path / "serve.sh"
         path.write_text("vllm serve my/model --max-model-len 8192\n", encoding="utf-8")
-        run = Run(Question(source, target), load_catalog(), load(), Workspace([str(path)]))
+        run = Run(load_catalog(), load(), Workspace([str(path)], situate=move(source, target)))
         run.judge_file(str(path))
         names = [finding.name for finding in run.finish().findings]
         assert ("dtype-auto-fp32-ckpt" in names) is said, names

@@ -17,7 +17,8 @@ from vllm_migrate.run import dependencies as dependencies
 from vllm_migrate.run.cache import cache_folder, lookup, store
 from vllm_migrate.run.config import load_config
 from vllm_migrate.run.dependencies import Dependencies
-from vllm_migrate.run.versions import releases_for
+from vllm_migrate.run.session import Session
+from vllm_migrate.run.settings import Options
 from vllm_migrate.run.walk import walk
 
 KEY = ("lint", "conf")
@@ -48,7 +49,9 @@ def looked_at() -> Dependencies:
     time.sleep(0.03)  # what was written just now is told apart from what is written next
     dependencies = Dependencies()
     load_config("conf", dependencies)
-    releases_for("conf", dependencies)
+    session = Session(Options(paths=("conf",)))
+    session.situations.dependencies = dependencies
+    session.situations.of("conf/a.yaml")
     assert len(list(walk(["conf"], dependencies=dependencies))) == 2
     dependencies.note("shared/base.yaml")
     dependencies.note("conf/group/missing.yaml")

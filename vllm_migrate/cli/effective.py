@@ -4,61 +4,95 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.cli.calls import options_of
+from vllm_migrate.dialects.situation import Known
 
 if TYPE_CHECKING:
     from vllm_migrate.resolve.table import Cell
-    from vllm_migrate.run.effective import EngineView
-    from vllm_migrate.run.session import Releases
+    from vllm_migrate.run.effective import Effective, EngineSituation, EngineView
 
 
 def run(call: Namespace) -> int:
     """Print every engine's settings; the exit code."""
     from vllm_migrate.library import run_effective
 
-    releases, engines = run_effective(options_of(call))
+    found = run_effective(options_of(call))
     if call.output_format == "json":
-        print(json.dumps(as_json(releases.source, releases.target, engines), indent=2, allow_nan=False))
+        print(json.dumps(as_json(found), indent=2, allow_nan=False))
     else:
-        show(releases, engines, call.everything)
+        show(found, call.everything)
     return 0
 
 
-def as_json(source: str, target: str, engines: Sequence[EngineView]) -> dict[str, object]:
+def as_json(found: Effective) -> dict[str, object]:
     """The contract of `effective --output-format json`."""
-    out = []
-    for engine in engines:
-        settings = [
+    engines = list(map(_engine, found.engines))
+    return {"schema": 1, "from": found.source.value, "to": found.target.value, "engines": engines}
+
+
+def _engine(engine: EngineView) -> dict[str, object]:
+    situation = engine.situation
+    return {
+        "path": engine.path,
+        "id": engine.id,
+        "role": engine.role,
+        "dialect": engine.dialect,
+        "project": situation.project,
+        "from": situation.source.value,
+        "to": situation.target.value,
+        "situation": {
+            name: part._asdict() if isinstance(part, Known) else part
+            for name, part in situation._asdict().items()
+            if name != "project"
+        },
+        "settings": [
             {"option": row.option, "from": _cell(row.source), "to": _cell(row.target)} for row in engine.settings
-        ]
-        out.append({**engine._asdict(), "settings": settings})
-    return {"schema": 1, "from": source, "to": target, "engines": out}
+        ],
+    }
 
 
 def _cell(cell: Cell) -> dict[str, object]:
     return {"value": cell.value, "origin": cell.origin, "depends_on": cell.depends_on}
 
 
-def show(releases: Releases, engines: Sequence[EngineView], everything: bool) -> None:
-    """One table an engine."""
+def show(found: Effective, everything: bool) -> None:
+    """One table an engine, below what is known of it."""
     from rich.console import Console
 
     from vllm_migrate.report.side_by_side import SideBySide
 
     console = Console(highlight=False)
-    console.print(
-        f"vLLM {releases.source} ({releases.source_why}) -> {releases.target} ({releases.target_why})",
-        markup=False,
-        soft_wrap=True,
-    )
-    if not engines:
+    if not found.engines:
         console.print("no vLLM engine was recognised", markup=False)
         return
-    tables = SideBySide(console, releases.source, releases.target, everything)
-    for engine in engines:
+    tables = SideBySide(console, everything)
+    for engine in found.engines:
         title = f"{engine.path}  {engine.id}  ({engine.role})"
-        tables.show(engine.path, title, list(engine.settings))
+        situation = engine.situation
+        tables.show(engine.path, title, situation_lines(situation), situation.releases, list(engine.settings))
     tables.legend()
+
+
+def situation_lines(situation: EngineSituation) -> list[str]:
+    """What is known of an engine, a line a part; what nothing shows is left out."""
+    source, target = situation.source, situation.target
+    lines = [f"vLLM {source.value} ({source.because}) -> {target.value} ({target.because})"]
+    if source.value == target.value:
+        lines = [
+            f"vLLM {source.value} ({source.because}), judged at that release; --from X compares it with an earlier one"
+        ]
+    parts = [
+        ("core", situation.core),
+        ("role", situation.role),
+        ("framework", situation.framework),
+        ("GPU", situation.gpu),
+    ]
+    parts += [("executor", situation.executor)]
+    for name, part in parts:
+        if part is not None and (part.value or part.because):
+            lines.append(f"{name}: {part.value or 'undetermined'}" + (f" ({part.because})" if part.because else ""))
+    if situation.unread:
+        lines.append("not read: " + ", ".join(situation.unread))
+    return lines

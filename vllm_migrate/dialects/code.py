@@ -41,7 +41,7 @@ def discover_code(
         for spec in dialect.engines:
             engines.extend(_made(file, code, dialect, spec, uses, workspace))
         if uses:
-            origin = origin_of(file, dialect, workspace)._replace(role=_role(dialect, "serving", uses))
+            origin = origin_of(file, dialect, workspace).of_role(_role(dialect, "serving", uses))
             facts = Reader(origin, _environment(file, code)).all_facts()
             programs.append(Program(f"{dialect.id}:.", origin, facts, uses))
     engines.extend(_in_dicts(file, code, dialects, catalog, workspace))
@@ -79,7 +79,7 @@ def _made(
     file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
     """An engine for each call of those that `spec` names."""
-    shared = of_spec(origin_of(file, dialect, workspace), spec)._replace(role=_role(dialect, spec.role, uses))
+    shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(_role(dialect, spec.role, uses))
     out: list[Engine] = []
     for call in code.find(set(spec.calls)) if spec.calls else ():
         tree = tree_of(file, call.index)

@@ -14,7 +14,7 @@ from vllm_migrate.dialects.named import laid_over, named_config
 from vllm_migrate.dialects.overrides import Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
-from vllm_migrate.dialects.recognition import carries, origin_of, recognised
+from vllm_migrate.dialects.recognition import at_command, carries, origin_of, recognised
 from vllm_migrate.dialects.remarks import remarks_on_options, remarks_on_overrides
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
@@ -161,7 +161,8 @@ class _Line:
         return reader.engine(f"{dialect.id}:", container, remarks)
 
     def _origin(self, dialect: Dialect, start: int) -> Origin:
-        return origin_of(self.file, dialect, self.workspace)._replace(argv=CommandLine(self.command.index, start))
+        origin = at_command(origin_of(self.file, dialect, self.workspace), self.command.start, self.command.end)
+        return origin._replace(argv=CommandLine(self.command.index, start))
 
     def _option(self, group: list[int], number: int) -> Written:
         """An option with the values behind it, or the model before any option."""

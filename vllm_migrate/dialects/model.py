@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vllm_migrate.dialects.composition import UnreadInput
+from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined
@@ -83,16 +84,14 @@ class Origin(NamedTuple):
 
     files: the composition, root of the chain first, the primary last; root: the composed configuration; site: the mapping
     in it that the options stand in, at dotted `path`; spec: the entry of the dialect's `engines`; entrypoint: the program
-    that reads the options (serve, api_server, image, or a class); framework: the framework's release, where the project
-    pins it; target: the release of vLLM that pins are spelled for.
+    that reads the options (serve, api_server, image, or a class); situation: its releases, and what else is known of it.
     """
 
     dialect: Dialect
     file: File
     role: str = ""
     spec: EngineSpec | None = None
-    target: str = ""
-    framework: str | None = None
+    situation: Situation = Situation()
     files: Sequence[File] = ()
     root: Tree | None = None
     site: Tree | None = None
@@ -102,10 +101,26 @@ class Origin(NamedTuple):
     entrypoint: str = ""
 
     @property
+    def target(self) -> str:
+        """The release of vLLM that pins are spelled for."""
+        return self.situation.target.value
+
+    @property
+    def framework(self) -> str | None:
+        """The framework's release, where the project shows it."""
+        known = self.situation.frameworks.get(self.dialect.framework)
+        return known.value if known is not None else None
+
+    @property
     def keys(self) -> Mapping[str, Key]:
         """The framework's own keys: those of this engine's entry, else the dialect's."""
         own = self.spec.keys if self.spec is not None else None
         return self.dialect.keys if own is None else own
+
+    def of_role(self, role: str) -> Origin:
+        """The same in a role, where the user states none."""
+        stated = self.situation.role
+        return self._replace(role=role if stated is None else stated.value)
 
     def home(self) -> Place | None:
         """Where a new setting of an engine in a tree belongs: in its own file, where that has the mapping, else in the root
@@ -173,8 +188,8 @@ class Subject:
         return self.origin.missing
 
     @property
-    def framework(self) -> str | None:
-        return self.origin.framework
+    def situation(self) -> Situation:
+        return self.origin.situation
 
     @property
     def target(self) -> str:

@@ -10,7 +10,7 @@ from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written, determined
 from vllm_migrate.dialects.named import not_missing
-from vllm_migrate.dialects.recognition import has
+from vllm_migrate.dialects.recognition import at_site, has
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
@@ -41,7 +41,7 @@ def engines_in(
             if known or path in spec.excluding or not has(site, spec):
                 continue
             roots[path] = spec.root
-            own = of_spec(origin, spec)._replace(root=tree, site=site, path=path)
+            own = at_site(of_spec(origin, spec), site)._replace(root=tree, site=site, path=path)
             if runs(own, facts or {}):
                 found.add(path)
                 out.append(read(f"{dialect.id}:{path or '.'}", own, facts or {}))
@@ -50,7 +50,7 @@ def engines_in(
 
 def of_spec(origin: Origin, spec: EngineSpec) -> Origin:
     """An engine of one of the dialect's kinds."""
-    return origin._replace(spec=spec, role=spec.role, entrypoint=spec.entrypoint or "")
+    return origin.of_role(spec.role)._replace(spec=spec, entrypoint=spec.entrypoint or "")
 
 
 def runs(origin: Origin, facts: Mapping[str, Fact]) -> bool:

@@ -8,8 +8,9 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
 from vllm_migrate.dialects.model import Origin
 from vllm_migrate.dialects.sites import sites
-from vllm_migrate.dialects.tree import File, Tree, mount
+from vllm_migrate.dialects.tree import File, Place, Tree, mount
 from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import Node
 from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.knowledge.records import Dialect, Embed, EngineSpec, Scalar, Sign
 
@@ -96,4 +97,47 @@ def _opened(embed: Embed) -> list[str]:
 
 def origin_of(file: File, dialect: Dialect, workspace: Workspace) -> Origin:
     """What is known of anything in a file that a dialect recognises."""
-    return Origin(dialect, file, target=workspace.target, framework=workspace.frameworks.get(dialect.framework))
+    situation = workspace.situation_of(file)
+    if situation.shown and file.inside is not None:
+        situation = situation.within(scopes(file))
+    return Origin(dialect, file, situation=situation)
+
+
+def at_site(origin: Origin, site: Tree) -> Origin:
+    """The same of what stands in a mapping: its file may show other releases for others."""
+    situation = origin.situation
+    if not situation.shown or site.place.file is not origin.file:
+        return origin
+    return origin._replace(situation=situation.within(scopes(origin.file, site.place)))
+
+
+def at_command(origin: Origin, start: int, end: int) -> Origin:
+    """The same of a command of a script: what it shows counts, then what the script shows before it."""
+    situation = origin.situation
+    if not situation.shown or origin.file.inside is not None:
+        return origin
+    before = [shown.at for shown in situation.shown if shown.at < start]
+    last = max(before, default=0)
+    return origin._replace(situation=situation.within([(start, end), (last, last + 1)]))
+
+
+def scopes(file: File, place: Place | None = None) -> list[tuple[int, int]]:
+    """The spans of the values that hold a place of a file, or the whole of a document in a file; the smallest first."""
+    index, path = (place.index, place.path) if place is not None else (0, ())
+    inside = file.inside
+    while inside is not None:
+        file, index, path = inside.host, inside.document, inside.path
+        inside = file.inside
+    if file.data is None:
+        return []
+    node: Node | None = file.data.roots[index]
+    spans: list[tuple[int, int]] = []
+    for key in (*path, None):
+        if node is None:
+            break
+        spans.append((node.start, node.end))
+        if isinstance(key, int) and key < len(node.items):
+            node = node.items[key]
+        else:
+            node = node.get(key) if isinstance(key, str) else None
+    return spans[::-1]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.dialects.situation import Situate, Situation, everywhere
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
@@ -37,22 +38,30 @@ class Workspace:
         texts: dict[str, str] | None = None,
         note: Callable[[str], None] | None = None,
         disk: Disk = DISK,
+        situate: Situate = everywhere(Situation()),  # noqa: B008 - an immutable tuple
     ) -> None:
         self.disk = disk
+        self._situate = situate
+        self._situations: dict[str, Situation] = {}
         self._note = note  # called with every path that is looked at, found or not
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
         self.problems: list[Problem] = []
         # Configuration files that a command line of this run names: judged with it, not by themselves.
         self.claimed: set[str] = set()
-        # Releases of frameworks that the project pins, by package.
-        self.frameworks: dict[str, str] = {}
-        self.target = ""  # the release of vLLM that the run moves to
         # Configurations that commands name, by kind of composition: scripts of one folder share them.
         self.composed: dict[tuple[str, File], Composed] = {}
         # What parents came to that several configurations inherit, by how deep they stand.
         self.inherited: dict[tuple[File, int], Composed] = {}
         self._files: dict[str, File | None] = {}
+
+    def situation_of(self, file: File) -> Situation:
+        """What is known of the engines of a file besides what is written for them."""
+        whole = file.outermost
+        found = self._situations.get(whole.path)
+        if found is None:
+            found = self._situations[whole.path] = self._situate(whole.path, whole.source.data)
+        return found
 
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises Unreadable("vanished", "too-large", "unreadable")."""

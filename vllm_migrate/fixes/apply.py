@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Subject
+from vllm_migrate.dialects.situation import Situate, Situation, everywhere
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.plan import Edits, Plan, edits_of, ops_of
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action, Firing
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
 class Fixer:
     """Plans and proves. One per run; the files are those of the run."""
 
-    def __init__(self, question: Question, catalog: Catalog, knowledge: Knowledge, disk: Disk = DISK) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        knowledge: Knowledge,
+        disk: Disk = DISK,
+        situate: Situate = everywhere(Situation()),  # noqa: B008 - an immutable tuple
+    ) -> None:
         self.disk = disk
-        self.question = question
+        self.situate = situate
         self.catalog = catalog
         self.knowledge = knowledge
         self._last: View | None = None  # several findings of one engine are proved one after the other
@@ -47,7 +54,7 @@ class Fixer:
     def prove(self, edits: Edits, findings: Sequence[Firing]) -> None:
         """Read every engine concerned back from the edited texts. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        prover = Prover(self.question, self.catalog, self.knowledge, texts, self.disk)
+        prover = Prover(self.catalog, self.knowledge, texts, self.disk, self.situate)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.fix is not None
@@ -61,8 +68,7 @@ class Fixer:
     def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
         if self._last is None or self._last.engine is not engine:
-            question = self.question
-            self._last = View(engine, question.target, self.catalog, self.knowledge, question.assumptions)
+            self._last = View(engine, engine.target, self.catalog, self.knowledge)
         return self._last
 
 

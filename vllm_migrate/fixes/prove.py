@@ -7,12 +7,13 @@ import os
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
+from vllm_migrate.dialects.situation import Situate
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action
 
 
@@ -20,12 +21,11 @@ class Prover:
     """Reads edited texts back. `texts` maps normalised paths to the new text of each edited file."""
 
     def __init__(
-        self, question: Question, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str], disk: Disk = DISK
+        self, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str], disk: Disk, situate: Situate
     ) -> None:
-        self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
-        self.workspace = Workspace([], texts, disk=disk)
+        self.workspace = Workspace([], texts, disk=disk, situate=situate)
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -33,7 +33,7 @@ class Prover:
         before: the engine at the target as it is written now.
         """
         again = self._again(engine)
-        after = View(again, self.question.target, self.catalog, self.knowledge, self.question.assumptions)
+        after = View(again, engine.target, self.catalog, self.knowledge)
         for action in actions:
             if isinstance(action.written, Use):
                 _check_call(again, action, action.written)
@@ -45,9 +45,6 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        self.workspace.target = self.question.target
-        if engine.framework is not None:
-            self.workspace.frameworks[engine.dialect.framework] = engine.framework
         file = self.workspace.load(engine.file.path)
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"

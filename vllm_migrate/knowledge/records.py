@@ -446,7 +446,8 @@ class Rule(NamedTuple):
     layer: with each: default it is the option's; options: what a rule for each setting or fact speaks of (none: every
     variable, every setting that does not arrive as before); derived: it follows from the catalog alone, and speaks only of what
     no other rule spoke of; option, old, new: what the finding is about, its values at both releases (old_of, new_of: computed);
-    at: options of which the first that is written is its place; joint_depends: what only its severity depends on counts.
+    at: options of which the first that is written is its place; joint_depends: what only its severity depends on
+    counts; backward: it also speaks on the way to an older release.
     """
 
     code: str
@@ -471,6 +472,7 @@ class Rule(NamedTuple):
     variants: tuple[Variant, ...] = ()
     fix: FixSpec | None = None
     joint_depends: bool = True
+    backward: bool = False
     also: tuple["Rule", ...] = ()
 
 

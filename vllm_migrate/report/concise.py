@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.report.finding import Finding
-from vllm_migrate.report.headline import fixable, found, headline
+from vllm_migrate.report.headline import fixable, found, headlines
 from vllm_migrate.report.layout import clean
 from vllm_migrate.report.paint import Paint
 
@@ -19,7 +19,8 @@ MARKS = {"safe": " [*]", "review": " [?]", "none": ""}
 
 def render(report: Report, *, color: bool = False) -> Iterator[str]:
     paint = Paint(color)
-    yield headline(report) + "\n"
+    for line in headlines(report):
+        yield line + "\n"
     for finding in report.findings:
         yield _line(finding, paint) + "\n"
     if not report.quiet:

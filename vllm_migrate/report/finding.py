@@ -73,7 +73,8 @@ class Finding(NamedTuple):
     the same in code points of the text; key: the dotted path of the place; option: what it is about, "" for a file; old,
     new: effective values at the two releases ({"expr": text} where neither file nor source decides); why, advice: texts,
     "" where there are none; depends_on: reasons why it may not hold; engine: None for a finding about a file; children:
-    paths of files that inherit the place and are concerned too; fix: None where the rule has none; source: its line in the file.
+    paths of files that inherit the place and are concerned too; fix: None where the rule has none; source: its line in the
+    file; kind: "finding", or "checklist" for what no edit and no setting can settle; project, releases: whose, and its two.
     """
 
     code: str
@@ -94,6 +95,9 @@ class Finding(NamedTuple):
     children: tuple[str, ...] = ()
     fix: OfferedFix | None = None
     source: SourceLine = SourceLine("", 0, 0)
+    kind: str = "finding"
+    project: str = ""
+    releases: tuple[str, str] = ("", "")
 
     @property
     def path(self) -> str:

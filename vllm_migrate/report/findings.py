@@ -10,6 +10,7 @@ from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_va
 from vllm_migrate.report.preview import preview
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.plan import Plan
@@ -54,7 +55,17 @@ def finding_of(fired: Firing, plan: Plan | None, detail: Detail = EVERYTHING) ->
         (),
         _fix(fired.fix, plan, known, detail) if fired.fix is not None and plan is not None else None,
         _source_line(fired, region) if detail.source else SourceLine("", 0, 0),
+        fired.kind,
+        *_of_project(engine),
     )
+
+
+def _of_project(engine: Subject | None) -> tuple[str, tuple[str, str]]:
+    """The project of an engine and its two releases; empty for a finding about a file."""
+    if engine is None:
+        return "", ("", "")
+    situation = engine.situation
+    return situation.project, (situation.source.value, situation.target.value)
 
 
 def _fix(fix: Fix, plan: Plan, known: tuple[str, ...], detail: Detail) -> OfferedFix:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.fingerprint import relative
-from vllm_migrate.report.headline import fixable, found, headline
+from vllm_migrate.report.headline import fixable, found, headlines
 from vllm_migrate.report.layout import clean
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def render(report: Report) -> Iterator[str]:
-    yield _plain(headline(report)) + "\n"
+    for line in headlines(report):
+        yield _plain(line) + "\n"
     for finding in report.findings:
         yield _command(finding, report.root) + "\n"
     if not report.quiet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.report.layout import clean
+from vllm_migrate.report.model import Project
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Counts, Report
@@ -29,9 +30,30 @@ SETTLED_BY = (
 MANY = 4
 
 
+# More projects than these are counted, and machine formats list them.
+MANY_PROJECTS = 8
+
+
 def headline(report: Report) -> str:
-    """Both releases and why these: `vLLM 0.8.5 (uv.lock:12 pins it) -> 0.18.1 (the default)`."""
-    return f"vLLM {_release(report.source, report.source_why)} -> {_release(report.target, report.target_why)}"
+    """Both releases and why these: `vLLM 0.8.5 (uv.lock:12 pins it) -> 0.18.1 (the default)`; of several projects each."""
+    return "; ".join(headlines(report))
+
+
+def headlines(report: Report) -> list[str]:
+    """The same, a line a project."""
+    if len(report.projects) < 2:
+        project = report.projects[0] if report.projects else None
+        whole = project or Project("", report.source, report.target, report.source_why, report.target_why)
+        return [_move(whole)]
+    lines = [f"{clean(project.root)}: {_move(project)}" for project in report.projects[:MANY_PROJECTS]]
+    more = len(report.projects) - MANY_PROJECTS
+    return [*lines, f"and {plural(more, 'project')} more (--output-format json lists them)"] if more > 0 else lines
+
+
+def _move(project: Project) -> str:
+    if project.moves:
+        return f"vLLM {_release(project.source, project.why)} -> {_release(project.target, project.target_why)}"
+    return f"vLLM {_release(project.source, project.why)}, judged at that release; --from X compares it with an earlier one"
 
 
 def _release(release: str, why: str) -> str:

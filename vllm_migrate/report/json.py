@@ -1,11 +1,11 @@
 """`lint --output-format json`: one object, and a contract (schema 1). New keys get a new number.
 
-    {"schema": 1, "tool", "from", "to", "files": int, "findings": [{
-      "code", "name", "severity": "error|warning|info", "layer", "path",
+    {"schema": 1, "tool", "from", "to", "files": int, "projects": [{"root", "from", "to", "why"}], "findings": [{
+      "code", "name", "severity": "error|warning|info", "layer", "kind": "finding|checklist", "project", "from", "to", "path",
       "line", "column", "end_line", "end_column": int from 1, columns in code points, the end after the last one,
       "engine": {"id", "role", "dialect"} or null for a finding about a file,
-      "option", "old", "new", "message", "depends_on": text or null,
-      "fix": {"safety": "safe|review|none", "title", "edits": [
+      "option", "old", "new", "message", "why", "advice": text or null, "url", "depends_on": text or null, "children": [path],
+      "fix": {"safety": "safe|review|none", "title", "needs": specifier or null, "conflicts": [{"path", "line", "pin"}], "edits": [
         {"path", "start_line", "start_column", "end_line", "end_column", "text"}]} or null,
       "fingerprint"}]}
 
@@ -29,7 +29,17 @@ SCHEMA = 1
 
 
 def render(report: Report) -> Iterator[str]:
-    head = {"schema": SCHEMA, "tool": report.tool, "from": report.source, "to": report.target, "files": report.files}
+    head = {
+        "schema": SCHEMA,
+        "tool": report.tool,
+        "from": report.source,
+        "to": report.target,
+        "files": report.files,
+        "projects": [
+            {"root": project.root, "from": project.source, "to": project.target, "why": project.why}
+            for project in report.projects
+        ],
+    }
     yield json.dumps(head)[:-1] + ', "findings": ['
     for number, finding in enumerate(report.findings):
         yield (",\n  " if number else "\n  ") + json.dumps(finding_object(finding, report.root))
@@ -44,6 +54,10 @@ def finding_object(finding: Finding, root: str = "") -> dict[str, object]:
         "name": finding.name,
         "severity": finding.severity,
         "layer": finding.layer,
+        "kind": finding.kind,
+        "project": finding.project,
+        "from": finding.releases[0],
+        "to": finding.releases[1],
         "path": region.path,
         "line": region.line,
         "column": region.column,
@@ -55,7 +69,11 @@ def finding_object(finding: Finding, root: str = "") -> dict[str, object]:
         "old": finding.old,
         "new": finding.new,
         "message": finding.message,
+        "why": finding.why or None,
+        "advice": finding.advice or None,
+        "url": f"docs/rules/{finding.name}.md",
         "depends_on": "; ".join(finding.depends_on) or None,
+        "children": list(finding.children),
         "fix": _fix(finding),
         "fingerprint": fingerprint(finding, root),
     }
@@ -66,7 +84,9 @@ def _fix(finding: Finding) -> dict[str, object] | None:
     if fix is None:
         return None
     title = fix.title or finding.advice or fix.reason
-    return {"safety": fix.safety, "title": title, "edits": [_edit(edit) for edit in fix.edits]}
+    needs = f">={fix.needs}" if fix.needs else None
+    edits = [_edit(edit) for edit in fix.edits]
+    return {"safety": fix.safety, "title": title, "needs": needs, "conflicts": [], "edits": edits}
 
 
 def _edit(edit: TextEdit) -> dict[str, object]:

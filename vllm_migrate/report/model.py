@@ -26,10 +26,30 @@ class Counts(NamedTuple):
         return self.error + self.warning + self.info
 
 
+class Project(NamedTuple):
+    """A move that engines of a run make: the folder whose evidence counts, both releases, and what shows each.
+
+    notes: remarks on the evidence.
+    """
+
+    root: str
+    source: str
+    target: str
+    why: str = ""
+    target_why: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether the two releases differ."""
+        return self.source != self.target
+
+
 class Report(NamedTuple):
     """The result of a lint.
 
-    source, target: releases as text; source_why, target_why: where each comes from ("uv.lock:12 pins it"). files: how
+    source, target: releases as text, those of the options or of the first project; source_why, target_why: where each
+    comes from ("uv.lock:12 pins it"); projects: by root, each with its releases. files: how
     many input files there were; engines: how many were found (None: not counted); findings: in the order of every
     output; suppressed: findings with the reason that the comment gives; problems: files that could not be analysed;
     notes: remarks on the run itself; fail_on: a severity or "never"; paths, arguments: the PATHs and other words of the
@@ -52,6 +72,7 @@ class Report(NamedTuple):
     arguments: tuple[str, ...] = ()
     root: str = ""
     quiet: bool = False
+    projects: tuple[Project, ...] = ()
     tool: str = f"vllm-migrate {__version__}"
 
     def most_severe(self) -> Finding:

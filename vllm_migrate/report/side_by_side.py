@@ -21,27 +21,28 @@ LEGEND = "r resolved at run time, f the framework's, d vLLM's default, :N line o
 class SideBySide:
     """The tables of one run. Reasons of what is not known are numbered (?1) and told once under each table."""
 
-    def __init__(self, console: Console, source: str, target: str, everything: bool) -> None:
+    def __init__(self, console: Console, everything: bool) -> None:
         self.console = console
-        self.releases = (source, target)
         self.everything = everything
         self.wide = console.width >= WIDE
 
-    def show(self, path: str, title: str, rows: list[SettingRow]) -> None:
-        """One engine: what changes, what may, and, with `everything`, what stays."""
+    def show(self, path: str, title: str, known: list[str], releases: tuple[str, str], rows: list[SettingRow]) -> None:
+        """One engine: what is known of it, what changes, what may, and, with `everything`, what stays."""
         reasons: dict[str, int] = {}
         stays = [row for row in rows if not row.changed]
         changes = [row for row in rows if row.changed and not _open(row)]
         may_change = [row for row in rows if row.changed and _open(row)]
         self.console.print()
         self.console.print(title, style="bold", markup=False, soft_wrap=True)
+        for line in known:
+            self.console.print("  " + line, style="dim", markup=False, soft_wrap=True)
         if not changes and not may_change:
             self.console.print("nothing changes", markup=False)
         parts = [("changes", changes, "bold"), ("may change", may_change, None)]
         parts += [("stays", stays, None)] if self.everything else []
         parts = [part for part in parts if part[1]]
         if parts:
-            self.console.print(self._table(path, parts, reasons))
+            self.console.print(self._table(path, parts, releases, reasons))
         for reason, number in reasons.items():
             self._note(f"?{number}", reason)
         if stays and not self.everything:
@@ -58,11 +59,15 @@ class SideBySide:
             self.console.print(LEGEND, markup=False)
 
     def _table(
-        self, path: str, parts: list[tuple[str, list[SettingRow], str | None]], reasons: dict[str, int]
+        self,
+        path: str,
+        parts: list[tuple[str, list[SettingRow], str | None]],
+        releases: tuple[str, str],
+        reasons: dict[str, int],
     ) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column(parts[0][0], no_wrap=True)
-        for release in self.releases:
+        for release in releases:
             table.add_column(release, overflow="fold")
             # Told apart by its place, not by a title: a second "from" would be read as a release.
             table.add_column("", overflow="fold", style="dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.report.finding import SEVERITIES
-from vllm_migrate.report.headline import fixable, found, headline
+from vllm_migrate.report.headline import fixable, found, headlines
 from vllm_migrate.report.paint import Paint
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def tallies(report: Report) -> list[RuleTally]:
 def render(report: Report, *, color: bool = False) -> Iterator[str]:
     paint = Paint(color)
     rows = tallies(report)
-    lines = [paint("bold", headline(report))]
+    lines = [paint("bold", line) for line in headlines(report)]
     if rows:
         digits = max(5, len(str(rows[0].count)))
         names = max(len(row.name) for row in rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.report.finding import Finding, OfferedFix
-from vllm_migrate.report.headline import fixable, found, headline, next_steps, settle
+from vllm_migrate.report.headline import fixable, found, headlines, next_steps, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
 from vllm_migrate.report.preview import places
@@ -24,7 +24,8 @@ SHOWN_CHILDREN = 5
 def render(report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
     paint = Paint(color)
     page = Page(paint, max(width, NARROWEST))
-    page.prose("", headline(report), style="bold")
+    for line in headlines(report):
+        page.prose("", line, style="bold")
     for note in report.notes:
         page.prose("note: ", note)
     last: Finding | None = None

@@ -6,7 +6,7 @@ A `View` is also the environment in which the conditions of rules are evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from vllm_migrate.catalog import changes
@@ -19,27 +19,6 @@ from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import EffectiveEntry
-
-
-class Assumptions(NamedTuple):
-    """What the user told us on the command line about things no file shows.
-
-    engine: v0 or v1 at the source release; gpu: its name; model and generation: the model's config.json and
-    generation_config.json as read (None: not given).
-    """
-
-    engine: str | None = None
-    gpu: str | None = None
-    model: dict[str, object] | None = None
-    generation: dict[str, object] | None = None
-
-
-class Question(NamedTuple):
-    """What is asked about every engine of a run: its two releases, and what the user told us besides the files."""
-
-    source: str
-    target: str
-    assumptions: Assumptions = Assumptions()
 
 
 class Value(NamedTuple):
@@ -60,14 +39,13 @@ class View:
         release: str,
         catalog: Catalog,
         knowledge: Knowledge,
-        assumptions: Assumptions = Assumptions(),  # noqa: B008 - an immutable tuple
         is_source: bool = False,
     ) -> None:
         self.engine = engine
+        self.situation = engine.situation
         self.release = release
         self.catalog = catalog
         self.knowledge = knowledge
-        self.assumptions = assumptions
         self.is_source = is_source
         self.delivery = deliver(engine, catalog, release) if isinstance(engine, Engine) else Delivery({}, [], {})
         self._values: dict[str, Value] = {}
@@ -175,8 +153,9 @@ class View:
         choice = choose(entry.fixed, self)
         if choice.found:
             return _chosen(choice, "resolved")
-        if self.is_source and self.assumptions.engine:
-            return Value(self.assumptions.engine, "written", f"--from-engine {self.assumptions.engine}")
+        stated = self.situation.core
+        if self.is_source and stated is not None:
+            return Value(stated.value, "written", stated.because)
         engine = self.engine
         choice = choose(engine.dialect.engine_core, DialectEnv(engine.origin, engine.facts, self.release))
         if choice.found:
@@ -247,17 +226,18 @@ class View:
             return Undetermined(
                 (f"the generation_config.json in {source}" if isinstance(source, str) else "generation_config",)
             )
-        if self.assumptions.generation is not None:
-            return self.assumptions.generation.get(name)
+        if self.situation.generation is not None:
+            return self.situation.generation.get(name)
         return Undetermined(("the model's generation_config.json, which may set sampling parameters",))
 
     def _model(self, name: str) -> object:
-        if self.assumptions.model is not None:
-            return _in_model(self.assumptions.model, name)
+        if self.situation.model is not None:
+            return _in_model(self.situation.model, name)
         return Undetermined((f"the model's config.json ({name})",))
 
     def _gpu(self, name: str) -> object:
-        gpu = self.knowledge.gpus.get((self.assumptions.gpu or "").lower())
+        stated = self.situation.gpu
+        gpu = self.knowledge.gpus.get(stated.value.lower()) if stated is not None else None
         if gpu is not None:
             found: object = getattr(gpu, name)
             return found
@@ -274,7 +254,7 @@ def no_option(option: str, release: str) -> str:
     return f"{option} is no option of {release}"
 
 
-def _in_model(config: dict[str, object], name: str) -> object:
+def _in_model(config: Mapping[str, object], name: str) -> object:
     """A value of a model's config.json, of its text part where there are several; newer files say dtype for torch_dtype."""
     text = config.get("text_config")
     for part in (config, text):

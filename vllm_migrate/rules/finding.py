@@ -42,7 +42,8 @@ class Fix(NamedTuple):
 class Firing(NamedTuple):
     """severity: error, warning, info. old and new: effective values at the two releases. depends_on: what decides it.
 
-    engine is None for findings about a file. key: the dotted path of the place, for the fingerprint.
+    engine is None for findings about a file. key: the dotted path of the place, for the fingerprint. kind: "finding", or
+    "checklist" where no edit and no setting can settle it.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Firing(NamedTuple):
     advice: str = ""
     depends_on: tuple[str, ...] = ()
     fix: Fix | None = None
+    kind: str = "finding"
 
 
 def identity(finding: Firing) -> tuple[str, str, int, str]:

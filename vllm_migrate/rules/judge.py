@@ -143,7 +143,10 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     by_kind = {"engine": [whole], "setting": diagnosed}
     out: list[Firing] = []
     covered: set[tuple[str, int] | str] = set()
+    back = _goes_back(source, target)
     for rule in knowledge.in_order:
+        if back and not rule.backward:
+            continue
         each = rule.each
         asked = by_kind.get(each)
         if asked is None or (each == "setting" and rule.options):
@@ -172,8 +175,9 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
         contexts.setdefault(use.name, []).append(context)
     out: list[Firing] = []
     covered: set[int] = set()
+    back = _goes_back(source, target)
     for rule in knowledge.in_order:
-        for part in (rule, *rule.also):
+        for part in (rule, *rule.also) if rule.backward or not back else ():
             names = part.options if part.each == "use" else ()
             for context in [context for name in names for context in contexts.get(name, ())]:
                 test = _holds(part, context)
@@ -184,6 +188,12 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
                     out.append(finding)
                     covered.add(finding.spot.start)
     return out
+
+
+def _goes_back(source: View, target: View) -> bool:
+    """Whether the target is older than the source: then nothing is pinned, and rules speak that say so (`backward`)."""
+    ordinal = target.catalog.ordinal
+    return ordinal(source.release) > ordinal(target.release)
 
 
 def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]:
@@ -396,6 +406,8 @@ def _fix(rule: Rule, context: Context, finding: Firing) -> Fix | None:
     if fix is None or evaluate(fix.unless, context) is True:
         return None
     actions = tuple(action for entry in fix.do for action in _actions(entry, context))
+    if _goes_back(context.source, context.target) and any(action.pins for action in actions):
+        return None
     if not actions:
         return None
     safety: str = fix.safety

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vllm_migrate.run.dependencies import Dependencies
+    from vllm_migrate.run.gitignore import Rules
 
 OWN_FILE, SHARED_FILE = "vllm-migrate.toml", "pyproject.toml"
 TABLE = "vllm-migrate"
 NEWLINE = b"\n"
 
 TEXT, TEXTS, FLAG, TABLE_OF_TEXTS, TABLE_OF_TEXT = "a string", "a list of strings", "true or false", "lists", "strings"
+TABLE_OF_TABLES = "tables"
 KEYS: dict[str, str] = {
     "from": TEXT,
     "to": TEXT,
@@ -35,6 +37,7 @@ KEYS: dict[str, str] = {
     "ignore": TEXTS,
     "extend-select": TEXTS,
     "per-file-ignores": TABLE_OF_TEXTS,
+    "per-file-settings": TABLE_OF_TABLES,
     "severity": TABLE_OF_TEXT,
     "fail-on": TEXT,
     "baseline": TEXT,
@@ -44,7 +47,10 @@ CHOICES = {
     "from-engine": ("auto", "v0", "v1"),
     "fail-on": ("error", "warning", "info", "never"),
     "severity": ("error", "warning", "info", "off"),
+    "role": ("rl_rollout", "reference", "judge", "teacher", "serving", "eval", "pooling"),
 }
+# What holds for some files alone.
+PER_FILE = ("from", "to", "from-engine", "gpu", "role")
 
 
 class Config:
@@ -53,13 +59,14 @@ class Config:
     root: the folder that its patterns and paths are relative to. Settings that are not given are None or empty.
     """
 
-    __slots__ = ("_lines", "_values", "path", "root")
+    __slots__ = ("_lines", "_rules", "_values", "path", "root")
 
     def __init__(self, path: str = "", values: dict[str, object] | None = None, text: str = "") -> None:
         self.path = path
         self.root = os.path.dirname(path) or os.curdir
         self._values = values or {}
         self._lines = text.splitlines()
+        self._rules: dict[str, Rules] = {}
 
     def text(self, key: str) -> str | None:
         """A setting that is one string: from, to, from-engine, gpu, model-config, fail-on, baseline."""
@@ -79,6 +86,19 @@ class Config:
         """Patterns (as in .gitignore, relative to `root`) to codes, prefixes and names."""
         table = self._values.get("per-file-ignores")
         return {str(glob): [str(code) for code in codes] for glob, codes in _items(table) if isinstance(codes, list)}
+
+    def per_file_settings(self) -> list[tuple[str, dict[str, str]]]:
+        """Patterns as in `per_file_ignores`, each with what it sets: from, to, from-engine, gpu, role."""
+        found = _items(self._values.get("per-file-settings"))
+        return [(str(glob), {str(k): str(v) for k, v in _items(table)}) for glob, table in found]
+
+    def matches(self, pattern: str, path: str) -> bool:
+        """Whether a pattern of ours names a path below `root`."""
+        if pattern not in self._rules:
+            from vllm_migrate.run.gitignore import rules_of
+
+            self._rules[pattern] = rules_of([pattern])
+        return self._rules[pattern].covers(path)
 
     @property
     def severity(self) -> dict[str, str]:
@@ -119,19 +139,27 @@ def load_config(start: str, dependencies: Dependencies | None = None, disk: Disk
     if not disk.is_folder(folder):
         folder = os.path.dirname(folder)
     while True:
-        for name in (OWN_FILE, SHARED_FILE):
-            path = os.path.join(folder, name)
-            if dependencies is not None:
-                dependencies.note(path)
-            config = _read(path, name == SHARED_FILE, disk)
-            if config is not None:
-                return config
+        config = config_in(folder, dependencies, disk)
+        if config is not None:
+            return config
         parent, git = os.path.dirname(folder), os.path.join(folder, ".git")
         if dependencies is not None:
             dependencies.note_presence(git)
         if parent == folder or disk.exists(git):
             return Config()
         folder = parent
+
+
+def config_in(folder: str, dependencies: Dependencies | None = None, disk: Disk = DISK) -> Config | None:
+    """The configuration in a folder, None where there is none. Raises UsageError. dependencies: notes what is looked at."""
+    for name in (OWN_FILE, SHARED_FILE):
+        path = os.path.join(folder, name)
+        if dependencies is not None:
+            dependencies.note(path)
+        config = _read(path, name == SHARED_FILE, disk)
+        if config is not None:
+            return config
+    return None
 
 
 def read_config(path: str, disk: Disk = DISK) -> Config:
@@ -207,12 +235,19 @@ def _check(config: Config, values: dict[str, object]) -> None:
                     f"{config.where(name, key if name != key else '')}: {name} must be {_wanted(key, TEXT)}",
                     nearest(choice, CHOICES[key]),
                 )
+    for pattern, table in config.per_file_settings():
+        where = config.where(pattern, "per-file-settings")
+        for name, choice in table.items():
+            if name not in PER_FILE:
+                raise UsageError(f"{where}: unknown setting {name!r} for some files", nearest(name, PER_FILE))
+            if choice not in CHOICES.get(name, (choice,)):
+                raise UsageError(f"{where}: {name} must be {_wanted(name, TEXT)}", nearest(choice, CHOICES[name]))
 
 
 def _wanted(key: str, shape: str) -> str:
     if shape == TEXT and key in CHOICES:
         return "one of " + ", ".join(f'"{choice}"' for choice in CHOICES[key])
-    if shape in (TABLE_OF_TEXT, TABLE_OF_TEXTS):
+    if shape in (TABLE_OF_TEXT, TABLE_OF_TEXTS, TABLE_OF_TABLES):
         return f"a table of {shape}"
     return shape
 
@@ -289,4 +324,5 @@ SHAPES: dict[str, Callable[[object], bool]] = {
     FLAG: lambda value: isinstance(value, bool),
     TABLE_OF_TEXTS: _values(_all(_is_text)),
     TABLE_OF_TEXT: _values(_is_text),
+    TABLE_OF_TABLES: _values(_values(_is_text)),
 }

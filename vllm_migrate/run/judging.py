@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -9,13 +10,15 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
+from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
-from vllm_migrate.resolve.view import Question, View
+from vllm_migrate.report.model import Project
+from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.files import file_finding, for_reason, named
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
@@ -58,8 +61,8 @@ class Part(NamedTuple):
     """What some files of a run gave; plain data, that another process may have made.
 
     files: how many; engines: how many were found, without programs of imports alone; problems: of these files;
-    parent_problems: of files that they name; seen: their paths; claimed: configurations that a command line of theirs
-    names, by normal path; engines_ran: see `merge.ran`.
+    parent_problems: of files that they name; projects: moves that engines of theirs make; seen: their paths; claimed:
+    configurations that a command line of theirs names, by normal path; engines_ran: see `merge.ran`.
     """
 
     files: int
@@ -68,6 +71,7 @@ class Part(NamedTuple):
     engines_ran: tuple[Ran, ...]
     problems: tuple[Problem, ...]
     parent_problems: tuple[Problem, ...]
+    projects: frozenset[Project]
     seen: tuple[str, ...]
     marked: tuple[Marked, ...]
     claimed: frozenset[str]
@@ -80,6 +84,7 @@ class Result(NamedTuple):
     engines: int
     candidates: tuple[Candidate, ...]
     problems: tuple[Problem, ...]
+    projects: tuple[Project, ...]
     seen: tuple[str, ...]
     marked: tuple[Marked, ...]
     judged: tuple[JudgedEngine, ...] = ()
@@ -100,20 +105,17 @@ class Run:
 
     def __init__(
         self,
-        question: Question,
         catalog: Catalog,
         knowledge: Knowledge,
         workspace: Workspace,
         present: Present | None = None,
         keep: bool = False,
     ) -> None:
-        self.question = question
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
         self.files = 0
         self.judged: list[JudgedEngine] = []
-        workspace.target = question.target
         self._present = present
         self._keep = keep
         self._options = pinned_options(knowledge)
@@ -122,6 +124,7 @@ class Run:
         self._unique = Unique()
         self._waiting: dict[Identity, Candidate] = {}  # those whose files are still needed
         self._ran: list[Ran] = []
+        self._projects: set[Project] = set()
         self._problems: list[Problem] = []
         self._seen: list[str] = []
         self._marked: list[Marked] = []
@@ -157,11 +160,10 @@ class Run:
 
     def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new."""
-        question = self.question
-        source, target = (
-            View(engine, release, self.catalog, self.knowledge, question.assumptions, release == question.source)
-            for release in (question.source, question.target)
-        )
+        situation = engine.situation
+        self._projects.add(_project(situation))
+        source = View(engine, situation.source.value, self.catalog, self.knowledge, is_source=True)
+        target = View(engine, situation.target.value, self.catalog, self.knowledge, is_source=not situation.moves)
         if self._keep and isinstance(engine, Engine):
             self.judged.append(JudgedEngine(engine, source, target))
         self._engines += 0 if _imports_alone(engine) else 1
@@ -210,6 +212,7 @@ class Run:
             tuple(self._ran),
             tuple(self._problems),
             tuple(self.workspace.problems),
+            frozenset(self._projects),
             tuple(self._seen),
             tuple(self._marked),
             frozenset(self.workspace.claimed),
@@ -218,6 +221,12 @@ class Run:
     def finish(self) -> Result:
         """What all files gave."""
         return combine([self.part()])._replace(judged=tuple(self.judged))
+
+
+def _project(situation: Situation) -> Project:
+    source, target = situation.source, situation.target
+    root = situation.project.replace(os.sep, "/")
+    return Project(root, source.value, target.value, source.because, target.because, situation.notes)
 
 
 def _imports_alone(subject: Subject) -> bool:
@@ -242,6 +251,7 @@ def combine(parts: Iterable[Part]) -> Result:
         sum(part.engines for part in parts),
         tuple(settled(unique.all(), (engine for part in parts for engine in part.engines_ran))),
         problems,
+        tuple(sorted({project for part in parts for project in part.projects})),
         tuple(path for part in parts for path in part.seen),
         tuple(marked for part in parts for marked in part.marked),
     )

@@ -35,21 +35,22 @@ def lint(
     result = _judged(session, detail, jobs)
     chosen = filtered(result, session.settings, selection, rules)
     kept, notes = _written(session, chosen)
-    releases = session.releases
+    source, target = session.releases(result.projects)
     report = Report(
-        releases.source,
-        releases.target,
-        releases.source_why,
-        releases.target_why,
+        source.value,
+        target.value,
+        source.because,
+        target.because,
         result.files,
         result.engines,
-        tuple(sorted(map(_finding, kept), key=order)),
-        tuple((_finding(candidate)._replace(fix=None), reason) for candidate, reason in chosen.suppressed),
+        tuple(sorted((_finding(candidate, session) for candidate in kept), key=order)),
+        tuple((_finding(candidate, session)._replace(fix=None), reason) for candidate, reason in chosen.suppressed),
         result.problems,
-        (*releases.notes, *chosen.notes, *notes),
+        (*session.remarks(result.projects), *chosen.notes, *notes),
         session.settings.fail_on,
         session.paths,
         _arguments(options),
+        projects=result.projects,
     )
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
@@ -79,9 +80,14 @@ def how_many(jobs: int | None, inputs: list[Input]) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _finding(candidate: Candidate) -> Finding:
-    assert candidate.finding is not None
-    return candidate.finding._replace(children=tuple(sorted(candidate.children)))
+def _finding(candidate: Candidate, session: Session) -> Finding:
+    finding = candidate.finding
+    assert finding is not None
+    if not finding.project:  # it is about a file, and no engine
+        situation = session.situations.of(finding.path)
+        releases = (situation.source.value, situation.target.value)
+        finding = finding._replace(project=situation.project.replace(os.sep, "/"), releases=releases)
+    return finding._replace(children=tuple(sorted(candidate.children)))
 
 
 def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[str]]:

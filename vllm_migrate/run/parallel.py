@@ -85,7 +85,7 @@ def _judge(piece: tuple[int, int, frozenset[str]]) -> Share:
     assert _worker is not None
     first, last, claimed = piece
     session = _worker.session
-    session.dependencies = Dependencies()
+    session.dependencies = session.situations.dependencies = Dependencies()
     run = session.new_run(_worker.presenter)
     run.workspace.claimed.update(claimed)
     for entry in _worker.order[first:last]:

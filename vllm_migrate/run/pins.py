@@ -5,6 +5,8 @@ Works on bytes and by hand: this runs on every lint, mostly to find nothing, and
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,7 @@ MAX_OCCURRENCES = 1000
 MAX_LINE = 2000
 
 IMAGE_NAME = b"vllm/vllm-openai"
+CLONED = b"vllm-project/vllm"
 NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_./")
 VERSION_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.*+!_-")
 OPERATORS = (b"===", b"==", b">=", b"<=", b"~=", b"!=", b"<", b">", b"^", b"~")
@@ -36,13 +39,24 @@ class Pin:
 
     version: "0.8.5" or "0.8.5.post1"; of a range its lower end; "" where the place names no release (a branch, a
     development build, `latest`). exact: the place names one release. narrow: a range that stays in one minor series.
-    text: what stands there. rank: LOCK to NOTED.
+    text: what stands there. rank: LOCK to NOTED. at: its offset in the file's bytes. bounds: of a range, its clauses as
+    PEP 440 has them (">=0.8.5,<=0.12.0").
     """
 
-    __slots__ = ("exact", "line", "narrow", "package", "path", "rank", "text", "version")
+    __slots__ = ("at", "bounds", "exact", "line", "narrow", "package", "path", "rank", "text", "version")
 
     def __init__(
-        self, package: str, version: str, path: str, line: int, text: str, rank: int, exact: bool, narrow: bool = False
+        self,
+        package: str,
+        version: str,
+        path: str,
+        line: int,
+        text: str,
+        rank: int,
+        exact: bool,
+        narrow: bool = False,
+        at: int = 0,
+        bounds: str = "",
     ) -> None:
         self.package = package
         self.version = version
@@ -52,6 +66,13 @@ class Pin:
         self.rank = rank
         self.exact = exact
         self.narrow = narrow
+        self.at = at
+        self.bounds = bounds
+
+    @property
+    def place(self) -> str:
+        """`path:line`, the path from here."""
+        return f"{os.path.relpath(self.path)}:{self.line}"
 
     def __repr__(self) -> str:
         return f"Pin({self.package!r}, {self.version!r}, {self.path}:{self.line}, {self.text!r}, exact={self.exact})"
@@ -73,7 +94,7 @@ class PinnedText:
         self, package: str, start: int, end: int, version: str, exact: bool, rank: int, narrow: bool = False
     ) -> Pin:
         text = self.data[start:end].decode("utf-8", "replace").strip()
-        return Pin(package, version, self.path, self.line(start), text, rank, exact, narrow)
+        return Pin(package, version, self.path, self.line(start), text, rank, exact, narrow, start)
 
     def line(self, at: int) -> int:
         return self.data.count(b"\n", 0, at) + 1
@@ -148,7 +169,22 @@ def command_pins(text: PinnedText) -> list[Pin]:
             if found is not None:
                 found.rank = rank
                 out.append(found)
-    return out + _image_pins(text)
+    return out + _image_pins(text) + _clone_pins(text)
+
+
+def _clone_pins(text: PinnedText) -> list[Pin]:
+    """vLLM's own repository, cloned or installed at the tag of a release (`git clone -b v0.12.0 .../vllm.git`)."""
+    out = []
+    for start in text.occurrences(CLONED):
+        before = text.before(start)
+        words = before.split()
+        if _is_comment(before) or b"clone" not in words:
+            continue
+        tag = next((words[at + 1] for at, word in enumerate(words[:-1]) if word in (b"-b", b"--branch")), b"")
+        release = release_of(tag.decode("utf-8", "replace"))
+        if release:
+            out.append(text.pin(VLLM, start, start + len(CLONED), release, True, text.rank))
+    return out
 
 
 def _specifier(text: PinnedText, package: str, start: int, at: int, spaces: bool, conda: bool = False) -> Pin | None:
@@ -194,10 +230,26 @@ def _from_clauses(text: PinnedText, package: str, start: int, end: int, clauses:
     high = next((version for operator, version in clauses if operator in ("<", "<=")), "")
     compatible = any(operator in ("~=", "^", "~", "==") for operator, _ in clauses)
     lower = release_of(low.removesuffix(".*"))
-    if not lower:
+    bounds = ",".join(filter(None, (_bound(operator, version) for operator, version in clauses)))
+    if not lower and not bounds:
         return None
-    narrow = (compatible and lower.count(".") >= 1 + ("*" not in low)) or _one_minor(lower, release_of(high))
-    return text.pin(package, start, end, lower, False, text.rank, narrow)
+    narrow = bool(lower) and (
+        (compatible and lower.count(".") >= 1 + ("*" not in low)) or _one_minor(lower, release_of(high))
+    )
+    found = text.pin(package, start, end, lower, False, text.rank, narrow)
+    found.bounds = bounds
+    return found
+
+
+def _bound(operator: str, version: str) -> str:
+    """A clause of a range as PEP 440 has it; "" for one that names no release. `^0.8.5` stays below 0.9, `~0.8.5` too."""
+    bare = version.removesuffix(".*")
+    if not release_of(bare) and not (bare.isdecimal() and operator in (">=", "<", "<=", ">")):
+        return ""
+    if operator in ("^", "~"):
+        parts = bare.split(".")
+        return f">={bare},<{parts[0]}.{int(parts[1]) + 1}"
+    return f"{operator}{version}"
 
 
 def _one_minor(lower: str, upper: str) -> bool:

@@ -7,39 +7,27 @@ import sys
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
+from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Rule
-from vllm_migrate.resolve.view import Assumptions, Question
 from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.dependencies import Dependencies, Unnoted
 from vllm_migrate.run.judging import Present, Result, Run
-from vllm_migrate.run.pins import PACKAGES
 from vllm_migrate.run.settings import Options, Settings
+from vllm_migrate.run.situations import Situations
 from vllm_migrate.run.walk import Input, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vllm_migrate.fixes.apply import Fixer
+    from vllm_migrate.report.model import Project
 
-SOURCE, TARGET = "0.8.5", "0.18.1"
 SCRIPTS = (".sh", ".slurm", ".bash")
-
-
-class Releases:
-    """The two releases of a run and why they were chosen."""
-
-    __slots__ = ("frameworks", "notes", "source", "source_why", "target", "target_why")
-
-    def __init__(self) -> None:
-        self.source, self.source_why = SOURCE, "the default"
-        self.target, self.target_why = TARGET, "the default"
-        self.notes: list[str] = []
-        self.frameworks: dict[str, str] = {}
 
 
 class Session:
@@ -56,8 +44,8 @@ class Session:
         self.paths = options.paths or tuple(self.settings.config.includes(self.dependencies)) or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
         self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
-        self.releases = self._releases()
-        self.question = Question(self.releases.source, self.releases.target, self._assumptions())
+        model = _model_files(self.settings.model_config, self.dependencies, disk)
+        self.situations = Situations(self.settings, self.catalog, self.knowledge, self.dependencies, disk, model)
 
     def _walked(self) -> Iterator[Input]:
         return walk(
@@ -72,69 +60,23 @@ class Session:
 
         return is_baseline(path, baseline)
 
-    def _releases(self) -> Releases:
-        """--from and --to; else the configuration; else what the project pins today; else 0.8.5 and 0.18.1."""
-        out = Releases()
-        source, target = self.settings.source, self.settings.target
-        self._pinned(out)
-        if source:
-            out.source, out.source_why = self._known(source[0]), source[1]
-        if target:
-            out.target, out.target_why = self._known(target[0]), target[1]
-        if self.catalog.ordinal(out.source) > self.catalog.ordinal(out.target):
-            raise UsageError(
-                f"--from {out.source} is newer than --to {out.target}", "swap them, or name the release you move to"
-            )
-        out.notes.extend(
-            self._added(release)
-            for release in dict.fromkeys((out.source, out.target))
-            if self.catalog.is_added(release)
-        )
-        return out
+    def releases(self, projects: Sequence[Project]) -> tuple[Known, Known]:
+        """The two releases that stand for the run: those asked for, else the first project's, else those of the folder."""
+        situation = self.situations.of(os.path.join(self.settings.root or os.curdir, "-"))
+        if not projects or situation.asked:
+            return situation.source, situation.target
+        first = projects[0]
+        return Known(first.source, first.why), Known(first.target, first.target_why)
+
+    def remarks(self, projects: Sequence[Project]) -> list[str]:
+        """What to say of the evidence, and of releases that are the user's own, so that nobody takes them for shipped ones."""
+        used = [release for project in projects for release in (project.source, project.target)]
+        added = [self._added(release) for release in dict.fromkeys(used) if self.catalog.is_added(release)]
+        return [*dict.fromkeys(note for project in projects for note in project.notes), *added]
 
     def _added(self, release: str) -> str:
-        """That a release is the user's own, so that nobody takes it for a shipped one."""
         instead = ", in place of the shipped one" if release in self.catalog.shipped else ""
         return f"vLLM {release} is as `catalog add` read it{instead} ({store.cache_folder()})"
-
-    def _known(self, release: str) -> str:
-        try:
-            return self.catalog.canonical(release)
-        except store.UnknownRelease as error:
-            raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
-
-    def _pinned(self, out: Releases) -> None:
-        """The release that the project pins today, where one place says it."""
-        from vllm_migrate.run.versions import choose_source, input_pins, misread, notes, releases_for
-
-        packages = tuple(dict.fromkeys((*PACKAGES, *self.knowledge.frameworks())))
-        pins = releases_for(self.settings.root, self.dependencies, packages, self.disk)
-        pins += input_pins([entry.path for entry in self.inputs if not entry.stdin], pins, packages, self.disk)
-        out.frameworks = {pin.package: pin.version for pin in reversed(pins) if pin.exact and pin.package != "vllm"}
-        if self.settings.source:
-            return
-        out.notes.extend(notes(pins))
-        pin = choose_source(pins)
-        fault = misread(self.settings.root, pin, self.dependencies, self.disk)
-        out.notes.extend([fault] if fault else [])
-        if pin is None:
-            return
-        place = f"{os.path.relpath(pin.path)}:{pin.line}"
-        target = self.settings.target[0] if self.settings.target else TARGET
-        if not self.catalog.knows(pin.version):
-            out.notes.append(f"{place} pins vllm {pin.version}, which the catalog lacks; compared with {out.source}")
-        elif self.catalog.knows(target) and self.catalog.ordinal(pin.version) > self.catalog.ordinal(target):
-            out.notes.append(f"{place} pins vllm {pin.version}, newer than the target; compared with {out.source}")
-        else:
-            out.source, out.source_why = self.catalog.canonical(pin.version), f"{place} pins it"
-
-    def _assumptions(self) -> Assumptions:
-        engine = self.settings.from_engine
-        gpu = self.settings.gpu
-        if gpu is not None and gpu.lower() not in self.knowledge.gpus:
-            raise UsageError(f"--gpu: {gpu!r} is not known", "one of " + ", ".join(sorted(self.knowledge.gpus)))
-        model, generation = _model_files(self.settings.model_config, self.dependencies, self.disk)
-        return Assumptions(None if engine in (None, "auto") else engine, gpu, model, generation)
 
     def run(self, present: Present | None = None, keep: bool = False) -> Result:
         """Judge every input file in this process. Scripts first: a configuration that one names is judged with it."""
@@ -149,9 +91,9 @@ class Session:
 
     def new_run(self, present: Present | None, keep: bool = False) -> Run:
         """A run that has judged nothing yet."""
-        workspace = Workspace([entry.path for entry in self.inputs], note=self.dependencies.note, disk=self.disk)
-        workspace.frameworks = self.releases.frameworks
-        return Run(self.question, self.catalog, self.knowledge, workspace, present, keep)
+        paths = [entry.path for entry in self.inputs]
+        workspace = Workspace(paths, note=self.dependencies.note, disk=self.disk, situate=self.situations.of)
+        return Run(self.catalog, self.knowledge, workspace, present, keep)
 
     def judge(self, run: Run, entry: Input) -> None:
         """Judge one input file; not one that a script before it has named, nor the baseline."""
@@ -171,7 +113,7 @@ class Session:
     def fixer(self) -> Fixer:
         from vllm_migrate.fixes.apply import Fixer
 
-        return Fixer(self.question, self.catalog, self.knowledge, self.disk)
+        return Fixer(self.catalog, self.knowledge, self.disk, self.situations.of)
 
 
 def is_script(entry: Input) -> bool:

@@ -7,7 +7,9 @@ project's root or in a folder that is named for it (docker/, requirements/): a b
 from __future__ import annotations
 
 import os
+import re
 
+from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import Unreadable
 from vllm_migrate.run import pins as places
@@ -24,14 +26,13 @@ from vllm_migrate.run.pins import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vllm_migrate.run.dependencies import Dependencies
 
 SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
 MAX_SCRIPTS = 24
 MAX_FILES = 48
-MAX_INPUTS = 64
 MAX_BYTES = 256_000
 MAX_LOCK_BYTES = 32_000_000
 BLOCK = 32_768
@@ -43,40 +44,26 @@ MARKERS = (
     *("docker-compose.yml", "docker-compose.yaml", "compose.yaml", "environment.yml", ".git"),
 )
 
-LOCKS = ("uv.lock", "poetry.lock", "pdm.lock")
+LOCKS = ("uv", "poetry", "pdm")
 SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
+OWN = (*SCRIPTS, ".py")
+# How the names of scripts and services begin whose pins hold for the files beside them.
+INSTALLING = (
+    "install",
+    "setup",
+    "set_up",
+    "set-up",
+    "docker",
+    "compose",
+    "build",
+    "bootstrap",
+    "prepare",
+    "env",
+    "requirements",
+)
 
 
-def releases_for(
-    start: str,
-    dependencies: Dependencies | None = None,
-    packages: tuple[str, ...] = PACKAGES,
-    disk: Disk = DISK,
-) -> list[Pin]:
-    """The pins that hold for a file or folder: of the nearest project that names vLLM, up to the repository's root.
-
-    dependencies: notes what is looked at; packages: what is looked for.
-    """
-    found: list[Pin] = []
-    folder = os.path.abspath(start)
-    if not disk.is_folder(folder):
-        folder = os.path.dirname(folder)
-    home = os.path.expanduser("~")
-    first = True
-    while True:
-        if first or _is_project(folder, dependencies, disk):
-            here = find_releases(os.path.relpath(folder), dependencies, packages, disk)
-            known = {pin.package for pin in found}
-            found += [pin for pin in here if pin.package not in known]
-            if any(pin.package == VLLM for pin in here):
-                return found
-        parent = os.path.dirname(folder)
-        if parent in (folder, home) or disk.exists(os.path.join(folder, ".git")):
-            return found
-        folder, first = parent, False
-
-
-def _is_project(folder: str, dependencies: Dependencies | None, disk: Disk) -> bool:
+def is_project(folder: str, dependencies: Dependencies | None, disk: Disk) -> bool:
     markers = [os.path.join(folder, marker) for marker in MARKERS]
     if dependencies is not None:
         for marker in markers:
@@ -103,31 +90,74 @@ def find_releases(
     return found
 
 
-def input_pins(
-    paths: list[str], known: list[Pin], packages: tuple[str, ...] = PACKAGES, disk: Disk = DISK
-) -> list[Pin]:
-    """What the files under judgement pin themselves: the image of a service or container, a `pip install` in a job. The first
-    MAX_INPUTS of them are looked at, of a bounded size; places that are known already are left out."""
-    places_known = {os.path.normpath(pin.path) for pin in known}
-    found: list[Pin] = []
-    for path in paths[:MAX_INPUTS]:
-        if os.path.splitext(path)[1].lower() in SCRIPTS and os.path.normpath(path) not in places_known:
-            data = _read(path, disk)
-            found.extend(_pins(path, data, places.SCRIPT, packages) if data else [])
-    return found
+def own_pins(path: str, data: bytes, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+    """The releases of vLLM that a file under judgement shows itself: the image of a service or container, a `pip install` in
+    a job; of ranges and exact releases the exact ones alone."""
+    if os.path.splitext(path)[1].lower() not in OWN or len(data) > MAX_BYTES:
+        return []
+    if path.endswith(".py"):
+        # In a program a release is named in messages and comments as well: only a requirement by itself installs one.
+        found = requirement_pins(PinnedText(path, data, places.SCRIPT, packages), quoted=True)
+        return [pin for pin in found if pin.package == VLLM and pin.exact]
+    found = [
+        pin for pin in _pins(path, data, places.SCRIPT, packages) if pin.package == VLLM and pin.rank != places.NOTED
+    ]
+    exact = [pin for pin in found if pin.exact]
+    return exact or [pin for pin in found if pin.bounds]
 
 
-def choose_source(found: list[Pin]) -> Pin | None:
-    """The pin that says which vLLM runs today: the exact one in the most trusted place, else a range of one minor.
+def development(found: list[Pin]) -> Pin | None:
+    """The lock's entry where it names a development version alone; None otherwise."""
+    locked = [pin for pin in found if pin.package == VLLM and pin.rank == places.LOCK]
+    return locked[0] if locked and not any(pin.exact for pin in locked) else None
 
-    None when nothing says it, and when a lock names a development version.
+
+def choose_source(found: list[Pin], bounds: Sequence[str] = ()) -> Pin | None:
+    """The pin that says which vLLM runs today: the exact one in the most trusted place, of several there the newest, else a
+    range of one minor.
+
+    bounds: ranges that it has to fit. None when nothing says it, and when a lock names a development version.
     """
     mine = [pin for pin in found if pin.package == VLLM]
-    locked = [pin for pin in mine if pin.rank == places.LOCK]
-    if locked and not any(pin.exact for pin in locked):
+    if development(mine) is not None:
         return None
-    exact = next((pin for pin in mine if pin.exact), None)
-    return exact or next((pin for pin in mine if pin.narrow), None)
+    bounds = [*bounds, *(pin.bounds for pin in mine if pin.bounds and pin.rank == places.DECLARED)]
+    exact = [pin for pin in mine if pin.exact and all(fits(pin.version, bound) for bound in bounds)]
+    if exact:
+        best = min(map(_trust, exact))
+        return max((pin for pin in exact if _trust(pin) == best), key=lambda pin: parse_version(pin.version))
+    narrow = next((pin for pin in mine if pin.narrow), None)
+    return narrow or None
+
+
+def _trust(pin: Pin) -> tuple[bool, int, int]:
+    """How far a place says what runs, the least first: files for tests and for other hardware say it last."""
+    words = set(_WORDS.findall(os.path.basename(pin.path).lower()))
+    return bool(words & ASIDE), pin.rank, pin.path.count(os.sep)
+
+
+# Words in the names of files that say what runs for tests, or on hardware that CUDA wheels of vLLM do not run on.
+ASIDE = frozenset(
+    (
+        "test",
+        "tests",
+        "dev",
+        "docs",
+        "ci",
+        "lint",
+        "rocm",
+        "amd",
+        "npu",
+        "ascend",
+        "xpu",
+        "hpu",
+        "gaudi",
+        "tpu",
+        "neuron",
+        "cpu",
+    )
+)
+_WORDS = re.compile(r"[a-z]+")
 
 
 def choose_framework(found: list[Pin], framework: str) -> Pin | None:
@@ -145,6 +175,8 @@ def notes(found: list[Pin]) -> list[str]:
         if pin.package != VLLM or pin is chosen or pin.version in seen:
             continue
         place = f"{pin.path}:{pin.line}"
+        if pin.bounds:
+            continue  # what it allows is a part of the choice
         if not pin.version:
             out.append(f"{place} asks for a version that is no release ({pin.text})")
         elif not pin.exact:
@@ -212,7 +244,7 @@ def _candidates(root: str, dependencies: Dependencies | None, disk: Disk) -> lis
             continue
         for name in names:
             rank = _rank(name, folder)
-            if rank is None:
+            if rank is None or (rank == places.SCRIPT and not folder and not name.lower().startswith(INSTALLING)):
                 continue
             if rank == places.SCRIPT:
                 scripts += 1
@@ -225,12 +257,12 @@ def _candidates(root: str, dependencies: Dependencies | None, disk: Disk) -> lis
 
 def _rank(name: str, folder: str) -> int | None:
     lower = name.lower()
-    end = os.path.splitext(lower)[1]
-    if lower in LOCKS or (lower.startswith("pylock.") and end == ".toml"):
+    start, end = lower.partition(".")[0], os.path.splitext(lower)[1]
+    if (end == ".lock" and start in LOCKS) or (start == "pylock" and end == ".toml"):
         return places.LOCK
     if end in (".txt", ".in") and (folder == "requirements" or "requirements" in lower or "constraints" in lower):
         return places.REQUIREMENT
-    if lower in ("pyproject.toml", "pixi.toml", "setup.py", "setup.cfg", *CONDA):
+    if (end == ".toml" and start in ("pyproject", "pixi")) or lower in ("setup.py", "setup.cfg", *CONDA):
         return places.DECLARED
     if lower.startswith(("dockerfile", "containerfile")) or end == ".dockerfile":
         return places.INSTALL
@@ -308,5 +340,4 @@ __all__ = [
     "misread",
     "notes",
     "pins_in",
-    "releases_for",
 ]

@@ -16,6 +16,7 @@ from vllm_migrate.errors import UsageError
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
+    from vllm_migrate.dialects.situation import Situate
     from vllm_migrate.resolve.view import View
     from vllm_migrate.run.judging import JudgedEngine, Result
 
@@ -128,15 +129,21 @@ def _from_dialect(path: str, release: str, engine_id: str | None, source: str, f
     return _spec(path, judged, view, notes)
 
 
+def _move(source: str, release: str) -> Situate:
+    """The move that a smoke run makes, whatever the project pins."""
+    from vllm_migrate.dialects.situation import Known, Situation, everywhere
+
+    return everywhere(Situation(Known(source), Known(release)))
+
+
 def _run(path: str, source: str, release: str, texts: dict[str, str]) -> Result:
     from vllm_migrate.catalog.store import load as load_catalog
     from vllm_migrate.dialects.workspace import Workspace
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.resolve.view import Question
     from vllm_migrate.run.judging import Run
 
-    workspace = Workspace([path], texts)
-    run = Run(Question(source, release), load_catalog(), load_knowledge(), workspace, keep=True)
+    workspace = Workspace([path], texts, situate=_move(source, release))
+    run = Run(load_catalog(), load_knowledge(), workspace, keep=True)
     text = texts.get(os.path.normpath(path))
     run.judge_file(path, named=True, data=None if text is None else text.encode())
     return run.finish()
@@ -148,9 +155,9 @@ def _fixed(result: Result, source: str, release: str) -> tuple[dict[str, str], l
     from vllm_migrate.documents.interface import apply_edits
     from vllm_migrate.fixes.apply import Fixer, fix_all
     from vllm_migrate.knowledge.load import load as load_knowledge
-    from vllm_migrate.resolve.view import Question
 
-    outcome = fix_all(result.findings, Fixer(Question(source, release), load_catalog(), load_knowledge()), False)
+    fixer = Fixer(load_catalog(), load_knowledge(), situate=_move(source, release))
+    outcome = fix_all(result.findings, fixer, False)
     texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in outcome.edits.items()}
     return texts, [f"--fixed: {finding.code} {finding.name} applied in memory" for finding in outcome.applied]
 

@@ -1,0 +1,73 @@
+"""What is known about one engine before any rule is asked, each part with what shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+SOURCE, TARGET = "0.8.5", "0.18.1"
+
+
+class Known(NamedTuple):
+    """One part of a situation: its value, and in words what shows it ("uv.lock:12 pins it")."""
+
+    value: str
+    because: str = ""
+
+
+class Shown(NamedTuple):
+    """A release that the engine's own file shows: where in the text, and the move from it."""
+
+    at: int
+    source: Known
+    target: Known
+
+
+class Situation(NamedTuple):
+    """What is known about an engine besides what is written for it.
+
+    source, target: the releases it runs on today and moves to; equal where the project is at its target or past it.
+    project: the folder whose evidence counts, as a path from here. asked: the source was asked for, so that nothing else can
+    show another. frameworks: releases of training frameworks, by package. core: v0 or v1 at the source; gpu: its name; role;
+    where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
+    given). shown: what the engine's own file shows, where it shows several releases. notes: what to say of the evidence.
+    """
+
+    source: Known = Known(SOURCE, "the default")
+    target: Known = Known(TARGET, "the default")
+    project: str = "."
+    asked: bool = False
+    frameworks: Mapping[str, Known] = {}
+    core: Known | None = None
+    gpu: Known | None = None
+    role: Known | None = None
+    model: Mapping[str, object] | None = None
+    generation: Mapping[str, object] | None = None
+    shown: Sequence[Shown] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Whether the two releases differ."""
+        return self.source.value != self.target.value
+
+    def within(self, scopes: Sequence[tuple[int, int]]) -> Situation:
+        """With the one release that the smallest of these spans shows which shows any; as it is where that shows several.
+
+        scopes: spans of the engine's own file, the smallest first.
+        """
+        for start, end in scopes:
+            here = {each.source.value: each for each in self.shown if start <= each.at < end}
+            if here:
+                shown = next(iter(here.values()))
+                return self._replace(source=shown.source, target=shown.target) if len(here) == 1 else self
+        return self
+
+
+Situate = Callable[[str, bytes], Situation]
+"""Gives the situation of what stands in a file: its path, and its bytes."""
+
+
+def everywhere(situation: Situation) -> Situate:
+    """The same for every file."""
+    return lambda path, data: situation

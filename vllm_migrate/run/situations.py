@@ -1,0 +1,317 @@
+"""Which situation the engines of a file are in: what was asked for, else what the nearest evidence shows.
+
+For each file by itself, from its own text and the folders above it, so that neither the order of the paths nor what else
+is judged changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from vllm_migrate.catalog import store
+from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.situation import SOURCE, TARGET, Known, Shown, Situation
+from vllm_migrate.dialects.specifiers import fits, parse_version
+from vllm_migrate.documents.disk import Disk
+from vllm_migrate.errors import UsageError
+from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.run.config import Config, config_in
+from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.own_release import own_release
+from vllm_migrate.run.pins import PACKAGES, VLLM, Pin
+from vllm_migrate.run.settings import Settings
+from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
+
+DEFAULT = "the default"
+LATEST = "latest"
+
+
+class Level(NamedTuple):
+    """A folder with what it shows: pins, the most trusted first, and the release of the framework that is developed in it.
+
+    above: the level of the folder above, None at the root of the repository; is_root: the repository's; config: that holds for
+    its files.
+    """
+
+    folder: str
+    pins: tuple[Pin, ...]
+    own: Pin | None
+    above: Level | None
+    is_root: bool
+    config: Config
+
+    def upward(self) -> list[Level]:
+        """This level, then those above it."""
+        out, level = [], self
+        while True:
+            out.append(level)
+            if level.above is None:
+                return out
+            level = level.above
+
+
+class Move(NamedTuple):
+    """The releases of a project, with remarks on what shows them."""
+
+    source: Known
+    target: Known
+    notes: tuple[str, ...] = ()
+
+
+class Situations:
+    """Gives the situation of each file; what many files share is worked out once. Raises UsageError for a wrong setting."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        knowledge: Knowledge,
+        dependencies: Dependencies,
+        disk: Disk,
+        model: tuple[Mapping[str, object] | None, Mapping[str, object] | None] = (None, None),
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._knowledge = knowledge
+        self.dependencies = dependencies
+        self._disk = disk
+        self._model = model
+        self._packages = tuple(dict.fromkeys((*PACKAGES, *knowledge.frameworks())))
+        self._home = os.path.expanduser("~")
+        self._levels: dict[tuple[str, bool], Level] = {}
+        self._moves: dict[tuple[str, str, str], Move] = {}
+        # A wrong setting is an error before anything is judged.
+        self._check(settings.config)
+        for asked in (settings.source, settings.target):
+            if asked is not None:
+                self._release(Known(*asked))
+
+    def of(self, path: str, data: bytes = b"") -> Situation:
+        """The situation of what stands in a file, given its bytes."""
+        level = self._level(os.path.dirname(os.path.abspath(path)))
+        stated = self._stated(level.config, path)
+        move = self._move(level, stated, None)
+        shown: tuple[Shown, ...] = ()
+        if "from" not in stated:
+            own = own_pins(path, data, self._packages)
+            if len({pin.version or pin.bounds for pin in own}) == 1:
+                move = self._move(level, stated, own[0])
+            elif own:
+                moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact]
+                shown = tuple(Shown(at, each.source, each.target) for at, each in moves)
+        core = stated.get("from-engine")
+        return Situation(
+            move.source,
+            move.target,
+            self._root(level, os.path.dirname(path)),
+            "from" in stated,
+            self._frameworks(level),
+            core if core is not None and core.value != "auto" else None,
+            stated.get("gpu"),
+            stated.get("role"),
+            *self._model,
+            shown=shown,
+            notes=move.notes,
+        )
+
+    # -- what the user states
+
+    def _stated(self, config: Config, path: str) -> dict[str, Known]:
+        """What options and the configuration say for a file, by the name of the setting."""
+        self._check(config)
+        out: dict[str, Known] = {}
+        options = self._settings.options
+        below = os.path.relpath(path, config.root or os.curdir).replace(os.sep, "/")
+        asked = {
+            "from": options.source,
+            "to": options.target,
+            "from-engine": options.from_engine,
+            "gpu": options.gpu,
+            "role": None,
+        }
+        for key, option in asked.items():
+            found = Known(option, f"--{key}") if option else _written(config, key, below)
+            if found is not None:
+                out[key] = found
+        for key in ("from", "to"):
+            if key in out:
+                out[key] = self._release(out[key])
+        return out
+
+    def _check(self, config: Config) -> None:
+        """Raise UsageError for a value of a setting that means nothing."""
+        options, gpus = self._settings.options, self._knowledge.gpus
+        named = [(options.gpu, "--gpu"), (config.text("gpu"), config.path)]
+        named += [(table.get("gpu"), config.path) for _, table in config.per_file_settings()]
+        for gpu, where in named:
+            if gpu is not None and gpu.lower() not in gpus:
+                raise UsageError(f"{where}: GPU {gpu!r} is not known", "one of " + ", ".join(sorted(gpus)))
+
+    def _release(self, asked: Known) -> Known:
+        """A release that the user names: one release, the newest of a series (`0.18`), or the newest of all (`latest`)."""
+        text = asked.value.strip().removeprefix("v")
+        final = [release for release in self._catalog.releases if "rc" not in release and "dev" not in release]
+        if text == LATEST:
+            return Known(final[-1], f"{asked.because} {LATEST}, the newest in the catalog")
+        series = [release for release in final if release.split(".")[:2] == text.split(".")]
+        if series:
+            return Known(series[-1], f"{asked.because} {text}, the newest of that series")
+        try:
+            return Known(self._catalog.canonical(text), asked.because)
+        except store.UnknownRelease as error:
+            raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
+
+    # -- what the project shows
+
+    def _level(self, folder: str, own: bool = True) -> Level:
+        """own: it is the folder of a file that is judged; of the others those count that are a project's."""
+        known = self._levels.get((folder, own))
+        if known is not None:
+            return known
+        dependencies, disk = self.dependencies, self._disk
+        dependencies.note_presence(os.path.join(folder, ".git"))
+        is_root = disk.exists(os.path.join(folder, ".git"))
+        parent = os.path.dirname(folder)
+        above = None if is_root or parent in (folder, self._home) else self._level(parent, False)
+        shown = os.path.relpath(folder)
+        project = is_project(folder, dependencies, disk)
+        pins = find_releases(shown, dependencies, self._packages, disk) if own or project else []
+        release = own_release(shown, self._packages, dependencies, disk) if project else None
+        level = Level(folder, tuple(pins), release, above, is_root, self._config_of(folder, above))
+        self._levels[folder, own] = level
+        return level
+
+    def _config_of(self, folder: str, above: Level | None) -> Config:
+        """The configuration that holds for a folder: the one that the run was given, else the nearest."""
+        options = self._settings.options
+        if options.isolated or options.config:
+            return self._settings.config
+        found = config_in(folder, self.dependencies, self._disk)
+        return found or (above.config if above is not None else Config())
+
+    def _root(self, level: Level, folder: str) -> str:
+        """The project's folder: the nearest with evidence of a release or a configuration, else the repository's root, else
+        the file's own."""
+        for each in level.upward():
+            configured = each.config.path and os.path.abspath(each.config.root) == each.folder
+            if configured or any(pin.package == VLLM for pin in each.pins) or each.own is not None or each.is_root:
+                return os.path.relpath(each.folder)
+        return folder or os.curdir
+
+    def _frameworks(self, level: Level) -> dict[str, Known]:
+        """Releases of frameworks: those that the nearest folder pins; a framework's own repository says its own."""
+        out: dict[str, Known] = {}
+        for each in level.upward():
+            for pin in each.pins:
+                if pin.exact and pin.package != VLLM:
+                    out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it"))
+            if each.own is not None:
+                out.setdefault(each.own.package, Known(each.own.version, f"{each.own.place} says so"))
+        return out
+
+    # -- the two releases
+
+    def _shown_by(self, pin: Pin) -> Known:
+        return Known(self._catalog.canonical(pin.version), f"{pin.place} pins it")
+
+    def _move(self, level: Level, stated: Mapping[str, Known], own: Pin | None) -> Move:
+        """The move of a project, or of the engine whose own image or install line shows a release."""
+        target = stated.get("to") or Known(TARGET, DEFAULT)
+        if "from" in stated:
+            source = stated["from"]
+            past = self._newer(source.value, target.value) and "to" not in stated
+            return Move(source, source if past else target)
+        key = (level.folder, target.value, f"{own.place} {own.version}" if own is not None else "")
+        if key not in self._moves:
+            self._moves[key] = self._evident(level, target, own)
+        return self._moves[key]
+
+    def _evident(self, level: Level, target: Known, own: Pin | None) -> Move:
+        if own is not None and own.exact:
+            return self._pinned(own, target, ())
+        remarks: list[str] = []
+        ranges: list[Pin] = [own] if own is not None else []
+        for each in level.upward():
+            mine = [pin for pin in each.pins if pin.package == VLLM]
+            pin = choose_source(mine, [found.bounds for found in ranges])
+            first = development(mine)
+            if first is not None:
+                because = f"{first.place} has a version that is no release ({first.text}), which is not compared"
+                return Move(Known(target.value, because), target, tuple(remarks))
+            if pin is not None:
+                remarks += notes(mine)
+                return self._pinned(pin, target, remarks)
+            remarks += [note for note in notes(mine) if note not in remarks]
+            ranges += [found for found in mine if found.bounds]
+        fault = misread(level.folder, None, self.dependencies, self._disk)
+        remarks += [fault] if fault else []
+        return self._ranged(level, target, ranges, remarks)
+
+    def _pinned(self, pin: Pin, target: Known, remarks: Sequence[str]) -> Move:
+        """The move from a release that a place pins: one that the catalog lacks is compared as the nearest that it has."""
+        fault = misread(os.path.dirname(os.path.abspath(pin.path)), pin, self.dependencies, self._disk)
+        told = (*remarks, *((fault,) if fault else ()))
+        if self._catalog.knows(pin.version):
+            return self._from(self._shown_by(pin), target, told)
+        older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(pin.version)]
+        nearest = older[-1] if older else SOURCE
+        told = (*told, f"{pin.place} pins vllm {pin.version}, which the catalog lacks; compared with {nearest}")
+        return self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+
+    def _ranged(self, level: Level, target: Known, ranges: Sequence[Pin], remarks: list[str]) -> Move:
+        """The move where no place pins one release: the default, or the oldest release that the ranges allow."""
+        bounds = [(pin.bounds, f"{pin.place} allows ({pin.text})") for pin in ranges]
+        if not bounds:
+            bounds = self._required(level)
+        allowed = [r for r in self._catalog.releases if all(_fits(r, bound) for bound, _ in bounds)]
+        if not bounds or not allowed:
+            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks))
+        for bound, why in bounds:
+            if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
+                remarks.append(f"{target.value} is none of the releases that {why}")
+        if SOURCE in allowed:
+            return Move(Known(SOURCE, f"{DEFAULT}, and one that {bounds[0][1]}"), target, tuple(remarks))
+        why = next(why for bound, why in bounds if not _fits(SOURCE, bound))
+        return self._from(Known(allowed[0], f"the oldest that {why}"), target, tuple(remarks))
+
+    def _required(self, level: Level) -> list[tuple[str, str]]:
+        """The vLLM that the one framework of a project runs with, by its dialect's matrix."""
+        out: dict[str, str] = {}
+        for package, release in self._frameworks(level).items():
+            for dialect in self._knowledge.dialects:
+                known = [fw for fw in dialect.requires if _fits(fw, f"<={release.value}")]
+                if dialect.framework == package and not dialect.extends and known:
+                    out[dialect.requires[max(known, key=parse_version)]] = (
+                        f"{package} {release.value} runs with ({release.because})"
+                    )
+        return list(out.items()) if len(out) == 1 else []
+
+    def _from(self, source: Known, target: Known, remarks: tuple[str, ...]) -> Move:
+        """The move from a release; a project at the target, or past it, is judged at its own."""
+        if self._newer(source.value, target.value):
+            return Move(source, Known(source.value, f"the project is past {target.value}"), remarks)
+        return Move(source, target, remarks)
+
+    def _newer(self, release: str, other: str) -> bool:
+        return self._catalog.ordinal(release) > self._catalog.ordinal(other)
+
+
+def _written(config: Config, key: str, path: str) -> Known | None:
+    """A setting of the configuration for a path: of the last pattern that it matches, else for all."""
+    found = None
+    for pattern, table in config.per_file_settings():
+        if key in table and config.matches(pattern, path):
+            found = Known(table[key], config.where(pattern, "per-file-settings"))
+    if found is not None:
+        return found
+    text = config.text(key) if key != "role" else None
+    return Known(text, config.where(key)) if text else None
+
+
+def _fits(release: str, bounds: str) -> bool:
+    try:
+        return fits(release, bounds)
+    except ValueError:
+        return True
