@@ -92,7 +92,7 @@ def test_deep_and_large_files(name: str, text: str, rule: str, here: Path, capsy
 def test_a_word_of_many_signs_is_no_riddle(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Found by fuzzing: each of these doubled the time that a pattern took."""
     (here / "run.sh").write_text("vllm serve m --seed 1\n" + "a" + "@" * 60 + "/\n")
-    assert ("run.sh", "prefix-caching-default") in findings("run.sh", capsys=capsys)
+    assert ("run.sh", "async-scheduling-default") in findings("run.sh", capsys=capsys)
 
 
 def test_nothing_of_a_file_is_executed(here: Path) -> None:

@@ -114,6 +114,6 @@ def test_codes_belong_to_their_families() -> None:
         if rule.code.startswith("VM5"):
             assert each == "fact"
         if rule.code.startswith("VM1"):
-            assert each in ("engine", "default")
+            assert each in ("engine", "default", "branch")
         if rule.code.startswith("VM4"):
             assert rule.layer in ("semantic", "weight-update", "numerics", "inference-path", "broken-config")

@@ -65,6 +65,7 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
     default = Default("engine", "seed", "semantic", declared("0.8.5"), declared("0.18.1"), "0.12.0")
     return {
         "engine": Context(source, target),
+        "branch": Context(source, target),
         **dict.fromkeys(("setting", "fact", "remark"), at_hand),
         "use": of_use,
         "default": Context(source, target, default=default),

@@ -32,6 +32,7 @@ PARTS = {
     "note": "",
     "hint": "",
     "dies": DIES,
+    "follows": "the changes from V0 to V1",
     "nor": NOR,
 }
 INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where

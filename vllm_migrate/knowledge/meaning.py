@@ -22,7 +22,7 @@ SAID = frozenset(
     (
         *("old", "new", "from", "to", "nor", "option", "key", "value", "why", "upgrade", "off", "reads", "engine", "dies"),
         *("because", "removed_in", "hint", "candidates", "deprecated", "renamed", "instead", "note", "gone", "home"),
-        "since",
+        *("since", "follows"),
     )
 )  # fmt: skip
 OF_KIND = {

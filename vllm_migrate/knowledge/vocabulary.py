@@ -64,7 +64,6 @@ FUNCTIONS = (
     Term("set", "whether the user or the framework sets it", RESOLVING, ("option",), BOOL),
     Term("explicit", "what the user or the framework sets it to, None when neither does", RESOLVING, ("option",)),
     Term("written", "whether the user writes it", RESOLVING, ("option",), BOOL),
-    Term("starts", "whether the release accepts all that is written", RESOLVING, (), BOOL),
     Term("since", "whether the (target) release is that one or newer", RESOLVING, ("release",), BOOL),
     Term("exists", "whether the (target) release has the engine option", RESOLVING, ("option",), BOOL),
     Term("key", "a key of an option that is a mapping, None when it is absent", RESOLVING, ("option", "text")),

@@ -51,6 +51,17 @@ class View:
         self._values: dict[str, Value] = {}
         self._open: set[str] = set()
 
+    def cores(self) -> tuple[str, ...]:
+        """The engine cores that may have run, where the files leave it open; empty where they decide."""
+        core = self.value("engine").value
+        return tuple(map(str, core.options)) if isinstance(core, Undetermined) else ()
+
+    def at_core(self, core: str) -> View:
+        """The same engine, had it run this core."""
+        view = View(self.engine, self.release, self.catalog, self.knowledge, self.is_source)
+        view._values["engine"] = Value(core, "resolved", f"had it run {core.upper()}")
+        return view
+
     def value(self, option: str) -> Value:
         """The effective value of an option, a sampling parameter or a fact."""
         known = self._values.get(option)
@@ -179,9 +190,6 @@ class View:
 
     def call(self, function: str, args: list[object]) -> object:
         return FUNCTIONS[function](self, *args)
-
-    def _starts(self) -> bool:
-        return not any(diagnostic.certain and diagnostic.kind != "dropped" for diagnostic in self.delivery.diagnostics)
 
     def _is_set(self, option: str) -> bool:
         return self._given(option) is not None
@@ -338,7 +346,6 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "set": View._is_set,
     "explicit": View._explicit,
     "written": View._is_written,
-    "starts": View._starts,
     "since": View._since,
     "exists": View._exists,
     "key": View._key,

@@ -12,7 +12,7 @@ from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Action, Firing, Fix
+from vllm_migrate.rules.finding import SEVERITIES, Action, Firing, Fix, identity
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import resolves_alike, unmoved
 from vllm_migrate.rules.using import FUNCTIONS as OF_USES
@@ -33,7 +33,7 @@ class Context:
     knowledge/vocabulary.py says what each name and function means, and where it is valid.
     """
 
-    __slots__ = ("_by_option", "default", "setting", "source", "target", "using")
+    __slots__ = ("_by_option", "default", "follows", "setting", "source", "target", "using")
 
     def __init__(
         self,
@@ -42,7 +42,9 @@ class Context:
         setting: Setting | None = None,
         by_option: dict[str, Written] | None = None,
         default: Default | None = None,
+        follows: tuple[Firing, ...] = (),
     ) -> None:
+        self.follows = follows
         self.source = source
         self.target = target
         self.setting = setting
@@ -129,10 +131,57 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
 
 
 def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
-    """Every finding of every rule on one engine or program. Derived rules come last, and say nothing of settings others spoke of."""
+    """Every finding of every rule on one engine or program.
+
+    Where the files leave open which core ran at the source, each is judged by itself: what both lead to is one finding, the
+    milder of the two; what V1 leads to alone depends on it; what V0 leads to alone is named by rules with `each: branch`.
+    """
     if isinstance(engine, Program):
         return _of_program(engine, source, target, knowledge)
     assert isinstance(engine, Engine)
+    if set(source.cores()) != {"v0", "v1"}:
+        return _of_engine(engine, source, target, knowledge)
+    old = {identity(found): found for found in _of_engine(engine, source.at_core("v0"), target, knowledge)}
+    new = _of_engine(engine, source.at_core("v1"), target, knowledge)
+    reasons = _reasons(source)
+    out = [
+        _of_both(found, old.pop(identity(found))) if identity(found) in old else _of_one(found, reasons)
+        for found in new
+    ]
+    whole = Context(source, target, follows=tuple(old.values()))
+    branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if old else []
+    return [*out, *(_finding(rule, whole, True) for rule in branched if evaluate(rule.when, whole) is True)]
+
+
+def _reasons(source: View) -> tuple[str, ...]:
+    core = source.value("engine").value
+    return core.reasons if isinstance(core, Undetermined) else ()
+
+
+def _of_both(found: Firing, other: Firing) -> Firing:
+    """A finding that both cores lead to: as severe as the milder one, its fix for review."""
+    milder = min(found.severity, other.severity, key=SEVERITIES.index)
+    same_effect = found.fix == other.fix and found.depends_on == other.depends_on
+    fix = found.fix
+    if (
+        fix is not None
+        and fix.safety == "safe"
+        and not (same_effect and not any(action.pins for action in fix.actions))
+    ):
+        fix = fix._replace(safety="review")
+    return found._replace(severity=milder, fix=fix)
+
+
+def _of_one(found: Firing, reasons: tuple[str, ...]) -> Firing:
+    """A finding that V1 leads to alone: whether it holds depends on which core ran."""
+    milder = min(found.severity, SEVERITIES[1], key=SEVERITIES.index)
+    fix = found.fix._replace(safety="review") if found.fix is not None and found.fix.safety == "safe" else found.fix
+    depends_on = tuple(dict.fromkeys((*found.depends_on, *reasons)))
+    return found._replace(severity=milder, fix=fix, depends_on=depends_on)
+
+
+def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
+    """Every finding on an engine. Derived rules come last, and say nothing of settings others spoke of."""
     settings = [Setting(source, target, written) for written in engine.options]
     written = by_option(settings)
     whole = Context(source, target, None, written)
@@ -347,6 +396,8 @@ def _fill(text: str, finding: Firing, context: Context) -> str:
     if "{because}" in text:
         because = context.source.value(finding.option).because
         words["because"] = f" ({because})" if because else ""
+    if context.follows:
+        words["follows"] = ", ".join(sorted({f"{found.code} {found.name}" for found in context.follows}))
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
     if context.setting is not None and "{" in text:
