@@ -146,7 +146,7 @@ def _says_program(site: Tree, embed: Embed) -> bool:
 
 def _open(site: Tree, embed: Embed) -> File | None:
     if embed.text:
-        node = site.at(embed.text)
+        node = site.get(embed.text) or site.at(embed.text)
         if node is None or node.is_map or node.is_seq:
             return None
         inside = embedded(node.place, embed.language)

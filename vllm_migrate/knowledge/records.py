@@ -181,7 +181,10 @@ class Embed(NamedTuple):
 
 
 class Passthrough(NamedTuple):
-    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`."""
+    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`.
+
+    path: below the engine's mapping; `*` is any key.
+    """
 
     path: str
     when: Condition = ALWAYS
@@ -268,11 +271,13 @@ class Sampling(NamedTuple):
 class Flags(NamedTuple):
     """How a framework reads flags of its own.
 
-    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping.
+    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping,
+    in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`.
     """
 
     booleans: Literal["present", "literal"]
     mappings: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
 
 
 class Closed(NamedTuple):
