@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.rules.forks import forked
 from vllm_migrate.catalog import added, details, store
-from vllm_migrate.cli import catalog, diff, releases, schema
+from vllm_migrate.cli import catalog, releases, schema
 from vllm_migrate.cli.app import build
 from vllm_migrate.cli.main import main
 from vllm_migrate.errors import UsageError
@@ -24,23 +24,33 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_diff_json(capsys: pytest.CaptureFixture[str]) -> None:
-    diff.command("v0.8.5", "0.18.1", kind=["removed,renamed"], option="swap", output_format="json")
+    words = ["diff", "v0.8.5", "0.18.1", "--kind", "removed,renamed", "--option", "swap", "--output-format", "json"]
+    assert main(words) == 0
     body = json.loads(capsys.readouterr().out)
     assert body["from"] == "0.8.5" and {c["option"] for c in body["changes"]} >= {"swap_space", "--swap-space"}
 
 
 def test_diff_text_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    diff.command("0.8.5", "0.18.1", rl=True)
+    main(["diff", "0.8.5", "0.18.1", "--rl"])
     assert "logprobs_mode" in capsys.readouterr().out
-    diff.command("0.8.5", "0.18.1", layer="weight-update", output_format="markdown")
+    main(["diff", "0.8.5", "0.18.1", "--layer", "weight-update", "--output-format", "markdown"])
     assert "`POST /pause`" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [{"old": "0.1"}, {"kind": ["gone"]}, {"layer": "all"}, {"output_format": "xml"}])
-def test_diff_refuses_what_it_does_not_know(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError) as error:
-        diff.command(**{"old": "0.8.5", "new": "0.18.1", **wrong})  # type: ignore[arg-type]
-    assert error.value.remedy
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["0.1", "0.18.1"],
+        ["0.8.5", "0.18.1", "--kind", "gone"],
+        ["0.8.5", "0.18.1", "--layer", "all"],
+        ["0.8.5", "0.18.1", "--output-format", "xml"],
+        ["0.8.5"],
+        ["--runs", "a", "b", "c"],
+    ],
+)
+def test_diff_refuses_what_it_does_not_know(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", *wrong]) == 2
+    assert "help: " in capsys.readouterr().err
 
 
 def test_releases(capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,7 +143,7 @@ TYPOS: list[Edit] = [
         D + "verl.yaml",
         "  - role: judge",
         "  - role: juge",
-        "'juge' is not one of rl_rollout, serving, judge, teacher, eval (did you mean 'judge'?)",
+        "'juge' is not one of rl_rollout, reference, judge, teacher, serving, eval, pooling (did you mean 'judge'?)",
     ),
     (D + "verl.yaml", "entrypoint: async_llm", "entrypoint: asyncllm", "'asyncllm' is not one of"),
     (D + "verl.yaml", 'prefix: "+"', 'prefix: "+++"', "prefix: '+++' is not one of"),
@@ -167,7 +167,7 @@ TYPOS: list[Edit] = [
         D + "verl.yaml",
         "role != 'rl_rollout'\"",
         "role != 'rl_rolout'\"",
-        "never 'rl_rolout': it is one of 'rl_rollout', 'serving'",
+        "never 'rl_rolout': it is one of 'rl_rollout', 'reference'",
     ),
     (
         D + "verl.yaml",

@@ -71,7 +71,7 @@ def test_the_checkpoint_is_not_known(tmp_path: Path) -> None:
     """float32 checkpoints ran in float16 before 0.9.1: the same unknown, of which the releases make different things."""
     for source, target, said in (("0.8.5", "0.18.1", True), ("0.9.1", "0.18.1", False)):
         path = tmp_path / "serve.sh"
-        path.write_text("vllm serve my/model --max-model-len 8192\n", encoding="utf-8")
+        path.write_text("vllm serve my/model --worker-extension-cls my.Extension\n", encoding="utf-8")
         run = Run(load_catalog(), load(), Workspace([str(path)], situate=move(source, target)))
         run.judge_file(str(path))
         names = [finding.name for finding in run.finish().findings]

@@ -30,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / f"serve{number}.yaml").write_text(SERVE)
         (folder / f"run{number}.sh").write_text(f"vllm serve --config serve{number}.yaml\n")
     (tmp_path / "broken.yaml").write_text("vllm_kwargs: [\n")
-    (tmp_path / "marked.sh").write_text("vllm serve a  # vllm-migrate: ignore[VM105, VM201]\n")
+    (tmp_path / "marked.sh").write_text("vllm serve a  # vllm-migrate: ignore[VM102, VM201]\n")
     return tmp_path
 
 

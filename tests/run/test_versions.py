@@ -318,5 +318,7 @@ def test_a_pyproject_that_is_no_toml_is_told_where_it_decides(
 
 
 def test_a_notebook_shows_what_it_installs() -> None:
-    text = '{"cells": [\n"# vllm==0.9.0 is needed",\n"!uv pip install vllm==0.15.1\\n",\n"vllm==0.8.5 was printed"\n]}\n'
+    text = (
+        '{"cells": [\n"# vllm==0.9.0 is needed",\n"!uv pip install vllm==0.15.1\\n",\n"vllm==0.8.5 was printed"\n]}\n'
+    )
     assert [(pin.version, pin.line) for pin in own_pins("run.ipynb", text.encode())] == [("0.15.1", 3)]

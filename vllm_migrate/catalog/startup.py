@@ -3,6 +3,7 @@
 startup = load()
 startup.read("Chunked prefill is enabled with max_num_batched_tokens=2048.", "0.18.1")
 startup.config_keys("0.18.1")["kv_cache_dtype"]
+startup.fields("0.18.1")["cache_config.cache_dtype"]
 startup.endpoint("GET /server_info", "0.18.1")
 """
 
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import sheets, store
 
+_EXPOSED = ("_total", "_bucket", "_sum", "_count", "_created")
 _HOLE = re.compile(r"\{[^{}]*\}|%(?:\((\w+)\))?[-+#0-9.]*[srdfgixe]|%%")
 
 
@@ -93,6 +95,16 @@ class Startup:
         """`key=` of the line `... with config:` -> settings that it tells; what is not in it is not told there."""
         entries = self._sheet.entries("config_line", release)
         return {key: tuple(facts["tells"]) for key, facts in entries.items()}
+
+    def fields(self, release: str) -> dict[str, str]:
+        """`cache_config.cache_dtype` of a VllmConfig -> the engine argument that it is made of."""
+        return {field: facts["option"] for field, facts in self._sheet.entries("field", release).items()}
+
+    def metric(self, name: str, release: str) -> bool:
+        """Whether a release has a metric, by its own name or as Prometheus spells it (`..._total`, `..._bucket`)."""
+        known = self._sheet.entries("metric", release)
+        base = next((name.removesuffix(end) for end in _EXPOSED if name.endswith(end)), name)
+        return name in known or base in known
 
     def endpoint(self, name: str, release: str) -> Endpoint | None:
         """`GET /server_info` at a release, None where it has no such endpoint."""

@@ -16,7 +16,6 @@ from vllm_migrate.cli.tabled import run_tabled
 
 # Commands whose options are no table: module of vllm_migrate.cli, imported when called.
 OTHERS = {
-    "diff": "What changed between two releases of vLLM.",
     "explain": "A rule's page, or an option's life over all releases.",
     "rules": "List the rules.",
     "dialects": "List the frameworks, or explain one.",

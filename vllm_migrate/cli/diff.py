@@ -1,48 +1,65 @@
-"""`vllm-migrate diff A B`: what changed between two releases, from the catalog."""
+"""`vllm-migrate diff`: between two releases, for what a repository uses, or between two runs."""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Annotated
-
-import typer
+from argparse import Namespace
 
 from vllm_migrate.errors import UsageError
 
-FORMATS = ("text", "json", "markdown")
 
-
-def command(
-    old: Annotated[str, typer.Argument(metavar="A", help="The release you come from.")],
-    new: Annotated[str, typer.Argument(metavar="B", help="The release you go to.")],
-    kind: Annotated[
-        list[str] | None, typer.Option(help="Only these kinds of change, such as removed,default.", metavar="KIND")
-    ] = None,
-    option: Annotated[str | None, typer.Option(help="Only options whose name holds this.", metavar="NAME")] = None,
-    rl: Annotated[bool, typer.Option("--rl", help="Only what can move an RL run.")] = False,
-    layer: Annotated[str | None, typer.Option(help="Only this layer, such as semantic.", metavar="LAYER")] = None,
-    output_format: Annotated[str, typer.Option(help="text, json or markdown.", metavar="FORMAT")] = "text",
-) -> None:
-    """Show what is removed, renamed, new, deprecated, or has another default, resolution or choices."""
+def run(call: Namespace) -> int:
+    """Show what changed; the exit code."""
+    if call.runs:
+        return _runs(call)
     from vllm_migrate.catalog import changes, diff, store
 
-    kinds = [one for given in kind or () for one in given.split(",")]
+    kinds = list(call.kind or ())
     _check("kind", kinds, changes.KINDS)
-    _check("layer", [layer] if layer else [], diff.LAYERS)
-    _check("output format", [output_format], FORMATS)
+    _check("layer", [call.layer] if call.layer else [], diff.LAYERS)
     cat = store.load()
     try:
-        old, new = cat.canonical(old), cat.canonical(new)
+        old, new = cat.canonical(call.first), cat.canonical(call.second)
     except store.UnknownRelease as error:
         raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from error
-    found = diff.select(diff.diff(cat, old, new), kinds, option, rl, layer)
-    if output_format == "text" and sys.stdout.isatty():
+    if call.paths:
+        return _used(call, old, new)
+    found = diff.select(diff.diff(cat, old, new), kinds, call.option, call.rl, call.layer)
+    if call.output_format == "text" and sys.stdout.isatty():
         from vllm_migrate.catalog.tables import show as draw
 
         draw(old, new, found)
-        return
-    show = {"text": diff.as_text, "json": diff.as_json, "markdown": diff.as_markdown}[output_format]
+        return 0
+    show = {"text": diff.as_text, "json": diff.as_json, "markdown": diff.as_markdown}[call.output_format]
     print(show(old, new, found))
+    return 0
+
+
+def _used(call: Namespace, old: str, new: str) -> int:
+    from vllm_migrate.bump.report import as_json, as_markdown, changes_for
+
+    found = changes_for(tuple(call.paths), old, new)
+    if call.output_format == "json":
+        print(json.dumps(as_json(found), indent=2))
+    else:
+        print(as_markdown(found))
+    return 0
+
+
+def _runs(call: Namespace) -> int:
+    from vllm_migrate.verify import runs
+
+    if call.paths:
+        raise UsageError("--runs compares two folders", "vllm-migrate diff --runs DIR_A DIR_B")
+    first, second = (runs.side(path, call.target, call.engine) for path in (call.first, call.second))
+    found = runs.moved(first, second)
+    if call.output_format == "json":
+        print(json.dumps(runs.as_json(first, second, found), indent=2))
+        return 0
+    show = runs.as_markdown if call.output_format == "markdown" else runs.as_text
+    print("\n".join(show(first, second, found)))
+    return 0
 
 
 def _check(what: str, given: list[str], known: tuple[str, ...]) -> None:

@@ -104,6 +104,46 @@ EFFECTIVE = (
 )
 
 
+JSON_OR_TEXT = Option("--output-format", VALUE, "How to print it.", "FORMAT", ("text", "json"), default="text")
+ENGINE = Option("--engine", VALUE, "Which engine, where the files have several: its id or role.", "ID")
+
+VERIFY = (
+    Option("CONFIG", VALUE, "The file with the engine, in any dialect.", "CONFIG", field="path", required=True),
+    Option("--server", VALUE, "A running server; VLLM_SERVER_DEV_MODE=1 in its environment lets it tell all.", "URL"),
+    Option("--log", VALUE, "The log of its start, or - for standard input.", "FILE"),
+    Option("--run", VALUE, "The folder of a run: Hydra's or W&B's, prime-rl's configs, job logs.", "DIR"),
+    Option("--record", VALUE, "What the recorder wrote inside the run (`vllm-migrate recorder --help`).", "FILE"),
+    Option("--python", VALUE, "An interpreter: what its vLLM makes of the arguments.", "PY"),
+    ENGINE,
+    Option("--to", VALUE, "The release that runs, where the source does not tell.", "RELEASE", field="target"),
+    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+    Option("--all", FLAG, "List what agrees and what is not told, too.", field="everything"),
+    JSON_OR_TEXT,
+)
+
+DIFF = (
+    Option(
+        "A", VALUE, "The release you come from; with --runs, the folder of a run.", "A", field="first", required=True
+    ),
+    Option(
+        "B", VALUE, "The release you go to; with --runs, the folder of another run.", "B", field="second", required=True
+    ),
+    PATHS._replace(help="Only what these files and folders use of vLLM, for the pull request that moves the version."),
+    Option("--runs", FLAG, "Compare two runs: Hydra's or W&B's folders, prime-rl's configs, job logs."),
+    Option("--kind", LIST, "Only these kinds of change, such as removed,default.", "KIND"),
+    Option("--option", VALUE, "Only options whose name holds this.", "NAME"),
+    Option("--rl", FLAG, "Only what can move an RL run."),
+    Option("--layer", VALUE, "Only this layer, such as semantic.", "LAYER"),
+    ENGINE,
+    Option("--to", VALUE, "The release of a run whose folder does not tell it.", "RELEASE", field="target"),
+    JSON_OR_TEXT._replace(choices=("text", "json", "markdown")),
+)
+
+RECORDER = (
+    Option("DIR", VALUE, "The folder to write it to; it goes on PYTHONPATH.", "DIR", field="folder", required=True),
+)
+
+
 class CommandTable(NamedTuple):
     """A command of the table: its options, and help whose first line says what it does."""
 
@@ -137,6 +177,36 @@ Exit code: 0 done or nothing to do, 1 something would be written (without --writ
             "effective",
             EFFECTIVE,
             """Every engine's settings at both releases side by side, each with its origin; changed ones first.""",
+        ),
+        CommandTable(
+            "diff",
+            DIFF,
+            """What changed between two releases of vLLM: removed, renamed, new, deprecated, another default, resolution or choices.
+
+With PATHs, only what they use or patch: options, fields, variables, routes, imports, calls, metrics, as Markdown.
+vllm-migrate diff 0.10.2 0.11.0 src/ configs/
+
+With --runs, what changed between two runs, by layer: vllm-migrate diff --runs outputs/good outputs/bad""",
+        ),
+        CommandTable(
+            "verify",
+            VERIFY,
+            """Compare what the files say an engine has with what the running engine says, setting by setting.
+
+Name at least one source. Each setting is the same, differs, or is not told by that source; a finding of `lint` that the run
+confirms or refutes is named beside it. vllm-migrate verify conf.yaml --log serve.log
+
+Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
+        ),
+        CommandTable(
+            "recorder",
+            RECORDER,
+            """Write the recorder: a file that vLLM loads from its path and that notes the engine's resolved configuration.
+
+PYTHONPATH=DIR VLLM_MIGRATE_RECORD=record.jsonl vllm serve ...     (any release from 0.8.5 on, server or LLM())
+
+It is off where the variable names no file, and never stops a run. Where VLLM_PLUGINS is set, add vllm_migrate_recorder to it.
+From 0.11.1 on it also notes what a server has after its start; vLLM then keeps its statistics on.""",
         ),
     )
 }

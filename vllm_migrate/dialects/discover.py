@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects import hydra, parents
+from vllm_migrate.dialects import hydra, parents, runs
 from vllm_migrate.dialects.composition import Composed
 from vllm_migrate.dialects.model import Engine, Program, Subject
 from vllm_migrate.dialects.reading import engines_in
@@ -44,6 +44,7 @@ def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspac
     for index in range(len(roots)):
         tree = tree_of(file, index)
         if tree is not None and tree.is_map:
+            tree = runs.unwrapped(tree)
             engines.extend(_in_tree(file, tree, dialects, catalog, workspace))
             engines.extend(_inside(tree, index, dialects, catalog, workspace))
     return Discovery(engines)
@@ -133,5 +134,5 @@ def composed_by(kind: str, file: File, tree: Tree, workspace: Workspace) -> Comp
     if kind == "hydra" and hydra.uses_defaults(tree):
         return hydra.compose(file, tree, workspace.load)
     if kind == "parent_files" and parents.uses_parents(tree):
-        return parents.compose(file, tree, workspace.load, workspace.inherited)
+        return parents.compose(file, tree, workspace.load, workspace.composed)
     return None

@@ -1,7 +1,8 @@
 """A framework's own command-line flags as a tree that remembers its words: `--vllm.enforce_eager`, `--vllm_mode colocate`.
 
 `flags` in a dialect says how they are read. booleans: `present` (a flag alone is true, and its absence false) or `literal`
-(`--flag true`); mappings: flags whose value is a JSON mapping; pairs: flags with a mapping written as `a=b,c=d`. `-` and `_` in a name are one, dots are levels.
+(`--flag true`); mappings: flags whose value is a JSON mapping; pairs: flags with a mapping written as `a=b,c=d`. `-`
+and `_` in a name are one, dots are levels.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written, det
 from vllm_migrate.dialects.named import not_missing
 from vllm_migrate.dialects.recognition import at_site, has
 from vllm_migrate.dialects.sites import sites, values_at
+from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate
@@ -79,7 +80,22 @@ class Reader:
 
     def engine(self, ident: str, container: Spot, remarks: Sequence[Written] = ()) -> Engine:
         """The engine, with the facts that its dialect states."""
+        self._tell_role()
         return Engine(ident, self.origin, self.all_facts(), container, self.options, self.dead, remarks)
+
+    def _tell_role(self) -> None:
+        """What a serving engine is for, where a setting of it tells."""
+        origin = self.origin
+        if origin.role != "serving" or origin.situation.role is not None:
+            return
+        written = {option.key.lstrip("-").replace("-", "_"): option for option in self.options}
+        for sign in origin.dialect.roles:
+            setting = written.get(sign.option)
+            if setting is not None and (not sign.values or setting.value in sign.values):
+                place = setting.spot.file.source.position(setting.spot.start).line
+                known = Known(sign.role, f"{setting.key} in line {place}: {sign.because}")
+                self.origin = origin._replace(role=sign.role, situation=origin.situation._replace(role=known))
+                return
 
     def read_site(self) -> None:
         """What stands in the engine's mapping, and elsewhere in its configuration."""

@@ -9,7 +9,8 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.documents.python.calls import Call, PythonDocument, Text
+from vllm_migrate.documents.python.calls import Call, PythonDocument
+from vllm_migrate.documents.python.index import Text
 from vllm_migrate.knowledge.records import Dialect, UseSpec
 
 
@@ -50,7 +51,7 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
     elif entry.texts:
         for text in code.texts:
             if text.value in entry.texts:
-                yield _use(entry, file, text.value, text.start, text.end)
+                yield _use(entry, file, text.value, *code.span(text.node))
     elif entry.routes:
         yield from _routes(file, code, entry, catalog)
     elif entry.fields:
@@ -147,6 +148,8 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
     paths = {name.partition(" ")[2] for name in catalog.all_names("route")}
     methods = set(entry.calls)
     for text in code.texts:
+        if "/" not in text.value:
+            continue
         path, _, query = text.value.rpartition("://")[2].partition("?")
         path = path[path.find("/") :]  # what stands before is the host, or nothing
         call = code.calls[text.call] if text.call >= 0 else None
@@ -162,7 +165,7 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
                 arguments.update({str(key): _literal(value) for key, value in found.value.items()})
             elif found is not None:
                 more = True
-        use = _use(entry, file, path, text.start, text.end, call.function)
+        use = _use(entry, file, path, *code.span(text.node), call.function)
         yield use._replace(arguments=arguments, more=more)
 
 
@@ -198,4 +201,4 @@ def _last(code: PythonDocument, call: int) -> str:
 
 def _field(file: File, entry: UseSpec, text: Text, code: PythonDocument) -> Use:
     function = code.calls[text.call].function if text.call >= 0 else ""
-    return _use(entry, file, text.value, text.start, text.end, function)
+    return _use(entry, file, text.value, *code.span(text.node), function)

@@ -144,10 +144,9 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     old = {identity(found): found for found in _of_engine(engine, source.at_core("v0"), target, knowledge)}
     new = _of_engine(engine, source.at_core("v1"), target, knowledge)
     reasons = _reasons(source)
-    out = [
-        _of_both(found, old.pop(identity(found))) if identity(found) in old else _of_one(found, reasons)
-        for found in new
-    ]
+    # What holds at the target whichever ran is found there without looking at the source.
+    held = {identity(found) for found in _of_engine(engine, target, target, knowledge)}
+    out = [_of_both(found, old.pop(identity(found), None), identity(found) in held, reasons) for found in new]
     whole = Context(source, target, follows=tuple(old.values()))
     branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if old else []
     return [*out, *(_finding(rule, whole, True) for rule in branched if evaluate(rule.when, whole) is True)]
@@ -158,8 +157,13 @@ def _reasons(source: View) -> tuple[str, ...]:
     return core.reasons if isinstance(core, Undetermined) else ()
 
 
-def _of_both(found: Firing, other: Firing) -> Firing:
-    """A finding that both cores lead to: as severe as the milder one, its fix for review."""
+def _of_both(found: Firing, other: Firing | None, held: bool, reasons: tuple[str, ...]) -> Firing:
+    """A finding that V1 leads to. other: what V0 leads to; as severe as the milder one then, its pins for review.
+
+    held: it holds at the target whichever ran; otherwise, where V0 does not lead to it, whether it holds depends on `reasons`.
+    """
+    if other is None:
+        return found if held else _of_one(found, reasons)
     milder = min(found.severity, other.severity, key=SEVERITIES.index)
     same_effect = found.fix == other.fix and found.depends_on == other.depends_on
     fix = found.fix
@@ -205,6 +209,8 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
             if test is False:
                 continue
             finding = _finding(rule, context, test)
+            if finding.severity == "info" and _hangs_on_unread(finding, engine):
+                continue
             # A default has no place of its own: its option tells whether it was spoken of.
             subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
             if not (rule.derived and subject in covered):
@@ -237,6 +243,12 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
                     out.append(finding)
                     covered.add(finding.spot.start)
     return out
+
+
+def _hangs_on_unread(finding: Firing, engine: Subject) -> bool:
+    """Whether nothing but what an unread input may set makes the finding possible."""
+    hidden = f"whether {unseen(engine.missing)} sets "
+    return bool(engine.missing and finding.depends_on) and all(why.startswith(hidden) for why in finding.depends_on)
 
 
 def _goes_back(source: View, target: View) -> bool:

@@ -17,6 +17,7 @@ from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.config import Config, config_in
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.own_release import own_release
@@ -109,7 +110,7 @@ class Situations:
             "from" in stated,
             self._frameworks(level),
             core if core is not None and core.value != "auto" else None,
-            stated.get("gpu"),
+            stated.get("gpu") or accelerator_of(os.path.relpath(path), data, self._knowledge.gpus),
             stated.get("role"),
             *self._model,
             shown=shown,

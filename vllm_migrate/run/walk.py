@@ -7,7 +7,8 @@ What a walk leaves out, and why:
   repository too, as in an unpacked archive;
 - version control, virtual environments, node_modules and caches: other people's files, never the user's settings;
 - the records of finished runs (`.hydra/`, `outputs/`, `multirun/`, `wandb/`): they hold the resolved configuration of a
-  run that is over. A pin written there changes nothing, and a finding there repeats one about the file it came from;
+  run that is over. A pin written there changes nothing, and a finding there repeats one about the file it came from. A
+  PATH that is one of them, or lies in one, is walked with them: yesterday's run is what is asked about;
 - symbolic links to folders: their files are linted where they are, if at all, and no link can make a loop.
 
 A PATH that the user names is always taken, even when it is ignored or of no kind we know: being asked for by name must
@@ -37,9 +38,9 @@ SKIPPED = frozenset(
         *(".git", ".hg", ".svn", ".jj", ".bzr"),
         *(".venv", "venv", ".tox", ".nox", "node_modules"),
         *("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".eggs"),
-        *(".hydra", "outputs", "multirun", "wandb"),
     )
 )
+RECORDS = frozenset((".hydra", "outputs", "multirun", "wandb"))
 # A folder that holds one of these is an environment, whatever its name.
 ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
 
@@ -74,12 +75,13 @@ class Level:
 class Folder:
     """A folder to visit: its path as shown ("" or ending in a slash) and absolute, in octets; the rules above it.
 
-    Rules are in the order in which they are asked: inner first.
+    Rules are in the order in which they are asked: inner first. records: those of finished runs are walked, too.
     """
 
-    __slots__ = ("absolute", "levels", "shown", "top")
+    __slots__ = ("absolute", "levels", "records", "shown", "top")
 
-    def __init__(self, shown: str, absolute: str, levels: list[Level], top: bool) -> None:
+    def __init__(self, shown: str, absolute: str, levels: list[Level], top: bool, records: bool) -> None:
+        self.records = records
         self.shown = shown
         self.absolute = absolute
         self.levels = levels
@@ -171,7 +173,8 @@ class _Walker:
         exclude = []
         if self.exclude:
             exclude.append(Level(self.exclude, len(self.root if absolute.startswith(self.root) else absolute)))
-        stack = [Folder(shown, absolute, self._levels_above(real), True)]
+        records = not RECORDS.isdisjoint(top.split(os.sep))
+        stack = [Folder(shown, absolute, self._levels_above(real), True, records)]
         while stack:
             folder = stack.pop()
             entries = self._entries(folder)
@@ -249,7 +252,7 @@ def _sort_out(
         try:
             if entry.is_dir(follow_symlinks=False):
                 is_dir = True
-                if name in SKIPPED:
+                if name in SKIPPED or (name in RECORDS and not folder.records):
                     continue
             elif dot > 0 and name[dot:].lower() in KINDS and entry.is_file():
                 is_dir = False
@@ -263,7 +266,7 @@ def _sort_out(
             continue
         if is_dir:
             absolute = folder.absolute + octets(name) + "/"
-            folders.append(Folder(folder.shown + name + os.sep, absolute, levels, False))
+            folders.append(Folder(folder.shown + name + os.sep, absolute, levels, False, folder.records))
         else:
             files.append(folder.shown + name)
     files.sort()

@@ -12,8 +12,8 @@ from vllm_migrate.catalog.extract import routes
 from vllm_migrate.catalog.extract.conditions import Spot, cut, identity, message, spots
 from vllm_migrate.catalog.extract.interp import Interpreter
 from vllm_migrate.catalog.extract.refusals import log_call
-from vllm_migrate.catalog.extract.settings import Settings
-from vllm_migrate.catalog.extract.source import Module
+from vllm_migrate.catalog.extract.settings import Settings, snake
+from vllm_migrate.catalog.extract.source import Module, SourceTree
 
 Facts = dict[str, Any]
 Sections = dict[str, dict[str, Facts]]
@@ -30,9 +30,11 @@ _STARTS = re.compile(
     re.VERBOSE,
 )
 
+_METRIC = re.compile(r"""["'](vllm:[a-z][a-z0-9_]+)["']""")
+
 
 def startup(it: Interpreter) -> Sections:
-    """`line`, `config_line` and `endpoint` of a release."""
+    """`line`, `config_line`, `field`, `endpoint` and `metric` of a release."""
     settings = Settings(it)
     lines: dict[str, Facts] = {}
     for path in it.tree.files():
@@ -42,7 +44,32 @@ def startup(it: Interpreter) -> Sections:
             call = spot.node.value if isinstance(spot.node, ast.Expr) else None
             if isinstance(call, ast.Call) and (level := log_call(call)) is not None and call.args:
                 _line(spot, call, level, name, settings, lines)
-    return {"line": lines, "config_line": _config_line(it), "endpoint": _endpoints(it)}
+    return {
+        "line": lines,
+        "config_line": _config_line(it),
+        "field": fields(settings),
+        "endpoint": _endpoints(it),
+        "metric": metrics(it.tree),
+    }
+
+
+def fields(settings: Settings) -> dict[str, Facts]:
+    """`cache_config.cache_dtype` of a VllmConfig, with the engine argument that it is made of."""
+    return {
+        f"{snake(holder)}.{field}": {"option": option}
+        for (holder, field), option in settings.argument_of.items()
+        if field in settings.fields[holder]
+    }
+
+
+def metrics(tree: SourceTree) -> dict[str, Facts]:
+    """`vllm:num_requests_running`, with the module that names it."""
+    found: dict[str, Facts] = {}
+    for path in tree.files():
+        text = tree.read(path)
+        for match in _METRIC.finditer(text) if "vllm:" in text else ():
+            found.setdefault(match[1], {"at": tree.module_name(path)})
+    return found
 
 
 def _line(spot: Spot, call: ast.Call, level: str, module: str, settings: Settings, lines: dict[str, Facts]) -> None:

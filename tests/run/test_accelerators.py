@@ -1,0 +1,41 @@
+"""Which GPU a file asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from vllm_migrate import lint
+from vllm_migrate.knowledge.load import load
+from vllm_migrate.run.accelerators import accelerator_of
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu"),
+    [
+        ("nodeSelector:\n  cloud.google.com/gke-accelerator: nvidia-h100-80gb\n", "h100"),
+        ("  cloud.google.com/gke-accelerator: nvidia-tesla-a100\n", "a100-40gb"),
+        ("  cloud.google.com/gke-accelerator: nvidia-a100-80gb\n", "a100"),
+        ("  nvidia.com/gpu.product: NVIDIA-A100-SXM4-40GB\n", "a100-40gb"),
+        ("resources:\n  accelerators: A100:8\n", "a100-40gb"),
+        ("resources:\n  accelerators: {A100-80GB: 8}\n", "a100"),
+        ("resources:\n  accelerators:\n    L40S: 1\n", "l40s"),
+        ("#SBATCH --gres=gpu:h200:8\n", "h200"),
+        ("accelerator_type: T4\n", "t4"),
+        # several, none, and names that stand for something else
+        ("a:\n  accelerator_type: T4\nb:\n  accelerator_type: L4\n", None),
+        ("# accelerator_type: T4 was too small\nmodel: h100-tuned\n", None),
+        ("if 'b200' in GPU_TYPE:\n", None),
+        ("nvidia.com/gpu: 8\n", None),
+    ],
+)
+def test_the_gpu_that_a_file_asks_for(text: str, gpu: str | None) -> None:
+    found = accelerator_of("a.yaml", b"# vllm\n" + text.encode(), load().gpus)
+    assert (found.value if found is not None else None) == gpu
+    assert found is None or found.because.startswith("a.yaml:")
+
+
+def test_it_is_a_part_of_the_situation() -> None:
+    script = "#SBATCH --gres=gpu:v100:8\nvllm serve org/m --max-model-len 8192\n"
+    names = {finding.name for finding in lint(files={"serve.sh": script}).findings}
+    assert "engine-v0-removed" in names, "V1 of 0.8.5 asks for compute capability 8.0"
+    assert "engine-v0-removed" not in {f.name for f in lint(files={"serve.sh": script}, gpu="h100").findings}

@@ -1,0 +1,142 @@
+"""A configuration beside a record: what is the same, what differs and why, which findings a run confirms or refutes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.verify.conftest import CONFIG
+from vllm_migrate.cli.main import main
+from vllm_migrate.errors import UsageError
+from vllm_migrate.run.settings import Options
+from vllm_migrate.verify.check import Sources, verify
+from vllm_migrate.verify.compare import alike
+from vllm_migrate.verify.model import Setting, Verified
+
+
+def recorded(folder: Path, env: dict[str, str] | None = None, **changes: dict[str, Any]) -> str:
+    """A record of CONFIG with changes by part; its path."""
+    config = copy.deepcopy(CONFIG)
+    for part, values in changes.items():
+        config[part].update(values)
+    line = {
+        "schema": 1,
+        "stage": "created",
+        "pid": 1,
+        "release": "0.18.1",
+        "core": "v1",
+        "config": config,
+        "env": env or {},
+    }
+    path = folder / "record.jsonl"
+    path.write_text(json.dumps(line) + "\n" + json.dumps({**line, "stage": "started"}) + "\nnot a line of ours\n")
+    return str(path)
+
+
+def compared(serve: Path, record: str, **options: Any) -> Verified:
+    (found,) = verify(Options((serve.name,), gpu="h100", **options), Sources(record=record))
+    return found
+
+
+def setting(found: Verified, option: str) -> Setting:
+    return next(one for one in found.settings if one.option == option)
+
+
+def test_the_same_engine(serve: Path) -> None:
+    found = compared(serve, recorded(serve.parent))
+    assert found.differing == ()
+    assert (setting(found, "max_num_seqs").verdict, setting(found, "max_num_seqs").origin) == ("same", "serve.yaml:5")
+    assert setting(found, "generation_config").verdict == "not-told"
+
+
+def test_a_false_that_is_dropped_is_confirmed_and_refuted(serve: Path) -> None:
+    found = setting(compared(serve, recorded(serve.parent)), "enable_prefix_caching")
+    assert (found.verdict, found.running) == ("same", True) and "VM301" in found.confirms
+    other = recorded(serve.parent, cache_config={"enable_prefix_caching": False})
+    found = setting(compared(serve, other), "enable_prefix_caching")
+    assert found.verdict == "differs" and "VM301" in found.refutes
+
+
+def test_a_wrapper_that_overrides_is_named(serve: Path) -> None:
+    record = recorded(
+        serve.parent, scheduler_config={"max_num_seqs": 64}, model_config={"logprobs_mode": "processed_logprobs"}
+    )
+    found = compared(serve, record)
+    assert {one.option: one.running for one in found.differing} == {
+        "max_num_seqs": 64,
+        "logprobs_mode": "processed_logprobs",
+    }
+    (found,) = verify(Options((serve.name,), from_engine="v0"), Sources(record=record))
+    assert "VM401" in setting(found, "logprobs_mode").refutes
+
+
+def test_a_variable_of_the_environment_is_named(serve: Path) -> None:
+    env = {"VLLM_BATCH_INVARIANT": "1", "VLLM_SERVER_DEV_MODE": "1", "VLLM_NOT_OURS": "1"}
+    found = compared(serve, recorded(serve.parent, env))
+    assert [one.option for one in found.differing] == ["env.VLLM_BATCH_INVARIANT"]
+
+
+def test_what_the_files_leave_open_is_settled(serve: Path) -> None:
+    (found,) = verify(Options((str(serve),)), Sources(record=recorded(serve.parent)))
+    one = setting(found, "max_num_batched_tokens")
+    assert one.open and one.verdict == "same" and "GPU" in one.depends_on
+    other = recorded(serve.parent, scheduler_config={"max_num_batched_tokens": 999})
+    (found,) = verify(Options((str(serve),)), Sources(record=other))
+    assert setting(found, "max_num_batched_tokens").verdict == "differs"
+
+
+@pytest.mark.parametrize(
+    ("written", "running", "equal"),
+    [
+        ("half", "float16", True),
+        ("2k", 2000, True),
+        ("2K", 2048, True),
+        (None, False, True),
+        (0, False, False),
+        (1, True, False),
+        (None, 0, False),
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": 1, "b": 2}, {"a": 1}, False),
+        ('{"a": 1}', {"a": 1}, True),
+        ([1, 2], (1, 2), True),
+        ([1, 2], [1], False),
+        ("FLASH_ATTN", "flash_attn", True),
+        ("0.9", 0.9, True),
+    ],
+)
+def test_values_that_mean_the_same(written: object, running: object, equal: bool) -> None:
+    assert alike(written, running) is equal
+
+
+def test_mistakes_say_what_to_do(serve: Path, tmp_path: Path) -> None:
+    options = Options((str(serve),))
+    with pytest.raises(UsageError, match="nothing to compare"):
+        verify(options, Sources())
+    with pytest.raises(UsageError, match="no engine 'judge'"):
+        verify(options, Sources(record=recorded(tmp_path)), "judge")
+    with pytest.raises(UsageError, match="no line of the recorder"):
+        verify(options, Sources(record=str(serve)))
+    (tmp_path / "other.yaml").write_text("a: 1\n")
+    with pytest.raises(UsageError, match="no vLLM engine"):
+        verify(Options((str(tmp_path / "other.yaml"),)), Sources(record=recorded(tmp_path)))
+
+
+def test_the_command(serve: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = recorded(serve.parent, scheduler_config={"max_num_seqs": 64})
+    words = ["verify", "serve.yaml", "--record", record, "--gpu", "h100"]
+    assert main(words) == 1
+    out = capsys.readouterr().out
+    assert "differs  max_num_seqs: runs with 64, the files have 16" in out and "serve.yaml:5" in out
+    assert "pause_generation" in out and "prefix cache cleared at the last update: not told" in out
+    assert main([*words, "--output-format", "json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    (engine,) = report["engines"]
+    keys = {"option", "written", "running", "verdict", "source", "confirms", "refutes"}
+    assert report["schema"] == 1 and all(keys <= set(one) for one in engine["settings"])
+    assert main(["verify", "serve.yaml", "--record", recorded(serve.parent), "--gpu", "h100", "--all"]) == 0
+    assert main(["verify", "serve.yaml", "--record", "nowhere"]) == 2
+    assert main(["verify", "serve.yaml", "--log", "nowhere"]) == 2

@@ -1,0 +1,1 @@
+"""What changed between two releases for what a repository uses of vLLM."""

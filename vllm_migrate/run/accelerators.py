@@ -1,0 +1,55 @@
+"""Which GPU the text around an engine names: node selectors and resource names of Kubernetes, SkyPilot's accelerators, Slurm's
+gres, an accelerator type of Ray."""
+
+from __future__ import annotations
+
+import re
+
+from vllm_migrate.dialects.situation import Known
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+MAX_BYTES = 256_000
+# What stands before a GPU's name, on its line.
+_KEY = re.compile(
+    rb"accelerator|gpu[._-]?(?:product|type|model|name)|--gres|--gpus(?:-per-\w+)?[ =]\w|--constraint", re.IGNORECASE
+)
+_WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+g[bi]?\b")
+_BLOCK = re.compile(rb"(?m)^\s*-?\s*accelerators\s*:\s*$")
+# Forms that differ in memory: what says which, and what the bare name means to those who write it.
+FORTY = ("40gb", "40g", "40gi")
+
+
+def accelerator_of(path: str, data: bytes, gpus: Container[str]) -> Known | None:
+    """The one GPU that a file names where it asks for one; None where it names none, or several. gpus: those that are known."""
+    if len(data) > MAX_BYTES or b"vllm" not in data.lower():
+        return None
+    found: dict[str, int] = {}
+    below = False
+    for number, line in enumerate(data.splitlines(), 1):
+        key = _KEY.search(line)
+        comment = line.lstrip().startswith(b"#") and not line.startswith((b"#SBATCH", b"#PBS"))
+        if comment or (key is None and not below):
+            continue
+        sky = below or b"accelerators" in line
+        below = _BLOCK.match(line) is not None  # the mapping below it has names as keys
+        text = line[key.start() if key is not None else 0 :].decode("utf-8", "replace").partition(" #")[0]
+        for name in _names(text.lower(), gpus, sky):
+            found.setdefault(name, number)
+    if len(found) != 1:
+        return None
+    ((name, number),) = found.items()
+    return Known(name, f"{path}:{number} asks for it")
+
+
+def _names(text: str, gpus: Container[str], sky: bool) -> set[str]:
+    """sky: it is a name of SkyPilot's, whose A100 has 40 GB."""
+    words = _WORD.findall(text.replace("_", "-"))
+    names = {word for word in words if word in gpus}
+    if "a100" in names:
+        sized = [word for word in words if re.fullmatch(r"\d+g[bi]?", word)]
+        if any(word in FORTY for word in sized) or (not sized and (sky or "tesla" in text)):
+            return {*names - {"a100"}, "a100-40gb"}
+    return names

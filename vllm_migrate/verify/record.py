@@ -1,0 +1,66 @@
+"""What a record tells that the recorder wrote inside a run: the engine's configuration, resolved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.report.mask import mask_value
+from vllm_migrate.verify.config import Reader
+from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Running, Told
+from vllm_migrate.verify.releases import known
+
+SOURCE = "record"
+
+
+def running(path: str, target: str | None = None) -> list[Running]:
+    """The engines of a record, each once: the last line of each process and stage, equal ones together. Raises UsageError."""
+    lines: dict[tuple[object, object], tuple[int, Mapping[str, object]]] = {}
+    try:
+        with open(path, encoding="utf-8") as stream:
+            for number, line in enumerate(stream, 1):
+                entry = _entry(line)
+                if entry is not None:
+                    lines[entry.get("pid"), entry.get("stage")] = number, entry
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--record: {path}: {error}", "a file that the recorder wrote") from None
+    if not lines:
+        raise UsageError(
+            f"--record: {path} has no line of the recorder", "`vllm-migrate recorder --help` shows how it writes one"
+        )
+    started = {pid for pid, stage in lines if stage == "started"}
+    found: list[Running] = []
+    for (pid, stage), (number, entry) in lines.items():
+        if stage == "started" or pid not in started:
+            one = of_entry(entry, SOURCE, f"{path}:{number}", target)
+            if not any(_values(one) == _values(other) for other in found):
+                found.append(one)
+    return found
+
+
+def of_entry(entry: Mapping[str, object], source: str, where: str, target: str | None = None) -> Running:
+    """The engine of one line. Raises UsageError."""
+    release = known(str(entry.get("release") or target or ""), f"{where} does not tell the release")
+    reader = Reader(release)
+    config, env, sampling = entry.get("config"), entry.get("env"), entry.get("sampling")
+    told = reader.tree(config, where) if isinstance(config, dict) else {}
+    if isinstance(env, dict):
+        told.update(reader.variables(env, where, ENVIRONMENT, resolved=False))
+    if isinstance(sampling, dict):
+        told.update({f"sampling.{name}": Told(value, CONFIG, where) for name, value in sampling.items()})
+    told["engine"] = Told(entry.get("core"), CONFIG, where)
+    masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in told.items()}
+    return Running(source, where, release, masked)
+
+
+def _entry(line: str) -> Mapping[str, object] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and entry.get("schema") == 1 and "config" in entry else None
+
+
+def _values(one: Running) -> dict[str, object]:
+    return {name: told.value for name, told in one.told.items()}

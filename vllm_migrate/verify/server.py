@@ -1,0 +1,111 @@
+"""What a running server tells: `/version`, `/v1/models`, `/openapi.json`, and in development mode `/server_info`."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+from vllm_migrate.errors import UsageError
+from vllm_migrate.report.mask import mask_value
+from vllm_migrate.verify.config import Reader
+from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Running, Told
+from vllm_migrate.verify.releases import known
+from vllm_migrate.verify.values import pairs
+
+SOURCE = "server"
+TIMEOUT_S = 60.0  # /server_info collects facts of the machine on its first call
+MAX_BYTES = 20_000_000
+DEV_MODE = "VLLM_SERVER_DEV_MODE=1"
+
+
+class _Answer:
+    """What a path was answered: JSON, or the status of a refusal."""
+
+    def __init__(self, status: int, body: object = None) -> None:
+        self.status = status
+        self.body = body
+
+    def mapping(self) -> Mapping[str, object]:
+        return self.body if isinstance(self.body, dict) else {}
+
+
+def running(url: str, target: str | None = None) -> Running:
+    """The engine behind a server's address. `target`: its release, where it does not tell. Raises UsageError."""
+    root = url.rstrip("/").removesuffix("/v1")
+    version = _get(root, "/version").mapping().get("version")
+    release = known(str(version or target or ""), f"{root}/version does not tell the release")
+    reader = Reader(release)
+    notes: list[str] = []
+    told = _models(root, notes)
+    endpoint = reader.startup.endpoint("GET /server_info", release)
+    if endpoint is None:
+        notes.append(f"vLLM {release} has no /server_info, so settings are not told")
+    else:
+        has_json = "config_format" in endpoint.query
+        path = "/server_info?config_format=json" if has_json else "/server_info"
+        told.update(_info(_get(root, path), reader, root + path, notes))
+    notes += _routes(root)
+    masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in told.items()}
+    return Running(SOURCE, root, release if version else "", masked, notes=tuple(notes))
+
+
+def _info(answer: _Answer, reader: Reader, where: str, notes: list[str]) -> dict[str, Told]:
+    if answer.status == 404:
+        notes.append(f"{where} does not exist: the server was not started with {DEV_MODE} in its environment")
+        return {}
+    config = answer.mapping().get("vllm_config")
+    if answer.status != 200 or config is None:
+        notes.append(
+            f"{where} answered {answer.status}: the server's log says why (vLLM's own collect_env may have failed)"
+        )
+        return {}
+    found = reader.tree(config, where) if isinstance(config, dict) else reader.line(pairs(str(config)), where)
+    env = answer.mapping().get("vllm_env")
+    if isinstance(env, dict):
+        found.update(reader.variables(env, where, ENVIRONMENT, resolved=True))
+    if reader.catalog.ordinal(reader.release) >= reader.catalog.ordinal("0.11.0"):
+        found["engine"] = Told("v1", CONFIG, where)
+    return found
+
+
+def _models(root: str, notes: list[str]) -> dict[str, Told]:
+    """max_model_len, where the server has one model that is no adapter."""
+    answer = _get(root, "/v1/models")
+    if answer.status == 401:
+        notes.append("/v1/models asks for a key: VLLM_API_KEY in this call's environment is sent")
+        return {}
+    data = answer.mapping().get("data")
+    base = [one for one in data if isinstance(one, dict) and not one.get("parent")] if isinstance(data, list) else []
+    lengths = {one.get("max_model_len") for one in base if isinstance(one.get("max_model_len"), int)}
+    return {"max_model_len": Told(lengths.pop(), CONFIG, f"{root}/v1/models")} if len(lengths) == 1 else {}
+
+
+def _routes(root: str) -> list[str]:
+    """What the server's routes say besides."""
+    paths = _get(root, "/openapi.json").mapping().get("paths")
+    if not isinstance(paths, dict):
+        return []
+    there = [path for path in ("/pause", "/reset_prefix_cache", "/sleep", "/collective_rpc") if path in paths]
+    return [f"routes for updates: {', '.join(there)}"] if there else ["no routes for updates (pause, reset, sleep)"]
+
+
+def _get(root: str, path: str) -> _Answer:
+    request = urllib.request.Request(root + path)
+    key = os.environ.get("VLLM_API_KEY")
+    if key:
+        request.add_header("Authorization", f"Bearer {key}")
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            return _Answer(200, json.loads(answer.read(MAX_BYTES)))
+    except urllib.error.HTTPError as error:
+        return _Answer(error.code)
+    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeError) and "JSON" in type(error).__name__:
+            return _Answer(200)
+        reason = getattr(error, "reason", error)
+        raise UsageError(
+            f"no answer from {root}{path}: {reason}", "is the server up, and --server its address?"
+        ) from None
