@@ -328,8 +328,7 @@ class _Arguments(_Carrier):
         return command, [token for tokens in slots.values() for token in tokens]
 
     def _spell(self, name: str, value: object) -> list[object]:
-        """Arguments of one written setting. The transport's `values` maps a kind of value to flag, no-flag,
-        no-flag-known, drop, literal, repeat or json."""
+        """Arguments of one written setting, in the style that the transport's `values` has for its kind of value."""
         flag, kind = f"--{name}", _kind(value)
         cases = self.transport.values.get(kind, ()) if kind != "value" else ()
         style = next((case.style for case in cases if evaluate(case.when, self.env) is True), "literal")
@@ -341,11 +340,21 @@ class _Arguments(_Carrier):
             return [f"--no-{name}"]
         if style == "no-flag-known":
             return [f"--no-{name}"] if f"--no-{name}" in self.catalog.flags(self.release) else []
+        if style == "no-flag-optional":
+            return [f"--no-{name}"] if self._may_be_on(name) else []
         if style == "repeat" and isinstance(value, list):
             return [flag, *[_text(item) for item in value]] if value else []
         if style == "json":
             return [flag, value]  # stands for its JSON
         return [flag, _text(value)]
+
+    def _may_be_on(self, name: str) -> bool:
+        """Whether a boolean engine argument may be true without being written: it is declared optional, or not false."""
+        facts = self.catalog.get("engine", name.replace("-", "_"), self.release)
+        if facts is None:
+            return False
+        optional = set(facts.type.split(" | ")) == {"bool", "None"}
+        return optional or (facts.type == "bool" and facts.default in (None, True))
 
     def _replacing(self) -> set[str]:
         """Names under which a setting takes the place of the framework's own in the mapping, whether it arrives or not."""
