@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from vllm_migrate.dialects.overrides import Above, WordNode
+from vllm_migrate.dialects.overrides import Above, put
 from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import Node, Unknown
 from vllm_migrate.documents.shell.document import Command, Word
@@ -34,7 +35,8 @@ def tree_of_flags(file: File, command: Command, start: int, spec: Flags) -> Tree
         used = list(range(at, end))
         while len(used) > 2 and words[used[-1]].value is None:
             used.pop()  # behind a value, `$EXTRA` or `"$@"` brings flags of its own
-        _store(root, name.split("."), file, command, used, _value(words, used, name in spec.mappings))
+        place = partial(_place, file, command, used)
+        put(root, name, words[used[0]], _value(words, used, name in spec.mappings), place)
         at = end
     return root if root.children else None
 
@@ -71,26 +73,6 @@ def _read(text: str, mapping: bool) -> object:
             return text
         return value
     return read_plain(text, True)
-
-
-def _store(root: Tree, keys: list[str], file: File, command: Command, used: list[int], value: object) -> None:
-    head = command.words[used[0]]
-    branch = root
-    for key in keys[:-1]:
-        below = branch.children.get(key)
-        if below is None or not below.is_map:
-            below = Tree([_place(file, command, used, Above(head))], {})
-            branch.children[key] = below
-        branch = below
-    branch.children[keys[-1]] = _leaf(file, command, used, value)
-
-
-def _leaf(file: File, command: Command, used: list[int], value: object) -> Tree:
-    head = command.words[used[0]]
-    if isinstance(value, dict):
-        children = {str(key): _leaf(file, command, used, inner) for key, inner in value.items()}
-        return Tree([_place(file, command, used, Above(head))], children)
-    return Tree([_place(file, command, used, WordNode(head, value))])
 
 
 def _place(file: File, command: Command, used: list[int], node: Node) -> Place:
