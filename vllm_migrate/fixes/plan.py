@@ -9,6 +9,7 @@ from vllm_migrate.dialects.runs import is_record
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
 from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
 from vllm_migrate.fixes.ops import FileOp
+from vllm_migrate.fixes.spelling import NoSpelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,12 +50,14 @@ Drafts = dict[tuple["File", int], list["Edit"]]
 
 
 class Draft(NamedTuple):
-    """The fix of one finding: its operations, the edits that make them, and the reason where it cannot be made."""
+    """The fix of one finding: its operations, the edits that make them, and the reason where it cannot be made; elsewhere: no
+    file of the user's can hold it, and the framework's code would have to."""
 
     finding: Firing
     ops: list[FileOp]
     edits: Drafts
     reason: str = ""
+    elsewhere: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -69,7 +72,7 @@ def draft(finding: Firing) -> Draft:
         ops = ops_of(finding)
         return Draft(finding, ops, drafts_of(ops, False))
     except (CannotEdit, ProofFailed) as error:
-        return Draft(finding, [], {}, str(error))
+        return Draft(finding, [], {}, str(error), isinstance(error, NoSpelling))
 
 
 def ops_of(finding: Firing) -> list[FileOp]:

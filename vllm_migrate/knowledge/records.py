@@ -460,7 +460,8 @@ class Rule(Record):
     variable, every setting that does not arrive as before); derived: it follows from the catalog alone, and speaks only of what
     no other rule spoke of; option, old, new: what the finding is about, its values at both releases (old_of, new_of: computed);
     at: options of which the first that is written is its place; joint_depends: what only its severity depends on
-    counts; backward: it also speaks on the way to an older release.
+    counts; backward: it also speaks on the way to an older release;
+    checklist: when it is for code or people elsewhere.
     """
 
     code: str
@@ -486,6 +487,7 @@ class Rule(Record):
     fix: FixSpec | None = None
     joint_depends: bool = True
     backward: bool = False
+    checklist: Condition = NEVER
     also: tuple["Rule", ...] = ()
 
 

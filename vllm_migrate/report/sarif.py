@@ -131,6 +131,7 @@ def _result(finding: Finding, rules: _Rules, root: str) -> Object:
         out["fixes"] = [_fix(finding.fix, root)]
     out["properties"] = {
         "layer": finding.layer,
+        "kind": finding.kind,
         "option": finding.option,
         "old": finding.old,
         "new": finding.new,

@@ -12,7 +12,7 @@ from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Action, Firing, Fix, identity
+from vllm_migrate.rules.finding import CHECKLIST, SEVERITIES, Action, Firing, Fix, identity
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import resolves_alike, unmoved
 from vllm_migrate.rules.using import FUNCTIONS as OF_USES
@@ -319,6 +319,8 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
         advice=_fill(variant.advice or rule.advice, finding, context),
         fix=_fix(rule, context, finding),
     )
+    if evaluate(rule.checklist, context) is True:
+        finding = finding._replace(kind=CHECKLIST)
     if _written_elsewhere(finding):
         return finding._replace(spot=context.target.engine.spot(), key=context.target.engine.site_path)
     return finding

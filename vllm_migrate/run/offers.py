@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vllm_migrate.fixes.plan import Plan, draft
-from vllm_migrate.report.finding import Finding
+from vllm_migrate.fixes.plan import Draft, Plan, draft
+from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.filtering import selection_of
@@ -38,28 +38,47 @@ class Presenter:
     def __call__(self, findings: list[Firing], workspace: Workspace) -> list[Finding]:
         """One for each, in order. workspace: has read their files."""
         wanted = [finding for finding in findings if self._offers(finding)]
-        plans = dict(zip(map(id, wanted), self._made(wanted, workspace), strict=True))
-        return [finding_of(finding, plans.get(id(finding)), self._detail) for finding in findings]
+        drafts = list(map(draft, wanted))
+        plans = dict(zip(map(id, wanted), self._made(drafts, workspace), strict=True))
+        elsewhere = _elsewhere(drafts)
+        return [
+            finding_of(
+                finding._replace(kind=CHECKLIST) if id(finding) in elsewhere else finding,
+                plans.get(id(finding)),
+                self._detail,
+            )
+            for finding in findings
+        ]
 
     def _offers(self, finding: Firing) -> bool:
         selects = self._selection is None or self._selection.selects(finding.code, finding.name)
         return finding.fix is not None and selects
 
-    def _made(self, findings: list[Firing], workspace: Workspace) -> list[Plan]:
-        drafts = [draft(finding) for finding in findings]
+    def _made(self, drafts: list[Draft], workspace: Workspace) -> list[Plan]:
         plans = [draft.plan for draft in drafts]
         if self._fixer is None:
             return plans
         by_file: dict[int, list[int]] = {}
-        for number, finding in enumerate(findings):
-            if plans[number].edits and finding.engine is not None:
-                by_file.setdefault(id(finding.engine.file), []).append(number)
+        for number, made in enumerate(drafts):
+            if plans[number].edits and made.finding.engine is not None:
+                by_file.setdefault(id(made.finding.engine.file), []).append(number)
         for numbers in by_file.values():
             for group in _apart(plans, numbers):
                 settled = self._fixer.settle([drafts[number] for number in group], workspace)
                 for number, plan in zip(group, settled, strict=True):
                     plans[number] = plan
         return plans
+
+
+def _elsewhere(drafts: list[Draft]) -> set[int]:
+    """The findings, by id, whose fix only the framework's own code can hold, and those whose fix is right only with such a one."""
+    out = {id(made.finding) for made in drafts if made.elsewhere}
+    names = {(id(made.finding.engine), made.finding.name) for made in drafts if made.elsewhere}
+    for made in drafts:
+        partners = made.finding.fix.with_rules if made.finding.fix is not None else ()
+        if any((id(made.finding.engine), partner) in names for partner in partners):
+            out.add(id(made.finding))
+    return out
 
 
 def presenter_of(session: Session, detail: Detail) -> Presenter:
