@@ -319,7 +319,7 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
         advice=_fill(variant.advice or rule.advice, finding, context),
         fix=_fix(rule, context, finding),
     )
-    if evaluate(rule.checklist, context) is True:
+    if rule.checklist.evaluate(context) is True:
         finding = finding._replace(kind=CHECKLIST)
     if _written_elsewhere(finding):
         return finding._replace(spot=context.target.engine.spot(), key=context.target.engine.site_path)
