@@ -103,19 +103,15 @@ def tree_of_overrides(file: File, command: Command, overrides: Iterable[Override
     for override in overrides:
         place = partial(_place, file, command, override)
         root = root or Tree([place(Above(override.word))], {})
-        put(root, override.key, override.word, override.value, place)
+        branch = root
+        *above, last = override.key.split(".")
+        for key in above:
+            below = branch.children.get(key)
+            if below is None or not below.is_map:
+                below = branch.children[key] = Tree([place(Above(override.word))], {})
+            branch = below
+        branch.children[last] = _valued(override.word, override.value, place)
     return root
-
-
-def put(branch: Tree, dotted: str, word: Word, value: object, place: Callable[[Node], Place]) -> None:
-    """Set what stands at a path of a tree, with mappings above it where there are none; all of it stands in one word."""
-    *above, last = dotted.split(".")
-    for key in above:
-        below = branch.children.get(key)
-        if below is None or not below.is_map:
-            below = branch.children[key] = Tree([place(Above(word))], {})
-        branch = below
-    branch.children[last] = _valued(word, value, place)
 
 
 def _place(file: File, command: Command, override: Override, node: Node) -> Place:

@@ -45,7 +45,8 @@ class FlagWriter:
             old = self._written_mapping(mapping[0])
             values = _plain(old) if old is not None else {}
             values[mapping[1]] = spelling.value
-            texts = (f"--{mapping[0]}", text_of(values))
+            shown = _as_pairs(values) if mapping[0] in self._flags.pairs else text_of(values)
+            texts = (f"--{mapping[0]}", shown)
             if old is not None:
                 return _replace(old.place, texts)
         if not texts:
@@ -56,7 +57,7 @@ class FlagWriter:
     def _mapping(self, spelling: Spelling) -> tuple[str, str] | None:
         """(flag, key) of a setting that stands inside a flag's JSON mapping."""
         head, dot, key = spelling.key.partition(".")
-        return (head, key) if dot and head in self._flags.mappings else None
+        return (head, key) if dot and head in (*self._flags.mappings, *self._flags.pairs) else None
 
     def _written_mapping(self, flag: str) -> Tree | None:
         return self.engine.root.at(flag) if self.engine.root is not None else None
@@ -85,6 +86,14 @@ class FlagWriter:
         if last < 0:
             raise CannotEdit("no flag of this engine stands in the command")
         return last
+
+
+def _as_pairs(values: dict[str, object]) -> str:
+    """A mapping as `a=b,c=d`. Raises CannotEdit for what this has no room for."""
+    texts = [text_of(value) for value in values.values()]
+    if any("," in text for text in texts):
+        raise CannotEdit("a list of pairs has no room for a value with a comma")
+    return ",".join(f"{key}={text}" for key, text in zip(values, texts, strict=True))
 
 
 def _plain(tree: Tree) -> dict[str, object]:
