@@ -35,7 +35,12 @@ def tree_of_flags(file: File, command: Command, start: int, spec: Flags) -> Tree
         used = list(range(at, end))
         while len(used) > 2 and words[used[-1]].value is None:
             used.pop()  # behind a value, `$EXTRA` or `"$@"` brings flags of its own
-        _store(root, name.split("."), file, command, used, _value(words, used, name, spec))
+        value = _value(words, used, name, spec)
+        if name == spec.configuration and isinstance(value, dict):
+            for key, inner in value.items():
+                _store(root, str(key).split("."), file, command, used, inner)
+        else:
+            _store(root, name.split("."), file, command, used, value)
         at = end
     return root if root.children else None
 
@@ -51,7 +56,7 @@ def flag_name(word: Word) -> str | None:
 
 def _value(words: list[Word], used: list[int], name: str, spec: Flags) -> object:
     head = words[used[0]]
-    mapping = name in spec.mappings
+    mapping = name in spec.mappings or name == spec.configuration
     if name in spec.pairs and len(used) > 1:
         return _pairs(words[used[1]])
     if "=" in (head.value or head.prefix):

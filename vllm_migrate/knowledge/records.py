@@ -290,12 +290,14 @@ class Flags(Record):
     """How a framework reads flags of its own.
 
     booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping,
-    in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`.
+    in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`; configuration: the flag whose mapping
+    is a configuration from its top.
     """
 
     booleans: Literal["present", "literal"]
     mappings: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
+    configuration: str = ""
 
 
 class Closed(Record):

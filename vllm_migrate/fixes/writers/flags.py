@@ -23,7 +23,17 @@ class FlagWriter:
         return self._set(spell(self.engine, option, value))
 
     def drop(self, written: Written, option: str) -> list[FileOp]:
-        return _delete(place_of(written))
+        place = place_of(written)
+        for flag in (*self._flags.mappings, *self._flags.pairs):
+            old = self._written_mapping(flag)
+            if old is not None and old.is_map and old.place.path == place.path:
+                values = _plain(old)
+                values.pop(written.key, None)
+                return _replace(old.place, (f"--{flag}", self._shown(flag, values))) if values else _delete(place)
+        return _delete(place)
+
+    def _shown(self, flag: str, values: dict[str, object]) -> str:
+        return _as_pairs(values) if flag in self._flags.pairs else text_of(values)
 
     def respell(self, written: Written, option: str, value: object) -> list[FileOp]:
         spelling = spell(self.engine, option, value)
@@ -45,8 +55,7 @@ class FlagWriter:
             old = self._written_mapping(mapping[0])
             values = _plain(old) if old is not None else {}
             values[mapping[1]] = spelling.value
-            shown = _as_pairs(values) if mapping[0] in self._flags.pairs else text_of(values)
-            texts = (f"--{mapping[0]}", shown)
+            texts = (f"--{mapping[0]}", self._shown(mapping[0], values))
             if old is not None:
                 return _replace(old.place, texts)
         if not texts:
