@@ -102,6 +102,39 @@ w: int = 4
     assert top_level("def f(:", "vllm.m", False) == {"*": "defined"}
 
 
+RAISES = "    raise AttributeError(name)\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "served"),
+    [
+        ('    "Says so."\n    if name == "a":\n        return 1\n' + RAISES, {"a"}),
+        ("    if name in TABLE:\n        return TABLE[name]\n" + RAISES, {"b", "c"}),
+        (
+            '    if name == "a":\n        return 1\n    elif name in globals():\n        return 2\n    else:\n    '
+            + RAISES,
+            {"a"},
+        ),
+        ("    value = TABLE.get(name)\n    if value is None:\n    " + RAISES + "    return value\n", None),
+        ('    if name.startswith("a"):\n        return 1\n' + RAISES, None),
+        ("    if name in UNKNOWN:\n        return 1\n" + RAISES, None),
+        ("    return 1\n", None),
+    ],
+)
+def test_a_module_that_answers_for_some_names_itself(body: str, served: set[str] | None) -> None:
+    found = top_level('TABLE = {"b": 1, "c": 2}\ndef __getattr__(name):\n' + body, "vllm.m", False)
+    assert {name for name, kind in found.items() if kind == "passed on"} == (served or set())
+    assert ("*" in found) == (served is None)
+
+
+def test_a_name_that_a_module_serves_no_longer() -> None:
+    """vllm.utils of 0.11.1 answers for three old names, and for no others."""
+    shipped = modules.load()
+    assert shipped.gone("vllm.utils.get_ip", "0.8.5", "0.18.1") == "0.11.1"
+    assert shipped.gone("vllm.utils.get_open_port", "0.8.5", "0.13.0") == ""
+    assert shipped.gone("vllm.utils.get_open_port", "0.8.5", "0.18.1") == "0.14.0"
+
+
 def test_names_of_a_tree(tmp_path: object) -> None:
     from pathlib import Path
 
@@ -148,5 +181,5 @@ def test_the_shipped_file_knows_every_shipped_release() -> None:
         assert shipped.has("vllm.engine.arg_utils.EngineArgs", release) is not False
         assert shipped.has("vllm.engine.arg_utils", release) is True
     assert shipped.gone("vllm.worker.worker.Worker", "0.8.5", "0.18.1") == "0.11.0"
-    assert shipped.gone("vllm.utils.FlexibleArgumentParser", "0.8.5", "0.18.1") == "0.14.0"
+    assert shipped.gone("vllm.utils.FlexibleArgumentParser", "0.8.5", "0.18.1") == "0.11.1"
     assert shipped.homes("FlexibleArgumentParser", "0.18.1") == ["vllm.utils.argparse_utils"]

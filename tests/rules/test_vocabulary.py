@@ -23,6 +23,7 @@ from vllm_migrate.resolve import view
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules import judge, using
 from vllm_migrate.rules.default import Default
+from vllm_migrate.rules.inner import inner_settings
 from vllm_migrate.rules.judge import Context
 from vllm_migrate.rules.setting import FACTS, Setting
 from vllm_migrate.rules.using import Using
@@ -51,7 +52,10 @@ def declared(facts: str) -> OptionFacts:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, read_engine: Callable[[Path, str], Engine]) -> Engine:
-    return read_engine(tmp_path_factory.mktemp("words") / "serve.yaml", "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\n")
+    return read_engine(
+        tmp_path_factory.mktemp("words") / "serve.yaml",
+        "model: Qwen/Qwen2.5-7B\nmax-model-len: 8192\ncompilation-config: {lvl: 1}\n",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,7 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
         "engine": Context(source, target),
         "branch": Context(source, target),
         **dict.fromkeys(("setting", "fact", "remark"), at_hand),
+        "key": Context(source, target, next(inner_settings(source, target))),
         "use": of_use,
         "default": Context(source, target, default=default),
         "effective": target,

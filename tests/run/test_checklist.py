@@ -101,4 +101,4 @@ def test_the_text_has_it_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     main(["lint", "--isolated", str(tmp_path / "run.sh")])
     out = capsys.readouterr().out
     assert out.index("VM202") < out.index("Checklist: ") < out.index("VM105")
-    assert "1 item on the checklist" in " ".join(out.split())
+    assert "2 items on the checklist" in " ".join(out.split())

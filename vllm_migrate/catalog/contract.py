@@ -52,6 +52,21 @@ class Signature(NamedTuple):
         """True when any keyword is taken."""
         return any(p.kind == "kwargs" for p in self.parameters)
 
+    def refuses(self, positional: int, keywords: frozenset[str], more: bool) -> str:
+        """Why a call with so many positional arguments and these keywords is a TypeError, "" where it is none.
+
+        more: it passes others besides, by `*` or `**`.
+        """
+        names, places = self.names(), self.positions()
+        unknown = sorted(keywords.difference(names))
+        if unknown and not self.open:
+            return f"takes no {unknown[0]}"
+        if positional > len(places) and not any(p.kind == "args" for p in self.parameters):
+            return f"takes at most {len(places)} arguments by position"
+        filled = keywords.union(places[:positional])
+        missing = [p.name for p in self.parameters if p.required and p.name not in filled]
+        return f"asks for {missing[0]}" if missing and not more else ""
+
     def positions(self) -> list[str]:
         """Names in the order in which positional arguments fill them."""
         return [p.name for p in self.parameters if p.kind in ("positional", "plain")]

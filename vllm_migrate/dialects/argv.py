@@ -82,7 +82,6 @@ class _Argparse:
     def __init__(self, words: list[Token], catalog: Catalog, release: str, model_wanted: bool, serve: bool) -> None:
         self.words = words
         self.flags: FlagTable = catalog.flags(release)
-        self.types = argv_types.Types(catalog, release)
         self.out = Parsed([], [], [], [])
         self.model_wanted = model_wanted
         self.serve = serve
@@ -195,7 +194,7 @@ class _Argparse:
         try:
             if flag.action.endswith("ParserAction") and isinstance(value, str):
                 return argv_types.adapter(value)
-            result = self.types.convert(value, flag.type)
+            result = argv_types.convert(value, flag.type)
         except argv_types.Refused as error:
             raise _Wrong("value", f"invalid value {value!r} ({error})") from None
         if isinstance(flag.choices, list) and not isinstance(result, Unknown) and result not in flag.choices:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.documents.interface import Unknown
 
 
@@ -15,93 +14,57 @@ class Refused(Exception):
     """The converter does not take the text."""
 
 
-class Types:
-    """The converters of one release."""
-
-    def __init__(self, catalog: Catalog, release: str) -> None:
-        self.catalog = catalog
-        self.release = release
-
-    def convert(self, value: object, kind: str) -> object:
-        """The value that argparse stores for an argument. A mapping stands for its JSON. Raises Refused."""
-        if isinstance(value, Unknown) or not isinstance(value, (str, dict)):
-            return value
-        if kind.startswith("optional_"):
-            if value in ("", "None"):
-                return None
-            kind = kind[len("optional_") :]
-        if isinstance(value, dict):
-            return self._mapping(value, kind)
-        plain = _PLAIN.get(kind)
-        if plain is not None:
-            return plain(value)
-        if kind.startswith("dataclass:"):
-            return self._config(kind[len("dataclass:") :], _json(value))
-        if kind.endswith(".from_cli") or kind.startswith("lambda x, f=from_cli"):
-            return self._from_cli(value, kind)
-        if kind.endswith(".from_json") or "json.loads" in kind:
-            return _object(_json(value))
-        if kind.startswith("lambda") and ".lower()" in kind:
-            text = value.lower()
-            return text.replace("-", "_") if ".replace('-', '_')" in kind else text
+def convert(value: object, kind: str) -> object:
+    """The value that argparse stores for an argument. A mapping stands for its JSON. Raises Refused."""
+    if isinstance(value, Unknown) or not isinstance(value, (str, dict)):
         return value
+    if kind.startswith("optional_"):
+        if value in ("", "None"):
+            return None
+        kind = kind[len("optional_") :]
+    if isinstance(value, dict):
+        return _mapping(value, kind)
+    plain = _PLAIN.get(kind)
+    if plain is not None:
+        return plain(value)
+    if kind.startswith("dataclass:"):
+        return _object(_json(value))
+    if kind.endswith(".from_cli") or kind.startswith("lambda x, f=from_cli"):
+        return _from_cli(value, kind)
+    if kind.endswith(".from_json") or "json.loads" in kind:
+        return _object(_json(value))
+    if kind.startswith("lambda") and ".lower()" in kind:
+        text = value.lower()
+        return text.replace("-", "_") if ".replace('-', '_')" in kind else text
+    return value
 
-    def _mapping(self, value: dict[str, object], kind: str) -> object:
-        if kind in ("json", "json_or_kvs", "union_dict_and_str") or "json" in kind or kind.endswith(".from_cli"):
-            return value
-        if kind.startswith("dataclass:"):
-            return self._config(kind[len("dataclass:") :], value)
-        if kind in ("int", "float") or kind.startswith("human"):
-            raise Refused("a mapping")
-        if kind.startswith("lambda x, f=from_cli"):
-            return value
-        import json
 
-        return json.dumps(value, default=str)
-
-    def _from_cli(self, text: str, kind: str) -> object:
-        """CompilationConfig: a level, else Python's literals (0.8.5) or JSON (0.9.0). Others: JSON."""
-        if kind.startswith(("CompilationConfig", "lambda")) and text in ("0", "1", "2", "3"):
-            return {"level": int(text)}
-        if kind.startswith("CompilationConfig"):
-            import ast
-
-            try:
-                return _object(ast.literal_eval(text))
-            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-                raise Refused("not a Python literal") from None
-        return _object(_json(text))
-
-    def _config(self, name: str, value: object) -> object:
-        """An object of a configuration class: a JSON object whose keys the class knows, where it minds."""
-        value = _object(value)
-        wrong = self._unknown_key(name, value, name)
-        if wrong:
-            raise Refused(f"{wrong} is no field of {name}")
+def _mapping(value: dict[str, object], kind: str) -> object:
+    if kind in ("json", "json_or_kvs", "union_dict_and_str") or "json" in kind or kind.endswith(".from_cli"):
         return value
+    if kind.startswith("dataclass:"):
+        return value
+    if kind in ("int", "float") or kind.startswith("human"):
+        raise Refused("a mapping")
+    if kind.startswith("lambda x, f=from_cli"):
+        return value
+    import json
 
-    def _unknown_key(self, cls: str, value: dict[str, object], where: str) -> str:
-        """The first key that a class or the class of one of its fields refuses, "" when there is none."""
-        for key, inner in value.items():
-            facts = self.catalog.get("config", f"{cls}.{key}", self.release)
-            if facts is None or facts.extra("init") is False:
-                if self._known(cls) and self._forbids(cls):
-                    return key
-                continue
-            kind = facts.type.removesuffix(" | None")
-            if isinstance(inner, dict) and kind.isidentifier() and self._known(kind):
-                below = self._unknown_key(kind, inner, f"{where}.{key}")
-                if below:
-                    return f"{key}.{below}"
-        return ""
+    return json.dumps(value, default=str)
 
-    def _known(self, cls: str) -> bool:
-        return any(name.startswith(f"{cls}.") for name in self.catalog.names("config", self.release))
 
-    def _forbids(self, cls: str) -> bool:
-        from vllm_migrate.catalog import details
+def _from_cli(text: str, kind: str) -> object:
+    """CompilationConfig: a level, else Python's literals (0.8.5) or JSON (0.9.0). Others: JSON."""
+    if kind.startswith(("CompilationConfig", "lambda")) and text in ("0", "1", "2", "3"):
+        return {"level": int(text)}
+    if kind.startswith("CompilationConfig"):
+        import ast
 
-        return details.load(self.catalog).forbids_extra(cls, self.release)
+        try:
+            return _object(ast.literal_eval(text))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise Refused("not a Python literal") from None
+    return _object(_json(text))
 
 
 def _object(value: object) -> dict[str, object]:

@@ -7,17 +7,20 @@ that may apply are simulated and only what they agree on is claimed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, assert_never
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import argv
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.flags import destinations
+from vllm_migrate.dialects.inner import ARRIVES, Inner, keys_of, verdict
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Written, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, evaluate, same
 from vllm_migrate.knowledge.records import Transport, ValueKind
+
+ABSENT = object()
 
 
 class Arrived(NamedTuple):
@@ -35,7 +38,8 @@ class Diagnostic(NamedTuple):
     kind: dropped (false, and never leaves the framework), dead (declared, but nobody reads it), overridden (the framework's
     own value wins), duplicate (passed twice: a crash), ignored (a false
     behind a flag that is on all the same); from the release's parser or constructor: unknown (no such option),
-    ambiguous, choice (value not accepted), value (malformed), missing. certain: under every candidate transport.
+    ambiguous, choice (value not accepted), value (malformed), missing. Of a key inside a mapping: unknown (refused), lost (dropped
+    without a word), choice. certain: under every candidate transport.
     """
 
     kind: str
@@ -86,12 +90,60 @@ def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
             undecided.extend(test.reasons)
         elif not test:
             continue
-        results.append(_carrier(engine, transport, env).delivery())
+        results.append(_delivered(engine, transport, env))
         if test is True:
             break
     if not results:
-        results.append(_Keywords(engine, Transport("kwargs"), env).delivery())
+        results.append(_delivered(engine, Transport("kwargs"), env))
     return results[0] if len(results) == 1 else _agree(results)._replace(depends=tuple(dict.fromkeys(undecided)))
+
+
+def _delivered(engine: Engine, transport: Transport, env: ReleaseEnv) -> Delivery:
+    delivery = _carrier(engine, transport, env).delivery()
+    inner = keys_of(engine)
+    if inner:
+        delivery.diagnostics.extend(_inside(inner, delivery, _ways_in(engine, transport, env), env))
+    return delivery
+
+
+def _ways_in(engine: Engine, transport: Transport, env: ReleaseEnv) -> tuple[str, ...]:
+    """The ways by which a mapping may come in: see `catalog.nested.ENTRIES`."""
+    if transport.kind == "cli":
+        return ("parser",)
+    if transport.frontend:
+        return ("engine",)
+    at = entrypoint(engine.origin, env.catalog, env.release)
+    return ("llm",) if at == "llm" else ("engine",) if at in ("async_llm", "engine") else ("llm", "engine")
+
+
+def _inside(
+    keys: tuple[Inner, ...], delivery: Delivery, ways: tuple[str, ...], env: ReleaseEnv
+) -> Iterator[Diagnostic]:
+    """What becomes of the keys inside mappings that arrive, where all ways in make the same of them."""
+    from vllm_migrate.catalog import nested
+
+    known = nested.load(env.catalog)
+    for inner in keys:
+        option = delivery.named.get(inner.outer.number, "")
+        arrived = delivery.values.get(option)
+        if arrived is None or arrived.written is None:
+            continue
+        value = _at(arrived.value, inner.path)
+        if value is ABSENT:
+            continue
+        verdicts = {verdict(known, option, inner.path, value, way, env.release) for way in ways}
+        found = verdicts.pop() if len(verdicts) == 1 else ARRIVES
+        if found.kind:
+            yield Diagnostic(found.kind, inner.written, found.text, f"{option}.{'.'.join(inner.path)}")
+
+
+def _at(value: object, path: tuple[str, ...]) -> object:
+    """What a mapping has at a path; ABSENT where it has nothing there."""
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return ABSENT
+        value = value[key]
+    return value
 
 
 def _carrier(engine: Engine, transport: Transport, env: ReleaseEnv) -> _Carrier:
@@ -276,8 +328,7 @@ class _Arguments(_Carrier):
         return command, [token for tokens in slots.values() for token in tokens]
 
     def _spell(self, name: str, value: object) -> list[object]:
-        """Arguments of one written setting. The transport's `values` maps a kind of value to flag, no-flag,
-        no-flag-known, drop, literal, repeat or json."""
+        """Arguments of one written setting, in the style that the transport's `values` has for its kind of value."""
         flag, kind = f"--{name}", _kind(value)
         cases = self.transport.values.get(kind, ()) if kind != "value" else ()
         style = next((case.style for case in cases if evaluate(case.when, self.env) is True), "literal")
@@ -289,11 +340,21 @@ class _Arguments(_Carrier):
             return [f"--no-{name}"]
         if style == "no-flag-known":
             return [f"--no-{name}"] if f"--no-{name}" in self.catalog.flags(self.release) else []
+        if style == "no-flag-optional":
+            return [f"--no-{name}"] if self._may_be_on(name) else []
         if style == "repeat" and isinstance(value, list):
             return [flag, *[_text(item) for item in value]] if value else []
         if style == "json":
             return [flag, value]  # stands for its JSON
         return [flag, _text(value)]
+
+    def _may_be_on(self, name: str) -> bool:
+        """Whether a boolean engine argument may be true without being written: it is declared optional, or not false."""
+        facts = self.catalog.get("engine", name.replace("-", "_"), self.release)
+        if facts is None:
+            return False
+        optional = set(facts.type.split(" | ")) == {"bool", "None"}
+        return optional or (facts.type == "bool" and facts.default in (None, True))
 
     def _replacing(self) -> set[str]:
         """Names under which a setting takes the place of the framework's own in the mapping, whether it arrives or not."""

@@ -6,7 +6,7 @@ All of it is made once, when it has been read in full, and never changed by a la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.composition import UnreadInput
 from vllm_migrate.dialects.situation import Situation
@@ -14,6 +14,9 @@ from vllm_migrate.dialects.tree import File, Place, Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.records import ALWAYS, Dialect, EngineSpec, Key
+
+if TYPE_CHECKING:
+    from vllm_migrate.dialects.inner import Inner
 
 
 class Spot(NamedTuple):
@@ -208,10 +211,10 @@ class Engine(Subject):
     """One vLLM engine of a file.
 
     options: what is written for it, in order; dead: what is written and read by nobody, and why; remarks: on the command
-    that starts it (dialects/remarks).
+    that starts it (dialects/remarks); inner: the keys inside its mappings, once asked for (dialects/inner).
     """
 
-    __slots__ = ("dead", "options", "remarks")
+    __slots__ = ("dead", "inner", "options", "remarks")
 
     def __init__(
         self,
@@ -227,6 +230,7 @@ class Engine(Subject):
         self.options = options
         self.dead = dead
         self.remarks = remarks
+        self.inner: tuple[Inner, ...] | None = None
 
     def replace(
         self,

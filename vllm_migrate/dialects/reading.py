@@ -11,7 +11,7 @@ from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written, determined
 from vllm_migrate.dialects.named import not_missing
 from vllm_migrate.dialects.recognition import at_site, has
-from vllm_migrate.dialects.sites import sites
+from vllm_migrate.dialects.sites import sites, values_at
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
@@ -127,14 +127,16 @@ class Reader:
 
     def _passed_through(self, site: Tree, entry: Passthrough) -> None:
         """A mapping, or a list of arguments, that the framework hands on under vLLM's own names."""
-        tree, when, because = site.at(entry.path), entry.when, entry.unread
-        if tree is None:
-            return
+        for path, tree in values_at(site, entry.path):
+            self._handed_on(path, tree, entry)
+
+    def _handed_on(self, path: str, tree: Tree, entry: Passthrough) -> None:
+        when, because = entry.when, entry.unread
         for key, child in tree.children.items() if tree.is_map else ():
             if key not in entry.excluding:
-                written = self._written(key, "", child, _join(self.origin.path, entry.path, key))
+                written = self._written(key, "", child, _join(self.origin.path, path, key))
                 self.options.append(written._replace(when=when, unread_because=because, passed=True))
-        for written in self._arguments(entry.path, tree) if tree.is_seq else ():
+        for written in self._arguments(path, tree) if tree.is_seq else ():
             self.options.append(written._replace(when=when, unread_because=because, number=len(self.options)))
 
     def _arguments(self, path: str, tree: Tree) -> Iterator[Written]:

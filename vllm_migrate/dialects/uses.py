@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects import contract_uses
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
@@ -13,13 +15,16 @@ from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.index import Text
 from vllm_migrate.knowledge.records import Dialect, UseSpec
 
+if TYPE_CHECKING:
+    import ast
+
 
 def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog) -> list[Use]:
     """Every use in a module, in the order of the text."""
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in dialect.uses:
-        if entry.program in text and not _elsewhere(code, entry.unless):
+        if entry.program in text and not _elsewhere(code, entry.unless) and not _left_out(file, entry):
             out.extend(_found(file, code, entry, catalog))
     out.sort(key=lambda use: (use.spot.start, use.name))
     return out
@@ -38,13 +43,24 @@ def _elsewhere(code: PythonDocument, packages: Sequence[str]) -> bool:
     return bool(packages) and any(item.module.partition(".")[0] in packages for item in code.imports)
 
 
+def _left_out(file: File, entry: UseSpec) -> bool:
+    """Whether a file is one of those that the entry is not asked of."""
+    return bool(entry.not_in) and re.search(entry.not_in, file.path) is not None
+
+
 def comes_from(resolved: str, package: str) -> bool:
     """Whether a name is imported from a package; any name is where none is asked for."""
     return not package or resolved.startswith(f"{package}.")
 
 
 def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -> Iterator[Use]:
-    if entry.imports:
+    if entry.members:
+        yield from contract_uses.members(file, code, entry)
+    elif entry.bound:
+        yield from contract_uses.bound_calls(file, code, entry)
+    elif entry.streams:
+        yield from contract_uses.streams(file, code, entry)
+    elif entry.imports:
         yield from _imports(file, code, entry)
     elif entry.attributes:
         yield from _attributes(file, code, entry)
@@ -128,8 +144,6 @@ def _each_argument(file: File, entry: UseSpec, call: Call, whole: Use) -> Iterat
 
 def _imports(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
     package = entry.imports
-    if entry.not_in and re.search(entry.not_in, file.path):
-        return
     for item in code.imports:
         dotted = f"{item.module}.{item.name}".rstrip(".")
         if dotted == package or dotted.startswith(f"{package}."):
@@ -153,7 +167,13 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
         path, _, query = text.value.rpartition("://")[2].partition("?")
         path = path[path.find("/") :]  # what stands before is the host, or nothing
         call = code.calls[text.call] if text.call >= 0 else None
-        if path not in paths or call is None or text.key or call.dotted.rpartition(".")[2] not in methods:
+        if (
+            path not in paths
+            or not _is_whole(code, text.node, path)
+            or call is None
+            or text.key
+            or call.dotted.rpartition(".")[2] not in methods
+        ):
             continue
         if set(call.dotted.split(".")) & set(entry.not_on):
             continue
@@ -167,6 +187,20 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
                 more = True
         use = _use(entry, file, path, *code.span(text.node), call.function)
         yield use._replace(arguments=arguments, more=more)
+
+
+_HOLE = re.compile(r"\{[^{}]*\}")
+
+
+def _is_whole(code: PythonDocument, node: ast.expr, path: str) -> bool:
+    """Whether a path is all of a URL's: `f"{base}/pause"`, and not `f"/deployments/{name}/pause"`, which is another server's."""
+    start, end = code.span(node)
+    text = code.source.text
+    if text[start : start + 3].lstrip("rbfRBF")[:1] not in ("'", '"'):  # a part of a string
+        start = max(text.rfind(mark, 0, start) for mark in "\"'")
+    whole = _HOLE.sub("", text[start:end]).strip("rbfRBF\"'")
+    whole = whole.rpartition("://")[2].partition("?")[0]
+    return whole[whole.find("/") :] == path
 
 
 def _literal(value: object) -> object:

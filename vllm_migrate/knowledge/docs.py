@@ -32,6 +32,8 @@ PARTS = {
     "note": "",
     "hint": "",
     "dies": DIES,
+    "refuses": "refuses",
+    "successor": "",
     "follows": "the changes from V0 to V1",
     "nor": NOR,
 }

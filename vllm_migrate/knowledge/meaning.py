@@ -20,9 +20,9 @@ PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 # What the texts of a rule may hold; docs and judge fill them in.
 SAID = frozenset(
     (
-        *("old", "new", "from", "to", "nor", "option", "key", "value", "why", "upgrade", "off", "reads", "engine", "dies"),
+        *("old", "new", "from", "to", "nor", "option", "key", "value", "why", "upgrade", "off", "reads", "engine", "dies", "refuses"),
         *("because", "removed_in", "hint", "candidates", "deprecated", "renamed", "instead", "note", "gone", "home"),
-        *("since", "follows"),
+        *("since", "follows", "method", "successor", "taken", "refused", "class"),
     )
 )  # fmt: skip
 OF_KIND = {

@@ -16,9 +16,9 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "fact", "remark", "use", "default", "branch"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
-Style = Literal["flag", "no-flag", "no-flag-known", "drop", "literal", "repeat", "json"]
+Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 
 ALWAYS = Condition(True)
 NEVER = Condition(False)
@@ -137,10 +137,12 @@ class UseSpec(Record):
     calls: names of what is called, imported from the package `of`; receiver: words of which one is part of what it is called
     on; first, not_first: words of the first argument; excluding: names that are not meant; awaited; own: False leaves out
     methods that the module defines itself; wrappers: words of receivers that count only where vllm is imported; arguments:
-    each keyword is a use of its own; section: where the catalog has the method. imports: a package, but in files of the pattern
-    not_in. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
-    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). program: a word that the
-    module must have; unless: packages of which it imports none.
+    each keyword is a use of its own; section: where the catalog has the method; not_in: a pattern of files that are left out. imports: a
+    package. attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
+    fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). members: what classes define
+    that are mixed into vLLM's worker (extension), or that inherit from a class of vLLM's (subclass). bound: calls of vLLM's functions,
+    classes, and methods of objects that the module makes of its classes. streams: `async for` over a generate of which the last item
+    alone is kept. program: a word that the module must have; unless: packages of which it imports none.
     """
 
     name: str
@@ -154,7 +156,7 @@ class UseSpec(Record):
     own: bool = True
     wrappers: tuple[str, ...] = ()
     arguments: bool = False
-    section: Literal["api", "sampling"] | None = None
+    section: Literal["api", "sampling", "config"] | None = None
     imports: str = ""
     not_in: str = ""
     attributes: tuple[str, ...] = ()
@@ -164,6 +166,9 @@ class UseSpec(Record):
     fields: tuple[str, ...] = ()
     of_calls: tuple[str, ...] = ()
     in_calls: tuple[str, ...] = ()
+    members: Literal["extension", "subclass"] | None = None
+    bound: bool = False
+    streams: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 
@@ -172,7 +177,8 @@ class Embed(Record):
     """A command line, script or document inside the mappings that `at` finds in a YAML document.
 
     document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
-    program: the words that come before the command's. text: the key of a script, or of a document where language is yaml.
+    program: the words that come before the command's, where no entrypoint is written; more: an environment variable whose words
+    stand behind them. text: the key of a script, or of a document where language is yaml.
     operator_pods: pods in whose first container an operator starts something else, unless the container has a program of its
     own or the argument with_option.
     """
@@ -185,6 +191,7 @@ class Embed(Record):
     env: str = ""
     image: str = ""
     program: tuple[str, ...] = ()
+    more: str = ""
     text: str = ""
     language: Literal["shell", "yaml"] = "shell"
     operator_pods: tuple[str, ...] = ()
@@ -192,7 +199,10 @@ class Embed(Record):
 
 
 class Passthrough(Record):
-    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`."""
+    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`.
+
+    path: below the engine's mapping; `*` is any key.
+    """
 
     path: str
     when: Condition = ALWAYS
@@ -279,11 +289,15 @@ class Sampling(Record):
 class Flags(Record):
     """How a framework reads flags of its own.
 
-    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping.
+    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping,
+    in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`; configuration: the flag whose mapping
+    is a configuration from its top.
     """
 
     booleans: Literal["present", "literal"]
     mappings: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    configuration: str = ""
 
 
 class Closed(Record):

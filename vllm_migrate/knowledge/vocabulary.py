@@ -14,7 +14,7 @@ from vllm_migrate.knowledge.records import Each, Layer, Role
 RULE: tuple[str, ...] = get_args(Each)
 NAMED = "named"
 RESOLVING = (*RULE, "effective", NAMED)
-AT_HAND = ("setting", "fact", "remark", NAMED)
+AT_HAND = ("setting", "key", "fact", "remark", NAMED)
 USE = ("use", NAMED)
 DEFAULT = ("default", NAMED)
 DIALECT = ("dialect", "transport", "pin")
@@ -70,6 +70,7 @@ FUNCTIONS = (
     Term("least", "the least of numbers", RESOLVING, ("value", "value*")),
     Term("most", "the greatest of numbers", RESOLVING, ("value", "value*")),
     Term("times", "the product of two numbers", RESOLVING, ("value", "value")),
+    Term("rounded", "a number as a tensor of this dtype holds it", RESOLVING, ("value", "value")),
     Term("rounds", "whether storing a number as this dtype changes its float32 value", RESOLVING, ("value", "value"), BOOL),
     Term(
         "generation_default",
@@ -95,6 +96,7 @@ FUNCTIONS = (
     Term("from_route", "`route` at the source", USE, ()),
     Term("runs", "whether the source has all that the program imports outside of a try or a condition", USE, (), BOOL),
     Term("gone", "of an import: the release between the two since which it fails, '' when it does not", USE, ()),
+    Term("streamed", "whether these sampling parameters reach a generate of which an `async for` keeps the last item", USE, (), BOOL),
     Term("has", "whether the composed configuration has that path", DIALECT, ("path",), BOOL),
     Term("config", "the value at that path, interpolations followed; None when it is absent", DIALECT, ("path",)),
     Term("here", "`config` of a path below the engine's own mapping", DIALECT, ("path",)),
@@ -110,7 +112,7 @@ ROLES: tuple[str, ...] = get_args(Role)
 ENTRYPOINTS = ("serve", "api_server", "llm", "async_llm", "engine", "")
 PROBLEMS = (
     *("", "dropped", "dead", "overridden", "duplicate", "ignored"),
-    *("unknown", "ambiguous", "choice", "value", "missing", "refused"),
+    *("unknown", "ambiguous", "choice", "value", "missing", "refused", "lost"),
 )
 NAMES = (
     Term("engine", "the core that runs", RESOLVING, values=("v0", "v1")),
@@ -165,6 +167,15 @@ NAMES = (
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
     Term("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
     Term("use.existed", "whether the source has the method, or the parameter", USE, values=BOOL),
+    Term("use.taken", "of a name that a class defines: the release since which vLLM's class has it, '' for none", USE),
+    Term("use.refused", "of a call: why the target raises TypeError, '' where it does not", USE),
+    Term("use.fitted", "of a call: whether the source knows what is called, and takes the call", USE, values=BOOL),
+    Term(
+        "use.becomes",
+        "of a configuration class's keyword: '' where the target has the field, else unknown (refused) or lost (dropped)",
+        USE,
+        values=("", "unknown", "lost"),
+    ),
     Term("value", "the value that is to be written", ("pin",)),
     Term("option", "the option that is to be written", ("pin",)),
 )  # fmt: skip

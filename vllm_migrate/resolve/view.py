@@ -297,23 +297,41 @@ def arithmetic(function: Callable[[list[float]], float], *args: object) -> objec
 
 def rounds(value: object, dtype: object) -> object:
     """Whether storing a number in bfloat16 or float16 changes its float32 value; Undetermined where either is not known."""
-    if isinstance(value, Undetermined) or isinstance(dtype, Undetermined):
-        values = value.options if isinstance(value, Undetermined) else (value,)
-        dtypes = dtype.options if isinstance(dtype, Undetermined) else (dtype,)
-        answers = {rounds(v, d) for v in values for d in dtypes}
-        if len(answers) == 1:
-            return answers.pop()
-        return merge([side for side in (value, dtype) if isinstance(side, Undetermined)])
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, Undetermined)):
         return False
+    return _each(lambda number, kind: rounded(number, kind) != rounded(number, "float32"), value, dtype)
+
+
+def rounded(value: object, dtype: object) -> object:
+    """A number as a tensor of this dtype holds it; what is no number stays as it is."""
+    if isinstance(value, Undetermined) or isinstance(dtype, Undetermined):
+        return _each(rounded, value, dtype)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
     import struct
 
-    single = struct.pack(">f", value)
+    half = dtype in ("float16", "half")
+    try:
+        single = struct.pack(">e" if half else ">f", value)
+    except OverflowError:
+        return value
+    if half:
+        return struct.unpack(">e", single)[0]
     if dtype == "bfloat16":
-        return single[2:] != b"\0\0"
-    if dtype in ("float16", "half"):
-        return struct.unpack(">e", struct.pack(">e", value))[0] != struct.unpack(">f", single)[0]
-    return False
+        bits = int.from_bytes(single, "big")
+        bits += 0x7FFF + (bits >> 16 & 1)  # to the nearest, ties to even
+        single = (bits >> 16 << 16 & 0xFFFFFFFF).to_bytes(4, "big")
+    return struct.unpack(">f", single)[0]
+
+
+def _each(function: Callable[[object, object], object], left: object, right: object) -> object:
+    """A function of two values; where one is not known, what all that it may be have in common."""
+    lefts = left.options if isinstance(left, Undetermined) else (left,)
+    rights = right.options if isinstance(right, Undetermined) else (right,)
+    results = alternatives(function(a, b) for a in lefts for b in rights)
+    if len(results) == 1:
+        return results[0]
+    return Undetermined(merge([side for side in (left, right) if isinstance(side, Undetermined)]).reasons, results)
 
 
 def _either(forced: Undetermined, other: Value) -> Value:
@@ -354,4 +372,5 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "most": lambda view, *numbers: arithmetic(max, *numbers),
     "times": lambda view, *numbers: arithmetic(_product, *numbers),
     "rounds": lambda view, value, dtype: rounds(value, dtype),
+    "rounded": lambda view, value, dtype: rounded(value, dtype),
 }

@@ -21,7 +21,7 @@ from vllm_migrate.rules.using import Using
 # What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
 OPTION = "the server does not start: the parser exits with 2 on an option it does not know"
 KEYWORD = "the engine is not built: a keyword that vLLM does not know raises TypeError"
-
+PASSED_OVER = "the launcher passes over what vLLM does not know: the key has no effect"
 
 if TYPE_CHECKING:
     from vllm_migrate.rules.default import Default
@@ -211,8 +211,8 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
             finding = _finding(rule, context, test)
             if finding.severity == "info" and _hangs_on_unread(finding, engine):
                 continue
-            # A default has no place of its own: its option tells whether it was spoken of.
-            subject = finding.option if each == "default" else (finding.spot.file.path, finding.spot.start)
+            # A default has no place of its own, and keys of one text may have one place: their option tells them apart.
+            subject = finding.option if each in ("default", "key") else (finding.spot.file.path, finding.spot.start)
             if not (rule.derived and subject in covered):
                 out.append(finding)
                 covered.add(finding.option)
@@ -275,6 +275,12 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
     if rule.each == "remark":
         remarks = engine.remarks if isinstance(engine, Engine) else ()
         return [Context(source, target, Setting(source, target, remark)) for remark in remarks]
+    if rule.each == "key":
+        if not (isinstance(engine, Engine) and engine.inner):
+            return []
+        from vllm_migrate.rules.inner import inner_settings
+
+        return [Context(source, target, setting) for setting in inner_settings(source, target)]
     if rule.each != "fact":
         return []
     names = rule.options or [name for name in engine.facts if name.startswith("env.")]
@@ -306,18 +312,21 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
     spot, key = _where(rule, context)
     layer = context.default.layer if context.default is not None else rule.layer
     option = rule.option or context.option
+    old = _side(rule.old, rule.old_of, context, context.source, option)
+    new = _side(rule.new, rule.new_of, context, context.target, option)
     finding = Firing(
         *(rule.code, rule.name, severity, layer, "", spot, context.target.engine, option, key),
-        old=_side(rule.old, rule.old_of, context, context.source, option),
-        new=_side(rule.new, rule.new_of, context, context.target, option),
+        old=_decided(old),
+        new=_decided(new),
         depends_on=reasons,
     )
     variant = _variant(rule, context)
+    words = {"old": show(old), "new": show(new)}
     finding = finding._replace(
-        message=_fill(variant.message or rule.message, finding, context),
-        why=_fill(variant.why or rule.why, finding, context),
-        advice=_fill(variant.advice or rule.advice, finding, context),
-        fix=_fix(rule, context, finding),
+        message=_fill(variant.message or rule.message, finding, context, words),
+        why=_fill(variant.why or rule.why, finding, context, words),
+        advice=_fill(variant.advice or rule.advice, finding, context, words),
+        fix=_fix(rule, context, finding, words),
     )
     if evaluate(rule.checklist, context) is True:
         finding = finding._replace(kind=CHECKLIST)
@@ -328,8 +337,10 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
 
 def _written_elsewhere(finding: Firing) -> bool:
     """Whether what a finding points at stands in a parent, and its pin goes to another file: each child has its own then."""
-    fix, home = finding.fix, finding.engine.home() if finding.engine is not None else None
-    pins = fix is not None and any(action.pins for action in fix.actions)
+    engine, fix = finding.engine, finding.fix
+    if engine is None or engine.file is finding.spot.file:
+        return False
+    home, pins = engine.home(), fix is not None and any(action.pins for action in fix.actions)
     return pins and home is not None and home.file is not finding.spot.file
 
 
@@ -384,16 +395,20 @@ def _side(fixed: object, computed: Condition | None, context: Context, view: Vie
         value = view.name(option)
     else:
         return None
+    return value
+
+
+def _decided(value: object) -> object:
     return None if isinstance(value, (Undetermined, Unknown)) else value
 
 
-def _fill(text: str, finding: Firing, context: Context) -> str:
+def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -> str:
     if "{" not in text:
         return text
     diagnostic = first_diagnostic(context.target.delivery, context.written) if context.written else None
+    passed_over = diagnostic is not None and diagnostic.kind == "dead"
     words = {
-        "old": show(finding.old),
-        "new": show(finding.new),
+        **sides,
         "from": context.source.release,
         "to": context.target.release,
         "nor": f", nor does {context.source.release}" if context.source.release != context.target.release else "",
@@ -405,7 +420,12 @@ def _fill(text: str, finding: Firing, context: Context) -> str:
         "off": _off(context),
         "reads": _reads(context),
         "engine": context.target.engine.id,
-        "dies": KEYWORD if diagnostic is not None and diagnostic.text.startswith("unexpected keyword") else OPTION,
+        "refuses": "does not read" if passed_over else "refuses",
+        "dies": PASSED_OVER
+        if passed_over
+        else KEYWORD
+        if diagnostic is not None and diagnostic.text.startswith("unexpected keyword")
+        else OPTION,
     }
     if "{because}" in text:
         because = context.source.value(finding.option).because
@@ -418,6 +438,12 @@ def _fill(text: str, finding: Firing, context: Context) -> str:
         text = _fill_life(text, context.setting)
     if context.using is not None and "{" in text:
         text = text.replace("{gone}", context.using.gone()).replace("{home}", context.using.home())
+        text = text.replace("{method}", context.using.method()).replace("{successor}", context.using.successor())
+        text = text.replace("{class}", context.using.use.function)
+        if "{taken}" in text:
+            text = text.replace("{taken}", context.using.taken())
+        if "{refused}" in text:
+            text = text.replace("{refused}", context.using.refuses(context.target))
     if context.default is not None:
         text = text.replace("{since}", context.default.since)
     return " ".join(text.split())
@@ -426,7 +452,7 @@ def _fill(text: str, finding: Firing, context: Context) -> str:
 def _fill_life(text: str, setting: Setting) -> str:
     """The placeholders that ask the catalog: what became of the setting, and what takes its place."""
     rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
-    new = (rename.new or "") if rename else ""
+    new = (rename.new or "").rpartition(".")[2] if rename else ""
     lives: dict[str, Callable[[], str]] = {
         "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
         "hint": setting.hint,
@@ -460,12 +486,14 @@ def show(value: object) -> str:
     """A value as a person writes it in a configuration."""
     if value is None:
         return "unset"
+    if isinstance(value, Undetermined):
+        return "a value that is not known here"
     if isinstance(value, bool):
         return "true" if value else "false"
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
 
 
-def _fix(rule: Rule, context: Context, finding: Firing) -> Fix | None:
+def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -> Fix | None:
     """The fix that a rule proposes; None where there is nothing to write."""
     fix = rule.fix
     if fix is None or evaluate(fix.unless, context) is True:
@@ -479,7 +507,7 @@ def _fix(rule: Rule, context: Context, finding: Firing) -> Fix | None:
     lowered = evaluate(fix.review_when, context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
-    return Fix(_fill(fix.title, finding, context), safety, actions, fix.needs, fix.with_rules)
+    return Fix(_fill(fix.title, finding, context, words), safety, actions, fix.needs, fix.with_rules)
 
 
 def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterator[Action]:

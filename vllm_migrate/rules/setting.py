@@ -17,7 +17,8 @@ from vllm_migrate.resolve.view import View
 class Setting:
     """One written setting (an option or an environment variable) seen at both releases.
 
-    option: its canonical name, as the source release reads the key, else the target; without `env.` for a variable.
+    option: its canonical name, as the source release reads the key, else the target; without `env.` for a variable, with
+    `sampling.` and the like for what is no engine option.
     """
 
     __slots__ = ("_rename", "is_env", "option", "source", "target", "written")
@@ -157,6 +158,8 @@ class Setting:
         written = self.written
         if self.is_env:
             return written.option[4:]
+        if "." in written.option:
+            return written.option
         named = self.source.delivery.named.get(written.number) or self.target.delivery.named.get(written.number)
         if named:
             return named

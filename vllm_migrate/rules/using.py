@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.model import Program, Use, determined
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
+
+if TYPE_CHECKING:
+    from vllm_migrate.catalog.contract import Contract
 
 HIDDEN = "what the call passes besides"
 
@@ -86,6 +91,58 @@ class Using:
         verb = "is" if len(found) == 1 else "are"
         return "; " + " and ".join(f"{module}.{name}" for module in found) + f" {verb} there" if found else ""
 
+    def taken(self) -> str:
+        """The release since which vLLM's class has a name that the program's class defines too; "" when it has none.
+
+        For what is mixed into the worker, also where V1's worker had it all along and V0's had not.
+        """
+        name, owner = self.use.key, self.use.method
+        known, source, target = _contract(self.target), self.source.release, self.target.release
+        if owner:
+            return known.appeared(owner, name, source, target, of_the_class=True) if not name.startswith("__") else ""
+        if known.collides(name, target) is not True:
+            return ""
+        was = known.collides(name, source)
+        if was and known.collides(name, source, "v0") is not False:
+            return ""
+        return known.taken(name, source, target) if not was else f"V1 ({source} on V0 had not)"
+
+    def refuses(self, view: View) -> str:
+        """Why a release refuses the call, "" where it takes it or where that is not known."""
+        signature = _contract(view).signature(self.use.method, view.release)
+        if signature is None:
+            return ""
+        return signature.refuses(len(self.use.positional), frozenset(self.use.arguments), self.use.more)
+
+    def fitted(self) -> bool:
+        """Whether the source knows what is called, and takes the call."""
+        known = _contract(self.source).signature(self.use.method, self.source.release) is not None
+        return known and not self.refuses(self.source)
+
+    def _streamed(self) -> bool:
+        """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
+        start, text = self.use.spot.start, self.use.spot.file.source.text
+        name = ASSIGNED.search(text[max(0, start - 200) : start])
+        for stream in self.named("stream"):
+            if stream.spot.start <= start < stream.spot.end:
+                return True
+            given = stream.arguments.get(
+                "sampling_params", stream.positional[1] if len(stream.positional) > 1 else None
+            )
+            if name is not None and isinstance(given, Unknown) and given.text == name[1]:
+                return True
+        return False
+
+    def successor(self) -> str:
+        """What takes the place of a configuration class's field that is gone, as a part of a sentence."""
+        catalog, name = self.target.catalog, f"{self.method()}.{self.use.key}"
+        for rename in catalog.renames if self.use.section == "config" else ():
+            if rename.section == "config" and rename.old == name and rename.new:
+                return f"; {rename.new.rpartition('.')[2]} takes its place" + (
+                    f" ({rename.note})" if rename.note else ""
+                )
+        return ""
+
     def _others(self, names: tuple[str, ...]) -> list[Use]:
         return [use for use in self._all() if use.name in names and use is not self.use]
 
@@ -119,20 +176,34 @@ class Using:
             return Undetermined((f"whether {HIDDEN} sets {name}",))
         return None
 
-    def _method(self) -> str:
+    def method(self) -> str:
+        """The bare name of what is called."""
         return self.use.method or self.use.key.rpartition(".")[2]
 
     def _known(self, view: View) -> bool:
         """Whether a release has the method, or for one keyword of a call the parameter."""
         section, use = self.use.section, self.use
         if not use.method:
-            return any(name.rpartition(".")[2] == self._method() for name in _methods(view))
+            return any(name.rpartition(".")[2] == self.method() for name in _methods(view))
         if section == "sampling":
             return use.key in view.catalog.names("sampling", view.release)
+        if section == "config":
+            return self._becomes(view) == ""
         return self._takes(view, use.key)
 
+    def _becomes(self, view: View) -> str:
+        """What becomes of a keyword of a configuration class: "" where it arrives, or where that is not known."""
+        if self.use.section != "config":
+            return ""
+        from vllm_migrate.catalog import nested
+
+        known = nested.load(view.catalog)
+        if not known.fields_of(self.method(), view.release) or known.field(self.method(), self.use.key, view.release):
+            return ""
+        return {"refused": "unknown", "dropped": "lost"}.get(known.constructed(self.method(), view.release) or "", "")
+
     def _takes(self, view: View, parameter: str) -> bool:
-        wanted = f".{self._method()}.{parameter}"
+        wanted = f".{self.method()}.{parameter}"
         return any(name.endswith(wanted) for name in view.catalog.names("api", view.release))
 
     def _route(self, view: View) -> object:
@@ -142,6 +213,16 @@ class Using:
                 gate = facts.extra("gate") if facts is not None else None
                 return str(gate) if gate else ""
         return None
+
+
+# What a call is assigned to, in the text before it.
+ASSIGNED = re.compile(r"([A-Za-z_][\w.]*)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\.)?\Z")
+
+
+def _contract(view: View) -> Contract:
+    from vllm_migrate.catalog import contract
+
+    return contract.load(view.catalog)
 
 
 def _methods(view: View) -> list[str]:
@@ -161,6 +242,10 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "positional": lambda using: len(using.use.positional),
     "exists": lambda using: using._known(using.target),
     "existed": lambda using: using._known(using.source),
+    "becomes": lambda using: using._becomes(using.target),
+    "taken": Using.taken,
+    "refused": lambda using: using.refuses(using.target),
+    "fitted": lambda using: using.fitted(),
 }
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "arg": Using._argument,
@@ -178,4 +263,5 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "from_route": lambda using: using._route(using.source),
     "runs": Using._runs,
     "gone": Using.gone,
+    "streamed": Using._streamed,
 }

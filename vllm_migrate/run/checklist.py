@@ -36,14 +36,14 @@ def checked(findings: Iterable[Finding], config: Config) -> Checked:
     used: set[int] = set()
     out: list[Finding] = []
     known: list[tuple[Finding, str]] = []
-    items: dict[tuple[str, str, str], list[Finding]] = {}
+    items: dict[tuple[str, tuple[str, str], str, str], list[Finding]] = {}
     for finding in findings:
         if finding.kind != CHECKLIST:
             out.append(finding)
             continue
         number = _entry_for(finding, entries, config)
         if number is None:
-            items.setdefault((finding.project, finding.code, finding.option), []).append(finding)
+            items.setdefault((finding.project, finding.releases, finding.code, finding.option), []).append(finding)
         else:
             used.add(number)
             known.append((finding._replace(fix=None), entries[number].reason))

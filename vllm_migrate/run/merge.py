@@ -21,6 +21,9 @@ from vllm_migrate.rules.finding import Firing, identity
 # Compositions in which a file may have children that inherit from it.
 SHARING = frozenset(("hydra", "parent_files", "ordered_files"))
 
+# How many children a message names.
+SHOWN = 3
+
 # Path of a file and dotted path of a mapping in it.
 Home = tuple[str, str]
 # Per option that a fix may pin: the value at the source, and whether the engine sets its own.
@@ -42,7 +45,8 @@ class Candidate(NamedTuple):
     severity: as it is now; line: where a suppression comment for it stands; path: of its engine's file ("" without);
     home: where a new setting of the engine goes, when others may share that; chain: the mappings it inherits from, the
     root first; actions: of its fix, where that changes nothing written; pins: what its fix sets anew; children: other
-    files that inherit the place; finding: as reports have it; fired: as rules made it, where that is kept.
+    files that inherit the place; own: it holds for the file that it stands in, too; finding: as reports have it; fired: as
+    rules made it, where that is kept.
     """
 
     identity: Identity
@@ -55,6 +59,7 @@ class Candidate(NamedTuple):
     actions: tuple[tuple[str, str, object], ...] | None = None
     pins: tuple[tuple[str, object], ...] = ()
     children: tuple[str, ...] = ()
+    own: bool = True
     finding: Finding | None = None
     fired: Firing | None = None
 
@@ -74,6 +79,12 @@ class Candidate(NamedTuple):
         finding = self.finding._replace(severity=severity) if self.finding is not None else None
         fired = self.fired._replace(severity=severity) if self.fired is not None else None
         return self._replace(severity=severity, finding=finding, fired=fired)
+
+    def adding(self, text: str) -> Candidate:
+        """The same with more at the end of its message."""
+        finding = self.finding._replace(message=self.finding.message + text) if self.finding is not None else None
+        fired = self.fired._replace(message=self.fired.message + text) if self.fired is not None else None
+        return self._replace(finding=finding, fired=fired)
 
 
 def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
@@ -95,6 +106,7 @@ def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
         chain,
         tuple((action.kind, action.option, action.value) for action in actions) if whole else None,
         tuple((action.option, action.value) for action in actions if action.pins),
+        own=engine is None or engine.file is spot.file,
         fired=fired,
     )
 
@@ -136,10 +148,11 @@ def pinned_options(knowledge: Knowledge) -> list[str]:
 class Unique:
     """Candidates by identity, each once: the most severe, and of equals the first."""
 
-    __slots__ = ("_children", "_kept")
+    __slots__ = ("_children", "_kept", "_own")
 
     def __init__(self) -> None:
         self._kept: dict[Identity, Candidate] = {}
+        self._own: set[Identity] = set()
         self._children: dict[Identity, dict[str, None]] = {}
 
     def add(self, candidate: Candidate) -> bool:
@@ -149,6 +162,8 @@ class Unique:
         wins = known is None or SEVERITIES.index(candidate.severity) > SEVERITIES.index(known.severity)
         if wins:
             self._kept[key] = candidate
+        if candidate.own:
+            self._own.add(key)
         children = self._children.setdefault(key, {})
         children.update(dict.fromkeys(candidate.children))
         if candidate.path and candidate.path != candidate.place:
@@ -161,7 +176,10 @@ class Unique:
 
     def all(self) -> list[Candidate]:
         """Every candidate with its children, in the order in which their identities came."""
-        return [candidate._replace(children=tuple(self._children[key])) for key, candidate in self._kept.items()]
+        return [
+            candidate._replace(children=tuple(self._children[key]), own=key in self._own)
+            for key, candidate in self._kept.items()
+        ]
 
 
 def settled(candidates: list[Candidate], engines: Iterable[Ran]) -> list[Candidate]:
@@ -172,9 +190,22 @@ def settled(candidates: list[Candidate], engines: Iterable[Ran]) -> list[Candida
         homes.setdefault(engine.home, []).append(engine)
     lowered = [_lowered(candidate, homes.get(candidate.home, []) if candidate.home else []) for candidate in candidates]
     return sorted(
-        _without_children(lowered),
+        (_naming(candidate, homes) for candidate in _without_children(lowered)),
         key=lambda c: (c.place, c.identity[2], -SEVERITIES.index(c.severity), c.code, c.identity[3]),
     )
+
+
+def _naming(candidate: Candidate, homes: dict[Home, list[Ran]]) -> Candidate:
+    """Where a finding stands in a parent and holds for some of those that inherit from it only, its message names them."""
+    if candidate.own or not candidate.children:
+        return candidate
+    place = os.path.normpath(candidate.place)
+    home = next((home for home in candidate.chain if home[0] == place), None)
+    inheriting = {engine.path for engine in homes.get(home, ())} if home is not None else set()
+    if inheriting <= set(candidate.children):
+        return candidate
+    named, more = candidate.children[:SHOWN], len(candidate.children) - SHOWN
+    return candidate.adding(f"; this holds for {', '.join(named)}" + (f" and {more} more" if more > 0 else ""))
 
 
 def _lowered(candidate: Candidate, engines: list[Ran]) -> Candidate:
@@ -210,7 +241,7 @@ def _without_children(candidates: list[Candidate]) -> list[Candidate]:
     parents: dict[tuple[str, str, str, Home | None], Candidate] = {
         (candidate.code, candidate.identity[3], candidate.severity, candidate.home): candidate
         for candidate in candidates
-        if candidate.home is not None
+        if candidate.home is not None and candidate.home[0] == os.path.normpath(candidate.place)
     }
     children: dict[Identity, dict[str, None]] = {}
     kept: list[Candidate] = []

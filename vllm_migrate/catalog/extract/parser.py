@@ -99,10 +99,9 @@ def _function_text(kind: Function) -> str:
     if kind.name in ("_optional_type", "_parse_type"):
         found = kind.scope.find("return_type")
         inner = type_text(found.vars["return_type"]) if found else "unknown"
-        if kind.name == "_parse_type":
-            return inner
-        either = "_or_kvs" if inner == "json" and "nullable_kvs" in ast.unparse(kind.node) else ""
-        return f"optional_{inner}{either}"
+        if inner == "json" and "nullable_kvs" in ast.unparse(kind.node):
+            inner = "json_or_kvs"
+        return inner if kind.name == "_parse_type" else f"optional_{inner}"
     if kind.name == "parse_dataclass" and isinstance(kind.defaults.get("cls"), ClassValue):
         return f"dataclass:{kind.defaults['cls'].name}"
     if kind.owner is not None:

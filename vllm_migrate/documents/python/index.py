@@ -51,6 +51,7 @@ class Text(NamedTuple):
 class Index:
     """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
 
+    `made` are assignments of a call to one target, `loops` the `async for` loops.
     `by_name` has the numbers of calls by the last name of what is called. `setters` are statements and calls that may set
     an environment variable, with their function and, of a call, its number. `bound` counts the bindings of a name, `values`
     has the last number or constant assigned to it.
@@ -64,6 +65,9 @@ class Index:
         self.texts: list[Text] = []
         self.setters: list[tuple[ast.Assign, str] | int] = []
         self.functions: set[str] = set()
+        self.classes: list[ast.ClassDef] = []
+        self.made: list[tuple[ast.expr, ast.Call]] = []
+        self.loops: list[tuple[ast.AsyncFor, str]] = []
         self.bound: dict[str, int] = {}
         self.values: dict[str, ast.expr] = {}
         self._awaited: set[int] = set()
@@ -117,6 +121,8 @@ class Index:
     ) -> ModuleScope:
         self.functions.add(node.name)
         self._bind(node.name)
+        if isinstance(node, ast.ClassDef):
+            self.classes.append(node)
         name = f"{scope.function}.{node.name}" if scope.function else node.name
         conditional = scope.conditional or not isinstance(node, ast.ClassDef)
         return ModuleScope(name, conditional, guarded=scope.guarded)
@@ -146,6 +152,8 @@ class Index:
         return scope
 
     def _branch(self, node: ast.stmt, scope: ModuleScope) -> ModuleScope:
+        if isinstance(node, ast.AsyncFor):
+            self.loops.append((node, scope.function))
         guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
         return scope._replace(conditional=True, guarded=guarded, loop=loop)
 
@@ -199,6 +207,9 @@ class Index:
         return others + node.values
 
     def _assigned(self, targets: list[ast.expr], value: ast.expr | None) -> None:
+        called = value.value if isinstance(value, ast.Await) else value
+        if len(targets) == 1 and isinstance(called, ast.Call):
+            self.made.append((targets[0], called))
         if len(targets) == 1 and isinstance(targets[0], ast.Name) and isinstance(value, _NUMBERS):
             self.values[targets[0].id] = value
 

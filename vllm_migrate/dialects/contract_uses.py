@@ -1,0 +1,131 @@
+"""What a program does with vLLM's Python contract: names that its classes define, calls that must fit, outputs that it streams."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from vllm_migrate.dialects.model import Spot, Use, Written
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.python.calls import Call, PythonDocument
+from vllm_migrate.documents.python.values import dotted_name
+from vllm_migrate.knowledge.records import UseSpec
+
+SETTING = "worker_extension_cls"
+ENDING = "workerextension"  # of classes that are mixed into the worker, by custom
+MAKERS = ("from_engine_args", "from_vllm_config")
+
+
+def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    """Each name that a worker extension, or a class that inherits from one of vLLM's, defines in its body.
+
+    key: the name; method: the class of vLLM's that it is mixed into or inherits from, "" for the worker.
+    """
+    for node in code.index.classes:
+        bases = [base for base in (code.resolve(dotted_name(b)) for b in node.bases) if base.startswith("vllm.")]
+        if entry.members == "extension":
+            owners = [""] if not bases and _extends(code, node.name) else []
+        else:
+            owners = bases
+        for owner in owners:
+            for name, at in _defined(node):
+                start, end = code.span(at)
+                start = code.source.text.find(name, start, end)
+                spot = Spot(file, start, start + len(name))
+                written = Written(name, f"use.{entry.name}", None, spot, spot)
+                yield Use(entry.name, written, node.name, method=owner)
+
+
+def _extends(code: PythonDocument, name: str) -> bool:
+    """Whether a class is mixed into the worker: by its name, or because the module names it as that."""
+    if name.lower().endswith(ENDING):
+        return True
+    return SETTING in code.source.text and any(text.value.endswith(f".{name}") for text in code.texts)
+
+
+def _defined(node: ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name, statement
+        elif isinstance(statement, ast.Assign):
+            yield from ((t.id, statement) for t in statement.targets if isinstance(t, ast.Name))
+
+
+def bound_calls(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    """Calls whose callee is known to be vLLM's. method: its dotted name there."""
+    objects = _objects(code)
+    for call in code.calls:
+        dotted = _callee(code, call, objects)
+        if not dotted.startswith("vllm.") or call.in_string or dotted.rpartition(".")[2] in entry.excluding:
+            continue
+        start, end = code.span(call.node.func)
+        spot = Spot(file, start, end)
+        yield Use(
+            entry.name,
+            Written(call.dotted, f"use.{entry.name}", None, spot, spot),
+            call.function,
+            {argument.name: argument.value for argument in call.keywords},
+            [argument.value for argument in call.args],
+            call.has_kwargs or call.has_star,
+            guarded=call.guarded,
+            method=dotted,
+        )
+
+
+def _objects(code: PythonDocument) -> dict[str, str]:
+    """Names and attributes that are only ever assigned an object of one of vLLM's classes."""
+    found: dict[str, str] = {}
+    for target, call in code.index.made:
+        name = dotted_name(target)
+        made = code.resolve(dotted_name(call.func))
+        owner, _, last = made.rpartition(".")
+        cls = owner if last in MAKERS else made
+        cls = cls if cls.startswith("vllm.") and cls.rpartition(".")[2][:1].isupper() else ""
+        found[name] = cls if found.get(name, cls) == cls else ""
+    return {name: cls for name, cls in found.items() if cls}
+
+
+def _callee(code: PythonDocument, call: Call, objects: dict[str, str]) -> str:
+    on, _, method = call.dotted.rpartition(".")
+    if on in objects and (on.startswith("self.") or code.index.bound.get(on) == 1):
+        return f"{objects[on]}.{method}"
+    return call.resolved if not on or code.aliases.get(on.partition(".")[0]) or on.startswith("vllm") else ""
+
+
+def streams(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    """`async for out in engine.generate(...)` of which only the last item is kept: the loop assigns it, and sorts by no index.
+
+    Where the program takes the first output of it and no other, nothing can be lost.
+
+    The place is that of the call; its arguments are the use's.
+    """
+    calls = {id(call.node): call for call in code.find({"generate"})}
+    made = {dotted_name(target): call for target, call in code.index.made}
+    for loop, function in code.index.loops:
+        source = loop.iter if isinstance(loop.iter, ast.Call) else made.get(dotted_name(loop.iter))
+        call = calls.get(id(source))
+        kept = _kept(loop)
+        if call is None or not kept or f"{kept}.outputs[0]" in code.source.text:
+            continue
+        start, end = code.span(call.node)
+        spot = Spot(file, start, end)
+        yield Use(
+            entry.name,
+            Written(call.dotted, f"use.{entry.name}", None, spot, spot),
+            function,
+            {argument.name: argument.value for argument in call.keywords},
+            [argument.value for argument in call.args],
+            call.has_kwargs or call.has_star,
+        )
+
+
+def _kept(loop: ast.AsyncFor) -> str:
+    """The name to which a loop assigns its item; "" where it does not, and where it looks at the index of an output."""
+    item, kept = loop.target.id if isinstance(loop.target, ast.Name) else "", ""
+    for statement in loop.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Attribute) and node.attr == "index":
+                return ""
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == item:
+                kept = dotted_name(node.targets[0])
+    return kept if item else ""
