@@ -15,7 +15,7 @@ from vllm_migrate.dialects.sites import sites, values_at
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough
 
 
@@ -56,7 +56,7 @@ def of_spec(origin: Origin, spec: EngineSpec) -> Origin:
 
 def runs(origin: Origin, facts: Mapping[str, Fact]) -> bool:
     """Whether the condition of the dialect's entry holds, or may hold: this engine is vLLM's, and is started."""
-    return origin.spec is None or evaluate(origin.spec.when, DialectEnv(origin, facts, origin.target)) is not False
+    return origin.spec is None or origin.spec.when.evaluate(DialectEnv(origin, facts, origin.target)) is not False
 
 
 def read(ident: str, origin: Origin, facts: Mapping[str, Fact]) -> Engine:
@@ -188,7 +188,7 @@ class Reader:
         written = written._replace(value=value, when=meant.when, unread_because=meant.unread, last=meant.last)
         if "." not in written.option:
             self.options.append(written)
-        elif evaluate(meant.when, self._env) is not False:
+        elif meant.when.evaluate(self._env) is not False:
             self._fact(written)
 
     def _fact(self, written: Written) -> None:
@@ -243,7 +243,7 @@ class Reader:
 def _stated_value(stated: FactSpec, env: DialectEnv) -> object:
     if stated.value_of is None:
         return Undetermined((stated.depends_on,), (True, False))
-    value = evaluate(stated.value_of, env)
+    value = stated.value_of.evaluate(env)
     if stated.maybe and (isinstance(value, Undetermined) or value):
         return Undetermined((stated.maybe,), (True, False))
     return value

@@ -396,10 +396,11 @@ class EffectiveEntry(Record):
 
 
 class EffectivePage(Record):
-    """What is told of an option's resolution and read by no lint."""
+    """What is told of an option's resolution and read by no lint. unsaid: why a value that moves by itself may have no finding."""
 
     about: str
     evidence: tuple[Evidence, ...]
+    unsaid: str = ""
 
 
 class Gpu(Record):
