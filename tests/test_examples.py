@@ -22,10 +22,18 @@ def test_after_is_what_fix_makes_of_before(name: str, tmp_path: Path, monkeypatc
     work = tmp_path / name
     shutil.copytree(EXAMPLES / name / "before", work)
     monkeypatch.chdir(tmp_path)
-    assert main(["lint", "--isolated", "--fail-on", "info", str(work)]) == 1, "a `before` shows something"
+    assert main(["lint", "--isolated", "--fail-on", "info", "--fail-on-checklist", str(work)]) == 1, (
+        "a `before` shows something"
+    )
     assert main(["fix", "--isolated", "--write", "--unsafe", str(work)]) == 0
     assert files(work) == files(EXAMPLES / name / "after")
     assert main(["fix", "--isolated", "--check", "--unsafe", str(work)]) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_left_but_the_checklist(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLES)
+    assert main(["lint", "--isolated", f"{name}/after"]) == 0
 
 
 def test_every_example_has_both_sides() -> None:

@@ -272,15 +272,15 @@ def test_a_baseline_hides_no_engine_that_came_later(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "serve.sh"
-    script.write_text("vllm serve a\n")
+    script.write_text("vllm serve a --swap-space 4\n")
     assert main(["lint", "--baseline", "known.json", "--write-baseline", "serve.sh"]) == 0
-    script.write_text("vllm serve a\nvllm serve b\n")
+    script.write_text("vllm serve a --swap-space 4\nvllm serve b --swap-space 4\n")
     assert main(["lint", "--baseline", "known.json", "--fail-on", "info", "serve.sh"]) == 1
     capsys.readouterr()
     assert findings_of(lint_json(capsys, "--baseline", "known.json", "serve.sh")) == {("serve.sh", 2)}
     assert main(["lint", "--baseline", "known.json", "--write-baseline", "serve.sh"]) == 0
     assert main(["lint", "--baseline", "known.json", "--fail-on", "info", "serve.sh"]) == 0
-    script.write_text("vllm serve b\n")
+    script.write_text("vllm serve b --swap-space 4\n")
     capsys.readouterr()
     assert main(["lint", "--baseline", "known.json", "serve.sh"]) == 0
     assert "no longer matches 2 times but 1" in " ".join(capsys.readouterr().out.split())

@@ -104,7 +104,7 @@ def test_nothing_of_a_file_is_executed(here: Path) -> None:
     (here / "run.py").write_text("import os\nos.system('touch pwned-py')\nfrom vllm import LLM\nLLM(model='m')\n")
     (here / "vllm.py").write_text("open('pwned-import', 'w')\n")
     (here / "pyproject.toml").write_text("[tool.vllm-migrate]\nto = '0.18.1'\n")
-    assert run("lint", "--fail-on", "info", ".").returncode == 1
+    assert run("lint", "--fail-on", "info", "--fail-on-checklist", ".").returncode == 1
     assert run("fix", "--unsafe", "--write", ".").returncode == 0
     assert run("effective", "run.sh").returncode == 0
     assert [path.name for path in here.iterdir() if path.name.startswith("pwned")] == []

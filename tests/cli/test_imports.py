@@ -22,7 +22,7 @@ HEAVY = {
     "dataclasses",
     "pathlib",
 }
-SERVE = "model: m\nmax-model-len: 8192\nenable-prefix-caching: false\n"
+SERVE = "model: m\nmax-model-len: 8192\nenable-prefix-caching: false\nswap-space: 4\n"
 SCRIPT = "VLLM_USE_V1=0 vllm serve m --max-model-len 8192\n"
 
 

@@ -57,7 +57,7 @@ def test_engines_are_numbered_and_of_vllm_alone(tmp_path: Path) -> None:
 
 def test_what_a_call_passes_as_a_mapping_is_missing(tmp_path: Path) -> None:
     (engine,) = made(tmp_path, "from vllm import LLM\nLLM(seed=1, **config.extra)\n")
-    assert [(missing.name, missing.kwargs) for missing in engine.missing] == [("**config.extra", True)]
+    assert [(missing.name, missing.inline) for missing in engine.missing] == [("**config.extra", True)]
 
 
 @pytest.mark.parametrize(

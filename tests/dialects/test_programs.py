@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vllm_migrate import lint
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.prefilter import Prefilter
@@ -65,3 +66,19 @@ def test_a_module_in_which_something_is_found_may_use_vllm(text: str, tmp_path: 
 def test_a_module_that_only_speaks_of_vllm(text: str) -> None:
     assert not PROGRAMS.may_use(text.encode())
     assert not Prefilter(DIALECTS, load_catalog()).may_concern("run.py", text.encode())
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ('f"{base}/pause"', True),
+        ('f"http://{host}:{port}/pause"', True),
+        ('"http://localhost:8000/pause?mode=abort"', True),
+        ('f"/deployments/{name}/pause"', False),
+        ('f"{base}/api/v1/{name}/pause"', False),
+    ],
+)
+def test_a_route_is_all_of_the_path(url: str, found: bool) -> None:
+    """What ends like a route of vLLM's is another server's."""
+    report = lint(files={"run.py": f"# vllm\nimport requests\nrequests.post({url})\n"})
+    assert any(finding.name == "inflight-weight-update" for finding in report.findings) is found

@@ -156,7 +156,7 @@ def test_what_stands_behind_an_option_that_goes_is_kept(
     monkeypatch.chdir(tmp_path)
     Path("run.sh").write_text(f"vllm serve m {words}\n")
     assert main(["fix", "--isolated", "--unsafe", "--write", "run.sh"]) == 0
-    assert Path("run.sh").read_text().startswith(f"vllm serve m {left} --no-async-scheduling")
+    assert Path("run.sh").read_text().startswith(f"vllm serve m {left}")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vllm_migrate.knowledge.cases import Choice, choose
-from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.parse import compile_expr
 from vllm_migrate.knowledge.records import Case
@@ -24,7 +23,7 @@ class Names:
 
 def pick(cases: Sequence[Mapping[str, object]], **values: object) -> Choice:
     compiled = [
-        decode(Case, {key: compile_expr(v) if key in ("when", "value_of") else v for key, v in case.items()})
+        Case.decoded({key: compile_expr(v) if key in ("when", "value_of") else v for key, v in case.items()})
         for case in cases
     ]
     return choose(compiled, Names(**values))

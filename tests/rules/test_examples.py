@@ -127,5 +127,6 @@ def test_a_rule_is_whole(file: RuleFile) -> None:
     """Evidence, an explanation in three parts, one example that fires and two that do not."""
     assert file.examples.fires and len(file.examples.silent) >= 2
     assert file.page.evidence
-    assert all(part.strip() for part in file.page.explain)
+    explain = file.page.explain
+    assert all(part.strip() for part in (explain.what, explain.why, explain.write))
     assert os.path.exists(rules_folder() / f"{file.rule.name}.yaml"), "one file a rule, called by its name"

@@ -16,6 +16,7 @@ from vllm_migrate.dialects.model import Engine, Program, Use, Written
 from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.expr import Condition, Env
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.records import Case, Dialect
 from vllm_migrate.knowledge.vocabulary import Term
 from vllm_migrate.resolve import view
@@ -133,6 +134,9 @@ def test_words_are_used_or_asked_of_everything() -> None:
 def conditions(node: Any) -> Iterator[Condition]:
     if isinstance(node, Condition):
         yield node
+    elif isinstance(node, Record):
+        for name in type(node).__annotations__:
+            yield from conditions(getattr(node, name))
     elif isinstance(node, tuple):
         for part in node:
             yield from conditions(part)

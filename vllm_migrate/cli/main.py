@@ -12,10 +12,13 @@ from vllm_migrate.cli.tabled import run_tabled
 from vllm_migrate.errors import VllmMigrateError
 
 EXIT_ERROR = 2
+COLLECT_AFTER = 50_000
 
 
 def entry() -> None:
     """The console script."""
+    # What is loaded stays, and what is judged makes few cycles: the collector need not look often.
+    gc.set_threshold(COLLECT_AFTER)
     if sys.stdout is None:  # closed by the caller (`>&-`)
         print("error: standard output is closed", file=sys.stderr)
         sys.exit(EXIT_ERROR)

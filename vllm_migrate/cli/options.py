@@ -80,6 +80,7 @@ LINT = (
         "SEVERITY",
         ("error", "warning", "info", "never"),
     ),
+    Option("--fail-on-checklist", FLAG, "Items of the checklist count for the exit code, too."),
     Option("--baseline", VALUE, "Hide the findings recorded in this file.", "FILE"),
     Option("--write-baseline", FLAG, "Record today's findings in the baseline file."),
     Option("--add-ignores", FLAG, "Write a suppression comment for every finding."),

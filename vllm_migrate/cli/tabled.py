@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from importlib import import_module
 
 from vllm_migrate.cli.options import COMMANDS
 from vllm_migrate.cli.parser import parse
-
-COLLECT_AFTER = 20_000
 
 
 def run_tabled(argv: list[str]) -> int | None:
@@ -30,7 +27,5 @@ def _run(name: str, words: list[str]) -> int:
     """Run a command of the table."""
     call = parse(COMMANDS[name], words)
     command = import_module(f"vllm_migrate.cli.{name}")
-    # What is loaded stays, and what is judged makes few cycles: the collector need not look often.
-    gc.set_threshold(COLLECT_AFTER)
     code: int = command.run(call)
     return code

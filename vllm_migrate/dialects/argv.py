@@ -53,9 +53,14 @@ class Parsed(NamedTuple):
 
 
 def parse(
-    command: list[Token], catalog: Catalog, release: str, entry: str = "serve", config: list[Token] | None = None
+    command: list[Token],
+    catalog: Catalog,
+    release: str,
+    entry: str = "serve",
+    config: list[Token] | None = None,
+    unread: bool = False,
 ) -> Parsed:
-    """The parser's result.
+    """The parser's result. unread: more may be written, which is not seen: what is missing may stand there.
 
     command: the words after `vllm serve`, or after the server's module where `entry` is "api_server"; config: those
     that a configuration file stands for. Without a command the model is taken to be given elsewhere.
@@ -63,12 +68,13 @@ def parse(
     rules = era(catalog, release)
     serve = entry != "api_server"
     try:
-        words = rewrite(assemble(command, config or [], serve, rules), rules)
+        words = rewrite(assemble(command, config or [], serve, rules, unread), rules)
     except Stop as stop:
         return Parsed([], [Refusal("refused", "", stop.text, stop.source)], [], [])
     parser = _Argparse(words, catalog, release, bool(command) if serve else rules.bare, serve)
     if rules.level == "--optimization-level":
         parser.spelled_out = "-O"
+    parser.open = unread
     return parser.run()
 
 

@@ -78,8 +78,8 @@ def era(catalog: Catalog, release: str) -> Era:
 _CHANGES = ("0.9.0", "0.9.1", "0.9.2", "0.10.0", "0.10.2", "0.11.1", "0.12.0", "0.13.0", "0.17.0", "0.20.0")
 
 
-def assemble(command: list[Token], config: list[Token], serve: bool, rules: Era) -> list[Token]:
-    """The words of a command line with the configuration file's spliced in. Raises Stop."""
+def assemble(command: list[Token], config: list[Token], serve: bool, rules: Era, unread: bool = False) -> list[Token]:
+    """The words of a command line with the configuration file's spliced in. unread: more may be set, which is not seen. Raises Stop."""
     words = _model_first(command, rules) if serve else list(command)
     at = next((i for i, word in enumerate(words) if word.text == "--config"), -1)
     if at < 0:
@@ -96,7 +96,7 @@ def assemble(command: list[Token], config: list[Token], serve: bool, rules: Era)
     if serve:
         if not _dashed(words[0]):
             return [words[0], *config, *words[1:at], *rest]
-        if not any(word.text == "--model" for word in config):
+        if not unread and not any(word.text == "--model" for word in config):
             raise Stop("no model: neither the first word nor the configuration file names one", words[at].source)
         return [*config, *words[:at], *rest]
     if rules.config and _dashed(words[0]):

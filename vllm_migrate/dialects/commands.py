@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
-from vllm_migrate.dialects.composition import Composed
+from vllm_migrate.dialects.composition import Composed, UnreadInput
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config
-from vllm_migrate.dialects.overrides import Override, overrides_in, tree_of_overrides
+from vllm_migrate.dialects.overrides import Above, Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
 from vllm_migrate.dialects.recognition import at_command, carries, origin_of, recognised
 from vllm_migrate.dialects.remarks import remarks_on_options, remarks_on_overrides
-from vllm_migrate.dialects.tree import File, Tree, tree_of
+from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
@@ -147,6 +147,7 @@ class _Line:
             origin = origin._replace(entrypoint=entrypoint)
         words = self.command.words
         groups = _groups(words, start)
+        origin = origin._replace(missing=self._unread(groups, origin))
         configs = [config for group in groups if (config := self._config_file(group)) is not None]
         if configs:
             origin = origin._replace(files=[configs[-1], self.file])
@@ -186,6 +187,14 @@ class _Line:
         name = words[group[1]].value if len(group) > 1 and words[group[0]].value == "--config" else None
         if not name:
             return None
+        if self.file.inside is not None and name.endswith((".yaml", ".yml")):
+            from vllm_migrate.dialects.mounts import mounted
+
+            config = mounted(self.file, name, self.workspace)
+            if config is not None and tree_of(config) is not None:
+                if config.inside is None:
+                    self.workspace.claimed.add(os.path.normpath(config.path))
+                return config
         for path in dict.fromkeys((os.path.join(os.path.dirname(self.file.path), name), name)):
             config = self.workspace.load(path) if path.endswith((".yaml", ".yml")) else None
             if config is not None:
@@ -195,16 +204,67 @@ class _Line:
                 return config
         return None
 
+    def _sourced(self) -> Iterator[Fact]:
+        """What scripts export that are sourced before the command, where they lie beside this one."""
+        for command in self.document.commands:
+            words = command.words
+            if command.start >= self.command.start or len(words) < 2 or words[0].value not in ("source", "."):
+                continue
+            name = words[1].value or words[1].raw.rpartition("/")[2].strip('"')  # "$(dirname "$0")/env.sh"
+            if not name.endswith((".sh", ".bash")) or name.startswith(("/", "~", "$")):
+                continue
+            other = self.workspace.load(os.path.normpath(os.path.join(os.path.dirname(self.file.path), name)))
+            if other is not None and other.shell is not None and other is not self.file:
+                yield from (_variable(other, key, word) for key, word in other.shell.exports)
+
+    def _unread(self, groups: list[list[int]], origin: Origin) -> list[UnreadInput]:
+        """What may hold more options than are seen: a `--config` file that is not here, words that an expansion brings."""
+        out: list[UnreadInput] = []
+        words, flags = self.command.words, self.catalog.flags(origin.target)
+        for number, group in enumerate(groups):
+            head = _known(words[group[0]])
+            name, eq, _ = head.partition("=")
+            if head == "--config" and len(group) > 1 and self._config_file(group) is None:
+                out.append(self._unread_word(f"--config {words[group[1]].raw}", words[group[1]]))
+            flag = flags.get(name) if name.startswith("-") else None
+            if flag is not None and flag.takes_value and not eq:
+                values = group[1:] if flag.nargs in ("+", "*") else group[2:]
+            elif name.startswith("-"):
+                values = group[1:] if flag is not None else group[2:]
+            else:
+                values = group[1:] if number == 0 else group  # the first word is the model
+            several = [at for at in group if _is_list(words[at].raw)]
+            out += [
+                self._unread_word(words[at].raw, words[at])
+                for at in dict.fromkeys((*several, *values))
+                if words[at].value is None and not words[at].prefix and (at in several or self._splits(words[at]))
+            ]
+        return out
+
+    def _unread_word(self, name: str, word: Word) -> UnreadInput:
+        place = Place(self.file, self.command.index, (), Above(word), word.start, word.end)
+        return UnreadInput(name, place, inline=True)
+
+    def _splits(self, word: Word) -> bool:
+        """Whether a shell makes several words of one that it expands: not in quotes, nor where no shell reads it."""
+        return word.raw.startswith("$") and (self.file.inside is None or self.file.inside.kind != "container")
+
     def _variables(self, start: int) -> dict[str, Fact]:
         """Variables around the script, exported before the command, and written in front of it, the nearest last."""
         file, command = self.file, self.command
         found = [_around(name, value, item) for name, value, item in file.variables]
         if self.document.outer is not None and file.inside is not None:
             found.extend(_around_string(file.inside.host, self.document.outer, command))
+        found.extend(self._sourced())
         found.extend(_variable(file, name, word) for name, word in self.document.exports if word.start < command.start)
         found.extend(_variable(file, name, word) for name, word in command.assignments)
         found.extend(_set_by_words(file, command.words[:start]))
         return {fact.written.option: fact for fact in found if fact.written is not None}
+
+
+def _is_list(raw: str) -> bool:
+    """Whether an expansion gives all of a list: "$@", "${ARGS[@]}"."""
+    return raw.strip('"') in ("$@", "$*", "${@}", "${*}") or "[@]" in raw or "[*]" in raw
 
 
 def _settings_in(config: File, number: int) -> Iterator[Written]:

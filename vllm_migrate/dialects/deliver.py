@@ -292,9 +292,8 @@ class _Arguments(_Carrier):
 
     def _arriving(self) -> dict[str, Arrived]:
         command, config = self._tokens()
-        parsed = argv.parse(
-            command, self.catalog, self.release, entrypoint(self.engine.origin, self.catalog, self.release), config
-        )
+        entry = entrypoint(self.engine.origin, self.catalog, self.release)
+        parsed = argv.parse(command, self.catalog, self.release, entry, config, bool(self.engine.missing))
         replaced = self._replacing()
         values = {option: arrived for option, arrived in self._passed().items() if option not in replaced}
         for arrival in parsed.arrivals:

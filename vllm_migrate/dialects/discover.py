@@ -107,5 +107,5 @@ def composed_by(kind: str, file: File, tree: Tree, workspace: Workspace) -> Comp
     if kind == "hydra" and hydra.uses_defaults(tree):
         return hydra.compose(file, tree, workspace.load)
     if kind == "parent_files" and parents.uses_parents(tree):
-        return parents.compose(file, tree, workspace.load, workspace.inherited)
+        return parents.compose(file, tree, workspace.load, workspace.composed)
     return None

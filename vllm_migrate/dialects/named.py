@@ -47,15 +47,13 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
     if config is None or tree is None or not tree.is_map:
         return None
     workspace.claimed.add(os.path.normpath(config.path))
-    known = workspace.composed.get((kind, config))
-    if known is None:
-        known = workspace.composed[kind, config] = _compose(kind, config, tree, workspace)
-    return known
+    known = workspace.composed.get(kind, config)
+    return known or workspace.composed.keep(kind, config, _compose(kind, config, tree, workspace))
 
 
 def _compose(kind: str, config: File, tree: Tree, workspace: Workspace) -> Composed:
     if kind == "parent_files":
-        return parents.compose(config, tree, workspace.load, workspace.inherited)
+        return parents.compose(config, tree, workspace.load, workspace.composed)
     if hydra.uses_defaults(tree):
         return hydra.compose(config, tree, workspace.load)
     return Composed(tree, [config], [])

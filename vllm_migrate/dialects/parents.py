@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Loader, UnreadInput
+from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Compositions, Loader, UnreadInput
 from vllm_migrate.dialects.tree import File, Tree, merge, tree_of, without
 
 MARKER = "_override_"
@@ -23,16 +23,12 @@ def uses_parents(tree: Tree) -> bool:
     return bool(names) and all(isinstance(name, str) and name.endswith((".yaml", ".yml")) for name in names)
 
 
-# Compositions of files that are parents, by how deep they stand.
-Inherited = dict[tuple[File, int], Composed]
+def compose(file: File, tree: Tree, load: Loader, shared: Compositions | None = None) -> Composed:
+    """The configuration that `file` and its parents make. shared: what parents that others share came to."""
+    return _inherit(file, tree, load, shared or Compositions(), 0)
 
 
-def compose(file: File, tree: Tree, load: Loader, inherited: Inherited | None = None) -> Composed:
-    """The configuration that `file` and its parents make. inherited: what parents that others share came to."""
-    return _inherit(file, tree, load, {} if inherited is None else inherited, 0)
-
-
-def _inherit(file: File, tree: Tree, load: Loader, inherited: Inherited, depth: int) -> Composed:
+def _inherit(file: File, tree: Tree, load: Loader, shared: Compositions, depth: int) -> Composed:
     if file.data is not None:
         file.data.read_as_omegaconf()
     files: list[File] = []
@@ -46,9 +42,9 @@ def _inherit(file: File, tree: Tree, load: Loader, inherited: Inherited, depth: 
         if parent is None or root is None or not root.is_map:
             missing.append(UnreadInput(name, item.place))
             continue
-        if (parent, depth) not in inherited:
-            inherited[parent, depth] = _inherit(parent, root, load, inherited, depth + 1)
-        above = inherited[parent, depth]
+        above = shared.get(depth, parent)
+        if above is None:
+            above = shared.keep(depth, parent, _inherit(parent, root, load, shared, depth + 1))
         base = _over(base, above.tree)
         files.extend(above.files)
         missing.extend(above.missing)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.knowledge.records import Dialect, EngineSpec, UseSpec
@@ -35,14 +36,24 @@ class Programs:
 
 
 class _Text:
-    """A module's bytes, with the words in them that stand where an entry looks for them."""
+    """A module's bytes, with the words in them that stand where an entry looks for them, found when first asked for."""
 
     def __init__(self, data: bytes, routes: frozenset[bytes]) -> None:
         self.data = data
         self.lower = data.lower()
-        self.called = frozenset(_CALLED.findall(data))
-        self.imported = frozenset(_IMPORTED.findall(data))
-        self.has_route = not routes.isdisjoint(_PATH.findall(data))
+        self._routes = routes
+
+    @cached_property
+    def called(self) -> frozenset[bytes]:
+        return frozenset(_CALLED.findall(self.data))
+
+    @cached_property
+    def imported(self) -> frozenset[bytes]:
+        return frozenset(_IMPORTED.findall(self.data))
+
+    @cached_property
+    def has_route(self) -> bool:
+        return not self._routes.isdisjoint(_PATH.findall(self.data))
 
 
 class _Sign:
@@ -57,7 +68,7 @@ class _Sign:
         self.chains = [chain.encode().split(b".") for chain in entry.attributes]
 
     def may_be_in(self, text: _Text) -> bool:
-        if self.program not in text.lower:
+        if self.program not in text.lower or self.package not in text.data:
             return False
         entry = self.entry
         if entry.members == "extension":
@@ -72,7 +83,7 @@ class _Sign:
             return any(all(part in text.data for part in chain) for chain in self.chains)
         if self.words:
             return any(word in text.data for word in self.words)
-        return self._may_be_called(text) and (text.has_route or not self.entry.routes)
+        return self._may_be_called(text) and (not self.entry.routes or text.has_route)
 
     def _may_be_called(self, text: _Text) -> bool:
         if text.called.isdisjoint(self.calls) or (self.entry.awaited and b"await" not in text.data):

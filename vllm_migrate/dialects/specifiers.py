@@ -9,13 +9,14 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_VERSION = re.compile(
-    r"\s*v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
+from vllm_migrate.documents.text.patterns import compiled
+
+_VERSION = (
+    r"(?i)\s*v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
     r"(?:[-_.]?(?P<pre>alpha|a|beta|b|preview|pre|c|rc)[-_.]?(?P<pre_number>\d*))?"
     r"(?P<post>-\d+|[-_.]?(?:post|rev|r)[-_.]?\d*)?"
     r"(?P<dev>[-_.]?dev[-_.]?\d*)?"
-    r"(?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?\s*",
-    re.IGNORECASE,
+    r"(?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?\s*"
 )
 _CLAUSE = re.compile(r"\s*(~=|===?|!=|<=|>=|<|>)\s*(\S+?)\s*")
 _PHASES = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
@@ -39,7 +40,7 @@ class ParsedVersion(NamedTuple):
 @lru_cache(4096)
 def parse_version(text: str) -> ParsedVersion:
     """Raises ValueError for what is no version."""
-    found = _VERSION.fullmatch(text)
+    found = compiled(_VERSION).fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is no version")
     release = tuple(map(int, found["release"].split(".")))
@@ -89,7 +90,7 @@ def _equal(version: str, wanted: str) -> bool:
 
 def _compatible(version: str, wanted: str) -> bool:
     """`~=0.8.1` is `>=0.8.1, ==0.8.*`."""
-    found = _VERSION.fullmatch(wanted)
+    found = compiled(_VERSION).fullmatch(wanted)
     parts = found["release"].split(".") if found is not None else []
     if len(parts) < 2:
         raise ValueError(f"~={wanted}: a compatible release needs two places at least")

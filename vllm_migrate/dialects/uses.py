@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import contract_uses
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.documents.python.calls import Call, PythonDocument, Text
+from vllm_migrate.documents.python.calls import Call, PythonDocument
+from vllm_migrate.documents.python.index import Text
 from vllm_migrate.knowledge.records import Dialect, UseSpec
+
+if TYPE_CHECKING:
+    import ast
 
 
 def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog) -> list[Use]:
@@ -62,7 +67,7 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
     elif entry.texts:
         for text in code.texts:
             if text.value in entry.texts:
-                yield _use(entry, file, text.value, text.start, text.end)
+                yield _use(entry, file, text.value, *code.span(text.node))
     elif entry.routes:
         yield from _routes(file, code, entry, catalog)
     elif entry.fields:
@@ -157,10 +162,18 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
     paths = {name.partition(" ")[2] for name in catalog.all_names("route")}
     methods = set(entry.calls)
     for text in code.texts:
+        if "/" not in text.value:
+            continue
         path, _, query = text.value.rpartition("://")[2].partition("?")
         path = path[path.find("/") :]  # what stands before is the host, or nothing
         call = code.calls[text.call] if text.call >= 0 else None
-        if path not in paths or call is None or text.key or call.dotted.rpartition(".")[2] not in methods:
+        if (
+            path not in paths
+            or not _is_whole(code, text.node, path)
+            or call is None
+            or text.key
+            or call.dotted.rpartition(".")[2] not in methods
+        ):
             continue
         if set(call.dotted.split(".")) & set(entry.not_on):
             continue
@@ -172,8 +185,22 @@ def _routes(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) 
                 arguments.update({str(key): _literal(value) for key, value in found.value.items()})
             elif found is not None:
                 more = True
-        use = _use(entry, file, path, text.start, text.end, call.function)
+        use = _use(entry, file, path, *code.span(text.node), call.function)
         yield use._replace(arguments=arguments, more=more)
+
+
+_HOLE = re.compile(r"\{[^{}]*\}")
+
+
+def _is_whole(code: PythonDocument, node: ast.expr, path: str) -> bool:
+    """Whether a path is all of a URL's: `f"{base}/pause"`, and not `f"/deployments/{name}/pause"`, which is another server's."""
+    start, end = code.span(node)
+    text = code.source.text
+    if text[start : start + 3].lstrip("rbfRBF")[:1] not in ("'", '"'):  # a part of a string
+        start = max(text.rfind(mark, 0, start) for mark in "\"'")
+    whole = _HOLE.sub("", text[start:end]).strip("rbfRBF\"'")
+    whole = whole.rpartition("://")[2].partition("?")[0]
+    return whole[whole.find("/") :] == path
 
 
 def _literal(value: object) -> object:
@@ -208,4 +235,4 @@ def _last(code: PythonDocument, call: int) -> str:
 
 def _field(file: File, entry: UseSpec, text: Text, code: PythonDocument) -> Use:
     function = code.calls[text.call].function if text.call >= 0 else ""
-    return _use(entry, file, text.value, text.start, text.end, function)
+    return _use(entry, file, text.value, *code.span(text.node), function)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.dialects.composition import Compositions
 from vllm_migrate.dialects.situation import Situate, Situation, everywhere
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.disk import DISK, Disk
@@ -13,7 +14,6 @@ from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, d
 from vllm_migrate.documents.kinds import kind_of
 
 if TYPE_CHECKING:
-    from vllm_migrate.dialects.composition import Composed
     from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
@@ -30,7 +30,10 @@ class Problem(NamedTuple):
 
 
 class Workspace:
-    """Loads documents by path and remembers them. `texts` replaces what is on disk (read-back proof, standard input)."""
+    """Loads documents by path and remembers them.
+
+    texts: what to read instead of the files at these normal paths; of others, what `under` has read is read no more.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Workspace:
         texts: dict[str, str] | None = None,
         note: Callable[[str], None] | None = None,
         disk: Disk = DISK,
+        under: Workspace | None = None,
         situate: Situate = everywhere(Situation()),  # noqa: B008 - an immutable tuple
     ) -> None:
         self.disk = disk
@@ -49,10 +53,8 @@ class Workspace:
         self.problems: list[Problem] = []
         # Configuration files that a command line of this run names: judged with it, not by themselves.
         self.claimed: set[str] = set()
-        # Configurations that commands name, by kind of composition: scripts of one folder share them.
-        self.composed: dict[tuple[str, File], Composed] = {}
-        # What parents came to that several configurations inherit, by how deep they stand.
-        self.inherited: dict[tuple[File, int], Composed] = {}
+        self.composed: Compositions = Compositions(under.composed if under is not None else None, self.texts)
+        self._under = under
         self._files: dict[str, File | None] = {}
 
     def situation_of(self, file: File) -> Situation:
@@ -78,6 +80,8 @@ class Workspace:
         key = os.path.normpath(path)
         if key in self._files:
             return self._files[key]
+        if self._under is not None and key in self._under._files and key not in self.texts:
+            return self._under._files[key]
         self._files[key] = None
         if self._note is not None:
             self._note(path)
@@ -108,8 +112,11 @@ class Workspace:
 
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""
-        file = File(source, parse(source), requested)
-        self._files[os.path.normpath(source.path)] = file
+        return self.hold(File(source, parse(source), requested))
+
+    def hold(self, file: File) -> File:
+        """Take a file that was read and parsed."""
+        self._files[os.path.normpath(file.path)] = file
         return file
 
 

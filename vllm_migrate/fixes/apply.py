@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Subject
 from vllm_migrate.dialects.situation import Situate, Situation, everywhere
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
-from vllm_migrate.fixes.plan import Edits, Plan, edits_of, ops_of
+from vllm_migrate.fixes.plan import Draft, Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of, prove_together
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
@@ -20,7 +22,7 @@ from vllm_migrate.rules.finding import Action, Firing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.fixes.carriers import Document
 
 
 class Fixer:
@@ -41,20 +43,46 @@ class Fixer:
 
     def plan(self, finding: Firing) -> Plan | None:
         """The edits of a finding by itself, proved; None where its rule proposes none."""
-        if finding.fix is None:
-            return None
-        try:
-            edits = edits_of(ops_of(finding))
-            if edits:
-                self.prove(edits, [finding])
-        except (CannotEdit, ProofFailed) as error:
-            return Plan({}, (), ((finding, str(error)),))
-        return Plan(edits, (finding,))
+        return None if finding.fix is None else self.settle([draft(finding)])[0]
 
-    def prove(self, edits: Edits, findings: Sequence[Firing]) -> None:
-        """Read every engine concerned back from the edited texts. Raises ProofFailed."""
+    def settle(self, drafts: list[Draft], under: Workspace | None = None) -> list[Plan]:
+        """Drafts whose edits do not touch each other, proved together; where that fails, each by itself."""
+        made = [draft for draft in drafts if draft.edits]
+        try:
+            if made:
+                edits, after = prove_together(made)
+                self.prove(edits, [draft.finding for draft in made], under, after)
+        except (CannotEdit, ProofFailed, ValueError):
+            return [self._alone(draft, under) for draft in drafts]
+        return [draft.plan for draft in drafts]
+
+    def _alone(self, draft: Draft, under: Workspace | None) -> Plan:
+        """The plan of one draft, with other edits where those that it has fail their proof."""
+        if not draft.edits:
+            return draft.plan
+        try:
+            edits = drafts_of(draft.ops, True)
+            self.prove(on_disk(edits), [draft.finding], under)
+        except (CannotEdit, ProofFailed) as error:
+            return draft._replace(edits={}, reason=str(error)).plan
+        return draft._replace(edits=edits).plan
+
+    def prove(
+        self,
+        edits: Edits,
+        findings: Sequence[Firing],
+        under: Workspace | None = None,
+        after: Sequence[Document] = (),
+    ) -> None:
+        """Read every engine concerned back from the edited texts. Raises ProofFailed.
+
+        under: has read the other files; after: edited files that were read already.
+        """
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        prover = Prover(self.catalog, self.knowledge, texts, self.disk, self.situate)
+        workspace = Workspace([], texts, disk=self.disk, under=under, situate=self.situate)
+        for document in after:
+            workspace.hold(File(document.source, document, False))
+        prover = Prover(self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
             assert finding.engine is not None and finding.fix is not None

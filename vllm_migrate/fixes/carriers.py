@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.embedded import check_editable, prove_outside
 from vllm_migrate.dialects.model import Use
-from vllm_migrate.documents.editing import plan, prove
+from vllm_migrate.documents.editing import plan, plan_proved, prove
 from vllm_migrate.documents.interface import DELETE, INSERT, Op
 from vllm_migrate.fixes.spelling import spells_arguments
 from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     from vllm_migrate.dialects.model import Subject, Written
     from vllm_migrate.dialects.tree import File
-    from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.documents.interface import DataDocument, Edit
+    from vllm_migrate.documents.shell.document import ShellDocument
     from vllm_migrate.fixes.ops import DocumentOp, FileOp
     from vllm_migrate.fixes.writers.interface import Writer
+
+    Document = DataDocument | ShellDocument
 
 
 def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
@@ -73,17 +76,31 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
     """
     if file.inside is not None:
         check_editable(file)
+        proved = True
     if file.data is not None:
-        data_ops = in_order(ops)
-        edits = plan(file.data, data_ops, index)
-        if proved or file.inside is not None:
-            prove(file.data, edits, data_ops, index)
+        made = in_order(ops)
+        edits = plan_proved(file.data, made, index)[0] if proved else plan(file.data, made, index)
     else:
-        from vllm_migrate.fixes.script import script_edits
+        from vllm_migrate.fixes.script import plan_script, prove_script
 
-        edits = script_edits(file, ops, proved or file.inside is not None)
+        edits = plan_script(file, ops)
+        if proved:
+            prove_script(file, ops, edits)
     prove_outside(file, edits)
     return edits
+
+
+def prove_document(file: File, index: int, ops: Sequence[DocumentOp], edits: list[Edit]) -> Document:
+    """The document after `edits`. Raises ProofFailed unless they make `ops` and change nothing else, in it or around it."""
+    after: Document
+    if file.data is not None:
+        after = prove(file.data, edits, in_order(ops), index)
+    else:
+        from vllm_migrate.fixes.script import prove_script
+
+        after = prove_script(file, ops, edits)
+    prove_outside(file, edits)
+    return after
 
 
 def in_order(ops: Sequence[DocumentOp]) -> list[Op]:

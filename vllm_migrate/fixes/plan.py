@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.dialects.runs import is_record
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
-from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
+from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
 from vllm_migrate.fixes.ops import FileOp
+from vllm_migrate.fixes.spelling import NoSpelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.carriers import Document
     from vllm_migrate.fixes.ops import DocumentOp
     from vllm_migrate.rules.finding import Action, Firing
 
+Item = TypeVar("Item")
 Edits = dict["File", list["Edit"]]
 
 
@@ -42,14 +45,34 @@ class Plan(NamedTuple):
         return self.refused[0][1] if self.refused else ""
 
 
-def plan(finding: Firing) -> Plan | None:
-    """The edits of a finding by itself, not read back; None where its rule proposes none."""
-    if finding.fix is None:
-        return None
+# Edits by document: of which file, and which number it has there.
+Drafts = dict[tuple["File", int], list["Edit"]]
+
+
+class Draft(NamedTuple):
+    """The fix of one finding: its operations, the edits that make them, and the reason where it cannot be made; elsewhere: no
+    file of the user's can hold it, and the framework's code would have to."""
+
+    finding: Firing
+    ops: list[FileOp]
+    edits: Drafts
+    reason: str = ""
+    elsewhere: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        """The same by file on disk."""
+        refused = ((self.finding, self.reason),) if self.reason else ()
+        return Plan(on_disk(self.edits), () if refused else (self.finding,), refused)
+
+
+def draft(finding: Firing) -> Draft:
+    """The edits of a finding's fix by itself, not read back."""
     try:
-        return Plan(edits_of(ops_of(finding), False), (finding,))
+        ops = ops_of(finding)
+        return Draft(finding, ops, drafts_of(ops, False))
     except (CannotEdit, ProofFailed) as error:
-        return Plan({}, (), ((finding, str(error)),))
+        return Draft(finding, [], {}, str(error), isinstance(error, NoSpelling))
 
 
 def ops_of(finding: Firing) -> list[FileOp]:
@@ -59,18 +82,41 @@ def ops_of(finding: Firing) -> list[FileOp]:
     return _once(op for action in finding.fix.actions for op in _ops(action, engine))
 
 
-def edits_of(ops: Iterable[FileOp], proved: bool = True) -> Edits:
+def edits_of(ops: Iterable[FileOp]) -> Edits:
     """Edits by file on disk; each document is proved to have changed as `ops` ask and in nothing else.
 
-    Without `proved` most are only planned (see `document_edits`). Raises CannotEdit, ProofFailed.
+    Raises CannotEdit, ProofFailed.
     """
+    return on_disk(drafts_of(ops, True))
+
+
+def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
+    """Edits that make `ops`; without `proved` most are only planned (see `document_edits`). Raises CannotEdit, ProofFailed."""
+    groups = _lowered(_grouped(ops))
+    if any(is_record(file.outermost) for file, _ in groups):
+        raise CannotEdit(
+            "it records a run that is over: the fix belongs in the configuration that the run was made from"
+        )
+    return {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
+
+
+def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
+    """The edits of several drafts as one, and the documents after them that are whole files.
+
+    Raises CannotEdit, and ProofFailed unless each document holds what all ask for.
+    """
+    groups = _lowered(_grouped(_once(op for draft in drafts for op in draft.ops)))
+    edits = {key: _once(edit for draft in drafts for edit in draft.edits.get(key, ())) for key in groups}
+    after = {key: prove_document(*key, group, edits[key]) for key, group in groups.items()}
+    files = [file.outermost for file, _ in groups]
+    return on_disk(edits), [after[file, index] for file, index in groups if files.count(file) == 1]
+
+
+def on_disk(drafts: Drafts) -> Edits:
+    """Edits by the files that the documents stand in."""
     out: Edits = {}
-    for (file, index), group in _lowered(_grouped(ops)).items():
-        if is_record(file.outermost):
-            raise CannotEdit(
-                "it records a run that is over: the fix belongs in the configuration that the run was made from"
-            )
-        out.setdefault(file.outermost, []).extend(document_edits(file, index, group, proved))
+    for (file, _), edits in drafts.items():
+        out.setdefault(file.outermost, []).extend(edits)
     return out
 
 
@@ -93,11 +139,11 @@ def _lowered(groups: Groups) -> Groups:
     return _grouped(ops)
 
 
-def _once(ops: Iterable[FileOp]) -> list[FileOp]:
-    out: list[FileOp] = []
-    for op in ops:
-        if op not in out:
-            out.append(op)
+def _once(items: Iterable[Item]) -> list[Item]:
+    out: list[Item] = []
+    for item in items:
+        if item not in out:
+            out.append(item)
     return out
 
 

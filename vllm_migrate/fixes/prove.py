@@ -7,9 +7,7 @@ import os
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
-from vllm_migrate.dialects.situation import Situate
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import ProofFailed
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
@@ -18,14 +16,12 @@ from vllm_migrate.rules.finding import Action
 
 
 class Prover:
-    """Reads edited texts back. `texts` maps normalised paths to the new text of each edited file."""
+    """Reads edited texts back. workspace: has the new text of each edited file."""
 
-    def __init__(
-        self, catalog: Catalog, knowledge: Knowledge, texts: dict[str, str], disk: Disk, situate: Situate
-    ) -> None:
+    def __init__(self, catalog: Catalog, knowledge: Knowledge, workspace: Workspace) -> None:
         self.catalog = catalog
         self.knowledge = knowledge
-        self.workspace = Workspace([], texts, disk=disk, situate=situate)
+        self.workspace = workspace
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.

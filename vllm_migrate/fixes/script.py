@@ -19,28 +19,37 @@ if TYPE_CHECKING:
     from vllm_migrate.fixes.ops import DocumentOp
 
 
-def script_edits(file: File, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
-    """Edits of a script that make `ops`; with `proved`, no other argument or assignment changes.
-
-    Raises CannotEdit, ProofFailed.
-    """
+def plan_script(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
+    """Edits of a script that make `ops`. Raises CannotEdit."""
     assert file.shell is not None
-    word_ops = [op for op in ops if isinstance(op, WordOp)]
+    words, drops = _sorted_out(file, ops)
+    edits = plan(file.shell, words) if words else []
+    return sorted([*edits, *(_removal(file, drop) for drop in drops)])
+
+
+def prove_script(file: File, ops: Sequence[DocumentOp], edits: list[Edit]) -> ShellDocument:
+    """The script after `edits`. Raises ProofFailed unless they make `ops`, and no other argument or assignment changes."""
+    assert file.shell is not None
+    words, drops = _sorted_out(file, ops)
+    removals = [_removal(file, drop) for drop in drops]
+    if not set(removals) <= set(edits):
+        raise ProofFailed("a variable is not taken away")
+    others = [edit for edit in edits if edit not in removals]
+    after = prove(file.shell, others, words) if words else file.shell
+    return _prove_removed(file, drops, removals, others) if removals else after
+
+
+def _sorted_out(file: File, ops: Sequence[DocumentOp]) -> tuple[list[WordOp], list[DropVariable]]:
+    """The operations on words, and the variables that go with nothing but their assignment."""
+    assert file.shell is not None
+    words = [op for op in ops if isinstance(op, WordOp)]
     drops: list[DropVariable] = []
     for op in ops:
         if isinstance(op, DropVariable):
-            words = launcher_words(file.shell, op)
-            word_ops += words
-            drops += [] if words else [op]
-    edits: list[Edit] = []
-    if word_ops:
-        edits = plan(file.shell, word_ops)
-        if proved:
-            prove(file.shell, edits, word_ops)
-    removals = [_removal(file, drop) for drop in drops]
-    if removals and proved:
-        _prove_removed(file, drops, removals, edits)
-    return sorted([*edits, *removals])
+            launched = launcher_words(file.shell, op)
+            words += launched
+            drops += [] if launched else [op]
+    return words, drops
 
 
 def _removal(file: File, drop: DropVariable) -> Edit:
@@ -62,9 +71,9 @@ def _removal(file: File, drop: DropVariable) -> Edit:
     return Edit(drop.start, stop, "")
 
 
-def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], others: list[Edit]) -> None:
-    """Raise ProofFailed unless `removals` take the assignments of `drops` away and nothing else; `others` are edits of
-    the same text that are proved by themselves."""
+def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], others: list[Edit]) -> ShellDocument:
+    """The script after all edits. Raises ProofFailed unless `removals` take the assignments of `drops` away and nothing
+    else; `others` are edits of the same text that are proved by themselves."""
     assert file.shell is not None
     gone = {drop.name for drop in drops}
     before, after = _edited(file, others), _edited(file, [*others, *removals])
@@ -72,6 +81,7 @@ def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], 
     has, left = _shape(after, gone)
     if had != has or counted - left != len(set(drops)):
         raise ProofFailed("taking the variable away would change the command")
+    return after
 
 
 def _edited(file: File, edits: list[Edit]) -> ShellDocument:

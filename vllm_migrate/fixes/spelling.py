@@ -27,14 +27,18 @@ class Spelling(NamedTuple):
         return tuple(self.key.split("."))
 
 
+class NoSpelling(CannotEdit):
+    """The framework has no way to set it: its own code would have to."""
+
+
 def spell(engine: Subject, option: str, value: object) -> Spelling:
-    """The dialect's spelling of option = value. Raises CannotEdit where it has none."""
+    """The dialect's spelling of option = value. Raises NoSpelling where it has none."""
     env = DialectEnv(engine.origin, engine.facts, engine.target, {"value": value, "option": option})
     for pin in engine.dialect.pins:
         if evaluate(pin.when, env) is not True:
             continue
         if pin.say:
-            raise CannotEdit(pin.say)
+            raise NoSpelling(pin.say)
         key = pin.key.replace("{kebab}", _kebab(engine, option)).replace("{snake}", option)
         if "{typed}" in key:
             typed, inverted = _typed(engine, option)
@@ -47,7 +51,7 @@ def spell(engine: Subject, option: str, value: object) -> Spelling:
             key = "no_" + key[3:]
         argument = pin.argument.replace("{kebab}", option.replace("_", "-"))
         return Spelling(key, value if pin.write is None else pin.write, pin.prefix, argument)
-    raise CannotEdit(f"{engine.dialect.title} has no way to set {option}")
+    raise NoSpelling(f"{engine.dialect.title} has no way to set {option}")
 
 
 def spells_arguments(engine: Subject) -> bool:

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple, TypeVar
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge import models, records, vocabulary
 from vllm_migrate.knowledge.check import Checker, Compiler
-from vllm_migrate.knowledge.decode import decode
 from vllm_migrate.knowledge.load import COMPILED, PAGES
+from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.source import Loc, RuleSource, near
 
 Fields = dict[str, Any]
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", bound=Record)
 
 # What a further part of a rule takes from the rule where it does not say it itself.
 SHARED = ("code", "name", "title", "layer", "severity", "derived", "why")
@@ -186,7 +186,7 @@ def read_rules(folder: Path) -> list[RuleFile]:
         RuleFile(
             _record(records.Rule, made[fields["name"]]),
             _record(records.RulePage, fields),
-            decode(records.Examples, fields.get("examples") or NO_EXAMPLES),
+            records.Examples.decoded(fields.get("examples") or NO_EXAMPLES),
         )
         for fields in (checked.fields for checked in read.rules)
     ]
@@ -200,7 +200,7 @@ def read_dialects(folder: Path) -> list[DialectFile]:
         DialectFile(
             _record(records.Dialect, made[fields["id"]]),
             _record(records.DialectPage, fields),
-            decode(records.DialectExamples, fields.get("examples") or NO_EXAMPLES),
+            records.DialectExamples.decoded(fields.get("examples") or NO_EXAMPLES),
         )
         for fields in (checked.fields for checked in read.dialects)
     ]
@@ -218,7 +218,7 @@ def read_effective(folder: Path) -> list[EntryFile]:
 
 def _record(kind: type[Kind], fields: Fields) -> Kind:
     """A record of one class from fields that are also another's."""
-    return decode(kind, _only(kind, fields))
+    return kind.decoded(_only(kind, fields))
 
 
 def compile_all(folder: Path) -> tuple[Fields, Fields]:
@@ -239,7 +239,7 @@ def compile_all(folder: Path) -> tuple[Fields, Fields]:
 
 
 def _only(kind: Any, fields: Fields) -> Fields:
-    return {name: value for name, value in fields.items() if name in kind._fields}
+    return {name: value for name, value in fields.items() if name in kind.__annotations__}
 
 
 def render(folder: Path) -> dict[str, str]:

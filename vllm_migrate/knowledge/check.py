@@ -13,6 +13,7 @@ from vllm_migrate.knowledge import records, vocabulary
 from vllm_migrate.knowledge.expr import Condition, same
 from vllm_migrate.knowledge.meaning import faults
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
+from vllm_migrate.knowledge.record import is_record_class
 from vllm_migrate.knowledge.source import Loc, RuleSource, near
 from vllm_migrate.knowledge.vocabulary import Term
 
@@ -205,7 +206,7 @@ class Compiler:
     def value(self, hint: Any, value: Any, loc: Loc, place: str) -> object:
         if hint is Condition:
             return self.checker.condition(self.source, loc, value, place)
-        if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+        if is_record_class(hint):
             return self.record(hint, value, loc, place)
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if origin is tuple:

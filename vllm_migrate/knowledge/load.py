@@ -9,10 +9,10 @@ import json
 import os
 from typing import TypeVar
 
-from vllm_migrate.knowledge.decode import decode
+from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, Rule, RulePage
 
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", bound=Record)
 
 DATA = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data")
 COMPILED = os.path.join(DATA, "knowledge.json")
@@ -45,12 +45,12 @@ class Knowledge:
 
 def rule_page(name: str) -> RulePage:
     """What is told of a rule: the explanation, when it is silent, evidence."""
-    return decode(RulePage, _pages()["rules"][name])
+    return RulePage.decoded(_pages()["rules"][name])
 
 
 def dialect_page(ident: str) -> DialectPage:
     """What is told of a dialect: what it is about, evidence."""
-    return decode(DialectPage, _pages()["dialects"][ident])
+    return DialectPage.decoded(_pages()["dialects"][ident])
 
 
 def written(kind: str, name: str) -> dict[str, object]:
@@ -63,7 +63,7 @@ def written(kind: str, name: str) -> dict[str, object]:
 
 
 def _records(kind: type[Kind], raw: dict[str, object]) -> dict[str, Kind]:
-    return {name: decode(kind, fields) for name, fields in raw.items()}
+    return {name: kind.decoded(fields) for name, fields in raw.items()}
 
 
 _knowledge: Knowledge | None = None

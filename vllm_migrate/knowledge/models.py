@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from vllm_migrate.knowledge import records
 from vllm_migrate.knowledge.expr import Condition
+from vllm_migrate.knowledge.record import Record, is_record_class
 
 Model = type[BaseModel]
 
@@ -59,21 +60,19 @@ SHORT: dict[type, Callable[[object], object]] = {
 _models: dict[type, Any] = {}
 
 
-def model_of(title: str, /, *kinds: type, **more: Any) -> Model:
+def model_of(title: str, /, *kinds: type[Record], **more: Any) -> Model:
     """The model of a mapping with the fields of all these record classes, and of `more` (name to type)."""
     fields: dict[str, Any] = {}
     for kind in kinds:
-        defaults: Mapping[str, object] = kind._field_defaults  # type: ignore[attr-defined]
         for field, hint in typing.get_type_hints(kind).items():
-            required = field not in defaults
-            fields[field] = (more.pop(field, None) or _checked(hint), ... if required else defaults[field])
+            fields[field] = (more.pop(field, None) or _checked(hint), kind._defaults.get(field, ...))
     fields.update({field: (hint, None) for field, hint in more.items()})
     return create_model(
         title, __config__=ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True), **fields
     )
 
 
-def _nested(kind: type) -> Any:
+def _nested(kind: type[Record]) -> Any:
     """The model of a record inside another one; made once."""
     if kind not in _models:
         model = model_of(kind.__name__, kind)
@@ -85,7 +84,7 @@ def _checked(hint: Any) -> Any:
     """A field's annotation as that of its model: records as models, conditions as they are written, tuples as lists."""
     if hint is Condition:
         return WRITTEN
-    if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+    if is_record_class(hint):
         return _nested(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:

@@ -4,9 +4,10 @@
 from the compiled files. A field without a default must be written. A `Condition` is written as text in the files.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from vllm_migrate.knowledge.expr import Condition
+from vllm_migrate.knowledge.record import Record
 
 Scalar = str | bool | int | float | None
 Role = Literal["rl_rollout", "reference", "judge", "teacher", "serving", "eval", "pooling"]
@@ -23,7 +24,7 @@ ALWAYS = Condition(True)
 NEVER = Condition(False)
 
 
-class Evidence(NamedTuple):
+class Evidence(Record):
     """Where it can be looked up: a release's source (file, symbol), a pull request or issue, a framework's commit.
 
     catalog: section.option, which is there at `release`, with the default `value` where that is written or with none
@@ -45,7 +46,7 @@ class Evidence(NamedTuple):
     value: object = None
 
 
-class Case(NamedTuple):
+class Case(Record):
     """One way in which something resolves; see knowledge.cases."""
 
     when: Condition = ALWAYS
@@ -59,7 +60,7 @@ class Case(NamedTuple):
 # -- dialects
 
 
-class Sign(NamedTuple):
+class Sign(Record):
     """What tells that a file is written in a dialect: all that the sign names must be there.
 
     In a tree: path (a mapping, or a scalar that `equals`); all, any (paths); glob with has, where (any mapping of that shape);
@@ -84,7 +85,7 @@ class Sign(NamedTuple):
     entrypoint: Literal["api_server", "image"] | None = None
 
 
-class Key(NamedTuple):
+class Key(Record):
     """What a key of the framework's own names.
 
     to: an option, `sampling.X`, `env.X`, `loss.X` or `config.X`; when: the framework reads it; unread: what to say when it does
@@ -99,7 +100,7 @@ class Key(NamedTuple):
     last: bool = False
 
 
-class EngineSpec(NamedTuple):
+class EngineSpec(Record):
     """Where a dialect's engines are.
 
     root: the dotted path of its mapping (`*` one level, `**` any number; "": the top); has: a mapping or list in it; where:
@@ -120,7 +121,7 @@ class EngineSpec(NamedTuple):
     of: str = ""
 
 
-class RoleSign(NamedTuple):
+class RoleSign(Record):
     """A setting that tells what a serving engine is for: an option under any of its spellings, with one of these values, if any
     are named; because: in words."""
 
@@ -130,7 +131,7 @@ class RoleSign(NamedTuple):
     values: tuple[Scalar, ...] = ()
 
 
-class UseSpec(NamedTuple):
+class UseSpec(Record):
     """What a program does with vLLM's interfaces, by the name under which rules with `each: use` ask for it.
 
     calls: names of what is called, imported from the package `of`; receiver: words of which one is part of what it is called
@@ -172,7 +173,7 @@ class UseSpec(NamedTuple):
     unless: tuple[str, ...] = ()
 
 
-class Embed(NamedTuple):
+class Embed(Record):
     """A command line, script or document inside the mappings that `at` finds in a YAML document.
 
     document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
@@ -195,7 +196,7 @@ class Embed(NamedTuple):
     with_option: str = ""
 
 
-class Passthrough(NamedTuple):
+class Passthrough(Record):
     """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`."""
 
     path: str
@@ -204,7 +205,7 @@ class Passthrough(NamedTuple):
     excluding: tuple[str, ...] = ()
 
 
-class Pass(NamedTuple):
+class Pass(Record):
     """What the framework passes by itself. Without `value` it computes one.
 
     hard: whatever is written; keyword: as a keyword beside what is passed through.
@@ -218,14 +219,14 @@ class Pass(NamedTuple):
     keyword: bool = False
 
 
-class StyleCase(NamedTuple):
+class StyleCase(Record):
     """How a kind of value becomes arguments where `when` holds."""
 
     style: Style
     when: Condition = ALWAYS
 
 
-class Transport(NamedTuple):
+class Transport(Record):
     """How settings travel to vLLM.
 
     kwargs: none: what becomes of a null; duplicate: what a keyword does that is passed twice; frontend: the server's own
@@ -244,7 +245,7 @@ class Transport(NamedTuple):
     positional: tuple[str, ...] = ()
 
 
-class PinSpec(NamedTuple):
+class PinSpec(Record):
     """How a setting is written down.
 
     key: below the engine's mapping, with {typed} (the framework's own key), {snake} or {kebab} (vLLM's name); write: the value,
@@ -260,14 +261,14 @@ class PinSpec(NamedTuple):
     say: str = ""
 
 
-class CorePin(NamedTuple):
+class CorePin(Record):
     """What is written where to get the V1 engine."""
 
     path: str
     write: Scalar
 
 
-class Sampling(NamedTuple):
+class Sampling(Record):
     """How requests carry sampling parameters.
 
     via: explicit (the framework sets every one), http (a request leaves out what is not written), request (requests are not
@@ -280,7 +281,7 @@ class Sampling(NamedTuple):
     unset: dict[str, Scalar] = {}
 
 
-class Flags(NamedTuple):
+class Flags(Record):
     """How a framework reads flags of its own.
 
     booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping.
@@ -290,14 +291,14 @@ class Flags(NamedTuple):
     mappings: tuple[str, ...] = ()
 
 
-class Closed(NamedTuple):
+class Closed(Record):
     """A mapping below the engine's that is empty, but for the keys `known`, in the framework's configuration: Hydra wants `+`."""
 
     path: str
     known: tuple[str, ...] = ()
 
 
-class FactSpec(NamedTuple):
+class FactSpec(Record):
     """Something about a training run that rules ask for. value_of gives it, or it depends_on something no file shows.
 
     maybe: what it depends on where value_of is true; at: paths of which the first that is there is its place.
@@ -309,17 +310,18 @@ class FactSpec(NamedTuple):
     at: tuple[str, ...] = ()
 
 
-class Dialect(NamedTuple):
+class Dialect(Record):
     """One framework.
 
     extends: the dialect whose fields hold where this one has none. framework: the package whose release conditions ask for.
-    markers: words of which one must stand in a file, so that others are never parsed; embed_markers: in a YAML file with
-    something embedded. roles: settings that tell what a serving engine is for. own_configs: parents that come with the
-    framework (`a/*` is a prefix). define: names for conditions of this dialect. engine_core: which engine ran; engine_core_key: where it is written; engine_core_pin: how V1 is written. rollout_uses:
-    uses that make a program one that trains. requires: the framework's releases, each with the vLLM it runs with. absolute: keys
-    from the configuration's top. environment: mappings of variables. dead: keys that nobody reads, and why. switch_off: how to
-    switch {option} ({key}) off where a plain false does not arrive. pin_file: new settings go to the root of the chain of files.
-    upgrade: what to do where no setting helps; reads: what a key means to the framework itself.
+    markers: words of which one must stand in a file, so that others are never parsed; embed_markers: in a YAML file with something
+    embedded. roles: settings that tell what a serving engine is for. own_configs: parents that come with the framework (`a/*` is a
+    prefix). define: names for conditions of this dialect. engine_core: which engine ran; engine_core_key: where it is written;
+    engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains. requires: the framework's releases,
+    each with the vLLM it runs with. absolute: keys from the configuration's top. environment: mappings of variables. dead: keys
+    that nobody reads, and why. switch_off: how to switch {option} ({key}) off where a plain false does not arrive. pin_file: new
+    settings go to the root of the chain of files. upgrade: what to do where no setting helps; reads: what a key means to the
+    framework itself.
     """
 
     id: str
@@ -362,7 +364,7 @@ class Dialect(NamedTuple):
     reads: dict[str, str] = {}
 
 
-class DialectPage(NamedTuple):
+class DialectPage(Record):
     """What is told of a dialect and read by no lint."""
 
     about: str
@@ -372,7 +374,7 @@ class DialectPage(NamedTuple):
 # -- what unset options resolve to
 
 
-class EffectiveEntry(NamedTuple):
+class EffectiveEntry(Record):
     """What one option resolves to when nobody sets it (`cases`), or whatever is set (`forced`).
 
     fixed: of the engine's core, what no option or variable of the user's can change.
@@ -384,14 +386,14 @@ class EffectiveEntry(NamedTuple):
     cases: tuple[Case, ...] = ()
 
 
-class EffectivePage(NamedTuple):
+class EffectivePage(Record):
     """What is told of an option's resolution and read by no lint."""
 
     about: str
     evidence: tuple[Evidence, ...]
 
 
-class Gpu(NamedTuple):
+class Gpu(Record):
     """What `--gpu NAME` stands for: compute capability, memory in GiB, and the model's name where a rule asks for it."""
 
     capability: float
@@ -402,12 +404,12 @@ class Gpu(NamedTuple):
 # -- rules
 
 
-class SeverityCase(NamedTuple):
+class SeverityCase(Record):
     when: Condition
     severity: Severity
 
 
-class Variant(NamedTuple):
+class Variant(Record):
     """What a rule says instead where a condition holds; the first that does."""
 
     when: Condition
@@ -416,7 +418,7 @@ class Variant(NamedTuple):
     advice: str = ""
 
 
-class ActionSpec(NamedTuple):
+class ActionSpec(Record):
     """One part of a fix.
 
     set: an option (or `setting` or `default`, the one at hand) to `to` or `to_of`, with in_place where the setting at hand stands;
@@ -440,7 +442,7 @@ class ActionSpec(NamedTuple):
     when: Condition = ALWAYS
 
 
-class FixSpec(NamedTuple):
+class FixSpec(Record):
     """How to write it down. safety: what the fix is at best; review_when and dependence lower it.
 
     unless: there is no fix then, and the advice says what to do; needs: the first release that accepts the fixed file;
@@ -456,14 +458,15 @@ class FixSpec(NamedTuple):
     do: tuple[ActionSpec, ...] = ()
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """One rule, or one of its further parts (`also`), of which each is whole once compiled.
 
     layer: with each: default it is the option's; options: what a rule for each setting or fact speaks of (none: every
     variable, every setting that does not arrive as before); derived: it follows from the catalog alone, and speaks only of what
     no other rule spoke of; option, old, new: what the finding is about, its values at both releases (old_of, new_of: computed);
     at: options of which the first that is written is its place; joint_depends: what only its severity depends on
-    counts; backward: it also speaks on the way to an older release.
+    counts; backward: it also speaks on the way to an older release;
+    checklist: when it is for code or people elsewhere.
     """
 
     code: str
@@ -489,10 +492,11 @@ class Rule(NamedTuple):
     fix: FixSpec | None = None
     joint_depends: bool = True
     backward: bool = False
+    checklist: Condition = NEVER
     also: tuple["Rule", ...] = ()
 
 
-class Explain(NamedTuple):
+class Explain(Record):
     """What happens, why it matters to the loss, what to write."""
 
     what: str
@@ -500,7 +504,7 @@ class Explain(NamedTuple):
     write: str
 
 
-class RulePage(NamedTuple):
+class RulePage(Record):
     """What is told of a rule and read by no lint. changes: entries of the project's survey of changes that it answers."""
 
     silent_when: str
@@ -512,7 +516,7 @@ class RulePage(NamedTuple):
 # -- examples, which are tests and never compiled
 
 
-class Example(NamedTuple):
+class Example(Record):
     """Files by name, and what is expected of the rule on them.
 
     says: words of the message, the reason or the advice; gpu: as --gpu; fork: declared defaults of the target, which is then a
@@ -534,12 +538,12 @@ class Example(NamedTuple):
     after: str = ""
 
 
-class Examples(NamedTuple):
+class Examples(Record):
     fires: tuple[Example, ...]
     silent: tuple[Example, ...]
 
 
-class DialectExample(NamedTuple):
+class DialectExample(Record):
     """Files by name, and the engine that is found in them: its role, and options with the values that arrive at `target`."""
 
     title: str
@@ -549,7 +553,7 @@ class DialectExample(NamedTuple):
     options: dict[str, object] = {}
 
 
-class DialectExamples(NamedTuple):
+class DialectExamples(Record):
     """fires: an engine of this dialect is found; silent: none is."""
 
     fires: tuple[DialectExample, ...]

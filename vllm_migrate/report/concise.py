@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.report.finding import Finding
+from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.headline import fixable, found, headlines
 from vllm_migrate.report.layout import clean
 from vllm_migrate.report.paint import Paint
@@ -33,4 +33,6 @@ def render(report: Report, *, color: bool = False) -> Iterator[str]:
 def _line(finding: Finding, paint: Paint) -> str:
     mark = paint(finding.safety, MARKS[finding.safety])
     severity = paint(finding.severity, finding.severity)
-    return f"{paint('bold', clean(finding.place))}: {severity} {finding.code} {finding.name}{mark}: {clean(finding.message)}"
+    kind = " (checklist)" if finding.kind == CHECKLIST else ""
+    place = paint("bold", clean(finding.place))
+    return f"{place}: {severity} {finding.code} {finding.name}{kind}{mark}: {clean(finding.message)}"

@@ -21,6 +21,9 @@ class Region(NamedTuple):
     end_column: int
 
 
+FINDING, CHECKLIST = "finding", "checklist"
+
+
 class TextEdit(NamedTuple):
     """One edit of a fix: put `text` in the place of `region`. requested: the file was among the PATHs."""
 
@@ -91,7 +94,7 @@ class Finding(NamedTuple):
     children: tuple[str, ...] = ()
     fix: OfferedFix | None = None
     source: SourceLine = SourceLine("", 0, 0)
-    kind: str = "finding"
+    kind: str = FINDING
     project: str = ""
     releases: tuple[str, str] = ("", "")
 

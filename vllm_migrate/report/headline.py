@@ -80,11 +80,12 @@ def found(report: Report, counts: Counts) -> str:
     """`Found 3 errors, 1 info in 14 files (2 suppressed).`"""
     where = f"in {plural(report.files, 'file')}"
     hidden = f" ({len(report.suppressed)} suppressed)" if report.suppressed else ""
+    listed = f"; {plural(counts.checklist, 'item')} on the checklist" if counts.checklist else ""
     if counts.total:
-        return f"Found {severities(counts)} {where}{hidden}."
+        return f"Found {severities(counts)} {where}{hidden}{listed}."
     if report.engines == 0:
         return f"No vLLM engine was recognised {where}, so no settings were judged{hidden}."
-    return f"Nothing to report {where}{hidden}."
+    return f"Nothing to report {where}{hidden}{listed}."
 
 
 def fixable(counts: Counts) -> str:

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from vllm_migrate import __version__
 from vllm_migrate.dialects.workspace import Problem
-from vllm_migrate.report.finding import SEVERITIES, Finding
+from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
 
 NEVER = "never"
 
 
 class Counts(NamedTuple):
-    """Findings by severity; of these, how many `fix` writes (safe), writes with --unsafe (review), cannot (advice)."""
+    """Findings by severity; of these, how many `fix` writes (safe), writes with --unsafe (review), cannot (advice); items of
+    the checklist, which are not counted among them."""
 
     error: int
     warning: int
@@ -20,6 +21,7 @@ class Counts(NamedTuple):
     safe: int
     review: int
     advice: int
+    checklist: int = 0
 
     @property
     def total(self) -> int:
@@ -73,6 +75,7 @@ class Report(NamedTuple):
     root: str = ""
     quiet: bool = False
     projects: tuple[Project, ...] = ()
+    fail_on_checklist: bool = False
     tool: str = f"vllm-migrate {__version__}"
 
     def most_severe(self) -> Finding:
@@ -81,14 +84,19 @@ class Report(NamedTuple):
 
     def counts(self) -> Counts:
         number = dict.fromkeys(("error", "warning", "info", "safe", "review", "none"), 0)
+        checklist = 0
         for finding in self.findings:
+            if finding.kind == CHECKLIST:
+                checklist += 1
+                continue
             number[finding.severity] += 1
             number[finding.safety] += 1
-        return Counts(*number.values())
+        return Counts(*number.values())._replace(checklist=checklist)
 
     def failing(self) -> int:
         """How many findings are at or above `fail_on`."""
-        return sum(fails(finding.severity, self.fail_on) for finding in self.findings)
+        counted = (f for f in self.findings if f.kind != CHECKLIST or self.fail_on_checklist)
+        return sum(fails(finding.severity, self.fail_on) for finding in counted)
 
     @property
     def exit_code(self) -> int:

@@ -95,7 +95,7 @@ class _Rules:
         rule = load().rule(finding.code)
         title = rule.title if rule is not None else finding.name.replace("-", " ")
         explain = rule_page(rule.name).explain if rule is not None else Explain(finding.why or title, "", "")
-        what, why, write = (" ".join(part.split()) for part in explain)
+        what, why, write = (" ".join(part.split()) for part in (explain.what, explain.why, explain.write))
         about = " ".join(part for part in (what, why) if part) or title
         ways = f"\n\nWhat to write: {write}" if write else ""
         return {
@@ -131,6 +131,7 @@ def _result(finding: Finding, rules: _Rules, root: str) -> Object:
         out["fixes"] = [_fix(finding.fix, root)]
     out["properties"] = {
         "layer": finding.layer,
+        "kind": finding.kind,
         "option": finding.option,
         "old": finding.old,
         "new": finding.new,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.report.finding import Finding, OfferedFix
+from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
 from vllm_migrate.report.headline import fixable, found, headlines, next_steps, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
@@ -19,6 +19,9 @@ NARROWEST = 40
 WIDEST = 120  # prose wider than this is hard to read; source lines use the whole width
 SHOWN_LINES = 12
 SHOWN_CHILDREN = 5
+HEADING = (
+    "Checklist: for code or people elsewhere, once a project; [[acknowledged]] in the configuration says it is seen to"
+)
 
 
 def render(report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
@@ -29,8 +32,11 @@ def render(report: Report, *, color: bool = False, width: int = 100) -> Iterator
     for note in report.notes:
         page.prose("note: ", note)
     last: Finding | None = None
-    for finding in report.findings:
+    for finding in sorted(report.findings, key=lambda finding: finding.kind == CHECKLIST):
         page.blank()
+        if finding.kind == CHECKLIST and (last is None or last.kind != CHECKLIST):
+            page.prose("", HEADING, style="bold")
+            page.blank()
         yield page.taken()
         page.finding(finding, again=last is not None and last.region == finding.region)
         last = finding
@@ -105,7 +111,8 @@ class Page:
         self.remedy(finding)
         self.depends(finding)
         if finding.children:
-            self.prose("inherited by: ", _listed(finding.children), "  ")
+            where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
+            self.prose(where, _listed(finding.children), "  ")
 
     def source(self, finding: Finding) -> None:
         line, start, end = finding.source

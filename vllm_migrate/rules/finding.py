@@ -7,6 +7,7 @@ from typing import NamedTuple
 from vllm_migrate.dialects.model import Spot, Subject, Use, Written
 
 SEVERITIES = ("info", "warning", "error")
+CHECKLIST = "checklist"
 
 
 class Action(NamedTuple):

@@ -12,7 +12,7 @@ from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import SEVERITIES, Action, Firing, Fix, identity
+from vllm_migrate.rules.finding import CHECKLIST, SEVERITIES, Action, Firing, Fix, identity
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
 from vllm_migrate.rules.unmoved import resolves_alike, unmoved
 from vllm_migrate.rules.using import FUNCTIONS as OF_USES
@@ -209,6 +209,8 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
             if test is False:
                 continue
             finding = _finding(rule, context, test)
+            if finding.severity == "info" and _hangs_on_unread(finding, engine):
+                continue
             # A default has no place of its own, and keys of one text may have one place: their option tells them apart.
             subject = finding.option if each in ("default", "key") else (finding.spot.file.path, finding.spot.start)
             if not (rule.derived and subject in covered):
@@ -241,6 +243,12 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
                     out.append(finding)
                     covered.add(finding.spot.start)
     return out
+
+
+def _hangs_on_unread(finding: Firing, engine: Subject) -> bool:
+    """Whether nothing but what an unread input may set makes the finding possible."""
+    hidden = f"whether {unseen(engine.missing)} sets "
+    return bool(engine.missing and finding.depends_on) and all(why.startswith(hidden) for why in finding.depends_on)
 
 
 def _goes_back(source: View, target: View) -> bool:
@@ -320,6 +328,8 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
         advice=_fill(variant.advice or rule.advice, finding, context, words),
         fix=_fix(rule, context, finding, words),
     )
+    if evaluate(rule.checklist, context) is True:
+        finding = finding._replace(kind=CHECKLIST)
     if _written_elsewhere(finding):
         return finding._replace(spot=context.target.engine.spot(), key=context.target.engine.site_path)
     return finding

@@ -25,6 +25,7 @@ NEWLINE = b"\n"
 
 TEXT, TEXTS, FLAG, TABLE_OF_TEXTS, TABLE_OF_TEXT = "a string", "a list of strings", "true or false", "lists", "strings"
 TABLE_OF_TABLES = "tables"
+ENTRIES = "a list of tables with rule, path and reason"
 KEYS: dict[str, str] = {
     "from": TEXT,
     "to": TEXT,
@@ -42,6 +43,8 @@ KEYS: dict[str, str] = {
     "fail-on": TEXT,
     "baseline": TEXT,
     "unsafe-fixes": FLAG,
+    "fail-on-checklist": FLAG,
+    "acknowledged": ENTRIES,
 }
 CHOICES = {
     "from-engine": ("auto", "v0", "v1"),
@@ -91,6 +94,16 @@ class Config:
         """Patterns as in `per_file_ignores`, each with what it sets: from, to, from-engine, gpu, role."""
         found = _items(self._values.get("per-file-settings"))
         return [(str(glob), {str(k): str(v) for k, v in _items(table)}) for glob, table in found]
+
+    def acknowledged(self) -> list[tuple[str, str, str, str]]:
+        """Items of the checklist that are seen to: rule, pattern of paths ("": all), reason, and file:line of the entry."""
+        found = self._values.get("acknowledged")
+        entries = [_texts(entry) for entry in found] if isinstance(found, list) else []
+        lines = _lines_of(self._lines, "acknowledged", len(entries))
+        return [
+            (entry["rule"], entry.get("path", ""), entry["reason"], f"{self.path}:{line}")
+            for entry, line in zip(entries, lines, strict=True)
+        ]
 
     def matches(self, pattern: str, path: str) -> bool:
         """Whether a pattern of ours names a path below `root`."""
@@ -271,6 +284,19 @@ def nearest(word: object, known: object) -> str:
     return "known are " + ", ".join(names)
 
 
+def _texts(table: object) -> dict[str, str]:
+    return {str(key): str(value) for key, value in _items(table)}
+
+
+def _lines_of(lines: list[str], table: str, count: int) -> list[int]:
+    """The lines of the entries of a list of tables: their headers, or all of them where the list stands."""
+    headers = [number for number, line in enumerate(lines, 1) if line.strip().startswith("[[") and f"{table}]]" in line]
+    if len(headers) == count:
+        return headers
+    first = next((number for number, line in enumerate(lines, 1) if line.strip().startswith(table)), 1)
+    return [first] * count
+
+
 def _items(table: object) -> list[tuple[object, object]]:
     return list(table.items()) if isinstance(table, dict) else []
 
@@ -325,4 +351,9 @@ SHAPES: dict[str, Callable[[object], bool]] = {
     TABLE_OF_TEXTS: _values(_all(_is_text)),
     TABLE_OF_TEXT: _values(_is_text),
     TABLE_OF_TABLES: _values(_values(_is_text)),
+    ENTRIES: _all(
+        lambda entry: (
+            _values(_is_text)(entry) and {"rule", "reason"} <= set(_texts(entry)) <= {"rule", "path", "reason"}
+        )
+    ),
 }

@@ -39,7 +39,7 @@ MARK = b"vllm-migrate:"
 PLAIN = Detail(edits=False, preview=False)
 
 # Makes findings for reports, with what they offer, of those that rules made of one file.
-Present = Callable[[list[Firing]], list[Finding]]
+Present = Callable[[list[Firing], Workspace], list[Finding]]
 
 
 class JudgedEngine(NamedTuple):
@@ -172,7 +172,7 @@ class Run:
         found = (candidate_of(fired, home) for fired in judge(engine, source, target, self.knowledge))
         fresh = [candidate for candidate in found if self._add(candidate)]
         for missing in engine.missing:
-            if missing.kwargs:
+            if missing.inline:
                 continue  # an idiom, and what depends on it says so
             node = missing.place.node
             fired = _missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end))
@@ -190,7 +190,8 @@ class Run:
         """Turn candidates into findings for reports, and let what the rules made go."""
         assert self._present is not None
         shown = [candidate for candidate in candidates if self._waiting.get(candidate.identity) is candidate]
-        for candidate, finding in zip(shown, self._present([c.fired for c in shown if c.fired]), strict=True):
+        findings = self._present([candidate.fired for candidate in shown if candidate.fired], self.workspace)
+        for candidate, finding in zip(shown, findings, strict=True):
             del self._waiting[candidate.identity]
             self._unique.replace(candidate._replace(finding=finding, fired=None))
 

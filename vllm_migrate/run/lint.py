@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from vllm_migrate.documents.disk import DISK, Disk
-from vllm_migrate.report.finding import Finding, order
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.report.model import Report
+from vllm_migrate.run.checklist import checked
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.filtering import Filtered, filtered, record_baseline, selection_of
 from vllm_migrate.run.judging import Result
@@ -35,6 +36,7 @@ def lint(
     result = _judged(session, detail, jobs)
     chosen = filtered(result, session.settings, selection, rules)
     kept, notes = _written(session, chosen)
+    found = checked((_finding(candidate, session) for candidate in kept), session.settings.config)
     source, target = session.releases(result.projects)
     report = Report(
         source.value,
@@ -43,14 +45,18 @@ def lint(
         target.because,
         result.files,
         result.engines,
-        tuple(sorted((_finding(candidate, session) for candidate in kept), key=order)),
-        tuple((_finding(candidate, session)._replace(fix=None), reason) for candidate, reason in chosen.suppressed),
+        tuple(found.findings),
+        (
+            *((_finding(candidate, session)._replace(fix=None), reason) for candidate, reason in chosen.suppressed),
+            *found.acknowledged,
+        ),
         result.problems,
-        (*session.remarks(result.projects), *chosen.notes, *notes),
+        (*session.remarks(result.projects), *chosen.notes, *notes, *found.unused),
         session.settings.fail_on,
         session.paths,
         _arguments(options),
         projects=result.projects,
+        fail_on_checklist=session.settings.fail_on_checklist,
     )
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)

@@ -6,15 +6,11 @@ read back once. Where that fails each is proved by itself, and one that fails is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.editing import prove
-from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed
-from vllm_migrate.fixes.carriers import in_order
-from vllm_migrate.fixes.plan import Edits, Plan, ops_of, plan
-from vllm_migrate.report.finding import Finding
+from vllm_migrate.fixes.plan import Draft, Plan, draft
+from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.filtering import selection_of
@@ -22,8 +18,10 @@ from vllm_migrate.run.select import Selection
 from vllm_migrate.run.session import Session
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.tree import File
+    from vllm_migrate.dialects.workspace import Workspace
+    from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.apply import Fixer
-    from vllm_migrate.fixes.ops import DocumentOp
 
 
 class Presenter:
@@ -37,31 +35,50 @@ class Presenter:
         self._detail = detail
         self._selection = selection
 
-    def __call__(self, findings: list[Firing]) -> list[Finding]:
-        """One for each, in order."""
+    def __call__(self, findings: list[Firing], workspace: Workspace) -> list[Finding]:
+        """One for each, in order. workspace: has read their files."""
         wanted = [finding for finding in findings if self._offers(finding)]
-        plans = dict(zip(map(id, wanted), self._made(wanted), strict=True))
-        return [finding_of(finding, plans.get(id(finding)), self._detail) for finding in findings]
+        drafts = list(map(draft, wanted))
+        plans = dict(zip(map(id, wanted), self._made(drafts, workspace), strict=True))
+        elsewhere = _elsewhere(drafts)
+        return [
+            finding_of(
+                finding._replace(kind=CHECKLIST) if id(finding) in elsewhere else finding,
+                plans.get(id(finding)),
+                self._detail,
+            )
+            for finding in findings
+        ]
 
     def _offers(self, finding: Firing) -> bool:
         selects = self._selection is None or self._selection.selects(finding.code, finding.name)
         return finding.fix is not None and selects
 
-    def _made(self, findings: list[Firing]) -> list[Plan | None]:
-        planned = [plan(finding) for finding in findings]
-        fixer = self._fixer
-        if fixer is None:
-            return planned
-        groups: dict[int, list[int]] = {}
-        for number, (finding, made) in enumerate(zip(findings, planned, strict=True)):
-            if made is not None and made.edits and finding.engine is not None:
-                groups.setdefault(id(finding.engine.file), []).append(number)
-        for numbers in groups.values():
-            for together in _apart([(number, planned[number]) for number in numbers]):
-                if len(together) == 1 or not _proved(fixer, [(findings[n], planned[n]) for n in together]):
-                    for number in together:
-                        planned[number] = fixer.plan(findings[number])
-        return planned
+    def _made(self, drafts: list[Draft], workspace: Workspace) -> list[Plan]:
+        plans = [draft.plan for draft in drafts]
+        if self._fixer is None:
+            return plans
+        by_file: dict[int, list[int]] = {}
+        for number, made in enumerate(drafts):
+            if plans[number].edits and made.finding.engine is not None:
+                by_file.setdefault(id(made.finding.engine.file), []).append(number)
+        for numbers in by_file.values():
+            for group in _apart(plans, numbers):
+                settled = self._fixer.settle([drafts[number] for number in group], workspace)
+                for number, plan in zip(group, settled, strict=True):
+                    plans[number] = plan
+        return plans
+
+
+def _elsewhere(drafts: list[Draft]) -> set[int]:
+    """The findings, by id, whose fix only the framework's own code can hold, and those whose fix is right only with such a one."""
+    out = {id(made.finding) for made in drafts if made.elsewhere}
+    names = {(id(made.finding.engine), made.finding.name) for made in drafts if made.elsewhere}
+    for made in drafts:
+        partners = made.finding.fix.with_rules if made.finding.fix is not None else ()
+        if any((id(made.finding.engine), partner) in names for partner in partners):
+            out.add(id(made.finding))
+    return out
 
 
 def presenter_of(session: Session, detail: Detail) -> Presenter:
@@ -70,62 +87,27 @@ def presenter_of(session: Session, detail: Detail) -> Presenter:
     return Presenter(fixer, detail, selection_of(session.settings, session.rules()))
 
 
-def _proved(fixer: Fixer, group: list[tuple[Firing, Plan | None]]) -> bool:
-    """Whether the plans, made together, are in the file what they were planned as, and nothing else is."""
-    edits = _merged(made for _, made in group)
-    findings = [finding for finding, _ in group]
-    try:
-        _prove_documents(edits, findings)
-        fixer.prove(edits, findings)
-    except (CannotEdit, ProofFailed, ValueError):
-        return False
-    return True
+def _apart(plans: list[Plan], numbers: list[int]) -> list[list[int]]:
+    """The numbers in groups of plans whose edits do not touch each other."""
+    groups: list[list[int]] = []
+    for number in numbers:
+        group = next((group for group in groups if not _touch([plans[n] for n in (*group, number)])), None)
+        if group is None:
+            group = []
+            groups.append(group)
+        group.append(number)
+    return groups
 
 
-def _prove_documents(edits: Edits, findings: list[Firing]) -> None:
-    """Raise ProofFailed unless each file holds the changes and nothing else; also where only single proofs can tell."""
-    changes = [change for finding in findings for change in ops_of(finding)]
-    for file, here in edits.items():
-        ops: list[DocumentOp] = []
-        for change in changes:
-            if change.file is file and change.op not in ops:
-                ops.append(change.op)
-        indexes = {change.document for change in changes if change.file is file}
-        if file.data is None or len(indexes) != 1:
-            raise ProofFailed("not one document of data")
-        prove(file.data, here, in_order(ops), indexes.pop())
-    if any(change.file not in edits for change in changes):
-        raise ProofFailed("a document that stands in another one")
-
-
-def _merged(plans: Iterable[Plan | None]) -> Edits:
-    """The edits of several plans by file, each once."""
-    edits: Edits = {}
-    for made in plans:
-        for file, those in made.edits.items() if made is not None else ():
-            here = edits.setdefault(file, [])
-            here += [edit for edit in those if edit not in here]
-    return edits
-
-
-def _apart(plans: list[tuple[int, Plan | None]]) -> list[list[int]]:
-    """The numbers of the plans in groups whose edits do not touch each other."""
-    groups: list[list[tuple[int, Plan | None]]] = []
-    for one in plans:
-        for group in groups:
-            if not any(map(_touch, _merged(made for _, made in [*group, one]).values())):
-                group.append(one)
-                break
-        else:
-            groups.append([one])
-    return [[number for number, _ in group] for group in groups]
-
-
-def _touch(edits: list[Edit]) -> bool:
+def _touch(plans: list[Plan]) -> bool:
     """Whether one edit changes text that another one changes, or stands in it."""
-    ordered = sorted(edits)
+    edits: dict[File, set[Edit]] = {}
+    for plan in plans:
+        for file, those in plan.edits.items():
+            edits.setdefault(file, set()).update(those)
     return any(
         before.end > after.start
         or (before.end == after.start and (before.start < before.end or after.start < after.end))
-        for before, after in pairwise(ordered)
+        for those in edits.values()
+        for before, after in pairwise(sorted(those))
     )

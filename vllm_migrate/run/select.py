@@ -110,6 +110,11 @@ def _specificity(selectors: list[str], code: str, name: str) -> int:
     return max((_matches(selector, code, name) for selector in selectors), default=0)
 
 
+def selects_rule(selector: str, code: str, name: str) -> bool:
+    """Whether a selector means a rule."""
+    return _matches(selector.strip().lower(), code, name) > 0
+
+
 def _matches(selector: str, code: str, name: str) -> int:
     """How specifically a selector (in lower case) means a rule; 0 when it does not."""
     if selector == "all":

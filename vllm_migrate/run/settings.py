@@ -17,7 +17,8 @@ class Options(NamedTuple):
 
     paths: files, folders or `-`; source, target: releases; select, ignore, extend_select: rules; exclude: patterns;
     config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
-    `-` is judged under; fail_on: a severity or "never"; baseline: a file of known findings.
+    `-` is judged under; fail_on: a severity or "never"; fail_on_checklist: items of
+    the checklist count, too; baseline: a file of known findings.
     """
 
     paths: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class Options(NamedTuple):
     config: str | None = None
     isolated: bool = False
     fail_on: str | None = None
+    fail_on_checklist: bool = False
     baseline: str | None = None
     write_baseline: bool = False
     add_ignores: bool = False
@@ -44,7 +46,10 @@ class Options(NamedTuple):
 class Settings:
     """What a run works with. source and target are None where nobody says; root is the project's folder."""
 
-    __slots__ = ("baseline", "config", "exclude", "fail_on", "from_engine", "gpu", "model_config", "options", "root")
+    __slots__ = (
+        *("baseline", "config", "exclude", "fail_on", "fail_on_checklist"),
+        *("from_engine", "gpu", "model_config", "options", "root"),
+    )
 
     def __init__(self, options: Options, config: Config, disk: Disk = DISK) -> None:
         self.options = options
@@ -52,6 +57,7 @@ class Settings:
         self.root = config.root if config.path else _start(options.paths, disk)
         self.exclude = [*(config.texts("exclude") or []), *options.exclude]
         self.fail_on = options.fail_on or config.text("fail-on") or "warning"
+        self.fail_on_checklist = options.fail_on_checklist or config.flag("fail-on-checklist")
         self.from_engine = options.from_engine or config.text("from-engine")
         self.gpu = options.gpu or config.text("gpu")
         self.model_config = options.model_config or config.file("model-config")

@@ -11,7 +11,7 @@ import ast
 from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
-from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope
+from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope, Text
 from vllm_migrate.documents.python.syntax import Offsets, Spanned, parse_tree
 from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number, without_brackets
 
@@ -66,19 +66,6 @@ class Environment(NamedTuple):
     default: bool
 
 
-class Text(NamedTuple):
-    """A string, or a constant part of an f-string, inside the arguments of call number `call` (the innermost; -1: of none).
-
-    key: it is a key of a dict literal.
-    """
-
-    value: str
-    start: int
-    end: int
-    call: int
-    key: bool
-
-
 class CallOp(NamedTuple):
     """One change to call number `call` (Call.index).
 
@@ -104,7 +91,7 @@ class Call:
     operand of an await. `in_loop`: a loop of the same function makes it again and again.
     """
 
-    __slots__ = ("_document", "_scope", "awaited", "dotted", "index", "node", "statement")
+    __slots__ = ("_document", "_dotted", "_scope", "awaited", "index", "node", "statement")
 
     def __init__(self, document: PythonDocument, found: FoundCall, index: int) -> None:
         self._document = document
@@ -113,10 +100,15 @@ class Call:
         self.index = index
         self.statement = found.statement
         self.awaited = found.awaited
-        self.dotted = dotted_name(found.node.func)
+        self._dotted = ""
 
     def __repr__(self) -> str:
         return f"Call({self.dotted!r} at {self.start})"
+
+    @property
+    def dotted(self) -> str:
+        self._dotted = self._dotted or dotted_name(self.node.func)
+        return self._dotted
 
     @property
     def start(self) -> int:
@@ -199,7 +191,6 @@ class PythonDocument:
         "_environment",
         "_imports",
         "_index",
-        "_texts",
         "offsets",
         "source",
         "tree",
@@ -211,11 +202,10 @@ class PythonDocument:
         self.offsets = Offsets(source.text)
         self._index: Index | None = None
         self._calls: list[Call] | None = None
-        self._by_name: dict[str, list[Call]] | None = None
+        self._by_name: dict[str, list[int]] | None = None
         self._imports: list[Import] | None = None
         self._attributes: list[tuple[str, ast.Attribute, str]] | None = None
         self._environment: list[Environment] | None = None
-        self._texts: list[Text] | None = None
         self._constants: dict[str, ast.expr] | None = None
         self._aliases: dict[str, str] | None = None
 
@@ -240,15 +230,13 @@ class PythonDocument:
         return self._calls
 
     def calls_named(self, last: str) -> list[Call]:
-        """Calls whose dotted name, as written or with its import resolved, ends in this name, in the order of `calls`."""
+        """Calls whose name ends in this one, or may where an import gives it another, in the order of `calls`."""
         if self._by_name is None:
             self._by_name = {}
-            for call in self.calls:
-                written = call.dotted.rpartition(".")[2]
-                resolved = self.resolve(call.dotted).rpartition(".")[2]
-                for name in {written, resolved}:
-                    self._by_name.setdefault(name, []).append(call)
-        return self._by_name.get(last, [])
+            for written, numbers in self.index.by_name.items():
+                for name in {written, self.aliases.get(written, written).rpartition(".")[2]}:
+                    self._by_name.setdefault(name, []).extend(numbers)
+        return [self.calls[number] for number in sorted(self._by_name.get(last, ()))]
 
     def find(self, names: set[str]) -> list[Call]:
         """Calls whose dotted name, as written or with its import resolved, is one of `names` or ends in `.name`.
@@ -303,9 +291,12 @@ class PythonDocument:
 
     def attributes(self, names: set[str]) -> list[Attribute]:
         """Attribute chains that hold one of `names` as consecutive parts (`model_executor.driver_worker`)."""
+        text = self.source.text
+        wanted = [f".{name}." for name in names if all(part in text for part in name.split("."))]
+        if not wanted:
+            return []
         if self._attributes is None:
             self._attributes = [(dotted_name(node), node, function) for node, function in self.index.chains]
-        wanted = [f".{name}." for name in names]
         return [
             Attribute(dotted, *self.span(node), function)
             for dotted, node, function in self._attributes
@@ -315,9 +306,7 @@ class PythonDocument:
     @property
     def texts(self) -> list[Text]:
         """The strings of the module but for docstrings, in the order of the walk."""
-        if self._texts is None:
-            self._texts = [Text(str(node.value), *self.span(node), call, key) for node, call, key in self.index.texts]
-        return self._texts
+        return self.index.texts
 
     @property
     def environment(self) -> list[Environment]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 _BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _GUARDS = (ast.If, ast.Try, ast.TryStar)
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_NAMED = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _NUMBERS = (ast.Constant, ast.UnaryOp, ast.BinOp)
 _SETTERS = frozenset(("setdefault", "update", "putenv"))  # last names of calls that may set a variable
 _LEAVES = frozenset(("ctx", "op", "ops", "names"))  # fields without anything to find below
@@ -34,26 +33,35 @@ class FoundCall(NamedTuple):
     awaited: bool
 
 
-class FoundText(NamedTuple):
-    """A string; `call` is the call in whose arguments it stands, `key` says that it is a key of a dict literal."""
+class Text(NamedTuple):
+    """A string, or a constant part of an f-string, inside the arguments of call number `call` (the innermost; -1: of none).
+
+    key: it is a key of a dict literal.
+    """
 
     node: ast.Constant
     call: int
     key: bool
 
+    @property
+    def value(self) -> str:
+        return str(self.node.value)
+
 
 class Index:
     """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
 
-    `made` are assignments of a call to one target, `loops` the `async for` loops. `setters` are statements and calls that may set an environment variable, with their function and, of a call, its
-    number. `bound` counts the bindings of a name, `values` has the last number or constant assigned to it.
+    `by_name` has the numbers of calls by the last name of what is called; `made` are assignments of a call to one target, `loops`
+    the `async for` loops. `setters` are statements and calls that may set an environment variable, with their function and, of a
+    call, its number. `bound` counts the bindings of a name, `values` has the last number or constant assigned to it.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.calls: list[FoundCall] = []
+        self.by_name: dict[str, list[int]] = {}
         self.imports: list[tuple[ast.Import | ast.ImportFrom, ModuleScope]] = []
         self.chains: list[tuple[ast.Attribute, str]] = []
-        self.texts: list[FoundText] = []
+        self.texts: list[Text] = []
         self.setters: list[tuple[ast.Assign, str] | int] = []
         self.functions: set[str] = set()
         self.classes: list[ast.ClassDef] = []
@@ -82,7 +90,7 @@ class Index:
                 continue
             if kind is ast.Constant:
                 if isinstance(node.value, str):  # type: ignore[attr-defined]
-                    self.texts.append(FoundText(node, scope.call, False))  # type: ignore[arg-type]
+                    self.texts.append(Text(node, scope.call, False))  # type: ignore[arg-type]
                 continue
             inside = self._enter(node, scope)
             if inside is None:
@@ -104,65 +112,80 @@ class Index:
         """Note a node; the scope of what is below, None where nothing is asked of it."""
         if isinstance(node, ast.stmt):
             self._statement += 1
-            return self._in_statement(node, scope)
-        if isinstance(node, ast.Call):
-            return self._in_call(node, scope)
-        if isinstance(node, ast.Attribute):
-            self._chain(node, scope)
-        elif isinstance(node, ast.Await):
-            self._awaited.add(id(node.value))
-        elif isinstance(node, ast.JoinedStr):
-            return scope._replace(in_string=True)
-        elif isinstance(node, ast.arg):
-            self._bind(node.arg)
-        elif isinstance(node, _NAMED) and node.name:
-            self._bind(node.name)
+        note = _NOTES.get(type(node))
+        return scope if note is None else note(self, node, scope)
+
+    def _definition(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: ModuleScope
+    ) -> ModuleScope:
+        self.functions.add(node.name)
+        self._bind(node.name)
+        if isinstance(node, ast.ClassDef):
+            self.classes.append(node)
+        name = f"{scope.function}.{node.name}" if scope.function else node.name
+        conditional = scope.conditional or not isinstance(node, ast.ClassDef)
+        return ModuleScope(name, conditional, guarded=scope.guarded)
+
+    def _assignment(self, node: ast.Assign, scope: ModuleScope) -> ModuleScope:
+        self._assigned(node.targets, node.value)
+        if any(isinstance(target, ast.Subscript) for target in node.targets):
+            self.setters.append((node, scope.function))
         return scope
 
-    def _in_statement(self, node: ast.stmt, scope: ModuleScope) -> ModuleScope | None:
-        if isinstance(node, _DEFINITIONS):
-            self.functions.add(node.name)
+    def _annotated(self, node: ast.AnnAssign, scope: ModuleScope) -> ModuleScope:
+        self._assigned([node.target], node.value)
+        return scope
+
+    def _expression(self, node: ast.Expr, scope: ModuleScope) -> ModuleScope | None:
+        return None if isinstance(node.value, ast.Constant) else scope  # a docstring
+
+    def _import(self, node: ast.Import | ast.ImportFrom, scope: ModuleScope) -> ModuleScope:
+        self.imports.append((node, scope))
+        for alias in node.names:
+            self._bind(alias.asname or alias.name.partition(".")[0])
+        return scope
+
+    def _elsewhere(self, node: ast.Global | ast.Nonlocal, scope: ModuleScope) -> ModuleScope:
+        for name in node.names:
+            self._bind(name, 2)  # from elsewhere too
+        return scope
+
+    def _branch(self, node: ast.stmt, scope: ModuleScope) -> ModuleScope:
+        if isinstance(node, ast.AsyncFor):
+            self.loops.append((node, scope.function))
+        guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
+        return scope._replace(conditional=True, guarded=guarded, loop=loop)
+
+    def _await(self, node: ast.Await, scope: ModuleScope) -> ModuleScope:
+        self._awaited.add(id(node.value))
+        return scope
+
+    def _string(self, node: ast.JoinedStr, scope: ModuleScope) -> ModuleScope:
+        return scope._replace(in_string=True)
+
+    def _argument(self, node: ast.arg, scope: ModuleScope) -> ModuleScope:
+        self._bind(node.arg)
+        return scope
+
+    def _name(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar, scope: ModuleScope) -> ModuleScope:
+        if node.name:
             self._bind(node.name)
-            if isinstance(node, ast.ClassDef):
-                self.classes.append(node)
-            name = f"{scope.function}.{node.name}" if scope.function else node.name
-            conditional = scope.conditional or not isinstance(node, ast.ClassDef)
-            return ModuleScope(name, conditional, guarded=scope.guarded)
-        if isinstance(node, ast.Assign):
-            self._assigned(node.targets, node.value)
-            if any(isinstance(target, ast.Subscript) for target in node.targets):
-                self.setters.append((node, scope.function))
-        elif isinstance(node, ast.Expr):
-            return None if isinstance(node.value, ast.Constant) else scope  # a docstring
-        elif isinstance(node, ast.AnnAssign):
-            self._assigned([node.target], node.value)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            self.imports.append((node, scope))
-            for alias in node.names:
-                self._bind(alias.asname or alias.name.partition(".")[0])
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            for name in node.names:
-                self._bind(name, 2)  # from elsewhere too
-        elif isinstance(node, _BRANCHES):
-            if isinstance(node, ast.AsyncFor):
-                self.loops.append((node, scope.function))
-            guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
-            return scope._replace(conditional=True, guarded=guarded, loop=loop)
         return scope
 
     def _in_call(self, node: ast.Call, scope: ModuleScope) -> ModuleScope:
         number = len(self.calls)
         self.calls.append(FoundCall(node, scope, self._statement, id(node) in self._awaited))
         callee = node.func
-        last = callee.attr if isinstance(callee, ast.Attribute) else callee.id if isinstance(callee, ast.Name) else ""
+        last = callee.attr if isinstance(callee, ast.Attribute) else callee.id if isinstance(callee, ast.Name) else "?"
+        self.by_name.setdefault(last, []).append(number)
         if last in _SETTERS:
             self.setters.append(number)
         return scope._replace(call=number)
 
-    def _chain(self, node: ast.Attribute, scope: ModuleScope) -> None:
+    def _chain(self, node: ast.Attribute, scope: ModuleScope) -> ModuleScope:
         """Note the longest chain of names; those that it begins with are parts of it."""
         if id(node) in self._inner:
-            return
+            return scope
         self.chains.append((node, scope.function))
         place = node.lineno, node.col_offset
         below: ast.expr = node.value
@@ -170,6 +193,7 @@ class Index:
             if isinstance(below, ast.Attribute) and (below.lineno, below.col_offset) == place:
                 self._inner.add(id(below))
             below = below.func if isinstance(below, ast.Call) else below.value
+        return scope
 
     def _of_dict(self, node: ast.Dict, scope: ModuleScope) -> list[ast.expr]:
         """What is below a dict literal, but for keys that are constants: those are noted here."""
@@ -178,7 +202,7 @@ class Index:
             if not isinstance(key, ast.Constant):
                 others += [key] if key is not None else []
             elif isinstance(key.value, str):
-                self.texts.append(FoundText(key, scope.call, True))
+                self.texts.append(Text(key, scope.call, True))
         return others + node.values
 
     def _assigned(self, targets: list[ast.expr], value: ast.expr | None) -> None:
@@ -190,3 +214,21 @@ class Index:
 
     def _bind(self, name: str, times: int = 1) -> None:
         self.bound[name] = self.bound.get(name, 0) + times
+
+
+# What is noted of a node, by its kind.
+_NOTES: dict[type, Callable[[Index, Any, ModuleScope], ModuleScope | None]] = {
+    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef), Index._definition),
+    **dict.fromkeys((ast.Import, ast.ImportFrom), Index._import),
+    **dict.fromkeys((ast.Global, ast.Nonlocal), Index._elsewhere),
+    **dict.fromkeys(_BRANCHES, Index._branch),
+    **dict.fromkeys((ast.ExceptHandler, ast.MatchAs, ast.MatchStar), Index._name),
+    ast.Assign: Index._assignment,
+    ast.AnnAssign: Index._annotated,
+    ast.Expr: Index._expression,
+    ast.Call: Index._in_call,
+    ast.Attribute: Index._chain,
+    ast.Await: Index._await,
+    ast.JoinedStr: Index._string,
+    ast.arg: Index._argument,
+}

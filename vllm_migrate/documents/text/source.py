@@ -114,9 +114,9 @@ def decode(path: str, data: bytes) -> Source:
 
 
 def apply_edits(text: str, edits: list[Edit]) -> str:
-    """The text with all edits made. Edits must not overlap; ValueError if they do."""
+    """The text with all edits made, those of one place in their order. Edits must not overlap; ValueError if they do."""
     parts, at = [], 0
-    for edit in sorted(edits):
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
         if edit.start < at:
             raise ValueError(f"overlapping edits at {edit.start}")
         parts.append(text[at : edit.start])

@@ -1,0 +1,104 @@
+"""What only code or people elsewhere can settle: once a project, acknowledged in the configuration, never a failure by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate import lint
+from vllm_migrate.cli.main import main
+from vllm_migrate.errors import UsageError
+from vllm_migrate.report.finding import Finding
+from vllm_migrate.report.model import Report
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+# A trainer's server, whose replicas the file does not seed.
+SERVE = "vllm serve org/m --max-model-len 8192 --worker-extension-cls my.Extension\n"
+
+
+def of(files: Mapping[str, str]) -> Report:
+    return lint(files={".git/HEAD": "", **files})
+
+
+def items(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if finding.kind == "checklist"]
+
+
+def test_an_item_stands_once_in_a_project() -> None:
+    files = {f"scripts/run{number}.sh": SERVE for number in range(3)}
+    (item,) = items(of(files))
+    assert (item.name, item.path, item.line) == ("engine-seed-default", "scripts/run0.sh", 1)
+    assert item.children == ("scripts/run1.sh", "scripts/run2.sh") and item.severity == "warning"
+
+
+def test_projects_have_items_of_their_own() -> None:
+    pin = "vllm==0.8.5\n"
+    files = {"a/run.sh": SERVE, "a/requirements.txt": pin, "b/run.sh": SERVE, "b/requirements.txt": pin}
+    assert [(item.project, item.path) for item in items(of(files))] == [("a", "a/run.sh"), ("b", "b/run.sh")]
+
+
+def test_items_count_only_where_they_are_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.sh").write_text(SERVE + "")
+    call = ["lint", "--isolated", "--ignore", "VM102", "run.sh"]
+    assert main(call) == 0
+    assert main([*call, "--fail-on-checklist"]) == 1
+    assert main([*call, "--fail-on-checklist", "--fail-on", "error"]) == 0
+    (tmp_path / "vllm-migrate.toml").write_text("fail-on-checklist = true\n")
+    assert main(["lint", "run.sh"]) == 1
+
+
+ENTRY = '[[acknowledged]]\nrule = "{}"\npath = "{}"\nreason = "each replica gets its own"\n'
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "matches"),
+    [
+        ("VM105", "scripts/**", True),
+        ("engine-seed-default", "scripts/run0.sh", True),
+        ("VM1", "**", True),
+        ("VM105", "conf/**", False),
+        ("VM401", "scripts/**", False),
+    ],
+)
+def test_what_is_acknowledged(rule: str, path: str, matches: bool) -> None:
+    report = of({"scripts/run0.sh": SERVE, "vllm-migrate.toml": ENTRY.format(rule, path)})
+    assert bool(items(report)) is not matches
+    known = [(finding.name, reason) for finding, reason in report.suppressed]
+    assert known == ([("engine-seed-default", "each replica gets its own")] if matches else [])
+    unused = [note for note in report.notes if note.startswith("vllm-migrate.toml:1: acknowledges")]
+    assert bool(unused) is not matches
+
+
+def test_an_entry_for_some_files_leaves_the_others() -> None:
+    files = {f"scripts/run{number}.sh": SERVE for number in range(2)}
+    (item,) = items(of({**files, "vllm-migrate.toml": ENTRY.format("VM105", "scripts/run0.sh")}))
+    assert (item.path, item.children) == ("scripts/run1.sh", ())
+
+
+@pytest.mark.parametrize(
+    "text", ['[[acknowledged]]\nrule = "VM105"\n', '[acknowledged]\nVM105 = "x"\n', '[[acknowledged]]\nrul = "VM105"\n']
+)
+def test_an_entry_says_why(text: str) -> None:
+    with pytest.raises(UsageError, match="rule, path and reason"):
+        of({"run.sh": SERVE, "vllm-migrate.toml": text})
+
+
+def test_what_the_framework_has_no_key_for_is_an_item(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = (EXAMPLES / "open-instruct" / "after" / "train.sh").read_text(encoding="utf-8")
+    (tmp_path / "train.sh").write_text(script)
+    main(["lint", "--isolated", "--output-format", "json", str(tmp_path / "train.sh")])
+    kinds = {finding["name"]: finding["kind"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert kinds["logprobs-semantics"] == "checklist", "create_vllm_engines would have to pass it"
+    assert kinds["engine-v0-removed"] == "checklist", "its fix is right only with that one"
+
+
+def test_the_text_has_it_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.sh").write_text(SERVE + "vllm serve org/m --swap-space 4\n")
+    main(["lint", "--isolated", str(tmp_path / "run.sh")])
+    out = capsys.readouterr().out
+    assert out.index("VM202") < out.index("Checklist: ") < out.index("VM105")
+    assert "2 items on the checklist" in " ".join(out.split())

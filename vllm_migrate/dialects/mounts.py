@@ -1,0 +1,106 @@
+"""What a container finds at a path: a file that a compose service mounts, or a ConfigMap of the same manifests."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+
+from vllm_migrate.dialects.embedded import embedded
+from vllm_migrate.dialects.tree import File, Tree, tree_of
+from vllm_migrate.dialects.workspace import Workspace
+
+
+def mounted(file: File, path: str, workspace: Workspace) -> File | None:
+    """The file at an absolute path of the container that a command stands in; None where nothing here says what is mounted."""
+    if file.inside is None or not path.startswith("/"):
+        return None
+    for container, pod in _containers(file):
+        for target, source in _mounts(container, pod):
+            rest = _below(path, target)
+            found = _read(file.outermost, source, rest, workspace) if rest is not None else None
+            if found is not None:
+                return found
+    return None
+
+
+def _containers(file: File) -> Iterator[tuple[Tree, list[Tree]]]:
+    """The mappings around a command that may mount something, the nearest first, each with those above it."""
+    inside = file.inside
+    while inside is not None and inside.host.inside is not None:
+        inside = inside.host.inside
+    root = tree_of(inside.host, inside.document) if inside is not None else None
+    if inside is None or root is None:
+        return
+    chain, node = [root], root
+    for key in inside.path:
+        below = node.items[key] if isinstance(key, int) and key < len(node.items) else node.get(str(key))
+        if below is None:
+            break
+        chain.append(below)
+        node = below
+    for at in range(len(chain) - 1, -1, -1):
+        if chain[at].is_map:
+            yield chain[at], chain[:at]
+
+
+# Where a mount comes from: a path of this machine, or the name of a ConfigMap with the key that is mounted alone.
+_Source = tuple[str, str, str]
+
+
+def _mounts(container: Tree, above: list[Tree]) -> Iterator[tuple[str, _Source]]:
+    """Paths in the container, each with what stands there."""
+    volumes = container.get("volumes")
+    for item in volumes.items if volumes is not None else ():
+        short = item.value
+        if isinstance(short, str) and ":" in short:
+            source, target = short.split(":")[:2]
+            yield target, ("path", source, "")
+        else:
+            source, target = _text(item, "source"), _text(item, "target")
+            if source and target:
+                yield target, ("path", source, "")
+    mounts = container.get("volumeMounts")
+    for item in mounts.items if mounts is not None else ():
+        name, target = _text(item, "name"), _text(item, "mountPath")
+        for config in (_config_map(tree, name) for tree in above if tree.is_map):
+            if config and target:
+                yield target, ("map", config, _text(item, "subPath"))
+
+
+def _config_map(pod: Tree, volume: str) -> str:
+    """The name of the ConfigMap that a volume of a pod holds."""
+    volumes = pod.get("volumes")
+    for item in volumes.items if volumes is not None else ():
+        if _text(item, "name") == volume:
+            return _text(item, "configMap.name")
+    return ""
+
+
+def _below(path: str, target: str) -> str | None:
+    """The rest of a path below where something is mounted; "" for the place itself, None for another one."""
+    path, target = posixpath.normpath(path), posixpath.normpath(target)
+    if path == target:
+        return ""
+    return path[len(target) + 1 :] if path.startswith(target.rstrip("/") + "/") else None
+
+
+def _read(host: File, source: _Source, rest: str, workspace: Workspace) -> File | None:
+    kind, name, key = source
+    if kind == "path":
+        if name.startswith(("/", "~", "$")) or not name:
+            return None  # another place of the machine that it runs on
+        return workspace.load(os.path.normpath(os.path.join(os.path.dirname(host.path), name, rest)))
+    for index in range(len(host.data.roots) if host.data is not None else 0):
+        tree = tree_of(host, index)
+        if tree is None or _text(tree, "kind") != "ConfigMap" or _text(tree, "metadata.name") != name:
+            continue
+        data = tree.get("data")
+        node = data.get(key or rest) if data is not None else None
+        return embedded(node.place, "yaml") if node is not None and isinstance(node.value, str) else None
+    return None
+
+
+def _text(tree: Tree, path: str) -> str:
+    found = tree.at(path) if tree.is_map else None
+    return found.value if found is not None and isinstance(found.value, str) else ""
