@@ -125,7 +125,7 @@ def test_containers_nested_anywhere_and_every_document(tmp_path: Path) -> None:
         "        containers:\n          - command: [vllm, serve, a/b]\n---\n"
         "apiVersion: kubeai.org/v1\nkind: Model\nspec:\n  engine: VLLM\n  args: [--seed=1]\n"
         "---\ndecode:\n  containers:\n    - modelCommand: vllmServe\n      args: [--seed=2]\n"
-        "---\nspec:\n  template:\n    containers:\n      - name: main\n        env:\n"
+        "---\nkind: LLMInferenceService\nspec:\n  template:\n    containers:\n      - name: main\n        env:\n"
         "          - {name: VLLM_ADDITIONAL_ARGS, value: '--seed=3 --disable-log-requests'}\n"
     )
     reading = Reading(tmp_path, {"d.yaml": text}, engine="v1")
@@ -148,7 +148,8 @@ def test_engine_vllm_is_kubeais_only_in_kubeais_model(tmp_path: Path) -> None:
         "other-group.yaml": KUBEAI.replace("kubeai.org/v1", "example.org/v1"),
     }
     reading = Reading(tmp_path, others, engine="v1")
-    assert [engine.file.path.rpartition("/")[2] for engine in reading.engines] == ["kubeai.yaml"]
+    found = [(engine.name, engine.file.path.rpartition("/")[2]) for engine in reading.engines]
+    assert found == [("vllm-argv", "kubeai.yaml"), ("oumi", "infer.yaml")]
 
 
 def test_an_anchor_that_others_share_is_left_alone(tmp_path: Path) -> None:

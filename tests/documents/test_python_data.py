@@ -34,6 +34,7 @@ def test_each_call_is_a_mapping_of_its_keywords() -> None:
         {"model": "m", "hf_overrides": {"head_dtype": "float32", "x": [1, Unknown("n")]}},
         {},
         {"k": 1},
+        {"head_dtype": "float32", "x": [1, Unknown("n")]},
     ]
     pair = data.roots[0].pairs[0]
     text = data.source.text

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.parse import BadCondition, compile_expr
 
 GPU = Undetermined(("the GPU",), (True, False))
@@ -40,7 +40,7 @@ class Names:
 
 def run(text: str, predicates: dict[str, object] | None = None) -> object:
     compiled = compile_expr(text, predicates)
-    return evaluate(Condition(json.loads(json.dumps(compiled))), Names())
+    return Condition(json.loads(json.dumps(compiled))).evaluate(Names())
 
 
 @pytest.mark.parametrize(

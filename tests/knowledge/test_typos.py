@@ -125,11 +125,11 @@ TYPOS: list[Edit] = [
         "none: omits",
         "transport[0].none: 'omits' is not one of omit (did you mean 'omit'?)",
     ),
-    (D + "verl.yaml", "true: flag, false: drop", "true: flg, false: drop", "'flg' is not one of flag, no-flag"),
+    (D + "verl.yaml", "true: flag, false:", "true: flg, false:", "'flg' is not one of flag, no-flag"),
     (
         D + "verl.yaml",
-        "true: flag, false: drop",
-        "treu: flag, false: drop",
+        "true: flag, false:",
+        "treu: flag, false:",
         "transport[1].values.treu: 'treu' is not one of true, false",
     ),
     (

@@ -18,6 +18,7 @@ from vllm_migrate.run.versions import (
     choose_source,
     find_releases,
     notes,
+    own_pins,
     pins_in,
 )
 
@@ -314,3 +315,10 @@ def test_a_pyproject_that_is_no_toml_is_told_where_it_decides(
     assert len(notes_of_run()) == bool(fault) and all(note.startswith(fault) for note in notes_of_run())
     (tmp_path / "requirements.txt").write_text("vllm==0.10.0\n")
     assert not notes_of_run(), "something else decides"
+
+
+def test_a_notebook_shows_what_it_installs() -> None:
+    text = (
+        '{"cells": [\n"# vllm==0.9.0 is needed",\n"!uv pip install vllm==0.15.1\\n",\n"vllm==0.8.5 was printed"\n]}\n'
+    )
+    assert [(pin.version, pin.line) for pin in own_pins("run.ipynb", text.encode())] == [("0.15.1", 3)]

@@ -12,7 +12,7 @@ OLD = [
     "INFO 04-30 09:00:00 [api_server.py:1043] vLLM API server version 0.8.5\n",
     "INFO 04-30 09:00:00 [api_server.py:1044] args: Namespace(subparser='serve', model_tag='m', "
     "host=None, port=8000, api_key='sk-secretsecretsecret1', "
-    "model='m', dtype='auto', max_model_len=None, seed=None, gpu_memory_utilization=0.8, enable_prefix_caching=None, "
+    "model='m', served_model_name=None, max_model_len=None, seed=None, gpu_memory_utilization=0.8, enable_prefix_caching=None, "
     "max_num_seqs=64, dispatch_function=<function ServeSubcommand.cmd at 0x7f0000000000>)\n",
     "INFO 04-30 09:00:09 [config.py:2003] Chunked prefill is enabled with max_num_batched_tokens=2048.\n",
     "INFO 04-30 09:00:12 [core.py:58] Initializing a V1 LLM engine (v0.8.5) with config: model='m', speculative_config=None, "

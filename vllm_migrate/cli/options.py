@@ -144,6 +144,23 @@ RECORDER = (
     Option("DIR", VALUE, "The folder to write it to; it goes on PYTHONPATH.", "DIR", field="folder", required=True),
 )
 
+LOCK = (
+    PATHS,
+    Option("--output", VALUE, "The lock; default: vllm-migrate.lock.", "FILE", short="-o"),
+    Option("--check", FLAG, "Write nothing: say what moved since, and why."),
+    Option("--at", VALUE, "Lock at this release, instead of the one each engine's project shows.", "RELEASE"),
+    Option("--smoke", VALUE, "Keep the verdict that `smoke run --output-format json` printed.", "FILE"),
+    Option("--schema", FLAG, "Print the lock's JSON Schema."),
+    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+)
+
+DOCTOR = (
+    PATHS,
+    Option("--python", VALUE, "The interpreter that trains; default: `python` on the path.", "PY"),
+    *(option for option in RELEASES if option.name != "--stdin-filename"),
+    JSON_OR_TEXT,
+)
+
 
 class CommandTable(NamedTuple):
     """A command of the table: its options, and help whose first line says what it does."""
@@ -198,6 +215,24 @@ Name at least one source. Each setting is the same, differs, or is not told by t
 confirms or refutes is named beside it. vllm-migrate verify conf.yaml --log serve.log
 
 Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
+        ),
+        CommandTable(
+            "lock",
+            LOCK,
+            """Write what every engine ends up with to vllm-migrate.lock, or with --check say what has moved since.
+
+The one file that is written without --write. Commit it; in CI and where a run starts: vllm-migrate lock --check
+
+Exit code: 0 written, or nothing moved; 1 something moved (a file, a release), 2 usage or internal error.""",
+        ),
+        CommandTable(
+            "doctor",
+            DOCTOR,
+            """Look at the machine that trains: its vLLM, packages, plugins, variables, GPU, model and disk, beside the files.
+
+One line a check, with what to do. vllm-migrate doctor conf/ --python /opt/venv/bin/python
+
+Exit code: 0 nothing is wrong, 1 something is, 2 usage or internal error.""",
         ),
         CommandTable(
             "recorder",

@@ -99,6 +99,13 @@ OPTIONS = {
     ),
     "clear_cache": Option("--clear-cache", FLAG, "clear_cache of pause_generation.", off="--keep-cache"),
     "amount": Option("--perturb", NUMBER, "Relative size of the update; 0.02 or more.", "FRACTION", default=0.2),
+    "good": text("--good", "RELEASE", "A release whose rollout is right.")._replace(required=True),
+    "bad": text("--bad", "RELEASE", "A release whose rollout is not.")._replace(required=True),
+    "python_for": text(
+        "--python-for", "TEMPLATE", "How a release is started, with {release} in it: '/opt/vllm-{release}/bin/python'."
+    )._replace(required=True),
+    "releases": Option("--releases", LIST, "Only these releases, with the two ends; default: all between.", "RELEASES"),
+    "recorded": text("--reference", "REC", "A recording of the good release; default: it is made first."),
     "backend": Option("--backend", VALUE, "", default="vllm", hidden=True),
 }
 
@@ -241,6 +248,43 @@ def update_command(call: Namespace) -> int:
     with progress() as watch:
         verdict = update(call.config, engine_options(call), score_options(call), change, call.output, watch, choice)
     return show(verdict, call.output_format)
+
+
+@command(
+    "bisect",
+    *("config", "good", "bad", "python_for", "releases", "recorded"),
+    *(field for field in ENGINE if field not in ("python", "base_url", "target", "output")),
+    *SCORING,
+    *("claims", "margins"),
+)
+def bisect_command(call: Namespace) -> int:
+    """Find the neighbouring releases between which the config's rollout went wrong, each tested twice.
+
+    vllm-migrate smoke bisect conf.yaml --good 0.8.5 --bad 0.18.1 --python-for '/opt/vllm-{release}/bin/python' --model DIR
+    """
+    from vllm_migrate.errors import UsageError
+    from vllm_migrate.smoke import bisect
+    from vllm_migrate.smoke.commands import Span, bisected
+
+    if bisect.PLACE not in call.python_for:
+        raise UsageError("--python-for has no {release} in it", remedy="'/opt/vllm-{release}/bin/python'")
+    span = Span(call.good, call.bad, call.python_for, call.recorded, tuple(call.releases or ()))
+    with progress() as watch:
+        found = bisected(
+            call.config,
+            span,
+            engine_options(call),
+            score_options(call),
+            judging(call),
+            watch,
+            lambda line: print(line, file=sys.stderr),
+        )
+    changes = bisect.changed(found.good, found.bad)
+    if call.output_format == "json":
+        print(json.dumps(bisect.as_json(found, changes), indent=2))
+    else:
+        print("\n".join(bisect.as_text(found, changes)))
+    return 0 if found.sure else 4
 
 
 @command("worker")

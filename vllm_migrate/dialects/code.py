@@ -6,13 +6,13 @@ a mapping like any other. What else a program does with vLLM are the uses of a P
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.composition import UnreadInput
 from vllm_migrate.dialects.model import Engine, Fact, Program, Spot, Use, Written, determined
-from vllm_migrate.dialects.reading import Reader, of_spec, runs
-from vllm_migrate.dialects.recognition import has, origin_of
+from vllm_migrate.dialects.reading import Reader, engines_in, of_spec, runs
+from vllm_migrate.dialects.recognition import has, origin_of, recognised
 from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.uses import comes_from, uses_of
 from vllm_migrate.dialects.workspace import Workspace
@@ -44,7 +44,30 @@ def discover_code(
             origin = origin_of(file, dialect, workspace).of_role(_role(dialect, "serving", uses))
             facts = Reader(origin, _environment(file, code)).all_facts()
             programs.append(Program(f"{dialect.id}:.", origin, facts, uses))
+    engines.extend(_in_dicts(file, code, dialects, catalog, workspace))
     return engines, programs
+
+
+def _in_dicts(
+    file: File, code: PythonDocument, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+) -> Iterator[Engine]:
+    """Engines of configurations that a program writes as dict literals, as a file of YAML would hold them."""
+    text = file.source.text
+    dialects = [
+        dialect
+        for dialect in dialects
+        if "yaml" in dialect.carriers
+        and "python" not in dialect.carriers
+        and any(map(text.__contains__, dialect.markers))
+    ]
+    for number in range(len(code.dicts)) if dialects else ():
+        tree = tree_of(file, len(code.calls) + number)
+        for dialect in dialects:
+            whole = recognised(dialect, tree, catalog) if tree is not None and tree.is_map else None
+            engines = engines_in(origin_of(file, dialect, workspace), whole) if whole is not None else []
+            yield from (engine.replace(ident=f"{engine.id}%{number}") for engine in engines)
+            if engines:
+                break
 
 
 def _role(dialect: Dialect, otherwise: str, uses: list[Use]) -> str:
@@ -81,7 +104,7 @@ def _named(dialect: Dialect, call: Call, before: list[Engine]) -> str:
 
 def _shows_nothing(call: Call) -> bool:
     """Whether all that a call sets is behind `**`: a finding on it would be about nothing that is seen."""
-    named = {keyword.arg for keyword in call.node.keywords if keyword.arg is not None}
+    named = {keyword.arg for keyword in call.node.keywords if keyword.arg is not None} | call.entries.keys()
     return call.has_kwargs and named <= {"model", "tokenizer"}
 
 
@@ -89,7 +112,7 @@ def _hidden(code: PythonDocument, call: Call, tree: Tree) -> list[UnreadInput]:
     """What a call passes as `**something`."""
     out: list[UnreadInput] = []
     for keyword in call.node.keywords:
-        if keyword.arg is None:
+        if keyword.arg is None and not code.unpacked(keyword.value).complete:
             start, end = code.span(keyword.value)
             place = Place(tree.place.file, call.index, (), tree.place.node, start, end)
             out.append(UnreadInput(f"**{code.source.text[start:end]}", place, True))

@@ -146,7 +146,7 @@ def _says_program(site: Tree, embed: Embed) -> bool:
 
 def _open(site: Tree, embed: Embed) -> File | None:
     if embed.text:
-        node = site.at(embed.text)
+        node = site.get(embed.text) or site.at(embed.text)
         if node is None or node.is_map or node.is_seq:
             return None
         inside = embedded(node.place, embed.language)
@@ -171,20 +171,30 @@ class _Container:
     def open(self) -> File | None:
         arguments = self._field(self.embed.command)
         own = self._field(self.embed.entrypoint)
-        for word in self.embed.program:
-            self._implied(word, self.place)
         if own is not None:
             self._take(own)
-        elif not self.embed.program:
+        elif self.embed.program:
+            for word in self.embed.program:
+                self._implied(word, self.place)
+        else:
             self._image()
-        if arguments is not None:
-            self._take(arguments)
+        for field in (arguments, self._more()):
+            if field is not None:
+                self._take(field)
         script = self._script()
         if script is not None:
             return script
         if not any(word.value for word in self.words):
             return None
         return self._document()
+
+    def _more(self) -> Tree | None:
+        """The environment variable whose words stand behind the arguments."""
+        env = self._field(self.embed.env) if self.embed.more else None
+        for name, value, _ in variables_of(env):
+            if name == self.embed.more:
+                return value
+        return None
 
     def _field(self, key: str) -> Tree | None:
         return self.site.at(key) if key else None

@@ -17,7 +17,7 @@ from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.inner import ARRIVES, Inner, keys_of, verdict
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Written, determined
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined, evaluate, same
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.records import Transport, ValueKind
 
 ABSENT = object()
@@ -85,7 +85,7 @@ def deliver(engine: Engine, catalog: Catalog, release: str) -> Delivery:
     results: list[Delivery] = []
     # Those that may carry this engine's settings: the first certain one, and the undetermined ones before it.
     for transport in engine.dialect.transport:
-        test = evaluate(transport.when, env)
+        test = transport.when.evaluate(env)
         if isinstance(test, Undetermined):
             undecided.extend(test.reasons)
         elif not test:
@@ -166,7 +166,7 @@ class _Carrier(ABC):
         self.env = env
         self.catalog = env.catalog
         self.release = env.release
-        self.read = [written for written in engine.options if evaluate(written.when, env) is not False]
+        self.read = [written for written in engine.options if written.when.evaluate(env) is not False]
         self.diagnostics: list[Diagnostic] = []
         self.named: dict[int, str] = {}
 
@@ -196,7 +196,7 @@ class _Carrier(ABC):
             option = entry.option
             if option in closed or entry.hard != hard:
                 continue
-            test = evaluate(entry.when, self.env)
+            test = entry.when.evaluate(self.env)
             if test is False:
                 continue
             because = entry.because or f"{self.engine.name} passes it"
@@ -222,7 +222,7 @@ class _Carrier(ABC):
         for written, why in engine.dead:
             self._diagnose("dead", written, why, written.option)
         for written in engine.options:
-            if evaluate(written.when, self.env) is False:
+            if written.when.evaluate(self.env) is False:
                 why = written.unread_because or f"this release of {engine.dialect.title} has no {written.key}"
                 self._diagnose("dead", written, why, written.option or written.key.replace("-", "_"))
 
@@ -276,7 +276,7 @@ class _Keywords(_Carrier):
         return {
             entry.option
             for entry in self.engine.dialect.passes
-            if entry.keyword and evaluate(entry.when, self.env) is True
+            if entry.keyword and entry.when.evaluate(self.env) is True
         }
 
 
@@ -328,11 +328,10 @@ class _Arguments(_Carrier):
         return command, [token for tokens in slots.values() for token in tokens]
 
     def _spell(self, name: str, value: object) -> list[object]:
-        """Arguments of one written setting. The transport's `values` maps a kind of value to flag, no-flag,
-        no-flag-known, drop, literal, repeat or json."""
+        """Arguments of one written setting, in the style that the transport's `values` has for its kind of value."""
         flag, kind = f"--{name}", _kind(value)
         cases = self.transport.values.get(kind, ()) if kind != "value" else ()
-        style = next((case.style for case in cases if evaluate(case.when, self.env) is True), "literal")
+        style = next((case.style for case in cases if case.when.evaluate(self.env) is True), "literal")
         if style == "drop":
             return []
         if style == "flag":
@@ -341,11 +340,21 @@ class _Arguments(_Carrier):
             return [f"--no-{name}"]
         if style == "no-flag-known":
             return [f"--no-{name}"] if f"--no-{name}" in self.catalog.flags(self.release) else []
+        if style == "no-flag-optional":
+            return [f"--no-{name}"] if self._may_be_on(name) else []
         if style == "repeat" and isinstance(value, list):
             return [flag, *[_text(item) for item in value]] if value else []
         if style == "json":
             return [flag, value]  # stands for its JSON
         return [flag, _text(value)]
+
+    def _may_be_on(self, name: str) -> bool:
+        """Whether a boolean engine argument may be true without being written: it is declared optional, or not false."""
+        facts = self.catalog.get("engine", name.replace("-", "_"), self.release)
+        if facts is None:
+            return False
+        optional = set(facts.type.split(" | ")) == {"bool", "None"}
+        return optional or (facts.type == "bool" and facts.default in (None, True))
 
     def _replacing(self) -> set[str]:
         """Names under which a setting takes the place of the framework's own in the mapping, whether it arrives or not."""

@@ -14,6 +14,7 @@ from vllm_migrate.dialects.recognition import carries, may_open, opens, origin_o
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import DataDocument
 from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.knowledge.records import Dialect
 
@@ -34,10 +35,10 @@ def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspac
     """Every vLLM engine that `file` describes, and the programs in it."""
     if file.shell is not None:
         return Discovery(_in_script(file, dialects, catalog, workspace))
+    if isinstance(file.data, DataDocument) and file.data.carrier == "notebook":
+        return _in_notebook(file, dialects, catalog, workspace)
     if kind_of(file.path) == "python" and file.inside is None:
-        from vllm_migrate.dialects.code import discover_code
-
-        return Discovery(*discover_code(file, dialects, catalog, workspace))
+        return _in_program(file, dialects, catalog, workspace)
     engines: list[Engine] = []
     roots = file.data.roots if file.data is not None else []
     for index in range(len(roots)):
@@ -47,6 +48,32 @@ def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspac
             engines.extend(_in_tree(file, tree, dialects, catalog, workspace))
             engines.extend(_inside(tree, index, dialects, catalog, workspace))
     return Discovery(engines)
+
+
+def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
+    from vllm_migrate.dialects.code import discover_code
+    from vllm_migrate.dialects.commands import engines_of_script
+    from vllm_migrate.dialects.lists import commands_in
+    from vllm_migrate.documents.python.document import PythonData
+
+    assert isinstance(file.data, PythonData)
+    engines, programs = discover_code(file, dialects, catalog, workspace)
+    for number, command in enumerate(commands_in(file, file.data.code)):
+        found = engines_of_script(command, dialects, catalog, workspace)
+        engines.extend(engine.replace(ident=f"{engine.id}@{number}") for engine in found)
+    return Discovery(engines, programs)
+
+
+def _in_notebook(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
+    from vllm_migrate.dialects.embedded import cells_inside
+
+    module, scripts = cells_inside(file)
+    found = _in_program(module, dialects, catalog, workspace) if module is not None else Discovery()
+    engines = list(found.engines)
+    for number, script in enumerate(scripts):
+        inside = _in_script(script, dialects, catalog, workspace)
+        engines.extend(engine.replace(ident=f"{engine.id}!{number}") for engine in inside)
+    return Discovery(engines, found.programs)
 
 
 def _in_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:

@@ -45,7 +45,7 @@ NESTING = (" -c", "-lc", "<<", "ssh ", "tmux ", "eval ", "--wrap")
 def scripts_inside(file: File) -> list[File]:
     """The scripts that stand in strings and heredocs of a script: `bash -c "..."`, `cat > run.sh <<EOF`."""
     document = file.shell
-    if document is None or (file.inside is not None and file.inside.kind != "shell"):
+    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "cell")):
         return []
     if not any(sign in document.source.text for sign in NESTING):
         return []
@@ -58,6 +58,41 @@ def scripts_inside(file: File) -> list[File]:
         found.variables = file.variables
         out.append(found)
     return out
+
+
+def cells_inside(file: File) -> tuple[File | None, list[File]]:
+    """The Python of a notebook, as one module, and its shell commands; what cannot be read is left out."""
+    from vllm_migrate.documents.interface import Unreadable
+    from vllm_migrate.documents.notebook.document import Notebook
+    from vllm_migrate.documents.python.document import parse_python_data
+    from vllm_migrate.documents.shell.document import parse_shell
+
+    assert isinstance(file.data, Notebook)
+    module, *scripts = (file.data.module, *file.data.scripts)
+    found: list[File | None] = []
+    for number, source in enumerate((module, *scripts)):
+        inner: File | None = None
+        if source is not None:
+            try:
+                parsed = parse_shell(source) if number else parse_python_data(source)
+                inner = File(source, parsed, file.requested)
+                inner.inside = Inside(file, 0, (), "", "cell")
+            except Unreadable:
+                inner = None
+        found.append(inner)
+    return found[0], [script for script in found[1:] if script is not None]
+
+
+def on_disk(file: File, edits: list[Edit]) -> list[Edit]:
+    """Edits of a document as edits of the file it stands in. Raises CannotEdit."""
+    while file.inside is not None:
+        if file.inside.kind == "cell":
+            from vllm_migrate.documents.notebook.document import CellSource
+
+            assert isinstance(file.source, CellSource)
+            edits = file.source.on_disk(edits)
+        file = file.inside.host
+    return edits
 
 
 def _parse(source: Source, kind: str) -> DataDocument | ShellDocument | None:
@@ -136,6 +171,16 @@ def prove_outside(file: File, edits: list[Edit]) -> None:
     the scalar's new value reads as the edited document inside."""
     inside = file.inside
     if inside is None:
+        return
+    if inside.kind == "cell":
+        from vllm_migrate.documents.notebook.document import CellSource
+        from vllm_migrate.documents.notebook.proof import prove_cells
+
+        assert isinstance(file.source, CellSource)
+        prove_cells(file.source, edits)
+        return
+    if inside.kind == "list":
+        prove_outside(inside.host, edits)
         return
     if inside.kind == "nested":
         from vllm_migrate.documents.shell.proof import prove_around

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from vllm_migrate.dialects.tree import File, Place, Tree
@@ -99,37 +100,26 @@ def literal(text: str) -> object:
 def tree_of_overrides(file: File, command: Command, overrides: Iterable[Override]) -> Tree | None:
     """The overrides of a command as one tree, later words over earlier ones; None when it has none."""
     root: Tree | None = None
-    for at, word, _, key, value in overrides:
-        if root is None:
-            root = Tree([_place(file, command, at, Above(word))], {})
-        _store(root, key.split("."), file, command, word, at, value)
+    for override in overrides:
+        place = partial(_place, file, command, override)
+        root = root or Tree([place(Above(override.word))], {})
+        branch = root
+        *above, last = override.key.split(".")
+        for key in above:
+            below = branch.children.get(key)
+            if below is None or not below.is_map:
+                below = branch.children[key] = Tree([place(Above(override.word))], {})
+            branch = below
+        branch.children[last] = _valued(override.word, override.value, place)
     return root
 
 
-def _place(file: File, command: Command, at: int, node: Node) -> Place:
-    return Place(file, command.index, (at,), node, node.start, node.end)
+def _place(file: File, command: Command, override: Override, node: Node) -> Place:
+    return Place(file, command.index, (override.at,), node, node.start, node.end)
 
 
-def _store(root: Tree, keys: list[str], file: File, command: Command, word: Word, at: int, value: object) -> None:
-    branch = root
-    for key in keys[:-1]:
-        below = branch.children.get(key)
-        if below is None or not below.is_map:
-            below = Tree([_place(file, command, at, Above(word))], {})
-            branch.children[key] = below
-        branch = below
-    leaf: Tree = Tree([_place(file, command, at, WordNode(word, value))])
+def _valued(word: Word, value: object, place: Callable[[Node], Place]) -> Tree:
+    """A value with its parts."""
     if isinstance(value, dict):
-        leaf = _mapping(file, command, word, at, value)
-    branch.children[keys[-1]] = leaf
-
-
-def _mapping(file: File, command: Command, word: Word, at: int, value: dict[str, object]) -> Tree:
-    """`key={a: 1}`: its parts all stand in the one word."""
-    children = {
-        str(k): _mapping(file, command, word, at, v)
-        if isinstance(v, dict)
-        else Tree([_place(file, command, at, WordNode(word, v))])
-        for k, v in value.items()
-    }
-    return Tree([_place(file, command, at, Above(word))], children)
+        return Tree([place(Above(word))], {str(key): _valued(word, part, place) for key, part in value.items()})
+    return Tree([place(WordNode(word, value))])

@@ -1,7 +1,8 @@
 """A framework's own command-line flags as a tree that remembers its words: `--vllm.enforce_eager`, `--vllm_mode colocate`.
 
 `flags` in a dialect says how they are read. booleans: `present` (a flag alone is true, and its absence false) or `literal`
-(`--flag true`); mappings: flags whose value is a JSON mapping. `-` and `_` in a name are one, dots are levels.
+(`--flag true`); mappings: flags whose value is a JSON mapping; pairs: flags with a mapping written as `a=b,c=d`. `-`
+and `_` in a name are one, dots are levels.
 """
 
 from __future__ import annotations
@@ -34,7 +35,12 @@ def tree_of_flags(file: File, command: Command, start: int, spec: Flags) -> Tree
         used = list(range(at, end))
         while len(used) > 2 and words[used[-1]].value is None:
             used.pop()  # behind a value, `$EXTRA` or `"$@"` brings flags of its own
-        _store(root, name.split("."), file, command, used, _value(words, used, name in spec.mappings))
+        value = _value(words, used, name, spec)
+        if name == spec.configuration and isinstance(value, dict):
+            for key, inner in value.items():
+                _store(root, str(key).split("."), file, command, used, inner)
+        else:
+            _store(root, name.split("."), file, command, used, value)
         at = end
     return root if root.children else None
 
@@ -48,8 +54,11 @@ def flag_name(word: Word) -> str | None:
     return name if name.replace(".", "").replace("_", "").isalnum() else None
 
 
-def _value(words: list[Word], used: list[int], mapping: bool) -> object:
+def _value(words: list[Word], used: list[int], name: str, spec: Flags) -> object:
     head = words[used[0]]
+    mapping = name in spec.mappings or name == spec.configuration
+    if name in spec.pairs and len(used) > 1:
+        return _pairs(words[used[1]])
     if "=" in (head.value or head.prefix):
         if head.value is None:
             return Unknown(head.raw.partition("=")[2])
@@ -59,6 +68,18 @@ def _value(words: list[Word], used: list[int], mapping: bool) -> object:
         for word in (words[i] for i in used[1:])
     ]
     return True if not values else values[0] if len(values) == 1 else values
+
+
+def _pairs(word: Word) -> object:
+    """`a=b,c=d` as a mapping; a value that is decided elsewhere is Unknown."""
+    pieces = [piece.text if piece.known else "\0" for piece in word.pieces]
+    out: dict[str, object] = {}
+    for part in "".join(pieces).split(","):
+        key, eq, value = part.strip().partition("=")
+        if not eq or not key or "\0" in key:
+            continue
+        out[key] = Unknown(word.raw) if "\0" in value else _read(value, False)
+    return out or Unknown(word.raw)
 
 
 def _read(text: str, mapping: bool) -> object:
@@ -74,22 +95,28 @@ def _read(text: str, mapping: bool) -> object:
 
 
 def _store(root: Tree, keys: list[str], file: File, command: Command, used: list[int], value: object) -> None:
-    head = command.words[used[0]]
+    _put(root, keys, _leaf(file, command, used, value), file, command, used)
+
+
+def _put(root: Tree, keys: list[str], leaf: Tree, file: File, command: Command, used: list[int]) -> None:
+    """A value at a path below a mapping; mappings on the way are made."""
     branch = root
     for key in keys[:-1]:
         below = branch.children.get(key)
         if below is None or not below.is_map:
-            below = Tree([_place(file, command, used, Above(head))], {})
+            below = Tree([_place(file, command, used, Above(command.words[used[0]]))], {})
             branch.children[key] = below
         branch = below
-    branch.children[keys[-1]] = _leaf(file, command, used, value)
+    branch.children[keys[-1]] = leaf
 
 
 def _leaf(file: File, command: Command, used: list[int], value: object) -> Tree:
     head = command.words[used[0]]
     if isinstance(value, dict):
-        children = {str(key): _leaf(file, command, used, inner) for key, inner in value.items()}
-        return Tree([_place(file, command, used, Above(head))], children)
+        branch = Tree([_place(file, command, used, Above(head))], {})
+        for key, inner in value.items():
+            _put(branch, str(key).split("."), _leaf(file, command, used, inner), file, command, used)
+        return branch
     return Tree([_place(file, command, used, WordNode(head, value))])
 
 

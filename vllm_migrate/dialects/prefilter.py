@@ -32,7 +32,10 @@ class Prefilter:
         self._top_level = any(sign.serve_flags for dialect in dialects for sign in dialect.recognise)
         for dialect in dialects:
             for kind in dialect.carriers:
-                self._markers.setdefault(kind, []).extend(marker.encode() for marker in dialect.markers)
+                markers = [marker.encode() for marker in dialect.markers]
+                self._markers.setdefault(kind, []).extend(markers)
+                if kind in ("python", "shell"):
+                    self._markers.setdefault("notebook", []).extend(markers)
             self._markers.setdefault("yaml", []).extend(marker.encode() for marker in dialect.embed_markers)
 
     def may_concern(self, path: str, data: bytes) -> bool:

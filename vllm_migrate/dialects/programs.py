@@ -28,11 +28,18 @@ class Programs:
         programs = [dialect for dialect in dialects if "python" in dialect.carriers]
         entries = [entry for dialect in programs for entry in (*dialect.uses, *map(_as_use, dialect.engines))]
         self._entries = list(map(_Sign, entries))
+        scripts = [sign.words for dialect in dialects if "shell" in dialect.carriers for sign in dialect.recognise]
+        self._commands = {tuple(word.encode() for word in words) for words in scripts if words}
+        # Configurations that a program writes as dict literals.
+        self._commands |= {(marker.encode(),) for d in dialects if "yaml" in d.carriers for marker in d.markers}
 
     def may_use(self, data: bytes) -> bool:
-        """False only when no entry can be found in the module."""
+        """False only when no entry can be found in the module, and no list of arguments that starts an engine."""
         text = _Text(data, self._routes)
-        return any(entry.may_be_in(text) for entry in self._entries)
+        return any(entry.may_be_in(text) for entry in self._entries) or self._may_start(data)
+
+    def _may_start(self, data: bytes) -> bool:
+        return any(all(_ends_text(word, data) for word in words) for words in self._commands)
 
 
 class _Text:
@@ -102,6 +109,10 @@ class _Sign:
             if any(word in before for word in self.receivers):
                 return True
         return False
+
+
+def _ends_text(word: bytes, data: bytes) -> bool:
+    return word + b'"' in data or word + b"'" in data
 
 
 def _as_use(spec: EngineSpec) -> UseSpec:

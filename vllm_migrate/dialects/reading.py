@@ -11,11 +11,11 @@ from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Engine, Fact, Origin, Spot, Written, determined
 from vllm_migrate.dialects.named import not_missing
 from vllm_migrate.dialects.recognition import at_site, has
-from vllm_migrate.dialects.sites import sites
+from vllm_migrate.dialects.sites import sites, values_at
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough
 
 
@@ -56,7 +56,7 @@ def of_spec(origin: Origin, spec: EngineSpec) -> Origin:
 
 def runs(origin: Origin, facts: Mapping[str, Fact]) -> bool:
     """Whether the condition of the dialect's entry holds, or may hold: this engine is vLLM's, and is started."""
-    return origin.spec is None or evaluate(origin.spec.when, DialectEnv(origin, facts, origin.target)) is not False
+    return origin.spec is None or origin.spec.when.evaluate(DialectEnv(origin, facts, origin.target)) is not False
 
 
 def read(ident: str, origin: Origin, facts: Mapping[str, Fact]) -> Engine:
@@ -127,14 +127,16 @@ class Reader:
 
     def _passed_through(self, site: Tree, entry: Passthrough) -> None:
         """A mapping, or a list of arguments, that the framework hands on under vLLM's own names."""
-        tree, when, because = site.at(entry.path), entry.when, entry.unread
-        if tree is None:
-            return
+        for path, tree in values_at(site, entry.path):
+            self._handed_on(path, tree, entry)
+
+    def _handed_on(self, path: str, tree: Tree, entry: Passthrough) -> None:
+        when, because = entry.when, entry.unread
         for key, child in tree.children.items() if tree.is_map else ():
             if key not in entry.excluding:
-                written = self._written(key, "", child, _join(self.origin.path, entry.path, key))
+                written = self._written(key, "", child, _join(self.origin.path, path, key))
                 self.options.append(written._replace(when=when, unread_because=because, passed=True))
-        for written in self._arguments(entry.path, tree) if tree.is_seq else ():
+        for written in self._arguments(path, tree) if tree.is_seq else ():
             self.options.append(written._replace(when=when, unread_because=because, number=len(self.options)))
 
     def _arguments(self, path: str, tree: Tree) -> Iterator[Written]:
@@ -186,7 +188,7 @@ class Reader:
         written = written._replace(value=value, when=meant.when, unread_because=meant.unread, last=meant.last)
         if "." not in written.option:
             self.options.append(written)
-        elif evaluate(meant.when, self._env) is not False:
+        elif meant.when.evaluate(self._env) is not False:
             self._fact(written)
 
     def _fact(self, written: Written) -> None:
@@ -241,7 +243,7 @@ class Reader:
 def _stated_value(stated: FactSpec, env: DialectEnv) -> object:
     if stated.value_of is None:
         return Undetermined((stated.depends_on,), (True, False))
-    value = evaluate(stated.value_of, env)
+    value = stated.value_of.evaluate(env)
     if stated.maybe and (isinstance(value, Undetermined) or value):
         return Undetermined((stated.maybe,), (True, False))
     return value

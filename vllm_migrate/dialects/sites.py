@@ -19,6 +19,14 @@ def sites(tree: Tree, pattern: str) -> list[tuple[str, Tree]]:
     return [(path, node) for path, node in at if node.is_map]
 
 
+def values_at(tree: Tree, pattern: str) -> list[tuple[str, Tree]]:
+    """Whatever a pattern without `**` finds, each with its dotted path."""
+    at = [("", tree)]
+    for key in pattern.split(".") if pattern else ():
+        at = [(_join(path, name), child) for path, node in at for name, child in _below(node, key)]
+    return at
+
+
 def _below(node: Tree, key: str) -> list[tuple[str, Tree]]:
     if key == "*":
         return list(node.children.items()) if node.is_map else [(str(i), item) for i, item in enumerate(node.items)]

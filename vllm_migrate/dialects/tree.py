@@ -18,7 +18,8 @@ class Inside(NamedTuple):
     """Where a document stands in another one: at `path` of document number `document` of `host`.
 
     kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command),
-    "nested" (a string or heredoc of a script). refused: why it
+    "nested" (a string or heredoc of a script), "list" (a list of arguments in a program; `document` counts them),
+    "cell" (code of a notebook's cells). refused: why it
     cannot be edited, "" when it can.
     """
 

@@ -146,6 +146,10 @@ def parse(source: Source) -> DataDocument | ShellDocument:
         from vllm_migrate.documents.python.document import parse_python_data
 
         return parse_python_data(source)
+    if kind == "notebook":
+        from vllm_migrate.documents.notebook.document import parse_notebook
+
+        return parse_notebook(source)
     from vllm_migrate.documents.yaml.document import parse_yaml
 
     return parse_yaml(source)

@@ -15,6 +15,7 @@ KINDS = {
     ".slurm": "shell",
     ".sbatch": "shell",
     ".py": "python",
+    ".ipynb": "notebook",
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.embedded import check_editable, prove_outside
+from vllm_migrate.dialects.embedded import check_editable, on_disk, prove_outside
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.editing import plan, plan_proved, prove
 from vllm_migrate.documents.interface import DELETE, INSERT, Op
@@ -74,9 +74,20 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
 
     They are proved to change nothing else; without `proved`, those of a document that is no part of another are only planned.
     """
+    edits = _edits(file, index, ops, proved)
+    prove_outside(file, edits)
+    return on_disk(file, edits)
+
+
+def _edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
+    """Edits of a document, at offsets in its own text."""
     if file.inside is not None:
         check_editable(file)
         proved = True
+        if file.inside.kind == "list":
+            from vllm_migrate.fixes.lists import list_edits
+
+            return list_edits(file, ops)
     if file.data is not None:
         made = in_order(ops)
         edits = plan_proved(file.data, made, index)[0] if proved else plan(file.data, made, index)
@@ -86,7 +97,6 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
         edits = plan_script(file, ops)
         if proved:
             prove_script(file, ops, edits)
-    prove_outside(file, edits)
     return edits
 
 

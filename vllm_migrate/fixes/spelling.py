@@ -7,7 +7,6 @@ from typing import NamedTuple
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Subject
 from vllm_migrate.documents.interface import CannotEdit
-from vllm_migrate.knowledge.expr import evaluate
 
 
 class Spelling(NamedTuple):
@@ -35,7 +34,7 @@ def spell(engine: Subject, option: str, value: object) -> Spelling:
     """The dialect's spelling of option = value. Raises NoSpelling where it has none."""
     env = DialectEnv(engine.origin, engine.facts, engine.target, {"value": value, "option": option})
     for pin in engine.dialect.pins:
-        if evaluate(pin.when, env) is not True:
+        if pin.when.evaluate(env) is not True:
             continue
         if pin.say:
             raise NoSpelling(pin.say)
@@ -63,7 +62,7 @@ def _typed(engine: Subject, option: str) -> tuple[str, bool]:
     """The framework's own key for an option, and whether it means the opposite; "" when it has none at its release."""
     env = DialectEnv(engine.origin, engine.facts, engine.target)
     for key, meant in engine.origin.keys.items():
-        if meant.to == option and evaluate(meant.when, env) is True:
+        if meant.to == option and meant.when.evaluate(env) is True:
             return key, meant.invert
     return "", False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from vllm_migrate.knowledge.expr import Env, Undetermined, alternatives, evaluate, same
+from vllm_migrate.knowledge.expr import Env, Undetermined, alternatives, same
 from vllm_migrate.knowledge.records import Case
 
 
@@ -26,7 +26,7 @@ def choose(cases: Iterable[Case], env: Env) -> Choice:
     possible: list[object] = []
     reasons: list[str] = []
     for case in cases:
-        test = evaluate(case.when, env)
+        test = case.when.evaluate(env)
         if isinstance(test, Undetermined):
             reasons.extend(r for r in test.reasons if r not in reasons)
             _add(possible, _values(case, env))
@@ -59,7 +59,7 @@ def _values(case: Case, env: Env) -> list[object]:
     if case.depends_on:
         return list(case.values) or [Undetermined((case.depends_on,))]
     if case.value_of is not None:
-        return [evaluate(case.value_of, env)]
+        return [case.value_of.evaluate(env)]
     return [case.value]
 
 

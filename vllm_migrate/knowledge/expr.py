@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Protocol, TypeGuard
 else:
     Protocol = object
 
@@ -75,41 +75,30 @@ def alternatives(values: Iterable[object]) -> tuple[object, ...]:
     return tuple(out)
 
 
-def compare(op: str, left: object, right: object) -> bool:
-    if op == "==":
-        return same(left, right)
-    if op == "!=":
-        return not same(left, right)
-    if op == "in" or op == "not in":
-        return _among(left, right if isinstance(right, (list, tuple)) else [right]) is (op == "in")
-    if not (_number(left) and _number(right)):
-        return False
-    assert isinstance(left, (int, float)) and isinstance(right, (int, float))
-    if op == "<":
-        return left < right
-    if op == "<=":
-        return left <= right
-    if op == ">":
-        return left > right
-    return left >= right
+def _among(value: object, members: object) -> bool:
+    return any(same(value, member) for member in (members if isinstance(members, (list, tuple)) else (members,)))
 
 
-def _among(value: object, members: list[object] | tuple[object, ...]) -> bool:
-    for member in members:  # noqa: SIM110 - the hot path of a lint: a generator would cost more than the comparison
-        if value == member and same(value, member):
-            return True
-    return False
-
-
-def _number(value: object) -> bool:
+def _number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def same(left: object, right: object) -> bool:
     """Equality that keeps True apart from 1, as configurations mean it."""
-    if isinstance(left, bool) != isinstance(right, bool):
-        return False
-    return left == right
+    return left == right and isinstance(left, bool) == isinstance(right, bool)
+
+
+# Of two numbers alone is one less or more.
+_COMPARE: dict[str, Callable[[object, object], bool]] = {
+    "==": same,
+    "!=": lambda left, right: not same(left, right),
+    "in": _among,
+    "not in": lambda left, right: not _among(left, right),
+    "<": lambda left, right: _number(left) and _number(right) and left < right,
+    "<=": lambda left, right: _number(left) and _number(right) and left <= right,
+    ">": lambda left, right: _number(left) and _number(right) and left > right,
+    ">=": lambda left, right: _number(left) and _number(right) and left >= right,
+}
 
 
 Evaluator = Callable[[Env], object]
@@ -137,11 +126,6 @@ class Condition:
 
     def __repr__(self) -> str:
         return f"Condition({self.code!r})"
-
-
-def evaluate(condition: Condition, env: Env) -> object:
-    """Value of a condition; Undetermined where undecided."""
-    return condition.evaluate(env)
 
 
 def _parts(code: object, kinds: tuple[str, ...]) -> Iterator[list[object]]:
@@ -256,23 +240,23 @@ def _sum(code: list[object]) -> Evaluator:
 
 
 def _comparison(code: list[object]) -> Evaluator:
-    op = str(code[0])
+    compare = _COMPARE[str(code[0])]
     left_of, right_of = _evaluator(code[1]), _evaluator(code[2])
 
     def compared(env: Env) -> object:
         left, right = left_of(env), right_of(env)
         if isinstance(left, Undetermined) or isinstance(right, Undetermined):
-            return _compare_undetermined(op, left, right)
-        return compare(op, left, right)
+            return _compare_undetermined(compare, left, right)
+        return compare(left, right)
 
     return compared
 
 
-def _compare_undetermined(op: str, left: object, right: object) -> object:
+def _compare_undetermined(compare: Callable[[object, object], bool], left: object, right: object) -> object:
     """Decided all the same when every value either side may take gives the same answer."""
     lefts = left.options if isinstance(left, Undetermined) else (left,)
     rights = right.options if isinstance(right, Undetermined) else (right,)
-    answers = {compare(op, a, b) for a in lefts for b in rights}
+    answers = {compare(a, b) for a in lefts for b in rights}
     if len(answers) == 1:
         return answers.pop()
     return merge([side for side in (left, right) if isinstance(side, Undetermined)])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from vllm_migrate.knowledge import records
+from vllm_migrate.knowledge import records, vocabulary
 from vllm_migrate.knowledge.source import Loc, near
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _placeholders(fields: Fields, names: Iterable[str], texts: Iterable[str]) ->
 
 
 def _option(checker: Checker, field: str | Loc, name: object) -> Faults:
-    if name and not checker.is_option(str(name)) and name != "engine":
+    if name and not checker.is_option(str(name)) and name not in vocabulary.RESOLVED:
         loc = (field,) if isinstance(field, str) else field
         yield loc, f"no option {name!r}{near(str(name), checker.all_options())}"
 

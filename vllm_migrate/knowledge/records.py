@@ -18,7 +18,7 @@ Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
 Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
-Style = Literal["flag", "no-flag", "no-flag-known", "drop", "literal", "repeat", "json"]
+Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 
 ALWAYS = Condition(True)
 NEVER = Condition(False)
@@ -177,7 +177,8 @@ class Embed(Record):
     """A command line, script or document inside the mappings that `at` finds in a YAML document.
 
     document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
-    program: the words that come before the command's. text: the key of a script, or of a document where language is yaml.
+    program: the words that come before the command's, where no entrypoint is written; more: an environment variable whose words
+    stand behind them. text: the key of a script, or of a document where language is yaml.
     operator_pods: pods in whose first container an operator starts something else, unless the container has a program of its
     own or the argument with_option.
     """
@@ -190,6 +191,7 @@ class Embed(Record):
     env: str = ""
     image: str = ""
     program: tuple[str, ...] = ()
+    more: str = ""
     text: str = ""
     language: Literal["shell", "yaml"] = "shell"
     operator_pods: tuple[str, ...] = ()
@@ -197,7 +199,10 @@ class Embed(Record):
 
 
 class Passthrough(Record):
-    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`."""
+    """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`.
+
+    path: below the engine's mapping; `*` is any key.
+    """
 
     path: str
     when: Condition = ALWAYS
@@ -284,11 +289,15 @@ class Sampling(Record):
 class Flags(Record):
     """How a framework reads flags of its own.
 
-    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping.
+    booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping,
+    in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`; configuration: the flag whose mapping
+    is a configuration from its top.
     """
 
     booleans: Literal["present", "literal"]
     mappings: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    configuration: str = ""
 
 
 class Closed(Record):
@@ -387,10 +396,11 @@ class EffectiveEntry(Record):
 
 
 class EffectivePage(Record):
-    """What is told of an option's resolution and read by no lint."""
+    """What is told of an option's resolution and read by no lint. unsaid: why a value that moves by itself may have no finding."""
 
     about: str
     evidence: tuple[Evidence, ...]
+    unsaid: str = ""
 
 
 class Gpu(Record):

@@ -181,6 +181,9 @@ NAMES = (
     Term("option", "the option that is to be written", ("pin",)),
 )  # fmt: skip
 
+# What releases decide by themselves and no option of vLLM sets; entries of rules/effective/ say how.
+RESOLVED = ("engine", "model_runner")
+
 # What a dialect can say of an engine, in its `facts` or by a key that maps to it. None where it says nothing.
 FACTS = (
     Term("rl.logprobs_in_loss", "the loss uses the logprobs that the engine returns", RESOLVING, values=TELLS),

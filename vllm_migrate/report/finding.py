@@ -12,13 +12,17 @@ SEVERITIES = ("info", "warning", "error")
 
 
 class Region(NamedTuple):
-    """A span of a file: lines and columns from 1, columns in code points, the end column is that after the last one."""
+    """A span of a file: lines and columns from 1, columns in code points, the end column is that after the last one.
+
+    cell: of a notebook, the cell, and line and column in it; zeros elsewhere.
+    """
 
     path: str
     line: int
     column: int
     end_line: int
     end_column: int
+    cell: tuple[int, int, int] = (0, 0, 0)
 
 
 FINDING, CHECKLIST = "finding", "checklist"
@@ -108,7 +112,10 @@ class Finding(NamedTuple):
 
     @property
     def place(self) -> str:
-        """`path:line:column`."""
+        """`path:line:column`; of a notebook, those in a cell."""
+        cell, line, column = self.region.cell
+        if cell:
+            return f"{self.region.path}:cell {cell}:{line}:{column}"
         return f"{self.region.path}:{self.region.line}:{self.region.column}"
 
     @property

@@ -43,7 +43,7 @@ def finding_of(fired: Firing, plan: Plan | None, detail: Detail = EVERYTHING) ->
         fired.layer,
         mask(fired.message, known),
         region,
-        (spot.start, spot.end),
+        (spot.file.source.on_file(spot.start), spot.file.source.on_file(spot.end)),
         mask(fired.why, known),
         mask(fired.advice, known),
         fired.option,
@@ -115,7 +115,8 @@ def is_unread(file: File) -> bool:
 
 
 def _region(file: File, start: int, end: int) -> Region:
-    return Region(file.path, *file.source.position(start), *file.source.position(end))
+    source = file.source
+    return Region(file.path, *source.position(start), *source.position(end), source.cell(start))
 
 
 def encodable(value: object) -> object:

@@ -63,6 +63,7 @@ def finding_object(finding: Finding, root: str = "") -> dict[str, object]:
         "column": region.column,
         "end_line": region.end_line,
         "end_column": region.end_column,
+        **({"cell": region.cell[0]} if region.cell[0] else {}),
         "engine": engine._asdict() if engine is not None else None,
         "option": finding.option,
         "old": finding.old,

@@ -67,4 +67,5 @@ class Firing(NamedTuple):
 
 def identity(finding: Firing) -> tuple[str, str, int, str]:
     """Findings with equal identity are one: the same rule on the same place about the same option."""
-    return (finding.code, finding.spot.file.path, finding.spot.start, finding.option)
+    spot = finding.spot
+    return (finding.code, spot.file.path, spot.file.source.on_file(spot.start), finding.option)

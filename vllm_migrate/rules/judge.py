@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Condition, Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
 from vllm_migrate.resolve.view import View
@@ -158,7 +158,7 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     out = [_of_both(found, old.pop(identity(found), None), identity(found) in held, reasons) for found in new]
     whole = Context(source, target, follows=tuple(old.values()))
     branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if old else []
-    return [*out, *(_finding(rule, whole, True) for rule in branched if evaluate(rule.when, whole) is True)]
+    return [*out, *(_finding(rule, whole, True) for rule in branched if rule.when.evaluate(whole) is True)]
 
 
 def _reasons(source: View) -> tuple[str, ...]:
@@ -321,7 +321,7 @@ def _refusals(source: View, target: View) -> Iterator[Context]:
 
 def _holds(rule: Rule, context: Context) -> object:
     """The rule's condition: False where it does not hold, Undetermined where it may and where that makes a difference."""
-    test = evaluate(rule.when, context)
+    test = rule.when.evaluate(context)
     if not isinstance(test, Undetermined):
         return bool(test)
     return (
@@ -357,7 +357,7 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
         advice=_fill(variant.advice or rule.advice, finding, context, words),
         fix=_fix(rule, context, finding, words),
     )
-    if evaluate(rule.checklist, context) is True:
+    if rule.checklist.evaluate(context) is True:
         finding = finding._replace(kind=CHECKLIST)
     if _written_elsewhere(finding):
         return finding._replace(spot=context.target.engine.spot(), key=context.target.engine.site_path)
@@ -375,7 +375,7 @@ def _written_elsewhere(finding: Firing) -> bool:
 
 def _variant(rule: Rule, context: Context) -> Variant:
     """The first variant of what the rule says that certainly holds; one that says nothing where none does."""
-    return next((v for v in rule.variants if evaluate(v.when, context) is True), Variant(NEVER))
+    return next((v for v in rule.variants if v.when.evaluate(context) is True), Variant(NEVER))
 
 
 def _severity(rule: Rule, context: Context) -> tuple[str, tuple[str, ...]]:
@@ -386,7 +386,7 @@ def _severity(rule: Rule, context: Context) -> tuple[str, tuple[str, ...]]:
     severity: str = rule.severity
     reasons: list[str] = []
     for case in rule.severity_when:
-        test = evaluate(case.when, context)
+        test = case.when.evaluate(context)
         if isinstance(test, Undetermined):
             reasons.extend(test.reasons)
         elif test:
@@ -415,7 +415,7 @@ def _side(fixed: object, computed: Condition | None, context: Context, view: Vie
     if fixed is not None:
         return fixed
     if computed is not None:
-        value = evaluate(computed, context)
+        value = computed.evaluate(context)
     elif context.using is not None:
         return None
     elif context.written is not None and first_diagnostic(view.delivery, context.written) is None:
@@ -532,7 +532,7 @@ def show(value: object) -> str:
 def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -> Fix | None:
     """The fix that a rule proposes; None where there is nothing to write."""
     fix = rule.fix
-    if fix is None or evaluate(fix.unless, context) is True:
+    if fix is None or fix.unless.evaluate(context) is True:
         return None
     actions = tuple(action for entry in fix.do for action in _actions(entry, context))
     if _goes_back(context.source, context.target) and any(action.pins for action in actions):
@@ -540,7 +540,7 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     if not actions:
         return None
     safety: str = fix.safety
-    lowered = evaluate(fix.review_when, context)
+    lowered = fix.review_when.evaluate(context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
     return Fix(_fill(fix.title, finding, context, words), safety, actions, fix.needs, fix.with_rules)
@@ -564,11 +564,11 @@ def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterat
 
 def _value(entry: ActionSpec, context: Context) -> object:
     """What an action sets something to; Undetermined where the files do not decide it."""
-    return entry.to if entry.to_of is None else evaluate(entry.to_of, context)
+    return entry.to if entry.to_of is None else entry.to_of.evaluate(context)
 
 
 def _actions(entry: ActionSpec, context: Context) -> Iterator[Action]:
-    if evaluate(entry.when, context) is not True:
+    if entry.when.evaluate(context) is not True:
         return
     written = context.written
     if context.using is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.knowledge.expr import Condition, Env, Undetermined, evaluate
+from vllm_migrate.knowledge.expr import Condition, Env, Undetermined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def unmoved(when: Condition, env: Env, resolves_alike: Callable[[str], bool]) ->
         if before.reasons != after.reasons or before.options != after.options or not resolves_alike(name):
             continue
         values = before.options or (object(),)  # one that equals itself alone stands for all
-        if all(evaluate(when, _Pinned(env, name, value)) is False for value in values):
+        if all(when.evaluate(_Pinned(env, name, value)) is False for value in values):
             return True
     return False
 

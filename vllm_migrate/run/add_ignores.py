@@ -30,12 +30,12 @@ def add_ignores(
 
     In this order: a code more in a comment that is there, a comment at the end of the line, one above it.
     keeps_meaning: whether an edited text still parses to the same data; what it refuses is not written. Plain JSON has
-    no comments, so everything is refused there.
+    no comments, and a notebook no lines of its own, so everything is refused there.
     """
     by_line: dict[int, set[str]] = {}
     for line, code in wanted:
         by_line.setdefault(line, set()).add(code)
-    if path.lower().endswith(".json") or not kind_of(path):
+    if path.lower().endswith((".json", ".ipynb")) or not kind_of(path):
         return Added([], sorted(by_line))
     writer = _Writer(text, "//" if kind_of(path) == "json" else "#", reason)
     accept = keeps_meaning or (lambda edited: True)

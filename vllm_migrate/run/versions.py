@@ -34,6 +34,7 @@ SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
 MAX_SCRIPTS = 24
 MAX_FILES = 48
 MAX_BYTES = 256_000
+MAX_NOTEBOOK = 4_000_000  # what they show is in the file as well
 MAX_LOCK_BYTES = 32_000_000
 BLOCK = 32_768
 TABLE_HEAD = 300
@@ -46,7 +47,7 @@ MARKERS = (
 
 LOCKS = ("uv", "poetry", "pdm")
 SCRIPTS = (".yaml", ".yml", ".sh", ".bash", ".slurm", ".sbatch")
-OWN = (*SCRIPTS, ".py")
+OWN = (*SCRIPTS, ".py", ".ipynb")
 # How the names of scripts and services begin whose pins hold for the files beside them.
 INSTALLING = (
     "install",
@@ -93,7 +94,8 @@ def find_releases(
 def own_pins(path: str, data: bytes, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
     """The releases of vLLM that a file under judgement shows itself: the image of a service or container, a `pip install` in
     a job; of ranges and exact releases the exact ones alone."""
-    if os.path.splitext(path)[1].lower() not in OWN or len(data) > MAX_BYTES:
+    notebook = path.endswith(".ipynb")
+    if os.path.splitext(path)[1].lower() not in OWN or len(data) > (MAX_NOTEBOOK if notebook else MAX_BYTES):
         return []
     if path.endswith(".py"):
         # In a program a release is named in messages and comments as well: only a requirement by itself installs one.
@@ -102,6 +104,9 @@ def own_pins(path: str, data: bytes, packages: tuple[str, ...] = PACKAGES) -> li
     found = [
         pin for pin in _pins(path, data, places.SCRIPT, packages) if pin.package == VLLM and pin.rank != places.NOTED
     ]
+    if notebook:  # its text and outputs name releases, too
+        lines = data.split(b"\n")
+        found = [pin for pin in found if b"install" in lines[pin.line - 1] and b'"#' not in lines[pin.line - 1]]
     exact = [pin for pin in found if pin.exact]
     return exact or [pin for pin in found if pin.bounds]
 

@@ -7,20 +7,25 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.smoke import bisect as bisection
 from vllm_migrate.smoke import rollout
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
 from vllm_migrate.smoke.compare import CompareOptions
 from vllm_migrate.smoke.contract import Contract
 from vllm_migrate.smoke.dump import is_dump, read_dump
+from vllm_migrate.smoke.errors import SmokeError
 from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.margins import TABLE
 from vllm_migrate.smoke.preview import SEQUENCE_CLIP, TOKEN_CLIP, Loss
 from vllm_migrate.smoke.recording import USER, Recording, read, stream, write
 from vllm_migrate.smoke.source import SmokeEngine, load_engine
 from vllm_migrate.smoke.verdict import Metric, SmokeVerdict, worst
+
+if TYPE_CHECKING:
+    from vllm_migrate.catalog.store import Catalog
 
 DEFAULT_FROM, DEFAULT_TO = "0.8.5", "0.18.1"
 
@@ -45,6 +50,17 @@ class EngineOptions(NamedTuple):
     fixed: bool = False
     backend: str = "vllm"
     lines: str | None = None  # what a worker printed that was run by hand, instead of an engine
+
+
+class Span(NamedTuple):
+    """What a bisection lies between. python_for: a command with `{release}` in it; reference: a recording of the good
+    release, made first where there is none; releases: those to try, all of the catalog where none is named."""
+
+    good: str
+    bad: str
+    python_for: str
+    reference: str | None = None
+    releases: tuple[str, ...] = ()
 
 
 class ScoreOptions(NamedTuple):
@@ -262,6 +278,54 @@ def run(
             "nothing can be compared", remedy="--model DIR, a local checkpoint, with the smoke extra installed"
         )
     return _joined(verdicts, notes)
+
+
+def bisected(
+    config: str,
+    span: Span,
+    options: EngineOptions,
+    scoring: ScoreOptions,
+    choice: CompareOptions,
+    watch: Watch,
+    tell: Callable[[str], None],
+) -> bisection.Bisected:
+    """The neighbours between which the config's rollout went from good to bad. Raises UsageError."""
+    from vllm_migrate.catalog import store
+
+    catalog = store.load()
+    wanted = [catalog.canonical(name) for name in span.releases] or list(catalog.releases)
+    ends = [_canonical(catalog, name) for name in (span.good, span.bad)]
+    releases = bisection.between([name for name in catalog.releases if name in {*wanted, *ends}], *ends)
+    with tempfile.TemporaryDirectory(prefix="vllm-migrate-", dir=options.workdir) as folder:
+        reference = span.reference or str(Path(folder, "good.jsonl"))
+        if span.reference is None:
+            record(config, _on(options, span, ends[0]), reference, watch)
+            tell(f"{ends[0]}: recorded")
+
+        def test(release: str) -> str:
+            try:
+                verdict = run(config, reference, _on(options, span, release), scoring, choice, None, watch)
+            except (SmokeError, UsageError) as error:
+                tell(f"{release}: {error.message.splitlines()[0]}")
+                return bisection.SKIP
+            return bisection.OF[verdict.decision]
+
+        return bisection.bisect(releases, test, tell)
+
+
+def _canonical(catalog: Catalog, release: str) -> str:
+    from vllm_migrate.catalog.store import UnknownRelease
+
+    try:
+        return catalog.canonical(release)
+    except UnknownRelease as error:
+        raise UsageError(str(error), remedy="`vllm-migrate releases` lists them; `catalog add` adds one") from None
+
+
+def _on(options: EngineOptions, span: Span, release: str) -> EngineOptions:
+    """The options with the interpreter of a release."""
+    command = span.python_for.replace(bisection.PLACE, release)
+    return options._replace(python=command, target=release, source=options.source or span.good)
 
 
 def _has_torch() -> bool:

@@ -238,7 +238,7 @@ def _place(written: Written) -> str:
     spot = written.spot
     if spot is None:
         return written.key
-    return f"{spot.file.path}:{spot.file.source.text.count(chr(10), 0, spot.start) + 1} {written.key}"
+    return f"{spot.file.path}:{spot.file.source.position(spot.start).line} {written.key}"
 
 
 # Troubles on the way that end a launch; the others change what arrives.

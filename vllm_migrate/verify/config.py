@@ -57,7 +57,9 @@ class Reader:
         found: dict[str, Told] = {}
         for key, value in printed.items():
             option = keys.get(key) or PRINTED.get(key)
-            if option is not None and not isinstance(value, Opaque):
+            # Other objects print what their class chose to, under names of its own.
+            plain = option == "compilation_config" or not isinstance(value, dict)
+            if option is not None and plain and not isinstance(value, Opaque):
                 found.update(told(option, value, CONFIG, where))
         return found
 
@@ -109,11 +111,17 @@ def told(option: str, value: object, kind: str, where: str) -> dict[str, Told]:
         value = value.value if isinstance(value.value, str | int) else value.name
     if isinstance(value, str):
         value = _MEMBER.sub(lambda match: match[1].lower(), value.removeprefix("torch."))
-    if isinstance(value, dict):
-        value = {name: inner for name, inner in value.items() if name != "object"}
+    value = _shown(value)
     if option == "compilation_config" and isinstance(value, int):
         return {"compilation_config.mode": Told(value, kind, where)}
     return {option: Told(value, kind, where)}
+
+
+def _shown(value: object) -> object:
+    """A value without the names of classes, and without what has nothing but one."""
+    if isinstance(value, Mapping):
+        return {name: _shown(inner) for name, inner in value.items() if name != "object" and not _hidden(inner)}
+    return value
 
 
 def _key(name: str) -> str:

@@ -21,8 +21,10 @@ ARGUMENTS = ("args", "non-default args")
 LONGEST = 1_000_000  # characters of a line that are looked at
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\].*\Z")
-_VERSION = re.compile(r"(?:vLLM (?:API )?server version|\bversion) v?(\d+\.\d+\S*)")
-_ENGINE = re.compile(r"Initializing an? (?:(V[01]) )?LLM engine \(v([^)\s]+)\) with config: (.*)")
+_VERSION = re.compile(r"(?:vLLM (?:API )?server version|\u2588\s+version) v?(\d+\.\d+\S*)")
+_ENGINE = re.compile(
+    r"(?:Initializing an?|input data for|\]) (?:(V[01]) )?LLM engine \(v([^)\s]+)\) with config: ?(.*)"
+)
 _ARGUMENTS = re.compile(r"(?:\A|[\]\s:])(non-default args|args): (?=\{|Namespace\()")
 _CHUNKED = re.compile(r"Chunked prefill is enabled with max_num_batched_tokens=(\d+)")
 _ASYNC = re.compile(r"Asynchronous scheduling is (enabled|disabled)\.")
@@ -37,6 +39,7 @@ _CLEARED = "Successfully reset prefix cache"
 _NOT_CLEARED = "Failed to reset prefix cache"
 # A line without one of these is not looked at.
 _HINTS = (
+    "\u2588",  # the banner
     "args: ",
     "vLLM",
     "LLM engine",
@@ -114,7 +117,7 @@ def _of_line(line: str, number: int) -> Iterator[Seen]:
     if arguments is not None:
         yield Seen(arguments[1], text[arguments.end() :], number)
         return
-    version = _VERSION.search(text) if "vLLM" in text else None
+    version = _VERSION.search(text)
     if version is not None:
         yield Seen("release", version[1], number)
     for kind, pattern in _SINGLE.items():
@@ -143,10 +146,14 @@ def _told(reader: Reader, seen: list[Seen], where: str, core: str, tells_release
     for one in seen:
         if one.kind in ARGUMENTS:
             values = mapping(one.text)
+            if values is not None and one.kind == "args" and "served_model_name" not in values:
+                continue  # another program's
             if values is None:
                 notes.append(f"{_at(where, one)}: the line with the arguments is cut off, so it tells nothing")
             else:
-                arguments.append(reader.arguments(values, _at(where, one), one.kind == "non-default args"))
+                # As Python prints it: a line that somebody edited need not be complete.
+                whole = one.kind == "non-default args" and one.text.startswith(("{'", "{}"))
+                arguments.append(reader.arguments(values, _at(where, one), whole))
     on_cpu = any("device_config=cpu" in one.text for one in seen if one.kind == "config")
     single = [_single(one, _at(where, one)) for one in seen if not (on_cpu and one.kind == "async")]
     if on_cpu and any(one.kind == "async" for one in seen):

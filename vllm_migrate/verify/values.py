@@ -15,7 +15,8 @@ _STRING = re.compile(r"[bBrRuU]?(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _KEY = re.compile(r"\s*([A-Za-z_]\w*)=")
 _NEXT = re.compile(r",\s+(?:[A-Za-z_]\w*=|\Z)")
-_ENDS = ("}", "]", ")", ">", "'", '"')
+_OPENS = ("{", "[", "(", "<", "'", '"')
+_CUT = ("...", "\u2026")
 _WORDS = {"None": None, "null": None, "True": True, "true": True, "False": False, "false": False}
 
 
@@ -68,7 +69,7 @@ def pairs(text: str) -> dict[str, object]:
             break
         reader.space()
         more = text[reader.at : reader.at + 1] == ","
-        if more or text[reader.at - 1 : reader.at] in _ENDS:
+        if more or reader.closed:
             found[key[1]] = value
         if not more:
             break
@@ -80,6 +81,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.closed = False  # whether the last value had an end of its own
 
     def space(self) -> None:
         while self.at < len(self.text) and self.text[self.at].isspace():
@@ -91,6 +93,12 @@ class _Reader:
             raise Broken("too deep")
         self.space()
         head = self.text[self.at : self.at + 1]
+        self.closed = False
+        value = self._value(head, depth, plain)
+        self.closed = self.closed or head in _OPENS
+        return value
+
+    def _value(self, head: str, depth: int, plain: bool) -> object:
         if head == "{":
             return self._braces(depth)
         if head in ("[", "("):
@@ -197,6 +205,7 @@ class _Reader:
                 opaque = True
                 self.value(depth + 1)
             self._comma(")")
+        self.closed = True
         return Opaque(f"{name}(...)") if opaque else found
 
     def _bare(self, plain: bool) -> object:
@@ -210,4 +219,4 @@ class _Reader:
         if not word:
             raise Broken("no value")
         self.at = end
-        return word.removeprefix("torch.")
+        return Opaque(word) if any(cut in word for cut in _CUT) else word.removeprefix("torch.")

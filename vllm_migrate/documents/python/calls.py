@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
 from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope, Text
+from vllm_migrate.documents.python.mappings import outer_dicts
 from vllm_migrate.documents.python.syntax import Offsets, Spanned, parse_tree
+from vllm_migrate.documents.python.unpacked import NOTHING, Entry, Unpacked, unpacked
 from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number, without_brackets
 
 __all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
@@ -21,7 +23,10 @@ MAX_CHARS = 4_000_000
 
 
 class Argument(NamedTuple):
-    """A positional argument, or a keyword with its `name`; start and end are of all of it, value_* of the value."""
+    """A positional argument, or a keyword with its `name`; start and end are of all of it, value_* of the value.
+
+    entry: the entry of a dict, where `**name` brings it.
+    """
 
     name: str
     value: object
@@ -29,6 +34,7 @@ class Argument(NamedTuple):
     end: int
     value_start: int
     value_end: int
+    entry: Entry | None = None
 
 
 class Import(NamedTuple):
@@ -145,8 +151,20 @@ class Call:
 
     @property
     def has_kwargs(self) -> bool:
-        """The call passes `**something`, so what it does not name is not decided."""
-        return any(keyword.arg is None for keyword in self.node.keywords)
+        """The call passes `**something` that the module does not show whole, so what it does not name is not decided."""
+        return any(not self._document.unpacked(item).complete for item in self._stars())
+
+    def _stars(self) -> list[ast.expr]:
+        return [keyword.value for keyword in self.node.keywords if keyword.arg is None]
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """What `**name` brings by name, where the module shows it: a keyword of the call itself goes before."""
+        out: dict[str, Entry] = {}
+        for item in self._stars():
+            out.update(self._document.unpacked(item).entries)
+        named = {keyword.arg for keyword in self.node.keywords}
+        return {name: entry for name, entry in out.items() if name not in named}
 
     @property
     def has_star(self) -> bool:
@@ -162,13 +180,17 @@ class Call:
 
     @property
     def keywords(self) -> list[Argument]:
-        """The named arguments in order, without `**something`."""
+        """The named arguments in order, then those that `**name` brings from a dict of the module."""
         out = []
         for keyword in self.node.keywords:
             if keyword.arg is not None:
                 start, end = self._document.span(keyword)
                 inner = self._document.span(keyword.value)
                 out.append(Argument(keyword.arg, self._document.value(keyword.value), start, end, *inner))
+        for entry in self.entries.values():
+            inner = self._document.span(entry.value)
+            value = self._document.entry_value(entry)
+            out.append(Argument(entry.key, value, self._document.span(entry.name)[0], inner[1], *inner, entry))
         return out
 
     def get(self, name: str) -> Argument | None:
@@ -188,9 +210,11 @@ class PythonDocument:
         "_by_name",
         "_calls",
         "_constants",
+        "_dicts",
         "_environment",
         "_imports",
         "_index",
+        "_unpacked",
         "offsets",
         "source",
         "tree",
@@ -208,6 +232,8 @@ class PythonDocument:
         self._environment: list[Environment] | None = None
         self._constants: dict[str, ast.expr] | None = None
         self._aliases: dict[str, str] | None = None
+        self._unpacked: dict[int, Unpacked] | None = None
+        self._dicts: list[ast.Dict] | None = None
 
     def span(self, node: Spanned) -> tuple[int, int]:
         return self.offsets.span(node)
@@ -215,6 +241,26 @@ class PythonDocument:
     def value(self, node: ast.expr) -> object:
         """The literal value of an expression; Unknown with its text when it is none."""
         return self._literal(node, 0)
+
+    @property
+    def dicts(self) -> list[ast.Dict]:
+        """The dict literals of the module that are in no other one, in the order of the text."""
+        if self._dicts is None:
+            self._dicts = list(outer_dicts(self.tree))
+        return self._dicts
+
+    def unpacked(self, expression: ast.expr) -> Unpacked:
+        """What stands behind a `**` of a call."""
+        if self._unpacked is None:
+            self._unpacked = unpacked(self.tree)
+        return self._unpacked.get(id(expression), NOTHING)
+
+    def entry_value(self, entry: Entry) -> object:
+        """The value of a dict's entry; Unknown where a branch decides it."""
+        if entry.sure:
+            return self.value(entry.value)
+        start, end = self.span(entry.value)
+        return Unknown(self.source.text[start:end])
 
     @property
     def index(self) -> Index:

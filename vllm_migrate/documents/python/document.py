@@ -1,7 +1,8 @@
 """A Python module as a data document: each call is a mapping of its keywords, `roots[i]` being call number i.
 
 `LLM(model="m", seed=0)` reads like `{model: m, seed: 0}`, so that whatever can be said of a mapping in a file of another
-kind can be said of it. Literals are values, everything else is Unknown; `**kwargs` and positional arguments are no keys.
+kind can be said of it. Literals are values, everything else is Unknown. What `**kwargs` brings from a dict literal nearby is
+a key like any other; other `**` and positional arguments are no keys. After the calls come the module's dict literals.
 A dict literal among the keywords is a mapping below; an edit in it writes the keyword's whole value anew.
 """
 
@@ -13,6 +14,7 @@ from typing import overload
 
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, DataDocument, Node, Pair, Source
 from vllm_migrate.documents.python.calls import Call, PythonDocument, parse_python
+from vllm_migrate.documents.python.unpacked import Entry
 
 
 class ValueNode(Node):
@@ -77,6 +79,21 @@ class NameNode(Node):
         self.start, self.end, self.kind, self.flow, self.shared = start, end, SCALAR, True, False
 
 
+class EntryNode(ValueNode):
+    """A value that a branch decides: it is there, but not decided."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, document: PythonDocument, entry: Entry) -> None:
+        super().__init__(document, entry.value)
+        self.kind = SCALAR
+        self._value = document.entry_value(entry)
+
+    @property
+    def value(self) -> object:
+        return self._value
+
+
 class CallNode(Node):
     """A call as a mapping of its keywords. Its place is the callee's name."""
 
@@ -90,18 +107,25 @@ class CallNode(Node):
 
     @property
     def pairs(self) -> list[Pair]:
-        return _keywords(self._document, self.call.node)
+        document = self._document
+        out = _keywords(document, self.call.node)
+        for entry in self.call.entries.values():
+            start, end = document.span(entry.name)
+            value = ValueNode(document, entry.value) if entry.sure else EntryNode(document, entry)
+            name = NameNode(start, start + len(entry.key) if isinstance(entry.name, ast.keyword) else end)
+            out.append(Pair(entry.key, name, value, False))
+        return out
 
 
 class CallNodes(Sequence[Node]):
-    """The calls of a module as nodes, each made when asked for: of most modules few are."""
+    """The calls of a module as nodes, then its dict literals, each made when asked for: of most modules few are."""
 
     def __init__(self, code: PythonDocument) -> None:
         self._code = code
         self._made: dict[int, CallNode] = {}
 
     def __len__(self) -> int:
-        return len(self._code.calls)
+        return len(self._code.calls) + len(self._code.dicts)
 
     @overload
     def __getitem__(self, index: int) -> Node: ...
@@ -110,7 +134,10 @@ class CallNodes(Sequence[Node]):
     def __getitem__(self, index: int | slice) -> Node | Sequence[Node]:
         if isinstance(index, slice):
             return [self[number] for number in range(len(self))[index]]
-        call = self._code.calls[index]
+        calls = self._code.calls
+        if index >= len(calls):
+            return ValueNode(self._code, self._code.dicts[index - len(calls)])
+        call = calls[index]
         node = self._made.get(call.index)
         if node is None:
             node = self._made[call.index] = CallNode(self._code, call)

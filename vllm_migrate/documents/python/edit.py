@@ -6,11 +6,14 @@ import ast
 import re
 from itertools import pairwise
 
-from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, DataDocument, Edit, Op, Unknown
+from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, DataDocument, Edit, Op
 from vllm_migrate.documents.oracle import equal
 from vllm_migrate.documents.python.calls import Call, CallOp, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
+from vllm_migrate.documents.python.literals import render
+from vllm_migrate.documents.python.mappings import dict_edits
 from vllm_migrate.documents.python.ops import call_ops
+from vllm_migrate.documents.python.unpacked import Entry
 
 _SKIP = re.compile(r"(?:[ \t\f\r\n]|\\\r?\n|#[^\r\n]*)*")
 _LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
@@ -20,14 +23,21 @@ _LINE_REST = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
 def plan_mappings(document: DataDocument, ops: list[Op], index: int) -> list[Edit]:
     """Edits that make `ops` on call number `index`, a mapping of its keywords. Raises CannotEdit."""
     assert isinstance(document, PythonData)
-    return plan(document.code, call_ops(document, ops, index))
+    code = document.code
+    if index >= len(code.calls):
+        return sorted(dict_edits(code, code.dicts[index - len(code.calls)], ops, _file_quote(code)))
+    return plan(code, call_ops(document, ops, index))
 
 
 def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
     """Raises CannotEdit: no such call or keyword, `**kwargs` that may hold the keyword, changes of one place."""
     edits: list[Edit] = []
     inserted: dict[int, list[CallOp]] = {}
-    for op in ops:
+    renamed = {(op.call, op.new_name): op.name for op in ops if op.kind == RENAME}
+    for wanted in ops:
+        # A value for what another change gives its name goes to where it stands.
+        old = renamed.get((wanted.call, wanted.name), "") if wanted.kind == SET else ""
+        op = wanted._replace(name=old) if old else wanted
         if not 0 <= op.call < len(document.calls):
             raise CannotEdit(f"no call {op.call}")
         call = document.calls[op.call]
@@ -40,6 +50,9 @@ def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
         found = call.get(op.name)
         if found is None:
             raise CannotEdit(f"the call has no {op.name}")
+        if found.entry is not None:
+            edits += _in_dict(document, found.entry, op)
+            continue
         if op.kind == SET:
             if not equal(found.value, op.value):
                 text = render(op.value, _quote(document, call))
@@ -53,7 +66,8 @@ def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
             raise CannotEdit(f"no such change: {op.kind}")
     deleted: dict[int, set[str]] = {}
     for op in ops:
-        if op.kind == DELETE:
+        found = document.calls[op.call].get(op.name)
+        if op.kind == DELETE and (found is None or found.entry is None):
             deleted.setdefault(op.call, set()).add(op.name)
     for index, names in deleted.items():
         edits += _Layout(document, document.calls[index]).delete(names)
@@ -67,6 +81,17 @@ def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
     return edits
 
 
+def _in_dict(document: PythonDocument, entry: Entry, op: CallOp) -> list[Edit]:
+    """A change of what `**name` brings, in the dict literal that has it."""
+    if entry.sure and isinstance(entry.owner, ast.Call):
+        number = next(call.index for call in document.calls if call.node is entry.owner)
+        return plan(document, [op._replace(call=number)])
+    if not entry.sure or not isinstance(entry.owner, ast.Dict):
+        raise CannotEdit(f"{entry.key} comes from a dict that it cannot be changed in")
+    change = Op(op.kind, (op.name,), op.value, op.new_name)
+    return dict_edits(document, entry.owner, [change], _file_quote(document))
+
+
 def _check_new(call: Call, name: str) -> None:
     if not name.isidentifier():
         raise CannotEdit(f"{name!r} is no keyword")
@@ -78,37 +103,15 @@ def _check_new(call: Call, name: str) -> None:
 
 def _quote(document: PythonDocument, call: Call) -> str:
     """The quote that strings of the call, or of the whole file, are written with."""
-    text = document.source.text
-    inside = text[call.start : call.end]
+    inside = document.source.text[call.start : call.end]
     if "'" in inside or '"' in inside:
         return "'" if inside.count("'") > inside.count('"') else '"'
+    return _file_quote(document)
+
+
+def _file_quote(document: PythonDocument) -> str:
+    text = document.source.text
     return "'" if text.count("'") > text.count('"') else '"'
-
-
-def render(value: object, quote: str = '"') -> str:
-    """Python source of a literal; Unknown gives its text. Raises CannotEdit for other types."""
-    if isinstance(value, Unknown):
-        return value.text
-    if isinstance(value, str):
-        return _string(value, quote)
-    if isinstance(value, list):
-        return "[" + ", ".join([render(item, quote) for item in value]) + "]"
-    if isinstance(value, tuple):
-        return "(" + ", ".join([render(item, quote) for item in value]) + ("," if len(value) == 1 else "") + ")"
-    if isinstance(value, dict):
-        return "{" + ", ".join([f"{render(k, quote)}: {render(v, quote)}" for k, v in value.items()]) + "}"
-    if value is None or isinstance(value, bool | int):
-        return repr(value)
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):
-        return repr(value)
-    raise CannotEdit(f"no literal for {value!r}")
-
-
-def _string(text: str, quote: str) -> str:
-    shown = repr(text)
-    if shown[0] == quote or quote in text or shown[0] in text:
-        return shown
-    return quote + shown[1:-1] + quote
 
 
 class _Layout:

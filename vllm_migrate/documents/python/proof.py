@@ -18,35 +18,65 @@ from vllm_migrate.documents.interface import (
 )
 from vllm_migrate.documents.python.calls import CallOp, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
+from vllm_migrate.documents.python.mappings import apply_to_dict, outer_dicts
 from vllm_migrate.documents.python.ops import call_ops
 from vllm_migrate.documents.python.syntax import iter_calls, parse_tree
+from vllm_migrate.documents.python.unpacked import NOTHING, Unpacked, unpacked
 
 
 def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], index: int) -> PythonData:
     """The document after `edits` of call number `index`, a mapping of its keywords. Raises ProofFailed."""
     assert isinstance(document, PythonData)
-    return PythonData(prove(document.code, edits, call_ops(document, ops, index)))
+    calls = len(document.code.calls)
+    if index < calls:
+        return PythonData(prove(document.code, edits, call_ops(document, ops, index)))
+    after, expected = _trees(document.code, edits)
+    try:
+        for op in ops:
+            apply_to_dict(list(outer_dicts(expected))[index - calls], op)
+    except (SyntaxError, ValueError) as error:
+        raise ProofFailed(f"not an expression: {error}") from None
+    return PythonData(_compared(after, expected))
 
 
 def prove(document: PythonDocument, edits: list[Edit], ops: list[CallOp]) -> PythonDocument:
     """The document of the edited text. Raises ProofFailed unless its tree is the old one with `ops` made on it."""
+    after, expected = _trees(document, edits)
+    calls = list(iter_calls(expected))
+    for op in ops:
+        _apply(calls[op.call], op, unpacked(expected) if calls[op.call].keywords else {})
+    return _compared(after, expected)
+
+
+def _trees(document: PythonDocument, edits: list[Edit]) -> tuple[PythonDocument, ast.Module]:
+    """The document of the edited text, and a tree of the old one to make the changes on."""
     source = document.source
     try:
         text = apply_edits(source.text, edits)
-        tree = parse_tree(text)
-        expected = parse_tree(source.text)
+        tree, expected = parse_tree(text), parse_tree(source.text)
     except (ValueError, Unreadable) as error:
         raise ProofFailed(str(error)) from None
-    calls = list(iter_calls(expected))
-    for op in ops:
-        _apply(calls[op.call], op)
-    if not same_tree(tree, expected):
+    return PythonDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), tree), expected
+
+
+def _compared(after: PythonDocument, expected: ast.Module) -> PythonDocument:
+    if not same_tree(after.tree, expected):
         raise ProofFailed("the edited file is not the old one with the intended keywords")
-    return PythonDocument(Source(source.path, source.encode(text), text, source.bom, source.newline), tree)
+    return after
 
 
-def _apply(call: ast.Call, op: CallOp) -> None:
+def _apply(call: ast.Call, op: CallOp, brought: dict[int, Unpacked]) -> None:
     """The change made on the tree; the order of keywords does not count (see same_tree)."""
+    stars = [brought.get(id(keyword.value), NOTHING) for keyword in call.keywords if keyword.arg is None]
+    owners = [known.entries[op.name].owner for known in stars if op.name in known.entries]
+    if owners and not any(keyword.arg == op.name for keyword in call.keywords):
+        if owners[-1] is None:
+            raise ProofFailed(f"{op.name} stands in no dict literal")
+        if isinstance(owners[-1], ast.Call):
+            _apply(owners[-1], op, {})
+        else:
+            apply_to_dict(owners[-1], Op(op.kind, (op.name,), op.value, op.new_name))
+        return
     named = [keyword for keyword in call.keywords if keyword.arg == op.name]
     if op.kind == DELETE:
         call.keywords = [keyword for keyword in call.keywords if keyword.arg != op.name]

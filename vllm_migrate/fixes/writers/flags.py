@@ -23,7 +23,17 @@ class FlagWriter:
         return self._set(spell(self.engine, option, value))
 
     def drop(self, written: Written, option: str) -> list[FileOp]:
-        return _delete(place_of(written))
+        place = place_of(written)
+        for flag in (*self._flags.mappings, *self._flags.pairs):
+            old = self._written_mapping(flag)
+            if old is not None and old.is_map and old.place.path == place.path:
+                values = _plain(old)
+                values.pop(written.key, None)
+                return _replace(old.place, (f"--{flag}", self._shown(flag, values))) if values else _delete(place)
+        return _delete(place)
+
+    def _shown(self, flag: str, values: dict[str, object]) -> str:
+        return _as_pairs(values) if flag in self._flags.pairs else text_of(values)
 
     def respell(self, written: Written, option: str, value: object) -> list[FileOp]:
         spelling = spell(self.engine, option, value)
@@ -45,7 +55,7 @@ class FlagWriter:
             old = self._written_mapping(mapping[0])
             values = _plain(old) if old is not None else {}
             values[mapping[1]] = spelling.value
-            texts = (f"--{mapping[0]}", text_of(values))
+            texts = (f"--{mapping[0]}", self._shown(mapping[0], values))
             if old is not None:
                 return _replace(old.place, texts)
         if not texts:
@@ -56,7 +66,7 @@ class FlagWriter:
     def _mapping(self, spelling: Spelling) -> tuple[str, str] | None:
         """(flag, key) of a setting that stands inside a flag's JSON mapping."""
         head, dot, key = spelling.key.partition(".")
-        return (head, key) if dot and head in self._flags.mappings else None
+        return (head, key) if dot and head in (*self._flags.mappings, *self._flags.pairs) else None
 
     def _written_mapping(self, flag: str) -> Tree | None:
         return self.engine.root.at(flag) if self.engine.root is not None else None
@@ -85,6 +95,14 @@ class FlagWriter:
         if last < 0:
             raise CannotEdit("no flag of this engine stands in the command")
         return last
+
+
+def _as_pairs(values: dict[str, object]) -> str:
+    """A mapping as `a=b,c=d`. Raises CannotEdit for what this has no room for."""
+    texts = [text_of(value) for value in values.values()]
+    if any("," in text for text in texts):
+        raise CannotEdit("a list of pairs has no room for a value with a comma")
+    return ",".join(f"{key}={text}" for key, text in zip(values, texts, strict=True))
 
 
 def _plain(tree: Tree) -> dict[str, object]:

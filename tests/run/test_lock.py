@@ -1,0 +1,113 @@
+"""The lock: the same text for the same files, what its schema says, and what moved with why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from vllm_migrate.cli.main import main
+from vllm_migrate.errors import UsageError
+from vllm_migrate.run import lock
+from vllm_migrate.run.settings import Options
+
+SERVE = "model: m\nmax-model-len: 512\nseed: 3\napi-key: sk-abcdefghijklmnopqrst\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "serve.yaml").write_text(SERVE)
+    (tmp_path / "run.sh").write_text("VLLM_USE_V1=1 vllm serve m --max-num-seqs 8\n")
+    (tmp_path / "requirements.txt").write_text("vllm==0.10.2\n")
+    return tmp_path
+
+
+def written(here: Path, *words: str) -> dict[str, object]:
+    assert main(["lock", *words]) == 0
+    found: dict[str, object] = json.loads((here / lock.NAME).read_text())
+    return found
+
+
+def test_it_is_what_its_schema_says_and_always_the_same(here: Path) -> None:
+    first = written(here)
+    text = (here / lock.NAME).read_text()
+    with open(lock.SCHEMA) as stream:
+        jsonschema.validate(first, json.load(stream))
+    assert written(here) == first and (here / lock.NAME).read_text() == text
+    assert lock.dump(first) == text and "sk-abc" not in text
+    lines = [line for line in text.splitlines() if '"seed": {' in line]
+    assert lines[0].strip().rstrip(",") == '"seed": {"origin": "conf/serve.yaml:3", "value": 3}'
+    assert main(["lock", "--check"]) == 0
+
+
+def test_what_a_file_moves_is_told_with_its_place(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(here)
+    (here / "conf" / "serve.yaml").write_text("# a line more\n" + SERVE.replace("seed: 3", "seed: 4"))
+    capsys.readouterr()
+    assert main(["lock", "--check"]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].endswith("seed: 3 -> 4  (conf/serve.yaml:3 -> conf/serve.yaml:4)") and len(out) == 2
+    (here / "conf" / "serve.yaml").write_text("# a line more\n" + SERVE)
+    assert main(["lock", "--check"]) == 0
+
+
+def test_what_a_release_moves_is_told_with_what_shows_it(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm==0.8.5\n")
+    written(here)
+    (here / "requirements.txt").write_text("vllm==0.18.1\n")
+    moved = [one for one in lock.check(lock.NAME) if "serve.yaml" in one.engine]
+    assert moved[0][1:] == ("release", "0.8.5", "0.18.1", "requirements.txt:1 pins it")
+    (one,) = [one for one in moved if one.option == "async_scheduling"]
+    assert (one.old, one.new) == (False, True) and one.because == "vLLM 0.18.1: resolved at run time"
+
+
+def test_engines_that_come_and_go(here: Path) -> None:
+    written(here)
+    (here / "run.sh").unlink()
+    (here / "new.sh").write_text("vllm serve m --max-num-seqs 8\n")
+    moved = {(one.engine.split()[0], one.option): one.because for one in lock.check(lock.NAME)}
+    assert moved == {("run.sh", ""): "the engine is in no file any more", ("new.sh", ""): "the engine is new"}
+
+
+def test_it_is_checked_from_anywhere(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(here, "conf", "--at", "0.18.1", "--gpu", "h100")
+    monkeypatch.chdir("/")
+    assert lock.check(str(here / lock.NAME)) == []
+    assert json.loads((here / lock.NAME).read_text())["given"] == {"gpu": "h100"}
+
+
+def test_a_smoke_verdict_is_kept(here: Path) -> None:
+    metrics = {"k3": {"value": 0.001, "low": 0, "high": 1}, "ratio": {"value": 1.0}}
+    verdict = {"schema": 1, "verdict": "pass", "layer": None, "n_tokens": 1024, "metrics": metrics}
+    (here / "verdict.json").write_text(json.dumps(verdict))
+    kept = written(here, "--smoke", "verdict.json")["smoke"]
+    assert kept == {"verdict": "pass", "layer": None, "n_tokens": 1024, "k3": 0.001}
+
+
+def test_mistakes_say_what_to_do(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ["lock", "--check"],
+        ["lock", "requirements.txt"],
+        ["lock", "--smoke", "run.sh"],
+        ["lock", "-o", "no/x.lock"],
+    ):
+        assert main(words) == 2
+        assert "help: " in capsys.readouterr().err
+    (here / lock.NAME).write_text("{}")
+    with pytest.raises(UsageError, match="no lock of this version"):
+        lock.check(lock.NAME)
+    written(here)
+    assert main(["lock", "--check", "conf"]) == 2
+    capsys.readouterr()
+    assert main(["lock", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "vllm-migrate.lock"
+
+
+def test_without_a_release_it_is_the_default_of_a_lint(here: Path) -> None:
+    (here / "requirements.txt").unlink()
+    found = lock.build(Options(("conf",)), ".")
+    assert [(one["release"], one["why"]) for one in found["engines"]] == [("0.8.5", "the default")]

@@ -1,0 +1,157 @@
+"""The folders that runs leave: W&B, Hydra, prime-rl's configurations and job logs, judged like configurations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.verify.test_log import NEW, OLD
+from vllm_migrate.cli.main import main
+from vllm_migrate.errors import UsageError
+from vllm_migrate.library import fix, lint
+from vllm_migrate.run.settings import Options
+from vllm_migrate.verify import runs
+from vllm_migrate.verify.check import Sources, verify
+from vllm_migrate.verify.run import running
+
+VERL = """actor_rollout_ref:
+  hybrid_engine: true
+  rollout:
+    name: vllm
+    temperature: {temperature}
+    enforce_eager: true
+    max_num_seqs: {seqs}
+    engine_kwargs: {{vllm: {{}}}}
+  model: {{path: m}}
+trainer: {{n_gpus_per_node: 8}}
+"""
+WANDB = """_wandb:
+    value: {{cli_version: 0.19.1}}
+actor_rollout_ref:
+    desc: null
+    value:
+        hybrid_engine: true
+        rollout:
+            name: vllm
+            temperature: {temperature}
+            enforce_eager: true
+            max_num_seqs: {seqs}
+            engine_kwargs: {{vllm: {{}}}}
+        model: {{path: m}}
+trainer:
+    value: {{n_gpus_per_node: 8}}
+"""
+PRIME = """[server]
+port = 8000
+
+[parallel]
+tp = 2
+dp = 1
+
+[model]
+name = "m"
+dtype = "bfloat16"
+enforce_eager = false
+max_model_len = 4096
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def put(folder: Path, path: str, text: str) -> None:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def wandb(folder: Path, temperature: float = 0.7, seqs: int = 64, release: str = "0.10.1") -> str:
+    put(folder, "wandb/run-1/files/config.yaml", WANDB.format(temperature=temperature, seqs=seqs))
+    put(folder, "wandb/run-1/files/requirements.txt", f"torch==2.7.1\nvllm=={release}\n")
+    return "wandb/run-1"
+
+
+def hydra(folder: Path, temperature: float = 1.0, seqs: int = 64) -> str:
+    put(folder, "outputs/1/.hydra/config.yaml", VERL.format(temperature=temperature, seqs=seqs))
+    put(folder, "outputs/1/.hydra/overrides.yaml", "- trainer.n_gpus_per_node=8\n")
+    return "outputs/1"
+
+
+def test_records_are_judged_where_they_are_named_and_never_written(here: Path) -> None:
+    paths = {"wandb": wandb(here), "outputs": hydra(here)}
+    for folder, path in paths.items():
+        for named in (folder, path):
+            report = lint([named], from_="0.8.5", to="0.18.1", from_engine="v0")
+            found = [finding for finding in report.findings if finding.code == "VM102"]
+            assert len(found) == 1 and found[0].line > 2 and found[0].path.endswith("config.yaml"), named
+    assert lint(["."], from_="0.8.5", to="0.18.1").files == 0
+    plan = fix(["wandb", "outputs"], from_="0.8.5", to="0.18.1", from_engine="v0", unsafe=True)
+    assert plan.diff == "" and any("records a run" in reason for _, reason in plan.plan.refused)
+
+
+def test_a_configuration_beside_a_run(here: Path) -> None:
+    put(here, "conf.yaml", VERL.format(temperature=1.0, seqs=128))
+    (found,) = verify(Options(("conf.yaml",)), Sources(run=wandb(here)))
+    assert found.release == "0.10.1"
+    assert {one.option: (one.written, one.running) for one in found.differing} == {
+        "max_num_seqs": (128, 64),
+        "sampling.temperature": (1.0, 0.7),
+    }
+
+
+def test_the_logs_of_a_run(here: Path) -> None:
+    put(here, "job/serve.log", "".join(NEW))
+    put(here, "job/other.log", "nothing of ours\n")
+    (found,) = running("job", None)
+    assert found.source == "log" and found.release == "0.18.1" and found.told["max_num_seqs"].value == 64
+    put(here, "job/old/worker.out", "".join(OLD))
+    assert {one.release for one in running("job", None)} == {"0.8.5", "0.18.1"}
+
+
+def test_prime_rl_writes_what_it_resolved(here: Path) -> None:
+    put(here, "outputs/configs/inference.toml", PRIME)
+    (found,) = running("outputs", "0.18.1")
+    assert (found.told["tensor_parallel_size"].value, found.told["max_model_len"].value) == (2, 4096)
+    assert found.told["enforce_eager"].value is False
+    # Since 2026-08 it writes JSON.
+    resolved = {
+        "server": {"port": 8000},
+        "router": None,
+        "vllm": {"model": "m", "max_num_seqs": 64, "enforce_eager": True},
+    }
+    put(here, "later/configs/inference.json", json.dumps(resolved))
+    (found,) = running("later", "0.26.0")
+    assert (found.told["max_num_seqs"].value, found.told["enforce_eager"].value) == (64, True)
+
+
+def test_two_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = hydra(here), wandb(here, seqs=32)
+    first, second = (runs.side(path, "0.10.1", None) for path in (good, bad))
+    moved = {one.option: (one.layer, one.first, one.second) for one in runs.moved(first, second)}
+    assert moved == {
+        "sampling.temperature": ("semantic", 1.0, 0.7),
+        "max_num_seqs": ("inference-path", 64, 32),
+    }
+    assert main(["diff", "--runs", good, bad, "--to", "0.9.2", "--output-format", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [one["release"] for one in report["runs"]] == ["0.9.2", "0.10.1"]
+    assert report["changes"][0]["option"] in ("vllm", "sampling.temperature")
+    for output in ("text", "markdown"):
+        assert main(["diff", "--runs", good, bad, "--to", "0.9.2", "--output-format", output]) == 0
+        assert "max_num_seqs" in capsys.readouterr().out
+
+
+def test_what_a_folder_does_not_tell(here: Path) -> None:
+    with pytest.raises(UsageError, match="no folder"):
+        running("nowhere", None)
+    (here / "empty").mkdir()
+    with pytest.raises(UsageError, match="no configuration of an engine"):
+        running("empty", None)
+    with pytest.raises(UsageError, match="does not tell the release"):
+        running(hydra(here), None)
+    assert running(hydra(here), "0.8.5")[0].release == ""

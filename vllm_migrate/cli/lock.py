@@ -1,0 +1,42 @@
+"""`vllm-migrate lock`: effective values kept in the repository, and what has moved since."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from vllm_migrate.cli.calls import options_of
+from vllm_migrate.errors import UsageError
+
+
+def run(call: Namespace) -> int:
+    """Write or check; the exit code: 0 the same, 1 something moved."""
+    from vllm_migrate.run import lock
+
+    if call.schema:
+        with open(lock.SCHEMA, encoding="utf-8") as stream:
+            print(stream.read(), end="")
+        return 0
+    path = call.output or lock.NAME
+    if call.check:
+        return _check(path, call)
+    folder = os.path.dirname(path) or os.curdir
+    options = options_of(call)._replace(paths=tuple(os.path.relpath(one, folder) for one in call.paths or ["."]))
+    found = lock.build(options._replace(source=call.at, target=call.at), folder, call.smoke)
+    lock.write(path, found)
+    print(f"{path}: {len(found['engines'])} engines")
+    return 0
+
+
+def _check(path: str, call: Namespace) -> int:
+    from vllm_migrate.run import lock
+    from vllm_migrate.verify.show import word
+
+    if call.paths or call.at or call.smoke:
+        raise UsageError("lock --check takes everything from the lock", "vllm-migrate lock --check -o FILE")
+    moved = lock.check(path)
+    for one in moved:
+        what = f"{one.option}: {word(one.old)} -> {word(one.new)}" if one.option else "engine"
+        print(f"{one.engine}  {what}  ({one.because})")
+    print(f"{path}: {f'{len(moved)} moved; `vllm-migrate lock` accepts that' if moved else 'nothing moved'}")
+    return int(bool(moved))

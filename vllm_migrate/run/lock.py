@@ -1,0 +1,207 @@
+"""`vllm-migrate.lock`: what every engine ends up with today, kept in the repository; and what has moved since.
+
+JSON with one setting a line, in a fixed order, so that a change is read in a diff. `SCHEMA` describes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from vllm_migrate.catalog import store
+from vllm_migrate.errors import UsageError
+from vllm_migrate.resolve.table import REFUSED, Cell
+from vllm_migrate.run.effective import EngineView, effective
+from vllm_migrate.run.files import replace_file
+from vllm_migrate.run.settings import Options
+
+NAME = "vllm-migrate.lock"
+SCHEMA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "lock.schema.json")
+GIVEN = ("from_engine", "gpu", "model_config")  # what the call said of the machine, repeated by a check
+FIGURES = ("d", "b", "k3", "out")  # of a smoke verdict
+
+Entry = Mapping[str, Any]
+
+
+class Moved(NamedTuple):
+    """What is not as it was locked. engine: path and id; option: "" for the engine itself; because: why, in words."""
+
+    engine: str
+    option: str
+    old: object
+    new: object
+    because: str
+
+
+def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, Any]:
+    """The contents of a lock that lies in `folder`. smoke: a file with what `smoke ... --output-format json` printed.
+
+    Raises UsageError.
+    """
+    paths = options.paths or (".",)
+    found = effective(options._replace(paths=tuple(_joined(folder, path) for path in paths)))
+    if not found.engines:
+        where = " ".join(paths)
+        raise UsageError(f"no vLLM engine was recognised in {where}", "`vllm-migrate dialects` lists the frameworks")
+    lock: dict[str, Any] = {
+        "schema": 1,
+        "catalog": store.load().version,
+        "paths": [_shown(folder, path) for path in paths],
+        "at": options.source,
+        "given": {name: value for name in GIVEN if (value := getattr(options, name)) is not None},
+        "engines": sorted((_engine(one, folder) for one in found.engines), key=lambda one: (one["path"], one["id"])),
+    }
+    if smoke is not None:
+        lock["smoke"] = _smoke(smoke)
+    return lock
+
+
+def dump(lock: Mapping[str, Any]) -> str:
+    """The text of a lock: keys in their order, one engine's setting a line."""
+
+    def line(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    head = [f" {line(key)}: {line(value)}" for key, value in lock.items() if key != "engines"]
+    engines = []
+    for one in lock["engines"]:
+        about = [f"   {line(key)}: {line(value)}" for key, value in one.items() if key != "settings"]
+        settings = [f"    {line(option)}: {line(value)}" for option, value in sorted(one["settings"].items())]
+        about.append('   "settings": {\n' + ",\n".join(settings) + "\n   }")
+        engines.append("  {\n" + ",\n".join(about) + "\n  }")
+    head.append(' "engines": [\n' + ",\n".join(engines) + "\n ]")
+    return "{\n" + ",\n".join(head) + "\n}\n"
+
+
+def write(path: str, lock: Mapping[str, Any]) -> None:
+    """Put a lock on disk, all at once. Raises UsageError."""
+    try:
+        replace_file(path, dump(lock).encode(), durable=True)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "-o FILE, where you may write") from None
+
+
+def read(path: str) -> dict[str, Any]:
+    """The lock at a path. Raises UsageError."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            lock = json.load(stream)
+    except FileNotFoundError:
+        raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}", "`vllm-migrate lock` writes it anew") from None
+    if not isinstance(lock, dict) or lock.get("schema") != 1 or not isinstance(lock.get("engines"), list):
+        raise UsageError(f"{path} is no lock of this version", "`vllm-migrate lock` writes it anew")
+    return lock
+
+
+def check(path: str) -> list[Moved]:
+    """What moved since a lock was written: engines, releases, values, each with why. Raises UsageError."""
+    lock = read(path)
+    folder = os.path.dirname(path) or os.curdir
+    options = Options(tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("given", {}))
+    return differences(lock, build(options, folder))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Moved]:
+    """What differs between two locks."""
+    before, after = _by_name(old), _by_name(new)
+    other_catalog = old["catalog"] != new["catalog"]
+    moved: list[Moved] = []
+    for name in sorted({*before, *after}):
+        if name not in after:
+            moved.append(Moved(name, "", "locked", None, "the engine is in no file any more"))
+        elif name not in before:
+            moved.append(Moved(name, "", None, "found", "the engine is new"))
+        else:
+            moved += _of_engine(name, before[name], after[name], other_catalog)
+    return moved
+
+
+def _of_engine(name: str, old: Entry, new: Entry, other_catalog: bool) -> list[Moved]:
+    moved: list[Moved] = []
+    release = old["release"] != new["release"]
+    if release:
+        moved.append(Moved(name, "release", old["release"], new["release"], new["why"]))
+    for option in sorted({*old["settings"], *new["settings"]}):
+        before, after = old["settings"].get(option, {}), new["settings"].get(option, {})
+        if _compared(before) != _compared(after):
+            why = _why(before, after, new["release"] if release else "", other_catalog)
+            moved.append(Moved(name, option, _compared(before), _compared(after), why))
+    return moved
+
+
+def _compared(setting: Entry) -> object:
+    """What counts as a move: the value, and whether it is open; not the line it stands on."""
+    if not setting:
+        return None
+    return {"one of": setting["value"]} if "depends_on" in setting else setting["value"]
+
+
+def _why(before: Entry, after: Entry, release: str, other_catalog: bool) -> str:
+    origins = before.get("origin", ""), after.get("origin", "")
+    written = [origin for origin in origins if ":" in origin]
+    if written:
+        return f"{origins[0] or 'nothing'} -> {origins[1] or 'nothing'}"
+    if release:
+        return f"vLLM {release}: {after.get('origin', 'it has no such option')}"
+    return "the catalog is another one" if other_catalog else "what it depends on is another one"
+
+
+def _by_name(lock: Mapping[str, Any]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for one in lock["engines"]:
+        name = f"{one['path']} {one['id']}"
+        while name in found:
+            name += "'"
+        found[name] = one
+    return found
+
+
+def _engine(view: EngineView, folder: str) -> dict[str, Any]:
+    source = view.situation.source
+    return {
+        "path": _shown(folder, view.path),
+        "id": view.id,
+        "role": view.role,
+        "dialect": view.dialect,
+        "release": source.value,
+        "why": _shown(folder, source.because),
+        "settings": {row.option: _setting(row.source, folder) for row in view.settings if not row.source.absent},
+    }
+
+
+def _setting(cell: Cell, folder: str) -> dict[str, object]:
+    setting: dict[str, object] = {"value": cell.value, "origin": _shown(folder, cell.origin)}
+    if cell.origin == REFUSED:
+        setting["value"] = "(refused)"
+    if cell.undecided or cell.depends_on:
+        setting["depends_on"] = cell.depends_on or ""
+    return setting
+
+
+def _joined(folder: str, path: str) -> str:
+    return path if folder in ("", os.curdir) else os.path.normpath(os.path.join(folder, path))
+
+
+def _shown(folder: str, text: str) -> str:
+    """A path, or a text that begins with one, as seen from the lock's folder."""
+    prefix = os.path.join(os.path.normpath(folder), "")
+    shown = text.removeprefix(prefix) if folder not in ("", os.curdir) else text
+    return shown.replace(os.sep, "/")
+
+
+def _smoke(path: str) -> dict[str, object]:
+    """The verdict and its key figures. Raises UsageError."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+        metrics = found["metrics"]
+        figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}
+        return {"verdict": found["verdict"], "layer": found["layer"], "n_tokens": found["n_tokens"], **figures}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"--smoke: {path}: {error}", "what `vllm-migrate smoke run --output-format json` printed"
+        ) from None
