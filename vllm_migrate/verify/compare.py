@@ -124,8 +124,8 @@ def _verdict(view: View, option: str, cell: Cell, told: Told | None) -> tuple[st
         return (DIFFERS if refused and told is not None and told.kind in (CONFIG, ARGUMENT) else NOT_TOLD), False
     if told is None or option in PLACES:
         return NOT_TOLD, False
-    if told.kind in (ARGUMENT, DEFAULT) and cell.origin == "resolved at run time":
-        # An argument is what reached the engine; what the engine made of it is not told.
+    if told.kind == DEFAULT and cell.origin == "resolved at run time":
+        # That nobody passed it does not tell what the engine made of that.
         return (SAME, False) if alike(cell.value, told.value) else (NOT_TOLD, False)
     if cell.undecided or cell.depends_on or cell.value == "auto" or (cell.value is None and _late(cell)):
         values = cell.value if cell.undecided and isinstance(cell.value, list) else []
