@@ -108,7 +108,7 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
 
 
 def _written(view: View, settings: tuple[str, ...]) -> Written | None:
-    """The setting of a combination that the user wrote, the last of them in the file."""
+    """The setting of a combination that the user wrote: that of the request, if there is one, else the last of them."""
     found: list[Written] = []
     for name in settings:
         if name.startswith((REQUEST, "env.")):
@@ -117,7 +117,8 @@ def _written(view: View, settings: tuple[str, ...]) -> Written | None:
             continue
         arrived = view.delivery.values.get(name.partition(".")[0])
         found += [arrived.written] if arrived is not None and arrived.written is not None else []
-    return found[-1] if found else None
+    of_request = [written for written in found if written.option.startswith(REQUEST)]
+    return (of_request or found)[-1] if found else None
 
 
 @lru_cache(4096)
