@@ -77,7 +77,7 @@ def test_it_is_checked_from_anywhere(here: Path, monkeypatch: pytest.MonkeyPatch
     written(here, "conf", "--at", "0.18.1", "--gpu", "h100")
     monkeypatch.chdir("/")
     assert lock.check(str(here / lock.NAME)) == []
-    assert json.loads((here / lock.NAME).read_text())["given"] == {"gpu": "h100"}
+    assert json.loads((here / lock.NAME).read_text())["assumed"] == {"gpu": "h100"}
 
 
 def test_a_smoke_verdict_is_kept(here: Path) -> None:
