@@ -20,7 +20,7 @@ from vllm_migrate.run.settings import Options
 NAME = "vllm-migrate.lock"
 SCHEMA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "lock.schema.json")
 ASSUMED = ("from_engine", "gpu", "model_config")  # what the call assumes of the machine, repeated by a check
-FIGURES = ("d", "b", "k3", "out")  # of a smoke verdict
+FIGURES = ("D", "b", "k3", "out")  # of a smoke verdict
 
 Entry = Mapping[str, Any]
 
