@@ -89,10 +89,10 @@ class Session:
         """The input files in the order in which they are judged."""
         return sorted(self.inputs, key=lambda entry: not is_script(entry))
 
-    def new_run(self, present: Present | None, keep: bool = False) -> Run:
-        """A run that has judged nothing yet."""
+    def new_run(self, present: Present | None, keep: bool = False, texts: dict[str, str] | None = None) -> Run:
+        """A run that has judged nothing yet. texts: stand for what is on disk, by normal path."""
         paths = [entry.path for entry in self.inputs]
-        workspace = Workspace(paths, note=self.dependencies.note, disk=self.disk, situate=self.situations.of)
+        workspace = Workspace(paths, texts, note=self.dependencies.note, disk=self.disk, situate=self.situations.of)
         return Run(self.catalog, self.knowledge, workspace, present, keep)
 
     def judge(self, run: Run, entry: Input) -> None:
@@ -104,7 +104,8 @@ class Session:
         elif (claimed and os.path.normpath(entry.path) in claimed) or self._is_baseline(entry.path):
             run.files += 1
         else:
-            run.judge_file(entry.path, entry.named)
+            text = run.workspace.texts.get(os.path.normpath(entry.path))
+            run.judge_file(entry.path, entry.named, None if text is None else text.encode())
 
     def rules(self) -> tuple[Rule, ...]:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""
