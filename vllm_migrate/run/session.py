@@ -40,7 +40,7 @@ class Session:
         self.settings = Settings.of(options, self.dependencies, disk)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
-        self.knowledge: Knowledge = load_knowledge()
+        self.knowledge: Knowledge = self._knowledge()
         self.paths = options.paths or tuple(self.settings.config.includes(self.dependencies)) or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
         self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
@@ -51,6 +51,19 @@ class Session:
         return walk(
             self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies, disk=self.disk
         )
+
+    def _knowledge(self) -> Knowledge:
+        """What is shipped, and what the configuration adds to it."""
+        config = self.settings.config
+        entries = config.texts("knowledge")
+        if not entries:
+            return load_knowledge()
+        from vllm_migrate.knowledge import private
+
+        folders = private.folders_of(entries, config.root)
+        for path in private.files_in(folders):
+            self.dependencies.note(str(path))
+        return private.load_with(folders)
 
     def _is_baseline(self, path: str) -> bool:
         baseline = self.settings.baseline
