@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.documents.text.write import CannotWrite
@@ -59,15 +61,29 @@ class FixPlan(NamedTuple):
         return WriteResult(tuple(paths), tuple(failed))
 
 
-def fix(options: Options, disk: Disk = DISK) -> FixPlan:
-    """Plan and prove everything. Raises UsageError where the options or the configuration are wrong."""
+def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None = None) -> FixPlan:
+    """Plan and prove everything. held: whether the file at a path is left as it is; no fix is made by half for that.
+
+    Raises UsageError where the options or the configuration are wrong.
+    """
     session = Session(options, disk)
     rules = session.rules()
     selection = selection_of(session.settings, rules)
     result = session.run()
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
-    return FixPlan(_planned(session, findings), findings, result.files, session.disk is not DISK)
+    plan = _planned(session, findings) if held is None else _free(session, findings, held)
+    return FixPlan(plan, findings, result.files, session.disk is not DISK)
+
+
+def _free(session: Session, findings: tuple[Firing, ...], held: Callable[[str], bool]) -> Plan:
+    """What may be written where some files are left as they are."""
+
+    def barred(file: File) -> bool:
+        return held(file.path) or not (file.requested or session.options.follow_parents)
+
+    free = [finding for finding in findings if not held(finding.spot.file.outermost.path)]
+    return fix_all(free, session.fixer(), session.options.unsafe, barred)
 
 
 def _planned(session: Session, findings: tuple[Firing, ...]) -> Plan:
