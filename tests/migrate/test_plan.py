@@ -99,3 +99,13 @@ def test_the_patch_of_a_file_with_a_secret_applies_and_what_is_shown_hides_it(
     assert secret not in capsys.readouterr().out
     assert main(["migrate", "--isolated", "--patch", "up.diff", "."]) == 1
     assert f" export HF_TOKEN={secret}\n" in (tmp_path / "up.diff").read_text()
+
+
+def test_what_an_image_says_holds_for_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned(tmp_path, monkeypatch, serve_sh=SCRIPT, requirements_txt="vllm==0.8.5\n")
+    service = "services:\n  a:\n    image: {}\n    command: --model m --disable-log-requests\n"
+    (tmp_path / "fixed.yaml").write_text(service.format("vllm/vllm-openai:v0.8.5@sha256:00"))
+    (tmp_path / "plain.yaml").write_text(service.format("vllm/vllm-openai:v0.8.5"))
+    found = migrate(Options((".",), isolated=True))
+    assert {file.path for file in found.edits} == {"serve.sh", "requirements.txt", "plain.yaml"}
+    assert {start.path for start in found.starts if start.reasons} == {"fixed.yaml"}

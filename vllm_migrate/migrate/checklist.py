@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 
 from vllm_migrate.migrate.plan import Item, Migration, Project, Start
@@ -29,8 +30,14 @@ def render(migration: Migration) -> str:
         lines += _section("Before the change", _recordings(migration, "record"))
         lines += _section("Versions", _versions(moving))
     lines += _section("Written by `migrate`, to be reviewed", _reviews(migration))
-    held = {project.root for project in migration.projects if project.obstacles}
-    waiting = [finding for finding in migration.left if finding.project in held and finding.safety != "none"]
+    projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
+    waiting = [
+        finding
+        for finding in migration.left
+        if finding.safety != "none"
+        and finding.project in projects
+        and projects[finding.project].obstacles(finding.path)
+    ]
     lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
     others = {id(finding) for finding in waiting}
     lines += _section("For code and people", _left(each for each in migration.left if id(each) not in others))
@@ -56,7 +63,7 @@ def verdicts(starts: Iterable[Start]) -> list[str]:
 
 
 def _has_work(project: Project, migration: Migration) -> bool:
-    return project.situation.moves or bool(project.bumps or project.obstacles)
+    return project.situation.moves or bool(project.bumps or any(item.blocks for item in project.items))
 
 
 def _move(project: Project) -> str:
@@ -87,24 +94,21 @@ def _recordings(migration: Migration, step: str) -> Iterator[str]:
 
 def _versions(projects: Iterable[Project]) -> Iterator[str]:
     for project in projects:
-        if project.obstacles:
+        if project.obstacles():
             yield (
                 f"{project.root}: nothing is written, neither settings nor version, before what is marked **first** is settled; "
                 "then run `migrate` again"
             )
         yield from (_item(item) for item in sorted(project.items, key=lambda item: (not item.blocks, item)))
-        if not project.obstacles:
-            bumped = (
-                f"`{place.path}:{place.line}`: {place.release} is now {project.target}" for place in project.bumps
-            )
-            yield from bumped
+        yield from (f"`{place.path}:{place.line}`: {place.release} is now {project.target}" for place in project.bumps)
         for path, command in project.locks:
             yield f"`{path}` is not edited; refresh it: `{command}`"
 
 
 def _item(item: Item) -> str:
     place = f"`{item.place}` " if item.place else ""
-    return f"{'**first** ' if item.blocks else ''}{place}{mask(item.text)}"
+    first = "**first, for this file** " if item.alone else "**first** "
+    return f"{first if item.blocks else ''}{place}{mask(item.text)}"
 
 
 def _reviews(migration: Migration) -> Iterator[str]:

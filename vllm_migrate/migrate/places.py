@@ -53,11 +53,15 @@ class Place(NamedTuple):
 
 
 class Found(NamedTuple):
-    """pins: of every package that was asked for, locks left out, each once; locks: paths that lock vLLM; sources: by path."""
+    """pins: of every package that was asked for, locks left out, each once; locks: paths that lock vLLM; sources: by path.
+
+    own: input files whose pins (images, installs) hold for the engines of that file alone.
+    """
 
     pins: list[Pin]
     locks: list[str]
     sources: dict[str, Source]
+    own: frozenset[str]
 
 
 def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
@@ -65,7 +69,8 @@ def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
     pins: dict[tuple[str, int, str, str], Pin] = {}
     locks: dict[str, None] = {}
     files = list(paths)
-    for pin in (*_in_folders(files, packages, disk), *_in_files(files, packages, disk)):
+    around = list(_in_folders(files, packages, disk))
+    for pin in (*around, *_in_files(files, packages, disk)):
         if pin.rank == LOCK:
             if pin.package == VLLM:
                 locks.setdefault(os.path.normpath(pin.path))
@@ -79,7 +84,15 @@ def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
                 sources[pin.path] = decode(pin.path, disk.read(pin.path, MAX_NOTEBOOK))
             except Unreadable:
                 continue
-    return Found([pin for pin in pins.values() if pin.path in sources], list(locks), sources)
+    shared = {os.path.normpath(pin.path) for pin in around}
+    own = {path for path in map(os.path.normpath, files) if path not in shared or _is_service(path)}
+    return Found([pin for pin in pins.values() if pin.path in sources], list(locks), sources, frozenset(own))
+
+
+def _is_service(path: str) -> bool:
+    """Whether a file says which image its services run, rather than what is installed for others."""
+    name = os.path.basename(path).lower()
+    return name.endswith((".yaml", ".yml")) and name not in CONDA
 
 
 def _in_folders(files: list[str], packages: tuple[str, ...], disk: Disk) -> Iterator[Pin]:

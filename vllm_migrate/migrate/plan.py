@@ -39,12 +39,13 @@ REFRESH = {
 
 class Item(NamedTuple):
     """A thing for people to do about a version: the place ("" and 0 without one), in words, and whether the project cannot
-    move before."""
+    move before; alone: what it says of its project holds for the engines of its own file only."""
 
     path: str
     line: int
     text: str
     blocks: bool = False
+    alone: bool = False
 
     @property
     def place(self) -> str:
@@ -68,10 +69,10 @@ class Project(NamedTuple):
     def target(self) -> str:
         return self.situation.target.value
 
-    @property
-    def obstacles(self) -> tuple[Item, ...]:
-        """What keeps the project from moving; while there is one, nothing of it is written."""
-        return tuple(item for item in self.items if item.blocks)
+    def obstacles(self, path: str = "") -> list[Item]:
+        """What keeps the project, or with a path that file of it, from moving; while there is one, nothing of it is written."""
+        path = os.path.normpath(path) if path else ""
+        return [item for item in self.items if item.blocks and (not item.alone or item.path == path)]
 
 
 class Start(NamedTuple):
@@ -120,15 +121,19 @@ def migrate(options: Options) -> Migration:
     options = options._replace(unsafe=True)
     session = Session(options)
     projects = _projects(session)
-    blocked = {project.root for project in projects if project.obstacles}
+    by_root = {project.root: project for project in projects}
     roots = _Roots(session)
-    fixes = fix(options, held=lambda path: roots.of(path) in blocked)
+
+    def held(path: str) -> bool:
+        project = by_root.get(roots.of(path))
+        return project is not None and bool(project.obstacles(path))
+
+    fixes = fix(options, held=held)
     edits: dict[File, list[Edit]] = {file: list(each) for file, each in fixes.plan.edits.items()}
     left = lint(options, PLAIN, 1, _changed(edits))[0].findings
     for project in projects:
-        if project.root not in blocked:
-            _add(edits, project.bumps, project.target)
-    starts = _starts(options, _changed(edits), projects)
+        _add(edits, project.bumps, project.target)
+    starts = _starts(options, _changed(edits), by_root)
     return Migration(tuple(projects), edits, fixes, left, starts, fixes.files)
 
 
@@ -164,6 +169,7 @@ def _projects(session: Session) -> list[Project]:
             [pin for pin in found.pins if owners[pin.path] == root],
             [path for path in found.locks if owners[path] == root],
             {path: source for path, source in found.sources.items() if owners[path] == root},
+            found.own,
         )
         projects.append(_project(root, situation, of_root, session, needs, catalog))
     return projects
@@ -194,7 +200,7 @@ def _project(
         others += demands.contradictions(found.pins, found.sources, needs, target)
         others += demands.of_python(found.sources.values(), needs, target)
     items = [
-        Item(place.path, place.line, f"`{place.text}`: {place.obstacle}", place.blocks)
+        Item(place.path, place.line, f"`{place.text}`: {place.obstacle}", place.blocks, place.path in found.own)
         for place in places
         if place.obstacle
     ]
@@ -207,8 +213,9 @@ def _project(
             Item(root, 0, f"no file here pins vLLM: install {target} where it runs (`pip install vllm=={target}`)")
         )
     locks = tuple((path, _refresh(path)) for path in found.locks) if moves else ()
-    bumps = tuple(place for place in places if not place.obstacle)
-    return Project(root, situation, bumps, tuple(dict.fromkeys(items)), locks)
+    project = Project(root, situation, (), tuple(dict.fromkeys(items)), locks)
+    bumps = (place for place in places if not place.obstacle and not project.obstacles(place.path))
+    return project._replace(bumps=tuple(bumps))
 
 
 def _refresh(path: str) -> str:
@@ -235,11 +242,10 @@ def _changed(edits: Mapping[File, list[Edit]]) -> Disk:
 # -- does it start
 
 
-def _starts(options: Options, disk: Disk, projects: Iterable[Project]) -> tuple[Start, ...]:
+def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project]) -> tuple[Start, ...]:
     """Every engine, and every program that stops, of the changed files."""
     findings = lint(options, PLAIN, 1, disk)[0].findings
     stops = [finding for finding in findings if stopping(finding)]
-    by_root = {project.root: project for project in projects}
     judged = Session(options, disk).run(keep=True).judged
     starts = [_start(each, stops, by_root) for each in judged]
     named = {(start.path, start.engine) for start in starts}
@@ -265,7 +271,9 @@ def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Pr
     path, situation = engine.file.path, engine.situation
     project = projects.get(situation.project)
     reasons = (
-        [f"{item.place}: {item.text}" if item.place else item.text for item in project.obstacles] if project else []
+        [f"{item.place}: {item.text}" if item.place else item.text for item in project.obstacles(path)]
+        if project
+        else []
     )
     release = project.target if project is not None and reasons else situation.target.value
     for finding in stops:
