@@ -17,7 +17,7 @@ NEEDS = requires.load()
 
 def demanded(path: str, text: str) -> list[Demand]:
     toml = path.endswith(".toml")
-    pinned = PinnedText(path, text.encode(), REQUIREMENT, packages(NEEDS, TARGET))
+    pinned = PinnedText(path, text.encode(), REQUIREMENT, ("vllm", *packages(NEEDS, TARGET)))
     pins = requirement_pins(pinned, quoted=toml, toml=toml)
     return list(contradictions(pins, {path: decode(path, text.encode())}, NEEDS, TARGET))
 
@@ -36,6 +36,11 @@ def test_pins_that_the_target_excludes_block(line: str) -> None:
 )
 def test_pins_that_it_accepts_say_nothing(line: str) -> None:
     assert demanded("requirements.txt", f"{line}\n") == []
+
+
+def test_what_is_for_tests_excludes_only_with_vllm() -> None:
+    assert [found.blocks for found in demanded("requirements-test.txt", "torch==2.6.0\n")] == [False]
+    assert [found.blocks for found in demanded("requirements-test.txt", "vllm==0.8.5\ntorch==2.6.0\n")] == [True]
 
 
 def test_companions_are_to_be_matched() -> None:

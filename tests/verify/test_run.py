@@ -108,7 +108,7 @@ def test_the_logs_of_a_run(here: Path) -> None:
     put(here, "job/serve.log", "".join(NEW))
     put(here, "job/other.log", "nothing of ours\n")
     (found,) = running("job", None)
-    assert found.source == "log" and found.release == "0.18.1" and found.told["max_num_seqs"].value == 64
+    assert found.source == "log" and found.release == "0.18.1" and found.reported["max_num_seqs"].value == 64
     put(here, "job/old/worker.out", "".join(OLD))
     assert {one.release for one in running("job", None)} == {"0.8.5", "0.18.1"}
 
@@ -116,8 +116,8 @@ def test_the_logs_of_a_run(here: Path) -> None:
 def test_prime_rl_writes_what_it_resolved(here: Path) -> None:
     put(here, "outputs/configs/inference.toml", PRIME)
     (found,) = running("outputs", "0.18.1")
-    assert (found.told["tensor_parallel_size"].value, found.told["max_model_len"].value) == (2, 4096)
-    assert found.told["enforce_eager"].value is False
+    assert (found.reported["tensor_parallel_size"].value, found.reported["max_model_len"].value) == (2, 4096)
+    assert found.reported["enforce_eager"].value is False
     # Since 2026-08 it writes JSON.
     resolved = {
         "server": {"port": 8000},
@@ -126,7 +126,7 @@ def test_prime_rl_writes_what_it_resolved(here: Path) -> None:
     }
     put(here, "later/configs/inference.json", json.dumps(resolved))
     (found,) = running("later", "0.26.0")
-    assert (found.told["max_num_seqs"].value, found.told["enforce_eager"].value) == (64, True)
+    assert (found.reported["max_num_seqs"].value, found.reported["enforce_eager"].value) == (64, True)
 
 
 def test_two_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`vllm-migrate dialects [ID]`: the frameworks that are recognised, or all about one."""
+"""`vllm-migrate dialects [ID]`: the frameworks that are recognised, or all about one; `dialects check FILE`: a file of one's own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ from vllm_migrate.knowledge.records import Dialect
 
 def command(
     ident: Annotated[str | None, typer.Argument(metavar="[ID]", help="Explain this one.", show_default=False)] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Behind `check`: the files.", show_default=False)
+    ] = None,
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """List the frameworks whose files are understood, or explain one."""
+    """List the frameworks whose files are understood, or explain one; `check FILE...` runs the examples of dialects of your own."""
+    if ident == "check":
+        raise typer.Exit(check(files or []))
+    if files:
+        raise UsageError(f"unexpected {files[0]}", "files stand behind `dialects check`")
     dialects = sorted(load().dialects, key=lambda dialect: dialect.id)
     if ident is not None:
         chosen = next((dialect for dialect in dialects if dialect.id == ident), None)
@@ -34,6 +41,26 @@ def command(
     for dialect in dialects:
         kinds = ", ".join(dialect.carriers)
         say(f"{dialect.id.ljust(width)}  {kinds:12}  {dialect.title} ({dialect.repository})", cut=True)
+
+
+def check(files: list[str]) -> int:
+    """Print what becomes of every example of the files; the exit code: 1 where one is not as it should be."""
+    from pathlib import Path
+
+    from vllm_migrate.run.examples import check_dialects
+
+    if not files:
+        raise UsageError("dialects check: no file", "name the YAML files of your dialects")
+    missing = next((name for name in files if not Path(name).is_file()), None)
+    if missing is not None:
+        raise UsageError(f"there is no file {missing}")
+    failed = 0
+    for found in check_dialects([Path(name) for name in files]):
+        failed += bool(found.wrong)
+        say(
+            f"{'FAIL' if found.wrong else 'ok  '}  {found.dialect}: {found.title}{': ' * bool(found.wrong)}{found.wrong}"
+        )
+    return 1 if failed else 0
 
 
 def page(dialect: Dialect) -> str:

@@ -28,7 +28,8 @@ def remarks_on_overrides(
     `value` more of it.
 
     lost: words after a broken continuation; repeated: an override that a later one replaces; refused: an override
-    without `+` of a key that the framework's configuration lacks. named: the configuration that the command names.
+    without `+` of a key that the framework's configuration lacks; taken: one with `+` of a key that the configuration has.
+    named: the configuration that the command names.
     """
     file, below = engine.file, f"{engine.site_path}." if engine.site_path else ""
     written = [
@@ -36,7 +37,8 @@ def remarks_on_overrides(
         for item in overrides
         if item.prefix != "~" and item.key.startswith(below)
     ]
-    return [*_lost(file, command), *_repeated(file, written), *_refused(engine, overrides, named)]
+    remarks = [*_lost(file, command), *_repeated(file, written), *_refused(engine, overrides, named)]
+    return remarks if named is None else [*remarks, *_taken(engine, overrides, named)]
 
 
 def remarks_on_options(file: File, command: Command, start: int) -> list[Written]:
@@ -90,6 +92,16 @@ def _repeated(file: File, written: Iterable[Assignment]) -> list[Written]:
             out.append(_remark("repeated", key, value, file, earlier[0].start, earlier[0].end))
         seen[key] = (word, value)
     return out
+
+
+def _taken(engine: Engine, overrides: list[Override], named: Tree) -> list[Written]:
+    """Overrides with `+` of a key that the named configuration has: Hydra appends to nothing that is there."""
+    below = f"{engine.site_path}." if engine.site_path else ""
+    return [
+        _remark("taken", item.key, None, engine.file, item.word.start, item.word.end)
+        for item in overrides
+        if item.prefix == "+" and item.key.startswith(below) and named.at(item.key) is not None
+    ]
 
 
 def _refused(engine: Engine, overrides: list[Override], named: Tree | None) -> list[Written]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -71,10 +71,14 @@ def rules_folder() -> Path:
 
 
 class RulesFolder:
-    """The files of a rules folder, checked and compiled. Raises VllmMigrateError with the file, the line and the field."""
+    """The files of a rules folder, checked and compiled. Raises VllmMigrateError with the file, the line and the field.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    more: further folders of the same kind, for rules and dialects of one's own; files: single dialects beside them.
+    """
+
+    def __init__(self, folder: Path, more: Sequence[Path] = (), files: Sequence[Path] = ()) -> None:
+        self.folders = [folder, *more]
+        self.files = files
         self.dialects = self._dialects()
         self.checker = Checker([checked.fields for checked in self.dialects])
         self._name_conditions()
@@ -84,11 +88,19 @@ class RulesFolder:
         self.gpus = self._gpus()
 
     def _sources(self, pattern: str) -> list[RuleSource]:
-        return [RuleSource(path, self.folder) for path in sorted(self.folder.glob(pattern))]
+        found = [RuleSource(path, folder) for folder in self.folders for path in sorted(folder.glob(pattern))]
+        if pattern.startswith("dialects/"):
+            found += [RuleSource(path, path.parent) for path in self.files]
+        return found
 
     def _dialects(self) -> list[Checked]:
         """The fields of every dialect in the order in which they are tried: those that any mapping could be of come last."""
-        sources = {source.path.stem: source for source in self._sources("dialects/*.yaml")}
+        sources: dict[str, RuleSource] = {}
+        for source in self._sources("dialects/*.yaml"):
+            known = sources.get(source.path.stem)
+            if known is not None and known.path.resolve() != source.path.resolve():
+                raise source.wrong((), f"{known.label} is a dialect of that name already")
+            sources[source.path.stem] = source
         found = []
         for source in sources.values():
             data = source.data
@@ -98,7 +110,10 @@ class RulesFolder:
                     raise source.wrong(("extends",), f"there is no dialect {base}{near(str(base), sources)}")
                 source.base = sources[base]
                 data = _extended(data, sources[base].data)
-            found.append(Checked(source.check(models.DIALECT, data), source))
+            fields = source.check(models.DIALECT, data)
+            if fields["id"] != source.path.stem:
+                raise source.wrong(("id",), f"the dialect is called {fields['id']}, and its file is not")
+            found.append(Checked(fields, source))
         return sorted(found, key=lambda checked: _order(checked.fields))
 
     def _name_conditions(self) -> None:
@@ -192,9 +207,9 @@ def read_rules(folder: Path) -> list[RuleFile]:
     ]
 
 
-def read_dialects(folder: Path) -> list[DialectFile]:
-    """Every dialect with its page and examples, in the order in which they are tried."""
-    read = RulesFolder(folder)
+def read_dialects(folder: Path, files: Sequence[Path] = ()) -> list[DialectFile]:
+    """Every dialect with its page and examples, in the order in which they are tried; files: further ones."""
+    read = RulesFolder(folder, files=files)
     made = read.compile()["dialects"]
     return [
         DialectFile(
@@ -221,9 +236,12 @@ def _record(kind: type[Kind], fields: Fields) -> Kind:
     return kind.decoded(_only(kind, fields))
 
 
-def compile_all(folder: Path) -> tuple[Fields, Fields]:
-    """What a lint reads, and what is told of rules, dialects and effective entries by name; both as `load` takes them."""
-    made = RulesFolder(folder).compile()
+def compile_all(folder: Path, more: Sequence[Path] = (), files: Sequence[Path] = ()) -> tuple[Fields, Fields]:
+    """What a lint reads, and what is told of rules, dialects and effective entries by name; both as `load` takes them.
+
+    more, files: as of RulesFolder.
+    """
+    made = RulesFolder(folder, more, files).compile()
     kinds = {
         "rules": (records.Rule, records.RulePage),
         "dialects": (records.Dialect, records.DialectPage),

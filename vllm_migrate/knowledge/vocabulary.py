@@ -143,7 +143,7 @@ NAMES = (
     ),
     Term("setting.deprecated", "what the target says against it, '' when nothing", AT_HAND),
     Term("setting.switched", "whether the key names another option at the target", AT_HAND, values=BOOL),
-    Term("setting.remark", "what is wrong with the command line", AT_HAND, values=("", "lost", "repeated", "refused")),
+    Term("setting.remark", "what is wrong with the command line", AT_HAND, values=("", "lost", "repeated", "refused", "taken")),
     Term("default.option", "the option at hand, as rules name it", DEFAULT),
     Term("default.key", "its bare name", DEFAULT),
     Term("default.section", "where it is declared", DEFAULT, values=("engine", "sampling", "env")),

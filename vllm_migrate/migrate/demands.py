@@ -12,6 +12,7 @@ from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.records import Dialect
 from vllm_migrate.run.pins import VLLM, Pin
+from vllm_migrate.run.versions import is_aside
 
 # Packages that work with one release of vLLM or of torch each, and what to do about a pin of one.
 COMPANIONS = {
@@ -52,7 +53,12 @@ def packages(requires: Requires, target: str) -> tuple[str, ...]:
 def contradictions(
     pins: Iterable[Pin], sources: Mapping[str, Source], requires: Requires, target: str
 ) -> Iterator[Demand]:
-    """Pins of other packages that vLLM's own requirements exclude, and companions to match. sources: by path."""
+    """Pins of other packages that vLLM's own requirements exclude, and companions to match. sources: by path.
+
+    What is installed for tests or other hardware excludes nothing unless vLLM is installed with it.
+    """
+    pins = list(pins)
+    with_vllm = {pin.path for pin in pins if pin.package == VLLM}
     for pin in pins:
         if pin.path.endswith(".toml") and _builds(sources[pin.path].text, pin.line):
             continue
@@ -61,7 +67,8 @@ def contradictions(
         text = f"{pin.text.strip()}: "
         if pin.package != VLLM and specs and _excluded(pin, specs, requires, target):
             asked = " or ".join(sorted(set(specs)))
-            yield Demand(pin.path, pin.line, f"{text}vLLM {target} requires {pin.package}{asked}", True)
+            blocks = pin.path in with_vllm or not is_aside(pin.path)
+            yield Demand(pin.path, pin.line, f"{text}vLLM {target} requires {pin.package}{asked}", blocks)
         elif pin.package in COMPANIONS and (pin.exact or pin.bounds):
             yield Demand(pin.path, pin.line, text + COMPANIONS[pin.package], False)
 

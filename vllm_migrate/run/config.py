@@ -45,6 +45,7 @@ KEYS: dict[str, str] = {
     "unsafe-fixes": FLAG,
     "fail-on-checklist": FLAG,
     "acknowledged": ENTRIES,
+    "knowledge": TEXTS,
 }
 CHOICES = {
     "from-engine": ("auto", "v0", "v1"),
@@ -77,7 +78,7 @@ class Config:
         return value if isinstance(value, str) else None
 
     def texts(self, key: str) -> list[str] | None:
-        """A setting that is a list: include, exclude, select, ignore, extend-select. None when it is not given."""
+        """A setting that is a list: include, exclude, select, ignore, extend-select, knowledge. None when it is not given."""
         value = self._values.get(key)
         return [str(item) for item in value] if isinstance(value, list) else None
 

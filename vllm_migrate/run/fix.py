@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.fixes.apply import fix_all
 from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.fixes.write import write_all
-from vllm_migrate.rules.finding import Firing
+from vllm_migrate.rules.finding import SEVERITIES, Firing
 from vllm_migrate.run.filtering import filtered, selection_of
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
@@ -72,8 +73,80 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
     result = session.run()
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
-    plan = _planned(session, findings) if held is None else _free(session, findings, held)
+    before = set(map(_key, result.findings))
+
+    def make(wanted: tuple[Firing, ...]) -> Plan:
+        return _planned(session, wanted) if held is None else _free(session, wanted, held)
+
+    plan = _proved_whole(session, findings, before, make)
     return FixPlan(plan, findings, result.files, session.disk is not DISK)
+
+
+# Plans that are tried before what is left is not written at all.
+ROUNDS = 6
+Key = tuple[str, str, str, str]
+
+
+def _key(finding: Firing) -> Key:
+    """What stays of a finding when lines move."""
+    engine = finding.engine.id if finding.engine is not None else ""
+    return finding.code, finding.spot.file.path, finding.option, engine
+
+
+def _proved_whole(
+    session: Session, findings: tuple[Firing, ...], before: set[Key], make: Callable[[tuple[Firing, ...]], Plan]
+) -> Plan:
+    """The plan without what would make a finding that was not there before: the edited files are judged again as they will be.
+
+    Each edit is proved by itself and with the others of its engine; this asks whether every file that reads them still
+    composes and starts. What breaks it is taken back, the smallest part first.
+    """
+    plan = make(findings)
+    if any(entry.stdin for entry in session.inputs):
+        return plan
+    taken: dict[int, tuple[Firing, str]] = {}
+    for _ in range(ROUNDS):
+        gained = _gained(session, before, plan) if plan.edits else []
+        if not gained:
+            break
+        for new in gained:
+            for finding in _behind(new, plan.applied):
+                place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
+                taken[id(finding)] = (finding, f"with it, {place} would have {new.code} {new.name}")
+        plan = make(tuple(finding for finding in findings if id(finding) not in taken))
+    else:
+        if plan.edits and _gained(session, before, plan):
+            refused = tuple((finding, "together, the fixes would make new findings") for finding in plan.applied)
+            plan = Plan({}, (), (*plan.refused, *refused))
+    return plan._replace(refused=(*plan.refused, *taken.values()))
+
+
+def _gained(session: Session, before: set[Key], plan: Plan) -> list[Firing]:
+    """Findings that were not there before the edits of a plan, those of a parent that is only shown left out."""
+    texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in plan.edits.items()}
+    run = session.new_run(None, texts=texts)
+    for entry in session.in_order():
+        session.judge(run, entry)
+    return [finding for finding in run.finish().findings if _key(finding) not in before]
+
+
+def _behind(new: Firing, applied: tuple[Firing, ...]) -> list[Firing]:
+    """Which fixes a new finding comes of: those about its option in its files, else those that take something from its engine
+    (what it had was evidence of the old one), else all of its engine, else of its files; the least severe alone."""
+    files = {file.path for file in new.engine.files} if new.engine is not None else {new.spot.file.path}
+    near = [f for f in applied if f.engine is not None and files & {file.path for file in f.engine.files}]
+    mine = [f for f in near if new.engine is not None and f.engine is not None and f.engine.id == new.engine.id]
+    about = [f for f in near if f.fix is not None and any(_same(action.option, new) for action in f.fix.actions)]
+    fewer = [f for f in mine if f.fix is not None and any(action.kind in ("drop", "core") for action in f.fix.actions)]
+    found = about or fewer or mine or near or list(applied)
+    mildest = min((SEVERITIES.index(f.severity) for f in found), default=0)
+    return [f for f in found if SEVERITIES.index(f.severity) == mildest]
+
+
+def _same(option: str, new: Firing) -> bool:
+    """Whether an option is what a finding is about: by its name, or by the last part of a key."""
+    key = (new.option or new.key).rpartition(".")[2].replace("-", "_").removeprefix("no_")
+    return option in (new.option, key)
 
 
 def _free(session: Session, findings: tuple[Firing, ...], held: Callable[[str], bool]) -> Plan:

@@ -40,7 +40,7 @@ class Session:
         self.settings = Settings.of(options, self.dependencies, disk)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
-        self.knowledge: Knowledge = load_knowledge()
+        self.knowledge: Knowledge = self._knowledge()
         self.paths = options.paths or tuple(self.settings.config.includes(self.dependencies)) or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
         self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
@@ -51,6 +51,19 @@ class Session:
         return walk(
             self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies, disk=self.disk
         )
+
+    def _knowledge(self) -> Knowledge:
+        """What is shipped, and what the configuration adds to it."""
+        config = self.settings.config
+        entries = config.texts("knowledge")
+        if not entries:
+            return load_knowledge()
+        from vllm_migrate.knowledge import private
+
+        folders = private.folders_of(entries, config.root)
+        for path in private.files_in(folders):
+            self.dependencies.note(str(path))
+        return private.load_with(folders)
 
     def _is_baseline(self, path: str) -> bool:
         baseline = self.settings.baseline
@@ -89,10 +102,10 @@ class Session:
         """The input files in the order in which they are judged."""
         return sorted(self.inputs, key=lambda entry: not is_script(entry))
 
-    def new_run(self, present: Present | None, keep: bool = False) -> Run:
-        """A run that has judged nothing yet."""
+    def new_run(self, present: Present | None, keep: bool = False, texts: dict[str, str] | None = None) -> Run:
+        """A run that has judged nothing yet. texts: stand for what is on disk, by normal path."""
         paths = [entry.path for entry in self.inputs]
-        workspace = Workspace(paths, note=self.dependencies.note, disk=self.disk, situate=self.situations.of)
+        workspace = Workspace(paths, texts, note=self.dependencies.note, disk=self.disk, situate=self.situations.of)
         return Run(self.catalog, self.knowledge, workspace, present, keep)
 
     def judge(self, run: Run, entry: Input) -> None:
@@ -104,7 +117,8 @@ class Session:
         elif (claimed and os.path.normpath(entry.path) in claimed) or self._is_baseline(entry.path):
             run.files += 1
         else:
-            run.judge_file(entry.path, entry.named)
+            text = run.workspace.texts.get(os.path.normpath(entry.path))
+            run.judge_file(entry.path, entry.named, None if text is None else text.encode())
 
     def rules(self) -> tuple[Rule, ...]:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""

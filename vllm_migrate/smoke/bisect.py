@@ -13,6 +13,10 @@ from vllm_migrate.errors import UsageError
 GOOD, BAD, SKIP = "good", "bad", "skip"
 OF = {"pass": GOOD, "fail": BAD, "invalid": BAD, "inconclusive": SKIP}
 PLACE = "{release}"
+SHOWN = 15
+# What changes a rollout by itself: not what one must write differently, and of what is new only what a logprob means.
+KINDS = ("removed", "renamed", "default", "resolves", "added")
+SECTIONS = ("engine", "sampling", "env")
 
 Test = Callable[[str], str]
 Tell = Callable[[str], None]
@@ -53,7 +57,7 @@ def bisect(releases: Sequence[str], test: Test, tell: Tell = lambda line: None) 
     """The pair of neighbours between the first release, which is good, and the last, which is bad.
 
     A release whose test is inconclusive, or does not run, is skipped: the nearest to it is tried instead. Raises UsageError
-    where an end is not what it was said to be.
+    where an end is not what the caller calls it.
     """
     trials: list[Trial] = []
 
@@ -83,7 +87,7 @@ def _ends(first: str, last: str, releases: Sequence[str]) -> None:
     for state, expected, release in ((first, GOOD, releases[0]), (last, BAD, releases[-1])):
         if state != expected:
             raise UsageError(
-                f"{release} was said to be {expected}, and its test is {state}",
+                f"{release} is called {expected}, and its test is {state}",
                 "more --num-prompts where it is skipped; else the ends are not what they are taken for",
             )
 
@@ -95,14 +99,19 @@ def _middle(low: int, high: int, skipped: set[int]) -> int | None:
 
 
 def changed(good: str, bad: str) -> list[str]:
-    """What the catalog knows to have changed between two releases that can move an RL run, a line each."""
-    from vllm_migrate.catalog import diff, store
+    """What the catalog knows to have changed between two releases that can move this run's logprobs, a line each, the most
+    telling first."""
+    from vllm_migrate.catalog import diff, relevance, store
 
     catalog = store.load()
     if catalog.ordinal(good) > catalog.ordinal(bad):
         good, bad = bad, good
-    found = diff.select(diff.diff(catalog, good, bad), rl=True)
-    return [f"{change.kind} {change.option}: {diff.describe(change)}".rstrip(": ") for change in found]
+    found = diff.select(diff.diff(catalog, good, bad), KINDS, rl=True)
+    table = relevance.layers()
+    layers = [(diff.layer_of(change, table) or "", change) for change in found if change.section in SECTIONS]
+    reported = [(layer, change) for layer, change in layers if change.kind != "added" or layer == "semantic"]
+    reported.sort(key=lambda each: diff.LAYERS.index(each[0]) if each[0] in diff.LAYERS else len(diff.LAYERS))
+    return [f"{change.kind} {change.option}: {diff.describe(change)}".rstrip(": ") for _, change in reported]
 
 
 def as_json(found: Bisected, changes: list[str]) -> dict[str, Any]:
@@ -127,6 +136,8 @@ def as_text(found: Bisected, changes: list[str]) -> list[str]:
         lines.append("a second run of the two did not give the same: take more --num-prompts")
     lines.append("parity is not monotone over releases: this is one step from good to bad, and there may be others")
     if changes:
-        lines += [f"what the catalog has between them that can move an RL run ({len(changes)}):"]
-        lines += [f"  {change}" for change in changes]
+        lines.append(f"what the catalog has between them that can move a rollout ({len(changes)}):")
+        lines += [f"  {change}" for change in changes[:SHOWN]]
+        if len(changes) > SHOWN:
+            lines.append(f"  and {len(changes) - SHOWN} more: vllm-migrate diff {found.good} {found.bad} --rl")
     return lines

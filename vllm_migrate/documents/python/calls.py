@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
 from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope, Text
-from vllm_migrate.documents.python.mappings import outer_dicts
 from vllm_migrate.documents.python.syntax import Offsets, Spanned, parse_tree
 from vllm_migrate.documents.python.unpacked import NOTHING, Entry, Unpacked, unpacked
 from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number, without_brackets
@@ -233,7 +232,6 @@ class PythonDocument:
         self._constants: dict[str, ast.expr] | None = None
         self._aliases: dict[str, str] | None = None
         self._unpacked: dict[int, Unpacked] | None = None
-        self._dicts: list[ast.Dict] | None = None
 
     def span(self, node: Spanned) -> tuple[int, int]:
         return self.offsets.span(node)
@@ -245,9 +243,7 @@ class PythonDocument:
     @property
     def dicts(self) -> list[ast.Dict]:
         """The dict literals of the module that are in no other one, in the order of the text."""
-        if self._dicts is None:
-            self._dicts = list(outer_dicts(self.tree))
-        return self._dicts
+        return self.index.dicts
 
     def unpacked(self, expression: ast.expr) -> Unpacked:
         """What stands behind a `**` of a call."""

@@ -51,7 +51,7 @@ class Text(NamedTuple):
 class Index:
     """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
 
-    `made` are assignments of a call to one target, `loops` the `async for` loops.
+    `made` are assignments of a call to one target, `loops` the `async for` loops, `dicts` the dict literals in no other one.
     `by_name` has the numbers of calls by the last name of what is called. `setters` are statements and calls that may set
     an environment variable, with their function and, of a call, its number. `bound` counts the bindings of a name, `values`
     has the last number or constant assigned to it.
@@ -66,6 +66,8 @@ class Index:
         self.setters: list[tuple[ast.Assign, str] | int] = []
         self.functions: set[str] = set()
         self.classes: list[ast.ClassDef] = []
+        self.dicts: list[ast.Dict] = []
+        self._within: set[int] = set()  # dicts in other ones
         self.made: list[tuple[ast.expr, ast.Call]] = []
         self.loops: list[tuple[ast.AsyncFor, str]] = []
         self.bound: dict[str, int] = {}
@@ -157,6 +159,12 @@ class Index:
         guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
         return scope._replace(conditional=True, guarded=guarded, loop=loop)
 
+    def _dict(self, node: ast.Dict, scope: ModuleScope) -> ModuleScope:
+        if id(node) not in self._within:
+            self.dicts.append(node)
+            self._within.update(id(inner) for inner in ast.walk(node) if isinstance(inner, ast.Dict))
+        return scope
+
     def _await(self, node: ast.Await, scope: ModuleScope) -> ModuleScope:
         self._awaited.add(id(node.value))
         return scope
@@ -230,6 +238,7 @@ _NOTES: dict[type, Callable[[Index, Any, ModuleScope], ModuleScope | None]] = {
     ast.Call: Index._in_call,
     ast.Attribute: Index._chain,
     ast.Await: Index._await,
+    ast.Dict: Index._dict,
     ast.JoinedStr: Index._string,
     ast.arg: Index._argument,
 }

@@ -1,0 +1,67 @@
+"""All edits of a fix are proved together: judged again, the project has no finding that it did not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from vllm_migrate import fix, lint
+from vllm_migrate.report.model import Report
+
+VERL = "actor_rollout_ref.rollout"
+CONF = """\
+actor_rollout_ref:
+  rollout:
+    name: vllm
+    gpu_memory_utilization: 0.5
+    engine_kwargs:
+      vllm: {}
+"""
+SCRIPT = f"python3 -m verl.trainer.main_ppo --config-path=conf --config-name=ppo {VERL}.temperature=0.7\n"
+OTHER = f"python3 -m verl.trainer.main_ppo --config-path=conf --config-name=ppo {VERL}.tensor_model_parallel_size=2\n"
+PINNED = f"+{VERL}.engine_kwargs.vllm.no_async_scheduling=True"
+
+
+def keys(report: Report) -> set[tuple[str, str, str]]:
+    return {(finding.code, finding.path, finding.option) for finding in report.findings if finding.kind == "finding"}
+
+
+def fixed(files: Mapping[str, str]) -> dict[str, str]:
+    """The project after every fix there is."""
+    return {**files, **fix(files=files, unsafe=True).texts}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"conf/ppo.yaml": CONF, "run.sh": SCRIPT},
+        {"conf/ppo.yaml": CONF, "a.sh": SCRIPT, "b.sh": OTHER},
+        {"conf/ppo.yaml": CONF, "a.sh": SCRIPT.replace("\n", f" {PINNED}\n"), "b.sh": OTHER},
+        {"conf/ppo.yaml": CONF},
+    ],
+)
+def test_a_script_and_the_file_that_it_names(files: dict[str, str]) -> None:
+    """A pin with + in one place, and the same key in the other, would not compose."""
+    after = fixed(files)
+    assert keys(lint(files=after)) <= keys(lint(files=files))
+    assert fix(files=after, unsafe=True).texts == {}
+    for text in after.values():
+        assert text.count("no_async_scheduling") <= 1
+
+
+def test_what_shows_the_old_engine_is_kept_where_the_rest_would_not_be_known() -> None:
+    """Without its attention backend nobody knows any more that V0 ran here."""
+    script = "export VLLM_ATTENTION_BACKEND=XFORMERS\nvllm serve m --kv-cache-dtype fp8 --max-model-len 4096 --swap-space 8\n"
+    plan = fix(files={"run.sh": script}, unsafe=True)
+    after = {"run.sh": plan.texts["run.sh"]}
+    assert keys(lint(files=after)) <= keys(lint(files={"run.sh": script}))
+    assert "--swap-space" not in after["run.sh"], "what stops the server goes all the same"
+
+
+def test_a_fix_that_is_taken_back_says_why() -> None:
+    """An fp8 cache runs on V0 beside this backend; without it nobody knows which core ran."""
+    script = "export VLLM_ATTENTION_BACKEND=FLASHINFER\nvllm serve m --kv-cache-dtype fp8 --max-model-len 4096\n"
+    plan = fix(files={"run.sh": script}, unsafe=True).plan
+    reasons = {finding.name: why for finding, why in plan.refused}
+    assert reasons["attention-backend-env"] == "with it, run.sh:1 would have VM120 source-engine-undetermined"
