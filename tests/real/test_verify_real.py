@@ -121,18 +121,18 @@ def started(
             process.wait(60)
 
 
-def told(source: Running) -> dict[str, Any]:
-    return {name: one.value for name, one in source.told.items() if not name.startswith("env.")}
+def reported(source: Running) -> dict[str, Any]:
+    return {name: one.value for name, one in source.reported.items() if not name.startswith("env.")}
 
 
 def test_every_value_told_is_the_engines_own(started: Started) -> None:
     (own,) = record.running(started.record)
-    truth = told(own)
+    truth = reported(own)
     with open(started.log, errors="replace") as lines:
         sources = [server.running(started.url), log.running(lines, started.log)]
     for source in sources:
         assert source.release == own.release
-        common = {name: value for name, value in told(source).items() if name in truth}
+        common = {name: value for name, value in reported(source).items() if name in truth}
         wrong = {n: (v, truth[n]) for n, v in common.items() if not (alike(v, truth[n]) and alike(truth[n], v))}
         assert wrong == {} and len(common) >= 20
 
@@ -155,8 +155,8 @@ def test_planted_differences_are_named(started: Started, source: str) -> None:
     else:
         assert (source, found.release) == ("server", "0.8.5")
     variable = differing.pop("env.VLLM_IMAGE_FETCH_TIMEOUT", None)
-    told_there = source == "record" or (source == "server" and found.release != "0.8.5")
-    assert (str(variable) == "3") is told_there
+    reported_there = source == "record" or (source == "server" and found.release != "0.8.5")
+    assert (str(variable) == "3") is reported_there
     assert differing == {}
     caching = next(one for one in found.settings if one.option == "enable_prefix_caching")
     if found.release != "0.8.5":  # V0 has it off by itself

@@ -77,15 +77,15 @@ def test_it_is_checked_from_anywhere(here: Path, monkeypatch: pytest.MonkeyPatch
     written(here, "conf", "--at", "0.18.1", "--gpu", "h100")
     monkeypatch.chdir("/")
     assert lock.check(str(here / lock.NAME)) == []
-    assert json.loads((here / lock.NAME).read_text())["given"] == {"gpu": "h100"}
+    assert json.loads((here / lock.NAME).read_text())["assumed"] == {"gpu": "h100"}
 
 
 def test_a_smoke_verdict_is_kept(here: Path) -> None:
-    metrics = {"k3": {"value": 0.001, "low": 0, "high": 1}, "ratio": {"value": 1.0}}
+    metrics = {"k3": {"value": 0.001}, "D": {"value": 0.0, "low": -1, "high": 1}, "ratio": {"value": 1.0}}
     verdict = {"schema": 1, "verdict": "pass", "layer": None, "n_tokens": 1024, "metrics": metrics}
     (here / "verdict.json").write_text(json.dumps(verdict))
     kept = written(here, "--smoke", "verdict.json")["smoke"]
-    assert kept == {"verdict": "pass", "layer": None, "n_tokens": 1024, "k3": 0.001}
+    assert kept == {"verdict": "pass", "layer": None, "n_tokens": 1024, "D": 0.0, "k3": 0.001}
 
 
 def test_mistakes_say_what_to_do(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

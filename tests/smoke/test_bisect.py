@@ -50,10 +50,10 @@ def test_a_pair_that_does_not_hold_is_not_sure() -> None:
     assert not found.sure and any("more --num-prompts" in line for line in bisect.as_text(found, []))
 
 
-def test_ends_that_are_not_what_was_said() -> None:
-    with pytest.raises(UsageError, match="b was said to be bad, and its test is good"):
+def test_ends_that_are_not_what_they_are_called() -> None:
+    with pytest.raises(UsageError, match="b is called bad, and its test is good"):
         bisect.bisect(["a", "b"], lambda name: bisect.GOOD)
-    with pytest.raises(UsageError, match="a was said to be good, and its test is skip"):
+    with pytest.raises(UsageError, match="a is called good, and its test is skip"):
         bisect.bisect(["a", "b"], lambda name: bisect.SKIP)
 
 

@@ -1,4 +1,4 @@
-"""One line a check with its remedy, on interpreters that answer as they are told to."""
+"""One line a check with its remedy, on interpreters that answer as they are reported to."""
 
 from __future__ import annotations
 

@@ -39,16 +39,16 @@ NEW = [
 ]
 
 
-def told(lines: list[str], target: str | None = None) -> Running:
+def reported(lines: list[str], target: str | None = None) -> Running:
     return running(lines, "serve.log", target)
 
 
 def values(found: Running, kind: str) -> dict[str, object]:
-    return {name: one.value for name, one in found.told.items() if one.kind == kind}
+    return {name: one.value for name, one in found.reported.items() if one.kind == kind}
 
 
 def test_a_server_of_0_8_5() -> None:
-    found = told(OLD)
+    found = reported(OLD)
     assert (found.release, found.cleared) == ("0.8.5", "yes")
     config = values(found, CONFIG)
     assert config["dtype"] == "bfloat16" and config["max_model_len"] == 40960 and config["load_format"] == "auto"
@@ -56,13 +56,13 @@ def test_a_server_of_0_8_5() -> None:
     assert config["compilation_config.mode"] == 3 and config["engine"] == "v1"
     assert config["max_num_batched_tokens"] == 2048
     assert values(found, ARGUMENT) == {"gpu_memory_utilization": 0.8, "max_num_seqs": 64}
-    assert "logprobs_mode" not in found.told and "swap_space" not in found.told
+    assert "logprobs_mode" not in found.reported and "swap_space" not in found.reported
     assert "sk-secret" not in str(found)
     assert any("Flash Attention" in note for note in found.notes)
 
 
 def test_a_server_of_0_18_1() -> None:
-    found = told(NEW)
+    found = reported(NEW)
     assert found.release == "0.18.1" and found.unknown == ("VLLM_USE_V1",)
     config = values(found, CONFIG)
     assert config["async_scheduling"] is True and config["enable_prefix_caching"] is False
@@ -72,52 +72,52 @@ def test_a_server_of_0_18_1() -> None:
     # Left out of a complete line: the release's default, unless something decides it later.
     defaults = values(found, DEFAULT)
     assert defaults["gpu_memory_utilization"] == 0.9 and defaults["enable_sleep_mode"] is False
-    assert "distributed_executor_backend" not in found.told and "max_num_batched_tokens" not in found.told
+    assert "distributed_executor_backend" not in found.reported and "max_num_batched_tokens" not in found.reported
 
 
 def test_a_line_cut_off_tells_nothing() -> None:
     lines = [NEW[0][:160] + "\n", NEW[4]]
-    found = told(lines)
+    found = reported(lines)
     assert not values(found, ARGUMENT) and not values(found, DEFAULT)
     assert any("cut off" in note for note in found.notes)
     whole = NEW[4]
-    cut = told([whole[: whole.index("768, enforce")] + "\n"])
-    assert "max_model_len" not in cut.told and cut.told["dtype"].value == "bfloat16"
+    cut = reported([whole[: whole.index("768, enforce")] + "\n"])
+    assert "max_model_len" not in cut.reported and cut.reported["dtype"].value == "bfloat16"
 
 
 def test_engines_of_one_log_that_differ_are_not_told() -> None:
     other = [line.replace("'max_num_seqs': 64, ", "").replace("max_seq_len=32768", "max_seq_len=8192") for line in NEW]
-    found = told([*NEW, *(line.replace("len 32768", "len 8192") for line in other)])
-    assert "max_num_seqs" not in found.told and "max_model_len" not in found.told
-    assert found.told["logprobs_mode"].value == "processed_logprobs"
+    found = reported([*NEW, *(line.replace("len 32768", "len 8192") for line in other)])
+    assert "max_num_seqs" not in found.reported and "max_model_len" not in found.reported
+    assert found.reported["logprobs_mode"].value == "processed_logprobs"
     assert {"max_num_seqs", "max_model_len"} <= {word for note in found.notes for word in note.replace(",", "").split()}
 
 
 def test_only_the_last_release_of_a_log_counts() -> None:
-    found = told([*OLD, *[line.replace("v0.8.5", "v0.18.1") for line in NEW]])
+    found = reported([*OLD, *[line.replace("v0.8.5", "v0.18.1") for line in NEW]])
     assert found.release == "0.18.1"
-    assert found.told["max_num_seqs"].value == 64 and found.told["gpu_memory_utilization"].value == 0.9
+    assert found.reported["max_num_seqs"].value == 64 and found.reported["gpu_memory_utilization"].value == 0.9
     assert found.cleared == ""
     assert release_of([*OLD, *NEW]) == "0.18.1"
 
 
 def test_the_cpu_platform_switches_asynchronous_scheduling_off_after_the_message() -> None:
-    found = told([line.replace("device_config=cuda", "device_config=cpu") for line in NEW])
-    assert "async_scheduling" not in found.told
+    found = reported([line.replace("device_config=cuda", "device_config=cpu") for line in NEW])
+    assert "async_scheduling" not in found.reported
     assert any("CPU platform" in note for note in found.notes)
 
 
 def test_the_release_is_asked_for_where_the_log_does_not_tell() -> None:
     with pytest.raises(UsageError, match="does not tell the release") as caught:
-        told([NEW[0]])
+        reported([NEW[0]])
     assert "--to" in caught.value.remedy
-    assert told([NEW[0]], "0.18.1").told["max_num_seqs"].value == 64
+    assert reported([NEW[0]], "0.18.1").reported["max_num_seqs"].value == 64
     with pytest.raises(UsageError, match="dev") as caught:
-        told([NEW[4].replace("v0.18.1", "v0.18.2.dev12+gabc")])
+        reported([NEW[4].replace("v0.18.1", "v0.18.2.dev12+gabc")])
     assert "--to" in caught.value.remedy
 
 
 def test_a_quiet_log_says_why_nothing_is_told() -> None:
-    found = told(["WARNING x\n"], "0.18.1")
+    found = reported(["WARNING x\n"], "0.18.1")
     assert any("INFO" in note for note in found.notes)
     assert not holds_engine(["WARNING 03-01 args: nothing\n"]) and holds_engine([NEW[0]]) and holds_engine(OLD)

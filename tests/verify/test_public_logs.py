@@ -1,7 +1,7 @@
-"""Logs in the shapes in which people publish them, of nineteen releases: what is told is right, what is not there is not told.
+"""Logs in the shapes in which people publish them, of nineteen releases: what is reported is right, what is not there is not told.
 
 Each is rewritten from what a public log showed (in an issue, a guide, a repository of results): the lines that count, with other
-names. `told` is all that may be said with a value; what a line leaves out, cuts off or prints of an object is in `silent`.
+names. `reported` is all that may be said with a value; what a line leaves out, cuts off or prints of an object is in `silent`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from vllm_migrate.verify.model import ARGUMENT, CONFIG
 
 
 class Log(NamedTuple):
-    """A log; `told`: values of the configuration and of arguments; silent: options that it does not tell."""
+    """A log; `reported`: values of the configuration and of arguments; silent: options that it does not tell."""
 
     name: str
     release: str
     lines: tuple[str, ...]
-    told: dict[str, object]
+    reported: dict[str, object]
     silent: tuple[str, ...] = ()
     core: str = "v1"
 
@@ -265,7 +265,7 @@ LOGS = (
         ("max_num_batched_tokens", "max_num_seqs"),
     ),
     Log(
-        "arguments told by the dots alone",
+        "arguments reported by the dots alone",
         "0.11.0",
         (
             "INFO 10-16 05:05:46 api_server.py:523] vLLM API server version 0.11.0",
@@ -431,12 +431,12 @@ def test_there_are_enough() -> None:
 @pytest.mark.parametrize("log", LOGS, ids=[f"{log.release}-{log.name}" for log in LOGS])
 def test_what_a_log_tells(log: Log) -> None:
     found = running(log.lines, "x.log", log.release)
-    told = {name: one.value for name, one in found.told.items() if one.kind in (CONFIG, ARGUMENT)}
-    assert {name: told.get(name) for name in log.told} == log.told
-    assert not set(log.silent) & set(found.told)
-    assert told.get("engine", "") == log.core
+    reported = {name: one.value for name, one in found.reported.items() if one.kind in (CONFIG, ARGUMENT)}
+    assert {name: reported.get(name) for name in log.reported} == log.reported
+    assert not set(log.silent) & set(found.reported)
+    assert reported.get("engine", "") == log.core
     # Nothing else is said but nulls, placeholders of the line, and what names the model.
-    rest = {name: value for name, value in told.items() if name not in {*log.told, *PLACES, "engine"}}
+    rest = {name: value for name, value in reported.items() if name not in {*log.reported, *PLACES, "engine"}}
     assert all(f"{value}".lower() in f"{log.lines}".lower() for value in rest.values()), rest
 
 

@@ -106,7 +106,7 @@ def test_it_writes_what_was_made_and_what_started(fake: Path) -> None:
     assert created["arguments"] == {"model": "m", "max_model_len": 512} and begun["arguments"] is None
     assert "secret" not in path.read_text() and created["env"]["VLLM_USE_V1"] == "1"
     (found,) = record.running(str(path))
-    assert (found.told["max_model_len"].value, found.told["logprobs_mode"].value) == (512, "raw_logprobs")
+    assert (found.reported["max_model_len"].value, found.reported["logprobs_mode"].value) == (512, "raw_logprobs")
 
 
 def test_it_is_off_unless_asked(fake: Path) -> None:
@@ -126,7 +126,7 @@ def test_one_import_will_do(fake: Path) -> None:
     )
     path = os.pathsep.join((str(fake / "site"), str(fake / "rec")))
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}, cwd=fake, check=True)
-    assert record.running(str(fake / "r.jsonl"))[0].told["max_model_len"].value == 7
+    assert record.running(str(fake / "r.jsonl"))[0].reported["max_model_len"].value == 7
 
 
 def test_values_that_json_does_not_have() -> None:
@@ -152,10 +152,10 @@ def test_an_interpreter_says_what_it_would_make(fake: Path, monkeypatch: pytest.
     script.write_text(f'#!/bin/sh\nPYTHONPATH={fake / "site"}:{fake / "rec"} exec {sys.executable} "$@"\n')
     script.chmod(0o755)
     found = python.running(str(script), {"model": "m", "max_model_len": 9}, {"VLLM_USE_V1": "1"})
-    assert found.release == "0.18.1" and found.told["max_model_len"].value == 9
+    assert found.release == "0.18.1" and found.reported["max_model_len"].value == 9
     assert any("vllm_migrate_recorder" in note for note in found.notes)
     found = python.running(str(script), {"model": "m", "unknown": 1}, {})
-    assert any("unexpected keyword" in note for note in found.notes) and not found.told
+    assert any("unexpected keyword" in note for note in found.notes) and not found.reported
     for command, message in (
         (sys.executable, "has no vLLM"),
         ("/bin/false", "did not answer"),

@@ -104,11 +104,24 @@ def test_a_configuration_beside_a_run(here: Path) -> None:
     }
 
 
+def test_a_flat_configuration_of_an_older_wandb(here: Path) -> None:
+    keys = {"use_vllm": "true", "vllm_mode": "colocate", "vllm_gpu_memory_utilization": "0.3", "num_generations": "8"}
+    text = "wandb_version: 1\n\n" + "".join(f"{key}:\n  desc: null\n  value: {value}\n" for key, value in keys.items())
+    put(here, "wandb/run-2/files/config.yaml", text)
+    put(
+        here, "conf.yaml", "use_vllm: true\nvllm_mode: colocate\nvllm_gpu_memory_utilization: 0.5\nnum_generations: 8\n"
+    )
+    (found,) = verify(Options(("conf.yaml",)), Sources(run="wandb", target="0.10.2"))
+    (one,) = found.differing
+    assert (one.option, one.written, one.running) == ("gpu_memory_utilization", 0.5, 0.3)
+    assert one.source.endswith("config.yaml:11")
+
+
 def test_the_logs_of_a_run(here: Path) -> None:
     put(here, "job/serve.log", "".join(NEW))
     put(here, "job/other.log", "nothing of ours\n")
     (found,) = running("job", None)
-    assert found.source == "log" and found.release == "0.18.1" and found.told["max_num_seqs"].value == 64
+    assert found.source == "log" and found.release == "0.18.1" and found.reported["max_num_seqs"].value == 64
     put(here, "job/old/worker.out", "".join(OLD))
     assert {one.release for one in running("job", None)} == {"0.8.5", "0.18.1"}
 
@@ -116,8 +129,8 @@ def test_the_logs_of_a_run(here: Path) -> None:
 def test_prime_rl_writes_what_it_resolved(here: Path) -> None:
     put(here, "outputs/configs/inference.toml", PRIME)
     (found,) = running("outputs", "0.18.1")
-    assert (found.told["tensor_parallel_size"].value, found.told["max_model_len"].value) == (2, 4096)
-    assert found.told["enforce_eager"].value is False
+    assert (found.reported["tensor_parallel_size"].value, found.reported["max_model_len"].value) == (2, 4096)
+    assert found.reported["enforce_eager"].value is False
     # Since 2026-08 it writes JSON.
     resolved = {
         "server": {"port": 8000},
@@ -126,7 +139,7 @@ def test_prime_rl_writes_what_it_resolved(here: Path) -> None:
     }
     put(here, "later/configs/inference.json", json.dumps(resolved))
     (found,) = running("later", "0.26.0")
-    assert (found.told["max_num_seqs"].value, found.told["enforce_eager"].value) == (64, True)
+    assert (found.reported["max_num_seqs"].value, found.reported["enforce_eager"].value) == (64, True)
 
 
 def test_two_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,12 +58,12 @@ def test_a_configuration_as_json() -> None:
     }
     with serving(answers) as (url, _):
         found = running(url + "/v1/")
-    values = {name: one.value for name, one in found.told.items()}
+    values = {name: one.value for name, one in found.reported.items()}
     assert found.release == "0.18.1" and values["engine"] == "v1"
     assert (values["dtype"], values["max_model_len"], values["kv_cache_dtype"]) == ("bfloat16", 512, "auto")
     assert (values["scheduling_policy"], values["compilation_config.cudagraph_mode"]) == ("fcfs", "FULL_AND_PIECEWISE")
     # Of vLLM's own values of variables, only what is not the default was set.
-    variables = {name for name, one in found.told.items() if one.kind == ENVIRONMENT}
+    variables = {name for name, one in found.reported.items() if one.kind == ENVIRONMENT}
     assert variables == {"env.VLLM_SERVER_DEV_MODE", "env.VLLM_USE_FLASHINFER_SAMPLER"}
     assert "routes for updates: /pause, /reset_prefix_cache" in found.notes
 
@@ -76,7 +76,7 @@ def test_a_configuration_as_text() -> None:
     }
     with serving(answers) as (url, _):
         found = running(url)
-    values = {name: one.value for name, one in found.told.items()}
+    values = {name: one.value for name, one in found.reported.items()}
     assert values["dtype"] == "float16" and values["seed"] == 3 and "engine" not in values
     assert "logprobs_mode" not in values and "max_num_seqs" not in values
 
@@ -84,7 +84,7 @@ def test_a_configuration_as_text() -> None:
 def test_without_development_mode_it_says_how_to_switch_it_on() -> None:
     with serving({"/version": {"version": "0.18.1"}, "/v1/models": MODELS}) as (url, _):
         found = running(url)
-    assert set(found.told) == {"max_model_len"}
+    assert set(found.reported) == {"max_model_len"}
     assert any("VLLM_SERVER_DEV_MODE=1" in note for note in found.notes)
 
 
@@ -98,7 +98,9 @@ def test_what_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answers) as (url, keys):
         found = running(url)
         assert (
-            not found.told and any("500" in note for note in found.notes) and any("key" in note for note in found.notes)
+            not found.reported
+            and any("500" in note for note in found.notes)
+            and any("key" in note for note in found.notes)
         )
         assert set(keys) == {"Bearer secret-key"} and "secret-key" not in str(found)
         answers["/version"] = "no JSON"

@@ -166,9 +166,9 @@ def _of_call(use: Use, releases: Releases) -> Iterator[Finding]:
         return
     changes = releases.contract.call_changes(use.name, releases.old, releases.new) or []
     for change in changes:
-        said = _of_parameter(change, use)
-        if said is not None:
-            yield said[0], use.name, said[1], ""
+        texts = _of_parameter(change, use)
+        if texts is not None:
+            yield texts[0], use.name, texts[1], ""
 
 
 def _of_parameter(change: CallChange, use: Use) -> tuple[str, str] | None:
@@ -192,10 +192,10 @@ def _of_parameter(change: CallChange, use: Use) -> tuple[str, str] | None:
 def _of_option(section: str, name: str, releases: Releases) -> Iterator[Finding]:
     for change in releases.of(section, name):
         if change.kind in WRITTEN:
-            yield (CHANGES if change.kind == "deprecated" else BREAKS), change.option, _said(change), change.since
+            yield (CHANGES if change.kind == "deprecated" else BREAKS), change.option, _text(change), change.since
 
 
-def _said(change: Change) -> str:
+def _text(change: Change) -> str:
     return f"{change.kind} {diff.describe(change).strip()}".strip()
 
 
@@ -206,7 +206,7 @@ def _of_route(path: str, releases: Releases) -> Iterator[Finding]:
         for change in releases.of("route", name):
             if change.kind != "added":
                 effect = BREAKS if change.kind in ("removed", "renamed") else CHANGES
-                yield effect, name, _said(change), change.since
+                yield effect, name, _text(change), change.since
 
 
 def _of_target(use: Use, releases: Releases) -> tuple[str, bool]:
@@ -218,16 +218,16 @@ def _of_target(use: Use, releases: Releases) -> tuple[str, bool]:
         return "the attribute is gone, so the patch reaches nothing", True
     if use.kind == PATCH:
         return _signature_changes(use.name, releases), False
-    said = []
+    texts = []
     breaks = False
     for method, _ in use.methods:
         dotted = f"{use.name}.{method}"
         if releases.lost(dotted):
-            said.append(f"`{method}` is no method of the base any more, so nobody calls it")
+            texts.append(f"`{method}` is no method of the base any more, so nobody calls it")
             breaks = True
         elif changed := _signature_changes(dotted, releases):
-            said.append(f"`{method}`: {changed}")
-    return "; ".join(said), breaks
+            texts.append(f"`{method}`: {changed}")
+    return "; ".join(texts), breaks
 
 
 def _signature_changes(dotted: str, releases: Releases) -> str:
@@ -237,7 +237,7 @@ def _signature_changes(dotted: str, releases: Releases) -> str:
 
 
 def _without_repeats(found: list[Became]) -> list[Became]:
-    """An attribute whose import is in the list already is not said twice."""
+    """An attribute whose import is in the list already is not listed twice."""
     imports = {(one.what.partition("` is gone")[0], one.since) for one in found if one.kind == IMPORT}
     return [
         one for one in found if one.kind == IMPORT or (one.what.partition("` is gone")[0], one.since) not in imports

@@ -62,7 +62,7 @@ def _runs(call: Namespace) -> int:
     return 0
 
 
-def _check(what: str, given: list[str], known: tuple[str, ...]) -> None:
-    for one in given:
+def _check(what: str, words: list[str], known: tuple[str, ...]) -> None:
+    for one in words:
         if one not in known:
             raise UsageError(f"no {what} {one!r}", f"known: {', '.join(known)}")

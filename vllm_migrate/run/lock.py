@@ -19,8 +19,8 @@ from vllm_migrate.run.settings import Options
 
 NAME = "vllm-migrate.lock"
 SCHEMA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "lock.schema.json")
-GIVEN = ("from_engine", "gpu", "model_config")  # what the call said of the machine, repeated by a check
-FIGURES = ("d", "b", "k3", "out")  # of a smoke verdict
+ASSUMED = ("from_engine", "gpu", "model_config")  # what the call assumes of the machine, repeated by a check
+FIGURES = ("D", "b", "k3", "out")  # of a smoke verdict
 
 Entry = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, 
         "catalog": store.load().version,
         "paths": [_shown(folder, path) for path in paths],
         "at": options.source,
-        "given": {name: value for name in GIVEN if (value := getattr(options, name)) is not None},
+        "assumed": {name: value for name in ASSUMED if (value := getattr(options, name)) is not None},
         "engines": sorted((_engine(one, folder) for one in found.engines), key=lambda one: (one["path"], one["id"])),
     }
     if smoke is not None:
@@ -101,7 +101,7 @@ def check(path: str) -> list[Moved]:
     """What moved since a lock was written: engines, releases, values, each with why. Raises UsageError."""
     lock = read(path)
     folder = os.path.dirname(path) or os.curdir
-    options = Options(tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("given", {}))
+    options = Options(tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("assumed", {}))
     return differences(lock, build(options, folder))
 
 

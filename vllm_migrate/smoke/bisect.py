@@ -57,7 +57,7 @@ def bisect(releases: Sequence[str], test: Test, tell: Tell = lambda line: None) 
     """The pair of neighbours between the first release, which is good, and the last, which is bad.
 
     A release whose test is inconclusive, or does not run, is skipped: the nearest to it is tried instead. Raises UsageError
-    where an end is not what it was said to be.
+    where an end is not what the caller calls it.
     """
     trials: list[Trial] = []
 
@@ -87,7 +87,7 @@ def _ends(first: str, last: str, releases: Sequence[str]) -> None:
     for state, expected, release in ((first, GOOD, releases[0]), (last, BAD, releases[-1])):
         if state != expected:
             raise UsageError(
-                f"{release} was said to be {expected}, and its test is {state}",
+                f"{release} is called {expected}, and its test is {state}",
                 "more --num-prompts where it is skipped; else the ends are not what they are taken for",
             )
 
@@ -109,9 +109,9 @@ def changed(good: str, bad: str) -> list[str]:
     found = diff.select(diff.diff(catalog, good, bad), KINDS, rl=True)
     table = relevance.layers()
     layers = [(diff.layer_of(change, table) or "", change) for change in found if change.section in SECTIONS]
-    told = [(layer, change) for layer, change in layers if change.kind != "added" or layer == "semantic"]
-    told.sort(key=lambda each: diff.LAYERS.index(each[0]) if each[0] in diff.LAYERS else len(diff.LAYERS))
-    return [f"{change.kind} {change.option}: {diff.describe(change)}".rstrip(": ") for _, change in told]
+    reported = [(layer, change) for layer, change in layers if change.kind != "added" or layer == "semantic"]
+    reported.sort(key=lambda each: diff.LAYERS.index(each[0]) if each[0] in diff.LAYERS else len(diff.LAYERS))
+    return [f"{change.kind} {change.option}: {diff.describe(change)}".rstrip(": ") for _, change in reported]
 
 
 def as_json(found: Bisected, changes: list[str]) -> dict[str, Any]:

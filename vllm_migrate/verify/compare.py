@@ -23,9 +23,9 @@ from vllm_migrate.verify.model import (
     ENVIRONMENT,
     NOT_TOLD,
     SAME,
+    Reported,
     Running,
     Setting,
-    Told,
 )
 
 ALIASES = {"half": "float16", "float": "float32", "fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
@@ -55,28 +55,28 @@ def settings(view: View, running: Running, findings: Sequence[Firing]) -> tuple[
     for row in rows(view, view):
         seen.add(row.option)
         found.append(_setting(view, row.option, row.target, running, findings))
-    for option, told in running.told.items():
-        if option not in seen and _unwritten(view, option, told):
+    for option, reported in running.reported.items():
+        if option not in seen and _unwritten(view, option, reported):
             found.append(_setting(view, option, _declared(view, option), running, findings))
     order = {DIFFERS: 0, SAME: 2, NOT_TOLD: 1}
     return tuple(sorted(found, key=lambda one: (order[one.verdict], one.option)))
 
 
-def _unwritten(view: View, option: str, told: Told) -> bool:
+def _unwritten(view: View, option: str, reported: Reported) -> bool:
     """Whether what the files do not speak of is worth a row: something that is not the release's default was set."""
     if option in PLACES or option in LOGGING or ("." in option and not option.startswith("env.")):
         return False
-    if told.kind == ENVIRONMENT:
+    if reported.kind == ENVIRONMENT:
         name = option.removeprefix("env.")
         sections = ("env", "env_other")
         return option not in OWN and any(view.catalog.get(one, name, view.release) for one in sections)
-    if told.kind == DEFAULT:
+    if reported.kind == DEFAULT:
         return False
     facts = view.catalog.get("engine", option, view.release)
     if facts is None or not decides(facts):
-        return told.kind == ARGUMENT
+        return reported.kind == ARGUMENT
     late = details.load(view.catalog).late_of(option, view.release)
-    return (told.kind == ARGUMENT or not late) and not alike(facts.default, told.value)
+    return (reported.kind == ARGUMENT or not late) and not alike(facts.default, reported.value)
 
 
 def _declared(view: View, option: str) -> Cell:
@@ -89,16 +89,16 @@ def _declared(view: View, option: str) -> Cell:
 
 
 def _setting(view: View, option: str, cell: Cell, running: Running, findings: Sequence[Firing]) -> Setting:
-    told = _told_of(view, option, running)
-    verdict, is_open = _verdict(view, option, cell, told)
-    confirms, refutes = _judged(view, option, told, verdict, findings)
+    reported = _reported_of(view, option, running)
+    verdict, is_open = _verdict(view, option, cell, reported)
+    confirms, refutes = _judged(view, option, reported, verdict, findings)
     return Setting(
         option,
         mask_value(option, cell.value),
         cell.origin,
         mask(cell.depends_on) if cell.depends_on else "",
-        None if told is None else told.value,
-        "" if told is None else f"{told.kind}, {told.where}",
+        None if reported is None else reported.value,
+        "" if reported is None else f"{reported.kind}, {reported.where}",
         verdict,
         is_open,
         confirms,
@@ -106,33 +106,40 @@ def _setting(view: View, option: str, cell: Cell, running: Running, findings: Se
     )
 
 
-def _told_of(view: View, option: str, running: Running) -> Told | None:
-    """What was told of an option; a server's sampling default only where no request sets the parameter itself."""
-    told = running.told.get(option)
-    if option == "disable_cascade_attn" and "engine" in running.told and running.told["engine"].value == "v0":
+def _reported_of(view: View, option: str, running: Running) -> Reported | None:
+    """What was reported of an option; a server's sampling default only where no request sets the parameter itself."""
+    reported = running.reported.get(option)
+    if option == "disable_cascade_attn" and "engine" in running.reported and running.reported["engine"].value == "v0":
         return None  # V0 has no cascade attention, whatever its configuration holds
-    if option.startswith("sampling.") and told is not None and told.kind == CONFIG and view.value(option).written:
+    if (
+        option.startswith("sampling.")
+        and reported is not None
+        and reported.kind == CONFIG
+        and view.value(option).written
+    ):
         return None
-    return told
+    return reported
 
 
-def _verdict(view: View, option: str, cell: Cell, told: Told | None) -> tuple[str, bool]:
+def _verdict(view: View, option: str, cell: Cell, reported: Reported | None) -> tuple[str, bool]:
     """same, differs or not-told; and whether the files leave it open, so that what runs settles it."""
     if cell.origin == REFUSED:
         # A start that the release refuses did not happen so: what runs got there by another way.
         refused = any(one.option == option and one.kind in REFUSALS for one in view.delivery.diagnostics)
-        return (DIFFERS if refused and told is not None and told.kind in (CONFIG, ARGUMENT) else NOT_TOLD), False
-    if told is None or option in PLACES:
+        return (
+            DIFFERS if refused and reported is not None and reported.kind in (CONFIG, ARGUMENT) else NOT_TOLD
+        ), False
+    if reported is None or option in PLACES:
         return NOT_TOLD, False
-    if told.kind == DEFAULT and cell.origin == "resolved at run time":
+    if reported.kind == DEFAULT and cell.origin == "resolved at run time":
         # That nobody passed it does not tell what the engine made of that.
-        return (SAME, False) if alike(cell.value, told.value) else (NOT_TOLD, False)
+        return (SAME, False) if alike(cell.value, reported.value) else (NOT_TOLD, False)
     if cell.undecided or cell.depends_on or cell.value == "auto" or (cell.value is None and _late(cell)):
         values = cell.value if cell.undecided and isinstance(cell.value, list) else []
-        if cell.undecided or cell.value in (None, "auto") or not alike(cell.value, told.value):
-            fits = not values or any(alike(value, told.value) for value in values)
+        if cell.undecided or cell.value in (None, "auto") or not alike(cell.value, reported.value):
+            fits = not values or any(alike(value, reported.value) for value in values)
             return (SAME if fits else DIFFERS), True
-    return (SAME if alike(cell.value, told.value) else DIFFERS), False
+    return (SAME if alike(cell.value, reported.value) else DIFFERS), False
 
 
 def _late(cell: Cell) -> bool:
@@ -141,21 +148,21 @@ def _late(cell: Cell) -> bool:
 
 
 def _judged(
-    view: View, option: str, told: Told | None, verdict: str, findings: Iterable[Firing]
+    view: View, option: str, reported: Reported | None, verdict: str, findings: Iterable[Firing]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Codes of findings on an option that what runs confirms, and of those that it refutes."""
     confirms: list[str] = []
     refutes: list[str] = []
     for finding in findings:
-        if finding.option != option or told is None or verdict == NOT_TOLD:
+        if finding.option != option or reported is None or verdict == NOT_TOLD:
             continue
-        holds = _holds(view, finding, told)
+        holds = _holds(view, finding, reported)
         if holds is not None:
             (confirms if holds else refutes).append(finding.code)
     return tuple(dict.fromkeys(confirms)), tuple(dict.fromkeys(refutes))
 
 
-def _holds(view: View, finding: Firing, told: Told) -> bool | None:
+def _holds(view: View, finding: Firing, reported: Reported) -> bool | None:
     """Whether what runs is what a finding says; None where it says nothing of a value.
 
     Findings of VM3 say that what is written does not arrive, the others what the value becomes.
@@ -163,10 +170,10 @@ def _holds(view: View, finding: Firing, told: Told) -> bool | None:
     if finding.code.startswith("VM3") and isinstance(view.engine, Engine):
         mine = (one for one in view.engine.options if finding.option == one.option or finding.spot == one.spot)
         written = [one.value for one in mine]
-        return not alike(written[-1], told.value) if written else None
+        return not alike(written[-1], reported.value) if written else None
     if finding.new is None or isinstance(finding.new, Undetermined | Unknown):
         return None
-    return alike(finding.new, told.value)
+    return alike(finding.new, reported.value)
 
 
 def alike(written: object, running: object) -> bool:

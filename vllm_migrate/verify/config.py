@@ -9,7 +9,7 @@ from typing import Any
 from vllm_migrate.catalog import details, startup, store
 from vllm_migrate.knowledge.expr import same
 from vllm_migrate.resolve.view import decides
-from vllm_migrate.verify.model import ARGUMENT, CONFIG, DEFAULT, Told
+from vllm_migrate.verify.model import ARGUMENT, CONFIG, DEFAULT, Reported
 from vllm_migrate.verify.values import Member, Opaque
 
 # What the printed line shows of a property, and the option that it is made of.
@@ -36,50 +36,50 @@ class Reader:
         self._fields = {_bare(name): option for name, option in self.startup.fields(release).items()}
         self._engine = self.catalog.names("engine", release)
 
-    def tree(self, config: Mapping[str, Any], where: str) -> dict[str, Told]:
+    def tree(self, config: Mapping[str, Any], where: str) -> dict[str, Reported]:
         """A VllmConfig as nested mappings, as `/server_info?config_format=json` and a record hold it."""
-        found: dict[str, Told] = {}
+        found: dict[str, Reported] = {}
         for holder, part in [("vllm_config", config), *config.items()]:
             for name, value in part.items() if isinstance(part, Mapping) else ():
                 option = self._fields.get(_bare(f"{holder}.{name}"))
                 if option is None or _hidden(value) or (isinstance(value, Mapping) and name != option):
                     continue  # a field that holds more than the argument
-                found.update(told(option, value, CONFIG, where))
+                found.update(reported(option, value, CONFIG, where))
         cache = config.get("cache_config")
         swap = cache.get("swap_space_bytes") if isinstance(cache, Mapping) else None
         if isinstance(swap, int | float) and "swap_space" in self._engine:
-            found["swap_space"] = Told(swap / GIB, CONFIG, where)
+            found["swap_space"] = Reported(swap / GIB, CONFIG, where)
         return found
 
-    def line(self, printed: Mapping[str, object], where: str) -> dict[str, Told]:
+    def line(self, printed: Mapping[str, object], where: str) -> dict[str, Reported]:
         """The pairs of `Initializing a V1 LLM engine ... with config:`; what is not printed there is not told."""
         keys = {key: options[0] for key, options in self.startup.config_keys(self.release).items() if len(options) == 1}
-        found: dict[str, Told] = {}
+        found: dict[str, Reported] = {}
         for key, value in printed.items():
             option = keys.get(key) or PRINTED.get(key)
             # Other objects print what their class chose to, under names of its own.
             plain = option == "compilation_config" or not isinstance(value, dict)
             if option is not None and plain and not isinstance(value, Opaque):
-                found.update(told(option, value, CONFIG, where))
+                found.update(reported(option, value, CONFIG, where))
         return found
 
-    def arguments(self, given: Mapping[str, object], where: str, complete: bool) -> dict[str, Told]:
+    def arguments(self, passed: Mapping[str, object], where: str, complete: bool) -> dict[str, Reported]:
         """Arguments as they reached the engine. `complete`: those left out have the release's default, as far as a
         `non-default args` line can carry them and nothing sets them afterwards."""
-        found: dict[str, Told] = {}
-        plain = {name for name, value in given.items() if name in self._engine and self._is_default(name, value)}
-        for name, value in given.items():
+        found: dict[str, Reported] = {}
+        plain = {name for name, value in passed.items() if name in self._engine and self._is_default(name, value)}
+        for name, value in passed.items():
             if name in self._engine and name not in plain and not isinstance(value, Opaque):
-                found.update(told(name, value, ARGUMENT, where))
+                found.update(reported(name, value, ARGUMENT, where))
         late = details.load(self.catalog)
-        for name in sorted(plain | (self._carried() - set(given) if complete else set())):
+        for name in sorted(plain | (self._carried() - set(passed) if complete else set())):
             facts = self.catalog.get("engine", name, self.release)
             if facts is not None and decides(facts) and not late.late_of(name, self.release):
-                found[name] = Told(facts.default, DEFAULT, where)
+                found[name] = Reported(facts.default, DEFAULT, where)
         return found
 
     def _is_default(self, name: str, value: object) -> bool:
-        """Whether an argument is as the release declares it: set by nobody, as far as can be told."""
+        """Whether an argument is as the release declares it: set by nobody, as far as can be reported."""
         facts = self.catalog.get("engine", name, self.release)
         return value in (None, "auto", "", [], {}) or (facts is not None and same(facts.default, value))
 
@@ -88,22 +88,22 @@ class Reader:
         flags = {flag.dest for flag in self.catalog.flags(self.release).values()}
         return frozenset(name for name in self._engine if name in flags)
 
-    def variables(self, env: Mapping[str, object], where: str, kind: str, *, resolved: bool) -> dict[str, Told]:
+    def variables(self, env: Mapping[str, object], where: str, kind: str, *, resolved: bool) -> dict[str, Reported]:
         """Variables of the process. `resolved`: vLLM's own values, of which those that differ from the default are set."""
-        found: dict[str, Told] = {}
+        found: dict[str, Reported] = {}
         for name, value in env.items():
             facts = self.catalog.get("env", name, self.release)
             if resolved and (facts is None or not facts.decided or _alike_text(facts.default, value)):
                 continue
-            found[f"env.{name}"] = Told(value, kind, where)
+            found[f"env.{name}"] = Reported(value, kind, where)
         return found
 
 
-def told(option: str, value: object, kind: str, where: str) -> dict[str, Told]:
+def reported(option: str, value: object, kind: str, where: str) -> dict[str, Reported]:
     """An option with its value; a compilation configuration by its keys."""
     if option == "compilation_config" and isinstance(value, Mapping):
         return {
-            f"compilation_config.{_key(name)}": Told(_graph(name, inner), kind, where)
+            f"compilation_config.{_key(name)}": Reported(_graph(name, inner), kind, where)
             for name, inner in value.items()
             if not isinstance(inner, Opaque | dict) and not _hidden(inner) and name != "object"
         }
@@ -113,8 +113,8 @@ def told(option: str, value: object, kind: str, where: str) -> dict[str, Told]:
         value = _MEMBER.sub(lambda match: match[1].lower(), value.removeprefix("torch."))
     value = _shown(value)
     if option == "compilation_config" and isinstance(value, int):
-        return {"compilation_config.mode": Told(value, kind, where)}
-    return {option: Told(value, kind, where)}
+        return {"compilation_config.mode": Reported(value, kind, where)}
+    return {option: Reported(value, kind, where)}
 
 
 def _shown(value: object) -> object:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
-from vllm_migrate.verify.model import CONFIG, Running, Told
+from vllm_migrate.verify.model import CONFIG, Reported, Running
 from vllm_migrate.verify.releases import known
 from vllm_migrate.verify.values import mapping, pairs
 
@@ -64,7 +64,7 @@ def running(lines: Iterable[str], where: str, target: str | None = None) -> Runn
     """The engine of a log. `target`: its release, where the log does not tell. Raises UsageError."""
     seen, release, core = _gathered(lines)
     reader = Reader(known(release or target or "", f"{where} does not tell the release"))
-    return _told(reader, seen, where, core, bool(release))
+    return _reported(reader, seen, where, core, bool(release))
 
 
 def holds_engine(lines: Iterable[str]) -> bool:
@@ -139,7 +139,7 @@ _SINGLE = {
 }
 
 
-def _told(reader: Reader, seen: list[Seen], where: str, core: str, tells_release: bool) -> Running:
+def _reported(reader: Reader, seen: list[Seen], where: str, core: str, tells_release: bool) -> Running:
     notes: list[str] = []
     configs = [reader.line(pairs(one.text), _at(where, one)) for one in seen if one.kind == "config"]
     arguments = []
@@ -160,7 +160,7 @@ def _told(reader: Reader, seen: list[Seen], where: str, core: str, tells_release
         notes.append(
             "asynchronous scheduling: the message is logged before the CPU platform switches it off, so it tells nothing"
         )
-    found: dict[str, Told] = {}
+    found: dict[str, Reported] = {}
     for several, whole in ((arguments, True), (single, False), (configs, True)):
         merged, differing = _merged(several, whole)
         found = {**{name: value for name, value in found.items() if name not in differing}, **merged}
@@ -168,7 +168,7 @@ def _told(reader: Reader, seen: list[Seen], where: str, core: str, tells_release
     if reader.catalog.ordinal(reader.release) >= reader.catalog.ordinal("0.11.0"):
         core = "v1"
     if core:
-        found["engine"] = Told(core, CONFIG, where)
+        found["engine"] = Reported(core, CONFIG, where)
     notes += dict.fromkeys(f"attention backend: {one.text}" for one in seen if one.kind == "attention")
     if not configs and not arguments:
         notes.append("no line shows what the engine was started with: is INFO logged? (verl and others log at WARN)")
@@ -183,27 +183,27 @@ def _at(where: str, one: Seen) -> str:
     return f"{where}:{one.line}"
 
 
-def _single(one: Seen, where: str) -> dict[str, Told]:
+def _single(one: Seen, where: str) -> dict[str, Reported]:
     """What a message of one fact tells."""
     if one.kind == "chunked":
         return {
-            "enable_chunked_prefill": Told(True, CONFIG, where),
-            "max_num_batched_tokens": Told(int(one.text), CONFIG, where),
+            "enable_chunked_prefill": Reported(True, CONFIG, where),
+            "max_num_batched_tokens": Reported(int(one.text), CONFIG, where),
         }
     if one.kind == "async":
-        return {"async_scheduling": Told(one.text == "enabled", CONFIG, where)}
+        return {"async_scheduling": Reported(one.text == "enabled", CONFIG, where)}
     if one.kind == "length":
-        return {"max_model_len": Told(int(one.text), CONFIG, where)}
+        return {"max_model_len": Reported(int(one.text), CONFIG, where)}
     if one.kind in ("sampling", "chat"):
         values = mapping(one.text) or {}
-        return {f"sampling.{name}": Told(value, CONFIG, where) for name, value in values.items()}
+        return {f"sampling.{name}": Reported(value, CONFIG, where) for name, value in values.items()}
     return {}
 
 
-def _merged(several: list[dict[str, Told]], whole: bool) -> tuple[dict[str, Told], set[str]]:
+def _merged(several: list[dict[str, Reported]], whole: bool) -> tuple[dict[str, Reported], set[str]]:
     """What all tell alike, and the options in which they differ. `whole`: each shows all that it has, so that an option
     in one of two alone is a difference."""
-    found: dict[str, Told] = {}
+    found: dict[str, Reported] = {}
     differing: set[str] = set()
     for one in several:
         for name, value in one.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# How far what was told goes: the engine's resolved configuration; an argument as it reached the engine; the release's
+# How far what was reported goes: the engine's resolved configuration; an argument as it reached the engine; the release's
 # default for an argument that a complete list of arguments leaves out; the process's environment.
 CONFIG, ARGUMENT, DEFAULT, ENVIRONMENT = "config", "argument", "default", "environment"
 SAME, DIFFERS, NOT_TOLD = "same", "differs", "not-told"
@@ -15,7 +15,7 @@ PAUSE = (
 )
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """One value that a source tells: the value, how far it goes (CONFIG, ...), and where it stands."""
 
     value: object
@@ -26,7 +26,7 @@ class Told(NamedTuple):
 class Running(NamedTuple):
     """One engine as one source shows it.
 
-    release: "" where the source does not tell it; told: by option, `env.NAME`, `sampling.NAME` (the server's default) or
+    release: "" where the source does not tell it; reported: by option, `env.NAME`, `sampling.NAME` (the server's default) or
     `engine` (v0, v1); unknown: variables that vLLM says it does not know; cleared: whether the prefix cache was cleared at
     the last update that the source shows (yes, no, "" when it does not tell); notes: what must be known besides.
     """
@@ -34,7 +34,7 @@ class Running(NamedTuple):
     source: str
     where: str
     release: str = ""
-    told: Mapping[str, Told] = {}
+    reported: Mapping[str, Reported] = {}
     unknown: tuple[str, ...] = ()
     cleared: str = ""
     notes: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Setting(NamedTuple):
     """One option of one engine, as the files have it and as it runs.
 
     written: the effective value of the files; origin: where that comes from; depends_on: what it hangs on ("" when
-    nothing); running, source: what was told, and where (None and "" when it was not); open: the files leave it open, so
+    nothing); running, source: what was reported, and where (None and "" when it was not); open: the files leave it open, so
     that what runs settles it; confirms, refutes: codes of findings on it.
     """
 

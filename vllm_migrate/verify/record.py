@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from vllm_migrate.errors import UsageError
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
-from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Running, Told
+from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
 from vllm_migrate.verify.releases import known
 
 SOURCE = "record"
@@ -44,13 +44,13 @@ def of_entry(entry: Mapping[str, object], source: str, where: str, target: str |
     release = known(str(entry.get("release") or target or ""), f"{where} does not tell the release")
     reader = Reader(release)
     config, env, sampling = entry.get("config"), entry.get("env"), entry.get("sampling")
-    told = reader.tree(config, where) if isinstance(config, dict) else {}
+    reported = reader.tree(config, where) if isinstance(config, dict) else {}
     if isinstance(env, dict):
-        told.update(reader.variables(env, where, ENVIRONMENT, resolved=False))
+        reported.update(reader.variables(env, where, ENVIRONMENT, resolved=False))
     if isinstance(sampling, dict):
-        told.update({f"sampling.{name}": Told(value, CONFIG, where) for name, value in sampling.items()})
-    told["engine"] = Told(entry.get("core"), CONFIG, where)
-    masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in told.items()}
+        reported.update({f"sampling.{name}": Reported(value, CONFIG, where) for name, value in sampling.items()})
+    reported["engine"] = Reported(entry.get("core"), CONFIG, where)
+    masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in reported.items()}
     return Running(source, where, release, masked)
 
 
@@ -63,4 +63,4 @@ def _entry(line: str) -> Mapping[str, object] | None:
 
 
 def _values(one: Running) -> dict[str, object]:
-    return {name: told.value for name, told in one.told.items()}
+    return {name: reported.value for name, reported in one.reported.items()}

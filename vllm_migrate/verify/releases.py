@@ -9,7 +9,7 @@ from vllm_migrate.errors import UsageError
 
 
 def known(release: str, missing: str) -> str:
-    """The catalog's spelling of what a build calls itself (`0.18.1+cpu`, `v0.8.5`); `missing` says where none was told.
+    """The catalog's spelling of what a build calls itself (`0.18.1+cpu`, `v0.8.5`); `missing` says where none was reported.
 
     Raises UsageError for none, for a development version, and for a release that the catalog lacks.
     """

@@ -16,7 +16,7 @@ from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import log
 from vllm_migrate.verify.engine import chosen
-from vllm_migrate.verify.model import ARGUMENT, Running, Told
+from vllm_migrate.verify.model import ARGUMENT, Reported, Running
 from vllm_migrate.verify.releases import known
 
 SOURCE = "run"
@@ -80,13 +80,13 @@ def judged_in(folder: Folder, target: str | None, engine: str | None = None) -> 
 
 def _composed(judged: JudgedEngine, folder: Folder) -> Running:
     """What was written or passed for the engine of a run, as far as it is known."""
-    told = {}
+    reported = {}
     for row in rows(judged.target, judged.target):
         cell = row.target
         if _is_set(cell):
-            told[row.option] = Told(mask_value(row.option, cell.value), ARGUMENT, cell.origin)
+            reported[row.option] = Reported(mask_value(row.option, cell.value), ARGUMENT, cell.origin)
     notes = (f"vLLM {judged.target.release} is what {folder.why} names",) if folder.why else ()
-    return Running(SOURCE, judged.engine.file.path, folder.release, told, notes=notes)
+    return Running(SOURCE, judged.engine.file.path, folder.release, reported, notes=notes)
 
 
 def _is_set(cell: Cell) -> bool:

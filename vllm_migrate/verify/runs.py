@@ -49,17 +49,19 @@ def side(path: str, target: str | None, engine: str | None) -> Side:
                 values[row.option] = (mask_value(row.option, row.target.value), row.target.origin)
     for path_of_log in folder.logs:
         with open(path_of_log, encoding="utf-8", errors="replace") as stream:
-            told = log.running(stream, path_of_log, folder.release or target)
-        release = told.release or release
-        values.update(_logged(told))
+            reported = log.running(stream, path_of_log, folder.release or target)
+        release = reported.release or release
+        values.update(_logged(reported))
     if not values:
         raise UsageError(f"{path} has no configuration of an engine and no log of a start", "two folders of runs")
     return Side(path, release, why, values)
 
 
-def _logged(told: Running) -> dict[str, tuple[object, str]]:
+def _logged(reported: Running) -> dict[str, tuple[object, str]]:
     return {
-        name: (one.value, one.where) for name, one in told.told.items() if "." not in name or name.startswith("comp")
+        name: (one.value, one.where)
+        for name, one in reported.reported.items()
+        if "." not in name or name.startswith("comp")
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from vllm_migrate.errors import UsageError
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
-from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Running, Told
+from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
 from vllm_migrate.verify.releases import known
 from vllm_migrate.verify.values import pairs
 
@@ -39,20 +39,20 @@ def running(url: str, target: str | None = None) -> Running:
     release = known(str(version or target or ""), f"{root}/version does not tell the release")
     reader = Reader(release)
     notes: list[str] = []
-    told = _models(root, notes)
+    reported = _models(root, notes)
     endpoint = reader.startup.endpoint("GET /server_info", release)
     if endpoint is None:
         notes.append(f"vLLM {release} has no /server_info, so settings are not told")
     else:
         has_json = "config_format" in endpoint.query
         path = "/server_info?config_format=json" if has_json else "/server_info"
-        told.update(_info(_get(root, path), reader, root + path, notes))
+        reported.update(_info(_get(root, path), reader, root + path, notes))
     notes += _routes(root)
-    masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in told.items()}
+    masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in reported.items()}
     return Running(SOURCE, root, release if version else "", masked, notes=tuple(notes))
 
 
-def _info(answer: _Answer, reader: Reader, where: str, notes: list[str]) -> dict[str, Told]:
+def _info(answer: _Answer, reader: Reader, where: str, notes: list[str]) -> dict[str, Reported]:
     if answer.status == 404:
         notes.append(f"{where} does not exist: the server was not started with {DEV_MODE} in its environment")
         return {}
@@ -67,11 +67,11 @@ def _info(answer: _Answer, reader: Reader, where: str, notes: list[str]) -> dict
     if isinstance(env, dict):
         found.update(reader.variables(env, where, ENVIRONMENT, resolved=True))
     if reader.catalog.ordinal(reader.release) >= reader.catalog.ordinal("0.11.0"):
-        found["engine"] = Told("v1", CONFIG, where)
+        found["engine"] = Reported("v1", CONFIG, where)
     return found
 
 
-def _models(root: str, notes: list[str]) -> dict[str, Told]:
+def _models(root: str, notes: list[str]) -> dict[str, Reported]:
     """max_model_len, where the server has one model that is no adapter."""
     answer = _get(root, "/v1/models")
     if answer.status == 401:
@@ -80,7 +80,7 @@ def _models(root: str, notes: list[str]) -> dict[str, Told]:
     data = answer.mapping().get("data")
     base = [one for one in data if isinstance(one, dict) and not one.get("parent")] if isinstance(data, list) else []
     lengths = {one.get("max_model_len") for one in base if isinstance(one.get("max_model_len"), int)}
-    return {"max_model_len": Told(lengths.pop(), CONFIG, f"{root}/v1/models")} if len(lengths) == 1 else {}
+    return {"max_model_len": Reported(lengths.pop(), CONFIG, f"{root}/v1/models")} if len(lengths) == 1 else {}
 
 
 def _routes(root: str) -> list[str]:
