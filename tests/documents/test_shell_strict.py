@@ -260,6 +260,8 @@ def test_no_edit_leaves_what_bash_refuses() -> None:
             after = prove(document, plan(document, [op]), [op])
         except (CannotEdit, ProofFailed):
             continue
+        if not bash_reads(text):
+            continue  # what is read although bash refuses it is counted by the test before
         written += 1
         assert bash_reads(after.source.text), after.source.text
     assert written > 20

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Subject
 from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Severity
-from vllm_migrate.rules.finding import Firing
+from vllm_migrate.rules.finding import CHECKLIST, Firing
 
 
 class FileRule(NamedTuple):
-    """reason: the slug under which a parser raises it ("" for those the run itself finds)."""
+    """reasons: the slugs under which a parser raises it (none: the run itself finds it); checklist: people settle it elsewhere."""
 
     code: str
     name: str
@@ -19,6 +19,7 @@ class FileRule(NamedTuple):
     why: str
     write: str
     reasons: tuple[str, ...] = ()
+    checklist: bool = False
 
 
 FILE_RULES = (
@@ -72,6 +73,7 @@ FILE_RULES = (
         "nothing in it was judged",
         "lint what it renders to",
         ("template",),
+        checklist=True,
     ),
     FileRule(
         "VM906",
@@ -126,6 +128,8 @@ def named(name: str) -> FileRule:
 def file_finding(rule: FileRule, message: str, spot: Spot, key: str = "", engine: Subject | None = None) -> Firing:
     """A finding of one of these rules."""
     finding = Firing(rule.code, rule.name, rule.severity, "broken-config", message, spot, engine)
+    if rule.checklist:
+        finding = finding._replace(kind=CHECKLIST)
     return finding._replace(why=rule.why, advice=rule.write, key=key)
 
 

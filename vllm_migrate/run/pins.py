@@ -25,6 +25,7 @@ LOCK, REQUIREMENT, DECLARED, INSTALL, IMAGE, SCRIPT, NOTED = range(7)
 # Bounds for files that nobody wrote by hand.
 MAX_OCCURRENCES = 1000
 MAX_LINE = 2000
+NEAR = 14  # lines of a values file in which an image and its tag stand
 
 IMAGE_NAMES = (b"vllm/vllm-openai", b"vllm-cpu-release-repo")
 CLONED = b"vllm-project/vllm"
@@ -343,10 +344,11 @@ def _helm_tag(text: PinnedText, at: int) -> str:
     """The `tag:` beside a `repository:` line of a Helm values file."""
     if b"repository:" not in text.before(at):
         return ""
+    indent = len(text.before(at)) - len(text.before(at).lstrip(b" -"))
     above = text.data.rfind(b"\n", 0, text.data.rfind(b"\n", 0, at) + 1 or 0)
     above = text.data.rfind(b"\n", 0, max(above, 0)) + 1
-    for line in text.data[above : at + 200].split(b"\n")[:5]:
-        if line.strip().startswith(b"tag:"):
+    for line in text.data[above : at + MAX_LINE].split(b"\n")[:NEAR]:
+        if line.strip().startswith(b"tag:") and len(line) - len(line.lstrip()) == indent:
             return line.partition(b"tag:")[2].partition(b"#")[0].strip().strip(b"\"'").decode("utf-8", "replace")
     return ""
 
