@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Functions that every start runs: what they check does not hang on who calls them.
 ALWAYS_RUN = re.compile(
     r"vllm\.(config|engine\.arg_utils|sampling_params)\b.*"
-    r"(__post_init__|create_engine_config|create_model_config|create_speculative_config|_validate_parallel_config|_validate_eplb_config|_validate_lora_config|_validate_spec_decode"
+    r"(__post_init__|create_engine_config|create_model_config|create_speculative_config|_validate_parallel_config|_validate_eplb_config|_validate_lora_config|_validate_return_routed_experts|_validate_spec_decode"
     r"|_validate_supported_sampling_params|verify_with_parallel_config|verify_max_model_len|validate_mm|_verify_args|_verify_bnb_config)\Z"
     r"|vllm\.v1\.engine\.(input_processor|processor).*(_validate_supported_sampling_params|_validate_sampling_params|_validate_params)\Z"
 )
