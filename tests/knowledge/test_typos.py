@@ -262,7 +262,7 @@ RULE_TYPOS: list[Edit] = [
         "bool-cli-value.yaml",
         "each: setting",
         "each: seting",
-        "each: 'seting' is not one of engine, setting, key, fact, remark, use, default, branch (did you mean 'setting'?)",
+        "each: 'seting' is not one of engine, setting, key, fact, remark, use, default, branch, refusal (did you mean 'setting'?)",
     ),
     (
         "bool-cli-value.yaml",

@@ -147,7 +147,9 @@ def _environment(file: File, code: PythonDocument) -> dict[str, Fact]:
 def _requests(dialect: Dialect, uses: list[Use]) -> dict[str, Fact]:
     """The sampling parameters of the engine's requests: those that every call of SamplingParams in the module agrees on."""
     calls = [use for use in uses if use.name == SAMPLING]
-    return {f"sampling.{name}": _agreed(name, unset, calls) for name, unset in dialect.sampling.unset.items()}
+    passed = dict.fromkeys(name for call in calls for name in call.arguments)
+    asked = {**passed, **dialect.sampling.unset}
+    return {f"sampling.{name}": _agreed(name, unset, calls) for name, unset in asked.items()}
 
 
 def _agreed(name: str, default: object, calls: list[Use]) -> Fact:

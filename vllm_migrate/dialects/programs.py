@@ -31,7 +31,7 @@ class Programs:
         scripts = [sign.words for dialect in dialects if "shell" in dialect.carriers for sign in dialect.recognise]
         self._commands = {tuple(word.encode() for word in words) for words in scripts if words}
         # Configurations that a program writes as dict literals.
-        self._commands |= {(marker.encode(),) for d in dialects if "yaml" in d.carriers for marker in d.markers}
+        self._keys = {marker.encode() for d in dialects if "yaml" in d.carriers for marker in d.markers}
 
     def may_use(self, data: bytes) -> bool:
         """False only when no entry can be found in the module, and no list of arguments that starts an engine."""
@@ -39,7 +39,9 @@ class Programs:
         return any(entry.may_be_in(text) for entry in self._entries) or self._may_start(data)
 
     def _may_start(self, data: bytes) -> bool:
-        return any(all(_ends_text(word, data) for word in words) for words in self._commands)
+        if any(all(_ends_text(word, data) for word in words) for words in self._commands):
+            return True
+        return any(key in data and (key + b'":' in data or key + b"':" in data) for key in self._keys)
 
 
 class _Text:
@@ -112,7 +114,7 @@ class _Sign:
 
 
 def _ends_text(word: bytes, data: bytes) -> bool:
-    return word + b'"' in data or word + b"'" in data
+    return word in data and (word + b'"' in data or word + b"'" in data)
 
 
 def _as_use(spec: EngineSpec) -> UseSpec:

@@ -16,7 +16,7 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
 Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 
@@ -327,11 +327,12 @@ class Dialect(Record):
     markers: words of which one must stand in a file, so that others are never parsed; embed_markers: in a YAML file with something
     embedded. roles: settings that tell what a serving engine is for. own_configs: parents that come with the framework (`a/*` is a
     prefix). define: names for conditions of this dialect. engine_core: which engine ran; engine_core_key: where it is written;
-    engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains; rollout_words: words of which two
-    different ones do, too. requires: the framework's releases, each with the vLLM it runs with. absolute: keys from the
-    configuration's top. environment: mappings of variables. dead: keys that nobody reads, and why. switch_off: how to switch
-    {option} ({key}) off where a plain false does not arrive. pin_file: new settings go to the root of the chain of files. upgrade:
-    what to do where no setting helps; reads: what a key means to the framework itself.
+    engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains; rollout_words: words of
+    which two different ones do, too. requires: the framework's releases, each with the vLLM it runs with; shows: keys, each
+    with the release of the framework that brought it. absolute: keys from the configuration's top. environment: mappings of
+    variables. dead: keys that nobody reads, and why. switch_off: how to switch {option} ({key}) off where a plain false
+    does not arrive. pin_file: new settings go to the root of the chain of files. upgrade: what to do where no setting
+    helps; reads: what a key means to the framework itself.
     """
 
     id: str
@@ -359,6 +360,7 @@ class Dialect(Record):
     rollout_uses: tuple[str, ...] = ()
     rollout_words: tuple[str, ...] = ()
     requires: dict[str, str] = {}
+    shows: dict[str, str] = {}
     embeds: tuple[Embed, ...] = ()
     keys: dict[str, Key] = {}
     absolute: dict[str, Key] = {}
