@@ -27,6 +27,7 @@ from vllm_migrate.run.settings import Options
 
 PLAIN = Detail(edits=False, preview=False, source=False)
 STOPS = "broken-config"
+REFUSED = ("bool-cli-value",)  # no error by itself, and the parser refuses it
 # Files of locks -> the command that brings them to the release of the project's pins.
 REFRESH = {
     "uv.lock": "uv lock --upgrade-package vllm",
@@ -259,7 +260,8 @@ def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project]) -> tup
 
 def stopping(finding: Finding) -> bool:
     """Whether a finding keeps its engine, or its program, from starting."""
-    return finding.severity == "error" and finding.layer == STOPS and finding.kind != CHECKLIST
+    refused = finding.severity == "error" or finding.name in REFUSED
+    return refused and finding.layer == STOPS and finding.kind != CHECKLIST
 
 
 def reason_of(finding: Finding) -> str:
