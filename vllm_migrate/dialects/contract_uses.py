@@ -29,7 +29,7 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
         if for_types:
             bases = []
         if entry.members == "extension":
-            owners = [""] if for_types or not bases and _extends(code, node.name) else []
+            owners = [""] if for_types or (not bases and _extends(code, node.name)) else []
         else:
             owners = bases
         for owner in owners:
@@ -47,7 +47,9 @@ def _nothing(code: PythonDocument) -> frozenset[str]:
     if "= object" not in code.source.text:
         return frozenset()
     assigned = (node for node in ast.walk(code.tree) if isinstance(node, ast.Assign))
-    return frozenset(dotted_name(n.targets[0]) for n in assigned if isinstance(n.value, ast.Name) and n.value.id == "object")
+    return frozenset(
+        dotted_name(n.targets[0]) for n in assigned if isinstance(n.value, ast.Name) and n.value.id == "object"
+    )
 
 
 def _extends(code: PythonDocument, name: str) -> bool:

@@ -14,7 +14,6 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
 
-
 # What the parser took for a mapping up to 0.9.2.
 PAIRS = re.compile(r"\s*\w+=\d+\s*(?:,\s*\w+=\d+\s*)*")
 
@@ -150,7 +149,12 @@ class Setting:
         life = self.target.catalog.life("engine", self.option)
         keyword = life[-1][1] if life else None
         diagnostic = first_diagnostic(self.target.delivery, self.written)
-        if keyword is None or keyword == flag or diagnostic is None or not diagnostic.text.startswith("unexpected keyword"):
+        if (
+            keyword is None
+            or keyword == flag
+            or diagnostic is None
+            or not diagnostic.text.startswith("unexpected keyword")
+        ):
             return f"it was removed in {flag}"
         return f"the keyword was removed in {keyword}, the server's flag in {flag}"
 

@@ -146,7 +146,9 @@ class Using:
         value = self.use.arguments.get(name, positional[position] if position < len(positional) else None)
         if not isinstance(value, Unknown):
             return False
-        return bool(CHANGING.search(value.text)) or not self.use.rebound.isdisjoint(re.findall(r"[A-Za-z_]\w*", value.text))
+        return bool(CHANGING.search(value.text)) or not self.use.rebound.isdisjoint(
+            re.findall(r"[A-Za-z_]\w*", value.text)
+        )
 
     def successor(self) -> str:
         """What takes the place of a configuration class's field that is gone, as a part of a sentence."""

@@ -28,7 +28,8 @@ def parse_tree(text: str) -> ast.Module:
 def _refusal(message: str) -> str:
     """Why a text does not parse; an f-string may be one of a newer Python than the one that reads it (PEP 701)."""
     if sys.version_info < (3, 12) and message.startswith("f-string"):
-        return f"not Python {sys.version_info.major}.{sys.version_info.minor}, which this program runs on ({message}); 3.12 reads more f-strings"
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return f"not Python {here}, which this program runs on ({message}); 3.12 reads more f-strings"
     return f"not Python: {message}"
 
 
