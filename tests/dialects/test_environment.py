@@ -7,8 +7,9 @@ import pytest
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Fact, Origin
 from vllm_migrate.dialects.situation import Known, Situation
-from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.tree import File, tree_of
 from vllm_migrate.documents.interface import Source
+from vllm_migrate.documents.yaml.document import parse_yaml
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect
 
@@ -52,3 +53,16 @@ def test_variables_and_parameters() -> None:
     for ask in (lambda: env.name("nothing"), lambda: env.call("nothing", ["a"])):
         with pytest.raises(KeyError):
             ask()
+
+
+def test_a_key_that_is_written_shows_that_no_older_release_runs() -> None:
+    document = parse_yaml(Source("run.yaml", b"", "new: 1\n", False, "\n"))
+    file = File(document.source, document, True)
+    shows = {"new": "0.9.1", "newest": "0.11.0"}
+    dialect = Dialect(
+        "own", "Own", "", "source", ("yaml",), (), (), (), framework="own", requires=REQUIRES, shows=shows
+    )
+    env = DialectEnv(Origin(dialect, file, root=tree_of(file)), {}, "0.12.0")
+    assert env.call("fw", [">=0.9.1"]) is True, "0.9.0 runs with it, but has no such key"
+    older = DialectEnv(Origin(dialect, file, root=tree_of(file)), {}, "0.8.5")
+    assert older.call("fw", [">=0.9.1"]) is True, "what runs with it has no such key either"

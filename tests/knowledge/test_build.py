@@ -44,8 +44,10 @@ def test_every_record_has_a_line_of_its_own() -> None:
     lines = render(rules_folder())[COMPILED].splitlines()
     found = [json.loads("{" + line.rstrip(",") + "}") for line in lines if line.startswith('"') and line[-1] in "},"]
     knowledge = load()
-    assert len(found) == sum(map(len, (knowledge.rules, knowledge.dialects, knowledge.effective, knowledge.gpus)))
-    assert json.loads(render(rules_folder())[COMPILED]).keys() == {"dialects", "effective", "gpus", "rules"}
+    assert len(found) == sum(
+        map(len, (knowledge.rules, knowledge.dialects, knowledge.effective, knowledge.gpus, knowledge.models))
+    )
+    assert json.loads(render(rules_folder())[COMPILED]).keys() == {"dialects", "effective", "gpus", "models", "rules"}
 
 
 def test_what_is_told_and_examples_are_no_part_of_what_a_lint_reads() -> None:

@@ -262,7 +262,7 @@ RULE_TYPOS: list[Edit] = [
         "bool-cli-value.yaml",
         "each: setting",
         "each: seting",
-        "each: 'seting' is not one of engine, setting, key, fact, remark, use, default, branch (did you mean 'setting'?)",
+        "each: 'seting' is not one of engine, setting, key, fact, remark, use, default, branch, refusal (did you mean 'setting'?)",
     ),
     (
         "bool-cli-value.yaml",
@@ -302,7 +302,12 @@ RULE_TYPOS: list[Edit] = [
         "vLLM {too} are those",
         "message: no placeholder {too} (did you mean 'to'?)",
     ),
-    ("logprobs-semantics.yaml", "role not in ['eval']", "role not in ['evla']", "never 'evla': it is one of"),
+    (
+        "logprobs-semantics.yaml",
+        "role not in ['eval', 'pooling']",
+        "role not in ['evla']",
+        "never 'evla': it is one of",
+    ),
     (
         "logprobs-semantics.yaml",
         "not written('logprobs_mode') and from",

@@ -20,6 +20,7 @@ from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.records import Case, Dialect
 from vllm_migrate.knowledge.vocabulary import Term
 from vllm_migrate.resolve import view
+from vllm_migrate.resolve.refusals import Refused
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules import judge, using
 from vllm_migrate.rules.default import Default
@@ -67,10 +68,13 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
     use = Use("pause", Written("engine.pause_generation", "use.pause", None, spot, spot), "update", section="api")
     of_use = Context(source, target)
     of_use.using = Using(use, Program("program", engine.origin, {}, [use]), source, target)
+    of_refusal = Context(source, target)
+    of_refusal.refusal = Refused("a", "b", {"seed": 0}, engine.options[1], False)
     default = Default("engine", "seed", "semantic", declared("0.8.5"), declared("0.18.1"), "0.12.0")
     return {
         "engine": Context(source, target),
         "branch": Context(source, target),
+        "refusal": of_refusal,
         **dict.fromkeys(("setting", "fact", "remark"), at_hand),
         "key": Context(source, target, next(inner_settings(source, target))),
         "use": of_use,

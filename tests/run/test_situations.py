@@ -263,3 +263,43 @@ def test_json_lists_the_projects(
     assert all((f["project"], f["from"], f["to"]) == (".", "0.18.1", "0.18.1") for f in report["findings"])
     main(["lint"])
     assert "--from X compares it with an earlier one" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        ("openai/gpt-oss-20b", "0.10.1"),
+        ("/models/Qwen3.5-35B-A3B", "0.17.0"),
+        ("google/gemma-3n-E4B-it", "0.9.2"),
+        ("Qwen/Qwen2.5-7B", "0.8.5"),
+        ("org/not-gpt-4", "0.8.5"),
+    ],
+)
+def test_a_model_that_an_older_release_does_not_know(model: str, source: str) -> None:
+    assert {moved[0] for moved in releases({"serve.sh": f"vllm serve {model}\n"})} == {source}
+
+
+def test_an_image_of_the_project_for_another_device() -> None:
+    text = COMPOSE.format(
+        services=SERVICE.format(name="a", image="public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.10.2")
+    )
+    report = of({"compose.yaml": text, "requirements.txt": "vllm==0.9.1\n"})
+    assert all(project.source in ("0.10.2", "0.9.1") for project in report.projects)
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ("vllm serve BAAI/bge-m3 --seed 1\n", "pooling"),
+        ("vllm serve --model Qwen/Qwen3-Embedding-8B\n", "pooling"),
+        ("vllm serve org/m --task score\n", "pooling"),
+        ("vllm serve org/m --worker-extension-cls a.B\n", "rl_rollout"),
+        ("vllm serve org/m --seed 1\n", "serving"),
+    ],
+)
+def test_the_role_that_a_setting_shows(text: str, role: str) -> None:
+    from vllm_migrate import effective
+
+    (engine,) = effective(files={"run.sh": text})
+    assert engine.role == role
+    assert (" in line 1: " in engine.situation.role.because) is (role != "serving")

@@ -104,6 +104,19 @@ def test_a_configuration_beside_a_run(here: Path) -> None:
     }
 
 
+def test_a_flat_configuration_of_an_older_wandb(here: Path) -> None:
+    keys = {"use_vllm": "true", "vllm_mode": "colocate", "vllm_gpu_memory_utilization": "0.3", "num_generations": "8"}
+    text = "wandb_version: 1\n\n" + "".join(f"{key}:\n  desc: null\n  value: {value}\n" for key, value in keys.items())
+    put(here, "wandb/run-2/files/config.yaml", text)
+    put(
+        here, "conf.yaml", "use_vllm: true\nvllm_mode: colocate\nvllm_gpu_memory_utilization: 0.5\nnum_generations: 8\n"
+    )
+    (found,) = verify(Options(("conf.yaml",)), Sources(run="wandb", target="0.10.2"))
+    (one,) = found.differing
+    assert (one.option, one.written, one.running) == ("gpu_memory_utilization", 0.5, 0.3)
+    assert one.source.endswith("config.yaml:11")
+
+
 def test_the_logs_of_a_run(here: Path) -> None:
     put(here, "job/serve.log", "".join(NEW))
     put(here, "job/other.log", "nothing of ours\n")

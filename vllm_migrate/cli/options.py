@@ -161,6 +161,15 @@ DOCTOR = (
     JSON_OR_TEXT,
 )
 
+MIGRATE = (
+    PATHS._replace(help="The project: its folder, or files and folders of it."),
+    *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
+    Option("--write", FLAG, "Write settings and version. Without it the change is only shown."),
+    Option("--patch", VALUE, "Write the diff to a file instead of showing it; `git apply` takes it.", "FILE"),
+    Option("--checklist", VALUE, "Write the checklist (Markdown) to a file instead of showing it.", "FILE"),
+    Option("--follow-parents", FLAG, "Write to parent configurations that are not among the PATHs, too."),
+)
+
 
 class CommandTable(NamedTuple):
     """A command of the table: its options, and help whose first line says what it does."""
@@ -190,6 +199,23 @@ Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warni
 Shows the diff; --write writes it. Safe fixes only, unless --unsafe. Every fix is proved by reading the edited file back.
 
 Exit code: 0 done or nothing to do, 1 something would be written (without --write), 2 error, 3 no input files.""",
+        ),
+        CommandTable(
+            "migrate",
+            MIGRATE,
+            """Move a project to another vLLM in one step: its settings, the version it pins, and a checklist for people.
+
+Shows one diff, then the checklist, then for each engine whether it starts at the target. --write writes the files. Settings are
+those of `fix --unsafe`. The version is written where a project has a plain `==` pin or an image tag, and only if nothing else
+that the project pins (torch, Python, transformers, a framework) contradicts the target; else nothing of that project is
+written, and the checklist says what comes first. Locks are never edited: the command that refreshes each is printed.
+
+vllm-migrate migrate .                                       look at the change
+vllm-migrate migrate . --patch up.diff --checklist TODO.md   keep it: git apply up.diff
+vllm-migrate migrate . --to 0.18.1 --write                   write it; a second run has nothing to write
+vllm-migrate migrate . --from 0.8.5 --write                  where the pin was moved already
+
+Exit code: 0 nothing is left to write and every engine starts, 1 something is or one does not, 2 error, 3 no input files.""",
         ),
         CommandTable(
             "effective",

@@ -41,7 +41,7 @@ def discover_code(
         for spec in dialect.engines:
             engines.extend(_made(file, code, dialect, spec, uses, workspace))
         if uses:
-            origin = origin_of(file, dialect, workspace).of_role(_role(dialect, "serving", uses))
+            origin = origin_of(file, dialect, workspace).of_role(_role(dialect, "serving", uses, file))
             facts = Reader(origin, _environment(file, code)).all_facts()
             programs.append(Program(f"{dialect.id}:.", origin, facts, uses))
     engines.extend(_in_dicts(file, code, dialects, catalog, workspace))
@@ -70,16 +70,26 @@ def _in_dicts(
                 break
 
 
-def _role(dialect: Dialect, otherwise: str, uses: list[Use]) -> str:
-    """A program that updates weights trains; what else it is, its dialect states."""
-    return "rl_rollout" if any(use.name in dialect.rollout_uses for use in uses) else otherwise
+def _role(dialect: Dialect, otherwise: str, uses: list[Use], file: File) -> str:
+    """A program that updates weights trains, and so does one that speaks of training; what else it is, its dialect states."""
+    if any(use.name in dialect.rollout_uses for use in uses):
+        return "rl_rollout"
+    if otherwise == "serving" and dialect.rollout_words:
+        text = file.source.text.lower()
+        if sum(word in text for word in dialect.rollout_words) >= SEVERAL:
+            return "rl_rollout"
+    return otherwise
+
+
+# How many words of training a program has to use that is taken to train.
+SEVERAL = 2
 
 
 def _made(
     file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
     """An engine for each call of those that `spec` names."""
-    shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(_role(dialect, spec.role, uses))
+    shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(_role(dialect, spec.role, uses, file))
     out: list[Engine] = []
     for call in code.find(set(spec.calls)) if spec.calls else ():
         tree = tree_of(file, call.index)
@@ -137,7 +147,9 @@ def _environment(file: File, code: PythonDocument) -> dict[str, Fact]:
 def _requests(dialect: Dialect, uses: list[Use]) -> dict[str, Fact]:
     """The sampling parameters of the engine's requests: those that every call of SamplingParams in the module agrees on."""
     calls = [use for use in uses if use.name == SAMPLING]
-    return {f"sampling.{name}": _agreed(name, unset, calls) for name, unset in dialect.sampling.unset.items()}
+    passed = dict.fromkeys(name for call in calls for name in call.arguments)
+    asked = {**passed, **dialect.sampling.unset}
+    return {f"sampling.{name}": _agreed(name, unset, calls) for name, unset in asked.items()}
 
 
 def _agreed(name: str, default: object, calls: list[Use]) -> Fact:

@@ -105,9 +105,24 @@ class DialectEnv:
         return Undetermined((f"the release of {package}, which no file of the project pins",), (True, False))
 
     def _supporting(self) -> list[str]:
-        """The framework's releases that run with this release of vLLM: one of them must be installed."""
-        requires = self.origin.dialect.requires
-        return [fw for fw, spec in requires.items() if fits(self.release, spec)] if self.release else []
+        """The framework's releases that run with this release of vLLM: one of them must be installed. Those from before a key
+        that is written do not count; where none is left, the one that brought the key does."""
+        since = self._shown()
+        rows = sorted(self.origin.dialect.requires.items(), key=lambda row: parse_version(row[0]))
+        found: list[str] = []
+        for (fw, spec), (after, _) in zip(rows, [*rows[1:], ("", "")], strict=True):
+            if not self.release or not fits(self.release, spec):
+                continue
+            if not since or parse_version(fw) >= parse_version(since):
+                found.append(fw)
+            elif not after or parse_version(after) > parse_version(since):
+                found.append(since)
+        return found or ([since] if since else [])
+
+    def _shown(self) -> str:
+        """The newest of the releases that brought a key which is written; "" where none is."""
+        written = [release for path, release in self.origin.dialect.shows.items() if self._found(path) is not None]
+        return max(written, key=parse_version, default="")
 
     def _runs(self, version: str) -> bool:
         """Whether the framework at `version` runs with this release of vLLM, by the newest entry that is not newer."""

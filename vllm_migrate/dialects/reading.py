@@ -16,7 +16,7 @@ from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
-from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough
+from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough, RoleSign
 
 
 def engines_in(
@@ -88,10 +88,10 @@ class Reader:
         origin = self.origin
         if origin.role != "serving" or origin.situation.role is not None:
             return
-        written = {option.key.lstrip("-").replace("-", "_"): option for option in self.options}
+        written = {option.key.lstrip("-").replace("-", "_") or "model": option for option in self.options}
         for sign in origin.dialect.roles:
             setting = written.get(sign.option)
-            if setting is not None and (not sign.values or setting.value in sign.values):
+            if setting is not None and _says(sign, setting.value):
                 place = setting.spot.file.source.position(setting.spot.start).line
                 known = Known(sign.role, f"{setting.key} in line {place}: {sign.because}")
                 self.origin = origin._replace(role=sign.role, situation=origin.situation._replace(role=known))
@@ -238,6 +238,12 @@ class Reader:
             if tree is not None:
                 return self._written(path.rpartition(".")[2], f"config.{path}", tree, path)
         return None
+
+
+def _says(sign: RoleSign, value: object) -> bool:
+    if sign.parts:
+        return isinstance(value, str) and any(part in value.lower() for part in sign.parts)
+    return not sign.values or value in sign.values
 
 
 def _stated_value(stated: FactSpec, env: DialectEnv) -> object:

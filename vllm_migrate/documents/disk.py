@@ -152,6 +152,28 @@ class Memory(Disk):
         return False
 
 
+class Overlay(Disk):
+    """This machine's files, some of them with other contents: `texts` by path. No file comes or goes."""
+
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self._texts = {os.path.realpath(path): data for path, data in texts.items()}
+
+    def _other(self, path: str) -> bytes | None:
+        return self._texts.get(os.path.realpath(path)) if self._texts else None
+
+    def read(self, path: str, limit: int) -> bytes:
+        data = self._other(path)
+        return super().read(path, limit) if data is None else data[: limit + 1]
+
+    def bytes_of(self, path: str, wait: bool = False) -> bytes:
+        data = self._other(path)
+        return super().bytes_of(path, wait) if data is None else data
+
+    def stream(self, path: str) -> IO[bytes]:
+        data = self._other(path)
+        return super().stream(path) if data is None else io.BytesIO(data)
+
+
 class _Entry:
     """An entry of a folder in memory."""
 

@@ -85,7 +85,8 @@ class RulesFolder:
         self.rules = self._rules()
         self.checker.rules = {str(checked.fields["name"]) for checked in self.rules}
         self.effective = list(self._effective())
-        self.gpus = self._gpus()
+        self.gpus = self._tables("predicates/gpus.yaml", models.GPU)
+        self.models = self._tables("predicates/models.yaml", models.MODEL_NAME)
 
     def _sources(self, pattern: str) -> list[RuleSource]:
         found = [RuleSource(path, folder) for folder in self.folders for path in sorted(folder.glob(pattern))]
@@ -146,10 +147,11 @@ class RulesFolder:
                 at: Loc = () if entries is None else (number,)
                 yield Checked(source.check(models.EFFECTIVE, entry, at), source, at)
 
-    def _gpus(self) -> Fields:
+    def _tables(self, path: str, kind: Any) -> Fields:
+        """The records of a file that has them by name."""
         return {
-            name: source.check(models.GPU, fields, (name,))
-            for source in self._sources("predicates/gpus.yaml")
+            name: source.check(kind, fields, (name,))
+            for source in self._sources(path)
             for name, fields in source.data.items()
         }
 
@@ -160,7 +162,13 @@ class RulesFolder:
         effective = {
             checked.fields["option"]: self._compiled(records.EffectiveEntry, checked) for checked in self.effective
         }
-        return {"dialects": dialects, "effective": effective, "gpus": self.gpus, "rules": rules}
+        return {
+            "dialects": dialects,
+            "effective": effective,
+            "gpus": self.gpus,
+            "models": self.models,
+            "rules": rules,
+        }
 
     def _compiled(self, kind: type, checked: Checked) -> Fields:
         fields = {name: value for name, value in checked.fields.items() if name != "examples"}
@@ -253,7 +261,7 @@ def compile_all(folder: Path, more: Sequence[Path] = (), files: Sequence[Path] =
     told: Fields = {
         name: {key: _only(page, fields) for key, fields in made[name].items()} for name, (_, page) in kinds.items()
     }
-    return {**read, "gpus": made["gpus"]}, told
+    return {**read, "gpus": made["gpus"], "models": made["models"]}, told
 
 
 def _only(kind: Any, fields: Fields) -> Fields:

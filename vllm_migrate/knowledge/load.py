@@ -10,7 +10,7 @@ import os
 from typing import TypeVar
 
 from vllm_migrate.knowledge.record import Record
-from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, Rule, RulePage
+from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, ModelName, Rule, RulePage
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -21,9 +21,9 @@ PAGES = os.path.join(DATA, "pages.json")
 
 class Knowledge:
     """rules in the order of their codes, dialects in the order in which they are tried, effective entries by option, GPUs by
-    the name that `--gpu` takes."""
+    the name that `--gpu` takes, models by a part of their names."""
 
-    __slots__ = ("dialects", "effective", "gpus", "in_order", "rules")
+    __slots__ = ("dialects", "effective", "gpus", "in_order", "models", "rules")
 
     def __init__(self, raw: dict[str, dict[str, object]]) -> None:
         self.rules = tuple(_records(Rule, raw["rules"]).values())
@@ -32,6 +32,7 @@ class Knowledge:
         self.dialects = tuple(_records(Dialect, raw["dialects"]).values())
         self.effective = _records(EffectiveEntry, raw["effective"])
         self.gpus = _records(Gpu, raw["gpus"])
+        self.models = _records(ModelName, raw["models"])
 
     def frameworks(self) -> tuple[str, ...]:
         """The packages of frameworks whose releases a project may pin."""

@@ -141,3 +141,4 @@ DIALECT = model_of(
 )
 EFFECTIVE = model_of("Entry", records.EffectiveEntry, records.EffectivePage, evidence=EVIDENCE)
 GPU = model_of("Gpu", records.Gpu)
+MODEL_NAME = model_of("ModelName", records.ModelName)

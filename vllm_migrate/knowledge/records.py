@@ -16,7 +16,7 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
 Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 
@@ -123,12 +123,13 @@ class EngineSpec(Record):
 
 class RoleSign(Record):
     """A setting that tells what a serving engine is for: an option under any of its spellings, with one of these values, if any
-    are named; because: in words."""
+    are named, or a text with one of these parts (in lower case); because: in words."""
 
     option: str
     role: Role
     because: str
     values: tuple[Scalar, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class UseSpec(Record):
@@ -326,11 +327,12 @@ class Dialect(Record):
     markers: words of which one must stand in a file, so that others are never parsed; embed_markers: in a YAML file with something
     embedded. roles: settings that tell what a serving engine is for. own_configs: parents that come with the framework (`a/*` is a
     prefix). define: names for conditions of this dialect. engine_core: which engine ran; engine_core_key: where it is written;
-    engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains. requires: the framework's releases,
-    each with the vLLM it runs with. absolute: keys from the configuration's top. environment: mappings of variables. dead: keys
-    that nobody reads, and why. switch_off: how to switch {option} ({key}) off where a plain false does not arrive. pin_file: new
-    settings go to the root of the chain of files. upgrade: what to do where no setting helps; reads: what a key means to the
-    framework itself.
+    engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains; rollout_words: words of
+    which two different ones do, too. requires: the framework's releases, each with the vLLM it runs with; shows: keys, each
+    with the release of the framework that brought it. absolute: keys from the configuration's top. environment: mappings of
+    variables. dead: keys that nobody reads, and why. switch_off: how to switch {option} ({key}) off where a plain false
+    does not arrive. pin_file: new settings go to the root of the chain of files. upgrade: what to do where no setting
+    helps; reads: what a key means to the framework itself.
     """
 
     id: str
@@ -356,7 +358,9 @@ class Dialect(Record):
     engine_core_pin: CorePin | None = None
     uses: tuple[UseSpec, ...] = ()
     rollout_uses: tuple[str, ...] = ()
+    rollout_words: tuple[str, ...] = ()
     requires: dict[str, str] = {}
+    shows: dict[str, str] = {}
     embeds: tuple[Embed, ...] = ()
     keys: dict[str, Key] = {}
     absolute: dict[str, Key] = {}
@@ -409,6 +413,13 @@ class Gpu(Record):
     capability: float
     memory: int
     name: str = ""
+
+
+class ModelName(Record):
+    """What a part of a model's name stands for: its architecture, and the first release of vLLM that knows it."""
+
+    architecture: str
+    since: str
 
 
 # -- rules

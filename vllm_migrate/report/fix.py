@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
 NO_NEWLINE = "\\ No newline at end of file"
 
 
-def diff(file: File, edits: list[Edit]) -> list[str]:
-    """Unified diff of one file as `patch` and `git apply` read it, secrets masked.
+def diff(file: File, edits: list[Edit], masked: bool = True, sides: tuple[str, str] = ("", "")) -> list[str]:
+    """Unified diff of one file as `patch` and `git apply` read it; masked: without secrets; sides: before each name,
+    which is then relative to the working folder.
 
     A line ends at \\n alone, as it does for them; a \\r before it is a part of the line.
     """
     mark = "\ufeff" if file.source.bom else ""
     before, after = mark + file.source.text, mark + apply_edits(file.source.text, edits)
-    name = _name(file.path)
+    old, new = (_name(side + os.path.relpath(file.path) if side else file.path) for side in sides)
     out: list[str] = []
-    for line in difflib.unified_diff(_lines(before), _lines(after), name, name, n=3):
-        out.append(mask(line.removesuffix("\n")))
+    for line in difflib.unified_diff(_lines(before), _lines(after), old, new, n=3):
+        bare = line.removesuffix("\n")
+        out.append(mask(bare) if masked else bare)
         if not line.endswith("\n"):
             out.append(NO_NEWLINE)
     return out

@@ -67,7 +67,7 @@ FILE_RULES = (
     FileRule(
         "VM905",
         "template",
-        "warning",
+        "info",
         "A file is a template that is no YAML before it is rendered",
         "nothing in it was judged",
         "lint what it renders to",

@@ -24,6 +24,7 @@ KEYWORD = "the engine is not built: a keyword that vLLM does not know raises Typ
 PASSED_OVER = "the launcher passes over what vLLM does not know: the key has no effect"
 
 if TYPE_CHECKING:
+    from vllm_migrate.resolve.refusals import Refused
     from vllm_migrate.rules.default import Default
 
 
@@ -33,7 +34,7 @@ class Context:
     knowledge/vocabulary.py says what each name and function means, and where it is valid.
     """
 
-    __slots__ = ("_by_option", "default", "follows", "setting", "source", "target", "using")
+    __slots__ = ("_by_option", "default", "follows", "refusal", "setting", "source", "target", "using")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Context:
         self.target = target
         self.setting = setting
         self.using: Using | None = None
+        self.refusal: Refused | None = None
         self.default = default
         self._by_option = by_option
 
@@ -60,6 +62,8 @@ class Context:
             if self.setting is not None
             else self.using.use.written
             if self.using is not None
+            else self.refusal.written
+            if self.refusal is not None
             else None
         )
 
@@ -68,6 +72,8 @@ class Context:
         """The option at hand, "" where a rule is asked of the whole engine."""
         if self.setting is not None:
             return self.setting.option
+        if self.refusal is not None:
+            return next(iter(self.refusal.settings))
         return self.default.option if self.default is not None else ""
 
     def name(self, dotted: str) -> object:
@@ -82,6 +88,9 @@ class Context:
         if head == "use":
             assert self.using is not None, "use.* is for rules with each: use"
             return self.using.fact(rest)
+        if head == "refusal":
+            assert self.refusal is not None, "refusal.* is for rules with each: refusal"
+            return getattr(self.refusal, rest)
         if head == "default":
             assert self.default is not None, "default.* is for rules with each: default"
             return self.default.fact(rest, self.source, self.target)
@@ -212,7 +221,11 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
             if finding.severity == "info" and _hangs_on_unread(finding, engine):
                 continue
             # A default has no place of its own, and keys of one text may have one place: their option tells them apart.
-            subject = finding.option if each in ("default", "key") else (finding.spot.file.path, finding.spot.start)
+            subject = (
+                finding.option
+                if each in ("default", "key", "refusal")
+                else (finding.spot.file.path, finding.spot.start)
+            )
             if not (rule.derived and subject in covered):
                 out.append(finding)
                 covered.add(finding.option)
@@ -281,6 +294,8 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
         from vllm_migrate.rules.inner import inner_settings
 
         return [Context(source, target, setting) for setting in inner_settings(source, target)]
+    if rule.each == "refusal":
+        return list(_refusals(source, target)) if isinstance(engine, Engine) else []
     if rule.each != "fact":
         return []
     names = rule.options or [name for name in engine.facts if name.startswith("env.")]
@@ -288,6 +303,20 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
     return [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
+
+
+def _refusals(source: View, target: View) -> Iterator[Context]:
+    """The combinations that the target refuses and the source does not, under whatever message."""
+    from vllm_migrate.resolve.refusals import refused
+
+    found = refused(target)
+    before = refused(source) if found and source.release != target.release else []
+    known = {one.id for one in before} | {tuple(one.settings) for one in before}
+    for one in found:
+        if one.id not in known and tuple(one.settings) not in known:
+            context = Context(source, target)
+            context.refusal = one
+            yield context
 
 
 def _holds(rule: Rule, context: Context) -> object:
@@ -416,6 +445,8 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         "key": context.written.key if context.written else finding.option,
         "value": show(context.written.value) if context.written else "",
         "why": diagnostic.text if diagnostic else "",
+        "refusal": context.refusal.text if context.refusal is not None else "",
+        "settings": _settings(context.refusal) if context.refusal is not None else "",
         "upgrade": context.target.engine.dialect.upgrade,
         "off": _off(context),
         "reads": _reads(context),
@@ -466,6 +497,11 @@ def _fill_life(text: str, setting: Setting) -> str:
         if "{" + word + "}" in text:
             text = text.replace("{" + word + "}", value())
     return text
+
+
+def _settings(refusal: Refused) -> str:
+    """The settings of a combination with their values."""
+    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in refusal.settings.items())
 
 
 def _off(context: Context) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.documents.text.write import CannotWrite
@@ -60,8 +62,11 @@ class FixPlan(NamedTuple):
         return WriteResult(tuple(paths), tuple(failed))
 
 
-def fix(options: Options, disk: Disk = DISK) -> FixPlan:
-    """Plan and prove everything. Raises UsageError where the options or the configuration are wrong."""
+def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None = None) -> FixPlan:
+    """Plan and prove everything. held: whether the file at a path is left as it is; no fix is made by half for that.
+
+    Raises UsageError where the options or the configuration are wrong.
+    """
     session = Session(options, disk)
     rules = session.rules()
     selection = selection_of(session.settings, rules)
@@ -69,7 +74,11 @@ def fix(options: Options, disk: Disk = DISK) -> FixPlan:
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
     before = set(map(_key, result.findings))
-    plan = _proved_whole(session, findings, before, _planned(session, findings))
+
+    def make(wanted: tuple[Firing, ...]) -> Plan:
+        return _planned(session, wanted) if held is None else _free(session, wanted, held)
+
+    plan = _proved_whole(session, findings, before, make)
     return FixPlan(plan, findings, result.files, session.disk is not DISK)
 
 
@@ -84,12 +93,15 @@ def _key(finding: Firing) -> Key:
     return finding.code, finding.spot.file.path, finding.option, engine
 
 
-def _proved_whole(session: Session, findings: tuple[Firing, ...], before: set[Key], plan: Plan) -> Plan:
+def _proved_whole(
+    session: Session, findings: tuple[Firing, ...], before: set[Key], make: Callable[[tuple[Firing, ...]], Plan]
+) -> Plan:
     """The plan without what would make a finding that was not there before: the edited files are judged again as they will be.
 
     Each edit is proved by itself and with the others of its engine; this asks whether every file that reads them still
     composes and starts. What breaks it is taken back, the smallest part first.
     """
+    plan = make(findings)
     if any(entry.stdin for entry in session.inputs):
         return plan
     taken: dict[int, tuple[Firing, str]] = {}
@@ -101,7 +113,7 @@ def _proved_whole(session: Session, findings: tuple[Firing, ...], before: set[Ke
             for finding in _behind(new, plan.applied):
                 place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
                 taken[id(finding)] = (finding, f"with it, {place} would have {new.code} {new.name}")
-        plan = _planned(session, tuple(finding for finding in findings if id(finding) not in taken))
+        plan = make(tuple(finding for finding in findings if id(finding) not in taken))
     else:
         if plan.edits and _gained(session, before, plan):
             refused = tuple((finding, "together, the fixes would make new findings") for finding in plan.applied)
@@ -135,6 +147,16 @@ def _same(option: str, new: Firing) -> bool:
     """Whether an option is what a finding is about: by its name, or by the last part of a key."""
     key = (new.option or new.key).rpartition(".")[2].replace("-", "_").removeprefix("no_")
     return option in (new.option, key)
+
+
+def _free(session: Session, findings: tuple[Firing, ...], held: Callable[[str], bool]) -> Plan:
+    """What may be written where some files are left as they are."""
+
+    def barred(file: File) -> bool:
+        return held(file.path) or not (file.requested or session.options.follow_parents)
+
+    free = [finding for finding in findings if not held(finding.spot.file.outermost.path)]
+    return fix_all(free, session.fixer(), session.options.unsafe, barred)
 
 
 def _planned(session: Session, findings: tuple[Firing, ...]) -> Plan:

@@ -26,7 +26,7 @@ LOCK, REQUIREMENT, DECLARED, INSTALL, IMAGE, SCRIPT, NOTED = range(7)
 MAX_OCCURRENCES = 1000
 MAX_LINE = 2000
 
-IMAGE_NAME = b"vllm/vllm-openai"
+IMAGE_NAMES = (b"vllm/vllm-openai", b"vllm-cpu-release-repo")
 CLONED = b"vllm-project/vllm"
 NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_./")
 VERSION_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.*+!_-")
@@ -313,13 +313,13 @@ def _image_pins(text: PinnedText) -> list[Pin]:
     """Tags of vLLM's own images, and of images that carry the release in their tag (`...-vllm0.8.5-...`)."""
     out = []
     data = text.data
-    for start in text.occurrences(IMAGE_NAME):
+    for name, start in [(each, at) for each in IMAGE_NAMES for at in text.occurrences(each)]:
         previous = data[start - 1 : start]
         if previous and previous != b"/" and text.low[start - 1] in NAME_BYTES and data[start - 2 : start] != b":-":
             continue  # another name that ends alike: lmcache/... counts its own versions
         if _is_comment(text.before(start)):
             continue
-        at = start + len(IMAGE_NAME)
+        at = start + len(name)
         while at < len(data) and (data[at : at + 1].isalnum() or data[at : at + 1] in (b"-", b"_")):
             at += 1
         if data[at : at + 1] == b":":

@@ -7,6 +7,7 @@ is judged changes anything.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.config import Config, config_in
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.own_release import own_release
-from vllm_migrate.run.pins import PACKAGES, VLLM, Pin
+from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
@@ -96,7 +97,7 @@ class Situations:
         move = self._move(level, stated, None)
         shown: tuple[Shown, ...] = ()
         if "from" not in stated:
-            own = own_pins(path, data, self._packages)
+            own = own_pins(path, data, self._packages) or self._named_models(path, data)
             if len({pin.version or pin.bounds for pin in own}) == 1:
                 move = self._move(level, stated, own[0])
             elif own:
@@ -211,6 +212,22 @@ class Situations:
             if each.own is not None:
                 out.setdefault(each.own.package, Known(each.own.version, f"{each.own.place} says so"))
         return out
+
+    def _named_models(self, path: str, data: bytes) -> list[Pin]:
+        """The bound that the names of models in a file set: of several, the one that excludes least."""
+        low = data.lower()
+        found: list[Pin] = []
+        for name, model in self._knowledge.models.items():
+            match = re.search(
+                rb"[\w.-]/[\w.-]*" + re.escape(name.encode()).replace(rb"\-", b"-?") + rb"(?![0-9.]*[0-9])", low
+            )
+            if match is not None:
+                line = data.count(b"\n", 0, match.end()) + 1
+                text = f"{name} is {model.architecture}, new in {model.since}"
+                found.append(
+                    Pin(VLLM, "", path, line, text, SCRIPT, False, at=match.start(), bounds=f">={model.since}")
+                )
+        return sorted(found, key=lambda pin: parse_version(pin.bounds[2:]))[:1]
 
     # -- the two releases
 

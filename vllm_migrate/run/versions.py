@@ -137,8 +137,12 @@ def choose_source(found: list[Pin], bounds: Sequence[str] = ()) -> Pin | None:
 
 def _trust(pin: Pin) -> tuple[bool, int, int]:
     """How far a place says what runs, the least first: files for tests and for other hardware say it last."""
-    words = set(_WORDS.findall(os.path.basename(pin.path).lower()))
-    return bool(words & ASIDE), pin.rank, pin.path.count(os.sep)
+    return is_aside(pin.path), pin.rank, pin.path.count(os.sep)
+
+
+def is_aside(path: str) -> bool:
+    """Whether a file says what is installed for tests, or on other hardware."""
+    return not ASIDE.isdisjoint(_WORDS.findall(os.path.basename(path).lower()))
 
 
 # Words in the names of files that say what runs for tests, or on hardware that CUDA wheels of vLLM do not run on.

@@ -1,0 +1,68 @@
+"""`vllm-migrate migrate`: settings and version of a project in one step, with a checklist for people."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from vllm_migrate.cli.calls import options_of
+from vllm_migrate.cli.lint import NO_FILES
+from vllm_migrate.errors import UsageError
+
+if TYPE_CHECKING:
+    from vllm_migrate.migrate.plan import Migration
+
+
+def run(call: Namespace) -> int:
+    """Migrate; the exit code: 0 nothing is left to write and every engine starts, 1 else, 2 not written, 3 no input files."""
+    from vllm_migrate.migrate.checklist import render, verdicts
+    from vllm_migrate.migrate.patch import patch
+    from vllm_migrate.migrate.plan import migrate
+
+    if "-" in call.paths:
+        raise UsageError("migrate takes a project and not standard input (-)", "give its folder")
+    found = migrate(options_of(call))
+    if found.files == 0:
+        print(NO_FILES, file=sys.stderr)
+        return 3
+    if call.patch:
+        _put(call.patch, patch(found, masked=False))
+    elif not call.write:
+        sys.stdout.write(patch(found))
+    if call.checklist:
+        _put(call.checklist, render(found))
+    failed = _write(found) if call.write else False
+    if call.checklist:
+        print("\n".join(verdicts(found.starts)))
+    else:
+        sys.stdout.write(("\n" if found.edits and not (call.write or call.patch) else "") + render(found))
+    if failed:
+        return 2
+    return int(any(start.reasons for start in found.starts) or (bool(found.edits) and not call.write))
+
+
+def _put(path: str, text: str) -> None:
+    from vllm_migrate.run.files import replace_file
+
+    try:
+        replace_file(path, text.encode("utf-8", "surrogatepass"), durable=False)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "a FILE where you may write") from None
+
+
+def _write(found: Migration) -> bool:
+    """Write and say what was written; whether something could not be."""
+    paths: list[str] = []
+    try:
+        for path, error in found.write():
+            if error is None:
+                paths.append(path)
+                print(f"wrote {path}")
+            else:
+                print(f"error: not written: {error.message}", file=sys.stderr)
+    except KeyboardInterrupt:
+        rest = [file.path for file in found.edits if file.path not in paths]
+        print(f"interrupted: old: {', '.join(rest) or 'none'}; run migrate again", file=sys.stderr)
+        raise
+    return len(paths) < len(found.edits)

@@ -1,0 +1,136 @@
+"""The checklist for people, in Markdown: what no edit settles, in the order in which it is to be done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from vllm_migrate.migrate.plan import Item, Migration, Project, Start
+from vllm_migrate.report.finding import CHECKLIST, Finding
+from vllm_migrate.report.headline import quoted
+from vllm_migrate.report.mask import mask
+
+MANY = 3
+IN_FLIGHT = (
+    "Replay buffers: drain them, or score their samples again at the new release; do not mix logprobs of both.",
+    "Cached old and reference logprobs: compute them again, or mark which release made them.",
+    "Checkpoints of a run in progress: finish the run at the old release, or note the step at which the release moved.",
+    "Fleets: no rollout of one policy may come from servers of both releases; replace all, then let requests in.",
+)
+NOTHING = (
+    "Nothing to write. Where the pin was moved before the settings, `--from RELEASE` says what they were written for."
+)
+
+
+def render(migration: Migration) -> str:
+    """The whole checklist; ends in a newline."""
+    moving = [project for project in migration.projects if _has_work(project, migration)]
+    lines = ["# Checklist: " + (", ".join(map(_move, moving)) or "vLLM"), ""]
+    if moving:
+        lines += _section("Before the change", _recordings(migration, "record"))
+        lines += _section("Versions", _versions(moving))
+    lines += _section("Written by `migrate`, to be reviewed", _reviews(migration))
+    projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
+    waiting = [
+        finding
+        for finding in migration.left
+        if finding.safety != "none"
+        and finding.project in projects
+        and projects[finding.project].obstacles(finding.path)
+    ]
+    lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
+    others = {id(finding) for finding in waiting}
+    lines += _section("For code and people", _left(each for each in migration.left if id(each) not in others))
+    if moving:
+        lines += _section("Runs in flight", IN_FLIGHT)
+        lines += _section("After the change", _recordings(migration, "run"))
+    if len(lines) == 2:
+        lines += [NOTHING, ""]
+    lines += ["## Does it start?", "", *verdicts(migration.starts)]
+    return "\n".join(lines) + "\n"
+
+
+def verdicts(starts: Iterable[Start]) -> list[str]:
+    """`starts at X: yes`, or `no, because ...`, a line an engine."""
+    out = []
+    for start in starts:
+        engine = f" ({mask(start.engine)})" if start.engine else ""
+        first, *more = start.reasons or ("",)
+        why = f"no, because {mask(first)}" if first else "yes"
+        others = f"; and {len(more)} more" if more else ""
+        out.append(f"- {mask(start.path)}{engine}: starts at {start.release}: {why}{others}")
+    return out or ["- no vLLM engine was recognised"]
+
+
+def _has_work(project: Project, migration: Migration) -> bool:
+    return project.situation.moves or bool(project.bumps or any(item.blocks for item in project.items))
+
+
+def _move(project: Project) -> str:
+    sources = dict.fromkeys(place.release for place in project.bumps) or [project.situation.source.value]
+    return f"{project.root}: vLLM {' and '.join(sources)} to {project.target}"
+
+
+def _section(title: str, items: Iterable[str]) -> list[str]:
+    """A heading with its boxes; nothing without items."""
+    boxes = [f"- [ ] {item}" for item in dict.fromkeys(items)]
+    return [f"## {title}", "", *boxes, ""] if boxes else []
+
+
+def _recordings(migration: Migration, step: str) -> Iterator[str]:
+    """The smoke proof of each engine: its recording at the old release, and the comparison at the new one."""
+    engines = [start for start in migration.starts if start.engine]
+    several = [start.path for start in engines]
+    for number, start in enumerate(engines[:MANY]):
+        which = f" --engine {quoted(start.engine)}" if several.count(start.path) > 1 else ""
+        call, record = f"{quoted(start.path)}{which}", f"before-{number + 1}.jsonl"
+        if step == "record":
+            yield f"With the old vLLM: `vllm-migrate smoke record {call} --python OLD_PYTHON -o {record}`"
+        else:
+            yield f"With the new vLLM: `vllm-migrate smoke run {call} --python NEW_PYTHON --reference {record} --model DIR`"
+    if engines[MANY:]:
+        yield "Likewise: " + ", ".join(dict.fromkeys(f"`{mask(start.path)}`" for start in engines[MANY:]))
+
+
+def _versions(projects: Iterable[Project]) -> Iterator[str]:
+    for project in projects:
+        if project.obstacles():
+            yield (
+                f"{project.root}: nothing is written, neither settings nor version, before what is marked **first** is settled; "
+                "then run `migrate` again"
+            )
+        yield from (_item(item) for item in sorted(project.items, key=lambda item: (not item.blocks, item)))
+        yield from (f"`{place.path}:{place.line}`: {place.release} is now {project.target}" for place in project.bumps)
+        for path, command in project.locks:
+            yield f"`{path}` is not edited; refresh it: `{command}`"
+
+
+def _item(item: Item) -> str:
+    place = f"`{item.place}` " if item.place else ""
+    first = "**first, for this file** " if item.alone else "**first** "
+    return f"{first if item.blocks else ''}{place}{mask(item.text)}"
+
+
+def _reviews(migration: Migration) -> Iterator[str]:
+    for finding in migration.fixes.plan.applied:
+        if finding.fix is not None and finding.fix.safety == "review":
+            spot = finding.spot
+            line = spot.file.source.position(spot.start).line
+            yield f"`{mask(spot.file.path)}:{line}` {finding.code} {finding.name}: {mask(finding.fix.title)}"
+
+
+def _waiting(finding: Finding) -> str:
+    title = finding.fix.title if finding.fix is not None else ""
+    return f"`{finding.path}:{finding.line}` {finding.code} {finding.name}: {title}"
+
+
+def _left(findings: Iterable[Finding]) -> Iterator[str]:
+    """What remains: items of the checklist, and findings that no fix settled; those that only inform are left out."""
+    for finding in findings:
+        if finding.severity == "info" and finding.kind != CHECKLIST:
+            continue
+        also = f" Also in {len(finding.children)} more." if finding.children else ""
+        advice = f" {finding.advice[:1].upper()}{finding.advice[1:].rstrip('.')}." if finding.advice else ""
+        message = finding.message.rstrip(".")
+        text = f"`{finding.path}:{finding.line}` **{finding.code} {finding.name}** {message}.{advice}{also}"
+        yield " ".join(text.split())

@@ -1,0 +1,142 @@
+"""What the target demands of a project's other pins: the catalog's requirements, Python, and the framework's matrix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from vllm_migrate.catalog.requires import Requires
+from vllm_migrate.dialects.situation import Known
+from vllm_migrate.dialects.specifiers import fits, parse_version
+from vllm_migrate.documents.interface import Source
+from vllm_migrate.knowledge.records import Dialect
+from vllm_migrate.run.pins import VLLM, Pin
+from vllm_migrate.run.versions import is_aside
+
+# Packages that work with one release of vLLM or of torch each, and what to do about a pin of one.
+COMPANIONS = {
+    "flash-attn": "built for one torch: take the wheel for the torch that the target brings, or drop it (vLLM has its own)",
+    "flashinfer": "now flashinfer-python: vLLM requires one release of it",
+    "lmcache": "each release works with a range of vLLM's: check its compatibility table",
+    "nixl": "the KV connector: match it with the target's requirements for KV transfer",
+    "vllm-ascend": "one release for each release of vLLM: take that of the target",
+    "vllm-flash-attn": "vLLM brings its own since 0.6: drop it",
+    "bitsandbytes": "vLLM checks for a least release when it loads such a model",
+    "deepspeed": "built for one torch: check it with the torch that the target brings",
+    "apex": "built for one torch: build it again",
+    "transformer-engine": "built for one torch: build it again",
+}
+_PYTHON = (
+    re.compile(r"^\s*requires-python\s*=\s*[\"'](?P<spec>[^\"']+)", re.MULTILINE),
+    re.compile(r"\bpython_requires\s*=\s*[\"']?(?P<spec>[<>=!~][^\"'\n#)]+)"),
+    re.compile(r"^\s*-\s*python\s*(?P<spec>[=<>!~][^\s#]+)", re.MULTILINE),
+    re.compile(r"^FROM\s+(?:\S+/)?python:(?P<spec>\d+\.\d+)", re.MULTILINE),
+)
+PYTHONS = tuple(f"3.{minor}{patch}" for minor in range(8, 16) for patch in ("", ".5"))
+
+
+class Demand(NamedTuple):
+    """A pin that the target contradicts, or (not `blocks`) that people have to match."""
+
+    path: str
+    line: int
+    text: str
+    blocks: bool
+
+
+def packages(requires: Requires, target: str) -> tuple[str, ...]:
+    """The packages whose pins matter to a move to `target`."""
+    return tuple(dict.fromkeys((*requires.packages(target), *COMPANIONS)))
+
+
+def contradictions(
+    pins: Iterable[Pin], sources: Mapping[str, Source], requires: Requires, target: str
+) -> Iterator[Demand]:
+    """Pins of other packages that vLLM's own requirements exclude, and companions to match. sources: by path.
+
+    What is installed for tests or other hardware excludes nothing unless vLLM is installed with it.
+    """
+    pins = list(pins)
+    with_vllm = {pin.path for pin in pins if pin.package == VLLM}
+    for pin in pins:
+        if pin.path.endswith(".toml") and _builds(sources[pin.path].text, pin.line):
+            continue
+        declared = requires.package(pin.package, target)
+        specs = declared.specs() if declared is not None else []
+        text = f"{pin.text.strip()}: "
+        if pin.package != VLLM and specs and _excluded(pin, specs, requires, target):
+            asked = " or ".join(sorted(set(specs)))
+            blocks = pin.path in with_vllm or not is_aside(pin.path)
+            yield Demand(pin.path, pin.line, f"{text}vLLM {target} requires {pin.package}{asked}", blocks)
+        elif pin.package in COMPANIONS and (pin.exact or pin.bounds):
+            yield Demand(pin.path, pin.line, text + COMPANIONS[pin.package], False)
+
+
+def _builds(text: str, line: int) -> bool:
+    """Whether a line of a pyproject.toml lists what builds the project, which is installed apart from what runs."""
+    heads = [each.strip() for each in text.split("\n")[:line] if each.startswith("[")]
+    return bool(heads) and heads[-1].startswith("[build-system]")
+
+
+def _excluded(pin: Pin, specs: list[str], requires: Requires, target: str) -> bool:
+    if pin.exact:
+        return requires.allows(pin.package, pin.version, target) is False
+    return bool(pin.bounds) and len(set(specs)) == 1 and disjoint(pin.bounds, specs[0])
+
+
+def disjoint(one: str, other: str) -> bool:
+    """Whether no release fits both of two specifiers; False where they cannot be compared."""
+    if not one or not other:
+        return False
+    ends = [clause.strip(" <>=!~").removesuffix(".*") for clause in f"{one},{other}".split(",")]
+    try:
+        return not any(
+            fits(version, one) and fits(version, other) for end in ends for version in (end, f"{end}.1", f"{end}.post1")
+        )
+    except ValueError:
+        return False
+
+
+def of_python(sources: Iterable[Source], requires: Requires, target: str) -> Iterator[Demand]:
+    """Files that ask for a Python that the target does not run on."""
+    needed = requires.python(target)
+    for source in sources:
+        for pattern in _PYTHON if needed else ():
+            for found in pattern.finditer(source.text):
+                asked = _specifier(found["spec"])
+                if not any(_fits(version, asked) and _fits(version, needed or "") for version in PYTHONS):
+                    line = source.position(found.start("spec")).line
+                    yield Demand(
+                        source.path, line, f"Python {found['spec'].strip()}: vLLM {target} requires {needed}", True
+                    )
+
+
+def _specifier(text: str) -> str:
+    """A specifier as PEP 440 has it: `=3.9` and `3.9` mean any of that series."""
+    text = text.strip()
+    if re.match(r"=[^=]", text) or text[:1].isdigit() or re.fullmatch(r"==\d+\.\d+", text):
+        return f"=={'.'.join(text.lstrip('=').split('.')[:2])}.*"
+    return text
+
+
+def _fits(version: str, specifier: str) -> bool:
+    try:
+        return fits(version, specifier)
+    except ValueError:
+        return True
+
+
+def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], target: str) -> Iterator[str]:
+    """Releases of frameworks that do not run with the target, in words, with what is required instead."""
+    for dialect in dialects:
+        release = frameworks.get(dialect.framework)
+        if release is None or dialect.extends or not dialect.requires:
+            continue
+        known = [one for one in dialect.requires if parse_version(one) <= parse_version(release.value)]
+        spec = dialect.requires[max(known, key=parse_version)] if known else ""
+        if not spec or _fits(target, spec):
+            continue
+        enough = [one for one, range_ in dialect.requires.items() if _fits(target, range_)]
+        instead = f"; needs {dialect.framework} >= {min(enough, key=parse_version)}" if enough else ""
+        yield f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because}){instead}"
