@@ -21,10 +21,15 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
 
     key: the name; method: the class of vLLM's that it is mixed into or inherits from, "" for the worker.
     """
+    nothing = _nothing(code)
     for node in code.index.classes:
-        bases = [base for base in (code.resolve(dotted_name(b)) for b in node.bases) if base.startswith("vllm.")]
+        named = [dotted_name(b) for b in node.bases]
+        bases = [base for base in map(code.resolve, named) if base.startswith("vllm.")]
+        for_types = bool(bases) and any(name in nothing for name in named)
+        if for_types:
+            bases = []
         if entry.members == "extension":
-            owners = [""] if not bases and _extends(code, node.name) else []
+            owners = [""] if for_types or (not bases and _extends(code, node.name)) else []
         else:
             owners = bases
         for owner in owners:
@@ -34,6 +39,17 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
                 spot = Spot(file, start, start + len(name))
                 written = Written(name, f"use.{entry.name}", None, spot, spot)
                 yield Use(entry.name, written, node.name, method=owner)
+
+
+def _nothing(code: PythonDocument) -> frozenset[str]:
+    """Names that the module assigns `object`: a base that is vLLM's worker to a type checker only, as vLLM asks of what
+    it mixes into the worker."""
+    if "= object" not in code.source.text:
+        return frozenset()
+    assigned = (node for node in ast.walk(code.tree) if isinstance(node, ast.Assign))
+    return frozenset(
+        dotted_name(n.targets[0]) for n in assigned if isinstance(n.value, ast.Name) and n.value.id == "object"
+    )
 
 
 def _extends(code: PythonDocument, name: str) -> bool:

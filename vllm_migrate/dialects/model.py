@@ -258,7 +258,8 @@ class Use(NamedTuple):
     `vllm.worker.worker`) and, for one keyword of a call, its value; function: the enclosing functions ("" at module level);
     arguments: what a call passes by name, values that are no literals Unknown; positional: what it passes by position;
     more: it also passes `**kwargs`; awaited, guarded, in_loop: see documents/python; calls_back: its first argument is a
-    function; method: for one keyword of a call, the call's name; section: where the catalog has it.
+    function;
+    rebound: names that the loops around it assign; method: for one keyword of a call, the call's name; section: where the catalog has it.
     """
 
     name: str
@@ -271,6 +272,7 @@ class Use(NamedTuple):
     guarded: bool = False
     calls_back: bool = False
     in_loop: bool = False
+    rebound: frozenset[str] = frozenset()
     method: str = ""
     section: str = ""
 

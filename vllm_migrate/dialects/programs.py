@@ -81,7 +81,7 @@ class _Sign:
             return False
         entry = self.entry
         if entry.members == "extension":
-            return b"workerextension" in text.lower or b"worker_extension_cls" in text.lower
+            return any(word in text.lower for word in (b"workerextension", b"worker_extension_cls", b"= object"))
         if entry.members or entry.bound:
             return b"vllm" in text.imported
         if entry.streams:

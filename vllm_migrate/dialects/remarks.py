@@ -88,7 +88,7 @@ def _repeated(file: File, written: Iterable[Assignment]) -> list[Written]:
         if word.maybe:
             continue
         earlier = seen.get(key)
-        if earlier is not None and earlier[1] != value and earlier[0].start != word.start:
+        if earlier is not None and _plain(earlier[1]) != _plain(value) and earlier[0].start != word.start:
             out.append(_remark("repeated", key, value, file, earlier[0].start, earlier[0].end))
         seen[key] = (word, value)
     return out
@@ -102,6 +102,12 @@ def _taken(engine: Engine, overrides: list[Override], named: Tree) -> list[Writt
         for item in overrides
         if item.prefix == "+" and item.key.startswith(below) and named.at(item.key) is not None
     ]
+
+
+def _plain(value: str) -> str:
+    """A value's text without quotes, a boolean's in lower case: "True" and true are one value."""
+    bare = value.strip("\"'")
+    return bare.lower() if bare.lower() in ("true", "false") else bare
 
 
 def _refused(engine: Engine, overrides: list[Override], named: Tree | None) -> list[Written]:

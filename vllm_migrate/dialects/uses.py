@@ -118,6 +118,7 @@ def _call(file: File, code: PythonDocument, entry: UseSpec, call: Call) -> Use:
         awaited=call.awaited,
         section=entry.section or "",
         in_loop=call.in_loop,
+        rebound=call.rebound,
         calls_back=_calls_back(code, call),
     )
 
@@ -219,6 +220,8 @@ def _fields(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
             yield _field(file, entry, text, code)
     for call in code.calls if entry.of_calls else ():
         if "*" not in entry.of_calls and call.dotted.rpartition(".")[2] not in entry.of_calls:
+            continue
+        if call.dotted.rpartition(".")[2] in entry.excluding:
             continue
         if call.in_string or not any(keyword.arg in entry.fields for keyword in call.node.keywords):
             continue

@@ -53,7 +53,7 @@ FILE_RULES = (
         "warning",
         "A file does not parse",
         "nothing in it was judged",
-        "mend the syntax",
+        "mend the syntax, or run vllm-migrate on the Python that the file is written for",
         ("syntax",),
     ),
     FileRule(

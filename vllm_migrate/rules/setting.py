@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from vllm_migrate.catalog.changes import rename_of
@@ -12,6 +13,9 @@ from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
+
+# What the parser took for a mapping up to 0.9.2.
+PAIRS = re.compile(r"\s*\w+=\d+\s*(?:,\s*\w+=\d+\s*)*")
 
 
 class Setting:
@@ -78,6 +82,12 @@ class Setting:
         option = self.written.option
         return option.removeprefix("remark.") if option.startswith("remark.") else ""
 
+    def _pairs(self) -> dict[str, int] | None:
+        value = self.written.value
+        if not isinstance(value, str) or not PAIRS.fullmatch(value):
+            return None
+        return {name.strip(): int(number) for name, _, number in (pair.partition("=") for pair in value.split(","))}
+
     # -- what the messages say
 
     def rename(self) -> Rename | None:
@@ -118,9 +128,7 @@ class Setting:
             ends = [until for life in lives for _, until, _ in life[-1:]]
             if not any(until is None for until in ends):
                 successor = self._successor()
-                return f"; it was removed in {self.removed_in()}" + (
-                    f", {successor} takes its place" if successor else ""
-                )
+                return f"; {self._removed()}" + (f", {successor} takes its place" if successor else "")
             first = min((life[0][0] for life in lives), key=catalog.ordinal)
             if catalog.ordinal(first) <= catalog.ordinal(self.target.release):
                 is_argument = self.option in catalog.names("engine", self.target.release)
@@ -134,6 +142,21 @@ class Setting:
             return ""
         dashes = "_" not in self.written.key.strip("-")
         return "; did you mean " + " or ".join(n.replace("_", "-") if dashes else n for n in near) + "?"
+
+    def _removed(self) -> str:
+        """When an option went, as a part of a sentence: a keyword may go before the server's flag of that name."""
+        flag = self.removed_in()
+        life = self.target.catalog.life("engine", self.option)
+        keyword = life[-1][1] if life else None
+        diagnostic = first_diagnostic(self.target.delivery, self.written)
+        if (
+            keyword is None
+            or keyword == flag
+            or diagnostic is None
+            or not diagnostic.text.startswith("unexpected keyword")
+        ):
+            return f"it was removed in {flag}"
+        return f"the keyword was removed in {keyword}, the server's flag in {flag}"
 
     def _successor(self) -> str:
         """What took the option's place at any time up to the target, "" when nothing did."""
@@ -265,4 +288,5 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "deprecated": Setting.deprecation,
     "switched": Setting._switched,
     "remark": Setting._remark,
+    "pairs": Setting._pairs,
 }

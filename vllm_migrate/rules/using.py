@@ -79,8 +79,12 @@ class Using:
     def _runs(self) -> bool:
         from vllm_migrate.catalog.modules import load
 
-        imports = [use for use in self._all() if use.name == "import" and not use.guarded and not use.function]
-        return all(load().has(use.key, self.source.release) is not False for use in imports)
+        catalog = self.source.catalog
+        imports = [use.key for use in self._all() if use.name == "import" and not use.guarded and not use.function]
+        first, last = catalog.ordinal(self.source.release), catalog.ordinal(self.target.release)
+        # What came after the source shows that the source is not the release it ran on.
+        before = catalog.releases[min(first, last) : max(first, last)] or (self.source.release,)
+        return any(all(load().has(key, release) is not False for key in imports) for release in before)
 
     def home(self) -> str:
         """Where an imported name is at the target, as a part of a sentence; "" when that is not plain."""
@@ -132,6 +136,19 @@ class Using:
             if name is not None and isinstance(given, Unknown) and given.text == name[1]:
                 return True
         return False
+
+    def _mentions(self, name: str) -> bool:
+        return re.search(rf"\b{re.escape(name)}\b", self.use.spot.file.source.text) is not None
+
+    def _varies(self, name: str, position: int) -> bool:
+        """Whether the loops around the call may pass another value each time: a call, an attribute, a name that they assign."""
+        positional = self.use.positional
+        value = self.use.arguments.get(name, positional[position] if position < len(positional) else None)
+        if not isinstance(value, Unknown):
+            return False
+        return bool(CHANGING.search(value.text)) or not self.use.rebound.isdisjoint(
+            re.findall(r"[A-Za-z_]\w*", value.text)
+        )
 
     def successor(self) -> str:
         """What takes the place of a configuration class's field that is gone, as a part of a sentence."""
@@ -219,6 +236,9 @@ class Using:
 ASSIGNED = re.compile(r"([A-Za-z_][\w.]*)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\.)?\Z")
 
 
+CHANGING = re.compile(r"\w\s*[.(]\s*\w|\(\)")
+
+
 def _contract(view: View) -> Contract:
     from vllm_migrate.catalog import contract
 
@@ -264,4 +284,6 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "runs": Using._runs,
     "gone": Using.gone,
     "streamed": Using._streamed,
+    "mentions": Using._mentions,
+    "varies": Using._varies,
 }

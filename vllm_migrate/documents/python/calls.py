@@ -133,7 +133,14 @@ class Call:
 
     @property
     def in_loop(self) -> bool:
-        return self._scope.loop
+        return self._scope.loop is not None
+
+    @property
+    def rebound(self) -> frozenset[str]:
+        """The names that the loops around it assign."""
+        loop = self._scope.loop
+        stores = (node for node in ast.walk(loop) if isinstance(node, ast.Name)) if loop is not None else ()
+        return frozenset(node.id for node in stores if isinstance(node.ctx, ast.Store))
 
     @property
     def guarded(self) -> bool:

@@ -16,14 +16,15 @@ _FIELDS: dict[type, tuple[str, ...]] = {}
 
 
 class ModuleScope(NamedTuple):
-    """What is around a node. `call`: the innermost call in whose arguments it stands, -1 for none."""
+    """What is around a node. `call`: the innermost call in whose arguments it stands, -1 for none; `loop`: the outermost
+    loop of the same function."""
 
     function: str = ""
     conditional: bool = False
     in_string: bool = False
     call: int = -1
     guarded: bool = False
-    loop: bool = False
+    loop: ast.stmt | None = None
 
 
 class FoundCall(NamedTuple):
@@ -156,7 +157,8 @@ class Index:
     def _branch(self, node: ast.stmt, scope: ModuleScope) -> ModuleScope:
         if isinstance(node, ast.AsyncFor):
             self.loops.append((node, scope.function))
-        guarded, loop = scope.guarded or isinstance(node, _GUARDS), scope.loop or isinstance(node, _LOOPS)
+        guarded = scope.guarded or isinstance(node, _GUARDS)
+        loop = scope.loop or (node if isinstance(node, _LOOPS) else None)
         return scope._replace(conditional=True, guarded=guarded, loop=loop)
 
     def _dict(self, node: ast.Dict, scope: ModuleScope) -> ModuleScope:

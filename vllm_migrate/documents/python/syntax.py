@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -17,11 +18,19 @@ def parse_tree(text: str) -> ast.Module:
             warnings.simplefilter("ignore")  # invalid escapes are the author's business
             return ast.parse(text)
     except SyntaxError as error:
-        raise Unreadable("syntax", f"not Python: {error.msg}", error.lineno or 0, error.offset or 0) from None
+        raise Unreadable("syntax", _refusal(error.msg), error.lineno or 0, error.offset or 0) from None
     except (RecursionError, MemoryError):
         raise Unreadable("too-deep", "nested too deeply") from None
     except ValueError as error:
         raise Unreadable("syntax", f"not Python: {error}") from None
+
+
+def _refusal(message: str) -> str:
+    """Why a text does not parse; an f-string may be one of a newer Python than the one that reads it (PEP 701)."""
+    if sys.version_info < (3, 12) and message.startswith("f-string"):
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return f"not Python {here}, which this program runs on ({message}); 3.12 reads more f-strings"
+    return f"not Python: {message}"
 
 
 def iter_calls(tree: ast.AST) -> Iterator[ast.Call]:
