@@ -110,7 +110,7 @@ class DialectEnv:
         since = self._shown()
         rows = sorted(self.origin.dialect.requires.items(), key=lambda row: parse_version(row[0]))
         found: list[str] = []
-        for (fw, spec), (after, _) in zip(rows, [*rows[1:], ("", "")], strict=True):
+        for (fw, spec), (after, _) in zip(rows, [*rows[1:], ("", "")], strict=False):
             if not self.release or not fits(self.release, spec):
                 continue
             if not since or parse_version(fw) >= parse_version(since):
