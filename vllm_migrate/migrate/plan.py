@@ -16,7 +16,7 @@ from vllm_migrate.fixes.write import write_all
 from vllm_migrate.migrate import demands
 from vllm_migrate.migrate.demands import Demand
 from vllm_migrate.migrate.places import Found, Place, apart, find, place_of
-from vllm_migrate.report.finding import CHECKLIST, Finding
+from vllm_migrate.report.finding import CHECKLIST, Finding, order
 from vllm_migrate.report.findings import Detail
 from vllm_migrate.run.fix import FixPlan, fix
 from vllm_migrate.run.judging import JudgedEngine
@@ -134,7 +134,7 @@ def migrate(options: Options) -> Migration:
     left = lint(options, PLAIN, 1, _changed(edits))[0].findings
     for project in projects:
         _add(edits, project.bumps, project.target)
-    starts = _starts(options, _changed(edits), by_root)
+    starts = _starts(options, _changed(edits), by_root, left)
     return Migration(tuple(projects), edits, fixes, left, starts, fixes.files)
 
 
@@ -243,10 +243,14 @@ def _changed(edits: Mapping[File, list[Edit]]) -> Disk:
 # -- does it start
 
 
-def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project]) -> tuple[Start, ...]:
-    """Every engine, and every program that stops, of the changed files."""
-    findings = lint(options, PLAIN, 1, disk)[0].findings
-    stops = [finding for finding in findings if stopping(finding)]
+def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project], left: Iterable[Finding]) -> tuple[Start, ...]:
+    """Every engine, and every program that stops, of the changed files.
+
+    left: findings with the releases as they were. Some rules compare with the source, and say nothing once it is the target.
+    """
+    findings = (*left, *lint(options, PLAIN, 1, disk)[0].findings)
+    by_place = {(each.path, each.line, each.option): each for each in reversed(findings) if stopping(each)}
+    stops = sorted(by_place.values(), key=order)
     judged = Session(options, disk).run(keep=True).judged
     starts = [_start(each, stops, by_root) for each in judged]
     named = {(start.path, start.engine) for start in starts}
