@@ -303,3 +303,9 @@ def test_the_role_that_a_setting_shows(text: str, role: str) -> None:
     (engine,) = effective(files={"run.sh": text})
     assert engine.role == role
     assert (" in line 1: " in engine.situation.role.because) is (role != "serving")
+
+
+def test_a_project_at_its_target_is_told_how_to_look_back() -> None:
+    files = {"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1"), "docker/Dockerfile": "RUN pip install vllm==0.9.2\n"}
+    assert "--from 0.9.2 shows the way to 0.18.1: docker/Dockerfile:1 names it" in of(files).notes
+    assert not any("shows the way" in note for note in of({"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1")}).notes)

@@ -243,8 +243,22 @@ class Situations:
             return Move(source, source if past else target)
         key = (level.folder, target.value, f"{own.place} {own.version}" if own is not None else "")
         if key not in self._moves:
-            self._moves[key] = self._evident(level, target, own)
+            self._moves[key] = self._with_way(level, self._evident(level, target, own))
         return self._moves[key]
+
+    def _with_way(self, level: Level, move: Move) -> Move:
+        """A move that is none, with the way to look back: the newest older release that a file of the project shows."""
+        if move.source.value != move.target.value:
+            return move
+        pins = [pin for each in level.upward() for pin in each.pins if pin.package == VLLM and pin.exact]
+        older = [
+            pin for pin in pins if self._catalog.knows(pin.version) and self._newer(move.source.value, pin.version)
+        ]
+        if not older:
+            return move
+        last = max(older, key=lambda pin: parse_version(pin.version))
+        way = f"--from {self._catalog.canonical(last.version)} shows the way to {move.source.value}: {last.place} names it"
+        return move._replace(notes=(*move.notes, way))
 
     def _evident(self, level: Level, target: Known, own: Pin | None) -> Move:
         if own is not None and own.exact:
