@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from vllm_migrate.dialects.model import Spot, Use, Written
@@ -41,10 +42,13 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
                 yield Use(entry.name, written, node.name, method=owner)
 
 
+_OBJECT = re.compile(r"= object[ \t]*(?:#.*)?$", re.MULTILINE)
+
+
 def _nothing(code: PythonDocument) -> frozenset[str]:
     """Names that the module assigns `object`: a base that is vLLM's worker to a type checker only, as vLLM asks of what
     it mixes into the worker."""
-    if "= object" not in code.source.text:
+    if not _OBJECT.search(code.source.text):
         return frozenset()
     assigned = (node for node in ast.walk(code.tree) if isinstance(node, ast.Assign))
     return frozenset(

@@ -218,6 +218,8 @@ class Situations:
         low = data.lower()
         found: list[Pin] = []
         for name, model in self._knowledge.models.items():
+            if name.encode() not in low and name.replace("-", "").encode() not in low:
+                continue
             match = re.search(
                 rb"[\w.-]/[\w.-]*" + re.escape(name.encode()).replace(rb"\-", b"-?") + rb"(?![0-9.]*[0-9])", low
             )
