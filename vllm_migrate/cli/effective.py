@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.dialects.situation import Known
+from vllm_migrate.report.headline import move_of
+from vllm_migrate.report.model import Project
 
 if TYPE_CHECKING:
     from vllm_migrate.resolve.table import Cell
@@ -78,11 +80,7 @@ def show(found: Effective, everything: bool) -> None:
 def situation_lines(situation: EngineSituation) -> list[str]:
     """What is known of an engine, a line a part; what nothing shows is left out."""
     source, target = situation.source, situation.target
-    lines = [f"vLLM {source.value} ({source.because}) -> {target.value} ({target.because})"]
-    if source.value == target.value:
-        lines = [
-            f"vLLM {source.value} ({source.because}), judged at that release; --from X compares it with an earlier one"
-        ]
+    lines = [move_of(Project("", source.value, target.value, source.because, target.because))]
     parts = [
         ("core", situation.core),
         ("role", situation.role),

@@ -44,13 +44,14 @@ def headlines(report: Report) -> list[str]:
     if len(report.projects) < 2:
         project = report.projects[0] if report.projects else None
         whole = project or Project("", report.source, report.target, report.source_why, report.target_why)
-        return [_move(whole)]
-    lines = [f"{clean(project.root)}: {_move(project)}" for project in report.projects[:MANY_PROJECTS]]
+        return [move_of(whole)]
+    lines = [f"{clean(project.root)}: {move_of(project)}" for project in report.projects[:MANY_PROJECTS]]
     more = len(report.projects) - MANY_PROJECTS
     return [*lines, f"and {plural(more, 'project')} more (--output-format json lists them)"] if more > 0 else lines
 
 
-def _move(project: Project) -> str:
+def move_of(project: Project) -> str:
+    """Both releases and what shows them; of a project at its target the one, and how to look back."""
     if project.moves:
         return f"vLLM {_release(project.source, project.why)} -> {_release(project.target, project.target_why)}"
     return f"vLLM {_release(project.source, project.why)}, judged at that release; --from X compares it with an earlier one"

@@ -124,10 +124,7 @@ def _proved_whole(
 def _gained(session: Session, before: set[Key], plan: Plan) -> list[Firing]:
     """Findings that were not there before the edits of a plan, those of a parent that is only shown left out."""
     texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in plan.edits.items()}
-    run = session.new_run(None, texts=texts)
-    for entry in session.in_order():
-        session.judge(run, entry)
-    return [finding for finding in run.finish().findings if _key(finding) not in before]
+    return [finding for finding in session.run(texts=texts).findings if _key(finding) not in before]
 
 
 def _behind(new: Firing, applied: tuple[Firing, ...]) -> list[Firing]:

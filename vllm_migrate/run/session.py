@@ -91,9 +91,9 @@ class Session:
         instead = ", in place of the shipped one" if release in self.catalog.shipped else ""
         return f"vLLM {release} is as `catalog add` read it{instead} ({store.cache_folder()})"
 
-    def run(self, present: Present | None = None, keep: bool = False) -> Result:
+    def run(self, present: Present | None = None, keep: bool = False, texts: dict[str, str] | None = None) -> Result:
         """Judge every input file in this process. Scripts first: a configuration that one names is judged with it."""
-        run = self.new_run(present, keep)
+        run = self.new_run(present, keep, texts)
         for entry in self.in_order():
             self.judge(run, entry)
         return run.finish()

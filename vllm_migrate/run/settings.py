@@ -48,7 +48,7 @@ class Settings:
 
     __slots__ = (
         *("baseline", "config", "exclude", "fail_on", "fail_on_checklist"),
-        *("from_engine", "gpu", "model_config", "options", "root"),
+        *("model_config", "options", "root"),
     )
 
     def __init__(self, options: Options, config: Config, disk: Disk = DISK) -> None:
@@ -58,8 +58,6 @@ class Settings:
         self.exclude = [*(config.texts("exclude") or []), *options.exclude]
         self.fail_on = options.fail_on or config.text("fail-on") or "warning"
         self.fail_on_checklist = options.fail_on_checklist or config.flag("fail-on-checklist")
-        self.from_engine = options.from_engine or config.text("from-engine")
-        self.gpu = options.gpu or config.text("gpu")
         self.model_config = options.model_config or config.file("model-config")
         self.baseline = options.baseline or config.file("baseline")
 

@@ -94,15 +94,13 @@ class Situations:
         """The situation of what stands in a file, given its bytes."""
         level = self._level(os.path.dirname(os.path.abspath(path)))
         stated = self._stated(level.config, path)
-        move = self._move(level, stated, None)
-        shown: tuple[Shown, ...] = ()
+        own = []
         if "from" not in stated:
             own = own_pins(path, data, self._packages) or self._named_models(path, data)
-            if len({pin.version or pin.bounds for pin in own}) == 1:
-                move = self._move(level, stated, own[0])
-            elif own:
-                moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact]
-                shown = tuple(Shown(at, each.source, each.target) for at, each in moves)
+        agree = len({pin.version or pin.bounds for pin in own}) == 1
+        move = self._move(level, stated, own[0] if agree else None)
+        moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact and not agree]
+        shown = tuple(Shown(at, each.source, each.target) for at, each in moves)
         core = stated.get("from-engine")
         return Situation(
             move.source,
@@ -122,7 +120,6 @@ class Situations:
 
     def _stated(self, config: Config, path: str) -> dict[str, Known]:
         """What options and the configuration say for a file, by the name of the setting."""
-        self._check(config)
         out: dict[str, Known] = {}
         options = self._settings.options
         below = os.path.relpath(path, config.root or os.curdir).replace(os.sep, "/")
@@ -191,7 +188,10 @@ class Situations:
         if options.isolated or options.config:
             return self._settings.config
         found = config_in(folder, self.dependencies, self._disk)
-        return found or (above.config if above is not None else Config())
+        if found is None:
+            return above.config if above is not None else Config()
+        self._check(found)
+        return found
 
     def _root(self, level: Level, folder: str) -> str:
         """The project's folder: the nearest with evidence of a release or a configuration, else the repository's root, else
@@ -269,11 +269,11 @@ class Situations:
         ranges: list[Pin] = [own] if own is not None else []
         for each in level.upward():
             mine = [pin for pin in each.pins if pin.package == VLLM]
-            pin = choose_source(mine, [found.bounds for found in ranges])
             first = development(mine)
             if first is not None:
                 because = f"{first.place} has a version that is no release ({first.text}), which is not compared"
                 return Move(Known(target.value, because), target, tuple(remarks))
+            pin = choose_source(mine, [found.bounds for found in ranges])
             if pin is not None:
                 remarks += notes(mine)
                 return self._pinned(pin, target, remarks)

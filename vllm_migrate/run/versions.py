@@ -131,8 +131,7 @@ def choose_source(found: list[Pin], bounds: Sequence[str] = ()) -> Pin | None:
     if exact:
         best = min(map(_trust, exact))
         return max((pin for pin in exact if _trust(pin) == best), key=lambda pin: parse_version(pin.version))
-    narrow = next((pin for pin in mine if pin.narrow), None)
-    return narrow or None
+    return next((pin for pin in mine if pin.narrow), None)
 
 
 def _trust(pin: Pin) -> tuple[bool, int, int]:
