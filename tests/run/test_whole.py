@@ -65,3 +65,23 @@ def test_a_fix_that_is_taken_back_says_why() -> None:
     plan = fix(files={"run.sh": script}, unsafe=True).plan
     reasons = {finding.name: why for finding, why in plan.refused}
     assert reasons["attention-backend-env"] == "with it, run.sh:1 would have VM120 source-engine-undetermined"
+
+
+def test_what_stops_the_engine_goes_though_nobody_knows_then_which_core_ran() -> None:
+    script = "export VLLM_ATTENTION_BACKEND=FLASHINFER\nvllm serve m --kv-cache-dtype fp8 --num-scheduler-steps 8\n"
+    plan = fix(files={"run.sh": script}, unsafe=True)
+    assert "--num-scheduler-steps" not in plan.texts["run.sh"]
+
+
+def test_the_pin_of_logprobs_is_written_where_requests_truncate() -> None:
+    """Truncated logprobs in the loss are older than the pin that restores them."""
+    config = "llm:\n  parameters: {temperature: 0.7, top_p: 0.9}\nvllm_config:\n  use_v1: false\n  vllm_kwargs:\n    dtype: float32\n"
+    assert "logprobs-mode: processed_logprobs" in fix(files={"conf/base.yaml": config}).texts["conf/base.yaml"]
+
+
+def test_engines_that_are_counted_anew_are_not_new() -> None:
+    """A mapping that a fix adds is one more mapping of the module, and those behind it get other numbers."""
+    held = '{"backend": "vllm", "vllm_cfg": {"tensor_parallel_size": 1, "max_model_len": 512}, "max_new_tokens": 16}'
+    body = f"    return run(policy={{'generation': {held}}})\n"
+    plan = fix(files={"test_it.py": f"def a():\n{body}\n\ndef b():\n{body}"}, unsafe=True).plan
+    assert plan.applied and not plan.refused

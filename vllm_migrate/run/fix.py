@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -73,7 +75,7 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
     result = session.run()
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
-    before = set(map(_key, result.findings))
+    before = Counter(map(_key, result.findings))
 
     def make(wanted: tuple[Firing, ...]) -> Plan:
         return _planned(session, wanted) if held is None else _free(session, wanted, held)
@@ -88,13 +90,13 @@ Key = tuple[str, str, str, str]
 
 
 def _key(finding: Firing) -> Key:
-    """What stays of a finding when lines move."""
+    """What stays of a finding when lines move and engines are counted anew."""
     engine = finding.engine.id if finding.engine is not None else ""
-    return finding.code, finding.spot.file.path, finding.option, engine
+    return finding.code, finding.spot.file.path, finding.option, re.sub(r"[%#]\d+", "", engine)
 
 
 def _proved_whole(
-    session: Session, findings: tuple[Firing, ...], before: set[Key], make: Callable[[tuple[Firing, ...]], Plan]
+    session: Session, findings: tuple[Firing, ...], before: Counter[Key], make: Callable[[tuple[Firing, ...]], Plan]
 ) -> Plan:
     """The plan without what would make a finding that was not there before: the edited files are judged again as they will be.
 
@@ -105,45 +107,59 @@ def _proved_whole(
     if any(entry.stdin for entry in session.inputs):
         return plan
     taken: dict[int, tuple[Firing, str]] = {}
-    for _ in range(ROUNDS):
+    for turn in range(2 * ROUNDS):
         gained = _gained(session, before, plan) if plan.edits else []
-        if not gained:
+        culprits = [(new, found) for new in gained for found in _behind(new, plan.applied, turn >= ROUNDS)]
+        if not culprits:
             break
-        for new in gained:
-            for finding in _behind(new, plan.applied):
-                place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
-                taken[id(finding)] = (finding, f"with it, {place} would have {new.code} {new.name}")
+        for new, finding in culprits:
+            place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
+            taken[id(finding)] = (finding, f"with it, {place} would have {new.code} {new.name}")
         plan = make(tuple(finding for finding in findings if id(finding) not in taken))
     else:
-        if plan.edits and _gained(session, before, plan):
-            refused = tuple((finding, "together, the fixes would make new findings") for finding in plan.applied)
-            plan = Plan({}, (), (*plan.refused, *refused))
+        refused = tuple((finding, "together, the fixes would make new findings") for finding in plan.applied)
+        plan = Plan({}, (), (*plan.refused, *refused))
     return plan._replace(refused=(*plan.refused, *taken.values()))
 
 
-def _gained(session: Session, before: set[Key], plan: Plan) -> list[Firing]:
+def _gained(session: Session, before: Counter[Key], plan: Plan) -> list[Firing]:
     """Findings that were not there before the edits of a plan, those of a parent that is only shown left out."""
     texts = {os.path.normpath(file.path): apply_edits(file.source.text, edits) for file, edits in plan.edits.items()}
-    return [finding for finding in session.run(texts=texts).findings if _key(finding) not in before]
+    left = before.copy()
+    gained = []
+    for finding in session.run(texts=texts).findings:
+        left[_key(finding)] -= 1
+        if left[_key(finding)] < 0:
+            gained.append(finding)
+    return gained
 
 
-def _behind(new: Firing, applied: tuple[Firing, ...]) -> list[Firing]:
-    """Which fixes a new finding comes of: those about its option in its files, else those that take something from its engine
-    (what it had was evidence of the old one), else all of its engine, else of its files; the least severe alone."""
+def _behind(new: Firing, applied: tuple[Firing, ...], wide: bool) -> list[Firing]:
+    """Which fixes a new finding comes of; none where it is an info and they mend what stops the engine.
+
+    Those about its option on its engine, else in its files, else those that take something from its engine (what it had was
+    evidence of the old one), else all of its engine, else of its files: the least severe alone. wide: all of its files.
+    """
     files = {file.path for file in new.engine.files} if new.engine is not None else {new.spot.file.path}
     near = [f for f in applied if f.engine is not None and files & {file.path for file in f.engine.files}]
-    mine = [f for f in near if new.engine is not None and f.engine is not None and f.engine.id == new.engine.id]
+    if wide:
+        return [] if new.severity == "info" else near or list(applied)
+    mine = [f for f in near if f.engine is not None and {file.path for file in f.engine.files} == files]
     about = [f for f in near if f.fix is not None and any(_same(action.option, new) for action in f.fix.actions)]
+    own = [f for f in about if f in mine]
     fewer = [f for f in mine if f.fix is not None and any(action.kind in ("drop", "core") for action in f.fix.actions)]
-    found = about or fewer or mine or near or list(applied)
+    found = own or about or fewer or mine or near or list(applied)
     mildest = min((SEVERITIES.index(f.severity) for f in found), default=0)
-    return [f for f in found if SEVERITIES.index(f.severity) == mildest]
+    # An option that stops the engine is not kept because it shows which core ran at the source.
+    if new.severity == "info" and SEVERITIES[mildest] == "error":
+        return []
+    return [f for f in found if mildest == SEVERITIES.index(f.severity)]
 
 
 def _same(option: str, new: Firing) -> bool:
     """Whether an option is what a finding is about: by its name, or by the last part of a key."""
-    key = (new.option or new.key).rpartition(".")[2].replace("-", "_").removeprefix("no_")
-    return option in (new.option, key)
+    last = new.key.rpartition(".")[2].replace("-", "_").removeprefix("no_")
+    return option in (new.option, last)
 
 
 def _free(session: Session, findings: tuple[Firing, ...], held: Callable[[str], bool]) -> Plan:
