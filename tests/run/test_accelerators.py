@@ -26,6 +26,7 @@ from vllm_migrate.run.accelerators import accelerator_of
         ("# accelerator_type: T4 was too small\nmodel: h100-tuned\n", None),
         ("if 'b200' in GPU_TYPE:\n", None),
         ("nvidia.com/gpu: 8\n", None),
+        ("resourceProfile: nvidia-gpu-t4:1\n", "t4"),
     ],
 )
 def test_the_gpu_that_a_file_asks_for(text: str, gpu: str | None) -> None:
