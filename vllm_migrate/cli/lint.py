@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 
+from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.terminal import use_color, width
 from vllm_migrate.errors import UsageError
 
@@ -38,8 +39,11 @@ def run(call: Namespace) -> int:
     if call.output_file is not None:
         write_report(call.output_file, pieces)
     else:
-        if name in MACHINE and isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")
+        stream = getattr(sys.stdout, "stream", sys.stdout)
+        if name in MACHINE and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
+        if name == "github" and isinstance(sys.stdout, Gate):
+            sys.stdout.commands = True
         kept_pieces: list[str] = []
         for piece in pieces:
             sys.stdout.write(piece)
