@@ -26,6 +26,7 @@ from vllm_migrate.run.accelerators import accelerator_of
         ("# accelerator_type: T4 was too small\nmodel: h100-tuned\n", None),
         ("if 'b200' in GPU_TYPE:\n", None),
         ("nvidia.com/gpu: 8\n", None),
+        ("resourceProfile: nvidia-gpu-t4:1\n", "t4"),
     ],
 )
 def test_the_gpu_that_a_file_asks_for(text: str, gpu: str | None) -> None:
@@ -69,6 +70,12 @@ def test_the_kernels_of_cuda_are_none_of_another_platform() -> None:
         {f.name for f in lint(files={"a.sh": script.format(on)}, from_="0.9.0").findings} for on in ("cuda", "npu")
     )
     assert cuda - npu == {"allreduce-rms-fusion", "allreduce-symm-mem"}
+
+
+def test_more_ranks_than_gpus_are_of_cuda() -> None:
+    command = "vllm serve org/m --tensor-parallel-size 16\n"
+    for script, codes in ((command, {"VM220"}), (f"export HCCL_CONNECT_TIMEOUT=1500\n{command}", set())):
+        assert {f.code for f in lint(files={"a.sh": script}, from_="0.10.0").findings} & {"VM220"} == codes
 
 
 def test_it_is_a_part_of_the_situation() -> None:
