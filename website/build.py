@@ -1,111 +1,107 @@
-"""Builds the site and its playground as static files: `python -m website.build [FOLDER]`, by default build/site.
+"""Build the site: `python -m website.build OUT`. Needs `pip install -e ".[site]"` and `npm ci --prefix website`.
 
-Needs the extra `site` and npm (for Pyodide, unless website/node_modules is there). Nothing in the result loads anything
-from another host.
+Documentation from docs/, reference pages from the program's tables, a redirect for each rule's code, and the playground.
+The result is static files; none of them asks another host for anything.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import html
+import logging
+import re
 import shutil
-import subprocess
 import sys
-import zipfile
-from importlib.metadata import distribution, version
+import tempfile
 from pathlib import Path
 
-from vllm_migrate import __version__
+from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.site import SITE, rule_url
+from vllm_migrate.rules.files import as_rules
+from website import reference
+from website.assets import ROOT, Missing, playground
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-PAGE = ("index.html", "app.js", "worker.js", "style.css", "judge.py")
-PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
-LIBRARIES = ("PyYAML", "packaging")
-# Title, file below examples/, the release it comes from ("" where the file shows it).
-EXAMPLES = (
-    ("PipelineRL: configuration, V0", "pipelinerl/before/conf/base.yaml", "0.8.5"),
-    ("verl: training script", "verl/before/train.sh", "0.8.5"),
-    ("Trainer in Python", "vllm-python/before/rollout.py", "0.8.5"),
-    ("vllm serve: configuration", "vllm-serve-config/before/serve.yaml", "0.8.5"),
-    ("Docker Compose: three engines", "containers/before/compose.yaml", ""),
-    ("prime-rl: TOML", "prime-rl/before/rl.toml", "0.8.5"),
-    ("TRL: serve script", "trl/before/serve.sh", "0.8.5"),
-    ("ms-swift: GRPO script", "ms-swift/before/grpo.sh", "0.8.5"),
-)
+CONFIG = ROOT / "website" / "mkdocs.yml"
+REDIRECT = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{code}</title><link rel="canonical" href="{url}">
+<meta http-equiv="refresh" content="0; url=../{name}/"></head><body><a href="../{name}/">{code} {name}</a></body></html>
+"""
+PLAYGROUND = """# Playground
 
+[Open the playground](playground/index.html){ .md-button .md-button--primary }
 
-def playground(out: Path) -> None:
-    """The page, Pyodide, our wheel and the libraries it needs, into a folder."""
-    shutil.rmtree(out, ignore_errors=True)
-    (out / "pyodide").mkdir(parents=True)
-    for name in PAGE:
-        shutil.copy(HERE / "playground" / name, out)
-    for name in PYODIDE:
-        shutil.copy(_pyodide() / name, out / "pyodide")
-    libraries = f"libraries-{'-'.join(version(name) for name in LIBRARIES)}.zip"
-    _libraries(out / libraries)
-    examples = [
-        {"title": title, "name": Path(path).name, "source": source, "text": (ROOT / "examples" / path).read_text("utf-8")}
-        for title, path, source in EXAMPLES
-    ]
-    manifest = {"version": __version__, "wheel": _wheel(out), "libraries": libraries, "examples": examples}
-    (out / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+Paste a configuration, a launch script or a Python program, pick the two releases, and see what changes beside the fixed text. Files
+belong together: add the parent configuration, the requirements or the Dockerfile, and they count as they would in a repository.
+
+The linter runs in the page itself, with Python compiled to WebAssembly. Nothing you paste leaves it: after it has loaded it works
+without a network, and a shared link carries the files in its fragment, which browsers do not send. It reads YAML with PyYAML's pure-Python
+parser, which is slower than the command line.
+"""
 
 
 def documentation(out: Path) -> None:
-    """The pages of docs/ and the made ones as a site, with its search."""
-    from website.reference import pages
-
-    source = ROOT / "build" / "docs"
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", source)
-    for path, text in pages().items():
-        target = source / path
+    """Write all but the playground to a folder. Raises Missing without MkDocs, RuntimeError where a link leads nowhere."""
+    try:
+        from mkdocs.commands.build import build
+        from mkdocs.config import load_config
+    except ImportError:
+        raise Missing("MkDocs is not installed: pip install -e '.[site]'") from None
+    with tempfile.TemporaryDirectory() as folder:
+        pages = gathered(Path(folder) / "docs")
+        warnings = _Warnings()
+        logging.getLogger("mkdocs").addHandler(warnings)
+        try:
+            build(load_config(str(CONFIG), docs_dir=str(pages), site_dir=str(out), site_url=SITE))
+        finally:
+            logging.getLogger("mkdocs").removeHandler(warnings)
+    if warnings.lines:
+        raise RuntimeError("\n".join(warnings.lines))
+    for rule in (*load().rules, *as_rules()):
+        target = out / "rules" / rule.code / "index.html"
         target.parent.mkdir(parents=True, exist_ok=True)
+        text = REDIRECT.format(code=rule.code, name=html.escape(rule.name), url=rule_url(rule.name))
         target.write_text(text, encoding="utf-8")
-    shutil.copy(HERE / "extra.css", source)
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f", str(HERE / "mkdocs.yml"), "-d", str(out)]
-    subprocess.run(words, check=True, cwd=ROOT)
 
 
-def _pyodide() -> Path:
-    folder = HERE / "node_modules" / "pyodide"
-    if not folder.is_dir():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)
+class _Warnings(logging.Handler):
+    """What MkDocs finds wrong with the pages."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def gathered(folder: Path) -> Path:
+    """Every page in one folder: docs/ as it stands, what is generated, and the files of the root that belong to it."""
+    shutil.copytree(ROOT / "docs", folder)
+    for name, source in (("contributing.md", "CONTRIBUTING.md"), ("changelog.md", "CHANGELOG.md")):
+        text = (ROOT / source).read_text(encoding="utf-8")
+        (folder / name).write_text(re.sub(r"\]\(docs/", "](", text), encoding="utf-8")
+    for name, text in reference.pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "playground.md").write_text(PLAYGROUND, encoding="utf-8")
+    (folder / "playground").mkdir()
+    (folder / "playground" / "index.html").write_text("", encoding="utf-8")  # `playground` writes the page over it
+    shutil.copy(ROOT / "website" / "site.css", folder / "site.css")
     return folder
 
 
-def _wheel(out: Path) -> str:
-    """Our wheel, built from this tree by its own backend; its name."""
-    code = "import sys, hatchling.build as backend; print(backend.build_wheel(sys.argv[1]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(out)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout.split()[-1]
-
-
-def _libraries(path: Path) -> None:
-    """The pure Python of the installed libraries, with their licences, as one archive; the same versions, the same bytes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in LIBRARIES:
-            for file in sorted(distribution(name).files or (), key=str):
-                wanted = file.suffix == ".py" or file.name.startswith("LICENSE") or file.name == "METADATA"
-                if wanted and ".." not in file.parts:
-                    archive.writestr(zipfile.ZipInfo(file.as_posix()), file.read_binary(), zipfile.ZIP_DEFLATED)
-
-
-def main() -> None:
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m website.build", description="Build the site as static files.")
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
-    parser.add_argument("--playground", action="store_true", help="only the playground, without the pages around it")
-    call = parser.parse_args()
-    out = call.folder.resolve()
-    if not call.playground:
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder to write it to")
+    out = parser.parse_args(argv).out
+    try:
         documentation(out)
-    playground(out / "playground")
-    print(f"built {out}; look at it with: python -m http.server -d {out}")
+        playground(out / "playground")
+    except (Missing, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{sum(path.is_file() for path in out.rglob('*'))} files in {out}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = {str(example["title"]): example["files"] for example in examples()}
 SAVED = "serve.yaml"
+# The focused element, and what is selected in the editor.
+SELECTED = "(({id, value = '', selectionStart, selectionEnd}) => [id, value.slice(selectionStart, selectionEnd)])(document.activeElement)"
 
 
 def files_of(title: str) -> dict[str, str]:
@@ -184,12 +186,22 @@ def test_what_it_cannot_read_is_said(open_playground: Open) -> None:
     assert page.locator("#findings > li").count() == 0
 
 
-def test_the_name_of_a_pasted_file_is_guessed(open_page: Open) -> None:
-    """Where the examples cannot be had the editor is empty, and what is pasted gets a name by its look."""
-    page = open_page("playground/#v1=")
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("#!/bin/bash\nvllm serve m --swap-space 4\n", "launch.sh"),
+        ("from vllm import LLM\nllm = LLM(model='m', swap_space=4)\n", "rollout.py"),
+        ("[inference.vllm]\nmodel = 'm'\nswap_space = 4\n", "rl.toml"),
+        ("model: m\nswap-space: 4\nmax-model-len: 8192\n", "serve.yaml"),
+    ],
+)
+def test_the_name_of_a_pasted_file_is_guessed(open_playground: Open, text: str, path: str) -> None:
+    page = open_playground()
+    write(page, "")
+    page.fill("#text", text)
     answered(page)
-    page.evaluate("""() => { document.getElementById("example").value = ""; }""")
-    assert page.locator("#path").input_value()
+    assert page.input_value("#path") == path
+    assert shown(page) == expected({path: text})
 
 
 def test_a_narrow_screen_has_tabs(open_playground: Open) -> None:
@@ -198,7 +210,7 @@ def test_a_narrow_screen_has_tabs(open_playground: Open) -> None:
     assert page.is_visible("#text") and not page.is_visible("#findings")
     page.tap("#tab-findings")
     assert page.is_visible("#findings li") and not page.is_visible("#text")
-    page.locator("li", has_text="VM101").get_by_role("button", name="Go to").or_(page.locator("li", has_text="VM101").locator(".place")).first.tap()
+    page.locator("li", has_text="VM101").locator(".place").tap()
     assert page.is_visible("#text")
     assert page.evaluate("document.activeElement.id") == "text"
     page.tap("#tab-fixed")
@@ -211,13 +223,13 @@ def test_the_keyboard_alone_is_enough(open_playground: Open) -> None:
     choose(page, "vllm serve --config")
     page.focus("#text")
     page.keyboard.press("F8")
-    first = page.evaluate("[document.activeElement.id, getSelection().toString()]")
+    first = page.evaluate(SELECTED)
     page.keyboard.press("F8")
-    second = page.evaluate("[document.activeElement.id, getSelection().toString()]")
+    second = page.evaluate(SELECTED)
     page.keyboard.press("Shift+F8")
-    assert first == ["text", "enable-prefix-caching"] or first[0] == "text"
-    assert second != first
-    assert page.evaluate("[document.activeElement.id, getSelection().toString()]") == first
+    assert first == ["text", "enable-prefix-caching"]
+    assert second[0] == "text" and second[1] and second != first
+    assert page.evaluate(SELECTED) == first
     page.keyboard.press("Control+Enter")
     answered(page)
     (text,) = fix(files=files_of("vllm serve --config")).texts.values()

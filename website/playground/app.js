@@ -343,6 +343,7 @@ $("text").oninput = () => {
     file().path = $("path").value = guess($("text").value);
   }
   file().text = $("text").value;
+  if (!file().text && state.files.length === 1) named = false; // what is pasted next is something else
   showLines();
   $("marks").textContent = `${file().text}\n`;
   later();
