@@ -53,7 +53,10 @@ def playground(out: Path) -> None:
 
 def examples() -> list[dict[str, object]]:
     return [
-        {"title": title, "files": [{"path": name, "text": (ROOT / "examples" / folder / name).read_text()} for name in names]}
+        {
+            "title": title,
+            "files": [{"path": name, "text": (ROOT / "examples" / folder / name).read_text()} for name in names],
+        }
         for title, folder, names in EXAMPLES
     ]
 

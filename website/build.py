@@ -51,7 +51,9 @@ def documentation(out: Path) -> None:
         warnings = _Warnings()
         logging.getLogger("mkdocs").addHandler(warnings)
         try:
-            build(load_config(str(CONFIG), docs_dir=str(pages), site_dir=str(out), site_url=SITE))
+            config = load_config(str(CONFIG), docs_dir=str(pages), site_dir=str(out), site_url=SITE)
+            config.nav = [{"Rules": _rules()} if "Rules" in entry else entry for entry in config.nav or ()]
+            build(config)
         finally:
             logging.getLogger("mkdocs").removeHandler(warnings)
     if warnings.lines:
@@ -61,6 +63,17 @@ def documentation(out: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         text = REDIRECT.format(code=rule.code, name=html.escape(rule.name), url=rule_url(rule.name))
         target.write_text(text, encoding="utf-8")
+
+
+def _rules() -> list[dict[str, object]]:
+    """The navigation of the rules: their list, then each page below its family."""
+    rules = (*load().rules, *as_rules())
+    families: dict[str, list[dict[str, str]]] = {
+        f"{family}xx": [] for family in sorted({rule.code[:3] for rule in rules})
+    }
+    for rule in sorted(rules, key=lambda rule: rule.code):
+        families[f"{rule.code[:3]}xx"].append({f"{rule.code} {rule.name}": f"rules/{rule.name}.md"})
+    return [{"All rules": "rules/README.md"}, *({name: pages} for name, pages in families.items())]
 
 
 class _Warnings(logging.Handler):

@@ -17,7 +17,10 @@ from vllm_migrate.report import json as json_report
 from vllm_migrate.rules.files import FILE_RULES
 
 SECTIONS = {
-    "engine": ("Engine arguments", "Arguments of `EngineArgs` and `AsyncEngineArgs`; `vllm serve` has them as flags, in kebab case."),
+    "engine": (
+        "Engine arguments",
+        "Arguments of `EngineArgs` and `AsyncEngineArgs`; `vllm serve` has them as flags, in kebab case.",
+    ),
     "sampling": ("Sampling parameters", "Parameters of `SamplingParams`."),
     "env": ("Environment variables", "What `vllm/envs.py` declares."),
 }
@@ -31,7 +34,11 @@ def pages() -> dict[str, str]:
 
 
 def commands() -> str:
-    out = ["# Commands", "", "What `--help` prints. `explain`, `rules`, `dialects`, `releases`, `schema` and `catalog` have theirs, too."]
+    out = [
+        "# Commands",
+        "",
+        "What `--help` prints. `explain`, `rules`, `dialects`, `releases`, `schema` and `catalog` have theirs, too.",
+    ]
     for program, table in (("vllm-migrate", COMMANDS), ("vllm-migrate smoke", smoke.COMMANDS)):
         for command in table.values():
             out += ["", f"## {program.removeprefix('vllm-migrate').strip()} {command.name}".replace("##  ", "## ")]
@@ -41,12 +48,22 @@ def commands() -> str:
 
 def dialects() -> str:
     found = sorted(load().dialects, key=lambda dialect: dialect.title.lower())
-    out = ["# Dialects", "", f"{len(found)} ways in which frameworks write settings of vLLM. `vllm-migrate dialects ID` prints one."]
+    out = [
+        "# Dialects",
+        "",
+        f"{len(found)} ways in which frameworks write settings of vLLM. `vllm-migrate dialects ID` prints one.",
+    ]
     for dialect in found:
         out += ["", f"## {dialect.title}", "", " ".join(dialect_page(dialect.id).about.split()), ""]
         out += [f"- id `{dialect.id}`, written in {', '.join(dialect.carriers)}", f"- read from {_repository(dialect)}"]
-        out += [f"- an engine of role `{engine.role}` at {f'`{engine.root}`' if engine.root else 'the top'}" for engine in dialect.engines]
-        out += [f"- cannot be set: {pin.say}" if pin.say else f"- a setting is written as `{pin.key}`" for pin in dialect.pins]
+        out += [
+            f"- an engine of role `{engine.role}` at {f'`{engine.root}`' if engine.root else 'the top'}"
+            for engine in dialect.engines
+        ]
+        out += [
+            f"- cannot be set: {pin.say}" if pin.say else f"- a setting is written as `{pin.key}`"
+            for pin in dialect.pins
+        ]
         if dialect.upgrade:
             out.append(f"- {' '.join(dialect.upgrade.split())}")
     return "\n".join(out) + "\n"
@@ -62,7 +79,11 @@ def options(section: str) -> str:
     catalog = store.load()
     title, about = SECTIONS[section]
     first, last = catalog.releases[0], catalog.releases[-1]
-    out = [f"# {title} by release", "", f"{about} {len(catalog.releases)} releases, {first} to {last}, read from their source."]
+    out = [
+        f"# {title} by release",
+        "",
+        f"{about} {len(catalog.releases)} releases, {first} to {last}, read from their source.",
+    ]
     out += ["", "| option | releases | defaults |", "|---|---|---|"]
     for name in catalog.all_names(section):
         explained = explain_option(catalog, name)

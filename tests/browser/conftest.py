@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 # Chromium asks its maker's hosts at every start without these.
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 START_MS = 120_000
 
 Open = Callable[..., "Page"]

@@ -36,7 +36,9 @@ def test_the_search_finds_a_rule(open_page: Open) -> None:
     assert any(urlsplit(link).path.startswith("/rules/prefix-caching-default/") for link in links)
 
 
-@pytest.mark.parametrize("path", ["", "tutorial/", "rules/", "rules/logprobs-semantics/", "options-engine/", "dialects/", "commands/"])
+@pytest.mark.parametrize(
+    "path", ["", "tutorial/", "rules/", "rules/logprobs-semantics/", "options-engine/", "dialects/", "commands/"]
+)
 @pytest.mark.parametrize("width", [360, 1440])
 def test_no_page_is_wider_than_the_screen(open_page: Open, path: str, width: int) -> None:
     page = open_page(path, viewport={"width": width, "height": 800})

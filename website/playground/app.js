@@ -284,7 +284,8 @@ function reveal(finding, editor = false) {
     pane("input");
     const box = $("text");
     box.focus();
-    box.setSelectionRange(finding.start, finding.end);
+    const line = box.value.indexOf("\n", finding.start); // a place without width shows its line
+    box.setSelectionRange(finding.start, Math.max(finding.end, finding.end > finding.start ? 0 : line));
     box.scrollTop = Math.max(0, (finding.line - 4) * parseFloat(getComputedStyle(box).lineHeight));
   } else {
     pane("findings");
