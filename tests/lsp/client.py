@@ -27,13 +27,14 @@ class Editor:
         self.versions: dict[str, int] = {}
         self.encoding = "utf-16"
 
-        @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def publish(params: types.PublishDiagnosticsParams) -> None:
             self.published.put_nowait(params)
 
-        @self.client.feature(types.WINDOW_SHOW_MESSAGE)
         def show(params: types.ShowMessageParams) -> None:
             self.messages.append(params.message)
+
+        self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(publish)
+        self.client.feature(types.WINDOW_SHOW_MESSAGE)(show)
 
     async def start(self, *arguments: str, encodings: tuple[str, ...] = ()) -> types.InitializeResult:
         await self.client.start_io(sys.executable, "-m", "vllm_migrate", "lsp", *arguments, cwd=str(self.folder))
@@ -123,8 +124,9 @@ class Editor:
     async def resolved(self, action: types.CodeAction) -> types.CodeAction:
         return await self.client.code_action_resolve_async(action)
 
-    def applied(self, edit: types.WorkspaceEdit, name: str) -> str:
+    def applied(self, edit: types.WorkspaceEdit | None, name: str) -> str:
         """The text of a document after an edit."""
+        assert edit is not None
         edits = (edit.changes or {}).get(self.uri(name), [])
         return edited(self.texts[name], list(edits))
 
@@ -147,9 +149,7 @@ def edited(text: str, edits: list[types.TextEdit]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def run(
-    folder: Path, files: Mapping[str, str], steps: Callable[[Editor], Awaitable[None]], *arguments: str
-) -> None:
+def run(folder: Path, files: Mapping[str, str], steps: Callable[[Editor], Awaitable[None]], *arguments: str) -> None:
     """Write files, start a server in their folder, take the steps, stop it."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

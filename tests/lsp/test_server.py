@@ -156,15 +156,15 @@ def test_columns_are_those_of_the_protocol(tmp_path: Path) -> None:
         found = await editor.open("grpo.yaml")
         (one,) = [each for each in found if "num_scheduler_steps" in each.message]
         assert one.range.start == editor.at("grpo.yaml", "num_scheduler_steps")
-        (drop,) = [a for a in await editor.actions("grpo.yaml") if a.edit and "num_scheduler" in a.diagnostics[0].message]
+        (drop,) = [
+            a for a in await editor.actions("grpo.yaml") if a.edit and "num_scheduler" in a.diagnostics[0].message
+        ]
         assert "num_scheduler_steps" not in editor.applied(drop.edit, "grpo.yaml")
         assert editor.applied(drop.edit, "grpo.yaml").replace(" ", "") == text.replace(
             "num_scheduler_steps: 1, ", ""
         ).replace(" ", "")
 
     run(tmp_path, {"grpo.yaml": text}, steps)
-
-
 
 
 def test_a_wrong_configuration_is_said_once(tmp_path: Path) -> None:
@@ -187,6 +187,8 @@ def test_options_of_the_call(tmp_path: Path) -> None:
 
 def test_without_pygls_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "pygls.py").write_text("raise ImportError('no', name='pygls')\n")
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from vllm_migrate.cli.main import main; sys.exit(main(['lsp']))"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from vllm_migrate.cli.main import main; sys.exit(main(['lsp']))"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and 'pip install "vllm-migrate[lsp]"' in done.stderr and not done.stdout

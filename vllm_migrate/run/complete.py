@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog import details, nested
+from vllm_migrate.dialects.deliver import ABSENT, value_at
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.inner import field_of, keys_of
 from vllm_migrate.documents.interface import CannotEdit, Unknown
@@ -86,7 +87,7 @@ class _Completer:
                 yield from self._flags()
                 return
         for inner in keys_of(self.engine):
-            if inner.path[-1] == MARK:
+            if inner.path[-1] == MARK and value_at(inner.outer.value, inner.path) is not ABSENT:
                 yield from self._fields(inner.outer, inner.path[:-1])
                 return
         if any(option.rpartition(".")[2] == MARK for option in self.engine.facts if option.startswith("env.")):
@@ -112,7 +113,7 @@ class _Completer:
             if not full.startswith(start):
                 continue
             part, dot, _ = full[len(start) :].partition(".")
-            # A word of a command line is a whole path.
+            # A word of a command line has the whole path.
             if self.cursor.dotted:
                 yield self._option(full, option, spelling, spelling.prefix if spelling else "")
             elif dot:
@@ -160,7 +161,9 @@ class _Completer:
     def _option(self, label: str, option: str, spelling: Spelling | None, prefix: str = "") -> Completion:
         facts = self._facts(option)
         detail = f"{option}, {_default(facts)}" if facts is not None else option
-        text = self._key((prefix if not self.cursor.prefixed else "") + label)
+        if self.cursor.flag and not label.startswith("--"):
+            label = f"--{label}"
+        text = self._key((prefix if not self.cursor.prefixed and not self.cursor.flag else "") + label)
         deprecated = facts is not None and facts.deprecated is not None
         return Completion(label, self.region, text, OPTION, detail, self._doc(option), deprecated)
 

@@ -16,7 +16,8 @@ class Cursor(NamedTuple):
 
     start, end: offsets of the part that a completion replaces; marked: the text with the mark in its place, whole again;
     is_value: it is a value; before, after: what belongs around a key here; dotted: the key is a whole path; prefixed: it has
-    a sign of Hydra's in front; quote: what a text has to be in, "" for nothing; literals: true, false and null here.
+    a sign of Hydra's in front; quote: what a text has to be in, "" for nothing; literals: true, false and null here; plain_yaml:
+    a text that YAML reads as something else needs quotes; flag: the key begins with two dashes.
     """
 
     start: int
@@ -30,6 +31,7 @@ class Cursor(NamedTuple):
     quote: str = ""
     literals: tuple[str, str, str] = ("true", "false", "null")
     plain_yaml: bool = False
+    flag: bool = False
 
     def spelled(self, value: object) -> str:
         """A value as it is written here."""
@@ -92,7 +94,7 @@ def _flag(line: _Line) -> Cursor | None:
     if found is None or re.match(r"\s*- ?$", line.before):
         return None
     start, end = _span(line, found[1])
-    return Cursor(start, end, line.marked(start, end, f"--{MARK}"))
+    return Cursor(start, end, line.marked(start, end, f"--{MARK}"), dotted=True, flag=True)
 
 
 def _flag_value(line: _Line) -> Cursor | None:

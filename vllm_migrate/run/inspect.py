@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.dialects.deliver import ABSENT, value_at
 from vllm_migrate.dialects.inner import keys_of
 from vllm_migrate.dialects.interpolate import absolute
 from vllm_migrate.documents.interface import MAP, SCALAR, SEQ
@@ -121,7 +122,7 @@ def _settings(judged: JudgedEngine, name: EngineName) -> Iterator[WrittenSetting
         yield _setting(judged, name, written, option or written.option or written.key)
     for inner in keys_of(engine):
         outer = target.delivery.named.get(inner.outer.number) or inner.outer.option
-        if outer:
+        if outer and value_at(inner.outer.value, inner.path) is not ABSENT:
             yield _setting(judged, name, inner.written, f"{outer}.{'.'.join(inner.path)}")
     for option, fact in engine.facts.items():
         if fact.written is not None and option.startswith(("sampling.", "env.")):
