@@ -72,6 +72,12 @@ def test_the_kernels_of_cuda_are_none_of_another_platform() -> None:
     assert cuda - npu == {"allreduce-rms-fusion", "allreduce-symm-mem"}
 
 
+def test_more_ranks_than_gpus_are_of_cuda() -> None:
+    command = "vllm serve org/m --tensor-parallel-size 16\n"
+    for script, codes in ((command, {"VM220"}), (f"export HCCL_CONNECT_TIMEOUT=1500\n{command}", set())):
+        assert {f.code for f in lint(files={"a.sh": script}, from_="0.10.0").findings} & {"VM220"} == codes
+
+
 def test_it_is_a_part_of_the_situation() -> None:
     script = "#SBATCH --gres=gpu:v100:8\nvllm serve org/m --max-model-len 8192\n"
     names = {finding.name for finding in lint(files={"serve.sh": script}).findings}
