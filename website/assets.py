@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TypedDict
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "website" / "playground"
@@ -32,6 +33,16 @@ EXAMPLES = (
 )
 
 
+class ExampleFile(TypedDict):
+    path: str
+    text: str
+
+
+class Example(TypedDict):
+    title: str
+    files: list[ExampleFile]
+
+
 class Missing(Exception):
     """Something that the build needs is not installed; the text says how to get it."""
 
@@ -51,7 +62,8 @@ def playground(out: Path) -> None:
         packages(wheel(Path(folder)), out / "packages.zip")
 
 
-def examples() -> list[dict[str, object]]:
+def examples() -> list[Example]:
+    """What the page offers to try."""
     return [
         {
             "title": title,

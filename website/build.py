@@ -23,7 +23,7 @@ from website.assets import ROOT, Missing, playground
 
 CONFIG = ROOT / "website" / "mkdocs.yml"
 REDIRECT = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{code}</title><link rel="canonical" href="{url}">
+<html lang="en"><head><meta charset="utf-8"><title>{code}</title><link rel="icon" href="data:,"><link rel="canonical" href="{url}">
 <meta http-equiv="refresh" content="0; url=../{name}/"></head><body><a href="../{name}/">{code} {name}</a></body></html>
 """
 PLAYGROUND = """# Playground
@@ -65,14 +65,13 @@ def documentation(out: Path) -> None:
         target.write_text(text, encoding="utf-8")
 
 
-def _rules() -> list[dict[str, object]]:
+def _rules() -> list[object]:
     """The navigation of the rules: their list, then each page below its family."""
     rules = (*load().rules, *as_rules())
-    families: dict[str, list[dict[str, str]]] = {
-        f"{family}xx": [] for family in sorted({rule.code[:3] for rule in rules})
-    }
+    families: dict[str, list[dict[str, str]]] = {}
     for rule in sorted(rules, key=lambda rule: rule.code):
-        families[f"{rule.code[:3]}xx"].append({f"{rule.code} {rule.name}": f"rules/{rule.name}.md"})
+        pages = families.setdefault(f"{rule.code[:3]}xx", [])
+        pages.append({f"{rule.code} {rule.name}": f"rules/{rule.name}.md"})
     return [{"All rules": "rules/README.md"}, *({name: pages} for name, pages in families.items())]
 
 

@@ -54,19 +54,24 @@ def dialects() -> str:
         f"{len(found)} ways in which frameworks write settings of vLLM. `vllm-migrate dialects ID` prints one.",
     ]
     for dialect in found:
-        out += ["", f"## {dialect.title}", "", " ".join(dialect_page(dialect.id).about.split()), ""]
+        out += ["", f"## {dialect.title}", "", _prose(dialect_page(dialect.id).about), ""]
         out += [f"- id `{dialect.id}`, written in {', '.join(dialect.carriers)}", f"- read from {_repository(dialect)}"]
         out += [
             f"- an engine of role `{engine.role}` at {f'`{engine.root}`' if engine.root else 'the top'}"
             for engine in dialect.engines
         ]
         out += [
-            f"- cannot be set: {pin.say}" if pin.say else f"- a setting is written as `{pin.key}`"
+            f"- cannot be set: {_prose(pin.say)}" if pin.say else f"- a setting is written as `{pin.key}`"
             for pin in dialect.pins
         ]
         if dialect.upgrade:
-            out.append(f"- {' '.join(dialect.upgrade.split())}")
+            out.append(f"- {_prose(dialect.upgrade)}")
     return "\n".join(out) + "\n"
+
+
+def _prose(text: str) -> str:
+    """One paragraph; what looks like an element of HTML (`--no-<option>`) is shown as it stands."""
+    return " ".join(text.split()).replace("<", "&lt;")
 
 
 def _repository(dialect: Dialect) -> str:

@@ -13,14 +13,14 @@ from website.assets import examples
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-EXAMPLES = {str(example["title"]): example["files"] for example in examples()}
+EXAMPLES = {example["title"]: example["files"] for example in examples()}
 SAVED = "serve.yaml"
 # The focused element, and what is selected in the editor.
 SELECTED = "(({id, value = '', selectionStart, selectionEnd}) => [id, value.slice(selectionStart, selectionEnd)])(document.activeElement)"
 
 
 def files_of(title: str) -> dict[str, str]:
-    return {file["path"]: file["text"] for file in EXAMPLES[title]}  # type: ignore[attr-defined]
+    return {file["path"]: file["text"] for file in EXAMPLES[title]}
 
 
 def choose(page: Page, title: str) -> None:

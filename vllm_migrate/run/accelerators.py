@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 256_000
 # What stands before a GPU's name, on its line.
 _KEY = re.compile(
-    rb"accelerator|resourceProfile|gpu[._-]?(?:product|type|model|name)|--gres|--gpus(?:-per-\w+)?[ =]\w|--constraint", re.IGNORECASE
+    rb"accelerator|resourceProfile|gpu[._-]?(?:product|type|model|name)|--gres|--gpus(?:-per-\w+)?[ =]\w|--constraint",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+g[bi]?\b")
 _BLOCK = re.compile(rb"(?m)^\s*-?\s*accelerators\s*:\s*$")
