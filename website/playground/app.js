@@ -287,6 +287,8 @@ function reveal(finding, editor = false) {
     const line = box.value.indexOf("\n", finding.start); // a place without width shows its line
     box.setSelectionRange(finding.start, Math.max(finding.end, finding.end > finding.start ? 0 : line));
     box.scrollTop = Math.max(0, (finding.line - 4) * parseFloat(getComputedStyle(box).lineHeight));
+    const row = document.querySelector(`#fixed .row[data-line="${finding.line}"]`);
+    if (row) $("fixed").scrollTop = row.offsetTop - $("fixed").offsetTop - 60;
   } else {
     pane("findings");
   }
@@ -323,9 +325,11 @@ function showFixed() {
     if (sign !== "+") old++;
     if (sign !== "-") now++;
     const kind = { "-": "gone", "+": "new", " ": "" }[sign];
-    return element("div", { className: `row ${kind}` },
+    const row = element("div", { className: `row ${kind}` },
       element("span", { className: "number", textContent: sign === "-" ? old : now }), element("span", { className: "sign", textContent: sign }),
       element("code", { textContent: line || " " }));
+    if (sign !== "+") row.dataset.line = old;
+    return row;
   }));
   const changed = lines.some(([sign]) => sign !== " ");
   $("fixed").dataset.changed = String(changed);
