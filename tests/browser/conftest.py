@@ -20,7 +20,7 @@ from website.assets import Missing, playground
 from website.build import documentation
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 HERE = Path(__file__).parent
 # Chromium asks its maker's hosts at every start without these.
@@ -85,31 +85,43 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[Open]:
-    """Opens a path of the site. A request to another host, an error in the console or a script's exception fails the test."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
+class Pages:
+    """Opens pages of the site, each in a context of its own, and keeps what went wrong in them."""
 
-    def opened(path: str, **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        contexts.append(context)
+    def __init__(self, browser: Browser, address: str) -> None:
+        self._browser = browser
+        self._address = address
+        self._contexts: list[BrowserContext] = []
+        self.wrong: list[str] = []
+
+    def open(self, path: str, **options: Any) -> Page:
+        """A page, at the size of a desktop. A request to another host, an error in the console and an exception are wrong."""
+        context = self._browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        self._contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(START_MS)
-        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        context.on("request", lambda request: wrong.append(request.url) if _foreign(request.url, address) else None)
-        page.goto(address + path)
+        page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
+        page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+        context.on("request", lambda request: self._look(request.url))
+        page.goto(self._address + path)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+        assert self.wrong == []
+
+    def _look(self, url: str) -> None:
+        if not url.startswith((self._address, "data:", "blob:")):
+            self.wrong.append(url)
 
 
-def _foreign(url: str, address: str) -> bool:
-    return not url.startswith((address, "data:", "blob:"))
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[Open]:
+    """Opens a path of the site; what goes wrong in it fails the test."""
+    pages = Pages(browser, address)
+    yield pages.open
+    pages.close()
 
 
 @pytest.fixture
@@ -122,6 +134,26 @@ def open_playground(open_page: Open) -> Open:
         return page
 
     return opened
+
+
+@pytest.fixture(scope="module")
+def loaded(browser: Browser, address: str) -> Iterator[Page]:
+    """One playground for many tests: loading Python takes seconds."""
+    pages = Pages(browser, address)
+    page = pages.open("playground/")
+    answered(page)
+    yield page
+    pages.close()
+
+
+@pytest.fixture
+def page(loaded: Page) -> Page:
+    """That playground with its first example again."""
+    loaded.uncheck("#review")
+    loaded.select_option("#example", index=2)
+    loaded.select_option("#example", index=1)
+    answered(loaded)
+    return loaded
 
 
 def answered(page: Page) -> None:

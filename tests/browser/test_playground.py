@@ -62,15 +62,13 @@ def test_it_loads(open_playground: Open) -> None:
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
-def test_its_findings_are_those_of_the_library(open_playground: Open, title: str) -> None:
-    page = open_playground()
+def test_its_findings_are_those_of_the_library(page: Page, title: str) -> None:
     choose(page, title)
     found = shown(page)
     assert found and found == expected(files_of(title))
 
 
-def test_a_fix_is_applied_and_undone(open_playground: Open) -> None:
-    page = open_playground()
+def test_a_fix_is_applied_and_undone(page: Page) -> None:
     choose(page, "PipelineRL: Hydra configuration")
     before = page.input_value("#text")
     page.locator("li", has_text="VM101").get_by_role("button", name="Apply").click()
@@ -84,8 +82,7 @@ def test_a_fix_is_applied_and_undone(open_playground: Open) -> None:
 
 
 @pytest.mark.parametrize("unsafe", [False, True])
-def test_the_fixed_text_is_what_fix_writes(open_playground: Open, unsafe: bool) -> None:
-    page = open_playground()
+def test_the_fixed_text_is_what_fix_writes(page: Page, unsafe: bool) -> None:
     choose(page, "vllm serve --config")
     if unsafe:
         page.check("#review")
@@ -99,8 +96,7 @@ def test_the_fixed_text_is_what_fix_writes(open_playground: Open, unsafe: bool) 
     assert page.is_disabled("#apply")
 
 
-def test_releases_are_picked(open_playground: Open) -> None:
-    page = open_playground()
+def test_releases_are_picked(page: Page) -> None:
     files = {SAVED: "model: m\nswap-space: 4\n"}
     write(page, files[SAVED])
     for source, target in (("0.8.5", "0.10.2"), ("0.17.1", "0.33.0")):
@@ -112,8 +108,7 @@ def test_releases_are_picked(open_playground: Open) -> None:
         assert page.inner_text("#move").startswith(f"{source} (--from)")
 
 
-def test_places_after_characters_outside_the_basic_plane(open_playground: Open) -> None:
-    page = open_playground()
+def test_places_after_characters_outside_the_basic_plane(page: Page) -> None:
     text = "# 🦙🦙 rollouts\nmodel: 🦙m  # 🦙\nswap-space: 4\ndisable-log-requests: true\n"
     write(page, text)
     (wanted,) = fix(files={SAVED: text}).texts.values()
@@ -122,8 +117,7 @@ def test_places_after_characters_outside_the_basic_plane(open_playground: Open) 
     assert page.input_value("#text") == wanted and "🦙m" in wanted
 
 
-def test_several_files_are_one_project(open_playground: Open) -> None:
-    page = open_playground()
+def test_several_files_are_one_project(page: Page) -> None:
     write(page, "model: m\n")
     page.click("#add")
     page.fill("#path", "requirements.txt")
@@ -177,8 +171,7 @@ def test_it_works_without_a_network(open_playground: Open) -> None:
     assert shown(page) == expected({SAVED: text}) and not requests
 
 
-def test_what_it_cannot_read_is_said(open_playground: Open) -> None:
-    page = open_playground()
+def test_what_it_cannot_read_is_said(page: Page) -> None:
     write(page, "model: [m\nswap-space: 4\n")
     assert [code for code, _, _ in shown(page)] == [
         finding.code for finding in lint(files={SAVED: "model: [m\nswap-space: 4\n"}).findings
@@ -197,8 +190,7 @@ def test_what_it_cannot_read_is_said(open_playground: Open) -> None:
         ("model: m\nswap-space: 4\nmax-model-len: 8192\n", "serve.yaml"),
     ],
 )
-def test_the_name_of_a_pasted_file_is_guessed(open_playground: Open, text: str, path: str) -> None:
-    page = open_playground()
+def test_the_name_of_a_pasted_file_is_guessed(page: Page, text: str, path: str) -> None:
     write(page, "")
     page.fill("#text", text)
     answered(page)
@@ -220,8 +212,7 @@ def test_a_narrow_screen_has_tabs(open_playground: Open) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_the_keyboard_alone_is_enough(open_playground: Open) -> None:
-    page = open_playground()
+def test_the_keyboard_alone_is_enough(page: Page) -> None:
     choose(page, "vllm serve --config")
     page.focus("#text")
     page.keyboard.press("F8")
@@ -255,8 +246,7 @@ def test_tabs_follow_the_arrows(open_playground: Open) -> None:
     assert page.is_visible("#fixed") and page.get_attribute("#tab-fixed", "aria-selected") == "true"
 
 
-def test_every_control_has_a_name(open_playground: Open) -> None:
-    page = open_playground()
+def test_every_control_has_a_name(page: Page) -> None:
     for control in page.locator("button, select, input, textarea, a").all():
         name = control.evaluate(
             "node => node.getAttribute('aria-label') || node.textContent.trim() || [...(node.labels ?? [])].map(l => l.textContent).join()"
