@@ -38,7 +38,8 @@ PYTHON = (
     "X = os.getenv('{n}', '{s}')", "X = os.environ.get('{n}', '{s}')", "{p} = '{s}'", "{p} = r'{s}'", "{p} = f'{s}'", "{p}: str = '{s}'",
     "{p} = (\n    '{s}'\n)", "CFG = {{'{n}': '{s}'}}", "CFG = dict({p}='{s}')", "run(['--{n}', '{s}'])", "run('--{n}={s}')",
     "run('export {n}={s}')", "parser.add_argument('--{n}', default='{s}')", "{p} = '''{s}'''", "connect({p}='{s}')",
-    "{p} = b'{s}'", "{p} = SecretStr('{s}')", "H = {{'Authorization': f'Bearer {s}'}}", "U = 'https://u:{s}@h/'", "os.environ.update({p}='{s}')",
+    "{p} = b'{s}'", "{p} = SecretStr('{s}')", "H = {{'Authorization': f'Bearer {s}'}}", "U = 'https://u:{s}@h/'",
+    "os.environ.update({p}='{s}')",
     "os.environ['{n}'] = \\\n    '{s}'", "# {n} = '{s}'", "J = '{{\"{n}\": \"{s}\"}}'", "{p} = ['{s}', 'other']",
 )  # fmt: skip
 TOML = (

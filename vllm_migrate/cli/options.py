@@ -65,12 +65,13 @@ SHARED = (
     Option("--quiet", FLAG, "Say less: no summary.", short="-q"),
 )
 
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "full")
 
 LINT = (
     PATHS,
     *SHARED,
     Option("--output-format", VALUE, "How to print the findings.", "FORMAT", FORMATS),
+    Option("--all", FLAG, "Cut no list of places short.", field="everything"),
     Option("--output-file", VALUE, "Write the report to a file instead.", "FILE", short="-o"),
     Option("--statistics", FLAG, "Count findings by rule instead of listing them."),
     Option(
@@ -82,6 +83,7 @@ LINT = (
     ),
     Option("--fail-on-checklist", FLAG, "Items of the checklist count for the exit code, too."),
     Option("--baseline", VALUE, "Hide the findings recorded in this file.", "FILE"),
+    Option("--diff", VALUE, "Only findings on lines that this unified diff changes; - reads standard input.", "FILE"),
     Option("--write-baseline", FLAG, "Record today's findings in the baseline file."),
     Option("--add-ignores", FLAG, "Write a suppression comment for every finding."),
     Option("--no-cache", FLAG, "Do not reuse the result of an unchanged run."),

@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.gates import skipped
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
-from vllm_migrate.documents.python.document import PythonData
+from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
@@ -133,9 +132,18 @@ class Run:
         self._skipped: dict[tuple[str, str], list[tuple[int, int]]] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
-        """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean."""
+        """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean.
+
+        Whatever goes wrong with a file is a problem of that file, and the run goes on.
+        """
         self.files += 1
         self._seen.append(path)
+        try:
+            self._judge_file(path, named, data)
+        except Exception as error:
+            self._problems.append(problem_of(path, error))
+
+    def _judge_file(self, path: str, named: bool, data: bytes | None) -> None:
         workspace = self.workspace
         try:
             data = workspace.read(path) if data is None else bounded(data)
@@ -189,8 +197,12 @@ class Run:
     def _runs_elsewhere(self, fired: Firing, release: str) -> bool:
         """Whether what a finding is about stands where the program goes at other releases alone."""
         document = fired.spot.file.data
-        if not isinstance(document, PythonData):
+        if document is None or document.carrier != "python":
             return False
+        from vllm_migrate.dialects.gates import skipped
+        from vllm_migrate.documents.python.document import PythonData
+
+        assert isinstance(document, PythonData)
         key = (fired.spot.file.path, release)
         if key not in self._skipped:
             self._skipped[key] = skipped(document.code, release)
@@ -212,6 +224,21 @@ class Run:
             del self._waiting[candidate.identity]
             self._unique.replace(candidate._replace(finding=finding, fired=None))
 
+    def _show_rest(self) -> None:
+        """Show what waited for the end; what cannot be shown is a problem of its file."""
+        try:
+            self._show(list(self._waiting.values()))
+            return
+        except Exception:
+            waiting = list(self._waiting.values())
+        for candidate in waiting:
+            try:
+                self._show([candidate])
+            except Exception as error:
+                self._problems.append(problem_of(candidate.place, error))
+                del self._waiting[candidate.identity]
+                self._unique.drop(candidate)
+
     def _unrecognised(self, path: str, data: bytes, imports: bool = False) -> None:
         source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
         spot = Spot(File.bare(source), 0, 0)
@@ -222,7 +249,7 @@ class Run:
     def part(self) -> Part:
         """What the files so far gave."""
         if self._present is not None:
-            self._show(list(self._waiting.values()))
+            self._show_rest()
         return Part(
             self.files,
             self._engines,
@@ -239,6 +266,20 @@ class Run:
     def finish(self) -> Result:
         """What all files gave."""
         return combine([self.part()])._replace(judged=tuple(self.judged))
+
+
+def problem_of(path: str, error: Exception) -> Problem:
+    """The problem that an error in judging a file is. Raises what is no matter of one file: an error of the call."""
+    if isinstance(error, VllmMigrateError) or os.environ.get("VLLM_MIGRATE_TRACEBACK"):
+        raise error
+    if isinstance(error, RecursionError):
+        return Problem(path, "too-deep", "nests too deep to be judged", 0, 0)
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f" in {os.path.basename(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}" if at is not None else ""
+    message = f"internal error: {type(error).__name__}{where}; please report it (VLLM_MIGRATE_TRACEBACK=1 shows where it happened)"
+    return Problem(path, "internal", message, 0, 0)
 
 
 def _project(situation: Situation) -> Project:
