@@ -172,8 +172,6 @@ def _values(text: str, start: int, end: int, code: bool) -> Iterator[str]:
         return
     if "\n" in link and "-" in link and not (flag or ":" in link):
         return
-    if code and link.strip() == "" and not quoted:
-        return
     yield from _value_at(text, at, code and not in_reference, link, start)
 
 
@@ -201,7 +199,10 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
                 return
             at = following.end()
             continue
-        if code:
+        if code:  # a text inside a string, or an expression: only what looks drawn at random
+            bare = BARE.match(text, at)
+            if bare is not None and link in ("=", ":", " ") and drawn(bare[0]) and bare[0].isalnum():
+                yield bare[0]
             return
         if text.startswith("$", at):
             reference = REFERENCE.match(text, at)
