@@ -64,7 +64,7 @@ def _lookup(root: Tree, path: str, name: str, whole: str, depth: int) -> object:
         return _select(root, path, name[len("oc.select:") :], whole, depth)
     if not name or ":" in name or "${" in name:
         return Unknown(whole)
-    target = _absolute(path, name)
+    target = absolute(path, name)
     tree = root.at(target) if target is not None else None
     if tree is None or target is None:
         return Unknown(whole)
@@ -88,7 +88,7 @@ def _select(root: Tree, path: str, arguments: str, whole: str, depth: int) -> ob
     return resolve(root, path, default.strip(), depth + 1) if "${" in default else read_plain(default.strip(), True)
 
 
-def _absolute(path: str, name: str) -> str | None:
+def absolute(path: str, name: str) -> str | None:
     """The dotted path that a (relative) interpolation at `path` means; None when it climbs past the root."""
     if not name.startswith("."):
         return name
