@@ -54,7 +54,7 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
     report = report._replace(quiet=call.quiet)
     color = call.output_file is None and use_color(call.color)
-    pieces = render(name, report, color=color, width=width())
+    pieces = render(name, report, color=color, width=width(), everything=call.everything)
     if call.output_file is not None:
         write_report(call.output_file, pieces)
     else:
@@ -110,6 +110,6 @@ def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
     """What besides files shapes the text of this call; None when its result is not to be kept."""
     if call.no_cache or "-" in (*call.paths, call.diff) or call.output_file or call.write_baseline or call.add_ignores:
         return None
-    if (call.output_format or "text") not in ("text", "concise"):
+    if (call.output_format or "text") not in ("text", "full", "concise"):
         return None
     return [*(f"{field}={value}" for field, value in sorted(vars(call).items())), str(color), str(columns)]
