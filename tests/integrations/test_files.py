@@ -97,7 +97,9 @@ def test_least_permissions() -> None:
 def test_every_action_is_pinned() -> None:
     for path in (*WORKFLOWS, ROOT / "action.yml"):
         for used in re.findall(r"uses: (\S+.*)", path.read_text(encoding="utf-8")):
-            assert used.startswith("./ ") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", used), f"{path.name}: {used}"
+            assert used.startswith("./ ") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", used), (
+                f"{path.name}: {used}"
+            )
 
 
 def test_the_actions_inputs_are_used() -> None:
