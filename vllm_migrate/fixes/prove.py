@@ -8,7 +8,8 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.interface import ProofFailed
+from vllm_migrate.documents.interface import ProofFailed, Unreadable
+from vllm_migrate.documents.steps import limited
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
@@ -45,7 +46,11 @@ class Prover:
         if file is None:
             reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
             raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
-        found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+        try:
+            with limited():
+                found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+        except Unreadable as error:
+            raise ProofFailed(f"{engine.file.path} cannot be read back: {error}") from None
         for candidate in found.subjects:
             if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
                 engine.file.path
