@@ -26,6 +26,9 @@ def prove(document: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> Shel
 
 def reread(source: Source, edits: list[Edit]) -> ShellDocument:
     """The document of the edited text. Raises ProofFailed where edits overlap or bash would refuse the text."""
+    others = source.text.replace("\r\n", "")
+    if "\r" in others or ("\r" in source.text and "\n" in others):
+        raise ProofFailed("some of its lines end in CRLF and some do not, and bash takes each CR for a part of a word")
     try:
         text = apply_edits(source.text, edits)
         return parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
