@@ -46,14 +46,17 @@ class Fixer:
         return None if finding.fix is None else self.settle([draft(finding)])[0]
 
     def settle(self, drafts: list[Draft], under: Workspace | None = None) -> list[Plan]:
-        """Drafts whose edits do not touch each other, proved together; where that fails, each by itself."""
+        """Drafts whose edits do not touch each other, proved together; where that fails, each half by itself."""
         made = [draft for draft in drafts if draft.edits]
         try:
             if made:
                 edits, after = prove_together(made)
                 self.prove(edits, [draft.finding for draft in made], under, after)
         except (CannotEdit, ProofFailed, ValueError):
-            return [self._alone(draft, under) for draft in drafts]
+            if len(drafts) == 1:
+                return [self._alone(drafts[0], under)]
+            half = len(drafts) // 2
+            return [*self.settle(drafts[:half], under), *self.settle(drafts[half:], under)]
         return [draft.plan for draft in drafts]
 
     def _alone(self, draft: Draft, under: Workspace | None) -> Plan:

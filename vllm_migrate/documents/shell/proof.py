@@ -165,10 +165,8 @@ def _prove_nested(document: ShellDocument, outer: ShellDocument, edits: list[Edi
     return new[place]
 
 
-def prove_around(document: ShellDocument, edits: list[Edit]) -> None:
-    """Raise ProofFailed when `edits` of a nested document change the script around it."""
-    outer = document.outer
-    assert outer is not None
+def prove_around(outer: ShellDocument, edits: list[Edit]) -> None:
+    """Raise ProofFailed when edits of the scripts nested in `outer` change it around them."""
     after = reread(outer.source, edits)
     if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
         raise ProofFailed("the script around it changed")
