@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vllm_migrate.dialects.tree import File, Inside, Place
 from vllm_migrate.documents.editing import prove_several, reparse
 from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit, Node, Op, ProofFailed, Source
+from vllm_migrate.documents.steps import CHARACTERS_A_STEP, spend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +119,7 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     value = node.value
     if not isinstance(value, str):
         return None, False
+    spend(len(outer) // (10 * CHARACTERS_A_STEP))  # all but the scalar is blank
     style = getattr(node, "style", "")
     start, end = node.start, node.end
     inner = outer[start:end]

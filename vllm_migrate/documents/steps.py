@@ -14,6 +14,8 @@ from vllm_migrate.documents.text.source import Unreadable
 
 MAX_STEPS = 1_000_000  # about two seconds; the largest real projects need some thousands a file
 
+CHARACTERS_A_STEP = 5  # of a text that is parsed once more
+
 _LEFT: ContextVar[list[int] | None] = ContextVar("steps", default=None)
 
 

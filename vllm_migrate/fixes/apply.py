@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
@@ -124,7 +125,7 @@ def fix_all(findings: list[Firing], fixer: Fixer, unsafe: bool, barred: Callable
     for finding in _selected(findings, unsafe, refused):
         try:
             ops = ops_of(finding)
-            edits_of(ops)
+            drafts_of(ops, False)
         except (CannotEdit, ProofFailed) as error:
             refused.append((finding, str(error)))
             continue
@@ -154,11 +155,20 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
 
 
 def _most(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:
-    """All of them where they prove together, else as many as do."""
-    try:
+    """All of them where they prove together, else those that prove by themselves, else as many of these as do."""
+    with suppress(CannotEdit, ProofFailed, ValueError):
         return candidates, _together(candidates, fixer)
-    except (CannotEdit, ProofFailed, ValueError):
-        return _one_by_one(candidates, fixer, refused)
+    sound: list[Plannable] = []
+    for candidate in candidates:
+        try:
+            edits_of(candidate.ops)
+            sound.append(candidate)
+        except (CannotEdit, ProofFailed) as error:
+            refused.append((candidate.finding, str(error)))
+    if len(sound) < len(candidates):
+        with suppress(CannotEdit, ProofFailed, ValueError):
+            return sound, _together(sound, fixer)
+    return _one_by_one(sound, fixer, refused)
 
 
 def _one_by_one(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.dialects.runs import is_record
-from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
+from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed, Unreadable
 from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
 from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.spelling import NoSpelling
@@ -73,7 +73,7 @@ def draft(finding: Firing) -> Draft:
         made = Draft(finding, ops := ops_of(finding), drafts_of(ops, False))
         on_disk(made.edits)  # the cells of a notebook may not take them
         return made
-    except (CannotEdit, ProofFailed) as error:
+    except (CannotEdit, ProofFailed, Unreadable) as error:
         return Draft(finding, [], {}, str(error), isinstance(error, NoSpelling))
 
 

@@ -84,7 +84,7 @@ class Prover:
 
     @staticmethod
     def _others(before: View, after: View, changed: set[str]) -> None:
-        for option in {*before.delivery.values, *after.delivery.values} - changed:
+        for option in sorted({*before.delivery.values, *after.delivery.values} - changed):
             old, new = before.delivery.values.get(option), after.delivery.values.get(option)
             if old is None or new is None or not _alike(old.value, new.value):
                 raise ProofFailed(f"{option} would change too")

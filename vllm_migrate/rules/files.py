@@ -85,7 +85,13 @@ FILE_RULES = (
         ("too-large",),
     ),
     FileRule(
-        "VM907", "too-deep", "warning", "A file nests too deep", "nothing in it was judged", "exclude it", ("too-deep", "circle")
+        "VM907",
+        "too-deep",
+        "warning",
+        "A file nests too deep",
+        "nothing in it was judged",
+        "exclude it",
+        ("too-deep", "circle"),
     ),
     FileRule(
         "VM908",

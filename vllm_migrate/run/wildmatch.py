@@ -67,9 +67,7 @@ def _rest(p: str, i: int, text: str, j: int, pathname: bool, known: dict[tuple[i
     return found
 
 
-def _star(
-    p: str, i: int, start: int, text: str, j: int, pathname: bool, known: dict[tuple[int, int], int]
-) -> int:
+def _star(p: str, i: int, start: int, text: str, j: int, pathname: bool, known: dict[tuple[int, int], int]) -> int:
     """Match from the star at p[i]; `start` is where this stretch of the pattern began."""
     before = i - 1
     i += 1
@@ -90,9 +88,7 @@ def _star(
     return _stretch(p, i, text, j, across, pathname, known)
 
 
-def _stretch(
-    p: str, i: int, text: str, j: int, across: bool, pathname: bool, known: dict[tuple[int, int], int]
-) -> int:
+def _stretch(p: str, i: int, text: str, j: int, across: bool, pathname: bool, known: dict[tuple[int, int], int]) -> int:
     """Let a star take ever more of the text until the rest of the pattern matches."""
     literal = p[i] if p[i] not in SPECIAL else ""
     while text[j] != END:
