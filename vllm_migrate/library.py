@@ -11,16 +11,20 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.disk import DISK, Disk, Memory
+from vllm_migrate.documents.disk import DISK, Disk, Memory, Unsaved
 from vllm_migrate.errors import UsageError
 from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.run.settings import Options
 
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
+    from vllm_migrate.run.complete import Completion
     from vllm_migrate.run.dependencies import Dependencies
     from vllm_migrate.run.effective import Effective, EngineView
     from vllm_migrate.run.fix import FixPlan
+    from vllm_migrate.run.inspect import Inspection
+
+    Completions = tuple[Completion, ...]
 
 Path = str | os.PathLike[str]
 Paths = Path | Sequence[Path]
@@ -154,3 +158,29 @@ def run_effective(options: Options, disk: Disk = DISK) -> Effective:
     from vllm_migrate.run.effective import effective
 
     return effective(options, disk)
+
+
+def run_inspect(path: str, options: Options, disk: Disk = DISK) -> Inspection:
+    """One file with every setting written in it, each with its place and its values at both releases. Raises UsageError."""
+    from vllm_migrate.run.inspect import inspect
+
+    return inspect(path, options, disk)
+
+
+def run_complete(path: str, text: str, offset: int, options: Options, unsaved: Mapping[str, str]) -> Completions:
+    """What may stand at an offset (code points) of a file whose text is `text`. unsaved: texts of other files, by path.
+
+    Raises UsageError.
+    """
+    from vllm_migrate.run.complete import complete
+
+    return complete(path, text, offset, options, lambda marked: Unsaved({**unsaved, **marked}))
+
+
+def option_story(name: str) -> str:
+    """The life of an option of vLLM over all releases as lines of text; "" where no release had it."""
+    from vllm_migrate.catalog import store
+    from vllm_migrate.catalog.history import explain_option, render_text
+
+    found = explain_option(store.load(), name)
+    return render_text(found._replace(stories=found.stories[:1])) if found is not None else ""

@@ -26,12 +26,56 @@ from vllm_migrate.run.accelerators import accelerator_of
         ("# accelerator_type: T4 was too small\nmodel: h100-tuned\n", None),
         ("if 'b200' in GPU_TYPE:\n", None),
         ("nvidia.com/gpu: 8\n", None),
+        ("resourceProfile: nvidia-gpu-t4:1\n", "t4"),
     ],
 )
 def test_the_gpu_that_a_file_asks_for(text: str, gpu: str | None) -> None:
     found = accelerator_of("a.yaml", b"# vllm\n" + text.encode(), load().gpus)
     assert (found.value if found is not None else None) == gpu
     assert found is None or found.because.startswith("a.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("image: public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.18.1\n", "cpu"),
+        ("export VLLM_CPU_KVCACHE_SPACE=40\n", "cpu"),
+        ("resources:\n  limits:\n    amd.com/gpu: 1\n", "rocm"),
+        ("export HCCL_CONNECT_TIMEOUT=1500\npython -m verl trainer.device=npu\n", "npu"),
+        ("resources:\n  limits:\n    google.com/tpu: 8\n", "tpu"),
+        ("export CUDA_VISIBLE_DEVICES=0\nexport ASCEND_RT_VISIBLE_DEVICES=0\n", None),
+        ("a: {amd.com/gpu: 1}\nb: {nvidia.com/gpu: 1}\n", None),
+        ("# on Ascend: export HCCL_CONNECT_TIMEOUT=1500\n", None),
+        ("resources:\n  accelerators: H100:8\nenv: {HIP_VISIBLE_DEVICES: ''}\n", "h100"),
+    ],
+)
+def test_the_platform_that_a_file_is_written_for(text: str, platform: str | None) -> None:
+    found = accelerator_of("a.yaml", b"# vllm\n" + text.encode(), load().gpus)
+    assert (found.value if found is not None else None) == platform
+    assert accelerator_of("a.py", b"# vllm\n" + text.encode(), load().gpus) is None or platform == "h100"
+
+
+def test_asynchronous_scheduling_stays_off_on_a_cpu() -> None:
+    service = "services:\n  a:\n    image: vllm/{}:v0.12.0\n    command: --model org/m --max-model-len 8192\n"
+    for image, names in (("vllm-openai", {"async-scheduling-default"}), ("vllm-cpu-release-repo", set())):
+        found = {f.name for f in lint(files={"compose.yaml": service.format(image)}).findings}
+        assert found & {"async-scheduling-default"} == names
+
+
+def test_the_kernels_of_cuda_are_none_of_another_platform() -> None:
+    script = """python3 -m verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm trainer.device={} \\
+        actor_rollout_ref.rollout.tensor_model_parallel_size=4 algorithm.rollout_is=true
+"""
+    cuda, npu = (
+        {f.name for f in lint(files={"a.sh": script.format(on)}, from_="0.9.0").findings} for on in ("cuda", "npu")
+    )
+    assert cuda - npu == {"allreduce-rms-fusion", "allreduce-symm-mem"}
+
+
+def test_more_ranks_than_gpus_are_of_cuda() -> None:
+    command = "vllm serve org/m --tensor-parallel-size 16\n"
+    for script, codes in ((command, {"VM220"}), (f"export HCCL_CONNECT_TIMEOUT=1500\n{command}", set())):
+        assert {f.code for f in lint(files={"a.sh": script}, from_="0.10.0").findings} & {"VM220"} == codes
 
 
 def test_it_is_a_part_of_the_situation() -> None:

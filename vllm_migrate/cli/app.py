@@ -22,6 +22,7 @@ OTHERS = {
     "releases": "List the releases in the catalog.",
     "schema": "JSON Schema of a `vllm serve --config` file.",
     "catalog": "Add a release of vLLM to the catalog.",
+    "lsp": "The language server, for editors.",
     "smoke": "Prove with a short rollout that logprobs agree.",
 }
 

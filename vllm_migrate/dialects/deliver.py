@@ -128,7 +128,7 @@ def _inside(
         arrived = delivery.values.get(option)
         if arrived is None or arrived.written is None:
             continue
-        value = _at(arrived.value, inner.path)
+        value = value_at(arrived.value, inner.path)
         if value is ABSENT:
             continue
         verdicts = {verdict(known, option, inner.path, value, way, env.release) for way in ways}
@@ -137,7 +137,7 @@ def _inside(
             yield Diagnostic(found.kind, inner.written, found.text, f"{option}.{'.'.join(inner.path)}")
 
 
-def _at(value: object, path: tuple[str, ...]) -> object:
+def value_at(value: object, path: tuple[str, ...]) -> object:
     """What a mapping has at a path; ABSENT where it has nothing there."""
     for key in path:
         if not isinstance(value, dict) or key not in value:

@@ -67,7 +67,7 @@ def _lookup(root: Tree, path: str, name: str, whole: str, depth: int) -> object:
         return _select(root, path, name[len("oc.select:") :], whole, depth)
     if not name or ":" in name or "${" in name:
         return Unknown(whole)
-    target = _absolute(path, name)
+    target = absolute(path, name)
     tree = root.at(target) if target is not None else None
     if tree is None or target is None:
         return Unknown(whole)
@@ -98,7 +98,7 @@ def _plain(tree: Tree) -> object:
     return [_plain(item) for item in tree.items] if tree.is_seq else tree.value
 
 
-def _absolute(path: str, name: str) -> str | None:
+def absolute(path: str, name: str) -> str | None:
     """The dotted path that a (relative) interpolation at `path` means; None when it climbs past the root."""
     if not name.startswith("."):
         return name

@@ -174,6 +174,31 @@ class Overlay(Disk):
         return super().stream(path) if data is None else io.BytesIO(data)
 
 
+class Unsaved(Overlay):
+    """This machine's files with the texts that an editor holds, files that are not on the disk yet among them.
+
+    reads: the real paths of all that was read, so that an editor knows what depends on what.
+    """
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__({path: text.encode("utf-8", "surrogatepass") for path, text in texts.items()})
+        self.reads: set[str] = set()
+
+    def _other(self, path: str) -> bytes | None:
+        real = os.path.realpath(path)
+        self.reads.add(real)
+        return self._texts.get(real)
+
+    def is_file(self, path: str) -> bool:
+        return super().is_file(path) or os.path.realpath(path) in self._texts
+
+    def exists(self, path: str) -> bool:
+        return super().exists(path) or os.path.realpath(path) in self._texts
+
+    def leads_somewhere(self, path: str) -> bool:
+        return super().leads_somewhere(path) or os.path.realpath(path) in self._texts
+
+
 class _Entry:
     """An entry of a folder in memory."""
 

@@ -408,11 +408,17 @@ class EffectivePage(Record):
 
 
 class Gpu(Record):
-    """What `--gpu NAME` stands for: compute capability, memory in GiB, and the model's name where a rule asks for it."""
+    """What `--gpu NAME` stands for: a GPU, or a platform (`cpu`, `rocm`, ...) as a whole.
 
-    capability: float
-    memory: int
+    capability: compute capability, of CUDA GPUs alone; memory: in GiB, None where it differs; name: the model's, where a rule
+    asks for it; signs: texts that only files for this platform have.
+    """
+
+    capability: float | None = None
+    memory: int | None = None
     name: str = ""
+    platform: str = "cuda"
+    signs: tuple[str, ...] = ()
 
 
 class ModelName(Record):

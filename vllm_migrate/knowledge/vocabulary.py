@@ -116,6 +116,7 @@ PROBLEMS = (
     *("", "dropped", "dead", "overridden", "duplicate", "ignored"),
     *("unknown", "ambiguous", "choice", "value", "missing", "refused", "lost"),
 )
+PLATFORMS = ("cuda", "rocm", "cpu", "npu", "tpu", "neuron", "hpu", "xpu")
 NAMES = (
     Term("engine", "the core that runs", RESOLVING, values=("v0", "v1")),
     Term("role", "what the engine is for", (*RESOLVING, *DIALECT), values=ROLES),
@@ -126,6 +127,7 @@ NAMES = (
     Term("gpu.capability", "compute capability of the GPU that --gpu names", RESOLVING),
     Term("gpu.memory", "memory in GiB of the GPU that --gpu names", RESOLVING),
     Term("gpu.name", "the GPU's model, where a rule tells it from others of its size", RESOLVING, values=("", "a100")),
+    Term("gpu.platform", "the platform that vLLM runs on, as far as a GPU or the files show it", RESOLVING, values=PLATFORMS),
     Term("setting.option", "the option or variable at hand", AT_HAND),
     Term("setting.key", "the setting as it is written", AT_HAND),
     Term("setting.value", "its value as it is written", AT_HAND),

@@ -70,7 +70,7 @@ def _of_project(engine: Subject | None) -> tuple[str, tuple[str, str]]:
 
 def _fix(fix: Fix, plan: Plan, known: tuple[str, ...], detail: Detail) -> OfferedFix:
     offered = not plan.refused and fix.safety in ("safe", "review")
-    edits = _text_edits(plan) if offered and detail.edits else ()
+    edits = text_edits(plan) if offered and detail.edits else ()
     if any(mask(edit.text, known) != edit.text for edit in edits):
         edits = ()  # one that holds a secret could not be shown whole, and half a fix is none
     lines = preview(plan.edits) if offered and detail.preview else []
@@ -85,12 +85,13 @@ def _fix(fix: Fix, plan: Plan, known: tuple[str, ...], detail: Detail) -> Offere
     )
 
 
-def _text_edits(plan: Plan) -> tuple[TextEdit, ...]:
+def text_edits(plan: Plan) -> tuple[TextEdit, ...]:
+    """The edits of a plan, each with its place."""
     return tuple(_text_edit(file, edit) for file, edits in plan.edits.items() for edit in edits)
 
 
 def _text_edit(file: File, edit: Edit) -> TextEdit:
-    return TextEdit(_region(file, edit.start, edit.end), edit.text, file.requested)
+    return TextEdit(region_at(file, edit.start, edit.end), edit.text, file.requested)
 
 
 def _source_line(fired: Firing, region: Region) -> SourceLine:
@@ -106,7 +107,7 @@ def region_of(fired: Firing) -> Region:
         # There is no text to count in: its spot is the line and column of the problem.
         line, column = max(1, spot.start), max(1, spot.end)
         return Region(spot.file.path, line, column, line, column)
-    return _region(spot.file, spot.start, spot.end)
+    return region_at(spot.file, spot.start, spot.end)
 
 
 def is_unread(file: File) -> bool:
@@ -114,7 +115,8 @@ def is_unread(file: File) -> bool:
     return file.data is None and file.shell is None and not file.source.data
 
 
-def _region(file: File, start: int, end: int) -> Region:
+def region_at(file: File, start: int, end: int) -> Region:
+    """A span of a file, in lines and columns of the file on disk."""
     source = file.source
     return Region(file.path, *source.position(start), *source.position(end), source.cell(start))
 

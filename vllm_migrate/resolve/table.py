@@ -42,11 +42,12 @@ def rows(source: View, target: View) -> list[SettingRow]:
     options.update(
         diagnostic.option for view in (source, target) for diagnostic in view.delivery.diagnostics if diagnostic.option
     )
-    out = [_row(option, source, target) for option in options]
-    return sorted(out, key=lambda row: (not row.changed, row.option))
+    out = [row(option, source, target) for option in options]
+    return sorted(out, key=lambda each: (not each.changed, each.option))
 
 
-def _row(option: str, source: View, target: View) -> SettingRow:
+def row(option: str, source: View, target: View) -> SettingRow:
+    """One option at two releases."""
     before, after = source.value(option), target.value(option)
     left, right = _cell(option, before, source), _cell(option, after, target)
     differs = left.origin == REFUSED or right.origin == REFUSED or not _alike(before.value, after.value)

@@ -69,10 +69,7 @@ def effective(options: Options, disk: Disk = DISK) -> Effective:
 
 def _view(judged: JudgedEngine) -> EngineView:
     engine = judged.engine
-    settings = tuple(
-        row._replace(source=_masked(row.option, row.source), target=_masked(row.option, row.target))
-        for row in rows(judged.source, judged.target)
-    )
+    settings = tuple(map(masked, rows(judged.source, judged.target)))
     return EngineView(engine.file.path, engine.id, engine.role, engine.name, settings, _situation(judged))
 
 
@@ -97,6 +94,11 @@ def _known(view: View, option: str) -> Known:
     if isinstance(value.value, Undetermined):
         return Known("", mask("; ".join(value.value.reasons)))
     return Known(str(value.value), mask(value.because))
+
+
+def masked(row: SettingRow) -> SettingRow:
+    """The row without secrets."""
+    return row._replace(source=_masked(row.option, row.source), target=_masked(row.option, row.target))
 
 
 def _masked(option: str, cell: Cell) -> Cell:

@@ -16,6 +16,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.fixes.apply import fix_all
 from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.fixes.write import write_all
+from vllm_migrate.report.finding import TextEdit
 from vllm_migrate.rules.finding import SEVERITIES, Firing
 from vllm_migrate.run.filtering import filtered, selection_of
 from vllm_migrate.run.session import Session
@@ -45,6 +46,13 @@ class FixPlan(NamedTuple):
     def texts(self) -> dict[str, str]:
         """The new text of every file that would change, by path."""
         return {file.path: apply_edits(file.source.text, edits) for file, edits in self.plan.edits.items()}
+
+    @property
+    def edits(self) -> tuple[TextEdit, ...]:
+        """Every edit with its place, for an editor that applies them itself."""
+        from vllm_migrate.report.findings import text_edits
+
+        return text_edits(self.plan)
 
     @property
     def diff(self) -> str:

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.gates import skipped
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
+from vllm_migrate.documents.python.document import PythonData
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import Finding
@@ -129,6 +131,7 @@ class Run:
         self._problems: list[Problem] = []
         self._seen: list[str] = []
         self._marked: list[Marked] = []
+        self._skipped: dict[tuple[str, str], list[tuple[int, int]]] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
         """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean."""
@@ -171,7 +174,11 @@ class Run:
         self._engines += 0 if _imports_alone(engine) else 1
         self._ran.extend(ran(engine, pins_of(engine, source, target, self._options)))
         home = home_of(engine)
-        found = (candidate_of(fired, home) for fired in judge(engine, source, target, self.knowledge))
+        found = (
+            candidate_of(fired, home)
+            for fired in judge(engine, source, target, self.knowledge)
+            if not self._runs_elsewhere(fired, target.release)
+        )
         fresh = [candidate for candidate in found if self._add(candidate)]
         for missing in engine.missing:
             if missing.inline:
@@ -180,6 +187,16 @@ class Run:
             fired = _missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end))
             self._add(candidate_of(fired))
         return fresh
+
+    def _runs_elsewhere(self, fired: Firing, release: str) -> bool:
+        """Whether what a finding is about stands where the program goes at other releases alone."""
+        document = fired.spot.file.data
+        if not isinstance(document, PythonData):
+            return False
+        key = (fired.spot.file.path, release)
+        if key not in self._skipped:
+            self._skipped[key] = skipped(document.code, release)
+        return any(start <= fired.spot.start < end for start, end in self._skipped[key])
 
     def _add(self, candidate: Candidate) -> bool:
         if not self._unique.add(candidate):

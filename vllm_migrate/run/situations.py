@@ -27,6 +27,9 @@ from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
 DEFAULT = "the default"
+# Folders that hold what is for one release or series: vllm_0_8_4, vllm_v_0_6_3; v0_23_x below a folder named vllm.
+_FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
+_SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
 LATEST = "latest"
 
 
@@ -98,7 +101,8 @@ class Situations:
         if "from" not in stated:
             own = own_pins(path, data, self._packages) or self._named_models(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
-        move = self._move(level, stated, own[0] if agree else None)
+        only = self._only(path) if "from" not in stated else None
+        move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
         moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact and not agree]
         shown = tuple(Shown(at, each.source, each.target) for at, each in moves)
         core = stated.get("from-engine")
@@ -232,6 +236,23 @@ class Situations:
         return sorted(found, key=lambda pin: parse_version(pin.bounds[2:]))[:1]
 
     # -- the two releases
+
+    def _only(self, path: str) -> Known | None:
+        """The one release that a file is for by the name of a folder around it, which it does not leave; the nearest that the
+        catalog has."""
+        here, parts = os.path.relpath(path).split(os.sep)[:-1], []
+        while here:
+            found = _FOLDER.fullmatch(here[-1]) or (_SERIES.fullmatch(here[-1]) if VLLM in here[:-1] else None)
+            if found is not None:
+                parts = [part for part in found.groups() if part is not None and part.isdecimal()]
+                break
+            here.pop()
+        if not parts:
+            return None
+        named, because = ".".join(parts), f"{'/'.join(here)} is for that release alone"
+        series = [r for r in self._catalog.releases if r.split(".")[: len(parts)] == parts]
+        older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(named)]
+        return Known(series[-1] if series else (older or [SOURCE])[-1], because)
 
     def _shown_by(self, pin: Pin) -> Known:
         return Known(self._catalog.canonical(pin.version), f"{pin.place} pins it")

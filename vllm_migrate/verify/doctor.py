@@ -159,7 +159,7 @@ def gpu_named(name: str, memory: object) -> str | None:
     if not fitting:
         return None
     size = memory if isinstance(memory, int | float) else 0.0
-    return min(fitting, key=lambda one: abs(one[1].memory - size))[0]
+    return min(fitting, key=lambda one: abs((one[1].memory or 0) - size))[0]
 
 
 def _open(judged: tuple[JudgedEngine, ...]) -> set[tuple[str, str]]:

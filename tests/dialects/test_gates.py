@@ -1,0 +1,85 @@
+"""Branches that a test of vLLM's release keeps from running at the target."""
+
+from __future__ import annotations
+
+import pytest
+
+from vllm_migrate import lint
+
+OLD = 'llm = LLM(model="org/m", swap_space=4, task="generate")'
+NEW = 'llm = LLM(model="org/m")'
+HEAD = "import vllm\nfrom packaging import version\nfrom packaging.version import Version\nfrom vllm import LLM\n"
+
+
+def codes(test: str, then: str = OLD, otherwise: str = NEW, head: str = "") -> set[str]:
+    text = f"{HEAD}{head}\nif {test}:\n    {then}\nelse:\n    {otherwise}\n"
+    found = lint(files={"gen.py": text}, from_="0.8.5", to="0.18.1").findings
+    return {finding.code for finding in found if finding.severity == "error"}
+
+
+@pytest.mark.parametrize(
+    ("test", "head"),
+    [
+        ('version.parse(vllm.__version__) <= version.parse("0.10.0")', ""),
+        ('Version(vllm.__version__) < Version("0.9")', ""),
+        ('Version("0.10.0") >= Version(vllm.__version__)', ""),
+        ('vllm.__version__ == "0.8.5"', ""),
+        ('vllm.__version__ in ("0.8.4", "0.8.5", "0.8.5.post1")', ""),
+        ('vllm_version < Version("0.9.0")', "vllm_version = Version(vllm.__version__)"),
+        (
+            'ours < Version("0.9.0")',
+            'from importlib.metadata import version as v2\nimport importlib\nours = Version(importlib.metadata.version("vllm"))',
+        ),
+        ('VLLM_VERSION < Version("0.9.0") and flag', "from trainer import VLLM_VERSION, flag"),
+        ('not Version(vllm.__version__) >= Version("0.9.0")', ""),
+        ('Version("0.8") <= Version(vllm.__version__) < Version("0.9")', ""),
+    ],
+)
+def test_what_runs_at_the_source_alone_is_not_judged(test: str, head: str) -> None:
+    assert codes(test, head=head) == set()
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        'Version(vllm.__version__) < Version("0.19.0")',
+        'Version(vllm.__version__) >= Version("0.8.0")',
+        'Version(torch.__version__) < Version("0.9.0")',
+        "Version(vllm.__version__) < wanted",
+        'Version(vllm.__version__) < Version("0.9.0") or flag',
+        'version.parse(transformers.__version__) <= version.parse("0.10.0")',
+    ],
+)
+def test_what_may_run_at_the_target_is(test: str) -> None:
+    assert codes(test) == {"VM205"}
+
+
+def test_the_other_branch_runs_at_the_target() -> None:
+    assert codes('Version(vllm.__version__) < Version("0.9.0")', NEW, OLD) == {"VM205"}
+    assert codes('Version(vllm.__version__) >= Version("0.9.0")', NEW, OLD) == set()
+
+
+def test_what_a_branch_puts_into_a_dict_is_not_judged_either() -> None:
+    text = f"""{HEAD}
+engine_args = {{"model": "org/m"}}
+if version.parse(vllm.__version__) <= version.parse("0.10.0"):
+    engine_args["disable_log_requests"] = True
+else:
+    engine_args["enable_log_requests"] = False
+llm = LLM(**engine_args)
+"""
+    assert not [f for f in lint(files={"gen.py": text}, from_="0.8.5", to="0.18.1").findings if f.severity == "error"]
+
+
+def test_a_folder_for_one_release_stays_at_it() -> None:
+    for folder in ("third_party/vllm/vllm_0_8_4", "third_party/vllm/vllm_v_0_6_3", "vllm_0_10_2"):
+        report = lint(files={f"{folder}/llm.py": f"from vllm import LLM\n{OLD}\n"}, to="0.18.1")
+        assert not [f for f in report.findings if f.severity == "error"], folder
+        assert report.projects[0].source == report.projects[0].target
+
+
+def test_a_folder_for_a_series_below_vllm_is_of_its_newest() -> None:
+    report = lint(files={"recipes/vllm/v0_23_x/serve.sh": "vllm serve org/m --max-model-len 8192\n"})
+    assert report.projects[0].source.startswith("0.23.")
+    report = lint(files={"recipes/v0_23_x/serve.sh": "vllm serve org/m --max-model-len 8192\n"})
+    assert report.projects[0].source == "0.8.5"

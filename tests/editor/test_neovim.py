@@ -1,0 +1,67 @@
+"""A real Neovim, headless, with its own client: what a user of it would see and write."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vllm_migrate import fix
+
+ROOT = Path(__file__).parents[2]
+NEOVIM = shutil.which("nvim")
+BASE = """\
+finetune:
+  seq_length: 4096
+vllm_config:
+  use_v1: false
+  vllm_kwargs:
+    max-model-len: ${finetune.seq_length}
+    num-scheduler-steps: 1
+    enable-prefix-caching: false
+"""
+MATH = "defaults:\n  - base\n  - _self_\nvllm_config:\n  vllm_kwargs:\n    max-model-len: 20000\n"
+
+pytestmark = [
+    pytest.mark.editor,
+    pytest.mark.skipif(NEOVIM is None, reason="Neovim is not installed (Debian: apt-get install neovim)"),
+]
+
+
+def test_a_session_in_neovim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pygls")
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/base.yaml").write_text(BASE)
+    (tmp_path / "conf/math.yaml").write_text(MATH)
+    (tmp_path / "requirements.txt").write_text("vllm==0.8.5\n")
+    out = tmp_path / "answers.json"
+    environment = {
+        **os.environ,
+        "OUT": str(out),
+        "VLLM_MIGRATE_PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
+    words = [str(NEOVIM), "--headless", "--clean", "-n", "-S", str(ROOT / "tests/editor/session.lua")]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    answers = json.loads(out.read_text()) if out.exists() else {}
+    assert done.returncode == 0 and not answers.get("failure"), (answers.get("failure"), done.stderr)
+
+    assert any("num-scheduler-steps" in message for message in answers["opened"])
+    assert "**num_scheduler_steps** (pipelinerl, rl_rollout)" in answers["hover"]
+    assert {"enable-chunked-prefill", "no-enable-chunked-prefill"} <= set(answers["completion"])
+    assert "enable_chunked_prefill" not in answers["completion"]
+    assert len(answers["actions"]) == 1 and answers["actions"][0].startswith("VM2")
+    assert answers["parent"]["uri"].endswith("conf/base.yaml")
+
+    dropped = BASE.replace("    num-scheduler-steps: 1\n", "")
+    assert answers["written"] + "\n" == (tmp_path / "conf/base.yaml").read_text() != dropped
+    (tmp_path / "conf/base.yaml").write_text(dropped)
+    monkeypatch.chdir(tmp_path)
+    assert fix("conf/base.yaml").texts["conf/base.yaml"] == answers["written"] + "\n"

@@ -1,0 +1,1 @@
+"""The language server (`vllm-migrate lsp`); it needs the extra `lsp`."""
