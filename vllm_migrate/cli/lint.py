@@ -71,7 +71,7 @@ def write_report(path: str, pieces: Iterable[str]) -> None:
 
 def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
     """What besides files shapes the text of this call; None when its result is not to be kept."""
-    if call.no_cache or "-" in call.paths or call.output_file or call.write_baseline or call.add_ignores:
+    if call.no_cache or "-" in (*call.paths, call.diff) or call.output_file or call.write_baseline or call.add_ignores:
         return None
     if (call.output_format or "text") not in ("text", "concise"):
         return None

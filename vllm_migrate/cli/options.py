@@ -82,6 +82,7 @@ LINT = (
     ),
     Option("--fail-on-checklist", FLAG, "Items of the checklist count for the exit code, too."),
     Option("--baseline", VALUE, "Hide the findings recorded in this file.", "FILE"),
+    Option("--diff", VALUE, "Only findings on lines that this unified diff changes; - reads standard input.", "FILE"),
     Option("--write-baseline", FLAG, "Record today's findings in the baseline file."),
     Option("--add-ignores", FLAG, "Write a suppression comment for every finding."),
     Option("--no-cache", FLAG, "Do not reuse the result of an unchanged run."),

@@ -13,6 +13,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
+from vllm_migrate.report.model import Project
 from vllm_migrate.rules.files import file_finding, named
 from vllm_migrate.run.judging import Marked, Result
 from vllm_migrate.run.merge import Candidate, candidate_of
@@ -145,6 +146,25 @@ def _against_baseline(out: Filtered, path: str, inputs: Iterable[str], known: Kn
     notes = [f"{hidden} findings are known to the baseline {path}"] if hidden else []
     left = baseline.unmatched(lambda code, file: known.looks_at(code.lower()) and file in seen)
     return Filtered(kept, out.suppressed, [*notes, *(f"{path}: {entry}" for entry in left)])
+
+
+def on_changed_lines(out: Filtered, diff: str, projects: Iterable[Project]) -> Filtered:
+    """Findings on lines that a diff changes; where it changes what decides a project's releases, all of that project.
+
+    Raises UsageError for a diff that cannot be read.
+    """
+    from vllm_migrate.run.changed import read_diff
+
+    changed = read_diff(diff)
+    moved = {project.root for project in projects if changed.names(project.why) or changed.names(project.target_why)}
+    kept = [
+        candidate
+        for candidate in out.kept
+        if (finding := _finding(candidate)).project in moved or changed.holds(finding.region)
+    ]
+    left_out = len(out.kept) - len(kept)
+    notes = [f"{left_out} findings on lines that the diff does not change are left out"] if left_out else []
+    return Filtered(kept, out.suppressed, [*out.notes, *notes])
 
 
 def record_baseline(candidates: Iterable[Candidate], path: str | None) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.errors import UsageError
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.report.model import Report
 from vllm_migrate.run.checklist import checked
 from vllm_migrate.run.dependencies import Dependencies
-from vllm_migrate.run.filtering import Filtered, filtered, record_baseline, selection_of
+from vllm_migrate.run.filtering import Filtered, filtered, on_changed_lines, record_baseline, selection_of
 from vllm_migrate.run.judging import Result
 from vllm_migrate.run.merge import Candidate
 from vllm_migrate.run.offers import presenter_of
@@ -35,6 +36,9 @@ def lint(
     selection = selection_of(session.settings, rules)
     result = _judged(session, detail, jobs)
     chosen = filtered(result, session.settings, selection, rules)
+    if options.diff is not None:
+        chosen = on_changed_lines(chosen, _diff(options), result.projects)
+        session.dependencies.note(options.diff)
     kept, notes = _written(session, chosen)
     found = checked((_finding(candidate, session) for candidate in kept), session.settings.config)
     source, target = session.releases(result.projects)
@@ -94,6 +98,16 @@ def _finding(candidate: Candidate, session: Session) -> Finding:
         releases = (situation.source.value, situation.target.value)
         finding = finding._replace(project=situation.project.replace(os.sep, "/"), releases=releases)
     return finding._replace(children=tuple(sorted(candidate.children)))
+
+
+def _diff(options: Options) -> str:
+    """The diff to whose changed lines findings are kept. Raises UsageError where it does not go with another option."""
+    assert options.diff is not None
+    if options.write_baseline:
+        raise UsageError("--write-baseline records every finding", "leave --diff out")
+    if options.diff == "-" and "-" in options.paths:
+        raise UsageError("standard input cannot be both the diff and a file", "give one of them as a file")
+    return options.diff
 
 
 def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[str]]:

@@ -18,7 +18,8 @@ class Options(NamedTuple):
     paths: files, folders or `-`; source, target: releases; select, ignore, extend_select: rules; exclude: patterns;
     config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
     `-` is judged under; fail_on: a severity or "never"; fail_on_checklist: items of
-    the checklist count, too; baseline: a file of known findings.
+    the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
+    kept.
     """
 
     paths: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Options(NamedTuple):
     fail_on: str | None = None
     fail_on_checklist: bool = False
     baseline: str | None = None
+    diff: str | None = None
     write_baseline: bool = False
     add_ignores: bool = False
     unsafe: bool = False
