@@ -34,7 +34,8 @@ def run(call: Namespace) -> int:
     name = "statistics" if call.statistics else call.output_format or "text"
     report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
     report = report._replace(quiet=call.quiet)
-    pieces = render(name, report, color=call.output_file is None and color, width=columns)
+    color = call.output_file is None and color
+    pieces = render(name, report, color=color, width=columns, everything=call.everything)
     if call.output_file is not None:
         write_report(call.output_file, pieces)
     else:
@@ -73,6 +74,6 @@ def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
     """What besides files shapes the text of this call; None when its result is not to be kept."""
     if call.no_cache or "-" in (*call.paths, call.diff) or call.output_file or call.write_baseline or call.add_ignores:
         return None
-    if (call.output_format or "text") not in ("text", "concise"):
+    if (call.output_format or "text") not in ("text", "full", "concise"):
         return None
     return [*(f"{field}={value}" for field, value in sorted(vars(call).items())), str(color), str(columns)]

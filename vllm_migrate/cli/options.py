@@ -65,12 +65,13 @@ SHARED = (
     Option("--quiet", FLAG, "Say less: no summary.", short="-q"),
 )
 
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "full")
 
 LINT = (
     PATHS,
     *SHARED,
     Option("--output-format", VALUE, "How to print the findings.", "FORMAT", FORMATS),
+    Option("--all", FLAG, "Cut no list of places short.", field="everything"),
     Option("--output-file", VALUE, "Write the report to a file instead.", "FILE", short="-o"),
     Option("--statistics", FLAG, "Count findings by rule instead of listing them."),
     Option(

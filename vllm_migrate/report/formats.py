@@ -11,10 +11,11 @@ from vllm_migrate.report.findings import Detail
 if TYPE_CHECKING:
     from vllm_migrate.report.model import Report
 
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "statistics")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "full", "statistics")
 # What a format shows of a finding; the others show the fix as lines.
 DETAILS = {
     "text": Detail(edits=False),
+    "full": Detail(edits=False),
     "html": Detail(edits=False),
     "concise": Detail(edits=False, preview=False, source=False),
     "statistics": Detail(edits=False, preview=False, source=False),
@@ -30,16 +31,21 @@ def detail_of(name: str) -> Detail:
     return DETAILS.get(name, LINES)
 
 
-def render(name: str, report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
+def render(
+    name: str, report: Report, *, color: bool = False, width: int = 100, everything: bool = False
+) -> Iterator[str]:
     """The report in a format, piece by piece; together they end in a newline.
 
-    color, width: for terminals; the machine formats have neither. Raises KeyError for a format that there is none of.
+    color, width: for terminals; the machine formats have neither. everything: the text cuts no list short. Raises KeyError for
+    a format that there is none of.
     """
     if name not in FORMATS:
         raise KeyError(name)
     module = import_module(f"vllm_migrate.report.{name}")
-    style: dict[str, object] = {"color": color} if name in ("text", "concise", "statistics") else {}
-    if name == "text":
+    style: dict[str, object] = {"color": color} if name in ("text", "full", "concise", "statistics") else {}
+    if name in ("text", "full"):
         style["width"] = width
+    if name == "text":
+        style["everything"] = everything
     pieces: Iterator[str] = module.render(report, **style)
     return pieces

@@ -1,175 +1,160 @@
-"""The full output for people: what happens, the source line, why it matters to the loss, what to write and do next."""
+"""The output for people: what matters first, then rule by rule, with every place, each reason and each edit once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
-from vllm_migrate.report.headline import fixable, found, headlines, next_steps, settle
-from vllm_migrate.report.layout import cells, clean, excerpt, fill
+from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
+from vllm_migrate.report.full import HEADING, NARROWEST, Page, listed, summary
+from vllm_migrate.report.headline import headlines, plural
+from vllm_migrate.report.layout import cells, clean, excerpt
 from vllm_migrate.report.paint import Paint
-from vllm_migrate.report.preview import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vllm_migrate.report.model import Report
 
-NARROWEST = 40
-WIDEST = 120  # prose wider than this is hard to read; source lines use the whole width
-SHOWN_LINES = 12
-SHOWN_CHILDREN = 5
-HEADING = (
-    "Checklist: for code or people elsewhere, once a project; [[acknowledged]] in the configuration says it is seen to"
-)
+SHOWN_PLACES = 6
+SHOWN_GROUPS = 4
+# The layer of what stops an engine, and one that changes no number.
+STOPS, SPEED = "broken-config", "performance"
 
 
-def render(report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
-    paint = Paint(color)
-    page = Page(paint, max(width, NARROWEST))
+class Group(NamedTuple):
+    """Findings of one rule that say the same and offer the same edit, at one place or more."""
+
+    findings: list[Finding]
+
+    @property
+    def first(self) -> Finding:
+        return self.findings[0]
+
+
+def render(report: Report, *, color: bool = False, width: int = 100, everything: bool = False) -> Iterator[str]:
+    """everything: no list is cut short."""
+    page = Page(Paint(color), max(width, NARROWEST))
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:
         page.prose("note: ", note)
-    last: Finding | None = None
-    for finding in sorted(report.findings, key=lambda finding: finding.kind == CHECKLIST):
+    findings = [finding for finding in report.findings if finding.kind != CHECKLIST]
+    _outline(page, findings)
+    rules = [*_rules(findings), *_rules(f for f in report.findings if f.kind == CHECKLIST)]
+    edits: dict[tuple[object, ...], str] = {}
+    listing = False
+    for groups in rules:
         page.blank()
-        if finding.kind == CHECKLIST and (last is None or last.kind != CHECKLIST):
+        if groups[0].first.kind == CHECKLIST and not listing:
+            listing = True
             page.prose("", HEADING, style="bold")
             page.blank()
         yield page.taken()
-        page.finding(finding, again=last is not None and last.region == finding.region)
-        last = finding
+        _rule(page, groups, edits, everything)
     if not report.quiet:
         page.blank()
-        _summary(page, report)
+        summary(page, report)
     yield page.taken()
 
 
-def _summary(page: Page, report: Report) -> None:
-    counts = report.counts()
-    page.prose("", found(report, counts), style="bold")
-    if counts.total:
-        page.prose("", fixable(counts))
-    steps = next_steps(report, counts)
-    if steps:
+def _outline(page: Page, findings: list[Finding]) -> None:
+    """Which engines do not start, and where something changes that the loss is made of."""
+    stops = [f for f in findings if f.severity == "error" and f.layer == STOPS]
+    moves = [f for f in findings if f.severity != "info" and f.layer not in (STOPS, SPEED) and _trains(f)]
+    for label, found in (("will not start: ", stops), ("changes the loss: ", moves)):
+        codes: dict[str, list[str]] = {}
+        for finding in found:
+            names = codes.setdefault(finding.path, [])
+            if finding.code not in names:
+                names.append(finding.code)
+        if codes:
+            files = tuple(f"{path} ({', '.join(sorted(names))})" for path, names in codes.items())
+            page.prose(label, listed(files))
+
+
+def _trains(finding: Finding) -> bool:
+    return finding.engine is not None and finding.engine.role in ("rl_rollout", "reference", "teacher")
+
+
+def _rules(findings: Iterable[Finding]) -> list[list[Group]]:
+    """The groups of each rule: rules by their gravest finding, then by code."""
+    by_code: dict[str, dict[tuple[object, ...], Group]] = {}
+    for finding in findings:
+        groups = by_code.setdefault(finding.code, {})
+        groups.setdefault(_sameness(finding), Group([])).findings.append(finding)
+    found = [sorted(groups.values(), key=lambda g: -SEVERITIES.index(g.first.severity)) for groups in by_code.values()]
+    return sorted(found, key=lambda groups: (-SEVERITIES.index(groups[0].first.severity), groups[0].first.code))
+
+
+def _sameness(finding: Finding) -> tuple[object, ...]:
+    """What two findings of a rule share that are shown as one."""
+    fix = finding.fix
+    edit = (fix.title, fix.safety, fix.needs, fix.reason, tuple(line.strip() for _, line in fix.preview)) if fix else ()
+    return finding.severity, finding.message, finding.why, finding.advice, finding.depends_on, edit
+
+
+def _rule(page: Page, groups: list[Group], edits: dict[tuple[object, ...], str], everything: bool) -> None:
+    """One rule: its name, then what it says of which places."""
+    paint, first = page.paint, groups[0].first
+    places = sum(len(group.findings) for group in groups)
+    count = f" ({places} places)" if places > 1 else ""
+    page.lines.append(f"{paint(first.severity, first.severity)} {first.code} {paint('bold', first.name)}{count}")
+    shown = groups if everything else groups[:SHOWN_GROUPS]
+    said: set[str] = set()
+    for number, group in enumerate(shown):
+        if number:
+            page.blank()
+        _group(page, group, edits, said, compact=len(groups) > 1, everything=everything)
+    if len(shown) < len(groups):
+        left = sum(len(group.findings) for group in groups[len(shown) :])
         page.blank()
-    margin = max((cells(command) for command, _ in steps), default=0) + 2
-    beside = all(2 + margin + cells(what) <= page.width for _, what in steps)
-    for command, what in steps:
-        if beside:
-            page.lines.append("  " + page.paint("code", command) + " " * (margin - cells(command)) + what)
-        else:
-            page.lines += ["  " + page.paint("code", command), "      " + what]
+        page.prose("", f"... and {plural(left, 'place')} more of {first.code} (--all)", "  ")
 
 
-class Page:
-    """Lines of output in the making. width: columns of the terminal; prose is filled to at most WIDEST."""
+def _group(
+    page: Page, group: Group, edits: dict[tuple[object, ...], str], said: set[str], compact: bool, everything: bool
+) -> None:
+    """said: reasons and advice of the rule that were shown; compact: a place is one line."""
+    finding = group.first
+    page.prose("", finding.message, "  ")
+    if len(group.findings) == 1 and not compact:
+        page.lines.append(f"  {page.paint('frame', '-->')} {page.paint('bold', clean(finding.place))}")
+        page.source(finding)
+        _children(page, finding)
+    else:
+        _places(page, group.findings, everything)
+    if finding.why and finding.why not in said:
+        page.prose("why: ", finding.why, "  ")
+    edit = (*_sameness(finding)[5:], tuple(sorted(f.path for f in group.findings)))
+    before = edits.setdefault(edit, finding.code) if finding.fix is not None and finding.fix.preview else finding.code
+    if before != finding.code:
+        page.prose("fix: ", f"the edit of {before}, above", "  ")
+    elif finding.fix is not None or finding.advice not in said:
+        page.remedy(finding)
+    said |= {finding.why, finding.advice}
+    page.depends(finding)
 
-    def __init__(self, paint: Paint, width: int) -> None:
-        self.paint = paint
-        self.width = width
-        self.lines: list[str] = []
-        # One rule has the same texts in many places.
-        self._filled_before: dict[tuple[str, str, str], list[str]] = {}
 
-    def blank(self) -> None:
-        """An empty line, unless there is one."""
-        if self.lines and self.lines[-1]:
-            self.lines.append("")
-
-    def taken(self) -> str:
-        """The text so far, which goes from the page."""
-        text = "".join(f"{line}\n" for line in self.lines)
-        self.lines = []
-        return text
-
-    def prose(self, label: str, text: str, indent: str = "", style: str = "") -> None:
-        """A filled paragraph after a label; its other lines hang under the text."""
-        filled = self._filled_before.get((indent, label, text))
-        if filled is None:
-            filled = self._filled_before[indent, label, text] = self._filled(label, text, indent, style)
-        self.lines += filled
-
-    def _filled(self, label: str, text: str, indent: str, style: str) -> list[str]:
-        hang = indent + " " * cells(label)
-        filled = fill(text, min(self.width, WIDEST), indent + label, hang)
-        if style:
-            return [self.paint(style, line) for line in filled]
-        return [indent + self.paint("bold", label) + filled[0][len(indent + label) :], *filled[1:]]
-
-    def finding(self, finding: Finding, again: bool) -> None:
-        """One finding; `again`: its place is the one just shown."""
-        paint = self.paint
-        severity = paint(finding.severity, finding.severity)
-        self.lines.append(f"{paint('bold', clean(finding.place))}: {severity} {finding.code} {finding.name}")
-        self.prose("", finding.message, "  ")
-        if not again:
-            self.source(finding)
-        if finding.why:
-            self.prose("why: ", finding.why, "  ")
-        self.remedy(finding)
-        self.depends(finding)
-        if finding.children:
-            where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
-            self.prose(where, _listed(finding.children), "  ")
-
-    def source(self, finding: Finding) -> None:
+def _places(page: Page, findings: list[Finding], everything: bool) -> None:
+    shown = findings if everything else findings[:SHOWN_PLACES]
+    margin = max(cells(clean(finding.place)) for finding in shown)
+    for finding in shown:
+        place = clean(finding.place)
+        room = page.width - margin - 7
         line, start, end = finding.source
-        if not line.strip():
-            return
-        number = str(finding.region.line)
-        gutter = " " * len(number)
-        frame = self.paint("frame", "|")
-        shown = excerpt(line, start, end, max(20, self.width - len(number) - 5))
-        marks = " " * shown.start + self.paint(finding.severity, "^" * (shown.end - shown.start))
-        self.lines.append(f"  {self.paint('frame', number)} {frame} {shown.text.rstrip()}")
-        self.lines.append(f"  {gutter} {frame} {marks}")
-
-    def remedy(self, finding: Finding) -> None:
-        """The lines to write, or the advice where none can be written."""
-        fix = finding.fix
-        if fix is None or fix.safety == "none":
-            if finding.advice:
-                self.prose("advice: ", finding.advice, "  ")
-            if fix is not None and fix.reason:
-                self.prose("not fixed: ", fix.reason, "  ")
-            return
-        kind = "safe" if fix.safety == "safe" else "review: needs --unsafe"
-        needs = f"; needs vLLM >= {fix.needs}" if fix.needs else ""
-        self.prose("fix: ", f"{fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
-        lines = list(fix.preview)
-        room = max(20, self.width - 7)
-        long = any(len(line) > room // 2 for _, line in lines)  # a character may take two columns, a tab more
-        spans = places(lines) if long else [(0, 0)] * len(lines)
-        for (sign, line), (start, end) in zip(lines[:SHOWN_LINES], spans, strict=False):
-            text = f"{sign} {excerpt(line, start, end, room).text}"
-            self.lines.append("     " + self.paint("drop" if sign == "-" else "write", text))
-        if len(lines) > SHOWN_LINES:
-            self.lines.append(f"     ... and {len(lines) - SHOWN_LINES} lines more")
-
-    @staticmethod
-    def _where(path: str, fix: OfferedFix) -> str:
-        """Names the file that is written when it is another than the one shown."""
-        paths = sorted(file for file, _ in fix.files)
-        if not paths or paths == [path]:
-            return ""
-        parents = any(not requested for _, requested in fix.files)
-        return f", in {' and '.join(paths)}" + (", with --follow-parents" if parents else "")
-
-    def depends(self, finding: Finding) -> None:
-        ways: list[str] = []
-        for i, reason in enumerate(finding.depends_on):
-            self.prose("depends on: " if not i else " " * 12, reason, "  ")
-            way = settle(reason)
-            if way and way not in ways:
-                ways.append(way)
-        if ways:
-            self.prose("settle it: ", "; or ".join(ways), "  ")
+        lead = len(line) - len(line.lstrip())
+        text = ""
+        if room >= 20 and line.strip():
+            text = f"  {excerpt(line.strip(), max(0, start - lead), max(1, end - lead), room).text}"
+        page.lines.append(
+            f"  {page.paint('frame', '-->')} {page.paint('bold', place)}{' ' * (margin - cells(place))}{text}".rstrip()
+        )
+        _children(page, finding)
+    if len(shown) < len(findings):
+        page.prose("", f"... and {plural(len(findings) - len(shown), 'place')} more (--all)", "      ")
 
 
-def _listed(paths: tuple[str, ...]) -> str:
-    """The first few paths, and how many more there are."""
-    shown = ", ".join(paths[:SHOWN_CHILDREN])
-    more = len(paths) - SHOWN_CHILDREN
-    return f"{shown} and {more} more" if more > 0 else shown
+def _children(page: Page, finding: Finding) -> None:
+    if finding.children:
+        where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
+        page.prose(where, listed(finding.children), "      ")

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
-from vllm_migrate.dialects.gates import skipped
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
-from vllm_migrate.documents.python.document import PythonData
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
@@ -189,8 +187,12 @@ class Run:
     def _runs_elsewhere(self, fired: Firing, release: str) -> bool:
         """Whether what a finding is about stands where the program goes at other releases alone."""
         document = fired.spot.file.data
-        if not isinstance(document, PythonData):
+        if document is None or document.carrier != "python":
             return False
+        from vllm_migrate.dialects.gates import skipped
+        from vllm_migrate.documents.python.document import PythonData
+
+        assert isinstance(document, PythonData)
         key = (fired.spot.file.path, release)
         if key not in self._skipped:
             self._skipped[key] = skipped(document.code, release)
