@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 
-from vllm_migrate.cli.terminal import use_color, width
+from vllm_migrate.cli.terminal import use_color, use_links, width
 from vllm_migrate.errors import UsageError
 
 # Formats for programs are UTF-8, whatever the terminal is.
@@ -35,7 +35,7 @@ def run(call: Namespace) -> int:
     report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
     report = report._replace(quiet=call.quiet)
     color = call.output_file is None and color
-    pieces = render(name, report, color=color, width=columns, everything=call.everything)
+    pieces = render(name, report, color=color, links=use_links(color), width=columns, everything=call.everything)
     if call.output_file is not None:
         write_report(call.output_file, pieces)
     else:
@@ -76,4 +76,9 @@ def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
         return None
     if (call.output_format or "text") not in ("text", "full", "concise"):
         return None
-    return [*(f"{field}={value}" for field, value in sorted(vars(call).items())), str(color), str(columns)]
+    return [
+        *(f"{field}={value}" for field, value in sorted(vars(call).items())),
+        str(color),
+        str(use_links(color)),
+        str(columns),
+    ]
