@@ -21,7 +21,7 @@ OTHERS = {
     "rules": "List the rules.",
     "dialects": "List the frameworks, or explain one.",
     "releases": "List the releases in the catalog.",
-    "schema": "JSON Schema of a `vllm serve --config` file.",
+    "schema": "JSON Schemas of vLLM's, frameworks' and our own files.",
     "catalog": "Add a release of vLLM to the catalog.",
     "lsp": "The language server, for editors.",
     "smoke": "Prove with a short rollout that logprobs agree.",
