@@ -15,7 +15,6 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections import deque
@@ -24,6 +23,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
+from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.errors import EngineRunError
@@ -71,7 +71,7 @@ class VllmWorker:
         self.argv = argv  # instead of the worker file: a program that speaks the same protocol
 
     def run(self, job: Job, watch: Watch) -> Iterator[Line]:
-        with tempfile.TemporaryDirectory(prefix="vllm-migrate-", dir=self.workdir) as folder:
+        with scratch(self.workdir) as folder:
             worker, jobfile = Path(folder, f"{MODULE}.py"), Path(folder, "job.json")
             worker.write_text(worker_source(), encoding="utf-8")
             jobfile.write_text(json.dumps(job.line()), encoding="utf-8")
