@@ -14,7 +14,8 @@ from vllm_migrate.dialects import hydra
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.tree import tree_of
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.documents.interface import Unknown, Unreadable
+from vllm_migrate.documents.steps import limited
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 
@@ -96,7 +97,18 @@ def test_what_is_not_found_is_said(tmp_path: Path) -> None:
 def test_a_cycle_ends(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("defaults: [b]\nx: 1\n", encoding="utf-8")
     (tmp_path / "b.yaml").write_text("defaults: [a]\ny: 1\n", encoding="utf-8")
-    assert ours(tmp_path, "a.yaml")[0] == {"x": 1, "y": 1}
+    with pytest.raises(Unreadable, match=r"b\.yaml:1 names a configuration that is a child of this one"):
+        ours(tmp_path, "a.yaml")
+
+
+def test_configurations_that_fan_out_have_a_budget(tmp_path: Path) -> None:
+    """Each is there twice, in packages of its own, as Hydra allows."""
+    for n in range(19):
+        (tmp_path / f"c{n}.yaml").write_text(f"defaults: [c{n + 1}@x, c{n + 1}@y]\n", encoding="utf-8")
+    (tmp_path / "c19.yaml").write_text("z: 1\n", encoding="utf-8")
+    with pytest.raises(Unreadable, match="steps") as raised, limited():
+        ours(tmp_path, "c0.yaml")
+    assert raised.value.reason == "too-much"
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not at hand")

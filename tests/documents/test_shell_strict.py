@@ -284,3 +284,12 @@ def test_a_proof_fails_where_the_text_is_refused(edit: Edit) -> None:
     document = parse("p a=1\nexport A=1\n")
     with pytest.raises(ProofFailed, match="does not parse"):
         prove(document, [edit], [])
+
+
+@pytest.mark.parametrize("text", ["p a=1 b=2\nif x; then\r\n  y\nfi\n", "p a=1 b=2\r\nq\n", "p a=1 b=2\rq\n"])
+def test_nothing_is_written_where_only_some_lines_end_in_crlf(text: str) -> None:
+    """Whether bash reads such a script at all depends on what stands before each CR."""
+    document = parse(text)
+    op = WordOp("replace", 0, 1, ("a=2",))
+    with pytest.raises(ProofFailed, match="CRLF"):
+        prove(document, plan(document, [op]), [op])

@@ -165,7 +165,7 @@ def test_several_operations_at_once(document: int, seed: int) -> None:
         pytest.fail(f"refused together, taken one by one: {first.source.text!r} {ops}")
     assert after.source.text == current.source.text
     assert all(one.end <= two.start for one, two in itertools.pairwise(edits))
-    _compare(first, ops, after, 0)
+    _compare(first, {0: ops}, after)
 
 
 PIECES = [

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from vllm_migrate.catalog import confined, store
+from vllm_migrate.catalog.scratch import own_prefix, scratch, sweep
 from vllm_migrate.errors import UsageError
 
 Progress = Callable[[str], None]
@@ -65,8 +66,8 @@ def add(path: str, release: str | None = None, progress: Progress | None = None)
     `path` is an sdist, a wheel, a source tree or a python. Raises UsageError when it is none of these, or
     when neither it nor `release` says which version it is.
     """
-    with tempfile.TemporaryDirectory(prefix="vllm-migrate-") as scratch:
-        source = locate(path, scratch, progress)
+    with scratch() as folder:
+        source = locate(path, folder, progress)
         name = canonical(release or source.version, path)
         found = confined.read(source.root, progress)
     data = {
@@ -99,6 +100,7 @@ def save(name: str, data: dict[str, Any], sheets: dict[str, Any] | None = None) 
     """
     folder = store.cache_folder()
     os.makedirs(folder, exist_ok=True)
+    sweep(folder)
     _written(folder, f"{name}.sheets", sheets or {})
     target = _written(folder, f"{name}.json", data)
     store.forget()
@@ -107,7 +109,7 @@ def save(name: str, data: dict[str, Any], sheets: dict[str, Any] | None = None) 
 
 def _written(folder: str, name: str, data: dict[str, Any]) -> str:
     target = os.path.join(folder, name)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=own_prefix(), suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(data, stream, ensure_ascii=False, sort_keys=True)
@@ -187,7 +189,9 @@ def _installed(python: str) -> Source:
     try:
         done = subprocess.run([python, "-I", "-c", _ASK], capture_output=True, text=True, timeout=ASK_TIMEOUT_S)
         root, version = json.loads(done.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        if not isinstance(root, str | None) or not isinstance(version, str | None):
+            raise ValueError("not a path and a version")
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{python} did not tell where its vLLM lies", "name a python that has vLLM installed"
         ) from error

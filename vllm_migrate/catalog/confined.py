@@ -9,10 +9,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Callable
 from typing import Any
 
+from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
 
 MEMORY_LIMIT = 6 << 30  # bytes of address space
@@ -32,19 +33,20 @@ child(sys.argv[2], sys.argv[3])
 
 def read(root: str, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
     """What `build.read_tree` finds, as a mapping. Raises UsageError where the tree cannot be read within the limits."""
-    with tempfile.TemporaryDirectory(prefix="vllm-migrate-") as scratch:
-        answer = os.path.join(scratch, "answer.json")
+    with scratch() as folder:
+        answer = os.path.join(folder, "answer.json")
         command = [sys.executable, "-I", "-c", _CODE, json.dumps([p for p in sys.path if p]), root, answer]
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
+        alarm = threading.Timer(WALL_LIMIT_S, process.kill)
+        alarm.start()
         try:
             _follow(process, progress)
-            status = process.wait(WALL_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            status = -1
+            status = process.wait()
         finally:
+            alarm.cancel()
             process.kill()
             process.wait()
         found = _answer(answer)
@@ -85,6 +87,8 @@ def child(root: str, answer: str) -> None:
     try:
         found = read_tree(root, lambda section: print(section, flush=True))
         data: dict[str, Any] = found._asdict()
+    except BrokenPipeError:
+        return  # who asked is gone
     except (LookupError, RecursionError, MemoryError, ValueError, OSError) as error:
         data = {"error": str(error) or type(error).__name__}
     with open(answer, "w", encoding="utf-8") as stream:

@@ -25,13 +25,17 @@ class Gate:
         self.commands = False  # whether workflow commands are ours: the format made for a runner
 
     def write(self, text: str) -> int:
+        return self.stream.write(self.passed(text))
+
+    def passed(self, text: str) -> str:
+        """The text as it is written."""
         if known():
             text = _without_secrets(text)
         if not text.isprintable():  # most pieces have line ends
             text = self._clean(text)
         elif not self.commands and ("::" in text or "##" in text):
             text = harmless_commands(text)
-        return self.stream.write(text)
+        return text
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

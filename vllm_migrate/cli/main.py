@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -21,18 +22,28 @@ COLLECT_AFTER = 50_000
 
 
 def entry() -> None:
-    """The console script."""
+    """One call of the program, to its end."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code = _called()
+    except KeyboardInterrupt:  # outside of what `main` looks after
+        code = EXIT_ERROR
+    # What is said is said: an interrupt changes nothing, and would print a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what is left goes with the process: at its end the collector would walk all of it, more than once
+    sys.exit(code)
+
+
+def _called() -> int:
     # What is loaded stays, and what is judged makes few cycles: the collector need not look often.
     gc.set_threshold(COLLECT_AFTER)
     if sys.stdout is None:  # closed by the caller (`>&-`)
         print("error: standard output is closed", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
+        return EXIT_ERROR
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = main(sys.argv[1:])
-    code = flushed(code)
-    gc.freeze()  # what is left goes with the process: at its end the collector would walk all of it, more than once
-    sys.exit(code)
+    return flushed(main(sys.argv[1:]))
 
 
 def flushed(code: int) -> int:

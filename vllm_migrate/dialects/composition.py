@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 
 from vllm_migrate.dialects.tree import File, Place, Tree
+from vllm_migrate.documents.interface import Unreadable
 
 # Reads a file by path: the File, or None when there is none or it cannot be read.
 Loader = Callable[[str], "File | None"]
@@ -28,6 +29,12 @@ def unseen(missing: Sequence[UnreadInput]) -> str:
     parents = ", ".join(item.name for item in missing if not item.inline)
     calls = list(dict.fromkeys(item.name for item in missing if item.inline))
     return " or ".join(([f"a parent that was not found ({parents})"] if parents else []) + calls)
+
+
+def circle(place: Place) -> Unreadable:
+    """The error of a configuration that is named, at `place`, among its own parents."""
+    at = place.file.source.position(place.node.start)
+    return Unreadable("circle", f"{place.file.path}:{at.line} names a configuration that is a child of this one")
 
 
 class Composed(NamedTuple):

@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File, Inside, Place
-from vllm_migrate.documents.editing import prove, reparse
+from vllm_migrate.documents.editing import prove_several, reparse
 from vllm_migrate.documents.interface import SET, CannotEdit, DataDocument, Edit, Node, Op, ProofFailed, Source
+from vllm_migrate.documents.steps import CHARACTERS_A_STEP, spend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vllm_migrate.documents.shell.document import ShellDocument
 
 ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
@@ -83,7 +86,7 @@ def cells_inside(file: File) -> tuple[File | None, list[File]]:
     return found[0], [script for script in found[1:] if script is not None]
 
 
-def on_disk(file: File, edits: list[Edit]) -> list[Edit]:
+def in_host(file: File, edits: list[Edit]) -> list[Edit]:
     """Edits of a document as edits of the file it stands in. Raises CannotEdit."""
     while file.inside is not None:
         if file.inside.kind == "cell":
@@ -116,6 +119,7 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     value = node.value
     if not isinstance(value, str):
         return None, False
+    spend(len(outer) // (10 * CHARACTERS_A_STEP))  # all but the scalar is blank
     style = getattr(node, "style", "")
     start, end = node.start, node.end
     inner = outer[start:end]
@@ -166,40 +170,67 @@ def check_editable(file: File) -> None:
         inside = inside.host.inside
 
 
-def prove_outside(file: File, edits: list[Edit]) -> None:
-    """Raise ProofFailed unless `edits` of a document inside leave the one around it as it was, but for the scalar, and
-    the scalar's new value reads as the edited document inside."""
-    inside = file.inside
-    if inside is None:
-        return
-    if inside.kind == "cell":
-        from vllm_migrate.documents.notebook.document import CellSource
-        from vllm_migrate.documents.notebook.proof import prove_cells
+Changed = tuple[File, list[Edit]]
 
-        assert isinstance(file.source, CellSource)
-        prove_cells(file.source, edits)
+
+def prove_outside(changed: Sequence[Changed]) -> None:
+    """Raise ProofFailed unless the edits of documents inside others leave those around them as they were, but for the
+    scalars, and the new value of each scalar reads as the edited document inside. Each host is read once."""
+    hosts: dict[File, list[Changed]] = {}
+    for file, edits in changed:
+        if file.inside is not None:
+            hosts.setdefault(file.inside.host, []).append((file, edits))
+    if not hosts:
         return
-    if inside.kind == "list":
-        prove_outside(inside.host, edits)
-        return
-    if inside.kind == "nested":
+    for host, inner in hosts.items():
+        _prove_host(host, inner)
+    prove_outside([(host, _all_edits(inner)) for host, inner in hosts.items() if host.inside is not None])
+
+
+def _all_edits(changed: Sequence[Changed]) -> list[Edit]:
+    return sorted({edit for _, edits in changed for edit in edits})
+
+
+def _prove_host(host: File, inner: list[Changed]) -> None:
+    scalars: list[Changed] = []
+    for file, edits in inner:
+        assert file.inside is not None
+        if file.inside.kind == "cell":
+            from vllm_migrate.documents.notebook.document import CellSource
+            from vllm_migrate.documents.notebook.proof import prove_cells
+
+            assert isinstance(file.source, CellSource)
+            prove_cells(file.source, edits)
+        elif file.inside.kind == "container":
+            assert host.data is not None
+            reparse(host.data, edits)
+        elif file.inside.kind not in ("list", "nested"):
+            scalars.append((file, edits))
+    nested = [(file, edits) for file, edits in inner if file.inside is not None and file.inside.kind == "nested"]
+    if nested:
         from vllm_migrate.documents.shell.proof import prove_around
 
-        assert file.shell is not None
-        prove_around(file.shell, edits)
-        prove_outside(inside.host, edits)
-        return
-    host = inside.host.data
-    assert host is not None
-    after = reparse(host, edits)
-    node = after.roots[inside.document] if inside.document < len(after.roots) else None
-    found = node.at(inside.path) if node is not None else None
-    if inside.kind != "container":
+        assert host.shell is not None
+        prove_around(host.shell, _all_edits(nested))
+    if scalars:
+        _prove_scalars(host, scalars)
+
+
+def _prove_scalars(host: File, scalars: list[Changed]) -> None:
+    assert host.data is not None
+    edits = _all_edits(scalars)
+    after = reparse(host.data, edits)
+    ops: dict[int, list[Op]] = {}
+    for file, own in scalars:
+        inside = file.inside
+        assert inside is not None
+        node = after.roots[inside.document] if inside.document < len(after.roots) else None
+        found = node.at(inside.path) if node is not None else None
         if found is None or not isinstance(found.value, str):
             raise ProofFailed("the text around it reads back as something else")
-        _same_inside(file, edits, found)
-        prove(host, edits, [Op(SET, inside.path, found.value)], inside.document)
-    prove_outside(inside.host, edits)
+        _same_inside(file, own, found)
+        ops.setdefault(inside.document, []).append(Op(SET, inside.path, found.value))
+    prove_several(host.data, edits, ops)
 
 
 def _same_inside(file: File, edits: list[Edit], found: Node) -> None:

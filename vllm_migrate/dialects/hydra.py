@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Loader, UnreadInput
+from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Loader, UnreadInput, circle
 from vllm_migrate.dialects.tree import File, Place, Tree, merge, mount, tree_of, without
 from vllm_migrate.documents.interface import SEQ
+from vllm_migrate.documents.steps import spend
 
 
 class _Default(NamedTuple):
@@ -57,7 +58,7 @@ class _DefaultsList:
         package = _header(self.file)
         if package is None or package == "_group_":
             package = self.group.replace("/", ".")
-        merged = self._config(self.file, self.primary, self.group, package, 0)
+        merged = self._config(self.file, self.primary, self.group, package, ())
         assert merged is not None
         return Composed(merged, self.files, self.missing)
 
@@ -79,7 +80,10 @@ class _DefaultsList:
             folder, group = parent or ".", _join(last, group)
         return here, ""
 
-    def _config(self, file: File, tree: Tree, group: str, package: str, depth: int) -> Tree | None:
+    def _config(self, file: File, tree: Tree, group: str, package: str, chain: tuple[File, ...]) -> Tree | None:
+        """What a configuration comes to. `chain`: those whose defaults led to it."""
+        spend()
+        chain = (*chain, file)
         entries, overrides, self_at = self._entries(tree)
         for entry in overrides:
             key = entry.group if entry.absolute else _join(group, entry.group)
@@ -96,20 +100,20 @@ class _DefaultsList:
         for position, entry in enumerate(entries):
             if position == self_at:
                 merged = merge(merged, own)
-            merged = merge(merged, self._default(entry, group, package, depth))
+            merged = merge(merged, self._default(entry, group, package, chain))
         if self_at >= len(entries):
             merged = merge(merged, own)
         self.files.append(file)
         return merged
 
-    def _default(self, entry: _Default, group: str, package: str, depth: int) -> Tree | None:
+    def _default(self, entry: _Default, group: str, package: str, chain: tuple[File, ...]) -> Tree | None:
         target = entry.group if entry.absolute else _join(group, entry.group)
         option = entry.option
         if entry.group:
             override = self.overrides.get(target)
             option = override.option if override else option
         option = self._chosen(option)
-        if not option or depth > MAX_DEPTH:
+        if not option or len(chain) > MAX_DEPTH:
             return None
         folder = target if entry.group or not entry.absolute else ""
         name = _join(folder, option.lstrip("/"))
@@ -121,7 +125,9 @@ class _DefaultsList:
             return None
         if tree is None or not tree.is_map:
             return None
-        return self._config(file, tree, _directory(name), self._package(entry, file, package, name), depth + 1)
+        if file in chain:
+            raise circle(entry.place)
+        return self._config(file, tree, _directory(name), self._package(entry, file, package, name), chain)
 
     def _chosen(self, option: str) -> str:
         """An option with `${group}` replaced by what is chosen for that group."""

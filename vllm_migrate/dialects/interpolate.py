@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.documents.steps import spend
 
 MAX_DEPTH = 12
 
@@ -18,6 +19,7 @@ def resolve(root: Tree, path: str, value: object, depth: int = 0) -> object:
         return value
     if depth > MAX_DEPTH:
         return Unknown(value)
+    spend(len(value))
     whole = _single(value)
     if whole is not None:
         return _lookup(root, path, whole, value, depth)
@@ -31,6 +33,7 @@ def resolve(root: Tree, path: str, value: object, depth: int = 0) -> object:
         if end < 0:
             return Unknown(value)
         inner = _lookup(root, path, value[start + 2 : end], value, depth)
+        spend(len(inner) if isinstance(inner, str) else 1)
         if isinstance(inner, Unknown) or not isinstance(inner, (str, int, float, bool)):
             return Unknown(value)
         out.append(value[at:start])
@@ -69,7 +72,7 @@ def _lookup(root: Tree, path: str, name: str, whole: str, depth: int) -> object:
     if tree is None or target is None:
         return Unknown(whole)
     if tree.is_map or tree.is_seq:
-        return tree.plain()
+        return _plain(tree)
     return resolve(root, target, tree.value, depth + 1)
 
 
@@ -78,7 +81,7 @@ def _select(root: Tree, path: str, arguments: str, whole: str, depth: int) -> ob
     key, comma, default = arguments.partition(",")
     tree = root.at(key.strip())
     if tree is not None and (tree.is_map or tree.is_seq):
-        return tree.plain()
+        return _plain(tree)
     if tree is not None and tree.value not in (None, "???"):
         return resolve(root, key.strip(), tree.value, depth + 1)
     if not comma:
@@ -86,6 +89,13 @@ def _select(root: Tree, path: str, arguments: str, whole: str, depth: int) -> ob
     from vllm_migrate.documents.yaml.scalars import read_plain
 
     return resolve(root, path, default.strip(), depth + 1) if "${" in default else read_plain(default.strip(), True)
+
+
+def _plain(tree: Tree) -> object:
+    spend(len(tree.children) + len(tree.items))
+    if tree.is_map:
+        return {key: _plain(child) for key, child in tree.children.items()}
+    return [_plain(item) for item in tree.items] if tree.is_seq else tree.value
 
 
 def absolute(path: str, name: str) -> str | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Compositions, Loader, UnreadInput
+from vllm_migrate.dialects.composition import MAX_DEPTH, Composed, Compositions, Loader, UnreadInput, circle
 from vllm_migrate.dialects.tree import File, Tree, merge, tree_of, without
+from vllm_migrate.documents.steps import spend
 
 MARKER = "_override_"
 
@@ -25,13 +26,15 @@ def uses_parents(tree: Tree) -> bool:
 
 def compose(file: File, tree: Tree, load: Loader, shared: Compositions | None = None) -> Composed:
     """The configuration that `file` and its parents make. shared: what parents that others share came to."""
-    return _inherit(file, tree, load, shared or Compositions(), 0)
+    return _inherit(file, tree, load, shared or Compositions(), (file,))
 
 
-def _inherit(file: File, tree: Tree, load: Loader, shared: Compositions, depth: int) -> Composed:
+def _inherit(file: File, tree: Tree, load: Loader, shared: Compositions, chain: tuple[File, ...]) -> Composed:
+    """`chain`: the files from the child on that led here, this one last."""
+    depth = len(chain) - 1
     if file.data is not None:
         file.data.read_as_omegaconf()
-    files: list[File] = []
+    files: dict[File, None] = {}
     missing: list[UnreadInput] = []
     base: Tree | None = None
     for item in _parents(tree) if depth <= MAX_DEPTH else []:
@@ -42,12 +45,15 @@ def _inherit(file: File, tree: Tree, load: Loader, shared: Compositions, depth: 
         if parent is None or root is None or not root.is_map:
             missing.append(UnreadInput(name, item.place))
             continue
+        if parent in chain:
+            raise circle(item.place)
         above = shared.get(depth, parent)
         if above is None:
-            above = shared.keep(depth, parent, _inherit(parent, root, load, shared, depth + 1))
+            above = shared.keep(depth, parent, _inherit(parent, root, load, shared, (*chain, parent)))
         base = _over(base, above.tree)
-        files.extend(above.files)
+        files.update(dict.fromkeys(above.files))
         missing.extend(above.missing)
+        spend(1 + len(above.files) + len(above.missing))
     return Composed(_over(base, without(tree, "defaults")), [*files, file], missing)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path, Source
+from vllm_migrate.documents.steps import spend
 
 if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument
@@ -214,6 +215,7 @@ def merge(under: Tree | None, over: Tree | None) -> Tree | None:
         return over if under is None else under
     if over.is_map and under.is_map:
         children = dict(under.children)
+        spend(1 + len(children))
         for key, child in over.children.items():
             merged = merge(children.get(key), child)
             assert merged is not None

@@ -23,7 +23,7 @@ from vllm_migrate.documents.text.source import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class Planning(Protocol):
@@ -100,14 +100,20 @@ def prove(document: DataDocument, edits: list[Edit], ops: list[Op], index: int =
         from vllm_migrate.documents.python.proof import prove_mappings
 
         return prove_mappings(document, edits, ops, index)
+    return prove_several(document, edits, {index: ops})
+
+
+def prove_several(document: DataDocument, edits: list[Edit], ops: Mapping[int, list[Op]]) -> DataDocument:
+    """`prove`, of operations on several documents of a file by their number; not of a program."""
     try:
         source = edited(document.source, edits)
         after = _proving(document).reparse(document, source)
     except (ValueError, Unreadable) as error:
         raise ProofFailed(f"the edited text does not parse: {error}") from None
     check_untouched(document.source.text, source.text, edits)
-    _compare(document, ops, after, index)
-    _check_repeated(after, ops, index)
+    _compare(document, ops, after)
+    for index, those in ops.items():
+        _check_repeated(after, those, index)
     return after
 
 
@@ -138,7 +144,7 @@ def _step(document: DataDocument, op: Op, index: int, proved: bool, last: bool) 
         try:
             after = reparse(document, edits)
             if proved:
-                _compare(document, [op], after, index)
+                _compare(document, {index: [op]}, after)
                 _check_repeated(after, [op], index)
         except (ProofFailed, CannotEdit):
             continue
@@ -146,18 +152,19 @@ def _step(document: DataDocument, op: Op, index: int, proved: bool, last: bool) 
     raise CannotEdit(f"no place in the file takes {op.kind} {'.'.join(map(str, op.path))} and reads back as it should")
 
 
-def _compare(document: DataDocument, ops: list[Op], after: DataDocument, index: int) -> None:
+def _compare(document: DataDocument, ops: Mapping[int, list[Op]], after: DataDocument) -> None:
     proof = _proving(document)
 
     def read(written: ScalarText) -> object:
         return proof.read(document, written)
 
     expected, actual = proof.boxes(document), proof.boxes(after)
-    if not expected and index == 0:
+    if not expected and 0 in ops:
         expected = [Box(Literal(None))]
-    if not 0 <= index < len(expected):
-        raise ProofFailed(f"there is no document {index}")
-    apply(expected[index], ops, read)
+    for index, those in ops.items():
+        if not 0 <= index < len(expected):
+            raise ProofFailed(f"there is no document {index}")
+        apply(expected[index], those, read)
     if not actual and len(expected) == 1:
         actual = [Box(Literal(None))]
     if len(expected) != len(actual):

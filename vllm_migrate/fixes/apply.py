@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
@@ -46,14 +47,17 @@ class Fixer:
         return None if finding.fix is None else self.settle([draft(finding)])[0]
 
     def settle(self, drafts: list[Draft], under: Workspace | None = None) -> list[Plan]:
-        """Drafts whose edits do not touch each other, proved together; where that fails, each by itself."""
+        """Drafts whose edits do not touch each other, proved together; where that fails, each half by itself."""
         made = [draft for draft in drafts if draft.edits]
         try:
             if made:
                 edits, after = prove_together(made)
                 self.prove(edits, [draft.finding for draft in made], under, after)
         except (CannotEdit, ProofFailed, ValueError):
-            return [self._alone(draft, under) for draft in drafts]
+            if len(drafts) == 1:
+                return [self._alone(drafts[0], under)]
+            half = len(drafts) // 2
+            return [*self.settle(drafts[:half], under), *self.settle(drafts[half:], under)]
         return [draft.plan for draft in drafts]
 
     def _alone(self, draft: Draft, under: Workspace | None) -> Plan:
@@ -121,7 +125,7 @@ def fix_all(findings: list[Firing], fixer: Fixer, unsafe: bool, barred: Callable
     for finding in _selected(findings, unsafe, refused):
         try:
             ops = ops_of(finding)
-            edits_of(ops)
+            drafts_of(ops, False)
         except (CannotEdit, ProofFailed) as error:
             refused.append((finding, str(error)))
             continue
@@ -151,11 +155,20 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
 
 
 def _most(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:
-    """All of them where they prove together, else as many as do."""
-    try:
+    """All of them where they prove together, else those that prove by themselves, else as many of these as do."""
+    with suppress(CannotEdit, ProofFailed, ValueError):
         return candidates, _together(candidates, fixer)
-    except (CannotEdit, ProofFailed, ValueError):
-        return _one_by_one(candidates, fixer, refused)
+    sound: list[Plannable] = []
+    for candidate in candidates:
+        try:
+            edits_of(candidate.ops)
+            sound.append(candidate)
+        except (CannotEdit, ProofFailed) as error:
+            refused.append((candidate.finding, str(error)))
+    if len(sound) < len(candidates):
+        with suppress(CannotEdit, ProofFailed, ValueError):
+            return sound, _together(sound, fixer)
+    return _one_by_one(sound, fixer, refused)
 
 
 def _one_by_one(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:

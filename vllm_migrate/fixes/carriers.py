@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.embedded import check_editable, on_disk, prove_outside
+from vllm_migrate.dialects.embedded import check_editable
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.documents.editing import plan, plan_proved, prove
 from vllm_migrate.documents.interface import DELETE, INSERT, Op
@@ -70,17 +70,10 @@ def lowered(file: File, ops: list[DocumentOp]) -> list[FileOp] | None:
 
 
 def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
-    """Edits of the file on disk that make `ops` on one of its documents. Raises CannotEdit, ProofFailed.
+    """Edits that make `ops` on one document of a file, at offsets in its own text. Raises CannotEdit, ProofFailed.
 
-    They are proved to change nothing else; without `proved`, those of a document that is no part of another are only planned.
+    proved: they are proved to change nothing else in it; one that is a part of another is proved in any case.
     """
-    edits = _edits(file, index, ops, proved)
-    prove_outside(file, edits)
-    return on_disk(file, edits)
-
-
-def _edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
-    """Edits of a document, at offsets in its own text."""
     if file.inside is not None:
         check_editable(file)
         proved = True
@@ -101,7 +94,7 @@ def _edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> l
 
 
 def prove_document(file: File, index: int, ops: Sequence[DocumentOp], edits: list[Edit]) -> Document:
-    """The document after `edits`. Raises ProofFailed unless they make `ops` and change nothing else, in it or around it."""
+    """The document after `edits`. Raises ProofFailed unless they make `ops` and change nothing else in it."""
     after: Document
     if file.data is not None:
         after = prove(file.data, edits, in_order(ops), index)
@@ -109,7 +102,6 @@ def prove_document(file: File, index: int, ops: Sequence[DocumentOp], edits: lis
         from vllm_migrate.fixes.script import prove_script
 
         after = prove_script(file, ops, edits)
-    prove_outside(file, edits)
     return after
 
 

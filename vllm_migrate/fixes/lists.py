@@ -14,6 +14,7 @@ from vllm_migrate.documents.python.literals import render
 from vllm_migrate.documents.python.proof import same_tree
 from vllm_migrate.documents.python.syntax import parse_tree
 from vllm_migrate.documents.shell.document import WordOp
+from vllm_migrate.documents.steps import CHARACTERS_A_STEP, spend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +92,7 @@ def _layout(data: PythonData, part: _Part, changes: Changes) -> list[Edit]:
 
 def _prove(data: PythonData, parts: Sequence[_Part], wanted: dict[int, Changes], edits: list[Edit]) -> None:
     """Raise ProofFailed unless the edited program is the old one with the wanted elements."""
+    spend(len(data.source.text) // CHARACTERS_A_STEP)
     expected = parse_tree(data.source.text)
     places = {(part.lineno, part.col_offset): changes for at, changes in wanted.items() for part in (parts[at],)}
     for node in ast.walk(expected):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.dialects.runs import is_record
-from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed
+from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed, Unreadable
 from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
 from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.spelling import NoSpelling
@@ -69,9 +70,10 @@ class Draft(NamedTuple):
 def draft(finding: Firing) -> Draft:
     """The edits of a finding's fix by itself, not read back."""
     try:
-        ops = ops_of(finding)
-        return Draft(finding, ops, drafts_of(ops, False))
-    except (CannotEdit, ProofFailed) as error:
+        made = Draft(finding, ops := ops_of(finding), drafts_of(ops, False))
+        on_disk(made.edits)  # the cells of a notebook may not take them
+        return made
+    except (CannotEdit, ProofFailed, Unreadable) as error:
         return Draft(finding, [], {}, str(error), isinstance(error, NoSpelling))
 
 
@@ -91,13 +93,17 @@ def edits_of(ops: Iterable[FileOp]) -> Edits:
 
 
 def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
-    """Edits that make `ops`; without `proved` most are only planned (see `document_edits`). Raises CannotEdit, ProofFailed."""
+    """Edits that make `ops`, at offsets in each document's own text; without `proved` most are only planned (see
+    `document_edits`). Raises CannotEdit, ProofFailed."""
     groups = _lowered(_grouped(ops))
     if any(is_record(file.outermost) for file, _ in groups):
         raise CannotEdit(
             "it records a run that is over: the fix belongs in the configuration that the run was made from"
         )
-    return {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
+    made = {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
+    if proved:
+        prove_outside([(file, edits) for (file, _), edits in made.items()])
+    return made
 
 
 def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
@@ -108,15 +114,16 @@ def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
     groups = _lowered(_grouped(_once(op for draft in drafts for op in draft.ops)))
     edits = {key: _once(edit for draft in drafts for edit in draft.edits.get(key, ())) for key in groups}
     after = {key: prove_document(*key, group, edits[key]) for key, group in groups.items()}
+    prove_outside([(file, those) for (file, _), those in edits.items()])
     files = [file.outermost for file, _ in groups]
     return on_disk(edits), [after[file, index] for file, index in groups if files.count(file) == 1]
 
 
 def on_disk(drafts: Drafts) -> Edits:
-    """Edits by the files that the documents stand in."""
+    """Edits by the files that the documents stand in. Raises CannotEdit."""
     out: Edits = {}
     for (file, _), edits in drafts.items():
-        out.setdefault(file.outermost, []).extend(edits)
+        out.setdefault(file.outermost, []).extend(in_host(file, edits))
     return out
 
 

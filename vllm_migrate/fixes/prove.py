@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.discover import Discovery, discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
-from vllm_migrate.documents.interface import ProofFailed
+from vllm_migrate.documents.interface import ProofFailed, Unreadable
+from vllm_migrate.documents.steps import limited
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
@@ -22,6 +23,7 @@ class Prover:
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
+        self._found: dict[str, Discovery] = {}
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -41,17 +43,29 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        file = self.workspace.load(engine.file.path)
-        if file is None:
-            reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
-            raise ProofFailed(f"{engine.file.path} cannot be read back: {reason}")
-        found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+        found = self._discovered(engine.file.path)
         for candidate in found.subjects:
             if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
                 engine.file.path
             ):
                 return candidate
         raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
+
+    def _discovered(self, path: str) -> Discovery:
+        """What an edited file holds. Raises ProofFailed."""
+        found = self._found.get(path)
+        if found is None:
+            file = self.workspace.load(path)
+            if file is None:
+                reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
+                raise ProofFailed(f"{path} cannot be read back: {reason}")
+            try:
+                with limited():
+                    found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+            except Unreadable as error:
+                raise ProofFailed(f"{path} cannot be read back: {error}") from None
+            self._found[path] = found
+        return found
 
     @staticmethod
     def _arrived(view: View, action: Action) -> None:
@@ -70,7 +84,7 @@ class Prover:
 
     @staticmethod
     def _others(before: View, after: View, changed: set[str]) -> None:
-        for option in {*before.delivery.values, *after.delivery.values} - changed:
+        for option in sorted({*before.delivery.values, *after.delivery.values} - changed):
             old, new = before.delivery.values.get(option), after.delivery.values.get(option)
             if old is None or new is None or not _alike(old.value, new.value):
                 raise ProofFailed(f"{option} would change too")

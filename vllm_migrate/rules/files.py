@@ -85,16 +85,22 @@ FILE_RULES = (
         ("too-large",),
     ),
     FileRule(
-        "VM907", "too-deep", "warning", "A file nests too deep", "nothing in it was judged", "exclude it", ("too-deep",)
+        "VM907",
+        "too-deep",
+        "warning",
+        "A file nests too deep",
+        "nothing in it was judged",
+        "exclude it",
+        ("too-deep", "circle"),
     ),
     FileRule(
         "VM908",
         "alias-bomb",
         "warning",
-        "Aliases of a file expand to too much",
+        "A file expands to too much",
         "nothing in it was judged",
         "exclude it",
-        ("alias-bomb",),
+        ("alias-bomb", "too-much"),
     ),
     FileRule(
         "VM909",

@@ -130,11 +130,11 @@ class Config:
         for entry in self.texts("include") or ():
             path = os.path.join("" if self.root == os.curdir else self.root, entry)
             if any(c in entry for c in "*?["):
-                import glob
+                from vllm_migrate.run.glob import glob
 
                 if dependencies is not None:
                     dependencies.settled = False  # what a pattern looks at is not told
-                out.extend(sorted(glob.glob(path, recursive=True)))
+                out.extend(glob(path))
             else:
                 out.append(path)
         return out

@@ -14,6 +14,7 @@ from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
+from vllm_migrate.documents.steps import limited
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import Finding
@@ -155,11 +156,12 @@ class Run:
                     self._unrecognised(path, data)
                 return
             file, is_parent = workspace.take(path, data)
+            with limited():
+                found = discover(file, self.knowledge.dialects, self.catalog, workspace)
+                fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
             self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
-        found = discover(file, self.knowledge.dialects, self.catalog, workspace)
-        fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         if named and not fresh and all(map(_imports_alone, found.subjects)):
             self._unrecognised(path, data, bool(found.subjects))
         if self._present is None:

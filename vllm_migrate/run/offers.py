@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from vllm_migrate.documents.steps import limited
 from vllm_migrate.fixes.plan import Draft, Plan, draft
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.findings import Detail, finding_of
@@ -38,7 +39,8 @@ class Presenter:
     def __call__(self, findings: list[Firing], workspace: Workspace) -> list[Finding]:
         """One for each, in order. workspace: has read their files."""
         wanted = [finding for finding in findings if self._offers(finding)]
-        drafts = list(map(draft, wanted))
+        with limited():
+            drafts = list(map(draft, wanted))
         plans = dict(zip(map(id, wanted), self._made(drafts, workspace), strict=True))
         elsewhere = _elsewhere(drafts)
         return [
@@ -61,7 +63,7 @@ class Presenter:
         by_file: dict[int, list[int]] = {}
         for number, made in enumerate(drafts):
             if plans[number].edits and made.finding.engine is not None:
-                by_file.setdefault(id(made.finding.engine.file), []).append(number)
+                by_file.setdefault(id(made.finding.engine.file.outermost), []).append(number)
         for numbers in by_file.values():
             for group in _apart(plans, numbers):
                 settled = self._fixer.settle([drafts[number] for number in group], workspace)

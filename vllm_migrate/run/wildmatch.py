@@ -26,19 +26,20 @@ def octets(name: str) -> str:
 def wildmatch(pattern: str, text: str, pathname: bool) -> bool:
     """Whether the whole text matches. `pathname`: only `**` matches a slash. False for a pattern that is malformed."""
     try:
-        return _match(pattern + END, 0, text + END, 0, pathname) == MATCH
+        return _match(pattern + END, 0, text + END, 0, pathname, {}) == MATCH
     except RecursionError:  # thousands of stars: no name is meant by it
         return False
 
 
-def _match(p: str, i: int, text: str, j: int, pathname: bool) -> int:
+def _match(p: str, i: int, text: str, j: int, pathname: bool, known: dict[tuple[int, int], int]) -> int:
+    """Match p from i with text from j. `known`: what the parts behind stars came to, so that none is matched twice."""
     start = i
     while (c := p[i]) != END:
         t = text[j]
         if t == END and c != "*":
             return ABORT_ALL
         if c == "*":
-            return _star(p, i, start, text, j, pathname)
+            return _star(p, i, start, text, j, pathname, known)
         if c == "[":
             inside, i = _bracket(p, i, t)
             if i < 0:
@@ -58,7 +59,15 @@ def _match(p: str, i: int, text: str, j: int, pathname: bool) -> int:
     return MATCH if text[j] == END else NO_MATCH
 
 
-def _star(p: str, i: int, start: int, text: str, j: int, pathname: bool) -> int:
+def _rest(p: str, i: int, text: str, j: int, pathname: bool, known: dict[tuple[int, int], int]) -> int:
+    """`_match`, where a star comes before."""
+    found = known.get((i, j))
+    if found is None:
+        found = known[i, j] = _match(p, i, text, j, pathname, known)
+    return found
+
+
+def _star(p: str, i: int, start: int, text: str, j: int, pathname: bool, known: dict[tuple[int, int], int]) -> int:
     """Match from the star at p[i]; `start` is where this stretch of the pattern began."""
     before = i - 1
     i += 1
@@ -68,18 +77,18 @@ def _star(p: str, i: int, start: int, text: str, j: int, pathname: bool) -> int:
             i += 1
         whole = (before < start or p[before] == "/") and (p[i] in "/\0" or p[i : i + 2] == "\\/")
         if pathname and whole:
-            if p[i] == "/" and _match(p, i + 1, text, j, pathname) == MATCH:
+            if p[i] == "/" and _rest(p, i + 1, text, j, pathname, known) == MATCH:
                 return MATCH
             across = True
     if p[i] == END:
         return MATCH if across or "/" not in text[j:] else NO_MATCH
     if not across and p[i] == "/":
         slash = text.find("/", j)
-        return NO_MATCH if slash < 0 else _match(p, i + 1, text, slash + 1, pathname)
-    return _stretch(p, i, text, j, pathname, across)
+        return NO_MATCH if slash < 0 else _rest(p, i + 1, text, slash + 1, pathname, known)
+    return _stretch(p, i, text, j, across, pathname, known)
 
 
-def _stretch(p: str, i: int, text: str, j: int, pathname: bool, across: bool) -> int:
+def _stretch(p: str, i: int, text: str, j: int, across: bool, pathname: bool, known: dict[tuple[int, int], int]) -> int:
     """Let a star take ever more of the text until the rest of the pattern matches."""
     literal = p[i] if p[i] not in SPECIAL else ""
     while text[j] != END:
@@ -88,7 +97,7 @@ def _stretch(p: str, i: int, text: str, j: int, pathname: bool, across: bool) ->
                 j += 1
             if text[j] != literal:
                 return NO_MATCH
-        result = _match(p, i, text, j, pathname)
+        result = _rest(p, i, text, j, pathname, known)
         if result != NO_MATCH:
             if not across or result != ABORT_TO_STARSTAR:
                 return result

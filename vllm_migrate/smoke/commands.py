@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.files import replace_file
 from vllm_migrate.smoke import bisect as bisection
@@ -297,7 +297,7 @@ def bisected(
     wanted = [catalog.canonical(name) for name in span.releases] or list(catalog.releases)
     ends = [_canonical(catalog, name) for name in (span.good, span.bad)]
     releases = bisection.between([name for name in catalog.releases if name in {*wanted, *ends}], *ends)
-    with tempfile.TemporaryDirectory(prefix="vllm-migrate-", dir=options.workdir) as folder:
+    with scratch(options.workdir) as folder:
         reference = span.reference or str(Path(folder, "good.jsonl"))
         if span.reference is None:
             record(config, _on(options, span, ends[0]), reference, watch)
@@ -379,7 +379,7 @@ def update(
                 f"the update probe needs the files of a checkpoint, and {folder} is no folder",
                 remedy="--model DIR (and --updated-model DIR), local checkpoints",
             )
-    with tempfile.TemporaryDirectory(prefix="vllm-migrate-update-", dir=options.workdir) as folder:
+    with scratch(options.workdir) as folder:
         weights = change.weights or perturb(model, folder, change.amount, options.seed + 1)
         arguments = {**PAUSE_DEFAULTS, **spec.pause, **change.pause}
         probe = _sized(Probe(prompts=max(2, options.num_prompts // 2), tokens=options.max_tokens), spec)

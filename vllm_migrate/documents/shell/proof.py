@@ -26,6 +26,9 @@ def prove(document: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> Shel
 
 def reread(source: Source, edits: list[Edit]) -> ShellDocument:
     """The document of the edited text. Raises ProofFailed where edits overlap or bash would refuse the text."""
+    others = source.text.replace("\r\n", "")
+    if "\r" in others or ("\r" in source.text and "\n" in others):
+        raise ProofFailed("some of its lines end in CRLF and some do not, and bash takes each CR for a part of a word")
     try:
         text = apply_edits(source.text, edits)
         return parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
@@ -162,10 +165,8 @@ def _prove_nested(document: ShellDocument, outer: ShellDocument, edits: list[Edi
     return new[place]
 
 
-def prove_around(document: ShellDocument, edits: list[Edit]) -> None:
-    """Raise ProofFailed when `edits` of a nested document change the script around it."""
-    outer = document.outer
-    assert outer is not None
+def prove_around(outer: ShellDocument, edits: list[Edit]) -> None:
+    """Raise ProofFailed when edits of the scripts nested in `outer` change it around them."""
     after = reread(outer.source, edits)
     if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
         raise ProofFailed("the script around it changed")
