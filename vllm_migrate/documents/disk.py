@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from errno import EFBIG
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -61,6 +60,8 @@ class Disk:
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as handle:
             data = handle.read(MOST + 1) or b""  # a device never ends
         if len(data) > MOST:
+            from errno import EFBIG
+
             raise OSError(EFBIG, f"larger than {MOST // 1_000_000} MB", path)
         return data
 
