@@ -187,4 +187,4 @@ def sarif_schema() -> Any:
 @pytest.fixture(scope="session")
 def lint_schema() -> Any:
     """Our own schema of `lint --output-format json`."""
-    return json.loads((Path(__file__).parent / "lint-output.schema.json").read_text(encoding="utf-8"))
+    return json.loads((Path(__file__).parents[2] / "vllm_migrate/data/lint.schema.json").read_text(encoding="utf-8"))

@@ -14,7 +14,8 @@ from tests.report.drafts import Draft, render
 from vllm_migrate.documents.interface import Edit, Unknown, apply_edits
 from vllm_migrate.report.findings import encodable
 
-SCHEMA = json.loads((Path(__file__).parent / "lint-output.schema.json").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "vllm_migrate/data/lint.schema.json").read_text(encoding="utf-8"))
 KEYS = SCHEMA["$defs"]["finding"]["required"]
 
 

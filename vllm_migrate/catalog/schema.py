@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from vllm_migrate.catalog import details
-from vllm_migrate.catalog.store import Catalog, Flag, FlagTable
+from vllm_migrate.catalog.store import Catalog, Flag
 
 Schema = dict[str, Any]
 _INTEGER = r"^\s*[+-]?\d+(_\d+)*\s*$"
@@ -20,10 +20,11 @@ _FLOAT = (
     r"|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])\s*$"
 )
 _HUMAN = r"^\s*([+-]?\d+(_\d+)*|\d+(\.\d+)?[kmgt]|\d+[KMGT])\s*$"
-_JSON_TEXT = r"^\s*(\{[\s\S]*\}|\[[\s\S]*\]|\"[\s\S]*\"|-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity)\s*$"
+_JSON_TEXT = r'^\s*(\{[\s\S]*\}|\[[\s\S]*\]|"[\s\S]*"|-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity)\s*$'
 # argparse takes a word for an option when it starts with a dash, unless it is a number or holds a space
 _WORD = r"^(?!-)|^-$|^-\d+$|^-\d*\.\d+$|^-[^\s]*\s"
 _NONE = {"type": "null"}
+_DOTTED: Schema = {"type": ["string", "number"]}
 _TRUE = {"const": True, "description": "false never arrives: leave the key out, or write the opposite flag"}
 
 
@@ -35,15 +36,17 @@ def schema(cat: Catalog, release: str) -> Schema:
     for option, flag in cat.flags(release).items():
         if option.startswith("--") and flag.action != "help":
             properties[option[2:]] = builder.option(option, flag)
-    patterns = builder.spellings(properties)
-    return {
+    found: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"vllm serve --config, vLLM {release}",
         "type": "object",
-        "properties": dict(sorted(properties.items())),
-        "patternProperties": patterns,
+        "properties": dict(sorted({**properties, **builder.spellings(properties)}.items())),
         "additionalProperties": False,
     }
+    pattern = builder.dotted_pattern(properties)
+    if pattern:
+        found["patternProperties"] = {pattern: _DOTTED}
+    return found
 
 
 class _Builder:
@@ -66,7 +69,8 @@ class _Builder:
             found["default"] = flag.default
         if flag.deprecated:
             found["deprecated"] = True
-            found["$comment"] = flag.deprecated
+            note = f"Deprecated: {flag.deprecated}"
+            found["description"] = f"{found['description']}\n\n{note}" if "description" in found else note
         return found
 
     def value(self, flag: Flag) -> Schema:
@@ -185,57 +189,59 @@ class _Builder:
             found["additionalProperties"] = False
         return found
 
-    def inner_keys(self, flag: Flag) -> str:
-        """Pattern of what may follow `option.`: the fields of a class that refuses others, else anything."""
-        config_class = flag.type.partition("dataclass:")[2]
-        known = self.known_keys(config_class) if config_class else {}
-        if known.get("additionalProperties") is False:
-            return f"({'|'.join(sorted(known['properties']))})(\\..+)?"
-        return ".+"
-
     # -- keys ------------------------------------------------------------------------------------
 
     def spellings(self, properties: dict[str, Schema]) -> dict[str, Schema]:
-        """Other spellings argparse takes: underscores, unambiguous abbreviations, `option.key`."""
+        """Other spellings of keys: with underscores, and one field of a mapping. Abbreviations are left out, though argparse
+        takes them: another release may take the same one for something else, or for nothing."""
+        found = {key.replace("-", "_"): {"$ref": f"#/properties/{key}"} for key in properties if "-" in key}
+        for key in self._mappings(properties):
+            for field, known in self._closed(key).items():
+                for name in {key, key.replace("-", "_")}:
+                    found[f"{name}.{field}"] = {**_DOTTED, **known}
+        return found
+
+    def dotted_pattern(self, properties: dict[str, Schema]) -> str:
+        """Pattern of `option.key` where any key may follow, and of `option.field.key`; "" where dots mean nothing."""
+        ways = []
+        for key in self._mappings(properties):
+            closed = self._closed(key)
+            deeper = [field for field in closed if not self._is_scalar(key, field)]
+            if not closed:
+                ways.append(f"{_either(key)}\\..+")
+            elif deeper:
+                ways.append(f"{_either(key)}\\.({'|'.join(deeper)})\\..+")
+        return f"^({'|'.join(ways)})$" if ways else ""
+
+    def _mappings(self, properties: dict[str, Schema]) -> list[str]:
         flags = self.cat.flags(self.release)
-        patterns: dict[str, Schema] = {}
-        for key in sorted(properties):
-            shortest = shortest_prefix(flags, "--" + key)
-            pattern = key_pattern(key, shortest - 2)
-            if pattern is not None:
-                patterns[pattern] = {"$ref": f"#/properties/{key}"}
-        if self.carries["dotted"]:
-            for key in sorted(properties):
-                if _takes_mapping(flags["--" + key]):
-                    dotted = {"type": ["string", "number"], "description": f"One key of {key}."}
-                    patterns[f"^{_either(key)}\\.{self.inner_keys(flags['--' + key])}$"] = dotted
-        return patterns
+        return (
+            [key for key in sorted(properties) if _takes_mapping(flags["--" + key])] if self.carries["dotted"] else []
+        )
 
+    def _closed(self, key: str) -> dict[str, Schema]:
+        """The fields of the class behind an option that refuses others; empty where any key may stand."""
+        config_class = self._class(key)
+        known = self.known_keys(config_class) if config_class else {}
+        fields: dict[str, Schema] = known.get("properties", {})
+        return fields if known.get("additionalProperties") is False else {}
 
-def shortest_prefix(flags: FlagTable, option: str) -> int:
-    """Length of the shortest prefix of an option string that argparse takes for it alone."""
-    others = [other for other in flags if other != option and other.startswith("--")]
-    for length in range(3, len(option)):
-        prefix = option[:length]
-        if prefix not in flags and not any(other.startswith(prefix) for other in others):
-            return length
-    return len(option)
+    def _class(self, key: str) -> str:
+        return self.cat.flags(self.release)["--" + key].type.partition("dataclass:")[2]
 
-
-def key_pattern(key: str, shortest: int) -> str | None:
-    """Regular expression of a key's other spellings; None when there are none."""
-    if shortest >= len(key) and "-" not in key:
-        return None
-    head, tail = key[:shortest], key[shortest:]
-    optional = ""
-    for letter in reversed(tail):
-        optional = f"({_either(letter)}{optional})?"
-    own = f"(?!{re.escape(key).replace(chr(92) + '-', '-')}$)"
-    return f"^{own}{_either(head)}{optional}$"
+    def _is_scalar(self, key: str, field: str) -> bool:
+        facts = self.cat.get("config", f"{self._class(key)}.{field}", self.release)
+        words = set(re.findall(r"\w+", facts.type)) if facts is not None else set()
+        return bool(words) and words <= {"bool", "int", "float", "str", "None", "Optional"}
 
 
 def _either(text: str) -> str:
-    return text.replace(".", r"\.").replace("-", "[-_]")
+    return escaped(text).replace("-", "[-_]")
+
+
+def escaped(text: str) -> str:
+    """A text as a regular expression of Python's and of ECMAScript's, which knows no escape of other characters."""
+    return re.sub(r"[\\^$.*+?()\[\]{}|/]", r"\\\g<0>", text)
 
 
 def _takes_mapping(flag: Flag) -> bool:
@@ -289,7 +295,11 @@ def _choices(choices: list[Any], base: str, optional: bool) -> Schema:
                 patterns.append(f"^{loose}$")
         else:
             values += [choice, str(choice)]
-    unique = [v for i, v in enumerate(values) if not any(v == w and type(v) is type(w) for w in values[:i])]
+    unique = [
+        v
+        for i, v in enumerate(values)
+        if not any(v == w and isinstance(v, bool) == isinstance(w, bool) for w in values[:i])
+    ]
     ways: list[Schema] = [{"enum": unique}]
     ways += [_text(pattern) for pattern in patterns]
     return {"anyOf": ways}
@@ -298,7 +308,7 @@ def _choices(choices: list[Any], base: str, optional: bool) -> Schema:
 def _letter(letter: str, dashes: bool) -> str:
     if letter.isalpha():
         return f"[{letter.lower()}{letter.upper()}]"
-    return "[-_]" if dashes and letter in "-_" else re.escape(letter)
+    return "[-_]" if dashes and letter in "-_" else escaped(letter)
 
 
 def _as_yaml(choice: str) -> list[Any]:

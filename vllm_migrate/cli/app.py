@@ -11,8 +11,9 @@ import typer.core
 import typer.main
 
 from vllm_migrate.cli.options import COMMANDS, CommandTable
-from vllm_migrate.cli.parser import help_text
+from vllm_migrate.cli.parser import close_to, help_text
 from vllm_migrate.cli.tabled import run_tabled
+from vllm_migrate.errors import UsageError
 
 # Commands whose options are no table: module of vllm_migrate.cli, imported when called.
 OTHERS = {
@@ -20,7 +21,7 @@ OTHERS = {
     "rules": "List the rules.",
     "dialects": "List the frameworks, or explain one.",
     "releases": "List the releases in the catalog.",
-    "schema": "JSON Schema of a `vllm serve --config` file.",
+    "schema": "JSON Schemas of vLLM's, frameworks' and our own files.",
     "catalog": "Add a release of vLLM to the catalog.",
     "lsp": "The language server, for editors.",
     "smoke": "Prove with a short rollout that logprobs agree.",
@@ -63,7 +64,19 @@ def _a_completion(ctx: Any) -> list[Any]:
     return found
 
 
-class _Lazy(typer.core.TyperGroup):
+class _Group(typer.core.TyperGroup):
+    """Says what was probably meant by a command that does not exist."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            hint = close_to(args[0], known)
+            remedy = f"did you mean {hint}?" if hint else f"`{ctx.command_path} --help` lists the commands"
+            raise UsageError(f"no command {args[0]}", remedy)
+        return super().resolve_command(ctx, args)
+
+
+class _Lazy(_Group):
     """Loads the module of a command when it is called or asked for help."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -81,7 +94,7 @@ def _smoke() -> Any:
     from vllm_migrate.cli.smoke import COMMANDS as STEPS
     from vllm_migrate.cli.smoke import HELP
 
-    group = typer.core.TyperGroup(name="smoke", no_args_is_help=True, help=HELP, rich_markup_mode=None)
+    group = _Group(name="smoke", no_args_is_help=True, help=HELP, rich_markup_mode=None)
     for name, command in STEPS.items():
         group.add_command(_Tabled(command, "vllm-migrate smoke"), name)
     return group
@@ -123,7 +136,12 @@ def _root(
 def build() -> typer.Typer:
     """The application; it knows its commands by name and loads what is called."""
     app = typer.Typer(
-        name="vllm-migrate", cls=_Lazy, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+        name="vllm-migrate",
+        cls=_Lazy,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     return app

@@ -35,8 +35,8 @@ def command(
 
         from vllm_migrate.catalog import store
 
-        names = [rule.name for rule in knowledge.rules] + store.load().all_names("engine")
-        near = difflib.get_close_matches(what, names, n=3)
+        names = [word for rule in knowledge.rules for word in (rule.code, rule.name)] + store.load().all_names("engine")
+        near = difflib.get_close_matches(what.upper() if what[:2].lower() == "vm" else what, names, n=3)
         remedy = f"did you mean {', '.join(near)}?" if near else "`vllm-migrate rules` lists the rules"
         raise UsageError(f"{what!r} is neither a rule nor an option of vLLM", remedy)
     say(text)

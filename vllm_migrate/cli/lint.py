@@ -7,9 +7,14 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from vllm_migrate.cli.terminal import use_color, width
+from vllm_migrate.cli.terminal import use_color, use_links, width
 from vllm_migrate.errors import UsageError
+
+if TYPE_CHECKING:
+    from vllm_migrate.report.model import Report
+    from vllm_migrate.run.dependencies import Dependencies
 
 # Formats for programs are UTF-8, whatever the terminal is.
 MACHINE = frozenset(("json", "sarif", "github", "gitlab", "junit", "markdown", "html"))
@@ -18,8 +23,17 @@ NO_FILES = "no input files: give a file or a folder with YAML, shell, TOML, JSON
 
 def run(call: Namespace) -> int:
     """Lint; the exit code: 0 nothing at or above --fail-on, 1 findings, 3 no input files."""
-    color, columns = use_color(call.color), width()
-    key = _key(call, color, columns)
+    if call.exit_zero:
+        call.fail_on = "never"
+    if call.show_files or call.show_settings:
+        return _show(call)
+    if call.watch:
+        from vllm_migrate.cli.watch import watch
+
+        if "-" in (*call.paths, call.diff):
+            raise UsageError("--watch cannot watch standard input")
+        return watch(lambda: _lint(call, None)[1])
+    key = _key(call, use_color(call.color), width())
     if key is not None:
         from vllm_migrate.run.cache import lookup
 
@@ -27,6 +41,11 @@ def run(call: Namespace) -> int:
         if kept is not None:
             sys.stdout.write(kept.text)
             return kept.exit_code
+    return _lint(call, key)[0]
+
+
+def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
+    """Lint and print; the exit code and what was looked at. key: keeps the result under it."""
     from vllm_migrate.cli.calls import options_of
     from vllm_migrate.library import run_lint
     from vllm_migrate.report.formats import detail_of, render
@@ -34,25 +53,43 @@ def run(call: Namespace) -> int:
     name = "statistics" if call.statistics else call.output_format or "text"
     report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
     report = report._replace(quiet=call.quiet)
-    color = call.output_file is None and color
-    pieces = render(name, report, color=color, width=columns, everything=call.everything)
+    color = call.output_file is None and use_color(call.color)
+    links = use_links(color)
+    pieces = render(name, report, color=color, links=links, width=width(), everything=call.everything)
     if call.output_file is not None:
         write_report(call.output_file, pieces)
     else:
-        if name in MACHINE and isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")
-        kept_pieces: list[str] = []
-        for piece in pieces:
-            sys.stdout.write(piece)
-            if key is not None:
-                kept_pieces.append(piece)
-        if key is not None and report.files:
-            from vllm_migrate.run.cache import store
-
-            store(key, dependencies, report.exit_code, "".join(kept_pieces))
+        _print(name, pieces, key, report, dependencies)
     if report.files == 0:
         print(NO_FILES, file=sys.stderr)
-    return report.exit_code
+    return report.exit_code, dependencies
+
+
+def _print(name: str, pieces: Iterable[str], key: list[str] | None, report: Report, dependencies: Dependencies) -> None:
+    if name in MACHINE and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    kept_pieces: list[str] = []
+    for piece in pieces:
+        sys.stdout.write(piece)
+        if key is not None:
+            kept_pieces.append(piece)
+    if key is not None and report.files:
+        from vllm_migrate.run.cache import store
+
+        store(key, dependencies, report.exit_code, "".join(kept_pieces))
+
+
+def _show(call: Namespace) -> int:
+    """The files or the settings of a lint instead of its findings."""
+    from vllm_migrate.cli.calls import options_of
+    from vllm_migrate.run.show import input_files, settings
+
+    lines = input_files(options_of(call)) if call.show_files else settings(options_of(call))
+    for line in lines:
+        print(line)
+    if not lines:
+        print(NO_FILES, file=sys.stderr)
+    return 0 if lines else 3
 
 
 def write_report(path: str, pieces: Iterable[str]) -> None:
@@ -76,4 +113,9 @@ def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
         return None
     if (call.output_format or "text") not in ("text", "full", "concise"):
         return None
-    return [*(f"{field}={value}" for field, value in sorted(vars(call).items())), str(color), str(columns)]
+    return [
+        *(f"{field}={value}" for field, value in sorted(vars(call).items())),
+        str(color),
+        str(use_links(color)),
+        str(columns),
+    ]

@@ -81,12 +81,16 @@ LINT = (
         "SEVERITY",
         ("error", "warning", "info", "never"),
     ),
+    Option("--exit-zero", FLAG, "Exit 0 whatever is found; the same as --fail-on never."),
     Option("--fail-on-checklist", FLAG, "Items of the checklist count for the exit code, too."),
     Option("--baseline", VALUE, "Hide the findings recorded in this file.", "FILE"),
     Option("--diff", VALUE, "Only findings on lines that this unified diff changes; - reads standard input.", "FILE"),
     Option("--write-baseline", FLAG, "Record today's findings in the baseline file."),
     Option("--add-ignores", FLAG, "Write a suppression comment for every finding."),
     Option("--no-cache", FLAG, "Do not reuse the result of an unchanged run."),
+    Option("--watch", FLAG, "Lint again whenever a file changes, until Ctrl+C."),
+    Option("--show-files", FLAG, "Only list the files that would be read."),
+    Option("--show-settings", FLAG, "Only show the settings that would decide, and where each is set."),
     Option("--jobs", INTEGER, "Processes that share the files; default: the usable cores.", "N", short="-j", least=1),
 )
 

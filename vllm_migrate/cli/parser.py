@@ -56,7 +56,7 @@ def _parser(command: CommandTable, prog: str, options: bool = True, arguments: b
         if arguments if option.is_argument else options:
             _add(above if option.is_argument else below, option)
     if options:
-        below.add_argument("--help", action=_Help, nargs=0, default=argparse.SUPPRESS, help="Show this text.")
+        below.add_argument("-h", "--help", action=_Help, nargs=0, default=argparse.SUPPRESS, help="Show this text.")
     return parser
 
 
@@ -123,11 +123,11 @@ def _number(option: Option, word: str) -> float:
 
 
 def _meant(word: str, option: Option) -> str:
-    near = _near(word, option.choices)
+    near = close_to(word, option.choices)
     return f"; did you mean {near}?" if near else ""
 
 
-def _near(word: str, known: Sequence[str]) -> str:
+def close_to(word: str, known: Sequence[str]) -> str:
     """What was probably meant by a word; "" where nothing is close."""
     from difflib import get_close_matches
 
@@ -156,7 +156,7 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
 
 
 def _unknown(command: CommandTable, prog: str, name: str) -> UsageError:
-    near = _near(name, [option.name for option in command.options if not option.is_argument and not option.hidden])
+    near = close_to(name, [option.name for option in command.options if not option.is_argument and not option.hidden])
     return UsageError(f"{prog}: no option {name}", f"did you mean {near}?" if near else f"`{prog} --help` lists them")
 
 

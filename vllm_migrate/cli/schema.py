@@ -1,4 +1,4 @@
-"""`vllm-migrate schema RELEASE`: JSON Schema of the file `vllm serve --config` reads."""
+"""`vllm-migrate schema NAME`: JSON Schemas for editors and checks."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
-from vllm_migrate.errors import UsageError
-
 
 def command(
-    release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release in the catalog.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A release, or config, rule, dialect, lock, lint.")],
+    dialect: Annotated[
+        str | None, typer.Option(metavar="DIALECT", help="With a release: the files of this framework.")
+    ] = None,
 ) -> None:
-    """Print a JSON Schema (2020-12) for editors: names, defaults, choices, deprecations of one release."""
-    from vllm_migrate.catalog import schema, store
+    """Print a JSON Schema (2020-12): of what `vllm serve --config` reads at a release, of a framework's files with --dialect,
+    or of vllm-migrate's own files and output.
 
-    try:
-        found = schema.schema(store.load(), release)
-    except store.UnknownRelease as error:
-        raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from error
-    print(json.dumps(found, ensure_ascii=False, indent=1))
+    vllm-migrate schema 0.18.1 > serve.schema.json                    the keys of `vllm serve --config`
+    vllm-migrate schema 0.18.1 --dialect nemo-rl > nemo.schema.json   a framework's configuration
+    vllm-migrate schema config > vllm-migrate.schema.json             vllm-migrate.toml; likewise rule, dialect, lock, lint
+    """
+    from vllm_migrate.run.schemas import named
+
+    print(json.dumps(named(name, dialect), ensure_ascii=False, indent=1))

@@ -10,6 +10,7 @@ from vllm_migrate.dialects.own_flags import flag_name
 from vllm_migrate.dialects.tree import File, Tree
 from vllm_migrate.documents.shell.document import Broken, Command, Word
 
+SHOWN_WORDS = 4
 REASONS = {
     "blank": "a blank line after the backslash",
     "comment": "a comment line after the backslash",
@@ -56,7 +57,8 @@ def _lost(file: File, command: Command) -> list[Written]:
 
 
 def _cut_off(file: File, broken: Broken) -> Written:
-    words = ", ".join(word.raw for word in broken.lost)
+    more = len(broken.lost) - SHOWN_WORDS
+    words = ", ".join(word.raw for word in broken.lost[:SHOWN_WORDS]) + (f" and {more} more" if more > 0 else "")
     return _remark("lost", REASONS[broken.reason], words, file, broken.at, broken.at + 1)
 
 

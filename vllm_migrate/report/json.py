@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import Finding, TextEdit
 from vllm_migrate.report.fingerprint import fingerprint
 
@@ -71,7 +72,7 @@ def finding_object(finding: Finding, root: str = "") -> dict[str, object]:
         "message": finding.message,
         "why": finding.why or None,
         "advice": finding.advice or None,
-        "url": f"docs/rules/{finding.name}.md",
+        "url": rule_url(finding.name),
         "depends_on": "; ".join(finding.depends_on) or None,
         "children": list(finding.children),
         "fix": _fix(finding),

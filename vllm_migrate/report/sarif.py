@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from vllm_migrate.knowledge.load import load, rule_page
 from vllm_migrate.knowledge.records import Explain
+from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import Finding, OfferedFix, Region, TextEdit
 from vllm_migrate.report.fingerprint import fingerprint, relative
 from vllm_migrate.report.headline import sentence
@@ -103,6 +104,7 @@ class _Rules:
             "name": finding.name,
             "shortDescription": {"text": _plain(title)},
             "fullDescription": {"text": _plain(_shortened(about))},
+            "helpUri": rule_url(finding.name),
             "help": {"text": _plain(f"{about}{ways}\n\nvllm-migrate explain {finding.code}")},
             "defaultConfiguration": {"level": LEVELS[rule.severity if rule is not None else finding.severity]},
             "properties": {"tags": ["vllm", finding.layer]},

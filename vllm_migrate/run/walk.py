@@ -106,11 +106,25 @@ def walk(
     """
     for path in paths:
         if path != STDIN and not disk.leads_somewhere(path):
-            remedy = "is it a broken symbolic link?" if disk.is_link(path) else "a PATH is a file, a folder or -"
-            raise UsageError(f"no such file or folder: {path}", remedy)
+            raise UsageError(f"no such file or folder: {path}", _meant(path, disk))
     return _inputs(
         paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies, disk), force_exclude
     )
+
+
+def _meant(path: str, disk: Disk) -> str:
+    """What to say of a PATH that leads nowhere: a name beside it that is nearly the same, where there is one."""
+    if disk.is_link(path):
+        return "is it a broken symbolic link?"
+    from difflib import get_close_matches
+
+    folder, name = os.path.split(path.rstrip("/"))
+    try:
+        entries = disk.names(folder or os.curdir)
+    except OSError:
+        entries = []
+    near = get_close_matches(name, entries, n=1)
+    return f"did you mean {os.path.join(folder, near[0])}?" if near else "a PATH is a file, a folder or -"
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:

@@ -1,0 +1,1 @@
+"""What making a release needs: its notes, and its wheel tried in bare environments."""

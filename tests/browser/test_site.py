@@ -1,0 +1,54 @@
+"""The documentation in a real browser: pages, search, addresses of rules, and that no page asks another host for anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.conftest import Open
+from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.site import SITE, rule_url
+from vllm_migrate.rules.files import as_rules
+
+
+def test_every_rule_has_its_address(site: Path) -> None:
+    for rule in (*load().rules, *as_rules()):
+        path = rule_url(rule.name).removeprefix(SITE)
+        assert rule.code in (site / path / "index.html").read_text(encoding="utf-8")
+        assert f"../{rule.name}/" in (site / "rules" / rule.code / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_code_leads_to_the_page_of_its_rule(open_page: Open) -> None:
+    page = open_page("rules/VM101/")
+    page.wait_for_url("**/rules/prefix-caching-default/")
+    assert page.inner_text("h1").startswith("VM101 prefix-caching-default")
+
+
+def test_the_search_finds_a_rule(open_page: Open) -> None:
+    page = open_page("", viewport={"width": 1280, "height": 800})
+    page.locator("input.md-search__input").click()
+    page.keyboard.type("prefix caching")
+    found = page.locator(".md-search-result__item a").first
+    found.wait_for()
+    links = page.locator(".md-search-result__item a").evaluate_all("nodes => nodes.map((node) => node.href)")
+    assert any(urlsplit(link).path.startswith("/rules/prefix-caching-default/") for link in links)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "tutorial/", "rules/", "rules/logprobs-semantics/", "options-engine/", "dialects/", "commands/"]
+)
+@pytest.mark.parametrize("width", [360, 1440])
+def test_no_page_is_wider_than_the_screen(open_page: Open, path: str, width: int) -> None:
+    page = open_page(path, viewport={"width": width, "height": 800})
+    assert page.inner_text("h1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_playground_is_linked(open_page: Open) -> None:
+    page = open_page("playground/index.html")
+    page.locator("h1").wait_for()
+    assert page.title() == "vllm-migrate playground"
+    home = open_page("")
+    assert home.locator("a", has_text="Playground").count() > 0
