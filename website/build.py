@@ -1,6 +1,6 @@
 """Build the site: `python -m website.build OUT`. Needs `pip install -e ".[site]"` and `npm ci --prefix website`.
 
-Documentation from docs/, reference pages from the program's tables, a redirect for each rule's code, and the playground.
+Documentation from docs/, reference pages from the program's tables, JSON Schemas, a redirect for each rule's code, and the playground.
 The result is static files; none of them asks another host for anything.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import json
 import logging
 import re
 import shutil
@@ -15,9 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from vllm_migrate.catalog import store
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.site import SITE, rule_url
 from vllm_migrate.rules.files import as_rules
+from vllm_migrate.run.schemas import NAMES, named
 from website import reference
 from website.assets import ROOT, Missing, playground
 
@@ -58,6 +61,7 @@ def documentation(out: Path) -> None:
             logging.getLogger("mkdocs").removeHandler(warnings)
     if warnings.lines:
         raise RuntimeError("\n".join(warnings.lines))
+    schemas(out / "schemas")
     for rule in (*load().rules, *as_rules()):
         target = out / "rules" / rule.code / "index.html"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +77,14 @@ def _rules() -> list[object]:
         pages = families.setdefault(f"{rule.code[:3]}xx", [])
         pages.append({f"{rule.code} {rule.name}": f"rules/{rule.name}.md"})
     return [{"All rules": "rules/README.md"}, *({name: pages} for name, pages in families.items())]
+
+
+def schemas(folder: Path) -> None:
+    """Write our own schemas, and that of `vllm serve --config` at every release."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*NAMES, *store.load().shipped):
+        text = json.dumps(named(name), ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{name if name in NAMES else f'serve-{name}'}.json").write_text(text, encoding="utf-8")
 
 
 class _Warnings(logging.Handler):
