@@ -49,6 +49,7 @@ def documentation(out: Path) -> None:
         from mkdocs.config import load_config
     except ImportError:
         raise Missing("MkDocs is not installed: pip install -e '.[site]'") from None
+    out = out.resolve()  # MkDocs takes a relative path from its configuration file
     with tempfile.TemporaryDirectory() as folder:
         pages = gathered(Path(folder) / "docs")
         warnings = _Warnings()
