@@ -25,6 +25,7 @@ from website import reference
 from website.assets import ROOT, Missing, playground
 
 CONFIG = ROOT / "website" / "mkdocs.yml"
+ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 REDIRECT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{code}</title><link rel="icon" href="data:,"><link rel="canonical" href="{url}">
 <meta http-equiv="refresh" content="0; url=../{name}/"></head><body><a href="../{name}/">{code} {name}</a></body></html>
@@ -102,9 +103,10 @@ class _Warnings(logging.Handler):
 def gathered(folder: Path) -> Path:
     """Every page in one folder: docs/ as it stands, what is generated, and the files of the root that belong to it."""
     shutil.copytree(ROOT / "docs", folder)
-    for name, source in (("contributing.md", "CONTRIBUTING.md"), ("changelog.md", "CHANGELOG.md")):
-        text = (ROOT / source).read_text(encoding="utf-8")
-        (folder / name).write_text(re.sub(r"\]\(docs/", "](", text), encoding="utf-8")
+    for name in ROOT_PAGES:
+        text = re.sub(r"\]\(docs/", "](", (ROOT / name).read_text(encoding="utf-8"))
+        text = re.sub(rf"\]\(({'|'.join(ROOT_PAGES)})", lambda link: link[0].lower(), text)
+        (folder / name.lower()).write_text(text, encoding="utf-8")
     for name, text in reference.pages().items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "playground.md").write_text(PLAYGROUND, encoding="utf-8")
