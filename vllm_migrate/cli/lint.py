@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.terminal import use_color, use_links, width
 from vllm_migrate.errors import UsageError
 
@@ -66,11 +67,17 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
 
 
 def _print(name: str, pieces: Iterable[str], key: list[str] | None, report: Report, dependencies: Dependencies) -> None:
-    if name in MACHINE and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+    gate = sys.stdout
+    stream = getattr(gate, "stream", gate)
+    if name in MACHINE and isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+    if isinstance(gate, Gate):
+        gate.commands = name == "github"
     kept_pieces: list[str] = []
     for piece in pieces:
-        sys.stdout.write(piece)
+        if isinstance(gate, Gate):  # what is kept is printed unseen
+            piece = gate.passed(piece)
+        gate.write(piece)
         if key is not None:
             kept_pieces.append(piece)
     if key is not None and report.files:

@@ -7,10 +7,15 @@ import io
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, cast
 
+from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.parser import HelpWanted
 from vllm_migrate.cli.tabled import run_tabled
 from vllm_migrate.errors import VllmMigrateError
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 EXIT_ERROR = 2
 COLLECT_AFTER = 50_000
@@ -59,7 +64,16 @@ def _give_up_output() -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run one call; the exit code."""
+    """Run one call, whose output goes through a gate; the exit code."""
+    out, err = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = cast("TextIO", Gate(out)), cast("TextIO", Gate(err))
+    try:
+        return _main(argv)
+    finally:
+        sys.stdout, sys.stderr = out, err
+
+
+def _main(argv: list[str]) -> int:
     try:
         return dispatch(argv)
     except HelpWanted as wanted:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+from vllm_migrate.cli.gate import Gate
+
 
 def use_color(when: str | None) -> bool:
     """--color decides; else a terminal, unless NO_COLOR is set or TERM is dumb. FORCE_COLOR forces it."""
     if when in ("always", "never"):
+        if isinstance(sys.stdout, Gate):
+            sys.stdout.colored = when == "always"
         return when == "always"
     if os.environ.get("NO_COLOR"):
         return False

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         def is_symlink(self) -> bool: ...
 
 
+# No configuration, baseline or ignore file is larger.
+MOST = 50_000_000
 READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -53,10 +55,15 @@ class Disk:
             raise Unreadable("unreadable", error.strerror or str(error)) from None
 
     def bytes_of(self, path: str, wait: bool = False) -> bytes:
-        """The bytes of whatever can be read there; `wait`: also for a pipe to be written to. Raises OSError."""
+        """The bytes of whatever can be read there; `wait`: also for a pipe to be written to. Raises OSError, also for too many."""
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) if wait else READING
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as handle:
-            return handle.read() or b""
+            data = handle.read(MOST + 1) or b""  # a device never ends
+        if len(data) > MOST:
+            from errno import EFBIG
+
+            raise OSError(EFBIG, f"larger than {MOST // 1_000_000} MB", path)
+        return data
 
     def stream(self, path: str) -> IO[bytes]:
         """The bytes, to be read in blocks. Raises OSError."""

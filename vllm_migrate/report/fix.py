@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
-from vllm_migrate.report.mask import mask
+from vllm_migrate.report.mask import HIDDEN, mask
 
 if TYPE_CHECKING:
     from vllm_migrate.fixes.plan import Plan
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vllm_migrate.run.fix import FixPlan, WriteResult
 
 
+NOT_TO_APPLY = "secrets are hidden, so this diff cannot be applied as shown; --write writes the files with them kept"
 NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -66,8 +67,13 @@ def render(result: FixPlan, written: WriteResult, color: bool = False, check: bo
         out.extend(f"would change {file.path}" for file in plan.edits)
         out.extend([] if quiet else _outside(plan))
         return "\n".join(out) + "\n" if out else ""
+    hidden = False
     for file, edits in (*plan.edits.items(), *plan.outside.items()):
-        out.extend(_paint(line) if color else line for line in diff(file, edits))
+        lines = diff(file, edits)
+        hidden = hidden or (HIDDEN not in file.source.text and any(HIDDEN in line for line in lines))
+        out.extend(_paint(line) if color else line for line in lines)
+    if hidden and not quiet:
+        out.append(NOT_TO_APPLY)
     if not quiet:
         out.extend(_remarks(result, written))
     return "\n".join(out) + "\n" if out else ""

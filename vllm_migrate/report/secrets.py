@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from vllm_migrate.documents.text.finding_secrets import IN_ADDRESS, SHAPES, drawn
+
 # A value: quoted, a bracketed list, a header's scheme and its credential, or up to white space and flow punctuation.
 VALUE = r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|(?:Bearer|Basic)\s+[^\s,;}"']+|[^\s,;}"'\]]+)"""
 
@@ -20,16 +22,6 @@ LINE = re.compile(
     r"""(?P<value>[^\s"'\[{|>&*!#].*?)[ \t]*(?=[ \t]#|$)""",
     re.MULTILINE,
 )
-
-SHAPES = re.compile(
-    r"""(?<![A-Za-z0-9])(?:
-        hf_[A-Za-z0-9]{16,} | sk-[A-Za-z0-9_\-]{16,} | gh[opsur]_[A-Za-z0-9]{20,} | github_pat_\w{20,}
-      | glpat-[\w\-]{16,} | xox[abeprs]-[A-Za-z0-9\-]{10,} | A[KS]IA[A-Z0-9]{16} | AIza[\w\-]{30,}
-      | npm_[A-Za-z0-9]{30,} | pypi-[\w\-]{30,} | eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*
-    )""",
-    re.VERBOSE,
-)
-USER_INFO = re.compile(r"://[^\s/@:]*:(?P<value>[^\s/@]+)@")
 
 
 def assignments(text: str) -> Iterator[tuple[str, int, int]]:
@@ -48,5 +40,6 @@ def shapes(text: str) -> Iterator[tuple[int, int]]:
     """Spans of what has the shape of a well-known kind of token, and passwords in addresses."""
     for match in SHAPES.finditer(text):
         yield match.span()
-    for match in USER_INFO.finditer(text):
-        yield match.span("value")
+    for match in IN_ADDRESS.finditer(text):
+        if match["user"] is None or drawn(match["user"]):
+            yield match.span(match.lastgroup or 0)

@@ -8,7 +8,9 @@ import textwrap
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from vllm_migrate.report.layout import clean
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import REFUSED, Cell, SettingRow
 
@@ -33,9 +35,9 @@ class SideBySide:
         changes = [row for row in rows if row.changed and not _open(row)]
         may_change = [row for row in rows if row.changed and _open(row)]
         self.console.print()
-        self.console.print(title, style="bold", markup=False, soft_wrap=True)
+        self.console.print(clean(title), style="bold", markup=False, soft_wrap=True)
         for line in known:
-            self.console.print("  " + line, style="dim", markup=False, soft_wrap=True)
+            self.console.print("  " + clean(line), style="dim", markup=False, soft_wrap=True)
         if not changes and not may_change:
             self.console.print("nothing changes", markup=False)
         parts = [("changes", changes, "bold"), ("may change", may_change, None)]
@@ -49,7 +51,9 @@ class SideBySide:
             self.console.print(f"{len(stays)} unchanged not shown (--all shows them)", markup=False)
 
     def _note(self, mark: str, text: str) -> None:
-        lines = textwrap.wrap(text, max(self.console.width - 5, 20), break_on_hyphens=False, break_long_words=False)
+        lines = textwrap.wrap(
+            clean(text), max(self.console.width - 5, 20), break_on_hyphens=False, break_long_words=False
+        )
         for at, line in enumerate(lines):
             self.console.print(f"{mark if at == 0 else '':4} {line}", markup=False, soft_wrap=True)
 
@@ -78,7 +82,8 @@ class SideBySide:
                 cells = [
                     part for side in (row.source, row.target) for part in self._cell(row.option, path, side, reasons)
                 ]
-                table.add_row(row.option, *cells, style=style)
+                # As texts: what stands in brackets in a value is no markup.
+                table.add_row(*(Text(clean(cell)) for cell in (row.option, *cells)), style=style)
         return table
 
     def _cell(self, option: str, path: str, cell: Cell, reasons: dict[str, int]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.documents.disk import DISK
 from vllm_migrate.errors import UsageError
 
 TYPE_CHECKING = False
@@ -78,8 +79,7 @@ def load_baseline(path: str) -> Baseline:
     import json
 
     try:
-        with open(path, encoding="utf-8") as handle:
-            raw = json.load(handle)
+        raw = json.loads(DISK.bytes_of(path).decode("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"no such baseline: {path}", "--write-baseline makes it") from None
     except OSError as error:

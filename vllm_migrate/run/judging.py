@@ -15,6 +15,7 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.documents.steps import limited
+from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
@@ -132,9 +133,18 @@ class Run:
         self._skipped: dict[tuple[str, str], list[tuple[int, int]]] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
-        """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean."""
+        """Lint one file. `named`: the user gave this very path, so that an unsupported dialect must not look clean.
+
+        Whatever goes wrong with a file is a problem of that file, and the run goes on.
+        """
         self.files += 1
         self._seen.append(path)
+        try:
+            self._judge_file(path, named, data)
+        except Exception as error:
+            self._problems.append(problem_of(path, error))
+
+    def _judge_file(self, path: str, named: bool, data: bytes | None) -> None:
         workspace = self.workspace
         try:
             data = workspace.read(path) if data is None else bounded(data)
@@ -216,6 +226,21 @@ class Run:
             del self._waiting[candidate.identity]
             self._unique.replace(candidate._replace(finding=finding, fired=None))
 
+    def _show_rest(self) -> None:
+        """Show what waited for the end; what cannot be shown is a problem of its file."""
+        try:
+            self._show(list(self._waiting.values()))
+            return
+        except Exception:
+            waiting = list(self._waiting.values())
+        for candidate in waiting:
+            try:
+                self._show([candidate])
+            except Exception as error:
+                self._problems.append(problem_of(candidate.place, error))
+                del self._waiting[candidate.identity]
+                self._unique.drop(candidate)
+
     def _unrecognised(self, path: str, data: bytes, imports: bool = False) -> None:
         source = Source(path, data, data.decode("utf-8", "replace"), False, "\n")
         spot = Spot(File.bare(source), 0, 0)
@@ -226,7 +251,7 @@ class Run:
     def part(self) -> Part:
         """What the files so far gave."""
         if self._present is not None:
-            self._show(list(self._waiting.values()))
+            self._show_rest()
         return Part(
             self.files,
             self._engines,
@@ -243,6 +268,20 @@ class Run:
     def finish(self) -> Result:
         """What all files gave."""
         return combine([self.part()])._replace(judged=tuple(self.judged))
+
+
+def problem_of(path: str, error: Exception) -> Problem:
+    """The problem that an error in judging a file is. Raises what is no matter of one file: an error of the call."""
+    if isinstance(error, VllmMigrateError) or os.environ.get("VLLM_MIGRATE_TRACEBACK"):
+        raise error
+    if isinstance(error, RecursionError):
+        return Problem(path, "too-deep", "nests too deep to be judged", 0, 0)
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f" in {os.path.basename(at.tb_frame.f_code.co_filename)}:{at.tb_lineno}" if at is not None else ""
+    message = f"internal error: {type(error).__name__}{where}; please report it (VLLM_MIGRATE_TRACEBACK=1 shows where it happened)"
+    return Problem(path, "internal", message, 0, 0)
 
 
 def _project(situation: Situation) -> Project:

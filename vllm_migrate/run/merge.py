@@ -174,6 +174,10 @@ class Unique:
         """Put another form of a candidate that is kept in its place."""
         self._kept[candidate.identity] = candidate
 
+    def drop(self, candidate: Candidate) -> None:
+        """Forget a candidate."""
+        self._kept.pop(candidate.identity, None)
+
     def all(self) -> list[Candidate]:
         """Every candidate with its children, in the order in which their identities came."""
         return [

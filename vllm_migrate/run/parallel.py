@@ -13,6 +13,7 @@ import signal
 import sys
 from typing import NamedTuple
 
+from vllm_migrate.documents.text.secrets import known, remember
 from vllm_migrate.report.findings import Detail
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.judging import Part, Result, combine
@@ -25,11 +26,12 @@ PIECES_PER_JOB = 6
 
 
 class Share(NamedTuple):
-    """What a worker gives for one piece of the files: its part, and the stamps of what it looked at."""
+    """What a worker gives for one piece of the files: its part, the stamps of what it looked at, secrets to hide."""
 
     part: Part
     stamps: tuple[tuple[str, str], ...]
     settled: bool
+    secrets: tuple[str, ...]
 
 
 def judge_shared(session: Session, detail: Detail, jobs: int) -> Result | None:
@@ -51,6 +53,7 @@ def judge_shared(session: Session, detail: Detail, jobs: int) -> Result | None:
                 if not later.isdisjoint(piece.part.claimed - claimed):
                     return None
                 session.dependencies.add(piece.stamps, piece.settled)
+                remember(piece.secrets)
                 parts.append(piece.part)
     return combine(parts)
 
@@ -91,4 +94,4 @@ def _judge(piece: tuple[int, int, frozenset[str]]) -> Share:
     for entry in _worker.order[first:last]:
         session.judge(run, entry)
     stamps = session.dependencies
-    return Share(run.part(), tuple(stamps.items()), stamps.settled)
+    return Share(run.part(), tuple(stamps.items()), stamps.settled, known())

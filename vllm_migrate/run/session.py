@@ -112,6 +112,8 @@ class Session:
         """Judge one input file; not one that a script before it has named, nor the baseline."""
         claimed = run.workspace.claimed
         if entry.stdin:
+            if sys.stdin is None:  # closed by the caller (`<&-`)
+                raise UsageError("standard input is closed")
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
             run.judge_file(self.options.stdin_filename or _stdin_name(data), True, data)
         elif (claimed and os.path.normpath(entry.path) in claimed) or self._is_baseline(entry.path):

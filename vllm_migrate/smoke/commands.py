@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
+from vllm_migrate.run.files import replace_file
 from vllm_migrate.smoke import bisect as bisection
 from vllm_migrate.smoke import rollout
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
@@ -144,7 +145,7 @@ def write_job(config: str, options: EngineOptions, path: str, tokens: str | None
     """Writes the job that the worker file takes, for a machine that only the user reaches."""
     spec, job = prepared(config, options, tokens)
     try:
-        Path(path).write_text(json.dumps(job.line()), encoding="utf-8")
+        replace_file(path, json.dumps(job.line()).encode("utf-8"), durable=False, mode=0o600)
     except OSError as error:
         raise UsageError(
             f"cannot write {path}: {error.strerror}", remedy="--job FILE, in a folder to write to"

@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
+from vllm_migrate.documents.text.secrets import note
+
 
 class Unreadable(Exception):
     """A file that cannot be analysed. `reason` is a stable slug; line and column count from 1 (0: unknown)."""
@@ -117,6 +119,7 @@ def decode(path: str, data: bytes) -> Source:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         raise Unreadable("not-utf8", f"not UTF-8: byte 0x{data[error.start]:02x}", line) from None
+    note(path, text)
     newline = "\r\n" if "\r\n" in text else "\n"
     return Source(path, data, text, bom, newline)
 

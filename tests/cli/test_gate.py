@@ -1,0 +1,124 @@
+"""No secret and nothing that acts on a terminal or a runner passes the command line, whatever the command and format."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.secret_contexts import Context, contexts
+from vllm_migrate.cli.gate import harmless_commands, without_controls
+from vllm_migrate.cli.main import main
+from vllm_migrate.documents.text.finding_secrets import secrets_of
+from vllm_migrate.documents.text.secrets import forget
+from vllm_migrate.run.judging import Run
+
+FORMATS = ["text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html"]
+ALL = list(contexts())
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    forget()
+    return tmp_path
+
+
+@pytest.mark.parametrize("context", ALL, ids=lambda context: context.name)
+def test_a_secret_is_found_in_every_place(context: Context) -> None:
+    found = secrets_of(context.text, code=context.name.endswith(".py"))
+    assert any(context.secret in value or value in context.secret for value in found)
+
+
+@pytest.mark.parametrize("context", ALL[::9], ids=lambda context: context.name)
+def test_no_command_prints_it(context: Context, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / context.name).write_text(context.text)
+    calls = [["lint", "--no-cache", "--output-format", FORMATS[len(context.text) % len(FORMATS)]]]
+    for call in (*calls, ["fix", "--unsafe"], ["effective", "--all"]):
+        main([*call, context.name])
+        out, err = capsys.readouterr()
+        assert context.secret not in out + err and "internal error" not in out + err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tokenizer: Qwen/Qwen3-0.6B\nmax_tokens: 4096\neos_token: <|im_end|>\n",
+        "vllm serve m --tokenizer a/b-7B --max-num-batched-tokens 8192",
+        "api_key: ${oc.env:HF_TOKEN}\nHF_TOKEN: $HF_TOKEN\nkey: reward_model_1\n",
+        "headers = {'Authorization': f'Bearer {self.api_key}'}",
+        'NAMES = ["password", "transfer_id_2", "timeout_s_3"]',
+        "api_key: YOUR_API_KEY\nopenai_api_key: EMPTY\ncredentials: /etc/key1.json\n",
+        "--hf-token --port 8000 --api-key \\\n  algorithm.tis_cap=2.0",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert secrets_of(text, code="f'" in text or "= [" in text) == ()
+
+
+CANARY = "m\x1b]8;;http://x\x07\u202e[/INST][red]\x9b31m\u2028::error::x ##[error]y"
+
+
+def test_a_canary_passes_no_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"#!/bin/bash\nvllm serve '{CANARY}' --swap-space 4 --num-scheduler-steps 1\n ::set-output name=x::y\n"
+    (here / "a.sh").write_text(text)
+    name = "b\x1b[31m\n::error::z\u202e.sh"
+    (here / name).write_text(text)
+    for path in ("a.sh", name):
+        calls = [["lint", "--no-cache", "--output-format", f] for f in FORMATS]
+        for call in (*calls, ["fix", "--unsafe"], ["effective", "--all"], ["effective", "--output-format", "json"]):
+            main([*call, path])
+            out, err = capsys.readouterr()
+            assert not any(c in out + err for c in "\x1b\x07\u202e\x9b\u2028"), call
+            assert "##[error]" not in out + err or "github" in call, call
+            assert "internal error" not in out + err, (call, err)
+            if "github" not in call:
+                assert not any(line.lstrip().startswith(("::error", "::set")) for line in out.split("\n")), call
+            if call[-1] in ("json", "sarif", "gitlab"):
+                json.loads(out)
+
+
+def test_the_gate_escapes_as_json_does() -> None:
+    assert json.loads('"' + without_controls("a\x7fb\u202e\U000e0041") + '"') == "a\x7fb\u202e\U000e0041"
+    assert without_controls("\x1b[31mx\x1b[0m\x1b[2J", colored=True) == "\x1b[31mx\x1b[0m\\u001b[2J"
+    assert harmless_commands(" ::a::b\nx ::a::b\n##[group]") == " \\u003a:a::b\nx ::a::b\n\\u0023#[group]"
+
+
+def test_an_error_in_one_file_is_its_own(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = "vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1\n"
+    for name in ("a.yaml", "b.yaml"):
+        (here / name).write_text(conf)
+    judge = Run._judge_file
+
+    def broken(self: Run, path: str, named: bool, data: bytes | None) -> None:
+        if path == "a.yaml":
+            raise KeyError("x")
+        judge(self, path, named, data)
+
+    monkeypatch.setattr(Run, "_judge_file", broken)
+    assert main(["lint", "--no-cache", "--output-format", "json", "a.yaml", "b.yaml"]) == 1
+    found = [(finding["path"], finding["code"]) for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert [code for path, code in found if path == "a.yaml"] == ["VM900"]
+    assert any(path == "b.yaml" for path, _ in found)
+
+
+def test_pipes_and_devices_as_files_of_ours(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "a.yaml").write_text("vllm_config: {}\n")
+    os.mkfifo(here / "pipe")
+    os.symlink("/dev/zero", here / "zero")
+    for name in ("pipe", "zero"):
+        assert main(["lint", "--no-cache", "--baseline", name, "a.yaml"]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {name}")
+
+
+def test_standard_input_that_is_closed(here: Path) -> None:
+    words = f"{sys.executable} -m vllm_migrate lint - <&-"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stderr == "error: standard input is closed\n"
