@@ -136,3 +136,14 @@ def test_watch(folder: Path) -> None:
 def test_watch_needs_files() -> None:
     assert main(["lint", "--watch", "-"]) == 2
     assert main(["lint", "--watch", "absent"]) == 2
+
+
+def test_hooks_name_files_that_hold_no_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "values.yaml").write_text("replicas: 1\n")
+    main(["lint", "--isolated", "values.yaml"])
+    assert "VM901" in capsys.readouterr().out
+    assert main(["lint", "--isolated", "--quiet-unrecognised", "--fail-on", "info", "values.yaml"]) == 0
+    assert "VM901" not in capsys.readouterr().out

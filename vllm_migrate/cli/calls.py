@@ -6,6 +6,8 @@ from argparse import Namespace
 
 from vllm_migrate.run.settings import Options
 
+UNRECOGNISED = "no-engine-recognised"
+
 
 def options_of(call: Namespace) -> Options:
     """The options of a run that the call gives; lists as tuples, what it does not take as it is by default."""
@@ -13,4 +15,6 @@ def options_of(call: Namespace) -> Options:
     lists = {
         field: tuple(value or ()) for field, value in given.items() if isinstance(Options._field_defaults[field], tuple)
     }
+    if getattr(call, "quiet_unrecognised", False):
+        lists["ignore"] = (*lists.get("ignore", ()), UNRECOGNISED)
     return Options(**{**given, **lists})

@@ -84,6 +84,7 @@ LINT = (
     Option("--exit-zero", FLAG, "Exit 0 whatever is found; the same as --fail-on never."),
     Option("--fail-on-checklist", FLAG, "Items of the checklist count for the exit code, too."),
     Option("--baseline", VALUE, "Hide the findings recorded in this file.", "FILE"),
+    Option("--quiet-unrecognised", FLAG, "Do not report files that are named and hold no engine, as hooks name them."),
     Option("--diff", VALUE, "Only findings on lines that this unified diff changes; - reads standard input.", "FILE"),
     Option("--write-baseline", FLAG, "Record today's findings in the baseline file."),
     Option("--add-ignores", FLAG, "Write a suppression comment for every finding."),
