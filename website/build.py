@@ -1,6 +1,6 @@
 """Build the site: `python -m website.build OUT`. Needs `pip install -e ".[site]"` and `npm ci --prefix website`.
 
-Documentation from docs/, reference pages from the program's tables, a redirect for each rule's code, and the playground.
+Documentation from docs/, reference pages from the program's tables, JSON Schemas, a redirect for each rule's code, and the playground.
 The result is static files; none of them asks another host for anything.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import json
 import logging
 import re
 import shutil
@@ -15,13 +16,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from vllm_migrate.catalog import store
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.site import SITE, rule_url
 from vllm_migrate.rules.files import as_rules
+from vllm_migrate.run.schemas import NAMES, named
 from website import reference
 from website.assets import ROOT, Missing, playground
 
 CONFIG = ROOT / "website" / "mkdocs.yml"
+ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 REDIRECT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{code}</title><link rel="icon" href="data:,"><link rel="canonical" href="{url}">
 <meta http-equiv="refresh" content="0; url=../{name}/"></head><body><a href="../{name}/">{code} {name}</a></body></html>
@@ -46,6 +50,7 @@ def documentation(out: Path) -> None:
         from mkdocs.config import load_config
     except ImportError:
         raise Missing("MkDocs is not installed: pip install -e '.[site]'") from None
+    out = out.resolve()  # MkDocs takes a relative path from its configuration file
     with tempfile.TemporaryDirectory() as folder:
         pages = gathered(Path(folder) / "docs")
         warnings = _Warnings()
@@ -58,6 +63,7 @@ def documentation(out: Path) -> None:
             logging.getLogger("mkdocs").removeHandler(warnings)
     if warnings.lines:
         raise RuntimeError("\n".join(warnings.lines))
+    schemas(out / "schemas")
     for rule in (*load().rules, *as_rules()):
         target = out / "rules" / rule.code / "index.html"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +81,14 @@ def _rules() -> list[object]:
     return [{"All rules": "rules/README.md"}, *({name: pages} for name, pages in families.items())]
 
 
+def schemas(folder: Path) -> None:
+    """Write our own schemas, and that of `vllm serve --config` at every release."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*NAMES, *store.load().shipped):
+        text = json.dumps(named(name), ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{name if name in NAMES else f'serve-{name}'}.json").write_text(text, encoding="utf-8")
+
+
 class _Warnings(logging.Handler):
     """What MkDocs finds wrong with the pages."""
 
@@ -89,9 +103,10 @@ class _Warnings(logging.Handler):
 def gathered(folder: Path) -> Path:
     """Every page in one folder: docs/ as it stands, what is generated, and the files of the root that belong to it."""
     shutil.copytree(ROOT / "docs", folder)
-    for name, source in (("contributing.md", "CONTRIBUTING.md"), ("changelog.md", "CHANGELOG.md")):
-        text = (ROOT / source).read_text(encoding="utf-8")
-        (folder / name).write_text(re.sub(r"\]\(docs/", "](", text), encoding="utf-8")
+    for name in ROOT_PAGES:
+        text = re.sub(r"\]\(docs/", "](", (ROOT / name).read_text(encoding="utf-8"))
+        text = re.sub(rf"\]\(({'|'.join(ROOT_PAGES)})", lambda link: link[0].lower(), text)
+        (folder / name.lower()).write_text(text, encoding="utf-8")
     for name, text in reference.pages().items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "playground.md").write_text(PLAYGROUND, encoding="utf-8")

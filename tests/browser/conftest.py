@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole site, built."""
     out = tmp_path_factory.mktemp("site")
     try:
-        documentation(out)
+        documentation(Path(os.path.relpath(out)))  # as a caller gives it
         playground(out / "playground")
     except Missing as missing:
         pytest.skip(str(missing))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.conftest import Open
+from vllm_migrate.catalog import store
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.knowledge.site import SITE, rule_url
 from vllm_migrate.rules.files import as_rules
@@ -18,6 +20,19 @@ def test_every_rule_has_its_address(site: Path) -> None:
         path = rule_url(rule.name).removeprefix(SITE)
         assert rule.code in (site / path / "index.html").read_text(encoding="utf-8")
         assert f"../{rule.name}/" in (site / "rules" / rule.code / "index.html").read_text(encoding="utf-8")
+
+
+def test_schemas_stand_at_their_address(site: Path) -> None:
+    check = pytest.importorskip("jsonschema").Draft202012Validator
+    found = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in (site / "schemas").glob("*.json")}
+    for schema in found.values():
+        check.check_schema(schema)
+    assert check(found["config.json"]).is_valid({"from": "0.8.5", "to": "0.18.1"})
+    assert not check(found["config.json"]).is_valid({"form": "0.8.5"})
+    serve = {name for name in found if name.startswith("serve-")}
+    assert serve == {f"serve-{release}.json" for release in store.load().shipped}
+    assert check(found["serve-0.8.5.json"]).is_valid({"swap-space": 4})
+    assert not check(found["serve-0.18.1.json"]).is_valid({"swap-space": 4})
 
 
 def test_a_code_leads_to_the_page_of_its_rule(open_page: Open) -> None:

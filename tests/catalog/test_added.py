@@ -252,10 +252,20 @@ def test_pipes_devices_and_deep_sources_are_passed_over(small: Path) -> None:
 
 
 def test_limits_end_a_reading_that_does_not_end(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined, "WALL_LIMIT_S", 0.01)
-    monkeypatch.setattr(confined, "_follow", lambda process, progress: None)
+    monkeypatch.setattr(confined, "WALL_LIMIT_S", 0.2)
+    monkeypatch.setattr(confined, "_CODE", "import time; time.sleep(60)")
     with pytest.raises(UsageError, match="could not be read within"):
         added.add(str(small))
+
+
+@pytest.mark.parametrize("answer", ["", "{", "[]", "[1, 2]", "[null]", "3", '["/", 5]', "[" * 100_000])
+def test_an_interpreter_that_answers_anything(answer: str, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    python.chmod(0o755)
+    (tmp_path / "answer").write_text(answer)
+    with pytest.raises(UsageError, match="did not tell where its vLLM lies"):
+        added.add(str(python))
 
 
 def test_what_could_not_be_followed_is_returned(small: Path) -> None:

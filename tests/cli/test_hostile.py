@@ -226,3 +226,42 @@ def test_bytes_around_an_edit_stay(here: Path) -> None:
     assert written != data and written.startswith(b"\xef\xbb\xbfvllm_config:\r\n")
     assert not written.endswith(b"\n") and written.count(b"\n") == written.count(b"\r\n")
     assert (here / "link.yaml").is_symlink() and (here / "real.yaml").stat().st_mode & 0o777 == 0o604
+
+
+FANS = {
+    "interpolations.yaml": "vllm_config:\n  vllm_kwargs:\n    seed: ${x0}\n"
+    + "".join(f"x{i}: '{f'${{x{i + 1}}}' * 8}'\n" for i in range(9))
+    + "x9: a\n",
+    "itself.yaml": "defaults: [itself.yaml, itself.yaml]\npolicy:\n  generation:\n    vllm_cfg: {precision: bfloat16}\n",
+    "group.yaml": "defaults: [group, group]\nvllm_config:\n  vllm_kwargs:\n    seed: 1\n",
+    "words.py": "from vllm import LLM\nX = [" + "1, " * 300_001 + "]\nLLM('m')\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("interpolations.yaml", "alias-bomb"),
+        ("itself.yaml", "too-deep"),
+        ("group.yaml", "too-deep"),
+        ("words.py", "too-large"),
+    ],
+)
+def test_what_a_file_expands_to_has_a_budget(
+    name: str, rule: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / name).write_text(FANS[name])
+    (here / "good.yaml").write_text(CONF)
+    found = findings(name, "good.yaml", capsys=capsys)
+    assert [found_rule for path, found_rule in found if path == name] == [rule]
+    assert any(path == "good.yaml" for path, _ in found)
+
+
+def test_links_under_include_make_no_circle(here: Path) -> None:
+    (here / "a").mkdir()
+    (here / "a" / "good.yaml").write_text(CONF)
+    for name in ("one", "two", "three"):
+        (here / "a" / name).symlink_to(here)
+    (here / "vllm-migrate.toml").write_text('include = ["**/*"]\n')
+    done = run("lint", "-q", "--no-cache")
+    assert done.returncode == 1 and "a/good.yaml" in done.stdout

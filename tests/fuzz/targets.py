@@ -2,7 +2,7 @@
 
 An input is the bytes of a file; what is done to it is drawn from a checksum of them, so that an input alone says what
 happened. Only Unreadable, CannotEdit and ProofFailed may come out. What is planned and proved is then held against a
-reader of other hands where there is one (json, tomllib, PyYAML, ast), and making it again changes nothing.
+reader of other hands where there is one (json, tomllib, PyYAML, ast, bash -n), and making it again changes nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import itertools
 import json
 import os
 import random
+import shutil
+import subprocess
 import tomllib
 import zlib
 from pathlib import Path
@@ -266,7 +268,9 @@ def _shell(source: Source, chance: random.Random) -> str:
         after = shell_prove(document, edits, [op])
     except ProofFailed:
         return "unproved"
-    read = parse_shell(decode(source.path, after.source.encode(after.source.text)))
+    data = after.source.encode(after.source.text)
+    _bash_agrees(data)
+    read = parse_shell(decode(source.path, data))
     words = [w.value for w in read.commands[command].words]
     if op.kind == "replace" and not document.commands[command].words[word].maybe:
         assert op.texts[0] in words, "the new word is not there"
@@ -276,6 +280,20 @@ def _shell(source: Source, chance: random.Random) -> str:
                 "made again"
             )
     return "proved" if edits else "empty"
+
+
+BASH = shutil.which("bash")
+
+
+def _bash_agrees(data: bytes) -> None:
+    """What is proved, bash parses; -n runs nothing."""
+    if BASH is None:
+        return
+    call = [BASH, "--norc", "--noprofile", "-n"]
+    done = subprocess.run(call, input=data, capture_output=True, timeout=60, env={"LC_ALL": "C.UTF-8"})
+    said = done.stderr.decode("utf-8", "replace")
+    assert done.returncode == 0, f"bash refuses {data!r}: {said}"
+    assert "here-document" not in said, f"bash misses the end of a here-document: {data!r}"
 
 
 def _python(source: Source, chance: random.Random) -> str:

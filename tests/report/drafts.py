@@ -49,5 +49,5 @@ class Draft:
         )
 
 
-def render(name: str, draft: Draft, *, color: bool = False, width: int = 100) -> str:
-    return "".join(formats.render(name, draft.report(), color=color, width=width))
+def render(name: str, draft: Draft, *, color: bool = False, links: bool = False, width: int = 100) -> str:
+    return "".join(formats.render(name, draft.report(), color=color, links=links, width=width))

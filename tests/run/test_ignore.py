@@ -152,3 +152,13 @@ def test_covers_looks_at_the_folders_on_the_way() -> None:
     assert rules.covers("x.json")
     assert not rules.covers("keep.json")
     assert not rules.covers("conf/a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("**/a*/" * 12 + "x", "ab/" * 60 + "y"), ("*a" * 40, "a" * 200 + "b"), ("**/*a" * 40 + "c", "a/a" * 300)],
+)
+def test_many_stars_match_each_part_once(pattern: str, text: str) -> None:
+    """Without that, none of these would end."""
+    assert wildmatch(pattern, text, True) is False
+    assert wildmatch(pattern, text, False) is False

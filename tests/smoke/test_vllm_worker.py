@@ -13,10 +13,15 @@ import pytest
 
 from tests.smoke.processes import ends
 from vllm_migrate.errors import UsageError
+from vllm_migrate.smoke.backends import vllm_worker
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker, release_of, split_command, worker_source
 from vllm_migrate.smoke.errors import EngineRunError
+from vllm_migrate.smoke.recording import USER, Header, Row, first_defects, valid
+from vllm_migrate.smoke.rollout import run_job
+from vllm_migrate.smoke.source import SmokeEngine
 from vllm_migrate.smoke.worker import versions
+from vllm_migrate.verify.python import ask
 
 JOB = Job("record", {"model": "m"}, {"user": {}}, [{"prompt": [5], "contract": "user"}], [], {})
 HEADER = 'import json,sys,time,os\ndef emit(o):\n t=json.dumps(o); print("@vllm-migrate", len(t), t, flush=True)\n'
@@ -81,11 +86,69 @@ def test_a_hung_worker_is_stopped_with_its_children(tmp_path: Path) -> None:
             'emit({"kind":"error","error":"ValueError","detail":"no such dtype"}); sys.exit(1)',
             "vLLM failed: ValueError: no such dtype",
         ),
+        ('print("@vllm-migrate 200000", "[" * 200_000)', "printed a line that is not the protocol's"),
+        ('print("@vllm-migrate 2 []")', "printed a line that is not the protocol's"),
+        ('print("@vllm-migrate 9999", "7" * 9999)', "printed a line that is not the protocol's"),
+        ("os.kill(os.getpid(), 40)", "killed by "),
         ('print("torch.OutOfMemoryError: CUDA", file=sys.stderr); sys.exit(1)', "out of memory"),
     ],
 )
 def test_a_worker_that_fails_says_how(body: str, message: str, tmp_path: Path) -> None:
     assert message in failure(tmp_path, body)
+
+
+def test_a_worker_that_never_stops_printing_is_stopped(tmp_path: Path) -> None:
+    text = failure(tmp_path, 'emit({"kind":"header"})\nwhile True: emit({"kind":"note"})', timeout=1.0)
+    assert "gave no recording within 1 s and was stopped" in text
+
+
+@pytest.mark.parametrize(("limit", "message"), [("LINE_LIMIT", "a line of more"), ("TOTAL_LIMIT", "more than 0 GiB")])
+def test_rows_without_end_are_refused(
+    limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_worker, limit, 1000)
+    text = failure(tmp_path, 'emit({"kind":"header"})\nfor i in range(40): emit({"kind":"row","x":"é"*(i*99)})')
+    assert message in text
+
+
+def test_the_folder_it_is_called_in_is_not_imported_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("json", "importlib", "subprocess", "vllm"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert release_of(sys.executable) is None
+    assert ask(sys.executable).vllm == ""
+    with pytest.raises(EngineRunError):
+        list(VllmWorker(sys.executable, timeout=60).run(JOB, lambda line: None))
+    assert not (tmp_path / "imported").exists()
+
+
+WRONG: list[Any] = [None, 1, -1, 10**30, 1.5, True, "x", "nan", [], [1], [None], [[1]], ["x"], {}, {"x": 1}, [10**30]]
+
+
+def test_rows_of_any_shape_are_an_error_with_their_place() -> None:
+    """Every field of a row and of the header with values of every type: a recording, or an error that names the field."""
+    spec = SmokeEngine({"model": "m"}, {}, {}, "rollout", "c.yaml", "engine")
+    row = {"kind": "row", "prompt": [1], "tokens": [2], "logprobs": [-0.5], "contract": USER}
+    refused = 0
+    for record, name in [
+        *(("row", name) for name in Row.model_fields),
+        *(("header", field.validation_alias or name) for name, field in Header.model_fields.items()),
+    ]:
+        for value in WRONG:
+            header = {"kind": "header", "sampling": {USER: {}}} | ({str(name): value} if record == "header" else {})
+            lines = [header, {**row, str(name): value} if record == "row" else row]
+            backend = SimpleNamespace(name="x", run=lambda job, watch, lines=lines: iter(lines))
+            try:
+                found = run_job(backend, JOB, spec, lambda line: None).samples
+            except EngineRunError as error:
+                place = "row 1 " if record == "row" else "the header "
+                assert str(error).startswith(place) and str(name).rstrip("_") in str(error)
+                refused += 1
+                continue
+            first_defects(found.rows)
+            valid(found.rows)
+    assert refused > 200
 
 
 def test_a_refused_config_is_told_from_a_crash(tmp_path: Path) -> None:

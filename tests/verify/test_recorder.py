@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -148,9 +149,10 @@ def test_values_that_json_does_not_have() -> None:
 
 
 def test_an_interpreter_says_what_it_would_make(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = fake / "py"
-    script.write_text(f'#!/bin/sh\nPYTHONPATH={fake / "site"}:{fake / "rec"} exec {sys.executable} "$@"\n')
-    script.chmod(0o755)
+    venv.create(fake / "venv", symlinks=True)
+    (packages,) = (fake / "venv" / "lib").glob("python*/site-packages")
+    (packages / "fake.pth").write_text(f"{fake / 'site'}\n{fake / 'rec'}\n")
+    script = fake / "venv" / "bin" / "python"
     found = python.running(str(script), {"model": "m", "max_model_len": 9}, {"VLLM_USE_V1": "1"})
     assert found.release == "0.18.1" and found.reported["max_model_len"].value == 9
     assert any("vllm_migrate_recorder" in note for note in found.notes)

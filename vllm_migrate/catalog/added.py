@@ -189,7 +189,9 @@ def _installed(python: str) -> Source:
     try:
         done = subprocess.run([python, "-I", "-c", _ASK], capture_output=True, text=True, timeout=ASK_TIMEOUT_S)
         root, version = json.loads(done.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        if not isinstance(root, str | None) or not isinstance(version, str | None):
+            raise ValueError("not a path and a version")
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{python} did not tell where its vLLM lies", "name a python that has vLLM installed"
         ) from error

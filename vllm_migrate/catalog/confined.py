@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -39,12 +40,13 @@ def read(root: str, progress: Callable[[str], None] | None = None) -> dict[str, 
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
+        alarm = threading.Timer(WALL_LIMIT_S, process.kill)
+        alarm.start()
         try:
             _follow(process, progress)
-            status = process.wait(WALL_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            status = -1
+            status = process.wait()
         finally:
+            alarm.cancel()
             process.kill()
             process.wait()
         found = _answer(answer)

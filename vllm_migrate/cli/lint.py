@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from vllm_migrate.cli.terminal import use_color, width
+from vllm_migrate.cli.terminal import use_color, use_links, width
 from vllm_migrate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
     report = report._replace(quiet=call.quiet)
     color = call.output_file is None and use_color(call.color)
-    pieces = render(name, report, color=color, width=width(), everything=call.everything)
+    links = use_links(color)
+    pieces = render(name, report, color=color, links=links, width=width(), everything=call.everything)
     if call.output_file is not None:
         write_report(call.output_file, pieces)
     else:
@@ -112,4 +113,9 @@ def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:
         return None
     if (call.output_format or "text") not in ("text", "full", "concise"):
         return None
-    return [*(f"{field}={value}" for field, value in sorted(vars(call).items())), str(color), str(columns)]
+    return [
+        *(f"{field}={value}" for field, value in sorted(vars(call).items())),
+        str(color),
+        str(use_links(color)),
+        str(columns),
+    ]

@@ -17,6 +17,11 @@ def use_color(when: str | None) -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def use_links(color: bool) -> bool:
+    """Whether a text may hold hyperlinks: on a terminal that shows colour."""
+    return color and sys.stdout.isatty()
+
+
 def width() -> int:
     """Columns of the terminal; 100 where there is none."""
     try:

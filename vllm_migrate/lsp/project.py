@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from vllm_migrate.run.inspect import Inspection
     from vllm_migrate.run.settings import Options
 
-DETAIL = Detail(preview=False, source=False)
+# While typing, edits are planned and not proved: that is for when they are asked for.
+PLANNED = Detail(edits=False, preview=False, source=False)
+PROVED = Detail(edits=True, preview=False, source=False)
 UNRECOGNISED = "no-engine-recognised"
 
 
@@ -31,6 +33,7 @@ class Document:
         self.version = version
         self.findings: tuple[Finding, ...] = ()
         self.reads: set[str] = set()
+        self.proved = False
         self.inspection: Inspection | None = None
 
     @property
@@ -57,14 +60,22 @@ class Project:
     def texts(self) -> Mapping[str, str]:
         return {document.path: document.text for document in self.documents.values()}
 
-    def lint(self, document: Document) -> None:
+    def lint(self, document: Document, detail: Detail = PLANNED) -> None:
         """Find what there is to say of a document. Raises UsageError where a configuration is wrong."""
         disk = Unsaved(self.texts())
-        report, _ = run_lint(self.options._replace(paths=(document.path,)), DETAIL, 1, disk)
+        report, _ = run_lint(self.options._replace(paths=(document.path,)), detail, 1, disk)
         word = "vllm" in document.text.lower()
         document.findings = tuple(f for f in report.findings if word or f.name != UNRECOGNISED)
         document.reads = disk.reads
+        document.proved = detail.edits
         document.inspection = None
+
+    def prove(self, document: Document) -> None:
+        """Have the findings of a document with proved edits. Raises UsageError."""
+        if not document.proved:
+            inspection = document.inspection
+            self.lint(document, PROVED)
+            document.inspection = inspection
 
     def readers(self, path: str) -> list[Document]:
         """The other documents for which a file was read."""

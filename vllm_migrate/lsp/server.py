@@ -261,8 +261,7 @@ def _item(document: Document, number: int, each: Completion) -> types.Completion
 
 def _actions(ls: Server, document: Document, params: types.CodeActionParams) -> list[types.CodeAction]:
     only = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
-    if not document.reads:  # changed, and not judged yet
-        ls.project.lint(document)
+    ls.project.prove(document)
     out: list[types.CodeAction] = []
     if _wants(only, "quickfix"):
         out += diagnostics.quick_fixes(ls.project, document, params.range)

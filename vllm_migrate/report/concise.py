@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.headline import fixable, found, headlines
 from vllm_migrate.report.layout import clean
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 MARKS = {"safe": " [*]", "review": " [?]", "none": ""}
 
 
-def render(report: Report, *, color: bool = False) -> Iterator[str]:
-    paint = Paint(color)
+def render(report: Report, *, color: bool = False, links: bool = False) -> Iterator[str]:
+    paint = Paint(color, links)
     for line in headlines(report):
         yield line + "\n"
     for finding in report.findings:
@@ -34,5 +35,6 @@ def _line(finding: Finding, paint: Paint) -> str:
     mark = paint(finding.safety, MARKS[finding.safety])
     severity = paint(finding.severity, finding.severity)
     kind = " (checklist)" if finding.kind == CHECKLIST else ""
+    code = paint.link(finding.code, rule_url(finding.name))
     place = paint("bold", clean(finding.place))
-    return f"{place}: {severity} {finding.code} {finding.name}{kind}{mark}: {clean(finding.message)}"
+    return f"{place}: {severity} {code} {finding.name}{kind}{mark}: {clean(finding.message)}"

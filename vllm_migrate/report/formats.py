@@ -32,17 +32,19 @@ def detail_of(name: str) -> Detail:
 
 
 def render(
-    name: str, report: Report, *, color: bool = False, width: int = 100, everything: bool = False
+    name: str, report: Report, *, color: bool = False, links: bool = False, width: int = 100, everything: bool = False
 ) -> Iterator[str]:
     """The report in a format, piece by piece; together they end in a newline.
 
-    color, width: for terminals; the machine formats have neither. everything: the text cuts no list short. Raises KeyError for
-    a format that there is none of.
+    color, links (codes lead to the page of their rule), width: for terminals; the machine formats have none of them.
+    everything: the text cuts no list short. Raises KeyError for a format that there is none of.
     """
     if name not in FORMATS:
         raise KeyError(name)
     module = import_module(f"vllm_migrate.report.{name}")
     style: dict[str, object] = {"color": color} if name in ("text", "full", "concise", "statistics") else {}
+    if name in ("text", "full", "concise"):
+        style["links"] = links
     if name in ("text", "full"):
         style["width"] = width
     if name == "text":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
 from vllm_migrate.report.headline import fixable, found, headlines, next_steps, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
@@ -24,8 +25,8 @@ HEADING = (
 )
 
 
-def render(report: Report, *, color: bool = False, width: int = 100) -> Iterator[str]:
-    paint = Paint(color)
+def render(report: Report, *, color: bool = False, links: bool = False, width: int = 100) -> Iterator[str]:
+    paint = Paint(color, links)
     page = Page(paint, max(width, NARROWEST))
     for line in headlines(report):
         page.prose("", line, style="bold")
@@ -102,7 +103,8 @@ class Page:
         """One finding; `again`: its place is the one just shown."""
         paint = self.paint
         severity = paint(finding.severity, finding.severity)
-        self.lines.append(f"{paint('bold', clean(finding.place))}: {severity} {finding.code} {finding.name}")
+        code = paint.link(finding.code, rule_url(finding.name))
+        self.lines.append(f"{paint('bold', clean(finding.place))}: {severity} {code} {finding.name}")
         self.prose("", finding.message, "  ")
         if not again:
             self.source(finding)

@@ -19,12 +19,17 @@ CODES = {
 
 
 class Paint:
-    """`paint("error", text)`: the text in a style, or as it is when colour is off."""
+    """`paint("error", text)`: the text in a style, or as it is when colour is off. links: whether texts may lead somewhere."""
 
-    __slots__ = ("on",)
+    __slots__ = ("links", "on")
 
-    def __init__(self, on: bool) -> None:
+    def __init__(self, on: bool, links: bool = False) -> None:
         self.on = on
+        self.links = links
+
+    def link(self, text: str, url: str) -> str:
+        """The text as a terminal's hyperlink (OSC 8); as it is where there are none."""
+        return f"\x1b]8;;{url}\x1b\\{text}\x1b]8;;\x1b\\" if self.links else text
 
     def __call__(self, style: str, text: str) -> str:
         return f"\x1b[{CODES[style]}m{text}\x1b[0m" if self.on and text else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
 from vllm_migrate.report.full import HEADING, NARROWEST, Page, listed, summary
 from vllm_migrate.report.headline import headlines, plural
@@ -31,9 +32,11 @@ class Group(NamedTuple):
         return self.findings[0]
 
 
-def render(report: Report, *, color: bool = False, width: int = 100, everything: bool = False) -> Iterator[str]:
+def render(
+    report: Report, *, color: bool = False, links: bool = False, width: int = 100, everything: bool = False
+) -> Iterator[str]:
     """everything: no list is cut short."""
-    page = Page(Paint(color), max(width, NARROWEST))
+    page = Page(Paint(color, links), max(width, NARROWEST))
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:
@@ -98,7 +101,8 @@ def _rule(page: Page, groups: list[Group], edits: dict[tuple[object, ...], str],
     paint, first = page.paint, groups[0].first
     places = sum(len(group.findings) for group in groups)
     count = f" ({places} places)" if places > 1 else ""
-    page.lines.append(f"{paint(first.severity, first.severity)} {first.code} {paint('bold', first.name)}{count}")
+    code = paint.link(first.code, rule_url(first.name))
+    page.lines.append(f"{paint(first.severity, first.severity)} {code} {paint('bold', first.name)}{count}")
     shown = groups if everything else groups[:SHOWN_GROUPS]
     said: set[str] = set()
     for number, group in enumerate(shown):

@@ -180,7 +180,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
                     continue
                 try:
                     value = json.loads(line)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     if number > 1:
                         raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
                     value = json.loads(line + file.read())  # one object over many lines
@@ -191,7 +191,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
         raise RecordingError(f"cannot read {path}: {error.strerror}", remedy=WANTED) from None
     except UnicodeDecodeError:
         raise RecordingError(f"{path} is not UTF-8", remedy=WANTED) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(f"{path} is not JSON: {error}", remedy=WANTED) from None
 
 
@@ -216,25 +216,32 @@ def _parse(model: type[M], value: dict[str, Any], path: str | os.PathLike[str], 
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecordingError(f"{path}:{number}: {where}: {first['msg']}", remedy="record it again") from None
+        raise RecordingError(f"{path}:{number}: {first_error(error)}", remedy="record it again") from None
+
+
+def first_error(error: ValidationError) -> str:
+    """The field that is wrong, and how."""
+    first = error.errors()[0]
+    return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
 
 
 def _plain(value: dict[str, Any], path: str | os.PathLike[str]) -> Recording:
     """A single object {vllm, engine: {args}, sampling, samples: [{prompt, tokens, logprobs}]}."""
-    args = dict(value.get("engine") or {})
+    args = value.get("engine") or {}
     v1 = "v1" in str(value.get("engine_class", "v1"))
-    header = Header(
-        vllm=value.get("vllm"),
-        engine="v1" if v1 else "v0",
-        engine_args=args,
-        effective=args,
-        sampling={USER: dict(value.get("sampling") or {})},
-        source=str(path),
-    )
-    rows = [_parse(Row, {**s, "prompt_index": i}, path, i + 1) for i, s in enumerate(value["samples"])]
-    return Recording(header, rows)
+    header = {
+        "vllm": value.get("vllm"),
+        "engine": "v1" if v1 else "v0",
+        "engine_args": args,
+        "effective": args,
+        "sampling": {USER: value.get("sampling") or {}},
+        "source": str(path),
+    }
+    samples = value["samples"]
+    if not isinstance(samples, list) or not all(isinstance(sample, dict) for sample in samples):
+        raise RecordingError(f"{path}:1: samples is not a list of objects", remedy="record it again")
+    rows = [_parse(Row, {**s, "prompt_index": i}, path, i + 1) for i, s in enumerate(samples)]
+    return Recording(_header(header, path), rows)
 
 
 def encode(value: Any) -> Any:

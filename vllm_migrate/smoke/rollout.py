@@ -6,18 +6,19 @@ import json
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
 from vllm_migrate.smoke.contract import PROBE as PROBE_CONTRACT
 from vllm_migrate.smoke.contract import SAMPLING_NAMES, Contract
 from vllm_migrate.smoke.errors import EngineRunError, missing_extra
-from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row
+from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, first_error
 from vllm_migrate.smoke.source import SmokeEngine
 
+M = TypeVar("M", bound=BaseModel)
 PROMPT_TOKENS = 24
 PROMPTS = 'a line a prompt: {"prompt_token_ids": [1, 2]}, [1, 2], or text for the model\'s tokenizer'
 
@@ -193,6 +194,18 @@ class Rollout(NamedTuple):
     steps: Recording | None
 
 
+def _valid(model: type[M], line: dict[str, Any], what: str) -> M:
+    """What the engine answered as a record. Raises EngineRunError with the field at fault."""
+    try:
+        found = model.model_validate(line)
+        if isinstance(found, Header):
+            for name in found.sampling:
+                found.contract(name)
+        return found
+    except ValidationError as error:
+        raise EngineRunError(f"{what} that the engine gave: {first_error(error)}") from None
+
+
 def run_job(backend: Backend, job: Job, spec: SmokeEngine, watch: Watch) -> Rollout:
     """Runs a job and sorts its rows. Raises EngineRunError."""
     if spec.refused:
@@ -211,8 +224,8 @@ def run_job(backend: Backend, job: Job, spec: SmokeEngine, watch: Watch) -> Roll
     first = next(lines, None)
     if first is None or first.get("kind") != "header":
         raise EngineRunError("the engine gave no header")
-    rows = [Row.model_validate(line) for line in lines]
-    header = Header.model_validate({**first, "source": spec.path, "backend": backend.name})
+    header = _valid(Header, {**first, "source": spec.path, "backend": backend.name}, "the header")
+    rows = [_valid(Row, line, f"row {number}") for number, line in enumerate(lines, 1)]
     sampling = {name: value for name, value in header.sampling.items() if name != "reference"}
     loss = {"length": spec.sampling.get("max_tokens"), **spec.loss}
     known = {name: value for name, value in loss.items() if value is not None}

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.smoke.backends.vllm_worker import split_command
+from vllm_migrate.smoke.backends.vllm_worker import ISOLATED, split_command
 from vllm_migrate.verify.model import Running
 from vllm_migrate.verify.record import of_entry
 from vllm_migrate.verify.releases import known
@@ -42,7 +42,7 @@ def ask(command: str, engine_args: dict[str, Any] | None = None, env: dict[str, 
     environment = {**os.environ, **(env or {})}
     environment.pop("PYTHONPATH", None)
     environment.pop("VLLM_MIGRATE_RECORD", None)
-    words = [*split_command(command), "-c", source]
+    words = [*split_command(command), ISOLATED, "-c", source]
     try:
         done = subprocess.run(
             words,
@@ -54,6 +54,8 @@ def ask(command: str, engine_args: dict[str, Any] | None = None, env: dict[str, 
             check=False,
         )
         answer = json.loads(done.stdout)
+        answer["variables"] = None if answer["variables"] is None else tuple(answer["variables"])
+        return Interpreter(**{"device": {}, **answer})
     except OSError as error:
         raise UsageError(
             f"cannot start {words[0]}: {error.strerror}", "--python PY, an interpreter with vLLM"
@@ -62,13 +64,11 @@ def ask(command: str, engine_args: dict[str, Any] | None = None, env: dict[str, 
         raise UsageError(
             f"{command}: no answer in {TIMEOUT_S:.0f} s", "--python PY, an interpreter that starts"
         ) from None
-    except ValueError:
+    except (ValueError, KeyError, TypeError, RecursionError):
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise UsageError(
             f"{command} did not answer: {last[:300]}", "--python PY, an interpreter of Python 3.9 or newer"
         ) from None
-    answer["variables"] = None if answer["variables"] is None else tuple(answer["variables"])
-    return Interpreter(**{"device": {}, **answer})
 
 
 def running(command: str, engine_args: dict[str, Any], env: dict[str, str], target: str | None = None) -> Running:

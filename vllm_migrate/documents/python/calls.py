@@ -8,6 +8,7 @@ this interpreter cannot parse is Unreadable.
 from __future__ import annotations
 
 import ast
+import re
 from typing import NamedTuple
 
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
@@ -19,6 +20,7 @@ from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number,
 __all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
 
 MAX_CHARS = 4_000_000
+MAX_WORDS = 300_000  # names, numbers and words of strings: each may cost a kilobyte in the tree
 
 
 class Argument(NamedTuple):
@@ -442,6 +444,8 @@ def parse_python(source: Source) -> PythonDocument:
     text = source.text
     if len(text) > MAX_CHARS:
         raise Unreadable("too-large", f"{len(text)} characters, more than {MAX_CHARS}")
+    if len(text) > MAX_WORDS and sum(1 for _ in re.finditer(r"\w+", text)) > MAX_WORDS:
+        raise Unreadable("too-large", f"more than {MAX_WORDS:,} words")
     if "\0" in text:
         at = source.position(text.index("\0"))
         raise Unreadable("binary", "contains a NUL byte", at.line, at.column)

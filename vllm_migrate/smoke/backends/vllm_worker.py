@@ -29,6 +29,10 @@ from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
 
+ISOLATED = "-I"  # neither the folder that the tool is called in nor the user's variables decide what is imported
+LINE_LIMIT = 64 << 20  # bytes of one line of the protocol
+TOTAL_LIMIT = 4 << 30  # bytes of all of them
+WAITING = 64  # lines read ahead
 TAIL = 20
 KEPT = 2000  # lines looked through for the cause, which vLLM's engine process prints long before the end
 # The lines that name an exception; vLLM's own summary of a failed start says nothing and points above.
@@ -75,7 +79,7 @@ class VllmWorker:
             worker, jobfile = Path(folder, f"{MODULE}.py"), Path(folder, "job.json")
             worker.write_text(worker_source(), encoding="utf-8")
             jobfile.write_text(json.dumps(job.line()), encoding="utf-8")
-            program = list(self.argv) if self.argv is not None else [str(worker)]
+            program = list(self.argv) if self.argv is not None else [ISOLATED, str(worker)]
             yield from self._lines([*self.command, *program, str(jobfile)], watch)
 
     def _lines(self, command: list[str], watch: Watch) -> Iterator[Line]:
@@ -140,9 +144,12 @@ class _Protocol:
             self.printed.append(text[:400])
 
     def rows(self, watch: Watch) -> Iterator[Line]:
-        seen, ended, error = 0, False, None
+        seen, ended, error, size = 0, False, None, 0
         while (raw := self.next_line()) is not None:
             line = self._decode(raw)
+            size += len(raw) if line is not None else 0
+            if size > TOTAL_LIMIT:
+                raise self.failure(f"the worker printed more than {TOTAL_LIMIT >> 30} GiB of rows")
             if line is None:
                 continue
             kind = line.get("kind")
@@ -169,12 +176,14 @@ class _Protocol:
         if at < 0:
             self.remember(raw)
             return None
+        if len(raw) >= LINE_LIMIT:
+            raise self.failure(f"the worker printed a line of more than {LINE_LIMIT >> 20} MiB")
         length, _, body = text[at + len(MARK) :].partition(" ")
         try:
             value = json.loads(body)
             if len(body) != int(length) or not isinstance(value, dict):
                 raise ValueError
-        except ValueError:
+        except (ValueError, RecursionError):
             self.remember(raw)
             raise self.failure("the worker printed a line that is not the protocol's") from None
         return value
@@ -206,7 +215,7 @@ class _Run(_Protocol):
         super().__init__()
         self.process, self.timeout = process, timeout
         self.deadline, self.closed = time.monotonic() + timeout, False
-        self.lines: queue.Queue[bytes | None] = queue.Queue()
+        self.lines: queue.Queue[bytes | None] = queue.Queue(WAITING)
         assert process.stdout is not None and process.stderr is not None
         self.threads = [
             threading.Thread(target=self._pump, args=(process.stdout,), daemon=True),
@@ -216,18 +225,20 @@ class _Run(_Protocol):
             thread.start()
 
     def _pump(self, stream: IO[bytes]) -> None:
-        for line in stream:
+        while line := stream.readline(LINE_LIMIT):
             self.lines.put(line)
         self.lines.put(None)
 
     def _listen(self, stream: IO[bytes]) -> None:
-        for line in stream:
+        while line := stream.readline(LINE_LIMIT):
             self.remember(line)
 
     def next_line(self) -> bytes | None:
         left = self.deadline - time.monotonic()
         try:
-            line = self.lines.get(timeout=max(0.0, left))
+            if left <= 0:  # however much it prints
+                raise queue.Empty
+            line = self.lines.get(timeout=left)
             self.closed = line is None
             return line
         except queue.Empty:
@@ -240,7 +251,7 @@ class _Run(_Protocol):
     def died(self, seen: int) -> EngineRunError:
         code = self._wait()
         if code is not None and code < 0:
-            name = signal.Signals(-code).name
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             hint = " (the system kills a process that is out of memory this way)" if name == "SIGKILL" else ""
             return self.failure(f"the worker was killed by {name} after {seen} rows{hint}")
         if code == 0:
@@ -268,7 +279,7 @@ class _File(_Protocol):
         self.file, self.path = file, path
 
     def next_line(self) -> bytes | None:
-        return self.file.readline() or None
+        return self.file.readline(LINE_LIMIT) or None
 
     def died(self, seen: int) -> EngineRunError:
         return self.failure(f"{self.path} holds no whole recording ({seen} rows, no end line)", "run the worker again")
@@ -318,7 +329,7 @@ def release_of(command: str, timeout: float = 120.0) -> str | None:
     )
     try:
         done = subprocess.run(
-            [*split_command(command), "-c", text],
+            [*split_command(command), ISOLATED, "-c", text],
             capture_output=True,
             text=True,
             timeout=timeout,
