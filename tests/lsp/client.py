@@ -34,17 +34,29 @@ class Editor:
             self.messages.append(params.message)
 
         self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(publish)
+        self.watched: asyncio.Queue[str] = asyncio.Queue()
+
+        def register(params: types.RegistrationParams) -> None:
+            for each in params.registrations:
+                options = each.register_options
+                assert isinstance(options, types.DidChangeWatchedFilesRegistrationOptions), options
+                for watcher in options.watchers:
+                    self.watched.put_nowait(str(watcher.glob_pattern))
+
         self.client.feature(types.WINDOW_SHOW_MESSAGE)(show)
+        self.client.feature(types.CLIENT_REGISTER_CAPABILITY)(register)
 
     async def start(self, *arguments: str, encodings: tuple[str, ...] = ()) -> types.InitializeResult:
         await self.client.start_io(sys.executable, "-m", "vllm_migrate", "lsp", *arguments, cwd=str(self.folder))
         general = types.GeneralClientCapabilities(
             position_encodings=[types.PositionEncodingKind(each) for each in encodings] or None
         )
+        watching = types.DidChangeWatchedFilesClientCapabilities(dynamic_registration=True)
+        workspace = types.WorkspaceClientCapabilities(did_change_watched_files=watching)
         uri = uris.from_fs_path(str(self.folder)) or ""
         result = await self.client.initialize_async(
             types.InitializeParams(
-                types.ClientCapabilities(general=general),
+                types.ClientCapabilities(general=general, workspace=workspace),
                 root_uri=uri,
                 workspace_folders=[types.WorkspaceFolder(uri, "tests")],
             )
@@ -79,6 +91,12 @@ class Editor:
         document = types.VersionedTextDocumentIdentifier(self.versions[name], self.uri(name))
         change = types.TextDocumentContentChangeWholeDocument(text)
         self.client.text_document_did_change(types.DidChangeTextDocumentParams(document, [change]))
+
+    def write(self, name: str, text: str) -> None:
+        """Change a file on the disk, and report it as an editor does that was asked to watch it."""
+        (self.folder / name).write_bytes(text.encode())
+        event = types.FileEvent(self.uri(name), types.FileChangeType.Changed)
+        self.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([event]))
 
     async def diagnostics(self, name: str) -> list[types.Diagnostic]:
         """What is published for the version that is open."""

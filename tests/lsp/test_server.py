@@ -192,3 +192,17 @@ def test_without_pygls_it_says_what_to_install(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and 'pip install "vllm-migrate[lsp]"' in done.stderr and not done.stdout
+
+
+def test_what_changes_on_the_disk_is_judged_where_it_was_read(tmp_path: Path) -> None:
+    async def steps(editor: Editor) -> None:
+        patterns = {await editor.watched.get(), await editor.watched.get()}
+        assert any("yaml" in pattern and "txt" in pattern for pattern in patterns)
+        first = codes(await editor.open("conf/math.yaml"))
+        assert "VM203" in first
+        editor.write("conf/base.yaml", BASE.replace("    num-scheduler-steps: 1\n", ""))
+        assert "VM203" not in codes(await editor.diagnostics("conf/math.yaml"))
+        editor.write("requirements.txt", "vllm==0.18.1\n")
+        assert codes(await editor.diagnostics("conf/math.yaml")) != first
+
+    run(tmp_path, PROJECT, steps)

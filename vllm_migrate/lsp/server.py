@@ -30,6 +30,8 @@ KINDS = {
     "group": types.CompletionItemKind.Module,
 }
 TRIGGERS = ["-", ".", "=", " ", '"', "'"]
+# Files that are read without being open: parents, scripts, what tells the releases, the configuration.
+WATCHED = ["**/*.{yaml,yml,toml,json,jsonc,sh,bash,slurm,sbatch,py,txt,cfg,lock}", "**/Dockerfile*"]
 
 
 class Server(LanguageServer):
@@ -82,6 +84,18 @@ class Server(LanguageServer):
             self._complaint = text
             self.window_show_message(types.ShowMessageParams(types.MessageType.Error, f"vllm-migrate: {text}"))
 
+    def watch(self) -> None:
+        """Ask the client to report changes on the disk, where it can be asked."""
+        workspace = self.client_capabilities.workspace
+        watching = workspace.did_change_watched_files if workspace else None
+        if watching is None or not watching.dynamic_registration:
+            return
+        method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(glob) for glob in WATCHED])
+        self.client_register_capability(
+            types.RegistrationParams([types.Registration("watched-files", method, options)])
+        )
+
     def judge_soon(self, uri: str) -> None:
         """Judge a document once its text rests, then those that read it."""
         waiting = self._waiting.pop(uri, None)
@@ -111,6 +125,7 @@ def server(options: Options) -> Server:
         root = uris.to_fs_path(folders[0].uri) if folders else ls.workspace.root_path
         if root and os.path.isdir(root):
             os.chdir(root)  # paths are shown relative to it, as on the command line
+        ls.watch()
 
     @made.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def opened(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
@@ -134,9 +149,12 @@ def server(options: Options) -> Server:
         ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
     @made.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    async def watched(ls: Server, _: types.DidChangeWatchedFilesParams) -> None:
-        for uri in list(ls.project.documents):
-            ls.judge_soon(uri)
+    async def watched(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+        changed = {os.path.realpath(uris.to_fs_path(event.uri) or "") for event in params.changes}
+        appeared = any(event.type != types.FileChangeType.Changed for event in params.changes)
+        for uri, document in list(ls.project.documents.items()):
+            if appeared or not changed.isdisjoint(document.reads):
+                ls.judge_soon(uri)
 
     @made.feature(types.TEXT_DOCUMENT_HOVER)
     def hovered(ls: Server, params: types.HoverParams) -> types.Hover | None:

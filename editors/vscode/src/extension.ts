@@ -1,13 +1,13 @@
-// Starts `vllm-migrate lsp` and hands it the files that it reads. Everything else is the server's.
+// Starts `vllm-migrate lsp`. Everything else is the server's, which also says what files it wants watched.
 
 import { type ExtensionContext, commands, window, workspace } from "vscode";
 import { LanguageClient, type LanguageClientOptions, type ServerOptions } from "vscode-languageclient/node";
 
 const LANGUAGES = ["yaml", "toml", "json", "jsonc", "shellscript", "python", "dockercompose", "helm"];
-// What decides releases and settings without being open.
-const EVIDENCE = "**/{vllm-migrate.toml,pyproject.toml,setup.py,setup.cfg,requirements*.txt,*.lock,Dockerfile*}";
 
 let client: LanguageClient | undefined;
+// Starts and stops follow one another, so that two restarts at once do not leave two servers.
+let last: Promise<void> = Promise.resolve();
 
 function serverOptions(): ServerOptions {
   const folder = workspace.workspaceFolders?.[0]?.uri.fsPath ?? "";
@@ -17,10 +17,12 @@ function serverOptions(): ServerOptions {
 }
 
 function clientOptions(): LanguageClientOptions {
-  return {
-    documentSelector: LANGUAGES.map((language) => ({ scheme: "file", language })),
-    synchronize: { fileEvents: workspace.createFileSystemWatcher(EVIDENCE) },
-  };
+  return { documentSelector: LANGUAGES.map((language) => ({ scheme: "file", language })) };
+}
+
+function restart(): Promise<void> {
+  last = last.then(start, start);
+  return last;
 }
 
 async function start(): Promise<void> {
@@ -38,16 +40,17 @@ async function start(): Promise<void> {
 
 export async function activate(context: ExtensionContext): Promise<void> {
   context.subscriptions.push(
-    commands.registerCommand("vllmMigrate.restart", start),
+    commands.registerCommand("vllmMigrate.restart", restart),
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("vllmMigrate.command")) {
-        void start();
+        void restart();
       }
     }),
   );
-  await start();
+  await restart();
 }
 
 export async function deactivate(): Promise<void> {
+  await last.catch(() => undefined);
   await client?.stop();
 }
