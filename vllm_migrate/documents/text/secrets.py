@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from vllm_migrate.documents.text.names_of_secrets import HIDDEN, KEY_HINTS, SHAPE_HINTS
 
+# An editor's server reads texts as long as it runs: beyond this many the oldest secrets go, and texts are searched again.
+MOST = 20_000
+
 _known: dict[str, None] = {}
 _longest_first: tuple[str, ...] = ()
 _noted: set[int] = set()
@@ -26,6 +29,8 @@ def note(path: str, text: str) -> None:
     mark = hash((path, text))
     if mark in _noted:
         return
+    if len(_noted) >= MOST:
+        _noted.clear()
     _noted.add(mark)
     from vllm_migrate.documents.text.finding_secrets import secrets_of
 
@@ -38,6 +43,8 @@ def remember(found: tuple[str, ...]) -> None:
     before = len(_known)
     _known.update(dict.fromkeys(found))
     if len(_known) != before:
+        for oldest in list(_known)[: max(0, len(_known) - MOST)]:
+            del _known[oldest]
         _longest_first = tuple(sorted(_known, key=len, reverse=True))
 
 
