@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 from pygls import uris
@@ -38,10 +39,9 @@ class Editor:
 
         def register(params: types.RegistrationParams) -> None:
             for each in params.registrations:
-                options = each.register_options
-                assert isinstance(options, types.DidChangeWatchedFilesRegistrationOptions), options
-                for watcher in options.watchers:
-                    self.watched.put_nowait(str(watcher.glob_pattern))
+                options: Any = each.register_options  # of any shape in the protocol: it stays as it was sent
+                for watcher in options["watchers"]:
+                    self.watched.put_nowait(watcher["globPattern"])
 
         self.client.feature(types.WINDOW_SHOW_MESSAGE)(show)
         self.client.feature(types.CLIENT_REGISTER_CAPABILITY)(register)
