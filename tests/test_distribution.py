@@ -33,7 +33,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what is under version control, with files beside it that must not be shipped."""
     pytest.importorskip("hatchling")
     copy = tmp_path_factory.mktemp("dist") / "source"
-    ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "dist")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "dist", "node_modules"
+    )
     shutil.copytree(ROOT, copy, ignore=ignored)
     (copy / "vllm_migrate" / "__pycache__").mkdir()
     (copy / "vllm_migrate" / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"")
