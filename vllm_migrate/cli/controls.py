@@ -10,6 +10,7 @@ _CONTROL = (
     r"\U000e0000-\U000e007f]|\r(?!\n)"
 )
 CONTROLS = re.compile(_CONTROL)
+IN_PATCHES = re.compile(f"(?![\x0b\x0c\x85\u2028\u2029])(?:{_CONTROL})")
 COLORED = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;;[!-~]*\x1b\\|" + _CONTROL)
 COMMANDS = re.compile(
     r"((?:^|[\r\n])[ \t]*)(:)(?=:[A-Za-z-]+[^\n]*::)|(?<!#)()(#)(?=#(?:vso|teamcity)?\[[A-Za-z])", re.MULTILINE

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 
 from vllm_migrate.cli.calls import options_of
+from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.lint import NO_FILES
 from vllm_migrate.cli.terminal import use_color
 from vllm_migrate.errors import UsageError
@@ -24,6 +25,8 @@ def run(call: Namespace) -> int:
         )
     plan = run_fix(options_of(call))
     written = plan.write() if writes else WriteResult()
+    if isinstance(sys.stdout, Gate):
+        sys.stdout.patch = not sys.stdout.isatty()
     sys.stdout.write(render(plan, written, color=use_color(call.color), check=call.check, quiet=call.quiet))
     for error in written.failed:
         print(f"error: not written: {error.message}" + (f" ({error.remedy})" if error.remedy else ""), file=sys.stderr)

@@ -23,6 +23,7 @@ class Gate:
         self.stream = stream
         self.colored = bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
         self.commands = False  # whether workflow commands are ours: the format made for a runner
+        self.patch = False  # whether the text is a patch for a program, which has to be as the file is
 
     def write(self, text: str) -> int:
         return self.stream.write(self.passed(text))
@@ -43,7 +44,7 @@ class Gate:
 
     def _clean(self, text: str) -> str:
         if not text.replace("\n", "").isprintable():
-            text = without_controls(text, self.colored)
+            text = without_controls(text, self.colored, self.patch)
         return text if self.commands or ("::" not in text and "##" not in text) else harmless_commands(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -63,11 +64,14 @@ def _without_secrets(text: str) -> str:
     return text
 
 
-def without_controls(text: str, colored: bool = False) -> str:
-    """The text with control characters, and those that reorder or hide text, as escapes. colored: our colours stay."""
-    from vllm_migrate.cli.controls import COLORED, CONTROLS
+def without_controls(text: str, colored: bool = False, patch: bool = False) -> str:
+    """The text with control characters, and those that reorder or hide text, as escapes.
 
-    return (COLORED if colored else CONTROLS).sub(
+    colored: our colours stay; patch: so do form feeds and their like, which only part lines.
+    """
+    from vllm_migrate.cli.controls import COLORED, CONTROLS, IN_PATCHES
+
+    return (COLORED if colored else IN_PATCHES if patch else CONTROLS).sub(
         lambda match: match[0] if len(match[0]) > 1 else _escaped(match[0]), text
     )
 
