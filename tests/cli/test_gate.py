@@ -123,3 +123,16 @@ def test_standard_input_that_is_closed(here: Path) -> None:
     words = f"{sys.executable} -m vllm_migrate lint - <&-"
     done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stderr == "error: standard input is closed\n"
+
+
+def test_a_token_in_a_requirement_is_hidden(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The headline quotes the requirement."""
+    token = "ghp_" + "aB3dE5fG7hJ9" * 3
+    (tmp_path / "requirements.txt").write_text(f"vllm @ git+https://{token}@github.com/vllm-project/vllm@v0.8.5\n")
+    (tmp_path / "serve.yaml").write_text("model: m\nmax-model-len: 5\nswap-space: 4\n")
+    monkeypatch.chdir(tmp_path)
+    for form in ("text", "html", "markdown", "json", "concise"):
+        main(["lint", "--isolated", "--no-cache", "--output-format", form, "."])
+        assert token not in capsys.readouterr().out, form

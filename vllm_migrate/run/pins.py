@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from vllm_migrate.documents.text.secrets import note
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +97,7 @@ class PinnedText:
         self, package: str, start: int, end: int, version: str, exact: bool, rank: int, narrow: bool = False
     ) -> Pin:
         text = self.data[start:end].decode("utf-8", "replace").strip()
+        note(self.path, text)  # these files are not decoded as a whole, and a requirement may hold a token
         return Pin(package, version, self.path, self.line(start), text, rank, exact, narrow, start)
 
     def line(self, at: int) -> int:
