@@ -112,9 +112,13 @@ class Page:
             self.prose("why: ", finding.why, "  ")
         self.remedy(finding)
         self.depends(finding)
+        self.children(finding, "  ")
+
+    def children(self, finding: Finding, indent: str) -> None:
+        """The files that inherit the place."""
         if finding.children:
             where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
-            self.prose(where, listed(finding.children), "  ")
+            self.prose(where, listed(finding.children), indent)
 
     def source(self, finding: Finding) -> None:
         line, start, end = finding.source

@@ -124,7 +124,7 @@ def _group(
     if len(group.findings) == 1 and not compact:
         page.lines.append(f"  {page.paint('frame', '-->')} {page.paint('bold', clean(finding.place))}")
         page.source(finding)
-        _children(page, finding)
+        page.children(finding, "      ")
     else:
         _places(page, group.findings, everything)
     if finding.why and finding.why not in said:
@@ -153,12 +153,6 @@ def _places(page: Page, findings: list[Finding], everything: bool) -> None:
         page.lines.append(
             f"  {page.paint('frame', '-->')} {page.paint('bold', place)}{' ' * (margin - cells(place))}{text}".rstrip()
         )
-        _children(page, finding)
+        page.children(finding, "      ")
     if len(shown) < len(findings):
         page.prose("", f"... and {plural(len(findings) - len(shown), 'place')} more (--all)", "      ")
-
-
-def _children(page: Page, finding: Finding) -> None:
-    if finding.children:
-        where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
-        page.prose(where, listed(finding.children), "      ")

@@ -136,11 +136,15 @@ def _yaml_value(line: _Line) -> Cursor | None:
 
 
 def _yaml_key(line: _Line) -> Cursor | None:
-    found = re.search(r"(?:^\s*(?:- +)*|[{,]\s*)([\w.-]*)$", line.before)
+    return _key(line, r"(?:^\s*(?:- +)*|[{,]\s*)([\w.-]*)$", ": ")
+
+
+def _key(line: _Line, pattern: str, separator: str) -> Cursor | None:
+    found = re.search(pattern, line.before)
     if found is None:
         return None
     start, end = _span(line, found[1])
-    after = "" if _after(line, end).lstrip().startswith(":") else ": "
+    after = "" if _after(line, end).lstrip().startswith(separator.strip()) else separator
     return Cursor(start, end, line.marked(start, end, MARK + (f"{after}0" if after else "")), after=after)
 
 
@@ -155,12 +159,7 @@ def _toml_value(line: _Line) -> Cursor | None:
 
 
 def _toml_key(line: _Line) -> Cursor | None:
-    found = re.search(r"(?:^\s*|[{,]\s*)([\w-]*)$", line.before)
-    if found is None:
-        return None
-    start, end = _span(line, found[1])
-    after = "" if _after(line, end).lstrip().startswith("=") else " = "
-    return Cursor(start, end, line.marked(start, end, MARK + (f"{after}0" if after else "")), after=after)
+    return _key(line, r"(?:^\s*|[{,]\s*)([\w-]*)$", " = ")
 
 
 def _json_value(line: _Line) -> Cursor | None:
