@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from vllm_migrate.documents.shell.document import ShellDocument
 
+RAW = "raw"  # the style of a Dockerfile's scripts
 ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
 
@@ -126,9 +127,11 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     if style in ("|", ">"):
         head = len(inner.partition("\n")[0])
         start, inner = start + head, inner[head:]
-    elif style:
-        start, end, inner = start + 1, end - 1, inner[1:-1]
-    if style == "|" and kind != "words":
+    elif style and style != RAW:
+        start, inner = start + 1, inner[1:-1]
+    if style == RAW:  # as long as in the file, unless a line of it had to go
+        inner, exact = value, len(value) == end - start
+    elif style == "|" and kind != "words":
         exact = [line.strip() for line in inner.strip().splitlines()] == [
             line.strip() for line in value.strip().splitlines()
         ]
@@ -143,8 +146,6 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     if not exact:
         inner = value.replace("\n", " ") if kind == "words" else value
     before = "".join(c if c in "\r\n" else " " for c in outer[:start])
-    if style and style not in "|>" and exact:
-        end = start + len(inner)
     rest = outer[start + len(inner) :] if exact else ""
     return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
 
