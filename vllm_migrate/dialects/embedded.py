@@ -7,6 +7,7 @@ text inside is read but not edited. Edits are proved twice: by the document insi
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File, Inside, Place
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from vllm_migrate.documents.shell.document import ShellDocument
 
 RAW = "raw"  # the style of a Dockerfile's scripts
+# What a template fills in: to a shell something undecided that stands there, as long.
+_TEMPLATE = re.compile(r"\{\{[^\r\n]*?\}\}")
+
 ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
 
@@ -32,7 +36,7 @@ def embedded(place: Place, kind: str) -> File | None:
     if text is None:
         return None
     host = place.file
-    source = Source(host.path, b"", text, False, host.source.newline)
+    source = Source(host.path, b"", _blank_templates(text) if kind != "yaml" else text, False, host.source.newline)
     document = _parse(source, kind)
     if document is None:
         return None
@@ -150,13 +154,17 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
 
 
+def _blank_templates(text: str) -> str:
+    return _TEMPLATE.sub(lambda found: "${" + "_" * (len(found[0]) - 3) + "}", text)
+
+
 def _words(text: str) -> list[list[str]] | None:
     """The words of every command of a script; None for one that cannot be read."""
     from vllm_migrate.documents.interface import Unreadable
     from vllm_migrate.documents.shell.document import parse_shell
 
     try:
-        document = parse_shell(Source("", b"", text, False, "\n"))
+        document = parse_shell(Source("", b"", _blank_templates(text), False, "\n"))
     except Unreadable:
         return None
     return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]

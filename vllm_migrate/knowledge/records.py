@@ -235,8 +235,8 @@ class StyleCase(Record):
 class Transport(Record):
     """How settings travel to vLLM.
 
-    kwargs: none: what becomes of a null; duplicate: what a keyword does that is passed twice; frontend: the server's own
-    arguments travel with the engine's; lenient: what vLLM does not know is passed over. cli: values: what becomes of each kind of
+    lenient: what vLLM does not know is passed over. kwargs: none: what becomes of a null; duplicate: what a keyword does that is
+    passed twice; frontend: the server's own arguments travel with the engine's. cli: values: what becomes of each kind of
     value (`literal` where it is not listed); drops: keys the framework takes out; positional: keys that become the first word.
     """
 
