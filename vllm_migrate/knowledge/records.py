@@ -292,13 +292,14 @@ class Flags(Record):
 
     booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping,
     in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`; configuration: the flag whose mapping
-    is a configuration from its top.
+    is a configuration from its top; positional: names for the words before any flag, in their order.
     """
 
     booleans: Literal["present", "literal"]
     mappings: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     configuration: str = ""
+    positional: tuple[str, ...] = ()
 
 
 class Closed(Record):
