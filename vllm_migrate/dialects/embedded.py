@@ -53,7 +53,7 @@ NESTING = (" -c", "-lc", "<<", "ssh ", "tmux ", "eval ", "--wrap")
 def scripts_inside(file: File) -> list[File]:
     """The scripts that stand in strings and heredocs of a script: `bash -c "..."`, `cat > run.sh <<EOF`."""
     document = file.shell
-    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "cell")):
+    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "words", "cell")):
         return []
     if not any(sign in document.source.text for sign in NESTING):
         return []

@@ -64,13 +64,15 @@ class Sign(Record):
     """What tells that a file is written in a dialect: all that the sign names must be there.
 
     In a tree: path (a mapping, or a scalar that `equals`); all, any (paths); glob with has, where (any mapping of that shape);
-    serve_flags (at least this part of the keys are options of `vllm serve`). mount: the path to which a file that stands alone
+    serve_flags (at least this part of the keys are options of `vllm serve`). inside: the key of the text in which the document
+    stands. mount: the path to which a file that stands alone
     is moved. In a command: words in a row; image (the last part of its name); with_option, without_option among the arguments
     behind them; entrypoint: the program that the sign starts, where it is not the engine's.
     """
 
     path: str = ""
     equals: Scalar = None
+    inside: str = ""
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
     glob: str = ""
