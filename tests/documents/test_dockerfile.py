@@ -74,7 +74,7 @@ def test_a_stage_has_what_it_begins_from_and_others_do_not_count() -> None:
 
 def test_an_argument_before_the_first_stage_names_the_image() -> None:
     (root,) = read("ARG V=v0.8.5\nFROM --platform=linux/amd64 x/y:${V}\n").roots
-    assert root.plain()["image"] == "x/y:v0.8.5"  # type: ignore[index]
+    assert root.plain()["image"] == "x/y:v0.8.5"
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ class Prefilter:
                     self._markers.setdefault("notebook", []).extend(markers)
                 if kind == "shell":
                     self._markers.setdefault("dockerfile", []).extend(markers)
-            for kind in ("yaml", "dockerfile"):
-                self._markers.setdefault(kind, []).extend(marker.encode() for marker in dialect.embed_markers)
+            for embedding in ("yaml", "dockerfile"):
+                self._markers.setdefault(embedding, []).extend(marker.encode() for marker in dialect.embed_markers)
 
     def may_concern(self, path: str, data: bytes) -> bool:
         """False only when no dialect can recognise anything in these bytes."""

@@ -164,10 +164,10 @@ class _Stage:
     def __init__(self, image: DockerNode, base: _Stage | None) -> None:
         self.base = base
         self.built_on = False
-        self.image = base.image if base is not None else image
+        self.image: DockerNode = base.image if base is not None else image
         self.env: list[tuple[str, DockerNode, DockerNode]] = list(base.env) if base is not None else []
-        self.entrypoint = base.entrypoint if base is not None else None
-        self.command = base.command if base is not None else None
+        self.entrypoint: Node | None = base.entrypoint if base is not None else None
+        self.command: Node | None = base.command if base is not None else None
         self.own_command = False
         self.scripts: list[Node] = list(base.scripts) if base is not None else []
 

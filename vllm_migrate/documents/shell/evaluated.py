@@ -47,7 +47,9 @@ def _read(words: list[Word]) -> list[Word]:
         tokens = list(lexer)
     except ValueError:
         return []
-    commands = [list(group) for operator, group in groupby(tokens, lambda token: not token.strip(_OPERATORS)) if not operator]
+    commands = [
+        list(group) for operator, group in groupby(tokens, lambda token: not token.strip(_OPERATORS)) if not operator
+    ]
     longest = max(commands, key=len, default=[])
     match = next((found[1] for word in words if (found := _VARIABLE.match(word.raw))), "")
     texts = [piece for word in words for piece in word.pieces if piece.exact]
