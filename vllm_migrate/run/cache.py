@@ -31,7 +31,7 @@ MAX_RECORD = 16_000_000
 MAX_RECORDS = 64
 MAX_TOTAL = 64_000_000
 # What is read of the environment, but for colour and width, which callers put in the key as they come out.
-ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
+ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_ALLOW_OUTSIDE", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
 OTHERS_WRITE, GROUP_WRITE, STICKY = 0o002, 0o020, 0o1000
 READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 

@@ -179,15 +179,15 @@ def config_in(folder: str, dependencies: Dependencies | None = None, disk: Disk 
 def read_config(path: str, disk: Disk = DISK) -> Config:
     """The configuration in a file that the user names. Raises UsageError, also when there is none in it."""
     shared = os.path.basename(path) == SHARED_FILE
-    config = _read(path, shared, disk, wait=True)
+    config = _read(path, shared, disk, named=True)
     if config is None:
         raise UsageError(f"{path}: no [tool.{TABLE}] table" if disk.is_file(path) else f"no such file: {path}")
     return config
 
 
-def _read(path: str, shared: bool, disk: Disk, wait: bool = False) -> Config | None:
+def _read(path: str, shared: bool, disk: Disk, named: bool = False) -> Config | None:
     try:
-        data = disk.bytes_of(path, wait)
+        data = disk.named(path) if named else disk.bytes_of(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:

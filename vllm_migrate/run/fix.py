@@ -40,7 +40,7 @@ class FixPlan(NamedTuple):
     plan: Plan
     findings: tuple[Firing, ...]
     files: int
-    in_memory: bool = False
+    disk: Disk = DISK
 
     @property
     def texts(self) -> dict[str, str]:
@@ -66,9 +66,9 @@ class FixPlan(NamedTuple):
 
         Raises UsageError for a project in memory.
         """
-        if self.in_memory:
+        if type(self.disk) is not Disk:
             raise UsageError("a project in memory is not written", "`texts` has the new text of each file")
-        paths, failed = write_all(self.plan.edits)
+        paths, failed = write_all(self.plan.edits, self.disk)
         return WriteResult(tuple(paths), tuple(failed))
 
 
@@ -89,7 +89,7 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
         return _planned(session, wanted) if held is None else _free(session, wanted, held)
 
     plan = _proved_whole(session, findings, before, make)
-    return FixPlan(plan, findings, result.files, session.disk is not DISK)
+    return FixPlan(plan, findings, result.files, session.disk)
 
 
 # Plans that are tried before what is left is not written at all.

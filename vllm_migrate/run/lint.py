@@ -119,7 +119,7 @@ def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[
     if session.options.add_ignores:
         from vllm_migrate.run.ignores import write_ignores
 
-        notes.extend(write_ignores(kept))
+        notes.extend(write_ignores(kept, session.disk))
         kept = []
     return kept, notes
 

@@ -19,7 +19,7 @@ class Options(NamedTuple):
     config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
     `-` is judged under; fail_on: a severity or "never"; fail_on_checklist: items of
     the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
-    kept.
+    kept; allow_outside: folders that may be read and written though they are outside of the project.
     """
 
     paths: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ class Options(NamedTuple):
     add_ignores: bool = False
     unsafe: bool = False
     follow_parents: bool = False
+    allow_outside: tuple[str, ...] = ()
 
 
 class Settings:

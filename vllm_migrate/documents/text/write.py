@@ -15,7 +15,7 @@ import os
 import stat
 import time
 from binascii import crc32
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vllm_migrate.documents.text.source import Source
 from vllm_migrate.errors import VllmMigrateError
@@ -33,11 +33,11 @@ class CannotWrite(VllmMigrateError):
     """The file was left as it is; the message says why."""
 
 
-def write_atomic(path: str, source: Source, new_text: str) -> bool:
+def write_atomic(path: str, source: Source, new_text: str, allowed: Callable[[str], bool] = bool) -> bool:
     """Put `new_text` in place of `source`, in its encoding and with its byte order mark. False when nothing changes,
     also when somebody else has just written the same.
 
-    Raises CannotWrite: the file changed since `source` was read, vanished, is no regular file, is read-only, or
+    allowed: whether the file that a path leads to may be written. Raises CannotWrite: it may not, the file changed since `source` was read, vanished, is no regular file, is read-only, or
     the system refuses. No temporary file is left behind, unless the process is killed.
     """
     try:
@@ -46,6 +46,8 @@ def write_atomic(path: str, source: Source, new_text: str) -> bool:
         raise CannotWrite(f"{path}: the new text cannot be encoded as UTF-8") from None
     try:
         target = os.path.realpath(path, strict=True)
+        if not allowed(target):
+            raise CannotWrite(f"{path}: it leads to {target}, outside of the project", "--allow-outside DIR lets it")
         _check_kind(path, target, os.stat(target))
         with _locked(path, target) as alone:
             before = os.stat(target)
