@@ -12,8 +12,7 @@ from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from io import TextIOWrapper
-    from typing import BinaryIO
+    from io import BufferedReader, TextIOWrapper
 
 MOST = 50_000_000  # bytes; no configuration, baseline, record or data file of ours is larger
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -46,7 +45,7 @@ def descriptor(path: str, wait: bool = False, follow: bool = True) -> int:
     return opened
 
 
-def opened(path: str, wait: bool = False, follow: bool = True) -> BinaryIO:
+def opened(path: str, wait: bool = False, follow: bool = True) -> BufferedReader:
     """The file, to be read piece by piece. Raises OSError."""
     return open(descriptor(path, wait, follow), "rb")
 

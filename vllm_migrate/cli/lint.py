@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.cli.gate import Gate
@@ -58,7 +58,7 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     links = use_links(color)
     pieces = render(name, report, color=color, links=links, width=width(), everything=call.everything)
     if call.output_file is not None:
-        write_report(call.output_file, pieces)
+        write_report(call.output_file, pieces, call.allow_outside or ())
     else:
         _print(name, pieces, key, report, dependencies)
     if report.files == 0:
@@ -99,10 +99,12 @@ def _show(call: Namespace) -> int:
     return 0 if lines else 3
 
 
-def write_report(path: str, pieces: Iterable[str]) -> None:
+def write_report(path: str, pieces: Iterable[str], allow_outside: Sequence[str] = ()) -> None:
     """Put the report where --output-file says: a file all at once, into a pipe or a device as it comes."""
+    from vllm_migrate.run.fence import check_output
     from vllm_migrate.run.files import replace_file
 
+    check_output(path, allow_outside)
     data: Iterator[bytes] = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
     try:
         if os.path.exists(path) and not os.path.isfile(path):

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.documents.disk import Disk, Fence
+from vllm_migrate.documents.disk import DISK, Disk, Fence
+from vllm_migrate.errors import UsageError
 from vllm_migrate.run.config import OWN_FILE, SHARED_FILE
+from vllm_migrate.run.settings import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vllm_migrate.run.settings import Options
 
+DEVICES = ("/dev/", "/proc/")  # /dev/stdout is a link to what the caller gave
 VARIABLE = "VLLM_MIGRATE_ALLOW_OUTSIDE"
 
 
@@ -24,6 +26,16 @@ def fence_of(options: Options, disk: Disk) -> Fence:
     """The fence of a call."""
     paths = [path if path != "-" else options.stdin_filename or "" for path in options.paths or ("",)]
     return Fence([*_allowed(options.allow_outside), *_roots(paths, disk)], map(disk.real, paths))
+
+
+def check_output(path: str, allow_outside: Sequence[str] = ()) -> None:
+    """Raises UsageError where a file to be written is a link that leads out of the project it lies in."""
+    if not os.path.islink(path) or path.startswith(DEVICES):
+        return
+    options = Options((os.path.dirname(path) or os.curdir,), allow_outside=tuple(allow_outside))
+    target = os.path.realpath(path)
+    if not fence_of(options, DISK).holds(target):
+        raise UsageError(f"{path}: it leads to {target}, outside of the project", "--allow-outside DIR lets it")
 
 
 def _allowed(folders: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ def lint(
             *found.acknowledged,
         ),
         result.problems,
-        (*session.remarks(result.projects), *chosen.notes, *notes, *found.unused),
+        (*session.settings.remarks(), *session.remarks(result.projects), *chosen.notes, *notes, *found.unused),
         session.settings.fail_on,
         session.paths,
         _arguments(options),

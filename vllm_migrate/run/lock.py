@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import opened_text
 from vllm_migrate.resolve.table import REFUSED, Cell
 from vllm_migrate.run.effective import EngineView, effective
 from vllm_migrate.run.files import replace_file
@@ -86,7 +87,7 @@ def write(path: str, lock: Mapping[str, Any]) -> None:
 def read(path: str) -> dict[str, Any]:
     """The lock at a path. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with opened_text(path) as stream:
             lock = json.load(stream)
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
@@ -196,7 +197,7 @@ def _shown(folder: str, text: str) -> str:
 def _smoke(path: str) -> dict[str, object]:
     """The verdict and its key figures. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with opened_text(path) as stream:
             found = json.load(stream)
         metrics = found["metrics"]
         figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}

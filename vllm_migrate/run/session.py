@@ -60,7 +60,9 @@ class Session:
     def _inside(self, path: str, key: str) -> None:
         """Raises UsageError for a path of the configuration that leads out of the project."""
         if self.disk.outside(path):
-            raise UsageError(f"{self.settings.config.where(key)}: {key}: {path} {OUTSIDE}", "a repository cannot allow that itself")
+            raise UsageError(
+                f"{self.settings.config.where(key)}: {key}: {path} {OUTSIDE}", "a repository cannot allow that itself"
+            )
 
     def _model_files(self) -> tuple[dict[str, object] | None, dict[str, object] | None]:
         """What `model_files` reads of the folder that the call or the configuration names."""

@@ -51,7 +51,7 @@ class Settings:
 
     __slots__ = (
         *("baseline", "config", "exclude", "fail_on", "fail_on_checklist"),
-        *("model_config", "options", "root"),
+        *("model_config", "options", "root", "unsafe"),
     )
 
     def __init__(self, options: Options, config: Config, disk: Disk = DISK) -> None:
@@ -61,6 +61,7 @@ class Settings:
         self.exclude = [*(config.texts("exclude") or []), *options.exclude]
         self.fail_on = options.fail_on or config.text("fail-on") or "warning"
         self.fail_on_checklist = options.fail_on_checklist or config.flag("fail-on-checklist")
+        self.unsafe = options.unsafe or config.flag("unsafe-fixes")
         self.model_config = options.model_config or config.file("model-config")
         self.baseline = options.baseline or config.file("baseline")
 
@@ -78,6 +79,15 @@ class Settings:
         if named:
             return cls(options, read_config(named, disk), disk)
         return cls(options, load_config(_start(options.paths, disk), dependencies, disk), disk)
+
+    def remarks(self) -> list[str]:
+        """What the project's own file decides about what is written and what fails, where the call does not say it."""
+        out = []
+        if self.fail_on == "never" and self.options.fail_on is None:
+            out.append(f'{self.config.where("fail-on")} sets fail-on = "never": whatever is found, the exit code is 0')
+        if self.unsafe and not self.options.unsafe:
+            out.append(f"{self.config.where('unsafe-fixes')} sets unsafe-fixes: fixes that need a review are made, too")
+        return out
 
     @property
     def source(self) -> Why | None:

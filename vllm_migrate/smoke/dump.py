@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import opened_text
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
@@ -50,7 +51,7 @@ def is_dump(path: str) -> bool:
     if path.endswith(PARQUET):
         return True
     try:
-        with open(path, encoding="utf-8") as file:
+        with opened_text(path, wait=True) as file:
             first = json.loads(file.readline())
     except (OSError, ValueError):
         return False
@@ -102,7 +103,7 @@ def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Objects with the numbers of their lines."""
     number = 0
     try:
-        with open(path, encoding="utf-8") as file:
+        with opened_text(path, wait=True) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     value = json.loads(line)

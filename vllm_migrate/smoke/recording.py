@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vllm_migrate.opening import opened_text
 from vllm_migrate.smoke.contract import Contract, Order
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.validity import defect_of
@@ -174,7 +175,7 @@ def _header(value: dict[str, Any], path: str | os.PathLike[str]) -> Header:
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with opened_text(os.fspath(path), wait=True) as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import opened_text
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
@@ -97,7 +98,7 @@ def _plain(path: str) -> SmokeEngine | None:
     if not path.endswith(".json"):
         return None
     try:
-        with open(path, encoding="utf-8") as file:
+        with opened_text(path, wait=True) as file:
             value = json.load(file)
     except (OSError, ValueError):
         return None

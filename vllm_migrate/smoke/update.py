@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.smoke import semantics
 from vllm_migrate.smoke.compare import CompareOptions, margins_for, measure
 from vllm_migrate.smoke.errors import missing_extra
@@ -78,7 +79,7 @@ def perturb(model: str, out: str, amount: float, seed: int) -> str:
     target.mkdir(parents=True, exist_ok=True)
     for extra in Path(model).iterdir():
         if extra.is_file() and extra.suffix in (".json", ".txt", ".model"):
-            (target / extra.name).write_bytes(extra.read_bytes())
+            (target / extra.name).write_bytes(read_bytes(str(extra)))
     for index, shard in enumerate(shards):
         generator = torch.Generator().manual_seed(seed + index)
         tensors = load_file(shard)
