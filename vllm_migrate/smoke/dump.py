@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import opened_text
+from vllm_migrate.opening import opened, opened_text
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
@@ -89,7 +89,7 @@ def _parquet(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
         ) from None
     try:
         number = 0
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=BATCH):
+        for batch in pyarrow.parquet.ParquetFile(opened(path)).iter_batches(batch_size=BATCH):
             for value in batch.to_pylist():
                 number += 1
                 yield number, value

@@ -72,7 +72,7 @@ def perturb(model: str, out: str, amount: float, seed: int) -> str:
         from safetensors.torch import load_file, save_file
     except ImportError:
         raise missing_extra("torch and safetensors") from None
-    shards = sorted(Path(model).glob("*.safetensors"))
+    shards = sorted(path for path in Path(model).glob("*.safetensors") if path.is_file())
     if not shards:
         raise UsageError(f"no safetensors in {model}", remedy="--model DIR, a local checkpoint")
     target = Path(out)
