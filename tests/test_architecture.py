@@ -120,7 +120,13 @@ ALONE = ("vllm_migrate.smoke.worker", "vllm_migrate.verify.recorder")
 WRITING = {"w", "wb", "a", "ab", "x", "xb"}
 READERS = {"read_text", "read_bytes", "fromfile", "ParquetFile"}
 OPENERS = {("io", "open"), ("codecs", "open"), ("os", "open"), ("gzip", "open"), ("bz2", "open"), ("lzma", "open")}
-OPENERS |= {("tarfile", "open"), ("zipfile", "ZipFile"), ("mmap", "mmap"), ("linecache", "getline"), ("tokenize", "open")}
+OPENERS |= {
+    ("tarfile", "open"),
+    ("zipfile", "ZipFile"),
+    ("mmap", "mmap"),
+    ("linecache", "getline"),
+    ("tokenize", "open"),
+}
 
 
 def openings(tree: ast.AST) -> Iterator[ast.Call]:
@@ -159,7 +165,14 @@ def test_every_file_is_opened_in_one_way() -> None:
 
 
 def test_the_one_way_is_told_from_others() -> None:
-    others = ["open(p)", "open(p, 'rb')", "os.open(p2, os.O_RDONLY)", "Path(p).read_text()", "gzip.open(p)", "io.open(p)"]
+    others = [
+        "open(p)",
+        "open(p, 'rb')",
+        "os.open(p2, os.O_RDONLY)",
+        "Path(p).read_text()",
+        "gzip.open(p)",
+        "io.open(p)",
+    ]
     assert [len(list(openings(ast.parse(text)))) for text in others] == [1] * len(others)
     for text in ("open(p, 'w')", "gzip.open(opened(p))", "os.open(p, os.O_WRONLY)", "resources.files(x).read_text()"):
         assert list(openings(ast.parse(text))) == []

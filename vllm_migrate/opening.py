@@ -7,13 +7,15 @@ What the user names on the command line may be a pipe (`<(...)`): `wait` takes w
 from __future__ import annotations
 
 import os
-from errno import EFBIG, EINVAL, ELOOP
-from stat import S_ISREG
+from stat import S_ISFIFO, S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from io import BufferedReader, TextIOWrapper
 
+PATIENCE_S = 30  # how long a pipe that the user names may take for its first byte
+LINE = 64_000_000  # characters; no row of a recording is longer
 MOST = 50_000_000  # bytes; no configuration, baseline, record or data file of ours is larger
 _BINARY = getattr(os, "O_BINARY", 0)
 _NOW = getattr(os, "O_NONBLOCK", 0)
@@ -24,25 +26,44 @@ class NotRegular(OSError):
     """A pipe, a device, a socket or a folder stands where a file is expected."""
 
     def __init__(self, path: str) -> None:
+        from errno import EINVAL
+
         super().__init__(EINVAL, "not a regular file", path)
 
 
 def descriptor(path: str, wait: bool = False, follow: bool = True) -> int:
     """An open descriptor to read a regular file by; `wait`: of whatever is there. Raises OSError.
 
-    follow: a link leads to its file; without it, a link is an error of the number ELOOP.
+    follow: a link leads to its file; without it, a link is an error.
     """
-    flags = os.O_RDONLY | _BINARY | (0 if wait else _NOW) | (0 if follow else _NO_LINK)
+    flags = os.O_RDONLY | _BINARY | _NOW | (0 if follow else _NO_LINK)
     if not follow and not _NO_LINK and os.path.islink(path):
+        from errno import ELOOP
+
         raise OSError(ELOOP, "a symbolic link", path)
     opened = os.open(path, flags)
     try:
-        if not wait and not S_ISREG(os.fstat(opened).st_mode):
-            raise NotRegular(path)
+        if not S_ISREG(mode := os.fstat(opened).st_mode):
+            if not wait:
+                raise NotRegular(path)
+            _await_writer(path, opened, S_ISFIFO(mode))
     except BaseException:
         os.close(opened)
         raise
     return opened
+
+
+def _await_writer(path: str, opened: int, pipe: bool) -> None:
+    """Make a descriptor wait for what is written to it; of a pipe, there has to be something soon. Raises OSError."""
+    if pipe and _NOW:
+        from errno import ETIMEDOUT
+        from select import POLLHUP, POLLIN, poll
+
+        waiting = poll()
+        waiting.register(opened, POLLIN | POLLHUP)
+        if not waiting.poll(PATIENCE_S * 1000):
+            raise OSError(ETIMEDOUT, f"nothing was written to this pipe within {PATIENCE_S} s", path)
+    os.set_blocking(opened, True)
 
 
 def opened(path: str, wait: bool = False, follow: bool = True) -> BufferedReader:
@@ -53,6 +74,16 @@ def opened(path: str, wait: bool = False, follow: bool = True) -> BufferedReader
 def opened_text(path: str, errors: str = "strict", wait: bool = False) -> TextIOWrapper:
     """The file as UTF-8, to be read line by line. Raises OSError."""
     return open(descriptor(path, wait), encoding="utf-8", errors=errors)
+
+
+def lines_of(file: TextIOWrapper) -> Iterator[str]:
+    """The lines of a text, each with its end. Raises OSError at one that is longer than any that is meant."""
+    while line := file.readline(LINE + 1):
+        if len(line) > LINE:
+            from errno import EFBIG
+
+            raise OSError(EFBIG, f"a line is longer than {LINE // 1_000_000} MB", file.name)
+        yield line
 
 
 def at_most(path: str, limit: int, follow: bool = True) -> bytes:
@@ -73,6 +104,8 @@ def read_bytes(path: str, limit: int = MOST, wait: bool = False, follow: bool = 
     with opened(path, wait, follow) as file:
         data = file.read(limit + 1) or b""
     if len(data) > limit:
+        from errno import EFBIG
+
         raise OSError(EFBIG, f"larger than {limit / 1_000_000:g} MB", path)
     return data
 

@@ -108,12 +108,19 @@ def write_report(path: str, pieces: Iterable[str], allow_outside: Sequence[str] 
     data: Iterator[bytes] = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            with open(path, "wb") as handle:
+            with open(path, "wb", opener=_at_once) as handle:
                 handle.writelines(data)
         else:
             replace_file(path, data, durable=False)
     except OSError as error:
         raise UsageError(f"--output-file: {path}: {error.strerror or error}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a pipe or device for writing; a pipe that nobody reads is an error, and nothing to wait for."""
+    opened = os.open(path, flags | os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(opened, True)
+    return opened
 
 
 def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:

@@ -37,7 +37,7 @@ def _check(path: str, call: Namespace) -> int:
 
     if call.paths or call.at or call.smoke:
         raise UsageError("lock --check takes everything from the lock", "vllm-migrate lock --check -o FILE")
-    moved = lock.check(path)
+    moved = lock.check(path, tuple(call.allow_outside or ()))
     for one in moved:
         what = f"{one.option}: {word(one.old)} -> {word(one.new)}" if one.option else "engine"
         print(f"{one.engine}  {what}  ({one.because})")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
-from errno import EACCES, ELOOP
 from typing import TYPE_CHECKING, TypeVar
 
 from vllm_migrate.documents.interface import Unreadable
@@ -32,6 +30,8 @@ class Outside(OSError):
     """A path leads out of what a run may read."""
 
     def __init__(self, path: str) -> None:
+        from errno import EACCES
+
         super().__init__(EACCES, OUTSIDE, path)
 
 
@@ -79,7 +79,8 @@ class Disk:
 
     def within(self, fence: Fence) -> Self:
         """The same disk, of which only what the fence holds is read and written."""
-        disk = copy(self)
+        disk = object.__new__(type(self))
+        disk.__dict__.update(self.__dict__)
         disk.fence = fence
         return disk
 
@@ -118,8 +119,11 @@ class Disk:
         """The bytes of what the user names on the command line: wherever it is, and a pipe is waited for. Raises OSError."""
         return read_bytes(path, wait=True)
 
-    def of_git(self, path: str) -> bytes:
-        """The bytes of a file of Git's own: of a linked worktree and of a submodule, they are elsewhere. Raises OSError."""
+    def anywhere(self, path: str) -> bytes:
+        """The bytes of a regular file of a folder that the user names, or of Git's own (of a worktree, they are elsewhere).
+
+        Raises OSError.
+        """
         return read_bytes(path)
 
     def stream(self, path: str) -> IO[bytes]:
@@ -136,8 +140,8 @@ class Disk:
         try:
             return read(path, False)
         except OSError as error:
-            if error.errno != ELOOP:
-                raise
+            if not os.path.islink(path):
+                raise error from None
         if self.outside(path):
             raise Outside(path)
         return read(os.path.realpath(path), False)
@@ -203,7 +207,7 @@ class Memory(Disk):
     def named(self, path: str) -> bytes:
         return self.bytes_of(path)
 
-    def of_git(self, path: str) -> bytes:
+    def anywhere(self, path: str) -> bytes:
         return self.bytes_of(path)
 
     def outside(self, path: str) -> bool:

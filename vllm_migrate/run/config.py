@@ -11,6 +11,7 @@ import os
 
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import NotRegular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,6 +191,10 @@ def _read(path: str, shared: bool, disk: Disk, named: bool = False) -> Config | 
         data = disk.named(path) if named else disk.bytes_of(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+    except NotRegular:
+        if shared and not named:
+            return None  # nobody's configuration; of ours it is an error
+        raise UsageError(f"{path}: not a regular file") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if shared and TABLE.encode() not in data:

@@ -90,7 +90,7 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
         return _planned(session, wanted) if held is None else _free(session, wanted, held)
 
     plan = _proved_whole(session, findings, before, make)
-    return FixPlan(plan, findings, result.files, session.disk, tuple(session.settings.remarks()))
+    return FixPlan(plan, findings, result.files, session.disk, tuple(session.settings.remarks(True)))
 
 
 # Plans that are tried before what is left is not written at all.

@@ -69,7 +69,7 @@ class Session:
         folder, named = self.settings.model_config, self.options.model_config is not None
         if folder is not None and not named:
             self._inside(folder, "model-config")
-        return model_files(folder, self.dependencies, self.disk.named if named else self.disk.bytes_of)
+        return model_files(folder, self.dependencies, self.disk.anywhere if named else self.disk.bytes_of)
 
     def _walked(self) -> Iterator[Input]:
         return walk(

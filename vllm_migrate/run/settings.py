@@ -80,10 +80,10 @@ class Settings:
             return cls(options, read_config(named, disk), disk)
         return cls(options, load_config(_start(options.paths, disk), dependencies, disk), disk)
 
-    def remarks(self) -> list[str]:
-        """What the project's own file decides about what is written and what fails, where the call does not say it."""
+    def remarks(self, writes: bool) -> list[str]:
+        """What the project's own file decides of what is written, else also of what fails, where the call does not say it."""
         out = []
-        if self.fail_on == "never" and self.options.fail_on is None:
+        if self.fail_on == "never" and self.options.fail_on is None and not writes:
             out.append(f'{self.config.where("fail-on")} sets fail-on = "never": whatever is found, the exit code is 0')
         if self.unsafe and not self.options.unsafe:
             out.append(f"{self.config.where('unsafe-fixes')} sets unsafe-fixes: fixes that need a review are made, too")

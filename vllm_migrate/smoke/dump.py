@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import opened, opened_text
+from vllm_migrate.opening import LINE, lines_of, opened, opened_text
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
@@ -52,7 +52,7 @@ def is_dump(path: str) -> bool:
         return True
     try:
         with opened_text(path, wait=True) as file:
-            first = json.loads(file.readline())
+            first = json.loads(file.readline(LINE))
     except (OSError, ValueError):
         return False
     return isinstance(first, dict) and first.get("kind") != "header" and _get(first, "trainer") is not None
@@ -104,7 +104,7 @@ def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     try:
         with opened_text(path, wait=True) as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(lines_of(file), 1):
                 if line.strip():
                     value = json.loads(line)
                     if not isinstance(value, dict):

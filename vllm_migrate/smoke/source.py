@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import opened_text
+from vllm_migrate.opening import read_bytes
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
@@ -98,8 +98,7 @@ def _plain(path: str) -> SmokeEngine | None:
     if not path.endswith(".json"):
         return None
     try:
-        with opened_text(path, wait=True) as file:
-            value = json.load(file)
+        value = json.loads(read_bytes(path, wait=True))
     except (OSError, ValueError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
