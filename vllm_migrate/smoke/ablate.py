@@ -31,7 +31,7 @@ Probe = Callable[[SmokeEngine], tuple[SmokeVerdict, Recording]]
 
 
 class Probes(NamedTuple):
-    """The two proofs. update: None where there is no local checkpoint to perturb."""
+    """The two proofs. update: None where no update can be made: no local checkpoint, or no word of how it pauses."""
 
     rollout: Probe
     update: Probe | None

@@ -326,7 +326,9 @@ def ablated(
     def update_of(engine: SmokeEngine) -> tuple[SmokeVerdict, Recording]:
         return prove_update(engine, options, scoring, Update({}), choice, watch)
 
-    return ablation.ablate(spec, pins, ablation.Probes(rollout_of, update_of if local else None), tell)
+    # How an engine replaces its weights is known of a config that says so alone.
+    probes = ablation.Probes(rollout_of, update_of if local and spec.pause else None)
+    return ablation.ablate(spec, pins, probes, tell)
 
 
 def bisected(
