@@ -135,23 +135,30 @@ def openings(tree: ast.AST) -> Iterator[ast.Call]:
         if not isinstance(node, ast.Call):
             continue
         called, text = node.func, ast.unparse(node)
-        if isinstance(called, ast.Name) and called.id == "open":
+        if isinstance(called, ast.Name):
             modes = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
-            if not any(isinstance(mode, ast.Constant) and mode.value in WRITING for mode in modes):
-                yield node
-        elif isinstance(called, ast.Attribute) and called.attr in READERS:
-            if "resources.files" not in text and not opens_something_else(node, text):
-                yield node
-        elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-            if (called.value.id, called.attr) in OPENERS and not opens_something_else(node, text):
-                yield node
+            makes = any(isinstance(mode, ast.Constant) and mode.value in WRITING for mode in modes)
+            opens = called.id == "open" and not makes
+        elif isinstance(called, ast.Attribute):
+            owner = called.value.id if isinstance(called.value, ast.Name) else ""
+            opens = called.attr in READERS or (owner, called.attr) in OPENERS
+        else:
+            opens = False
+        if opens and not opens_something_else(node, text):
+            yield node
 
 
 def opens_something_else(node: ast.Call, text: str) -> bool:
     """Whether it is what `opening` has opened, bytes, a folder to be locked, or a file to be made."""
     first = ast.unparse(node.args[0]) if node.args else ""
     stream = first.startswith("opened(") or first == "raw" or any(keyword.arg == "fileobj" for keyword in node.keywords)
-    return stream or "O_WRONLY" in text or (text.startswith("os.open(") and first in ("folder", "path", "os.devnull"))
+    shipped = "resources.files" in text
+    return (
+        stream
+        or shipped
+        or "O_WRONLY" in text
+        or (text.startswith("os.open(") and first in ("folder", "path", "os.devnull"))
+    )
 
 
 def test_every_file_is_opened_in_one_way() -> None:
