@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
@@ -97,8 +98,7 @@ def plain_engine(path: str) -> SmokeEngine | None:
     if not path.endswith(".json"):
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            value = json.load(file)
+        value = json.loads(read_bytes(path, wait=True))
     except (OSError, ValueError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
