@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import Unreadable
-from vllm_migrate.run.dependencies import Dependencies
 
 MAX_BYTES, MAX_FILES = 256_000, 60
 # A request over HTTP, what it asks for, and a step of an optimizer on a policy's loss.
@@ -20,10 +19,10 @@ _POLICY = re.compile(rb"(?i)advantage|grpo|\bppo|rloo|reinforce|policy_loss|old_
 
 
 class Clients:
-    """Looks at the Python files around a server's file; each folder is read once."""
+    """Looks at the Python files around a server's file; each folder is read once. note: remembers a path that is looked at."""
 
-    def __init__(self, dependencies: Dependencies, disk: Disk) -> None:
-        self._dependencies = dependencies
+    def __init__(self, note: Callable[[str], None], disk: Disk) -> None:
+        self._note = note
         self._disk = disk
         self._folders: dict[str, tuple[str, str]] = {}
 
@@ -48,7 +47,7 @@ class Clients:
             yield folder
 
     def _names(self, folder: str) -> list[str]:
-        self._dependencies.note(folder)
+        self._note(folder)
         try:
             return sorted(self._disk.names(folder))
         except OSError:
@@ -60,7 +59,7 @@ class Clients:
             asks = trains = ""
             for name in [name for name in self._names(folder) if name.endswith(".py")][:MAX_FILES]:
                 path = os.path.join(folder, name)
-                self._dependencies.note(path)
+                self._note(path)
                 try:
                     data = self._disk.read(path, MAX_BYTES)
                 except Unreadable:

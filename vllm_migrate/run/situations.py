@@ -87,7 +87,7 @@ class Situations:
         self._model = model
         self._packages = tuple(dict.fromkeys((*PACKAGES, *knowledge.frameworks())))
         self._home = os.path.expanduser("~")
-        self._clients = Clients(dependencies, disk)
+        self._clients = Clients(lambda path: self.dependencies.note(path), disk)
         self._levels: dict[tuple[str, bool], Level] = {}
         self._moves: dict[tuple[str, str, str], Move] = {}
         # A wrong setting is an error before anything is judged.

@@ -355,7 +355,9 @@ def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVe
             varentropy=other.varentropy,
         )
         row = row.model_copy(update={"scores": {key: scores}})
-        if key == "step":  # an engine gives the logprobs of its most likely tokens; outside of a whole support it is -inf
+        if (
+            key == "step"
+        ):  # an engine gives the logprobs of its most likely tokens; outside of a whole support it is -inf
             known = [at for at, value in enumerate(other.logprobs) if value is not None]
             unknown += len(row.tokens) - len(known)
             row = _of_tokens(row, known)
