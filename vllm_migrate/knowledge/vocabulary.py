@@ -96,6 +96,7 @@ FUNCTIONS = (
     Term("from_route", "`route` at the source", USE, ()),
     Term("runs", "whether the source, or a release before the target, has all that the program surely imports", USE, (), BOOL),
     Term("mentions", "whether the module has that name anywhere", USE, ("text",), BOOL),
+    Term("beside", "whether a Python file of the package around the program has that text", USE, ("text",), BOOL),
     Term("varies", "whether loops may pass another value by that name, or in that position, each time", USE, ("text", "number"), BOOL),
     Term("gone", "of an import: the release between the two since which it fails, '' when it does not", USE, ()),
     Term("streamed", "whether these sampling parameters reach a generate of which an `async for` keeps the last item", USE, (), BOOL),

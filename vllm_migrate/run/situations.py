@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from vllm_migrate.catalog import store
@@ -20,9 +19,9 @@ from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
-from vllm_migrate.run.clients import Clients
 from vllm_migrate.run.config import Config, config_in
 from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
 from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
 from vllm_migrate.run.settings import Settings
@@ -87,7 +86,7 @@ class Situations:
         self._model = model
         self._packages = tuple(dict.fromkeys((*PACKAGES, *knowledge.frameworks())))
         self._home = os.path.expanduser("~")
-        self._clients = Clients(lambda path: self.dependencies.note(path), disk)
+        self._neighbours = Neighbours(lambda path: self.dependencies.note(path), disk)
         self._levels: dict[tuple[str, bool], Level] = {}
         self._moves: dict[tuple[str, str, str], Move] = {}
         # A wrong setting is an error before anything is judged.
@@ -119,7 +118,7 @@ class Situations:
             stated.get("gpu") or accelerator_of(os.path.relpath(path), data, self._knowledge.gpus),
             stated.get("role"),
             *self._model,
-            client=partial(self._clients.near, level.folder, self._sources(level)),
+            around=Near(self._neighbours, level.folder, self._sources(level)),
             shown=shown,
             notes=move.notes,
         )
