@@ -44,6 +44,7 @@ class Situation(NamedTuple):
     where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
     given). around: the program that its file belongs to. shown: what the engine's own
     file shows, where it shows several releases. notes: what to say of the evidence.
+    pinned: the release that a place pins and the catalog lacks, for which source stands.
     """
 
     source: Known = Known(SOURCE, "the default")
@@ -59,6 +60,7 @@ class Situation(NamedTuple):
     around: Around = Around()
     shown: Sequence[Shown] = ()
     notes: tuple[str, ...] = ()
+    pinned: str = ""
 
     @property
     def moves(self) -> bool:

@@ -125,6 +125,7 @@ NAMES = (
     Term("entrypoint", "the program that builds the engine, '' for none", (*RESOLVING, "transport"), values=ENTRYPOINTS),
     Term("executor", "distributed_executor_backend as it resolves", RESOLVING),
     Term("release", "the release; only as from.release and to.release", RESOLVING),
+    Term("before_v1", "whether the project pins a release older than 0.8.0, where V0 was the default", RESOLVING, values=BOOL),
     Term("gpu.capability", "compute capability of the GPU that --gpu names", RESOLVING),
     Term("gpu.memory", "memory in GiB of the GPU that --gpu names", RESOLVING),
     Term("gpu.name", "the GPU's model, where a rule tells it from others of its size", RESOLVING, values=("", "a100")),
