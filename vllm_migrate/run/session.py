@@ -37,7 +37,7 @@ class Session:
     def __init__(self, options: Options, disk: Disk = DISK) -> None:
         self.options = options
         self.dependencies = Dependencies() if disk is DISK else Unnoted()
-        self.disk = disk = disk.within(fence_of(options, disk))
+        self.disk = disk = disk.within(fence_of(options, disk, self.dependencies))
         self.settings = Settings.of(options, self.dependencies, disk)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
