@@ -118,12 +118,14 @@ def test_the_hot_path_imports_nothing_heavy() -> None:
     assert not loaded & {"packaging", "pydantic", "dataclasses", "pathlib", "ast", "inspect", "yaml", "difflib"}
 
 
-ADDED = {"schema": 1, "release": "9.9.9", "sections": {"engine": {"seed": {"d": 0}}}, "details": {}, "origin": {}}
-JUNK = (
+ADDED: dict[str, Any] = {"schema": 1, "release": "9.9.9", "sections": {"engine": {"seed": {"d": 0}}}, "details": {}, "origin": {}}
+NOT_RELEASES: tuple[object, ...] = ("junk", "", 9, None, [], "9" * 5000 + ".1")
+NOT_TABLES: tuple[object, ...] = (None, 1, [], "x")
+JUNK: tuple[object, ...] = (
     *(None, [], 1, "x", {}, {"schema": 2}),
-    *({**ADDED, "release": value} for value in ("junk", "", 9, None, [], "9" * 5000 + ".1")),
-    *({**ADDED, key: value} for key in ("sections", "details", "origin") for value in (None, 1, [], "x")),
-    *({**ADDED, "sections": {"engine": value}} for value in (None, 1, [], "x", {"seed": 1}, {"seed": None})),
+    *({**ADDED, "release": value} for value in NOT_RELEASES),
+    *({**ADDED, key: value} for key in ("sections", "details", "origin") for value in NOT_TABLES),
+    *({**ADDED, "sections": {"engine": value}} for value in (*NOT_TABLES, {"seed": 1}, {"seed": None})),
     {**ADDED, "details": {"engine": 1}},
 )
 
