@@ -118,7 +118,13 @@ def test_the_hot_path_imports_nothing_heavy() -> None:
     assert not loaded & {"packaging", "pydantic", "dataclasses", "pathlib", "ast", "inspect", "yaml", "difflib"}
 
 
-ADDED: dict[str, Any] = {"schema": 1, "release": "9.9.9", "sections": {"engine": {"seed": {"d": 0}}}, "details": {}, "origin": {}}
+ADDED: dict[str, Any] = {
+    "schema": 1,
+    "release": "9.9.9",
+    "sections": {"engine": {"seed": {"d": 0}}},
+    "details": {},
+    "origin": {},
+}
 NOT_RELEASES: tuple[object, ...] = ("junk", "", 9, None, [], "9" * 5000 + ".1")
 NOT_TABLES: tuple[object, ...] = (None, 1, [], "x")
 JUNK: tuple[object, ...] = (

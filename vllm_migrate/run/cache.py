@@ -18,6 +18,7 @@ from stat import S_ISDIR, S_ISLNK
 
 from vllm_migrate import __file__ as installation
 from vllm_migrate import __version__
+from vllm_migrate.documents.text.secrets import known
 from vllm_migrate.opening import read_own
 from vllm_migrate.run.dependencies import Dependencies, is_now
 from vllm_migrate.run.files import discard, replace_file
@@ -79,6 +80,8 @@ def store(key: Sequence[str], dependencies: Dependencies, exit_code: int, text: 
     if folder is None or not dependencies.settled or not dependencies.unchanged():
         return False
     wanted = _key(key)
+    if any(secret in path for path, _ in dependencies.items() for secret in known()):
+        return False
     stamps = _encode("\0".join(f"{path}\0{stamp}" for path, stamp in dependencies.items()))
     body = wanted + stamps + _encode(text)
     head = b"%s %d %d %d %d\n" % (MAGIC, crc32(body), len(wanted), len(stamps), exit_code)
