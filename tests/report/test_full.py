@@ -49,7 +49,7 @@ conf/base.yaml:8:2: info VM302 bool-cli-value
   an odd value
   8 |     enable-chunked-prefill: ""
     |     ^^^^^^^^^^^^^^^^^^^^^^
-  not fixed: it stands under a YAML anchor that other settings share
+  not fixed: it is under a YAML anchor that other settings share
 
 conf/z.yaml:3:7: warning VM903 does-not-parse
   a tab is no indentation
@@ -57,9 +57,9 @@ conf/z.yaml:3:7: warning VM903 does-not-parse
 Found 2 errors, 2 warnings, 1 info in 14 files (1 suppressed).
 Fixes: 1 safe, 1 to review (--unsafe); 3 findings have advice only.
 
-  vllm-migrate fix conf           shows the diff; --write writes it
-  vllm-migrate fix --unsafe conf  the same, with those to review
-  vllm-migrate explain VM101      says all about a rule
+  vllm-migrate fix conf           show the diff; --write writes it
+  vllm-migrate fix --unsafe conf  also with fixes that need review
+  vllm-migrate explain VM101      everything about this rule
 """
 
 ANSI = re.compile(r"\x1b\[[\d;]*m")
@@ -121,7 +121,7 @@ def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Draft) -> 
         ("the model's config.json (num_experts)", "settle it: pass --model-config FOLDER of the model"),
         ("whether a parent that was not found (base) sets seed", "lint it together with its configuration folder"),
         ("the value of VLLM_USE_V1", "settle it: pass --from-engine v0 or v1"),
-        ("the value of seed (${seed})", "settle it: write the value where the file has a reference"),
+        ("the value of seed (${seed})", "settle it: replace the reference in the file with a value"),
     ],
 )
 def test_how_to_settle_what_a_finding_depends_on(make: Any, empty: Draft, reason: str, way: str) -> None:

@@ -120,12 +120,12 @@ def test_a_flag_of_the_server_is_no_keyword(ask: Asker) -> None:
     written = next(option for option in engine.options if option.key == "log_config_file")
     found = Setting(*ask.views(engine, "0.12.0", "0.24.0"), written)
     assert [found.fact(name) for name in ("existed", "exists", "diagnostic")] == [False, False, "unknown"]
-    assert found.hint() == "; it is a flag of the server alone"
+    assert found.hint() == "; it is only a flag of the server"
 
 
 def test_an_argument_without_a_flag(ask: Asker) -> None:
     found = ask.setting("--mamba-config x", "--mamba-config", source="0.18.1", target="0.24.0")
-    assert found.hint() == "; it has no flag on the command line"
+    assert found.hint() == "; it has no command-line flag"
 
 
 def test_an_abbreviation_that_means_another_option(ask: Asker) -> None:

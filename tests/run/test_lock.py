@@ -70,7 +70,7 @@ def test_engines_that_come_and_go(here: Path) -> None:
     (here / "run.sh").unlink()
     (here / "new.sh").write_text("vllm serve m --max-num-seqs 8\n")
     moved = {(one.engine.split()[0], one.option): one.because for one in lock.check(lock.NAME)}
-    assert moved == {("run.sh", ""): "the engine is in no file any more", ("new.sh", ""): "the engine is new"}
+    assert moved == {("run.sh", ""): "the engine is no longer in any file", ("new.sh", ""): "the engine is new"}
 
 
 def test_it_is_checked_from_anywhere(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

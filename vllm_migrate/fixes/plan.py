@@ -98,7 +98,7 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     groups = _lowered(_grouped(ops))
     if any(is_record(file.outermost) for file, _ in groups):
         raise CannotEdit(
-            "it records a run that is over: the fix belongs in the configuration that the run was made from"
+            "it records a finished run: the fix belongs in the configuration that started it"
         )
     made = {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
     if proved:
