@@ -118,7 +118,7 @@ def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Draft) -> 
     ("reason", "way"),
     [
         ("the GPU (capability)", "settle it: pass --gpu NAME"),
-        ("the model's config.json (num_experts)", "settle it: pass --model-config FOLDER of the model"),
+        ("the model's config.json (num_experts)", "settle it: pass --model-config FOLDER (the model's)"),
         ("whether a parent that was not found (base) sets seed", "lint it together with its configuration folder"),
         ("the value of VLLM_USE_V1", "settle it: pass --from-engine v0 or v1"),
         ("the value of seed (${seed})", "settle it: replace the reference in the file with a value"),

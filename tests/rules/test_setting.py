@@ -85,7 +85,7 @@ def test_a_rename_counts_only_between_the_releases(ask: Asker) -> None:
     [
         ("--max-modle-len 9", "--max-modle-len", "; did you mean max-model-len or max-log-len?"),
         ("--max_modle_len 9", "--max_modle_len", "; did you mean max_model_len or max_log_len?"),
-        ("--watermark-config x", "--watermark-config", "; it exists since 0.30.0"),
+        ("--watermark-config x", "--watermark-config", "; it was added in 0.30.0"),
         ("--zzzz 1", "--zzzz", ""),
     ],
 )
@@ -100,9 +100,9 @@ def test_a_hint_names_the_release_that_took_it_away(ask: Asker) -> None:
 
 def test_a_hint_names_what_took_its_place(ask: Asker) -> None:
     task = ask.setting("--task generate", "--task", source="0.18.1", target="0.24.0")
-    assert task.hint() == "; it was removed in 0.13.0, runner takes its place"
+    assert task.hint() == "; it was removed in 0.13.0; use runner instead"
     backend = ask.setting("--guided_decoding_backend x", "--guided_decoding_backend", source="0.18.1", target="0.24.0")
-    assert backend.hint() == "; it was removed in 0.12.0, structured_outputs_config takes its place"
+    assert backend.hint() == "; it was removed in 0.12.0; use structured_outputs_config instead"
     opposite = ask.setting("--disable-log-requests", "--disable-log-requests", source="0.18.1", target="0.24.0")
     assert opposite.hint() == "; it was removed in 0.17.0"
 
