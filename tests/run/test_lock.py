@@ -98,7 +98,7 @@ def test_mistakes_say_what_to_do(here: Path, capsys: pytest.CaptureFixture[str])
         assert main(words) == 2
         assert "help: " in capsys.readouterr().err
     (here / lock.NAME).write_text("{}")
-    with pytest.raises(UsageError, match="no lock of this version"):
+    with pytest.raises(UsageError, match="not a lock of this version"):
         lock.check(lock.NAME)
     written(here)
     assert main(["lock", "--check", "conf"]) == 2

@@ -197,8 +197,8 @@ def test_a_lock_beats_a_requirement_and_an_exact_pin_beats_a_range(here: Path) -
     assert chosen is not None
     assert (chosen.version, chosen.path, chosen.line) == ("0.8.5", "uv.lock", 9)
     assert notes(pins) == [
-        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is taken (0.8.5)",
-        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is taken (0.8.5)",
+        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is used (0.8.5)",
+        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is used (0.8.5)",
     ]
 
 

@@ -95,7 +95,7 @@ def fixable(counts: Counts) -> str:
     if counts.safe:
         ways.append(f"{counts.safe} safe")
     if counts.review:
-        ways.append(f"{counts.review} need review (--unsafe)")
+        ways.append(f"{counts.review} {'needs' if counts.review == 1 else 'need'} review (--unsafe)")
     advice = (
         f"{plural(counts.advice, 'finding')} {'has' if counts.advice == 1 else 'have'} only advice"
         if counts.advice

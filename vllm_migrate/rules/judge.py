@@ -500,8 +500,9 @@ def _fill_life(text: str, setting: Setting) -> str:
 
 
 def _settings(refusal: Refused) -> str:
-    """The settings of a combination with their values."""
-    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in refusal.settings.items())
+    """The settings of a combination that have a value, with it."""
+    written = ((name, value) for name, value in refusal.settings.items() if value is not None)
+    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in written)
 
 
 def _off(context: Context) -> str:
