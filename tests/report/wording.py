@@ -12,7 +12,9 @@ from vllm_migrate.report.model import Project, Report
 
 UNFILLED = re.compile(r"\{(?:" + "|".join(sorted(SAID)) + r")\}")
 # A sentence around nothing: spaces before a comma, quotes around nothing, brackets around nothing, a value that is Python's.
-HOLES = re.compile(r"  | [,;.](?: |$)|: *$|^ *[,;.:]|\(\)|\bchoices (?:\"\"|''|$)|(?<![:=\w] )(?:\"\"|'')|<[\w.]+ object at|Undetermined")
+HOLES = re.compile(
+    r"  | [,;.](?: |$)|: *$|^ *[,;.:]|\(\)|\bchoices (?:\"\"|''|$)|(?<![:=\w] )(?:\"\"|'')|<[\w.]+ object at|Undetermined"
+)
 # Words that stand for a missing value, unless the rule's own text has them.
 MISSING = ("None", "unset")
 

@@ -17,7 +17,9 @@ app = typer.Typer(
 
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="An sdist, a wheel, a source tree, or a Python interpreter.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="An sdist, a wheel, a source tree, or a Python interpreter.")
+    ],
     release: Annotated[str | None, typer.Option(help="The version to store it under.", metavar="VERSION")] = None,
 ) -> None:
     """Read a release from its source and keep it in your cache folder. vLLM is never imported."""

@@ -15,7 +15,10 @@ def command(
     target: Annotated[str | None, typer.Option("--to", help="The vLLM release you move to.")] = None,
     config: Annotated[str | None, typer.Option(help="Read this vllm-migrate.toml or pyproject.toml.")] = None,
     stdio: Annotated[
-        bool, typer.Option("--stdio", help="Accepted because editors pass it; the server always uses standard input and output.")
+        bool,
+        typer.Option(
+            "--stdio", help="Accepted because editors pass it; the server always uses standard input and output."
+        ),
     ] = True,
 ) -> None:
     """Speak the Language Server Protocol on standard input and output, for an editor.

@@ -42,15 +42,29 @@ class Option(NamedTuple):
 
 PATHS = Option("PATH", VALUE, "Files, folders, or - for standard input.", "PATH", field="paths", many=True)
 
+ALLOW_OUTSIDE = Option(
+    "--allow-outside",
+    LIST,
+    "Also allow files in this folder, although it is outside the project.",
+    "DIR",
+    words=True,
+)
+ABOUT_ENGINES = ("--from-engine", "--gpu", "--model-config", "--allow-outside")
+
 RELEASES = (
     Option("--from", VALUE, "The vLLM release you use today.", "RELEASE", field="source"),
     Option("--to", VALUE, "The vLLM release you move to.", "RELEASE", field="target"),
     Option(
-        "--from-engine", VALUE, "The engine that 0.8.5 to 0.10 ran, if no file shows it.", "ENGINE", ("auto", "v0", "v1")
+        "--from-engine",
+        VALUE,
+        "The engine that 0.8.5 to 0.10 ran, if no file shows it.",
+        "ENGINE",
+        ("auto", "v0", "v1"),
     ),
     Option("--gpu", VALUE, "The GPU (a100, h100, ...), for defaults that depend on it.", "NAME"),
     Option("--model-config", VALUE, "Folder with the model's config.json and generation_config.json.", "PATH"),
     Option("--stdin-filename", VALUE, "File name to assume for standard input (-).", "NAME"),
+    ALLOW_OUTSIDE,
 )
 
 SHARED = (
@@ -124,15 +138,13 @@ VERIFY = (
     Option("--python", VALUE, "A Python interpreter; asks its vLLM what it makes of the arguments.", "PY"),
     ENGINE,
     Option("--to", VALUE, "The vLLM release that runs, if the source does not show it.", "RELEASE", field="target"),
-    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+    *(option for option in RELEASES if option.name in ABOUT_ENGINES),
     Option("--all", FLAG, "Also list settings that agree or are not reported.", field="everything"),
     JSON_OR_TEXT,
 )
 
 DIFF = (
-    Option(
-        "A", VALUE, "The release you come from; with --runs, a run's folder.", "A", field="first", required=True
-    ),
+    Option("A", VALUE, "The release you come from; with --runs, a run's folder.", "A", field="first", required=True),
     Option(
         "B", VALUE, "The release you move to; with --runs, another run's folder.", "B", field="second", required=True
     ),
@@ -144,12 +156,11 @@ DIFF = (
     Option("--layer", VALUE, "Only this layer, for example semantic.", "LAYER"),
     ENGINE,
     Option("--to", VALUE, "The release of a run, if its folder does not show it.", "RELEASE", field="target"),
+    ALLOW_OUTSIDE,
     JSON_OR_TEXT._replace(choices=("text", "json", "markdown")),
 )
 
-RECORDER = (
-    Option("DIR", VALUE, "Folder to write it to; put it on PYTHONPATH.", "DIR", field="folder", required=True),
-)
+RECORDER = (Option("DIR", VALUE, "Folder to write it to; put it on PYTHONPATH.", "DIR", field="folder", required=True),)
 
 LOCK = (
     PATHS,
@@ -158,7 +169,7 @@ LOCK = (
     Option("--at", VALUE, "Lock at this release, instead of each project's own.", "RELEASE"),
     Option("--smoke", VALUE, "Store the verdict of `smoke run --output-format json` in the lock.", "FILE"),
     Option("--schema", FLAG, "Print the lock's JSON Schema."),
-    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+    *(option for option in RELEASES if option.name in ABOUT_ENGINES),
 )
 
 DOCTOR = (

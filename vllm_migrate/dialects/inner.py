@@ -121,11 +121,7 @@ def verdict(nested: Nested, option: str, path: tuple[str, ...], value: object, e
     if become == "refused":
         return Verdict("unknown", f"{cls} has no field {key}")
     if become == "dropped":
-        how = (
-            "LLM() drops it and every key after it"
-            if nested.stops(option, entry, release)
-            else "silently drops it"
-        )
+        how = "LLM() drops it and every key after it" if nested.stops(option, entry, release) else "silently drops it"
         return Verdict("lost", f"{cls} has no field {key}, and {how}")
     return ARRIVES
 

@@ -17,6 +17,7 @@ from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
 from vllm_migrate.knowledge.records import Evidence, Example
 from vllm_migrate.knowledge.vocabulary import Term
+from vllm_migrate.opening import read_text
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
@@ -42,7 +43,7 @@ behaviour; an `info` cannot reach this run's loss, or is good to know. A `safe` 
 what the old engine ran and does nothing else; a `review` fix does more, or depends on something no file shows. The
 layer says what changes: what a logprob means (`semantic`), how tokens are computed (`inference-path`), how new
 weights reach the engine (`weight-update`), rounding (`numerics`), whether the engine starts (`broken-config`),
-or speed and memory (`performance`)."""
+or or speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
 VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
 words: those of a rule depend on what it is asked of (`each`). The build refuses a word that does not exist, that is not valid in its
@@ -295,12 +296,12 @@ def main(argv: list[str]) -> int:
     target = rules.parent / "docs" / "rules"
     words = target.parent / "vocabulary.md"
     made = pages(read_rules(rules))
-    kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
+    kept = {path.name: read_text(str(path)) for path in target.glob("*.md")} if target.is_dir() else {}
     if options.table:
         print(table(read_rules(rules)), end="")
         return 0
     if options.check:
-        fresh = kept == made and words.is_file() and words.read_text(encoding="utf-8") == vocabulary_page()
+        fresh = kept == made and words.is_file() and read_text(str(words)) == vocabulary_page()
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))
         return 0 if fresh else 1
     target.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,7 @@ NARROWEST = 40
 WIDEST = 120  # prose wider than this is hard to read; source lines use the whole width
 SHOWN_LINES = 12
 SHOWN_CHILDREN = 5
-HEADING = (
-    "Checklist: for people, once per project; record what is done under [[acknowledged]] in the configuration"
-)
+HEADING = "Checklist: for people, once per project; record what is done under [[acknowledged]] in the configuration"
 
 
 def render(report: Report, *, color: bool = False, links: bool = False, width: int = 100) -> Iterator[str]:

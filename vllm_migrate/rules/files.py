@@ -97,7 +97,7 @@ FILE_RULES = (
         "VM908",
         "alias-bomb",
         "warning",
-        "A file expands to too much data",
+        "A file expands to too much data data",
         "nothing in it was judged",
         "exclude it",
         ("alias-bomb", "too-much"),
@@ -118,6 +118,15 @@ FILE_RULES = (
         "A suppression comment hides nothing",
         "it would hide a finding that comes back later",
         "remove the comment, or correct it",
+    ),
+    FileRule(
+        "VM911",
+        "outside-project",
+        "info",
+        "A link or a parent leads outside of the project",
+        "it was not read, and a setting that it makes may change what is said; what depends on it says so",
+        "name it on the command line, or its folder by --allow-outside DIR or VLLM_MIGRATE_ALLOW_OUTSIDE, if it may be read",
+        ("outside",),
     ),
 )
 

@@ -124,7 +124,11 @@ def _meant(path: str, disk: Disk) -> str:
     except OSError:
         entries = []
     near = get_close_matches(name, entries, n=1)
-    return f"did you mean {os.path.join(folder, near[0])}?" if near else "a PATH is a file, a folder, or - for standard input"
+    return (
+        f"did you mean {os.path.join(folder, near[0])}?"
+        if near
+        else "a PATH is a file, a folder, or - for standard input"
+    )
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:
@@ -327,7 +331,7 @@ def _common_folder(git: str, disk: Disk) -> str:
 def _first_line(path: str, disk: Disk) -> str:
     """The first line of a small file; "" when it cannot be read."""
     try:
-        return disk.bytes_of(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
+        return disk.anywhere(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 

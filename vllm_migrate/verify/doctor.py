@@ -14,6 +14,7 @@ from typing import NamedTuple
 from vllm_migrate.catalog import requires, store
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import rows
 from vllm_migrate.run.judging import JudgedEngine
 from vllm_migrate.run.session import Session
@@ -87,9 +88,7 @@ def _packages(found: Interpreter) -> Iterator[Line]:
     """Packages that this vLLM would not accept."""
     release = _release(found)
     if found.vllm and not release:
-        yield Line(
-            NOTE, f"vLLM {found.vllm} is not in the catalog", "`vllm-migrate catalog add PY` reads it"
-        )
+        yield Line(NOTE, f"vLLM {found.vllm} is not in the catalog", "`vllm-migrate catalog add PY` reads it")
         return
     cpu = any("cpu" in version for version in (found.vllm, found.versions.get("torch", "")))
     platform = "cpu" if cpu else "cuda"
@@ -216,8 +215,7 @@ def model_folder(model: str) -> str | None:
 
 def _sampling(path: str) -> dict[str, object]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(read_bytes(path))
     except (OSError, ValueError):
         return {}
     return {name: found[name] for name in SAMPLING if isinstance(found, dict) and found.get(name) is not None}
