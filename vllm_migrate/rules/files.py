@@ -123,9 +123,9 @@ FILE_RULES = (
         "VM911",
         "outside-project",
         "info",
-        "A link or a parent leads outside of the project",
-        "it was not read, and a setting that it makes may change what is said; what depends on it says so",
-        "name it on the command line, or its folder by --allow-outside DIR or VLLM_MIGRATE_ALLOW_OUTSIDE, if it may be read",
+        "A link or a parent leads outside the project",
+        "it was not read, and its settings may change the findings; findings that depend on it say so",
+        "if it may be read, name it on the command line, or its folder with --allow-outside DIR or VLLM_MIGRATE_ALLOW_OUTSIDE",
         ("outside",),
     ),
 )
