@@ -12,7 +12,7 @@ from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed, UnreadInput
 from vllm_migrate.dialects.images import image_at, image_name, image_text, tells
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
-from vllm_migrate.dialects.named import laid_over, named_config
+from vllm_migrate.dialects.named import laid_over, named_config, unfound_config
 from vllm_migrate.dialects.overrides import Above, Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
@@ -148,7 +148,10 @@ class _Line:
         if tree is None:
             return []
         named, word = self._named[dialect.compose], self.command.words[0]
-        engines = engines_in(self._origin(dialect, 0), tree, named, self._variables(0))
+        origin = self._origin(dialect, 0)
+        lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
+        origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
+        engines = engines_in(origin, tree, named, self._variables(0))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)

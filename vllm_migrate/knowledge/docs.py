@@ -43,7 +43,7 @@ behaviour; an `info` cannot reach this run's loss, or is good to know. A `safe` 
 what the old engine ran and does nothing else; a `review` fix does more, or depends on something no file shows. The
 layer says what changes: what a logprob means (`semantic`), how tokens are computed (`inference-path`), how new
 weights reach the engine (`weight-update`), rounding (`numerics`), whether the engine starts (`broken-config`),
-or or speed and memory (`performance`)."""
+or speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
 VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
 words: those of a rule depend on what it is asked of (`each`). The build refuses a word that does not exist, that is not valid in its
