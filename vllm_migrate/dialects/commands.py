@@ -273,7 +273,7 @@ class _Line:
                 values = group[1:] if number == 0 else group  # the first word is the model
             several = [at for at in group if _is_list(words[at].raw)]
             out += [
-                self._unread_word(words[at].raw, words[at])
+                self._unread_word(_shown(words[at].raw), words[at])
                 for at in dict.fromkeys((*several, *values))
                 if words[at].value is None and not words[at].prefix and (at in several or self._splits(words[at]))
             ]
@@ -359,7 +359,16 @@ def _known(word: Word) -> str:
 
 def _value(word: Word) -> object:
     value = word.value
-    return Unknown(word.raw) if value is None else value
+    return Unknown(_shown(word.raw)) if value is None else value
+
+
+# As a template stands in a script that is read (embedded.py).
+_TEMPLATED = re.compile(r"\$\{__+\}")
+
+
+def _shown(raw: str) -> str:
+    """A word that the file does not decide, as a report shows it."""
+    return _TEMPLATED.sub("{{...}}", raw) if "${__" in raw else raw
 
 
 # What starts a command elsewhere: the variables of the script do not come with it, those on its command line do.

@@ -97,7 +97,7 @@ FILE_RULES = (
         "VM908",
         "alias-bomb",
         "warning",
-        "A file expands to too much data data",
+        "A file expands to too much data data data",
         "nothing in it was judged",
         "exclude it",
         ("alias-bomb", "too-much"),
