@@ -197,8 +197,8 @@ def test_a_lock_beats_a_requirement_and_an_exact_pin_beats_a_range(here: Path) -
     assert chosen is not None
     assert (chosen.version, chosen.path, chosen.line) == ("0.8.5", "uv.lock", 9)
     assert notes(pins) == [
-        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is taken (0.8.5)",
-        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is taken (0.8.5)",
+        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is used (0.8.5)",
+        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is used (0.8.5)",
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_locked_development_version_is_unknown_whatever_else_is_pinned(here: P
     (here / "requirements.txt").write_text("vllm==0.8.4\n")
     pins = find_releases(".")
     assert choose_source(pins) is None
-    assert notes(pins)[0] == "uv.lock:9 asks for a version that is no release (vllm 0.11.1.dev7+gabc)"
+    assert notes(pins)[0] == "uv.lock:9 asks for a version that is not a release (vllm 0.11.1.dev7+gabc)"
 
 
 def test_ranges(here: Path) -> None:

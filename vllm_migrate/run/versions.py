@@ -189,13 +189,13 @@ def notes(found: list[Pin]) -> list[str]:
         if pin.bounds:
             continue  # what it allows is a part of the choice
         if not pin.version:
-            out.append(f"{place} asks for a version that is no release ({pin.text})")
+            out.append(f"{place} asks for a version that is not a release ({pin.text})")
         elif not pin.exact:
             if chosen is None:
                 out.append(f"{place} names no single release ({pin.text})")
             continue
         elif chosen is not None and pin.version != chosen.version:
-            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is taken ({chosen.version})")
+            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is used ({chosen.version})")
         seen.add(pin.version)
     return out
 
@@ -215,7 +215,7 @@ def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = 
     from vllm_migrate.run.config import toml_fault
 
     fault = toml_fault(path, data)
-    return f"{fault}; what it says of releases may be misread" if fault else ""
+    return f"{fault}; the releases it names may be misread" if fault else ""
 
 
 def _nearest_pyproject(start: str, dependencies: Dependencies | None, disk: Disk) -> str:
