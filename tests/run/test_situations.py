@@ -82,7 +82,7 @@ INNER = {"a/serve.sh": SERVE}
         ({**ALONE, "requirements.txt": "vllm==0.21.0\n"}, ("0.21.0", "0.21.0"), "requirements.txt:1 pins it"),
         ({**ALONE, "requirements.txt": "vllm>=0.19.0\n"}, ("0.19.0", "0.19.0"), "the oldest that"),
         # a development version is never compared
-        ({**ALONE, "uv.lock": LOCK.format("0.11.1.dev3+gabc")}, ("0.18.1", "0.18.1"), "no release"),
+        ({**ALONE, "uv.lock": LOCK.format("0.11.1.dev3+gabc")}, ("0.18.1", "0.18.1"), "not a release"),
         # a release that the catalog lacks is compared as the nearest older one
         ({**ALONE, "requirements.txt": "vllm==0.99.0\n"}, ("0.33.0", "0.33.0"), "for 0.99.0"),
     ],

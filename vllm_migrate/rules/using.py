@@ -158,9 +158,7 @@ class Using:
         catalog, name = self.target.catalog, f"{self.method()}.{self.use.key}"
         for rename in catalog.renames if self.use.section == "config" else ():
             if rename.section == "config" and rename.old == name and rename.new:
-                return f"; {rename.new.rpartition('.')[2]} takes its place" + (
-                    f" ({rename.note})" if rename.note else ""
-                )
+                return f"; use {rename.new.rpartition('.')[2]} instead" + (f" ({rename.note})" if rename.note else "")
         return ""
 
     def _others(self, names: tuple[str, ...]) -> list[Use]:

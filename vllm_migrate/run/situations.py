@@ -228,7 +228,7 @@ class Situations:
                 if pin.exact and pin.package != VLLM:
                     out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it"))
             if each.own is not None:
-                out.setdefault(each.own.package, Known(each.own.version, f"{each.own.place} says so"))
+                out.setdefault(each.own.package, Known(each.own.version, f"from {each.own.place}"))
         return out
 
     def _named_models(self, path: str, data: bytes) -> list[Pin]:
@@ -263,7 +263,7 @@ class Situations:
             here.pop()
         if not parts:
             return None
-        named, because = ".".join(parts), f"{'/'.join(here)} is for that release alone"
+        named, because = ".".join(parts), f"{'/'.join(here)} is only for that release"
         series = [r for r in self._catalog.releases if r.split(".")[: len(parts)] == parts]
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(named)]
         return Known(series[-1] if series else (older or [SOURCE])[-1], because)
@@ -306,7 +306,7 @@ class Situations:
             mine = [pin for pin in each.pins if pin.package == VLLM]
             first = development(mine)
             if first is not None:
-                because = f"{first.place} has a version that is no release ({first.text}), which is not compared"
+                because = f"{first.place} has a version that is not a release ({first.text}) and cannot be compared"
                 return Move(Known(target.value, because), target, tuple(remarks))
             pin = choose_source(mine, [found.bounds for found in ranges])
             if pin is not None:
@@ -326,7 +326,7 @@ class Situations:
             return self._from(self._shown_by(pin), target, told)
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(pin.version)]
         nearest = older[-1] if older else SOURCE
-        told = (*told, f"{pin.place} pins vllm {pin.version}, which the catalog lacks; compared with {nearest}")
+        told = (*told, f"{pin.place} pins vllm {pin.version}, which is not in the catalog; compared as {nearest}")
         move = self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
         return move._replace(pinned=pin.version)
 
