@@ -28,6 +28,15 @@ def nobody() -> Known | None:
     return None
 
 
+class Beyond(NamedTuple):
+    """A release newer than the catalog: the file and line that name it, and what stands in for it."""
+
+    path: str
+    line: int
+    release: str
+    instead: str
+
+
 class Situation(NamedTuple):
     """What is known about an engine besides what is written for it.
 
@@ -36,7 +45,8 @@ class Situation(NamedTuple):
     show another. frameworks: releases of training frameworks, by package. core: v0 or v1 at the source; gpu: its name; role;
     where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
     given). client: looks for a program of the project that trains on the logprobs it asks a server for. shown: what
-    the engine's own file shows, where it shows several releases. notes: what to say of the evidence.
+    the engine's own file shows, where it shows several releases. notes: what to say of the evidence. beyond: the place of a
+    release that is newer than the catalog.
     """
 
     source: Known = Known(SOURCE, "the default")
@@ -52,6 +62,7 @@ class Situation(NamedTuple):
     client: Callable[[], Known | None] = nobody
     shown: Sequence[Shown] = ()
     notes: tuple[str, ...] = ()
+    beyond: Beyond | None = None
 
     @property
     def moves(self) -> bool:

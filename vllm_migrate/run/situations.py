@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.situation import SOURCE, TARGET, Known, Shown, Situation
+from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, Shown, Situation
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
@@ -59,12 +59,16 @@ class Level(NamedTuple):
             level = level.above
 
 
+_FINAL = re.compile(r"\d+\.\d+(\.\d+)*(\.post\d+)?")
+
+
 class Move(NamedTuple):
     """The releases of a project, with remarks on what shows them."""
 
     source: Known
     target: Known
     notes: tuple[str, ...] = ()
+    beyond: Beyond | None = None
 
 
 class Situations:
@@ -122,6 +126,7 @@ class Situations:
             client=partial(self._clients.near, level.folder, self._sources(level)),
             shown=shown,
             notes=move.notes,
+            beyond=move.beyond,
         )
 
     # -- what the user states
@@ -168,6 +173,9 @@ class Situations:
         try:
             return Known(self._catalog.canonical(text), asked.because)
         except store.UnknownRelease as error:
+            if self._beyond(text):
+                known = f"the newest in the catalog, for {text}; `vllm-migrate catalog add` adds that"
+                return Known(final[-1], f"{asked.because}: {known}")
             raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
 
     # -- what the project shows
@@ -324,7 +332,17 @@ class Situations:
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(pin.version)]
         nearest = older[-1] if older else SOURCE
         told = (*told, f"{pin.place} pins vllm {pin.version}, which is not in the catalog; compared as {nearest}")
-        return self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+        move = self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+        return (
+            move._replace(beyond=Beyond(pin.path, pin.line, pin.version, nearest))
+            if self._beyond(pin.version)
+            else move
+        )
+
+    def _beyond(self, release: str) -> bool:
+        """Whether a final release is newer than every one in the catalog."""
+        newest = parse_version(self._catalog.releases[-1])
+        return _FINAL.fullmatch(release) is not None and parse_version(release) > newest
 
     def _ranged(self, level: Level, target: Known, ranges: Sequence[Pin], remarks: list[str]) -> Move:
         """The move where no place pins one release: the default, or the oldest release that the ranges allow."""
