@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate import lint
+from vllm_migrate import effective, lint
 from vllm_migrate.errors import UsageError
 from vllm_migrate.report.model import Report
 
@@ -330,3 +330,27 @@ def test_a_final_release_beyond_the_catalog_may_be_asked_for() -> None:
     for unknown in ("0.99.0rc1", "0.99.0.dev3", "0.8.99", "later"):
         with pytest.raises(UsageError, match=r"not in the catalog|later"):
             of(ALONE, to=unknown)
+
+
+@pytest.mark.parametrize(
+    ("pin", "core"),
+    [
+        ("vllm==0.7.3", "v0"),
+        ("vllm==0.6.6.post1", "v0"),
+        ("vllm>=0.6,<0.8", "v0"),
+        ("vllm<=0.7.3", "v0"),
+        ("vllm==0.8.2", "v1"),
+        ("vllm==0.8.5", "v1"),
+        ("vllm>=0.8.0,<0.8.4", "v1"),
+        ("vllm>=0.7", "v1"),
+    ],
+)
+def test_what_is_older_than_v1_by_default_ran_v0(pin: str, core: str) -> None:
+    """0.8.0 made V1 the default; what the catalog lacks is compared as 0.8.5, and its core is its own."""
+    files = {".git/HEAD": "", "requirements.txt": f"{pin}\n", "serve.sh": SERVE}
+    (engine,) = effective("serve.sh", files=files)
+    (row,) = [row for row in engine.settings if row.option == "engine"]
+    assert row.source.value == core
+    (engine,) = effective("serve.sh", files={**files, "serve.sh": "VLLM_USE_V1=1 " + SERVE})
+    (row,) = [row for row in engine.settings if row.option == "engine"]
+    assert row.source.value == "v1"

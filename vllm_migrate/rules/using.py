@@ -280,6 +280,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "nearest": Using._nearest,
     "anywhere": lambda using, *names: bool(using._others(names)),
     "having": Using._having,
+    "beside": lambda using, text: using.target.situation.around.says(text),
     "route": lambda using: using._route(using.target),
     "from_route": lambda using: using._route(using.source),
     "runs": Using._runs,

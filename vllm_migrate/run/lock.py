@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.documents.disk import DISK, OUTSIDE
+from vllm_migrate.documents.text.secrets import hide
 from vllm_migrate.errors import UsageError
 from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import REFUSED, Cell
@@ -58,7 +59,8 @@ def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, 
     }
     if smoke is not None:
         lock["smoke"] = _smoke(smoke)
-    return lock
+    without_secrets: dict[str, Any] = json.loads(hide(dump(lock)))
+    return without_secrets
 
 
 def dump(lock: Mapping[str, Any]) -> str:

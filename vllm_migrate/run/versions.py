@@ -16,6 +16,7 @@ from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.run import pins as places
 from vllm_migrate.run.pins import (
     FRAMEWORKS,
+    LONGEST,
     PACKAGES,
     VLLM,
     Pin,
@@ -325,7 +326,9 @@ def _lock_pins(path: str, blocks: Iterator[bytes], packages: tuple[str, ...] = P
             if package is not None and data.startswith(b"version = ", end + 2):
                 version = data[end + 12 :].partition(b"\n")[0].strip(b"\"' ").decode("utf-8", "replace")
                 release, number = release_of(version), line + data.count(b"\n", 0, done) + 1
-                out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+                out.append(
+                    Pin(package, release, path, number, f"{package} {version[:LONGEST]}", places.LOCK, bool(release))
+                )
         keep = at if at >= 0 else max(done, len(data) - len(header))
         line += data.count(b"\n", 0, keep)
         rest = data[keep:]
