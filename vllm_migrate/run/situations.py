@@ -352,7 +352,7 @@ class Situations:
         allowed = [r for r in self._catalog.releases if all(_fits(r, bound) for bound, _ in bounds)]
         if not bounds or not allowed:
             older = bool(bounds) and all(_fits(BEFORE, bound) for bound, _ in bounds)
-            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), BEFORE if older else "")
+            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "")
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
                 remarks.append(f"{target.value} is none of the releases that {why}")
