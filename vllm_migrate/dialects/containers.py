@@ -205,6 +205,7 @@ class _Container:
         if image is None or not isinstance(image.value, str):
             return
         self._implied("docker", self.place)
+        self._implied("run", self.place)
         self._implied(image.value, image.place)
 
     def _implied(self, text: str, place: Place) -> None:

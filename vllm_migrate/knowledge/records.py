@@ -65,8 +65,9 @@ class Sign(Record):
 
     In a tree: path (a mapping, or a scalar that `equals`); all, any (paths); glob with has, where (any mapping of that shape);
     serve_flags (at least this part of the keys are options of `vllm serve`). mount: the path to which a file that stands alone
-    is moved. In a command: words in a row; image (the last part of its name); with_option, without_option among the arguments
-    behind them; entrypoint: the program that the sign starts, where it is not the engine's.
+    is moved. In a command: words in a row; image (the last part of its name, "*": any); with_option, without_option among the arguments
+    behind them; telling: how many of those have to show that the program is vLLM's; entrypoint: the program that the sign starts, where
+    it is not the engine's.
     """
 
     path: str = ""
@@ -82,6 +83,7 @@ class Sign(Record):
     image: tuple[str, ...] = ()
     with_option: str = ""
     without_option: str = ""
+    telling: int = 0
     entrypoint: Literal["api_server", "image"] | None = None
 
 

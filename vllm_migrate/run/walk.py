@@ -327,7 +327,7 @@ def _common_folder(git: str, disk: Disk) -> str:
 def _first_line(path: str, disk: Disk) -> str:
     """The first line of a small file; "" when it cannot be read."""
     try:
-        return disk.bytes_of(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
+        return disk.anywhere(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 
