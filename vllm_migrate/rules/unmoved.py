@@ -61,11 +61,16 @@ def _turns(name: str, views: tuple[View, View], seen: set[str]) -> Iterator[str]
 def _parts(entry: EffectiveEntry, views: tuple[View, View]) -> Iterator[list[object]]:
     """Names and calls of all conditions of an entry, but of cases that hold at neither release."""
     for case in (*entry.fixed, *entry.forced, *entry.cases):
-        if case.when is not None and all(case.when.evaluate(view) is False for view in views):
+        if case.when is not None and _holds_nowhere(case.when, views):
             continue
         for condition in (case.when, case.value_of):
             if condition is not None:
                 yield from condition.parts("name", "call")
+
+
+def _holds_nowhere(when: Condition, views: tuple[View, View]) -> bool:
+    # surely() is false of what is not known.
+    return not any(when.parts("surely")) and all(when.evaluate(view) is False for view in views)
 
 
 class _Pinned:
