@@ -271,5 +271,5 @@ def test_what_a_template_fills_in_is_undecided(tmp_path: Path) -> None:
     assert reading.arrives("0.8.5")["max_num_seqs"] == 8
     assert reading.engine.origin.missing
     reading.fix()
-    after = first(reading.text("d.yaml"))["args"][0]  # type: ignore[index]
+    after = first(reading.text("d.yaml"))["args"][0]
     assert "{{- if .A }} --seed {{ .A }}{{- end }}" in after
