@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from vllm_migrate.knowledge.build import rules_folder
 from vllm_migrate.knowledge.load import load
 from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.select import Selection
 
-LISTED = [line.split() for line in (Path(__file__).parent / "codes.txt").read_text(encoding="utf-8").splitlines()]
+LISTED = [line.split() for line in (rules_folder() / "codes.txt").read_text(encoding="utf-8").splitlines()]
 RULES = {rule.code: rule for rule in load().rules + as_rules()}
 
 
