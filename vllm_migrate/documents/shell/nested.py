@@ -57,7 +57,7 @@ def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
         for word in command.written:
             raw = word.raw
             head, _, wrapped = raw.partition("=")
-            if flagged or (carried and " " in raw):
+            if flagged or (carried and (" " in raw or (raw[:2] == '"$' and "[@]" not in raw))):
                 span = _quoted(raw, word.start)
             elif _WRAP.match(head) and wrapped:
                 span = _quoted(wrapped, word.end - len(wrapped))
