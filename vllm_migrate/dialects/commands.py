@@ -12,7 +12,7 @@ from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed, UnreadInput
 from vllm_migrate.dialects.images import image_at, image_name, image_text, tells
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
-from vllm_migrate.dialects.named import laid_over, named_config
+from vllm_migrate.dialects.named import laid_over, named_config, unfound_config
 from vllm_migrate.dialects.overrides import Above, Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
@@ -148,7 +148,10 @@ class _Line:
         if tree is None:
             return []
         named, word = self._named[dialect.compose], self.command.words[0]
-        engines = engines_in(self._origin(dialect, 0), tree, named, self._variables(0))
+        origin = self._origin(dialect, 0)
+        lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
+        origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
+        engines = engines_in(origin, tree, named, self._variables(0))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
@@ -270,7 +273,7 @@ class _Line:
                 values = group[1:] if number == 0 else group  # the first word is the model
             several = [at for at in group if _is_list(words[at].raw)]
             out += [
-                self._unread_word(words[at].raw, words[at])
+                self._unread_word(_shown(words[at].raw), words[at])
                 for at in dict.fromkeys((*several, *values))
                 if words[at].value is None and not words[at].prefix and (at in several or self._splits(words[at]))
             ]
@@ -356,7 +359,16 @@ def _known(word: Word) -> str:
 
 def _value(word: Word) -> object:
     value = word.value
-    return Unknown(word.raw) if value is None else value
+    return Unknown(_shown(word.raw)) if value is None else value
+
+
+# As a template stands in a script that is read (embedded.py).
+_TEMPLATED = re.compile(r"\$\{__+\}")
+
+
+def _shown(raw: str) -> str:
+    """A word that the file does not decide, as a report shows it."""
+    return _TEMPLATED.sub("{{...}}", raw) if "${__" in raw else raw
 
 
 # What starts a command elsewhere: the variables of the script do not come with it, those on its command line do.

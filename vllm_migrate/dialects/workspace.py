@@ -154,6 +154,10 @@ def parse(source: Source) -> DataDocument | ShellDocument:
         from vllm_migrate.documents.notebook.document import parse_notebook
 
         return parse_notebook(source)
+    if kind == "dockerfile":
+        from vllm_migrate.documents.dockerfile.document import parse_dockerfile
+
+        return parse_dockerfile(source)
     from vllm_migrate.documents.yaml.document import parse_yaml
 
     return parse_yaml(source)

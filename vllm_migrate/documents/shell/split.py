@@ -13,6 +13,7 @@ _ALL = re.compile(r"(\"?)\$\{([A-Za-z_]\w*)\[[@]\](?:\+\"?\$\{\2\[@\]\}\"?)?\}\1
 _NAME = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _SPACE = re.compile(r"[ \t\r\n]")
 _QUOTES = re.compile(r"[ \t\r\n'\"]")
+_OPERATOR = re.compile(r"[0-9]*[<>]|[;&|]")
 _BLANKS = re.compile(r"[ \t\r\n]+|[^ \t\r\n]+")
 _MARKS = re.compile(r"['\"]|[ \t\r\n]+|[^ \t\r\n'\"]+")
 
@@ -25,9 +26,12 @@ def arguments(words: list[Word]) -> list[Word]:
     else:
         return words
     out: list[Word] = []
-    again = words[0].raw == "eval" or words[0].script.outer is not None
+    again = words[0].script.outer is not None
     for word in words:
         _argument(word, word, out, 0, again)
+    if again:
+        ends = (at for at, word in enumerate(out) if word.via and len(word.pieces) == 1 and _OPERATOR.match(word.raw))
+        del out[next(ends, len(out)) :]
     return out
 
 
