@@ -50,15 +50,20 @@ def _of_name(name: ast.Name, tree: ast.Module, steps: int) -> Iterator[str]:
             empty = isinstance(node.value, ast.List) and not node.value.elts
             if any(_is(target, name) for target in targets) and node.value is not None and not empty:
                 yield shape_of(node.value, tree, steps - 1)
-        elif isinstance(node, ast.arg) and node.arg == name.id:
-            yield UNKNOWN  # noqa: SIM114
-        elif isinstance(node, ast.For | ast.comprehension) and _is(node.target, name):
+        elif _binds(node, name):
             yield UNKNOWN
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is(node.func.value, name):
             if node.func.attr == "append" and len(node.args) == 1:
                 yield _item(node.args[0]) or (MANY if shape_of(node.args[0], tree, steps - 1) == ONE else UNKNOWN)
             elif node.func.attr in ("extend", "insert"):
                 yield UNKNOWN
+
+
+def _binds(node: ast.AST, name: ast.Name) -> bool:
+    """Whether a parameter or a loop gives the name its value."""
+    if isinstance(node, ast.arg):
+        return node.arg == name.id
+    return isinstance(node, ast.For | ast.comprehension) and _is(node.target, name)
 
 
 def _holds(function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.expr) -> bool:
