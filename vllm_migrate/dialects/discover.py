@@ -56,6 +56,7 @@ def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, works
     from vllm_migrate.dialects.code import discover_code
     from vllm_migrate.dialects.commands import engines_of_script
     from vllm_migrate.dialects.lists import commands_in
+    from vllm_migrate.dialects.strings import scripts_in
     from vllm_migrate.documents.python.document import PythonData
 
     assert isinstance(file.data, PythonData)
@@ -63,6 +64,9 @@ def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, works
     for number, command in enumerate(commands_in(file, file.data.code)):
         found = engines_of_script(command, dialects, catalog, workspace)
         engines.extend(engine.replace(ident=f"{engine.id}@{number}") for engine in found)
+    for number, script in enumerate(scripts_in(file, file.data.code)):
+        found = engines_of_script(script, dialects, catalog, workspace)
+        engines.extend(engine.replace(ident=f"{engine.id}@s{number}") for engine in found)
     return Discovery(engines, programs)
 
 

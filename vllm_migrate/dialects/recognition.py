@@ -134,7 +134,7 @@ def scopes(file: File, place: Place | None = None) -> list[tuple[int, int]]:
     index, path = (place.index, place.path) if place is not None else (0, ())
     inside = file.inside
     while inside is not None:
-        if inside.kind in ("list", "cell"):
+        if inside.kind in ("list", "string", "cell"):
             return []  # what a program shows is not told by place
         file, index, path = inside.host, inside.document, inside.path
         inside = file.inside
