@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.dialects.reading import Reading
+from vllm_migrate.knowledge.expr import Undetermined
 
 CALL = "generate(prompt_token_ids=x)"
 CLASS = (
@@ -44,3 +45,39 @@ def test_an_engine_by_any_name(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", SILENT)
 def test_what_is_not_seen_to_be_an_engine(text: str, tmp_path: Path) -> None:
     assert "llm-generate-kwargs" not in Reading(tmp_path, {"a.py": text}).names_of()
+
+
+ASSIGNED = """from vllm import AsyncEngineArgs
+class S:
+    def make(self, group):
+        self.args = AsyncEngineArgs(model="m", max_num_seqs=8)
+        self.args.worker_use_ray = True
+        self.args.swap_space = 4
+        self.args.max_num_batched_tokens = 4096
+        if group:
+            self.args.enable_prefix_caching = False
+        other.seed = 3
+    def later(self, args):
+        args.block_size = 16
+"""
+
+
+@pytest.mark.parametrize("name", ["self.args", "engine_args"])
+def test_attributes_of_arguments_are_settings(name: str, tmp_path: Path) -> None:
+    text = ASSIGNED.replace("self.args", name)
+    reading = Reading(tmp_path, {"a.py": text})
+    assert [option.key for option in reading.engine.options] == [
+        "model",
+        "max_num_seqs",
+        "worker_use_ray",
+        "swap_space",
+        "max_num_batched_tokens",
+        "enable_prefix_caching",
+    ]
+    assert reading.arrives("0.18.1")["max_num_batched_tokens"] == 4096
+    assert isinstance(reading.arrives("0.18.1")["enable_prefix_caching"], Undetermined)  # a branch decides
+    # A dataclass takes any attribute: nothing raises, and nothing reads it.
+    assert {kind for kind, _ in reading.diagnostics("0.18.1")} == {"dead"}
+    assert {option for _, option in reading.diagnostics("0.18.1")} >= {"worker_use_ray"}
+    reading.fix()
+    assert "swap_space = 4" in reading.text("a.py")
