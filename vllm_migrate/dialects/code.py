@@ -123,7 +123,7 @@ def _assigned(file: File, code: PythonDocument, call: Call, number: int) -> Iter
             continue
         if dotted_name(target.value) != name:
             continue
-        (start, end), value_span = code.span(target), code.span(node.value)
+        end, value_span = code.span(target)[1], code.span(node.value)
         # Deeper than what makes the arguments, a branch decides.
         value = (
             code.value(node.value)
