@@ -167,7 +167,8 @@ def page(file: RuleFile) -> str:
         file.rule.title + ".",
         "",
     ]
-    lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}.", ""]
+    life = f"{file.rule.status.capitalize()} since {file.rule.since}."
+    lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}. {life}", ""]
     lines += ["## What it says", "", f"> {_said(file)}", ""]
     lines += ["## What happens", "", _text(file.page.explain.what), ""]
     lines += ["## Why it matters to your loss", "", _text(file.page.explain.why), ""]

@@ -499,7 +499,8 @@ class Rule(Record):
     no other rule spoke of; option, old, new: what the finding is about, its values at both releases (old_of, new_of: computed);
     at: options of which the first that is written is its place; joint_depends: what only its severity depends on
     counts; backward: it also speaks on the way to an older release;
-    checklist: when it is for code or people elsewhere.
+    checklist: when it is for code or people elsewhere; status: a rule in preview speaks only where its code or name is selected,
+    one that is deprecated speaks until it is removed; since: the release of vllm-migrate that brought it.
     """
 
     code: str
@@ -526,6 +527,8 @@ class Rule(Record):
     joint_depends: bool = True
     backward: bool = False
     checklist: Condition = NEVER
+    status: Literal["stable", "preview", "deprecated"] = "stable"
+    since: str = "0.1.0"
     also: tuple["Rule", ...] = ()
 
 

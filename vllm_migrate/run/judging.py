@@ -10,7 +10,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
-from vllm_migrate.dialects.situation import Situation
+from vllm_migrate.dialects.situation import Beyond, Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.disk import OUTSIDE
@@ -203,6 +203,10 @@ class Run:
             if not self._runs_elsewhere(fired, target.release)
         )
         fresh = [candidate for candidate in found if self._add(candidate)]
+        if situation.beyond is not None:
+            fresh += [
+                candidate for candidate in (candidate_of(_beyond(situation.beyond), home),) if self._add(candidate)
+            ]
         for missing in engine.missing:
             if missing.inline:
                 continue  # an idiom, and what depends on it says so
@@ -343,6 +347,14 @@ def combine(parts: Iterable[Part]) -> Result:
         tuple(path for part in parts for path in part.seen),
         tuple(marked for part in parts for marked in part.marked),
     )
+
+
+def _beyond(found: Beyond) -> Firing:
+    spot = Spot(File.bare(Source(found.path, b"", "", False, "\n")), found.line, 1)
+    message = (
+        f"vLLM {found.release} is newer than the catalog; {found.instead}, the newest known release, stands in for it"
+    )
+    return file_finding(named("release-beyond-catalog"), message, spot, found.release)
 
 
 def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Firing:
