@@ -8,9 +8,9 @@ given as it stands and as it is read: without quotes, with escapes resolved, lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from vllm_migrate.documents.text.names_of_secrets import SHAPE_HINTS, is_harmless, is_secret
+from vllm_migrate.documents.text.names_of_secrets import is_harmless, is_secret
 
 NAMES = (
     *("token", "key", "pass", "pwd", "secret", "cred", "auth", "bearer", "cookie", "jwt", "dsn", "webhook"),
@@ -65,6 +65,13 @@ SHAPES = re.compile(
     r"""|(?<=hooks\.slack\.com/services/)[\w/]{16,}|(?<=AccountKey=)[\w+/=]{20,}""",
     re.VERBOSE,
 )
+# What these begin with, in lower case, and what stands before those that begin with anything.
+BEGINNINGS = (
+    *("hf_", "sk-", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "xox", "akia", "asia", "aiza"),
+    *("npm_", "pypi-", "eyj", "nvapi-", "gsk_", "r8_", "dckr_", "sg.", "tskey-", "ya29.", "dapi", "hvs."),
+    *("sk_live_", "sk_test_", "rk_live_", "rk_test_"),
+)
+BEFORE_TOKENS = ("hooks.slack.com/services/", "accountkey=")
 # Of an address: a password, a user that is itself a token, and the parts of a query that let somebody in.
 IN_ADDRESS = re.compile(
     r"://(?:[^\s/@:\"'$<{]*:(?P<password>[^\s/@$<{\"'][^\s/@\"']*)|(?P<user>[^\s/@:\"'${<]{8,}))@"
@@ -95,10 +102,8 @@ def secrets_of(text: str, code: bool) -> tuple[str, ...]:
 
 def shapes_of(text: str) -> Iterator[str]:
     """What is a secret by its own shape, or by its place in an address."""
-    lowered = text.lower()
-    if "SG." in text or any(hint in lowered for hint in SHAPE_HINTS):
-        for match in SHAPES.finditer(text):
-            yield match[0]
+    for start, stop in tokens_in(text):
+        yield text[start:stop]
     at = text.find("://")
     while at >= 0:
         # One address: as far as nothing in it could be white space.
@@ -112,13 +117,26 @@ def shapes_of(text: str) -> Iterator[str]:
             yield match["body"][:LONGEST_VALUE]
 
 
-def _places(text: str) -> list[int]:
-    """Where a text has a part of a name of a secret, in order. Searching for each is faster than one pattern for all."""
+def tokens_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text has what is a secret by its own shape, in order."""
+    starts = _places(text, BEGINNINGS)
+    for before in BEFORE_TOKENS:
+        starts += [at + len(before) for at in _places(text, (before,))]
+    end = 0
+    for start in sorted(starts):
+        match = SHAPES.match(text, start) if start >= end else None
+        if match is not None:
+            end = match.end()
+            yield start, end
+
+
+def _places(text: str, hints: Sequence[str]) -> list[int]:
+    """Where a text has one of these, in either case, in order. Searching for each is faster than one pattern for all."""
     lowered = text.lower()
     if len(lowered) != len(text):  # a few capital letters have longer small ones
         lowered = "".join(c.lower() if c.isascii() else c for c in text)
     places: list[int] = []
-    for hint in NAMES:
+    for hint in hints:
         at = lowered.find(hint)
         while at >= 0:
             places.append(at)
@@ -134,7 +152,7 @@ def _address_end(text: str, at: int, end: int) -> int:
 def values_of(text: str, code: bool) -> Iterator[tuple[str, str]]:
     """Names of secrets with each value that follows one, as they stand in the text."""
     done = 0
-    for start in _places(text):
+    for start in _places(text, NAMES):
         if start < done:
             continue
         end = start + 1
