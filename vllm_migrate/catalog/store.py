@@ -13,6 +13,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from vllm_migrate.opening import read_bytes
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -362,8 +364,7 @@ def _by_version(text: str, releases: tuple[str, ...]) -> str:
 
 
 def _read(path: str) -> Any:
-    with open(path, "rb") as stream:
-        return json.loads(stream.read())
+    return json.loads(read_bytes(path))
 
 
 def cache_folder() -> str:

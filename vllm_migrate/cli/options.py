@@ -42,6 +42,15 @@ class Option(NamedTuple):
 
 PATHS = Option("PATH", VALUE, "Files, folders or -.", "PATH", field="paths", many=True)
 
+ALLOW_OUTSIDE = Option(
+    "--allow-outside",
+    LIST,
+    "Files of this folder may be read and written, though it is outside of the project.",
+    "DIR",
+    words=True,
+)
+ABOUT_ENGINES = ("--from-engine", "--gpu", "--model-config", "--allow-outside")
+
 RELEASES = (
     Option("--from", VALUE, "The vLLM release the files run on today.", "RELEASE", field="source"),
     Option("--to", VALUE, "The release they move to.", "RELEASE", field="target"),
@@ -51,6 +60,7 @@ RELEASES = (
     Option("--gpu", VALUE, "The GPU, where defaults depend on it (a100, h100, ...).", "NAME"),
     Option("--model-config", VALUE, "A folder with the model's config.json and generation_config.json.", "PATH"),
     Option("--stdin-filename", VALUE, "The name that standard input (-) is judged under.", "NAME"),
+    ALLOW_OUTSIDE,
 )
 
 SHARED = (
@@ -124,7 +134,7 @@ VERIFY = (
     Option("--python", VALUE, "An interpreter: what its vLLM makes of the arguments.", "PY"),
     ENGINE,
     Option("--to", VALUE, "The release that runs, where the source does not tell.", "RELEASE", field="target"),
-    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+    *(option for option in RELEASES if option.name in ABOUT_ENGINES),
     Option("--all", FLAG, "List what agrees and what is not told, too.", field="everything"),
     JSON_OR_TEXT,
 )
@@ -144,6 +154,7 @@ DIFF = (
     Option("--layer", VALUE, "Only this layer, such as semantic.", "LAYER"),
     ENGINE,
     Option("--to", VALUE, "The release of a run whose folder does not tell it.", "RELEASE", field="target"),
+    ALLOW_OUTSIDE,
     JSON_OR_TEXT._replace(choices=("text", "json", "markdown")),
 )
 
@@ -158,7 +169,7 @@ LOCK = (
     Option("--at", VALUE, "Lock at this release, instead of the one each engine's project shows.", "RELEASE"),
     Option("--smoke", VALUE, "Keep the verdict that `smoke run --output-format json` printed.", "FILE"),
     Option("--schema", FLAG, "Print the lock's JSON Schema."),
-    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+    *(option for option in RELEASES if option.name in ABOUT_ENGINES),
 )
 
 DOCTOR = (

@@ -82,6 +82,7 @@ OPTIONS = {
         off="--no-probe",
     ),
     "fixed": Option("--fixed", FLAG, "Run with the safe fixes applied in memory; the file stays as it is."),
+    "ablate": Option("--ablate", FLAG, "Then take each pin away in turn, and say which buys what."),
     "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
     "job": text("--job", "FILE", "Write the job for `smoke worker`'s file and run nothing."),
     "lines": text("--lines", "FILE", "What the worker file printed on such a job, instead of an engine."),
@@ -210,12 +211,14 @@ def compare_command(call: Namespace) -> int:
     return show(verdict, call.output_format)
 
 
-@command("run", "config", "reference", *ENGINE, *SCORING, *JUDGING)
+@command("run", "config", "reference", "ablate", *ENGINE, *SCORING, *JUDGING)
 def run_command(call: Namespace) -> int:
     """Run the config as it is on disk and compare it with a reference recording."""
     from vllm_migrate.smoke.commands import run
 
     choice = judging(call)
+    if call.ablate:
+        return ablate(call, choice)
     with progress() as watch:
         verdict = run(
             call.config,
@@ -227,6 +230,50 @@ def run_command(call: Namespace) -> int:
             watch,
         )
     return show(verdict, call.output_format)
+
+
+def ablate(call: Namespace, choice: Any) -> int:
+    """The config with all of its pins, and without each of them."""
+    from vllm_migrate.errors import UsageError
+    from vllm_migrate.smoke.ablate import as_json, exit_code
+    from vllm_migrate.smoke.commands import ablated
+    from vllm_migrate.smoke.ladder import page, render
+
+    if call.base_url:
+        raise UsageError("a running server keeps its pins", remedy="--python PY, an interpreter with vLLM")
+    if call.output and not call.output.endswith((".html", ".json")):
+        raise UsageError(f"-o {call.output}: with --ablate, a report is written", remedy="-o FILE.html or -o FILE.json")
+    with progress() as watch:
+        found = ablated(
+            call.config,
+            call.reference,
+            engine_options(call),
+            score_options(call),
+            choice,
+            watch,
+            lambda line: print(line, file=sys.stderr),
+        )
+    if call.output:
+        whole = call.output.endswith(".html")
+        write_report(call.output, page(found, f"Pins of {call.config}") if whole else json.dumps(as_json(found)) + "\n")
+    if call.output_format == "json":
+        print(json.dumps(as_json(found), indent=2))
+    else:
+        from rich.console import Console
+
+        render(found, Console() if sys.stdout.isatty() else Console(width=140))
+    return exit_code(found)
+
+
+def write_report(path: str, text: str) -> None:
+    """Write a report. Raises UsageError."""
+    from vllm_migrate.errors import UsageError
+    from vllm_migrate.run.files import replace_file
+
+    try:
+        replace_file(path, text.encode("utf-8"), durable=False)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", remedy="-o FILE, in a folder to write to") from None
 
 
 @command(

@@ -302,6 +302,10 @@ class _Arguments(_Carrier):
             values[arrival.dest] = Arrived(arrival.dest, determined(written.key, arrival.value, True), written, "")
         for refusal in parsed.refusals:
             written = self.by_number[refusal.source]
+            if refusal.kind == "unknown" and self.transport.lenient:
+                text = f"vLLM {self.release} knows no {self._option(written)}, and nobody else reads it"
+                self._diagnose("dead", written, text, self._option(written))
+                continue
             self._diagnose(refusal.kind, written, refusal.text, self._option(written), refusal.candidates)
         self._leftovers(parsed)
         for option in self._dropped({token.source for token in (*command, *config)}):

@@ -7,6 +7,7 @@ text inside is read but not edited. Edits are proved twice: by the document insi
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File, Inside, Place
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vllm_migrate.documents.shell.document import ShellDocument
+
+RAW = "raw"  # the style of a Dockerfile's scripts
+# What a template fills in: to a shell something undecided that stands there, as long.
+_TEMPLATE = re.compile(r"\{\{[^\r\n]*?\}\}")
 
 ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
 
@@ -31,7 +36,7 @@ def embedded(place: Place, kind: str) -> File | None:
     if text is None:
         return None
     host = place.file
-    source = Source(host.path, b"", text, False, host.source.newline)
+    source = Source(host.path, b"", _blank_templates(text) if kind != "yaml" else text, False, host.source.newline)
     document = _parse(source, kind)
     if document is None:
         return None
@@ -48,7 +53,7 @@ NESTING = (" -c", "-lc", "<<", "ssh ", "tmux ", "eval ", "--wrap")
 def scripts_inside(file: File) -> list[File]:
     """The scripts that stand in strings and heredocs of a script: `bash -c "..."`, `cat > run.sh <<EOF`."""
     document = file.shell
-    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "cell")):
+    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "words", "cell")):
         return []
     if not any(sign in document.source.text for sign in NESTING):
         return []
@@ -126,9 +131,11 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     if style in ("|", ">"):
         head = len(inner.partition("\n")[0])
         start, inner = start + head, inner[head:]
-    elif style:
-        start, end, inner = start + 1, end - 1, inner[1:-1]
-    if style == "|" and kind != "words":
+    elif style and style != RAW:
+        start, inner = start + 1, inner[1:-1]
+    if style == RAW:  # as long as in the file, unless a line of it had to go
+        inner, exact = value, len(value) == end - start
+    elif style == "|" and kind != "words":
         exact = [line.strip() for line in inner.strip().splitlines()] == [
             line.strip() for line in value.strip().splitlines()
         ]
@@ -143,10 +150,12 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     if not exact:
         inner = value.replace("\n", " ") if kind == "words" else value
     before = "".join(c if c in "\r\n" else " " for c in outer[:start])
-    if style and style not in "|>" and exact:
-        end = start + len(inner)
     rest = outer[start + len(inner) :] if exact else ""
     return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
+
+
+def _blank_templates(text: str) -> str:
+    return _TEMPLATE.sub(lambda found: "${" + "_" * (len(found[0]) - 3) + "}", text)
 
 
 def _words(text: str) -> list[list[str]] | None:
@@ -155,7 +164,7 @@ def _words(text: str) -> list[list[str]] | None:
     from vllm_migrate.documents.shell.document import parse_shell
 
     try:
-        document = parse_shell(Source("", b"", text, False, "\n"))
+        document = parse_shell(Source("", b"", _blank_templates(text), False, "\n"))
     except Unreadable:
         return None
     return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]

@@ -23,6 +23,11 @@ class Shown(NamedTuple):
     target: Known
 
 
+def nobody() -> Known | None:
+    """No client is known."""
+    return None
+
+
 class Situation(NamedTuple):
     """What is known about an engine besides what is written for it.
 
@@ -30,7 +35,8 @@ class Situation(NamedTuple):
     project: the folder whose evidence counts, as a path from here. asked: the source was asked for, so that nothing else can
     show another. frameworks: releases of training frameworks, by package. core: v0 or v1 at the source; gpu: its name; role;
     where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
-    given). shown: what the engine's own file shows, where it shows several releases. notes: what to say of the evidence.
+    given). client: looks for a program of the project that trains on the logprobs it asks a server for. shown: what
+    the engine's own file shows, where it shows several releases. notes: what to say of the evidence.
     """
 
     source: Known = Known(SOURCE, "the default")
@@ -43,6 +49,7 @@ class Situation(NamedTuple):
     role: Known | None = None
     model: Mapping[str, object] | None = None
     generation: Mapping[str, object] | None = None
+    client: Callable[[], Known | None] = nobody
     shown: Sequence[Shown] = ()
     notes: tuple[str, ...] = ()
 

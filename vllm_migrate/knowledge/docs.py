@@ -17,6 +17,7 @@ from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
 from vllm_migrate.knowledge.records import Evidence, Example
 from vllm_migrate.knowledge.vocabulary import Term
+from vllm_migrate.opening import read_text
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
@@ -295,12 +296,12 @@ def main(argv: list[str]) -> int:
     target = rules.parent / "docs" / "rules"
     words = target.parent / "vocabulary.md"
     made = pages(read_rules(rules))
-    kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
+    kept = {path.name: read_text(str(path)) for path in target.glob("*.md")} if target.is_dir() else {}
     if options.table:
         print(table(read_rules(rules)), end="")
         return 0
     if options.check:
-        fresh = kept == made and words.is_file() and words.read_text(encoding="utf-8") == vocabulary_page()
+        fresh = kept == made and words.is_file() and read_text(str(words)) == vocabulary_page()
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))
         return 0 if fresh else 1
     target.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from vllm_migrate.catalog.store import cache_folder
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import COMPILED, Knowledge
+from vllm_migrate.opening import read_bytes
 
 GROUP = "vllm_migrate.knowledge"
 
@@ -52,12 +53,12 @@ def files_in(folders: Sequence[Path]) -> list[Path]:
 
 def load_with(folders: Sequence[Path]) -> Knowledge:
     """The shipped knowledge with that of the folders. Raises VllmMigrateError with the file, the line and the field."""
-    digest = hashlib.sha256(Path(COMPILED).read_bytes())
+    digest = hashlib.sha256(read_bytes(COMPILED))
     for path in files_in(folders):
-        digest.update(os.fsencode(path.name) + b"\0" + path.read_bytes() + b"\0")
+        digest.update(os.fsencode(path.name) + b"\0" + read_bytes(str(path)) + b"\0")
     kept = Path(cache_folder()).parent / "knowledge" / f"{digest.hexdigest()[:32]}.json"
     try:
-        return Knowledge(json.loads(kept.read_text(encoding="utf-8")))
+        return Knowledge(json.loads(read_bytes(str(kept))))
     except (OSError, ValueError):
         pass
     from vllm_migrate.knowledge.build import compile_all, rules_folder

@@ -96,6 +96,7 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     needs = max((f.fix.needs for f in plan.shown if f.fix and f.fix.needs), key=_version, default="")
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
+    out.extend(result.notes)
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))
     out.append(_summary(plan, written))
@@ -103,7 +104,7 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     if waiting:
         out.append(f"{len(waiting)} more with --unsafe, after a review: {_names(f.name for f in waiting)}")
     refused = [(finding, why) for finding, why in plan.refused if why != "needs --unsafe"]
-    advice = [f for f in result.findings if f.fix is None and f.severity != "info"]
+    advice = [f for f in result.findings if f.fix is None and (f.severity != "info" or f.name == "outside-project")]
     for finding, why in refused:
         out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:

@@ -119,6 +119,15 @@ FILE_RULES = (
         "it would hide a finding that comes back later",
         "take the comment away, or mend it",
     ),
+    FileRule(
+        "VM911",
+        "outside-project",
+        "info",
+        "A link or a parent leads outside of the project",
+        "it was not read, and a setting that it makes may change what is said; what depends on it says so",
+        "name it on the command line, or its folder by --allow-outside DIR or VLLM_MIGRATE_ALLOW_OUTSIDE, if it may be read",
+        ("outside",),
+    ),
 )
 
 

@@ -103,7 +103,10 @@ class Using:
         name, owner = self.use.key, self.use.method
         known, source, target = _contract(self.target), self.source.release, self.target.release
         if owner:
-            return known.appeared(owner, name, source, target, of_the_class=True) if not name.startswith("__") else ""
+            member = (known.members(owner, target) or {}).get(name)
+            if name.startswith("__") or (member is not None and member.abstract):
+                return ""
+            return known.appeared(owner, name, source, target, of_the_class=True)
         if known.collides(name, target) is not True:
             return ""
         was = known.collides(name, source)

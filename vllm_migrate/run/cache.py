@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import os
 from binascii import crc32
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_ISDIR, S_ISLNK
 
 from vllm_migrate import __file__ as installation
 from vllm_migrate import __version__
+from vllm_migrate.opening import opened
 from vllm_migrate.run.dependencies import Dependencies, is_now
 from vllm_migrate.run.files import discard, replace_file
 
@@ -31,9 +32,8 @@ MAX_RECORD = 16_000_000
 MAX_RECORDS = 64
 MAX_TOTAL = 64_000_000
 # What is read of the environment, but for colour and width, which callers put in the key as they come out.
-ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
+ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_ALLOW_OUTSIDE", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
 OTHERS_WRITE, GROUP_WRITE, STICKY = 0o002, 0o020, 0o1000
-READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Kept:
@@ -136,10 +136,8 @@ def _is_private(folder: str) -> bool:
 
 def _read_own(path: str) -> bytes:
     """The bytes of a record. Raises OSError, also for a link and for a file that is not this user's alone to write."""
-    with open(path, "rb", opener=lambda name, _: os.open(name, READING)) as handle:
+    with opened(path, follow=False) as handle:
         found = os.fstat(handle.fileno())
-        if not S_ISREG(found.st_mode):
-            raise OSError("not a regular file")
         if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & (GROUP_WRITE | OTHERS_WRITE)):
             raise OSError("another user's record")
         return handle.read(MAX_RECORD)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.report.finding import Region
 
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -52,8 +53,7 @@ def read_diff(path: str) -> Changed:
         if path == "-":
             data = sys.stdin.buffer.read()
         else:
-            with open(path, "rb") as handle:
-                data = handle.read()
+            data = read_bytes(path, wait=True)
     except OSError as error:
         raise UsageError(f"--diff: {path}: {error.strerror or error}") from None
     return Changed(changed_lines(data.decode("utf-8", "surrogateescape").split("\n")))

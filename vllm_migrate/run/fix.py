@@ -34,13 +34,14 @@ class FixPlan(NamedTuple):
     """What a fix would write.
 
     plan: the edits, the findings they settle, those that are refused and why, and what would change in parents outside
-    the PATHs; findings: all that were found; files: how many input files there were.
+    the PATHs; findings: all that were found; files: how many input files there were; notes: what to say of the run itself.
     """
 
     plan: Plan
     findings: tuple[Firing, ...]
     files: int
-    in_memory: bool = False
+    disk: Disk = DISK
+    notes: tuple[str, ...] = ()
 
     @property
     def texts(self) -> dict[str, str]:
@@ -66,9 +67,9 @@ class FixPlan(NamedTuple):
 
         Raises UsageError for a project in memory.
         """
-        if self.in_memory:
+        if type(self.disk) is not Disk:
             raise UsageError("a project in memory is not written", "`texts` has the new text of each file")
-        paths, failed = write_all(self.plan.edits)
+        paths, failed = write_all(self.plan.edits, self.disk)
         return WriteResult(tuple(paths), tuple(failed))
 
 
@@ -89,7 +90,7 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
         return _planned(session, wanted) if held is None else _free(session, wanted, held)
 
     plan = _proved_whole(session, findings, before, make)
-    return FixPlan(plan, findings, result.files, session.disk is not DISK)
+    return FixPlan(plan, findings, result.files, session.disk, tuple(session.settings.remarks(True)))
 
 
 # Plans that are tried before what is left is not written at all.
@@ -177,12 +178,12 @@ def _free(session: Session, findings: tuple[Firing, ...], held: Callable[[str], 
         return held(file.path) or not (file.requested or session.options.follow_parents)
 
     free = [finding for finding in findings if not held(finding.spot.file.outermost.path)]
-    return fix_all(free, session.fixer(), session.options.unsafe, barred)
+    return fix_all(free, session.fixer(), session.settings.unsafe, barred)
 
 
 def _planned(session: Session, findings: tuple[Firing, ...]) -> Plan:
     """What may be written, proved by itself; what reaches into parents outside the PATHs is planned to be shown."""
-    fixer, unsafe = session.fixer(), session.options.unsafe
+    fixer, unsafe = session.fixer(), session.settings.unsafe
     whole = fix_all(list(findings), fixer, unsafe)
     outside = {file: edits for file, edits in whole.edits.items() if not file.requested}
     if not outside or session.options.follow_parents:

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import store
+from vllm_migrate.documents.disk import DISK, OUTSIDE
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import REFUSED, Cell
 from vllm_migrate.run.effective import EngineView, effective
+from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.files import replace_file
 from vllm_migrate.run.settings import Options
 
@@ -86,22 +89,50 @@ def write(path: str, lock: Mapping[str, Any]) -> None:
 def read(path: str) -> dict[str, Any]:
     """The lock at a path. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            lock = json.load(stream)
+        lock: dict[str, Any] = json.loads(read_bytes(path))
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}", "`vllm-migrate lock` writes it anew") from None
-    if not isinstance(lock, dict) or lock.get("schema") != 1 or not isinstance(lock.get("engines"), list):
+    if not _is_lock(lock):
         raise UsageError(f"{path} is no lock of this version", "`vllm-migrate lock` writes it anew")
     return lock
 
 
-def check(path: str) -> list[Moved]:
+def _is_lock(lock: object) -> bool:
+    """Whether a file's contents have the shape of a lock: anybody may have edited it."""
+    if not isinstance(lock, dict) or lock.get("schema") != 1 or not {"catalog", "at"} <= set(lock):
+        return False
+    paths, assumed, engines = lock.get("paths"), lock.get("assumed", {}), lock.get("engines")
+    if not isinstance(paths, list) or not isinstance(assumed, dict) or not isinstance(engines, list):
+        return False
+    texts = [*paths, *assumed.values(), *((lock["at"],) if lock["at"] is not None else ())]
+    if not all(isinstance(text, str) for text in texts) or not set(assumed) <= set(ASSUMED):
+        return False
+    return all(isinstance(engine, dict) and _is_engine(engine) for engine in engines)
+
+
+def _is_engine(engine: Entry) -> bool:
+    settings = engine.get("settings")
+    named = all(isinstance(engine.get(key), str) for key in ("path", "id", "release", "why"))
+    if not named or not isinstance(settings, dict):
+        return False
+    return all(
+        isinstance(one, dict) and "value" in one and isinstance(one.get("origin"), str) for one in settings.values()
+    )
+
+
+def check(path: str, allow_outside: tuple[str, ...] = ()) -> list[Moved]:
     """What moved since a lock was written: engines, releases, values, each with why. Raises UsageError."""
     lock = read(path)
     folder = os.path.dirname(path) or os.curdir
-    options = Options(tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("assumed", {}))
+    options = Options(
+        tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("assumed", {}), allow_outside=allow_outside
+    )
+    fence = fence_of(options._replace(paths=(folder,)), DISK)
+    for named in (*options.paths, options.model_config or ""):
+        if not fence.holds(os.path.realpath(_joined(folder, named))):
+            raise UsageError(f"{path}: {named} {OUTSIDE}", "`vllm-migrate lock` writes the lock anew")
     return differences(lock, build(options, folder))
 
 
@@ -196,8 +227,7 @@ def _shown(folder: str, text: str) -> str:
 def _smoke(path: str) -> dict[str, object]:
     """The verdict and its key figures. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(read_bytes(path))
         metrics = found["metrics"]
         figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}
         return {"verdict": found["verdict"], "layer": found["layer"], "n_tokens": found["n_tokens"], **figures}

@@ -8,6 +8,7 @@ from typing import Any
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, load
+from vllm_migrate.opening import opened_text
 from vllm_migrate.run import config
 
 Schema = dict[str, Any]
@@ -76,7 +77,7 @@ def _own(name: str) -> Schema:
         from vllm_migrate.knowledge.schemas import file_schema
 
         return file_schema(name)
-    with open(os.path.join(DATA, f"{name}.schema.json"), encoding="utf-8") as stream:
+    with opened_text(os.path.join(DATA, f"{name}.schema.json")) as stream:
         found: Schema = json.load(stream)
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from vllm_migrate.catalog import store
@@ -19,6 +20,7 @@ from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
+from vllm_migrate.run.clients import Clients
 from vllm_migrate.run.config import Config, config_in
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.own_release import own_release
@@ -87,6 +89,7 @@ class Situations:
         self._model = model
         self._packages = tuple(dict.fromkeys((*PACKAGES, *knowledge.frameworks())))
         self._home = os.path.expanduser("~")
+        self._clients = Clients(lambda path: self.dependencies.note(path), disk)
         self._levels: dict[tuple[str, bool], Level] = {}
         self._moves: dict[tuple[str, str, str], Move] = {}
         # A wrong setting is an error before anything is judged.
@@ -118,6 +121,7 @@ class Situations:
             stated.get("gpu") or accelerator_of(os.path.relpath(path), data, self._knowledge.gpus),
             stated.get("role"),
             *self._model,
+            client=partial(self._clients.near, level.folder, self._sources(level)),
             shown=shown,
             notes=move.notes,
         )
@@ -207,6 +211,13 @@ class Situations:
             if configured or any(pin.package == VLLM for pin in each.pins) or each.own is not None or each.is_root:
                 return os.path.relpath(each.folder)
         return folder or os.curdir
+
+    def _sources(self, level: Level) -> str:
+        """The folder of the program that a file belongs to: the nearest with a project's files, else the repository's root."""
+        for each in level.upward():
+            if each.is_root or is_project(each.folder, self.dependencies, self._disk):
+                return each.folder
+        return level.folder
 
     def _frameworks(self, level: Level) -> dict[str, Known]:
         """Releases of frameworks: those that the nearest folder pins; a framework's own repository says its own."""

@@ -12,6 +12,7 @@ import re
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import Unreadable
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.run import pins as places
 from vllm_migrate.run.pins import (
     FRAMEWORKS,
@@ -95,7 +96,8 @@ def own_pins(path: str, data: bytes) -> list[Pin]:
     """The releases of vLLM that a file under judgement shows itself: the image of a service or container, a `pip install` in
     a job; of ranges and exact releases the exact ones alone."""
     notebook = path.endswith(".ipynb")
-    if os.path.splitext(path)[1].lower() not in OWN or len(data) > (MAX_NOTEBOOK if notebook else MAX_BYTES):
+    own = os.path.splitext(path)[1].lower() in OWN or kind_of(path) == "dockerfile"
+    if not own or len(data) > (MAX_NOTEBOOK if notebook else MAX_BYTES):
         return []
     if path.endswith(".py"):
         # In a program a release is named in messages and comments as well: only a requirement by itself installs one.
@@ -270,7 +272,7 @@ def _rank(name: str, folder: str) -> int | None:
         return places.REQUIREMENT
     if (end == ".toml" and start in ("pyproject", "pixi")) or lower in ("setup.py", "setup.cfg", *CONDA):
         return places.DECLARED
-    if lower.startswith(("dockerfile", "containerfile")) or end == ".dockerfile":
+    if kind_of(name) == "dockerfile":
         return places.INSTALL
     return places.SCRIPT if end in SCRIPTS else None
 

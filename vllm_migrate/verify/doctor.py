@@ -14,6 +14,7 @@ from typing import NamedTuple
 from vllm_migrate.catalog import requires, store
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import rows
 from vllm_migrate.run.judging import JudgedEngine
 from vllm_migrate.run.session import Session
@@ -216,8 +217,7 @@ def model_folder(model: str) -> str | None:
 
 def _sampling(path: str) -> dict[str, object]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(read_bytes(path))
     except (OSError, ValueError):
         return {}
     return {name: found[name] for name in SAMPLING if isinstance(found, dict) and found.get(name) is not None}
