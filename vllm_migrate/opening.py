@@ -19,6 +19,7 @@ LINE = 64_000_000  # characters; no row of a recording is longer
 MOST = 50_000_000  # bytes; no configuration, baseline, record or data file of ours is larger
 _BINARY = getattr(os, "O_BINARY", 0)
 _NOW = getattr(os, "O_NONBLOCK", 0)
+_OTHERS_WRITE = 0o022
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -104,10 +105,26 @@ def read_bytes(path: str, limit: int = MOST, wait: bool = False, follow: bool = 
     with opened(path, wait, follow) as file:
         data = file.read(limit + 1) or b""
     if len(data) > limit:
-        from errno import EFBIG
-
-        raise OSError(EFBIG, f"larger than {limit / 1_000_000:g} MB", path)
+        raise _too_large(path, limit)
     return data
+
+
+def read_own(path: str, limit: int = MOST) -> bytes:
+    """The bytes of a file that nobody but this user, or root, can have written. Raises OSError for any other, and a link."""
+    with opened(path, follow=False) as file:
+        found = os.fstat(file.fileno())
+        if hasattr(os, "getuid") and (found.st_uid not in (0, os.getuid()) or found.st_mode & _OTHERS_WRITE):
+            raise OSError(f"{path}: others may have written it")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise _too_large(path, limit)
+    return data
+
+
+def _too_large(path: str, limit: int) -> OSError:
+    from errno import EFBIG
+
+    return OSError(EFBIG, f"larger than {limit / 1_000_000:g} MB", path)
 
 
 def read_text(path: str, limit: int = MOST, errors: str = "strict", wait: bool = False) -> str:

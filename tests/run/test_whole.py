@@ -64,7 +64,7 @@ def test_a_fix_that_is_taken_back_says_why() -> None:
     script = "export VLLM_ATTENTION_BACKEND=FLASHINFER\nvllm serve m --kv-cache-dtype fp8 --max-model-len 4096\n"
     plan = fix(files={"run.sh": script}, unsafe=True).plan
     reasons = {finding.name: why for finding, why in plan.refused}
-    assert reasons["attention-backend-env"] == "with it, run.sh:1 would have VM120 source-engine-undetermined"
+    assert reasons["attention-backend-env"] == "it would cause VM120 source-engine-undetermined at run.sh:1"
 
 
 def test_what_stops_the_engine_goes_though_nobody_knows_then_which_core_ran() -> None:

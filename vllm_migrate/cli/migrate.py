@@ -23,7 +23,7 @@ def run(call: Namespace) -> int:
     from vllm_migrate.migrate.plan import migrate
 
     if "-" in call.paths:
-        raise UsageError("migrate takes a project and not standard input (-)", "give its folder")
+        raise UsageError("migrate needs a project, not standard input (-)", "give its folder")
     found = migrate(options_of(call))
     if found.files == 0:
         print(NO_FILES, file=sys.stderr)
@@ -52,7 +52,7 @@ def _put(path: str, text: str, allow_outside: Sequence[str]) -> None:
     try:
         replace_file(path, text.encode("utf-8", "surrogatepass"), durable=False)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "a FILE where you may write") from None
+        raise UsageError(f"{path}: {error.strerror}", "choose a FILE you can write to") from None
 
 
 def _write(found: Migration) -> bool:

@@ -298,7 +298,7 @@ class _Container:
         host = place.file
         file = File(host.source, None, host.requested)
         file.shell = ContainerDocument(host, command)
-        refused = "it stands under a YAML anchor that others share" if place.node.shared else ""
+        refused = "it is under a YAML anchor that others share" if place.node.shared else ""
         file.inside = Inside(host, place.index, place.path, refused, "container")
         return file
 

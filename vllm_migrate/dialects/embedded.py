@@ -24,7 +24,7 @@ RAW = "raw"  # the style of a Dockerfile's scripts
 # What a template fills in: to a shell something undecided that stands there, as long.
 _TEMPLATE = re.compile(r"\{\{[^\r\n]*?\}\}")
 
-ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
+ESCAPES = "the text is in a YAML scalar with escapes or folds"
 
 
 def embedded(place: Place, kind: str) -> File | None:
@@ -41,7 +41,7 @@ def embedded(place: Place, kind: str) -> File | None:
     if document is None:
         return None
     file = File(host.source, document, host.requested)
-    shared = "it stands under a YAML anchor that others share" if place.node.shared else ""
+    shared = "it is under a YAML anchor that others share" if place.node.shared else ""
     file.inside = Inside(host, place.index, place.path, shared or ("" if exact else ESCAPES), kind)
     return file
 
@@ -236,7 +236,7 @@ def _prove_scalars(host: File, scalars: list[Changed]) -> None:
         node = after.roots[inside.document] if inside.document < len(after.roots) else None
         found = node.at(inside.path) if node is not None else None
         if found is None or not isinstance(found.value, str):
-            raise ProofFailed("the text around it reads back as something else")
+            raise ProofFailed("the text around it reads back differently")
         _same_inside(file, own, found)
         ops.setdefault(inside.document, []).append(Op(SET, inside.path, found.value))
     prove_several(host.data, edits, ops)
@@ -251,7 +251,7 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
         inside = file.inside
         value = value.replace("\n", " ") if inside is not None and inside.kind == "words" else value
         if _words(edited(file.shell.source, edits).text) != _words(value):
-            raise ProofFailed("the scalar reads back as another script")
+            raise ProofFailed("the scalar reads back as a different script")
         return
     assert file.data is not None
     from vllm_migrate.documents.yaml.document import parse_yaml
@@ -259,4 +259,4 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
     mine = reparse(file.data, edits)
     theirs = parse_yaml(Source(file.path, b"", value, False, "\n"))
     if [root.plain() for root in mine.roots] != [root.plain() for root in theirs.roots]:
-        raise ProofFailed("the scalar reads back as another document")
+        raise ProofFailed("the scalar reads back as a different document")

@@ -98,7 +98,7 @@ class Reader:
                 return
         document = origin.file.data
         if document is None or document.carrier != "python":  # a program makes its engine for itself
-            client = origin.situation.client()
+            client = origin.situation.around.client()
             if client is not None:
                 self._be("rl_rollout", client)
 

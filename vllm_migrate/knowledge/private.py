@@ -16,7 +16,7 @@ from pathlib import Path
 from vllm_migrate.catalog.store import cache_folder
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import COMPILED, Knowledge
-from vllm_migrate.opening import read_bytes
+from vllm_migrate.opening import read_bytes, read_own
 
 GROUP = "vllm_migrate.knowledge"
 
@@ -58,7 +58,7 @@ def load_with(folders: Sequence[Path]) -> Knowledge:
         digest.update(os.fsencode(path.name) + b"\0" + read_bytes(str(path)) + b"\0")
     kept = Path(cache_folder()).parent / "knowledge" / f"{digest.hexdigest()[:32]}.json"
     try:
-        return Knowledge(json.loads(read_bytes(str(kept))))
+        return Knowledge(json.loads(read_own(str(kept))))
     except (OSError, ValueError):
         pass
     from vllm_migrate.knowledge.build import compile_all, rules_folder
@@ -68,12 +68,17 @@ def load_with(folders: Sequence[Path]) -> Knowledge:
     return Knowledge(json.loads(raw))
 
 
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_WRONLY, 0o600)
+
+
 def _keep(path: Path, text: str) -> None:
     """Write a file of the cache; one that cannot be written is made again next time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
+        with open(partial, "x", encoding="utf-8", opener=_own) as stream:
+            stream.write(text)
         partial.replace(path)
     except OSError:
         pass

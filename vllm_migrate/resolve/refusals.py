@@ -103,6 +103,7 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
         return None
     values = {name: reader.setting(name) for name in site.settings}
     text = re.sub(r"\{[^{}]*\}", "...", refusal.text)
+    text = re.sub(r": (?=\.(?: |$))", ": ..", text)  # a list that the release joins when it raises
     return Refused(
         refusal.id, " ".join(text.split()), values, written, any(n.startswith(REQUEST) for n in site.settings)
     )

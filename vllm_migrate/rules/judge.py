@@ -19,9 +19,9 @@ from vllm_migrate.rules.using import FUNCTIONS as OF_USES
 from vllm_migrate.rules.using import Using
 
 # What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
-OPTION = "the server does not start: the parser exits with 2 on an option it does not know"
-KEYWORD = "the engine is not built: a keyword that vLLM does not know raises TypeError"
-PASSED_OVER = "the launcher passes over what vLLM does not know: the key has no effect"
+OPTION = "the server does not start: the parser rejects the unknown option and exits with status 2"
+KEYWORD = "the engine is not created: an unknown keyword raises TypeError"
+PASSED_OVER = "the launcher ignores options vLLM does not know: the key has no effect"
 
 if TYPE_CHECKING:
     from vllm_migrate.resolve.refusals import Refused
@@ -451,7 +451,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         "off": _off(context),
         "reads": _reads(context),
         "engine": context.target.engine.id,
-        "refuses": "does not read" if passed_over else "refuses",
+        "refuses": "ignores" if passed_over else "rejects",
         "dies": PASSED_OVER
         if passed_over
         else KEYWORD
@@ -490,7 +490,7 @@ def _fill_life(text: str, setting: Setting) -> str:
         "candidates": setting.candidates,
         "deprecated": setting.deprecation,
         "renamed": lambda: new if "_" in setting.written.key else new.replace("_", "-"),
-        "instead": lambda: f"; {new} takes its place" if new else "",
+        "instead": lambda: f"; use {new} instead" if new else "",
         "note": lambda: f" ({rename.note})" if rename and rename.note else "",
     }
     for word, value in lives.items():
@@ -500,8 +500,9 @@ def _fill_life(text: str, setting: Setting) -> str:
 
 
 def _settings(refusal: Refused) -> str:
-    """The settings of a combination with their values."""
-    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in refusal.settings.items())
+    """The settings of a combination that have a value, with it."""
+    written = ((name, value) for name, value in refusal.settings.items() if value is not None)
+    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in written)
 
 
 def _off(context: Context) -> str:
@@ -523,7 +524,7 @@ def show(value: object) -> str:
     if value is None:
         return "unset"
     if isinstance(value, Undetermined):
-        return "a value that is not known here"
+        return "an unknown value"
     if isinstance(value, bool):
         return "true" if value else "false"
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)

@@ -158,9 +158,7 @@ class Using:
         catalog, name = self.target.catalog, f"{self.method()}.{self.use.key}"
         for rename in catalog.renames if self.use.section == "config" else ():
             if rename.section == "config" and rename.old == name and rename.new:
-                return f"; {rename.new.rpartition('.')[2]} takes its place" + (
-                    f" ({rename.note})" if rename.note else ""
-                )
+                return f"; use {rename.new.rpartition('.')[2]} instead" + (f" ({rename.note})" if rename.note else "")
         return ""
 
     def _others(self, names: tuple[str, ...]) -> list[Use]:
@@ -282,6 +280,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "nearest": Using._nearest,
     "anywhere": lambda using, *names: bool(using._others(names)),
     "having": Using._having,
+    "beside": lambda using, text: using.target.situation.around.says(text),
     "route": lambda using: using._route(using.target),
     "from_route": lambda using: using._route(using.source),
     "runs": Using._runs,

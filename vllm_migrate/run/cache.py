@@ -18,7 +18,8 @@ from stat import S_ISDIR, S_ISLNK
 
 from vllm_migrate import __file__ as installation
 from vllm_migrate import __version__
-from vllm_migrate.opening import opened
+from vllm_migrate.documents.text.secrets import known
+from vllm_migrate.opening import read_own
 from vllm_migrate.run.dependencies import Dependencies, is_now
 from vllm_migrate.run.files import discard, replace_file
 
@@ -58,7 +59,7 @@ def lookup(key: Sequence[str], folder: str | None = None) -> Kept | None:
     wanted = _key(key)
     path = _record_path(folder, wanted)
     try:
-        data = _read_own(path)
+        data = read_own(path, MAX_RECORD)
         head, _, body = data.partition(b"\n")
         magic, checksum, key_size, dependencies_size, exit_code = head.rsplit(b" ", 4)
         if magic != MAGIC or int(checksum) != crc32(body):
@@ -79,6 +80,8 @@ def store(key: Sequence[str], dependencies: Dependencies, exit_code: int, text: 
     if folder is None or not dependencies.settled or not dependencies.unchanged():
         return False
     wanted = _key(key)
+    if any(secret in path for path, _ in dependencies.items() for secret in known()):
+        return False
     stamps = _encode("\0".join(f"{path}\0{stamp}" for path, stamp in dependencies.items()))
     body = wanted + stamps + _encode(text)
     head = b"%s %d %d %d %d\n" % (MAGIC, crc32(body), len(wanted), len(stamps), exit_code)
@@ -132,15 +135,6 @@ def _is_private(folder: str) -> bool:
             above = parent
     except OSError:
         return False
-
-
-def _read_own(path: str) -> bytes:
-    """The bytes of a record. Raises OSError, also for a link and for a file that is not this user's alone to write."""
-    with opened(path, follow=False) as handle:
-        found = os.fstat(handle.fileno())
-        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & (GROUP_WRITE | OTHERS_WRITE)):
-            raise OSError("another user's record")
-        return handle.read(MAX_RECORD)
 
 
 def _unchanged(stamps: str) -> bool:

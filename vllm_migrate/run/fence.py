@@ -17,15 +17,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vllm_migrate.run.dependencies import Dependencies
+
 
 DEVICES = ("/dev/", "/proc/")  # /dev/stdout is a link to what the caller gave
 VARIABLE = "VLLM_MIGRATE_ALLOW_OUTSIDE"
 
 
-def fence_of(options: Options, disk: Disk) -> Fence:
-    """The fence of a call."""
+def fence_of(options: Options, disk: Disk, dependencies: Dependencies | None = None) -> Fence:
+    """The fence of a call. dependencies: notes what is looked for."""
+    looks = _Looks(disk, dependencies)
     paths = [path if path != "-" else options.stdin_filename or "" for path in options.paths or ("",)]
-    return Fence([*_allowed(options.allow_outside), *_roots(paths, disk)], map(disk.real, paths))
+    return Fence([*_allowed(options.allow_outside), *_roots(paths, disk, looks)], map(disk.real, paths))
 
 
 def check_output(path: str, allow_outside: Sequence[str] = ()) -> None:
@@ -44,7 +47,21 @@ def _allowed(folders: Sequence[str]) -> list[str]:
     return [os.path.realpath(os.path.expanduser(folder)) for folder in (*folders, *listed) if folder]
 
 
-def _roots(paths: Sequence[str], disk: Disk) -> Iterator[str]:
+class _Looks:
+    """Whether a file is there, and a note of having looked."""
+
+    def __init__(self, disk: Disk, dependencies: Dependencies | None) -> None:
+        self._disk = disk
+        self._dependencies = dependencies
+
+    def find(self, folder: str, name: str) -> bool:
+        path = os.path.join(folder, name)
+        if self._dependencies is not None:
+            self._dependencies.note_presence(path)
+        return self._disk.exists(path)
+
+
+def _roots(paths: Sequence[str], disk: Disk, looks: _Looks) -> Iterator[str]:
     seen: set[str] = set()
     for path in paths:
         is_folder = disk.is_folder(path or os.curdir)
@@ -52,17 +69,17 @@ def _roots(paths: Sequence[str], disk: Disk) -> Iterator[str]:
         for start in (os.path.abspath(folder), disk.real(folder)):
             if start not in seen:
                 seen.add(start)
-                yield disk.real(_project(start, disk) or _unmarked(start, is_folder))
+                yield disk.real(_project(start, looks) or _unmarked(start, is_folder))
 
 
-def _project(folder: str, disk: Disk) -> str:
+def _project(folder: str, looks: _Looks) -> str:
     """The repository around a folder, else the nearest folder with a configuration; "" where there is none."""
     configured, parent = "", folder
     while True:
         folder, parent = parent, os.path.dirname(parent)
-        if disk.exists(os.path.join(folder, ".git")):
+        if looks.find(folder, ".git"):
             return folder
-        if not configured and any(disk.exists(os.path.join(folder, name)) for name in (OWN_FILE, SHARED_FILE)):
+        if not configured and (looks.find(folder, OWN_FILE) or looks.find(folder, SHARED_FILE)):
             configured = folder
         if parent == folder:
             return configured

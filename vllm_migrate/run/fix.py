@@ -68,7 +68,7 @@ class FixPlan(NamedTuple):
         Raises UsageError for a project in memory.
         """
         if type(self.disk) is not Disk:
-            raise UsageError("a project in memory is not written", "`texts` has the new text of each file")
+            raise UsageError("a project in memory cannot be written", "`texts` has the new text of each file")
         paths, failed = write_all(self.plan.edits, self.disk)
         return WriteResult(tuple(paths), tuple(failed))
 
@@ -123,10 +123,10 @@ def _proved_whole(
             break
         for new, finding in culprits:
             place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
-            taken[id(finding)] = (finding, f"with it, {place} would have {new.code} {new.name}")
+            taken[id(finding)] = (finding, f"it would cause {new.code} {new.name} at {place}")
         plan = make(tuple(finding for finding in findings if id(finding) not in taken))
     else:
-        refused = tuple((finding, "together, the fixes would make new findings") for finding in plan.applied)
+        refused = tuple((finding, "together, the fixes would cause new findings") for finding in plan.applied)
         plan = Plan({}, (), (*plan.refused, *refused))
     return plan._replace(refused=(*plan.refused, *taken.values()))
 

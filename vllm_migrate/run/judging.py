@@ -289,7 +289,7 @@ def problem_of(path: str, error: Exception) -> Problem:
     if isinstance(error, VllmMigrateError) or os.environ.get("VLLM_MIGRATE_TRACEBACK"):
         raise error
     if isinstance(error, RecursionError):
-        return Problem(path, "too-deep", "nests too deep to be judged", 0, 0)
+        return Problem(path, "too-deep", "is nested too deeply to be judged", 0, 0)
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next

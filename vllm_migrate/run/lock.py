@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.documents.disk import DISK, OUTSIDE
+from vllm_migrate.documents.text.secrets import hide
 from vllm_migrate.errors import UsageError
 from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import REFUSED, Cell
@@ -58,7 +59,8 @@ def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, 
     }
     if smoke is not None:
         lock["smoke"] = _smoke(smoke)
-    return lock
+    without_secrets: dict[str, Any] = json.loads(hide(dump(lock)))
+    return without_secrets
 
 
 def dump(lock: Mapping[str, Any]) -> str:
@@ -83,7 +85,7 @@ def write(path: str, lock: Mapping[str, Any]) -> None:
     try:
         replace_file(path, dump(lock).encode(), durable=True)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "-o FILE, where you may write") from None
+        raise UsageError(f"{path}: {error.strerror}", "choose an -o FILE you can write to") from None
 
 
 def read(path: str) -> dict[str, Any]:
@@ -93,9 +95,9 @@ def read(path: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}", "`vllm-migrate lock` writes it anew") from None
+        raise UsageError(f"{path}: {error}", "`vllm-migrate lock` rewrites it") from None
     if not _is_lock(lock):
-        raise UsageError(f"{path} is no lock of this version", "`vllm-migrate lock` writes it anew")
+        raise UsageError(f"{path} is not a lock of this version", "`vllm-migrate lock` rewrites it")
     return lock
 
 
@@ -143,7 +145,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Moved]:
     moved: list[Moved] = []
     for name in sorted({*before, *after}):
         if name not in after:
-            moved.append(Moved(name, "", "locked", None, "the engine is in no file any more"))
+            moved.append(Moved(name, "", "locked", None, "the engine is no longer in any file"))
         elif name not in before:
             moved.append(Moved(name, "", None, "found", "the engine is new"))
         else:
@@ -178,7 +180,7 @@ def _why(before: Entry, after: Entry, release: str, other_catalog: bool) -> str:
         return f"{origins[0] or 'nothing'} -> {origins[1] or 'nothing'}"
     if release:
         return f"vLLM {release}: {after.get('origin', 'it has no such option')}"
-    return "the catalog is another one" if other_catalog else "what it depends on is another one"
+    return "the catalog has changed" if other_catalog else "what it depends on has changed"
 
 
 def _by_name(lock: Mapping[str, Any]) -> dict[str, Entry]:

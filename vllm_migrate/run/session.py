@@ -37,7 +37,7 @@ class Session:
     def __init__(self, options: Options, disk: Disk = DISK) -> None:
         self.options = options
         self.dependencies = Dependencies() if disk is DISK else Unnoted()
-        self.disk = disk = disk.within(fence_of(options, disk))
+        self.disk = disk = disk.within(fence_of(options, disk, self.dependencies))
         self.settings = Settings.of(options, self.dependencies, disk)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
@@ -46,7 +46,10 @@ class Session:
             self._inside(self.settings.baseline, "baseline")
         self.paths = options.paths or self._included() or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
-        self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
+        unreadable: list[str] = []
+        walked = [entry for entry in self._walked(unreadable) if entry.named or not self._is_baseline(entry.path)]
+        # A folder that cannot be listed is told as a file that cannot be read.
+        self.inputs = [*walked, *(Input(os.path.normpath(folder), False) for folder in unreadable)]
         model = self._model_files()
         self.situations = Situations(self.settings, self.catalog, self.knowledge, self.dependencies, disk, model)
 
@@ -71,9 +74,14 @@ class Session:
             self._inside(folder, "model-config")
         return model_files(folder, self.dependencies, self.disk.anywhere if named else self.disk.bytes_of)
 
-    def _walked(self) -> Iterator[Input]:
+    def _walked(self, unreadable: list[str]) -> Iterator[Input]:
         return walk(
-            self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies, disk=self.disk
+            self.paths,
+            self.settings.exclude,
+            root=self.settings.root,
+            unreadable=unreadable,
+            dependencies=self.dependencies,
+            disk=self.disk,
         )
 
     def _knowledge(self) -> Knowledge:

@@ -16,6 +16,7 @@ from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.run import pins as places
 from vllm_migrate.run.pins import (
     FRAMEWORKS,
+    LONGEST,
     PACKAGES,
     VLLM,
     Pin,
@@ -186,13 +187,13 @@ def notes(found: list[Pin]) -> list[str]:
         if pin.bounds:
             continue  # what it allows is a part of the choice
         if not pin.version:
-            out.append(f"{place} asks for a version that is no release ({pin.text})")
+            out.append(f"{place} asks for a version that is not a release ({pin.text})")
         elif not pin.exact:
             if chosen is None:
                 out.append(f"{place} names no single release ({pin.text})")
             continue
         elif chosen is not None and pin.version != chosen.version:
-            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is taken ({chosen.version})")
+            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is used ({chosen.version})")
         seen.add(pin.version)
     return out
 
@@ -212,7 +213,7 @@ def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = 
     from vllm_migrate.run.config import toml_fault
 
     fault = toml_fault(path, data)
-    return f"{fault}; what it says of releases may be misread" if fault else ""
+    return f"{fault}; the releases it names may be misread" if fault else ""
 
 
 def _nearest_pyproject(start: str, dependencies: Dependencies | None, disk: Disk) -> str:
@@ -323,7 +324,9 @@ def _lock_pins(path: str, blocks: Iterator[bytes], packages: tuple[str, ...] = P
             if package is not None and data.startswith(b"version = ", end + 2):
                 version = data[end + 12 :].partition(b"\n")[0].strip(b"\"' ").decode("utf-8", "replace")
                 release, number = release_of(version), line + data.count(b"\n", 0, done) + 1
-                out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+                out.append(
+                    Pin(package, release, path, number, f"{package} {version[:LONGEST]}", places.LOCK, bool(release))
+                )
         keep = at if at >= 0 else max(done, len(data) - len(header))
         line += data.count(b"\n", 0, keep)
         rest = data[keep:]

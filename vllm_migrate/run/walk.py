@@ -124,7 +124,11 @@ def _meant(path: str, disk: Disk) -> str:
     except OSError:
         entries = []
     near = get_close_matches(name, entries, n=1)
-    return f"did you mean {os.path.join(folder, near[0])}?" if near else "a PATH is a file, a folder or -"
+    return (
+        f"did you mean {os.path.join(folder, near[0])}?"
+        if near
+        else "a PATH is a file, a folder, or - for standard input"
+    )
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:

@@ -28,7 +28,7 @@ def running(path: str, target: str | None = None) -> list[Running]:
         raise UsageError(f"--record: {path}: {error}", "a file that the recorder wrote") from None
     if not lines:
         raise UsageError(
-            f"--record: {path} has no line of the recorder", "`vllm-migrate recorder --help` shows how it writes one"
+            f"--record: {path} has no line from the recorder", "`vllm-migrate recorder --help` shows how it writes one"
         )
     started = {pid for pid, stage in lines if stage == "started"}
     found: list[Running] = []
@@ -42,7 +42,7 @@ def running(path: str, target: str | None = None) -> list[Running]:
 
 def of_entry(entry: Mapping[str, object], source: str, where: str, target: str | None = None) -> Running:
     """The engine of one line. Raises UsageError."""
-    release = known(str(entry.get("release") or target or ""), f"{where} does not tell the release")
+    release = known(str(entry.get("release") or target or ""), f"{where} does not show the release")
     reader = Reader(release)
     config, env, sampling = entry.get("config"), entry.get("env"), entry.get("sampling")
     reported = reader.tree(config, where) if isinstance(config, dict) else {}

@@ -73,7 +73,7 @@ def running(path: str, target: str | None, engine: str | None = None) -> list[Ru
 
 def judged_in(folder: Folder, target: str | None, engine: str | None = None) -> JudgedEngine | None:
     """The engine of a run's configurations at its release; None where they have none. Raises UsageError."""
-    missing = f"{folder.path} does not tell the release: no requirements.txt, and no log of a start"
+    missing = f"{folder.path} does not show the release: no requirements.txt, and no log of a start"
     release = known(folder.release or target or "", missing)
     judged = Session(Options(folder.artefacts, release, release, isolated=True)).run(keep=True).judged
     return chosen((), judged, engine, folder.path) if judged else None

@@ -8,9 +8,10 @@ given as it stands and as it is read: without quotes, with escapes resolved, lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from vllm_migrate.documents.text.names_of_secrets import is_harmless, is_secret
+from vllm_migrate.documents.text.names_of_secrets import is_harmless, is_secret, words_of
+from vllm_migrate.documents.text.patterns import compiled
 
 NAMES = (
     *("token", "key", "pass", "pwd", "secret", "cred", "auth", "bearer", "cookie", "jwt", "dsn", "webhook"),
@@ -54,29 +55,36 @@ REFERENCE = re.compile(
 NEXT_ITEM = re.compile(r"\s*(?:,\s*|\n[ \t]*-[ \t]+)?(?=[rbfuRBFU]{0,2}\\*[\"'])")
 NEXT_BARE_ITEM = re.compile(r"[ \t]*(?:,[ \t]*|\r?\n[ \t]*-[ \t]+)(?![\w.-]*:[ \t\n])")
 
-SHAPES = re.compile(
-    r"""(?<![A-Za-z0-9])(?:
-        hf_[A-Za-z0-9]{16,} | sk-[A-Za-z0-9_\-]{16,} | gh[opsur]_[A-Za-z0-9]{20,} | github_pat_\w{20,}
-      | glpat-[\w\-]{16,} | xox[abeprs]-[A-Za-z0-9\-]{10,} | A[KS]IA[A-Z0-9]{16} | AIza[\w\-]{30,}
-      | npm_[A-Za-z0-9]{30,} | pypi-[\w\-]{30,} | eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]* | nvapi-[\w\-]{20,}
-      | gsk_[A-Za-z0-9]{20,} | r8_[A-Za-z0-9]{20,} | dckr_(?:pat|oat)_[\w\-]{16,} | SG\.[\w\-]{16,}\.[\w\-]{16,}
-      | tskey-[\w\-]{10,} | ya29\.[\w\-]{20,} | [sr]k_(?:live|test)_[A-Za-z0-9]{16,} | dapi[0-9a-f]{32} | hvs\.[\w\-]{20,}
-    )"""
-    r"""|(?<=hooks\.slack\.com/services/)[\w/]{16,}|(?<=AccountKey=)[\w+/=]{20,}""",
-    re.VERBOSE,
-)
-# What these begin with, in lower case, and what stands before those that begin with anything.
-BEGINNINGS = (
-    *("hf_", "sk-", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "xox", "akia", "asia", "aiza"),
-    *("npm_", "pypi-", "eyj", "nvapi-", "gsk_", "r8_", "dckr_", "sg.", "tskey-", "ya29.", "dapi", "hvs."),
-    *("sk_live_", "sk_test_", "rk_live_", "rk_test_"),
-)
-BEFORE_TOKENS = ("hooks.slack.com/services/", "accountkey=")
+# What is a secret by its own shape: how it begins, and what follows. Then what stands before one of any beginning.
+TOKENS = {
+    **dict.fromkeys(("gho_", "ghp_", "ghs_", "ghu_", "ghr_"), r"[A-Za-z0-9]{20,}"),
+    **dict.fromkeys(("AKIA", "ASIA"), r"[A-Z0-9]{16}"),
+    **dict.fromkeys(("sk_live_", "sk_test_", "rk_live_", "rk_test_", "hf_"), r"[A-Za-z0-9]{16,}"),
+    **dict.fromkeys(("gsk_", "r8_"), r"[A-Za-z0-9]{20,}"),
+    **dict.fromkeys(("AIza", "pypi-"), r"[\w\-]{30,}"),
+    **dict.fromkeys(("nvapi-", "ya29.", "hvs."), r"[\w\-]{20,}"),
+    "sk-": r"[A-Za-z0-9_\-]{16,}",
+    "github_pat_": r"\w{20,}",
+    "glpat-": r"[\w\-]{16,}",
+    "xox": r"[abeprs]-[A-Za-z0-9\-]{10,}",
+    "npm_": r"[A-Za-z0-9]{30,}",
+    "eyJ": r"[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*",
+    "dckr_": r"(?:pat|oat)_[\w\-]{16,}",
+    "SG.": r"[\w\-]{16,}\.[\w\-]{16,}",
+    "tskey-": r"[\w\-]{10,}",
+    "wandb_v": r"\d+_\w{20,}",
+    "dapi": r"[0-9a-f]{32}",
+}
+AFTER = {"hooks.slack.com/services/": r"[\w/]{16,}", "AccountKey=": r"[\w+/=]{20,}"}
 # Of an address: a password, a user that is itself a token, and the parts of a query that let somebody in.
 IN_ADDRESS = re.compile(
     r"://(?:[^\s/@:\"'$<{]*:(?P<password>[^\s/@$<{\"'][^\s/@\"']*)|(?P<user>[^\s/@:\"'${<]{8,}))@"
     r"|[?&;](?:[\w.-]*(?:token|key|sig|signature|secret|password|credential|auth))=(?P<query>[^\s&#\"'$<{]+)",
     re.IGNORECASE,
+)
+# The word that follows `wandb login`, which takes a key without a name.
+LOGIN = re.compile(
+    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*)[\"']?(?P<word>[A-Za-z0-9_\-]{20,100})\b"
 )
 SPACE = re.compile(r"\s")
 NAMED_INSIDE = re.compile(r"[\w.+-]+=[^=]")
@@ -104,6 +112,10 @@ def shapes_of(text: str) -> Iterator[str]:
     """What is a secret by its own shape, or by its place in an address."""
     for start, stop in tokens_in(text):
         yield text[start:stop]
+    if "login" in text.lower():
+        for match in LOGIN.finditer(text):
+            if drawn(match["word"]):
+                yield match["word"]
     at = text.find("://")
     while at >= 0:
         # One address: as far as nothing in it could be white space.
@@ -118,25 +130,31 @@ def shapes_of(text: str) -> Iterator[str]:
 
 
 def tokens_in(text: str) -> Iterator[tuple[int, int]]:
-    """Where a text has what is a secret by its own shape, in order."""
-    starts = _places(text, BEGINNINGS)
-    for before in BEFORE_TOKENS:
-        starts += [at + len(before) for at in _places(text, (before,))]
+    """Where a text has what is a secret by its own shape, in order, apart from each other."""
+    found: list[tuple[int, int]] = []
+    for beginning, rest in (*TOKENS.items(), *AFTER.items()):
+        at = text.find(beginning)
+        while at >= 0:
+            first = at + len(beginning)
+            alone = beginning in AFTER or not (text[at - 1 : at].isascii() and text[at - 1 : at].isalnum())
+            match = compiled(rest).match(text, first) if alone else None
+            if match is not None:
+                found.append((first if beginning in AFTER else at, match.end()))
+            at = text.find(beginning, at + 1)
     end = 0
-    for start in sorted(starts):
-        match = SHAPES.match(text, start) if start >= end else None
-        if match is not None:
-            end = match.end()
-            yield start, end
+    for start, stop in sorted(found, key=lambda span: (span[0], -span[1])):
+        if start >= end:
+            yield start, stop
+            end = stop
 
 
-def _places(text: str, hints: Sequence[str]) -> list[int]:
-    """Where a text has one of these, in either case, in order. Searching for each is faster than one pattern for all."""
+def _places(text: str) -> list[int]:
+    """Where a text has a part of a name of a secret, in order. Searching for each is faster than one pattern for all."""
     lowered = text.lower()
     if len(lowered) != len(text):  # a few capital letters have longer small ones
         lowered = "".join(c.lower() if c.isascii() else c for c in text)
     places: list[int] = []
-    for hint in hints:
+    for hint in NAMES:
         at = lowered.find(hint)
         while at >= 0:
             places.append(at)
@@ -152,7 +170,7 @@ def _address_end(text: str, at: int, end: int) -> int:
 def values_of(text: str, code: bool) -> Iterator[tuple[str, str]]:
     """Names of secrets with each value that follows one, as they stand in the text."""
     done = 0
-    for start in _places(text, NAMES):
+    for start in _places(text):
         if start < done:
             continue
         end = start + 1
@@ -206,6 +224,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
     for _ in range(50):
         opening = OPENING.match(text, at)
         if opening is not None:
+            if code and ":" in link and len(opening["quote"]) == 3 and "\n" in text[name_at:at]:
+                return  # the docstring of what has the name
             close = _closing(text, opening.end(), opening["quote"])
             value = text[opening.end() : close]
             if not (code and "\n" in value and len(opening["quote"]) == 1):
@@ -309,12 +329,17 @@ def _distinct(name: str, value: str) -> bool:
         return False
     if NAMED_INSIDE.match(value) or (value.startswith(("http://", "https://")) and not _is_address(name)):
         return False
+    if value.endswith(("(", "[")) or (" " in value and words_of(name)[-1:] in KEYS):
+        return False
     letters = value.replace("-", "").replace("_", "")
     if letters.isalpha() and (letters.islower() or letters.isupper() or letters.istitle() or is_secret(value)):
         return len(value) >= SHORTEST_WORDS and not is_secret(value)
     if value.startswith("/") and not any(c.isdigit() for c in value):
         return False
     return len(value) >= SHORTEST_PLAIN or any(c.isdigit() for c in value)
+
+
+KEYS = (["key"], ["keys"], ["token"], ["tokens"], ["secrets"])  # of these, none has words
 
 
 def _is_address(name: str) -> bool:

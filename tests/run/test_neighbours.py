@@ -79,3 +79,29 @@ def test_it_is_said_why_and_in_any_order() -> None:
     one, two = (lint(paths, files=files) for paths in (("serve.sh", "src/loop.py"), ("src/loop.py", "serve.sh")))
     assert [(f.code, f.place) for f in one.findings] == [(f.code, f.place) for f in two.findings]
     assert any(f.engine and f.engine.role == "rl_rollout" for f in one.findings)
+
+
+INSIDE = """\
+from vllm import LLM
+def sync(llm, weights):
+    llm.llm_engine.model_executor.driver_worker.model_runner.model.load_weights(weights)
+"""
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        'llm = LLM(model="m", distributed_executor_backend="external_launcher")\n',
+        'kwargs["distributed_executor_backend"] = "external_launcher"\n',
+        'os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"\n',
+    ],
+)
+def test_an_engine_that_the_package_keeps_in_its_process(engine: str) -> None:
+    def found(path: str) -> list[str]:
+        files = {".git/HEAD": "", "p/workers/sharding/sync.py": INSIDE, path: engine}
+        return [f.code for f in lint("p/workers/sharding/sync.py", files=files, from_="0.8.5", to="0.18.1").findings]
+
+    assert "VM707" not in found("p/workers/rollout/engine.py")
+    assert "VM707" not in found("p/workers/sharding/engine.py")
+    assert "VM707" in found("other/engine.py")
+    assert "VM707" in found("p/workers/rollout/notes.txt")
