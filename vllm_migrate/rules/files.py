@@ -52,7 +52,7 @@ FILE_RULES = (
         "does-not-parse",
         "warning",
         "A file does not parse",
-        "nothing in it was judged",
+        "nothing in it was judged, but for engines of a script in which only placeholders are wrong",
         "fix the syntax, or run vllm-migrate with the Python version that the file is written for",
         ("syntax",),
     ),

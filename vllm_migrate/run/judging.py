@@ -157,7 +157,7 @@ class Run:
                     decode(path, data)  # one that is not UTF-8 says so
                     self._unrecognised(path, data)
                 return
-            file, is_parent = workspace.take(path, data)
+            file, is_parent = self._taken(path, data)
             with limited():
                 found = discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
@@ -172,6 +172,19 @@ class Run:
         if not is_parent and all(set(subject.files) == {file} for subject in found.subjects):
             self._show(fresh)
             workspace.release(file)
+
+    def _taken(self, path: str, data: bytes) -> tuple[File, bool]:
+        """The File, and whether a child of it has loaded it before. Raises Unreadable."""
+        try:
+            return self.workspace.take(path, data)
+        except Unreadable as error:
+            why = f"the script does not parse (line {error.line})"
+            file = self.workspace.read_only(path, data, why) if error.reason == "syntax" else None
+            if file is None:
+                raise
+            message = f"{error.message}; its placeholders are read as variables, and nothing is written in it"
+            self._problems.append(Problem(path, error.reason, message, error.line, error.column))
+            return file, False
 
     def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new."""
