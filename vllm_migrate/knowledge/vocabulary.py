@@ -123,6 +123,7 @@ NAMES = (
     Term("role", "what the engine is for", (*RESOLVING, *DIALECT), values=ROLES),
     Term("dialect", "the id of the dialect it is written in", RESOLVING),
     Term("entrypoint", "the program that builds the engine, '' for none", (*RESOLVING, "transport"), values=ENTRYPOINTS),
+    Term("model_runner", "what prepares batches, samples and computes logprobs", RESOLVING, values=("v0", "v1", "v2")),
     Term("executor", "distributed_executor_backend as it resolves", RESOLVING),
     Term("release", "the release; only as from.release and to.release", RESOLVING),
     Term("before_v1", "whether the project pins a release older than 0.8.0, where V0 was the default", RESOLVING, values=BOOL),
@@ -140,6 +141,7 @@ NAMES = (
     Term("setting.existed", "whether the source has the option", AT_HAND, values=BOOL),
     Term("setting.exists", "whether the target has the option", AT_HAND, values=BOOL),
     Term("setting.ever", "whether any release has the option", AT_HAND, values=BOOL),
+    Term("setting.gone", "whether its value is one that vLLM itself had at the source and lacks at the target", AT_HAND, values=BOOL),
     Term("setting.renamed", "its successor between the releases, '' when there is none", AT_HAND),
     Term(
         "setting.polarity",
@@ -165,6 +167,7 @@ NAMES = (
     Term("use.name", "the use's name in the dialect", USE),
     Term("use.key", "the use as it is written", USE),
     Term("use.value", "the value of the keyword at hand", USE),
+    Term("use.shape", "of a value: many for a list of lists, one for a list of numbers, '' where that is not plain", USE),
     Term("use.method", "the call whose keyword is at hand", USE),
     Term("use.function", "the enclosing functions, '' at module level", USE),
     Term("use.positional", "how many arguments are passed by position", USE),

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # Functions that every start runs: what they check does not hang on who calls them.
 ALWAYS_RUN = re.compile(
     r"vllm\.(config|engine\.arg_utils|sampling_params)\b.*"
-    r"(__post_init__|create_engine_config|create_model_config|create_speculative_config|_validate_parallel_config|_validate_eplb_config|_validate_lora_config|_validate_return_routed_experts|_validate_spec_decode"
-    r"|_validate_supported_sampling_params|verify_with_parallel_config|verify_max_model_len|validate_mm|_verify_args|_verify_bnb_config)\Z"
+    r"(__post_init__|create_engine_config|create_model_config|create_speculative_config|validate_mm|_set_max_num_scheduled_tokens|_check_supports_watermarking"
+    r"|_?(validate|verify)_\w+)\Z"
     r"|vllm\.v1\.engine\.(input_processor|processor).*(_validate_supported_sampling_params|_validate_sampling_params|_validate_params)\Z"
 )
 # Objects that a running engine always has.
@@ -212,6 +212,11 @@ class _Reader:
         return OPEN
 
     def _named(self, owner: str, leaf: str) -> object:
+        if leaf == "is_submodel_config":  # of a part of a model that another engine serves
+            return False
+        if leaf == "use_v2_model_runner":
+            runner = self.view.value("model_runner").value
+            return OPEN if isinstance(runner, Undetermined) else runner == "v2"
         if self.known.class_of(owner, self.view.release) is not None:
             return self.setting(f"{owner}.{leaf}")  # of the mapping, also where an option has the same name
         owners = self.leaves.get(leaf, ())
