@@ -298,8 +298,8 @@ RULE_TYPOS: list[Edit] = [
     ),
     (
         "logprobs-semantics.yaml",
-        "vLLM {to} are those",
-        "vLLM {too} are those",
+        "vLLM {to} returns logprobs",
+        "vLLM {too} returns logprobs",
         "message: no placeholder {too} (did you mean 'to'?)",
     ),
     (
