@@ -299,7 +299,7 @@ RULE_TYPOS: list[Edit] = [
     (
         "logprobs-semantics.yaml",
         "vLLM {to} returns logprobs",
-        "vLLM {too} returns logprobs",
+        "vLLM {too} are those",
         "message: no placeholder {too} (did you mean 'to'?)",
     ),
     (

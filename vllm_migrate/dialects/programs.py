@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.strings import SIGNS
 from vllm_migrate.knowledge.records import Dialect, EngineSpec, UseSpec
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*+)[\s\\]*+(?:\(|as\b)")
 _IMPORTED = re.compile(rb"(?:\b(?:from|import)[\s\\]+|,[\s\\]*)(\w+)")
+# What a command in one string has.
+_STRINGS = tuple(sign.encode() for sign in SIGNS)
 # The path of a URL at the end of a string, or of a part of one.
 _PATH = re.compile(rb"(/[\w/.-]+)[\"'?{]")
 
@@ -39,6 +42,8 @@ class Programs:
         return any(entry.may_be_in(text) for entry in self._entries) or self._may_start(data)
 
     def _may_start(self, data: bytes) -> bool:
+        if any(sign in data for sign in _STRINGS):
+            return True
         if any(all(_ends_text(word, data) for word in words) for words in self._commands):
             return True
         return any(key in data and (key + b'":' in data or key + b"':" in data) for key in self._keys)

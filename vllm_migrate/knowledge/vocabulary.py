@@ -167,6 +167,7 @@ NAMES = (
     Term("use.name", "the use's name in the dialect", USE),
     Term("use.key", "the use as it is written", USE),
     Term("use.value", "the value of the keyword at hand", USE),
+    Term("use.shape", "of a value: many for a list of lists, one for a list of numbers, '' where that is not plain", USE),
     Term("use.method", "the call whose keyword is at hand", USE),
     Term("use.function", "the enclosing functions, '' at module level", USE),
     Term("use.positional", "how many arguments are passed by position", USE),
