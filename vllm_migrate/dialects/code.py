@@ -91,11 +91,16 @@ def _made(
     file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
     """An engine for each call of those that `spec` names."""
+    named = code.find(set(spec.calls)) if spec.calls else []
+    calls = [call for call in named if not call.in_string and comes_from(call.resolved, spec.of)]
+    calls = [call for call in calls if not _shows_nothing(call)]
+    if not calls:
+        return []
     shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(_role(dialect, spec.role, uses, file))
     out: list[Engine] = []
-    for call in code.find(set(spec.calls)) if spec.calls else ():
+    for call in calls:
         tree = tree_of(file, call.index)
-        if call.in_string or tree is None or _shows_nothing(call) or not comes_from(call.resolved, spec.of):
+        if tree is None:
             continue
         origin = shared._replace(root=tree, site=tree, missing=_hidden(code, call, tree))
         if not has(tree, spec) or not runs(origin, {}):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog) -> list[Use]:
     """Every use in a module, in the order of the text."""
+    if not dialect.uses:
+        return []
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in dialect.uses:

@@ -316,7 +316,7 @@ def main(argv: list[str]) -> int:
     target.mkdir(parents=True, exist_ok=True)
     words.write_text(vocabulary_page(), encoding="utf-8")
     codes = rules / "codes.txt"
-    codes.write_text(listed_codes(codes.read_text(encoding="utf-8"), read_rules(rules)), encoding="utf-8")
+    codes.write_text(listed_codes(read_text(str(codes)), read_rules(rules)), encoding="utf-8")
     for name in kept.keys() - made.keys():
         (target / name).unlink()
     for name, text in made.items():

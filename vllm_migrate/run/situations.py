@@ -34,6 +34,8 @@ BEFORE = "0.7.3"
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
 LATEST = "latest"
+# The name of a model as hubs and folders have it, without its owner.
+_MODEL = re.compile(rb"/([\w.-]+)")
 
 
 class Level(NamedTuple):
@@ -108,7 +110,7 @@ class Situations:
         stated = self._stated(level.config, path)
         own = []
         if "from" not in stated:
-            own = own_pins(path, data, self._packages) or self._named_models(path, data)
+            own = own_pins(path, data) or self._named_models(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
         only = self._only(path) if "from" not in stated else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
@@ -242,9 +244,10 @@ class Situations:
     def _named_models(self, path: str, data: bytes) -> list[Pin]:
         """The bound that the names of models in a file set: of several, the one that excludes least."""
         low = data.lower()
+        models = b"\n".join(_MODEL.findall(low))
         found: list[Pin] = []
         for name, model in self._knowledge.models.items():
-            if name.encode() not in low and name.replace("-", "").encode() not in low:
+            if name.encode() not in models and name.replace("-", "").encode() not in models:
                 continue
             match = re.search(
                 rb"[\w.-]/[\w.-]*" + re.escape(name.encode()).replace(rb"\-", b"-?") + rb"(?![0-9.]*[0-9])", low
