@@ -264,6 +264,17 @@ def test_a_server_in_a_ray_cluster_is_found(text: str, tmp_path: Path) -> None:
     assert Reading(tmp_path, {"d.yaml": text}).result.engines == 1
 
 
+def test_what_a_template_fills_in_is_undecided(tmp_path: Path) -> None:
+    script = "vllm serve /m {{- if .A }} --seed {{ .A }}{{- end }} --max-num-seqs 8 --num-scheduler-steps 1"
+    body = f"image: x/y:1\ncommand: [bash, -c]\nargs:\n  - |\n    {script}\n"
+    reading = Reading(tmp_path, {"d.yaml": container(body)}, engine="v1")
+    assert reading.arrives("0.8.5")["max_num_seqs"] == 8
+    assert reading.engine.origin.missing
+    reading.fix()
+    after = first(reading.text("d.yaml"))["args"][0]
+    assert "{{- if .A }} --seed {{ .A }}{{- end }}" in after
+
+
 RUNNERS = ["engineConfig", "decoderConfig", "engineConfig.leader", "engineConfig.worker", "engine"]
 
 

@@ -109,8 +109,7 @@ def documents_inside(wanted: list[tuple[Embed, Tree]]) -> Iterator[File]:
         key = (site.place.path, embed.text)
         if key in seen:
             continue
-        found = _open(site, embed)
-        if found is not None:
+        for found in _open(site, embed):
             seen.add(key)
             yield found
 
@@ -179,16 +178,19 @@ def _says_program(site: Tree, embed: Embed) -> bool:
     return any(str(word).partition("=")[0] == embed.with_option for word in words)
 
 
-def _open(site: Tree, embed: Embed) -> File | None:
-    if embed.text:
-        node = site.get(embed.text) or site.at(embed.text)
-        if node is None or node.is_map or node.is_seq:
-            return None
-        inside = embedded(node.place, embed.language)
-        if inside is not None and embed.env:
-            inside.variables = variables_of(site.at(embed.env))
-        return inside
-    return _Container(site, embed).open()
+def _open(site: Tree, embed: Embed) -> Iterator[File]:
+    if not embed.text:
+        found = _Container(site, embed).open()
+        if found is not None:
+            yield found
+        return
+    node = site.get(embed.text) or site.at(embed.text)
+    for text in [] if node is None or node.is_map else node.items if node.is_seq else [node]:
+        inside = embedded(text.place, embed.language)
+        if inside is not None:
+            if embed.env:
+                inside.variables = variables_of(site.at(embed.env))
+            yield inside
 
 
 class _Container:

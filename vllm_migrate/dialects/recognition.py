@@ -93,7 +93,7 @@ def may_open(tree: Tree, embed: Embed) -> bool:
 
 def opens(site: Tree, embed: Embed) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
-    if not has_values(site, embed.where):
+    if not has_values(site, embed.where) or (embed.needs and site.get(embed.needs) is None):
         return False
     return (bool(embed.program) and not embed.telling) or any(site.get(key) is not None for key in _opened(embed))
 

@@ -200,7 +200,7 @@ FACTS = (
     Term("rl.is_correction", "the trainer corrects by importance sampling with the rollout's logprobs", RESOLVING, values=TELLS),
     Term("rl.rollout_is_old", "the rollout's logprobs stand for those of the old policy", RESOLVING, values=TELLS),
     Term("rl.tiny_clip", "the clip range is narrower than rounding noise", RESOLVING, values=TELLS),
-    Term("rl.tight_rejection", "sequences are rejected by their mean ratio, in a band inside rounding noise", RESOLVING, values=TELLS),
+    Term("rl.tight_rejection", "sequences are rejected by a mean ratio, in a band narrower than rounding noise", RESOLVING, values=TELLS),
     Term("rl.trainer_tempers", "the trainer divides its logits by the temperature", RESOLVING, values=TELLS),
     Term("rl.trainer_dtype", "the dtype of the trainer's forward pass, by the framework's own name", RESOLVING),
     Term("rl.trainer_head_fp32", "the trainer computes logits in float32", RESOLVING, values=TELLS),

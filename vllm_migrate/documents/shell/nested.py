@@ -79,11 +79,10 @@ def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
 
 def _handed_on(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
     """The strings of variables that hold a command for a program that is started: `export COMMAND="..."`, `COMMAND="..." sbatch`."""
-    names = {name for name, _ in document.exports}
-    names.update(name for command in document.commands for name, _ in command.assignments)
-    for name in names:
-        values = [made.value for made in document.script.assigns.get(name, ()) if made.value is not None]
-        for value in values or [word for other, word in document.exports if other == name]:
+    handed = [*document.exports, *(pair for command in document.commands for pair in command.assignments)]
+    for name in dict.fromkeys(name for name, _ in handed):
+        made = [assign.value for assign in document.script.assigns.get(name, ()) if assign.value is not None]
+        for value in [*made, *(word for other, word in handed if other == name)]:
             span = _quoted(value.raw, value.start) if _PROGRAM.search(value.raw) else None
             if span is not None:
                 yield span
