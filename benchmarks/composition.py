@@ -17,7 +17,9 @@ from vllm_migrate.documents.shell.document import parse_shell
 
 OVERRIDE = re.compile(r"(?:\+{0,2}|~)[A-Za-z_][\w@/]*(?:\.[\w@/]+)*(?:=.*)?", re.DOTALL)
 UNKNOWN = "unknown"  # stands for what a script does not decide
-MODULES = re.compile(r"(?:^|[./])(main_ppo|main_dapo|main_generation|fully_async_main|main_spin|main_sppo|\w*main\w*|train\w*|launch\w*|run_\w+)(?:\.py)?$")
+MODULES = re.compile(
+    r"(?:^|[./])(main_ppo|main_dapo|main_generation|fully_async_main|main_spin|main_sppo|\w*main\w*|train\w*|launch\w*|run_\w+)(?:\.py)?$"
+)
 
 
 class Composition(NamedTuple):
@@ -75,7 +77,10 @@ class Compositions:
             return None
         home = self._home(module)
         name = name or ("ppo_trainer" if "main_ppo" in module or "dapo" in module else "")
-        bases = [*(base / folder for base in (script.parent, self._root, *script.parents, *home) if folder), *(base / "config" for base in home)]
+        bases = [
+            *(base / folder for base in (script.parent, self._root, *script.parents, *home) if folder),
+            *(base / "config" for base in home),
+        ]
         for base in bases:
             found = base / f"{(name or '').removesuffix('.yaml')}.yaml"
             if name and found.is_file() and self._root in found.resolve().parents:
@@ -95,7 +100,9 @@ class Compositions:
                 return "the command is gone"
             words = commands[each.command]
             flags = _flags(words)
-            overrides = [word for word in words if OVERRIDE.fullmatch(word) and "=" in word and word not in flags.values()]
+            overrides = [
+                word for word in words if OVERRIDE.fullmatch(word) and "=" in word and word not in flags.values()
+            ]
         GlobalHydra.instance().clear()
         try:
             with warnings.catch_warnings():
@@ -135,5 +142,3 @@ def _flags(words: list[str]) -> dict[str, str]:
             name, equals, value = word.partition("=")
             out[name] = value if equals else following
     return out
-
-

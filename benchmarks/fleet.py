@@ -48,14 +48,58 @@ from vllm_migrate.run.lint import lint
 from vllm_migrate.run.settings import Options
 
 SUFFIXES = frozenset((".yaml", ".yml", ".toml", ".json", ".sh", ".bash", ".slurm", ".sbatch", ".py", ".ipynb"))
-PINS = re.compile(r"requirements.*\.(txt|in)|setup\.(py|cfg)|Dockerfile.*|.*\.lock|environment\.yml|\.env.*", re.IGNORECASE)
+PINS = re.compile(
+    r"requirements.*\.(txt|in)|setup\.(py|cfg)|Dockerfile.*|.*\.lock|environment\.yml|\.env.*", re.IGNORECASE
+)
 LARGEST = 2 << 20  # bytes of a file that is copied
-WORDS = ("false", "true", "null", "0", "-1", "auto", '"x"', "[1]", "'{\"level\": 3}'", "${X}", "FLASHINFER", "1e3", "image=2")
+WORDS = (
+    "false",
+    "true",
+    "null",
+    "0",
+    "-1",
+    "auto",
+    '"x"',
+    "[1]",
+    "'{\"level\": 3}'",
+    "${X}",
+    "FLASHINFER",
+    "1e3",
+    "image=2",
+)
 OPTIONS = (
-    *("enable-prefix-caching", "no-enable-prefix-caching", "task", "runner", "swap-space", "rope-scaling", "rope_theta"),
-    *("guided-decoding-backend", "disable-log-requests", "compilation-config", "limit_mm_per_prompt", "use_v2_block_manager"),
-    *("enable_chunked_prefill", "num-scheduler-steps", "override-pooler-config", "disable_mm_preprocessor_cache", "seed"),
-    *("logprobs-mode", "async-scheduling", "kv-cache-dtype", "max-num-seqs", "enforce-eager", "dtype", "generation-config"),
+    *(
+        "enable-prefix-caching",
+        "no-enable-prefix-caching",
+        "task",
+        "runner",
+        "swap-space",
+        "rope-scaling",
+        "rope_theta",
+    ),
+    *(
+        "guided-decoding-backend",
+        "disable-log-requests",
+        "compilation-config",
+        "limit_mm_per_prompt",
+        "use_v2_block_manager",
+    ),
+    *(
+        "enable_chunked_prefill",
+        "num-scheduler-steps",
+        "override-pooler-config",
+        "disable_mm_preprocessor_cache",
+        "seed",
+    ),
+    *(
+        "logprobs-mode",
+        "async-scheduling",
+        "kv-cache-dtype",
+        "max-num-seqs",
+        "enforce-eager",
+        "dtype",
+        "generation-config",
+    ),
 )
 NAME = re.compile(r"(?<![\w.-])(--|\+{1,2})?([a-z][a-z_-]{3,}[a-z])(?=\s*[:= ])")
 
@@ -118,7 +162,7 @@ class Fleet:
         planned = fix(options)
         self.counts["projects"] += 1
         self.counts["files"] += report.files
-        self.counts["engines"] += report.engines
+        self.counts["engines"] += report.engines or 0
         self.counts["findings"] += len(report.findings)
         self.engines += [(folder, path) for path in {f.path for f in report.findings if f.engine is not None}]
         if negative:
@@ -186,7 +230,9 @@ def mutated(text: str, chance: random.Random) -> str:
         if kind == 0:
             lines[number] = NAME.sub(lambda found: (found[1] or "") + chance.choice(OPTIONS), line, count=1)
         elif kind == 1:
-            lines[number] = re.sub(r"([:=] ?|--[\w-]+ )[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), line, count=1)
+            lines[number] = re.sub(
+                r"([:=] ?|--[\w-]+ )[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), line, count=1
+            )
         elif kind == 2:
             lines.insert(number, line)
         elif kind == 3:
@@ -197,7 +243,10 @@ def mutated(text: str, chance: random.Random) -> str:
             lines[number] = "  " + line
         elif kind == 5:
             added = NAME.sub(lambda found: (found[1] or "") + chance.choice(OPTIONS), line, count=1)
-            lines.insert(number + 1, re.sub(r"([:=] ?)[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), added, count=1))
+            lines.insert(
+                number + 1,
+                re.sub(r"([:=] ?)[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), added, count=1),
+            )
         else:
             lines[number] = line.replace('"', "'") if '"' in line else line.replace("'", '"')
     return "\n".join(lines)
@@ -211,9 +260,7 @@ def parses(path: Path) -> bool:
             collections.deque(yaml.compose_all(data, Loader=yaml.CSafeLoader), 0)
         elif path.suffix == ".toml":
             tomllib.loads(data.decode())
-        elif path.suffix == ".json":
-            json.loads(data)
-        elif path.suffix == ".ipynb":
+        elif path.suffix in (".json", ".ipynb"):
             json.loads(data)
         elif path.suffix == ".py":
             ast.parse(data)
@@ -273,11 +320,8 @@ def _settled(finding: Firing) -> Key:
 
 
 def _kinds(findings: tuple[Finding, ...]) -> collections.Counter[tuple[str, ...]]:
-    """The findings without what moves when lines are added: their places, and the numbers of engines."""
-    return collections.Counter(
-        (f.severity, f.code, f.name, f.path, f.option, re.sub(r"[%#]\d+", "", f.engine.id if f.engine else ""))
-        for f in findings
-    )
+    """The findings without what moves when lines are added: their places, and which of several engines is named."""
+    return collections.Counter((f.code, f.name, f.path, f.option) for f in findings)
 
 
 def _text(finding: Finding) -> str:

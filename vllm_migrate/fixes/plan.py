@@ -8,17 +8,16 @@ from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.dialects.runs import is_record
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed, Unreadable
-from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
+from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
 from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.spelling import NoSpelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
-    from vllm_migrate.fixes.carriers import Document
     from vllm_migrate.fixes.ops import DocumentOp
     from vllm_migrate.rules.finding import Action, Firing
 
@@ -104,19 +103,6 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     if proved:
         prove_outside([(file, edits) for (file, _), edits in made.items()])
     return made
-
-
-def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
-    """The edits of several drafts as one, and the documents after them that are whole files.
-
-    Raises CannotEdit, and ProofFailed unless each document holds what all ask for.
-    """
-    groups = _lowered(_grouped(_once(op for draft in drafts for op in draft.ops)))
-    edits = {key: _once(edit for draft in drafts for edit in draft.edits.get(key, ())) for key in groups}
-    after = {key: prove_document(*key, group, edits[key]) for key, group in groups.items()}
-    prove_outside([(file, those) for (file, _), those in edits.items()])
-    files = [file.outermost for file, _ in groups]
-    return on_disk(edits), [after[file, index] for file, index in groups if files.count(file) == 1]
 
 
 def on_disk(drafts: Drafts) -> Edits:
