@@ -17,7 +17,7 @@ from vllm_migrate.fixes.plan import Edits, Plan, draft, drafts_of, edits_of, on_
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import Action, Firing
+from vllm_migrate.rules.finding import Action, Firing, is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class Fixer:
             entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
             entry[1].extend(finding.fix.actions)
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
-        changed = {action.option for _, actions in by_engine.values() for action in actions}
+        changed = {name for _, actions in by_engine.values() for action in actions for name in _names(action)}
         for engine, actions in by_engine.values():
             prover.check(engine, self._unedited(engine), actions, changed)
 
@@ -79,6 +79,11 @@ class Fixer:
         if view is None or view.engine is not engine:
             view = self._unedited_views[id(engine)] = View(engine, engine.target, self.catalog, self.knowledge)
         return view
+
+
+def _names(action: Action) -> tuple[str, ...]:
+    """The options that an action changes: with a key inside a mapping, the option whose mapping that is."""
+    return (action.option, action.option.partition(".")[0]) if is_inside(action) else (action.option,)
 
 
 class Plannable(NamedTuple):

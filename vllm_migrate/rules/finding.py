@@ -65,6 +65,12 @@ class Firing(NamedTuple):
     kind: str = "finding"
 
 
+def is_inside(action: Action) -> bool:
+    """Whether an action is about a key inside an option's mapping."""
+    written = action.written
+    return isinstance(written, Written) and written.number < 0 and not written.option and "." in action.option
+
+
 def identity(finding: Firing) -> tuple[str, str, int, str]:
     """Findings with equal identity are one: the same rule on the same place about the same option."""
     spot = finding.spot

@@ -591,5 +591,9 @@ def _actions(entry: ActionSpec, context: Context) -> Iterator[Action]:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
             yield Action("respell", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
+    elif entry.succeed and context.setting is not None:
+        from vllm_migrate.rules import successors
+
+        yield from successors.actions(context.source, context.target, context.setting)
     elif entry.core:
         yield Action("core", "engine", "v1")

@@ -144,9 +144,9 @@ def _behind(new: Firing, applied: tuple[Firing, ...], wide: bool) -> list[Firing
 
 
 def _same(option: str, new: Firing) -> bool:
-    """Whether an option is what a finding is about: by its name, or by the last part of a key."""
+    """Whether an option is what a finding is about: by its name, by that of a mapping with the key, or by the last part of a key."""
     last = new.key.rpartition(".")[2].replace("-", "_").removeprefix("no_")
-    return option in (new.option, last)
+    return option in (new.option, new.option.partition(".")[0], last)
 
 
 def _free(session: Session, fixer: Fixer, findings: list[Firing], unsafe: bool, held: Callable[[str], bool]) -> Plan:
