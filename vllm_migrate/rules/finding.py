@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Subject, Use, Written
+from vllm_migrate.dialects.situation import PinnedAt
 
 SEVERITIES = ("info", "warning", "error")
 CHECKLIST = "checklist"
@@ -31,13 +32,14 @@ class Action(NamedTuple):
 
 class Fix(NamedTuple):
     """What a rule proposes to write. safety: safe, review or none; needs: the first release that accepts the fixed file, ""
-    for any; with_rules: names of rules whose fixes must be made with this one."""
+    for any; with_rules: names of rules whose fixes must be made with this one; conflicts: what installs a release before that."""
 
     title: str
     safety: str
     actions: tuple[Action, ...]
     needs: str = ""
     with_rules: tuple[str, ...] = ()
+    conflicts: tuple[PinnedAt, ...] = ()
 
 
 class Firing(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
+from vllm_migrate.dialects.situation import PinnedAt
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
@@ -543,7 +544,28 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     lowered = fix.review_when.evaluate(context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
-    return Fix(_fill(fix.title, finding, context, words), safety, actions, fix.needs, fix.with_rules)
+    needs = _needs(fix.needs, actions, context)
+    conflicts = _conflicts(needs, context)
+    if conflicts and safety == "safe":
+        safety = "review"
+    return Fix(_fill(fix.title, finding, context, words), safety, actions, needs, fix.with_rules, conflicts)
+
+
+def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:
+    """The first release that has every option the actions write, and no older one than the rule says; "" for any."""
+    catalog = context.target.catalog
+    firsts = [catalog.life("engine", action.option)[:1] for action in actions if action.kind in ("set", "respell")]
+    oldest = catalog.releases[0]
+    known = [release for life in firsts for release, _, _ in life if release != oldest]
+    return max([*known, least] if least else known, key=catalog.ordinal, default="")
+
+
+def _conflicts(needs: str, context: Context) -> tuple[PinnedAt, ...]:
+    """What in the engine's own project installs a release that refuses what is written."""
+    source, catalog = context.target.engine.situation.source, context.target.catalog
+    if not needs or source.pinned is None or catalog.ordinal(source.value) >= catalog.ordinal(needs):
+        return ()
+    return (source.pinned,)
 
 
 def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterator[Action]:

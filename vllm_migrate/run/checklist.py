@@ -22,7 +22,8 @@ class Acknowledged(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """findings: with each item of the checklist that no edit settles once a project; acknowledged: items with the reason; unused: entries of the
+    """findings: with each item of the checklist that no edit settles once a project;
+    acknowledged: items with the reason; unused: entries of the
     configuration that match nothing, in words."""
 
     findings: list[Finding]

@@ -80,5 +80,5 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
     result = run.finish()
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
-    plan = settle(session, run, result.findings, findings, options.unsafe, held)
+    plan = settle(session, run, result.findings, findings, session.settings.unsafe, held)
     return FixPlan(plan, findings, result.files, session.disk is not DISK)

@@ -50,7 +50,7 @@ class Settings:
 
     __slots__ = (
         *("baseline", "config", "exclude", "fail_on", "fail_on_checklist"),
-        *("model_config", "options", "root"),
+        *("model_config", "options", "root", "unsafe"),
     )
 
     def __init__(self, options: Options, config: Config, disk: Disk = DISK) -> None:
@@ -61,6 +61,7 @@ class Settings:
         self.fail_on = options.fail_on or config.text("fail-on") or "warning"
         self.fail_on_checklist = options.fail_on_checklist or config.flag("fail-on-checklist")
         self.model_config = options.model_config or config.file("model-config")
+        self.unsafe = options.unsafe or config.flag("unsafe-fixes")
         self.baseline = options.baseline or config.file("baseline")
 
     @classmethod
