@@ -10,7 +10,7 @@ from typing import NamedTuple
 NAMES = (
     *("HF_TOKEN", "WANDB_API_KEY", "api_key", "api-key", "apiKey", "DB_PASSWORD", "password", "client_secret"),
     *("HF_TOKEN_2", "API_KEY_PROD", "PGPASSWORD", "GITHUB_PAT", "AWS_SECRET_ACCESS_KEY", "MYSQL_PWD", "auth_token"),
-    *("SENTRY_DSN", "private_key", "SLACK_WEBHOOK_URL", "session_cookie", "passphrase"),
+    *("SENTRY_DSN", "private_key", "SLACK_WEBHOOK_URL", "session_cookie", "passphrase", "token_v2", "passwds", "pwd"),
 )
 
 YAML = (
@@ -31,7 +31,7 @@ SHELL = (
     "true --{n} '{s}'", "true --{n} \\\n  {s}", "true +x.{n}={s}", "true '{n}={s}'", "declare -x {n}={s}", "readonly {n}={s}",
     "curl -H 'Authorization: Bearer {s}' x", "pip install --extra-index-url https://u:{s}@host/simple vllm",
     "pip install git+https://{s}@github.com/x/y", "echo '{{\"{n}\": \"{s}\"}}' > x.json", "cat <<EOF > .env\n{n}={s}\nEOF",
-    "docker run -e {n}={s} image", "ARGS=(--{n} {s})", "ARGS+=(\"--{n}\" \"{s}\")", "# {n}={s}", "{n}+={s}",
+    "docker run -e {n}={s} image", "ARGS=(--{n} {s})", "ARGS+=(\"--{n}\" \"{s}\")", "# {n}={s}", "{n}+={s}", "wandb login {s}",
 )  # fmt: skip
 PYTHON = (
     "os.environ['{n}'] = '{s}'", 'os.environ["{n}"] = "{s}"', "os.environ.setdefault('{n}', '{s}')",
@@ -62,6 +62,7 @@ SHAPES = (
     "nvapi-{h}",
     "gsk_{h}",
     "eyJ{h}.eyJ{h}.{h}",
+    "wandb_v1_{h}{h}",
 )
 
 ENGINE = {

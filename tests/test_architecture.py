@@ -111,3 +111,75 @@ def test_nobody_imports_the_command_line() -> None:
 def test_the_document_draws_the_graph() -> None:
     block = DOC.read_text(encoding="utf-8").partition("```imports\n")[2].partition("\n```")[0]
     assert block == text(drawn())
+
+
+# -- one way to open a file
+
+# What runs by itself in the user's interpreter, where this package is not.
+ALONE = ("vllm_migrate.smoke.worker", "vllm_migrate.verify.recorder")
+WRITING = {"w", "wb", "a", "ab", "x", "xb"}
+READERS = {"read_text", "read_bytes", "fromfile", "ParquetFile"}
+OPENERS = {("io", "open"), ("codecs", "open"), ("os", "open"), ("gzip", "open"), ("bz2", "open"), ("lzma", "open")}
+OPENERS |= {
+    ("tarfile", "open"),
+    ("zipfile", "ZipFile"),
+    ("mmap", "mmap"),
+    ("linecache", "getline"),
+    ("tokenize", "open"),
+}
+
+
+def openings(tree: ast.AST) -> Iterator[ast.Call]:
+    """Calls that open a file to read it, whatever stands in for it."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called, text = node.func, ast.unparse(node)
+        if isinstance(called, ast.Name):
+            modes = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+            makes = any(isinstance(mode, ast.Constant) and mode.value in WRITING for mode in modes)
+            opens = called.id == "open" and not makes
+        elif isinstance(called, ast.Attribute):
+            owner = called.value.id if isinstance(called.value, ast.Name) else ""
+            opens = called.attr in READERS or (owner, called.attr) in OPENERS
+        else:
+            opens = False
+        if opens and not opens_something_else(node, text):
+            yield node
+
+
+def opens_something_else(node: ast.Call, text: str) -> bool:
+    """Whether it is what `opening` has opened, bytes, a folder to be locked, or a file to be made."""
+    first = ast.unparse(node.args[0]) if node.args else ""
+    stream = first.startswith("opened(") or first == "raw" or any(keyword.arg == "fileobj" for keyword in node.keywords)
+    shipped = "resources.files" in text
+    return (
+        stream
+        or shipped
+        or "O_WRONLY" in text
+        or (text.startswith("os.open(") and first in ("folder", "path", "os.devnull"))
+    )
+
+
+def test_every_file_is_opened_in_one_way() -> None:
+    found = []
+    for name, path in MODULES.items():
+        if name == "vllm_migrate.opening" or name in ALONE:
+            continue
+        text = path.read_text(encoding="utf-8")
+        found += [f"{name}:{call.lineno}: {ast.unparse(call)}" for call in openings(ast.parse(text))]
+    assert found == []
+
+
+def test_the_one_way_is_told_from_others() -> None:
+    others = [
+        "open(p)",
+        "open(p, 'rb')",
+        "os.open(p2, os.O_RDONLY)",
+        "Path(p).read_text()",
+        "gzip.open(p)",
+        "io.open(p)",
+    ]
+    assert [len(list(openings(ast.parse(text)))) for text in others] == [1] * len(others)
+    for text in ("open(p, 'w')", "gzip.open(opened(p))", "os.open(p, os.O_WRONLY)", "resources.files(x).read_text()"):
+        assert list(openings(ast.parse(text))) == []

@@ -116,3 +116,39 @@ def test_the_hot_path_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-S", "-c", program], cwd=root, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"packaging", "pydantic", "dataclasses", "pathlib", "ast", "inspect", "yaml", "difflib"}
+
+
+ADDED: dict[str, Any] = {
+    "schema": 1,
+    "release": "9.9.9",
+    "sections": {"engine": {"seed": {"d": 0}}},
+    "details": {},
+    "origin": {},
+}
+NOT_RELEASES: tuple[object, ...] = ("junk", "", 9, None, [], "9" * 5000 + ".1")
+NOT_TABLES: tuple[object, ...] = (None, 1, [], "x")
+JUNK: tuple[object, ...] = (
+    *(None, [], 1, "x", {}, {"schema": 2}),
+    *({**ADDED, "release": value} for value in NOT_RELEASES),
+    *({**ADDED, key: value} for key in ("sections", "details", "origin") for value in NOT_TABLES),
+    *({**ADDED, "sections": {"engine": value}} for value in (*NOT_TABLES, {"seed": 1}, {"seed": None})),
+    {**ADDED, "details": {"engine": 1}},
+)
+
+
+@pytest.mark.parametrize("number", range(len(JUNK)))
+def test_a_file_that_is_no_added_release_is_passed_over(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_MIGRATE_CACHE", str(tmp_path))
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    (folder / "good.json").write_text(json.dumps({**ADDED, "release": "9.9.8"}))
+    (folder / "x.json").write_text(json.dumps(JUNK[number]))
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "others.json").write_text(json.dumps({**ADDED, "release": "9.9.7"}))
+    (folder / "others.json").chmod(0o666)
+    store.forget()
+    catalog = store.load()
+    store.forget()
+    assert [release for release in catalog.releases if release.startswith("9")] == ["9.9.8"]

@@ -215,14 +215,14 @@ def test_suppression_and_baseline(conf: Path, capsys: pytest.CaptureFixture[str]
     ("comment", "hidden", "remarks"),
     [
         ("ignore[VM102] measured", {"VM102"}, []),
-        ("ignore(VM102)", set(), ["this hides nothing: rules stand in square brackets, ignore[CODE]"]),
+        ("ignore(VM102)", set(), ["this hides nothing: rules go in square brackets, ignore[CODE]"]),
         (
             "ignore: async-scheduling-default",
             set(),
-            ["this hides nothing: rules stand in square brackets, ignore[CODE]"],
+            ["this hides nothing: rules go in square brackets, ignore[CODE]"],
         ),
-        ("ignore[VM999, vm102]", {"VM102"}, ["this suppression names VM999, and no rule is called so"]),
-        ("ignore-file[nonsense]", set(), ["this suppression names nonsense, and no rule is called so"]),
+        ("ignore[VM999, vm102]", {"VM102"}, ["this suppression names VM999, which is not a rule"]),
+        ("ignore-file[nonsense]", set(), ["this suppression names nonsense, which is not a rule"]),
         ("ignore[vm201]", set(), ["this suppression of VM201 hides nothing"]),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_rule_that_there_is_none_of_is_an_error_with_its_place(
 ) -> None:
     (conf.parent / "vllm-migrate.toml").write_text(text)
     assert main([command, "conf"]) == 2
-    assert f"vllm-migrate.toml:{line}: no rule is called 'VMX'" in capsys.readouterr().err
+    assert f"vllm-migrate.toml:{line}: there is no rule 'VMX'" in capsys.readouterr().err
     (conf.parent / "vllm-migrate.toml").write_text(text.replace("VMX", "engine-seed-default"))
     assert main([command, "conf"]) == 1
 

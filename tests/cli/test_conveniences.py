@@ -56,7 +56,7 @@ def test_what_nothing_is_like(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["frobnicate"]) == 2
     assert "`vllm-migrate --help` lists the commands" in capsys.readouterr().err
     assert main(["lint", "frobnicate"]) == 2
-    assert "a PATH is a file, a folder or -" in capsys.readouterr().err
+    assert "a PATH is a file, a folder, or - for standard input" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--exit-zero"], ["--fail-on", "never"]])

@@ -136,3 +136,19 @@ def test_a_token_in_a_requirement_is_hidden(
     for form in ("text", "html", "markdown", "json", "concise"):
         main(["lint", "--isolated", "--no-cache", "--output-format", form, "."])
         assert token not in capsys.readouterr().out, form
+
+
+HARMLESS = (
+    ("a.py", 'class SecretResolver(Base):\n    """A test resolver that returns a fixed key."""\n'),
+    ("a.py", 'def image_pull_secrets(self, value):\n    """Sets the image_pull_secrets of this spec."""\n'),
+    ("a.yaml", "api_key: insert server api key\n"),
+    ("a.yaml", "WANDB_API_KEY: Weights & Biases logging\n"),
+    ("a.sh", "key=$(awk '/api_key/{print $2; exit}' f)\n"),
+    ("a.sh", "cd $PWD\nPWD=/work/project/folder1\n"),
+    ("a.yaml", "max_new_tokens: 4096abcdef123456\n"),
+)
+
+
+@pytest.mark.parametrize(("name", "text"), HARMLESS)
+def test_words_are_no_secret(name: str, text: str) -> None:
+    assert secrets_of(text, name.endswith(".py")) == ()

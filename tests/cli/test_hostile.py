@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from vllm_migrate.cli.main import main
+from vllm_migrate.documents.disk import Disk
 
 CONF = "vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1\n"
 PROGRAM = [sys.executable, "-m", "vllm_migrate"]
@@ -265,3 +266,19 @@ def test_links_under_include_make_no_circle(here: Path) -> None:
     (here / "vllm-migrate.toml").write_text('include = ["**/*"]\n')
     done = run("lint", "-q", "--no-cache")
     assert done.returncode == 1 and "a/good.yaml" in done.stdout
+
+
+def test_a_folder_that_cannot_be_listed_is_said(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "shut").mkdir()
+    (here / "shut" / "a.yaml").write_text(CONF)
+    entries = Disk.entries
+
+    def denied(disk: Disk, folder: str) -> list[object]:
+        if "shut" in folder:
+            raise PermissionError(13, "Permission denied", folder)
+        return list(entries(disk, folder))
+
+    monkeypatch.setattr(Disk, "entries", denied)
+    assert findings(".", capsys=capsys) == [("shut", "unreadable-file")]

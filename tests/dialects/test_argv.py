@@ -199,3 +199,23 @@ def test_exports_reach_a_shell_of_this_machine_only(line: str, core: str | None,
 def test_an_image_that_runs_another_program_is_no_engine(tmp_path: Path) -> None:
     script = "docker run --entrypoint python3 vllm/vllm-openai:v0.8.5 bench.py --model org/m\n"
     assert not Reading(tmp_path, {"run.sh": script}).engines
+
+
+@pytest.mark.parametrize(
+    "model",
+    ['"$M"', "$M", "${M}", '"${M:-a/b}"', "${M:-a/b}", '"$1"', "$(cat m)", '"$DIR/m"', "--model $M", '--model "$M"'],
+)
+@pytest.mark.parametrize(
+    "flag", ["--enable-chunked-prefill true", "--enable-chunked-prefill=true", "--enable-chunked-prefill False"]
+)
+def test_a_model_in_a_variable_leaves_no_place_for_a_stray_word(model: str, flag: str, tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"run.sh": f"vllm serve {model} {flag}\n"})
+    assert "bool-cli-value" in reading.names_of()
+
+
+@pytest.mark.parametrize("words", ['"$@"', '"${ARGS[@]}"', "$M $X", '"$M" "$X"', "--seed 1 $X"])
+def test_a_stray_word_may_belong_to_what_a_variable_holds(words: str, tmp_path: Path) -> None:
+    assert (
+        "bool-cli-value"
+        not in Reading(tmp_path, {"run.sh": f"vllm serve {words} --enable-chunked-prefill true\n"}).names_of()
+    )

@@ -83,3 +83,66 @@ def test_a_folder_for_a_series_below_vllm_is_of_its_newest() -> None:
     assert report.projects[0].source.startswith("0.23.")
     report = lint(files={"recipes/v0_23_x/serve.sh": "vllm serve org/m --max-model-len 8192\n"})
     assert report.projects[0].source == "0.8.5"
+
+
+GONE = "from vllm.worker.worker import Worker"
+THERE = "from vllm.v1.engine.async_llm import AsyncLLM"
+UNKNOWN = "from vllm.config import CompilationMode"
+
+
+def flag(asked: str, works: str = "True", fails: str = "False", caught: str = "ImportError") -> str:
+    return f"try:\n    {asked}\n    flag = {works}\nexcept {caught}:\n    flag = {fails}\n"
+
+
+@pytest.mark.parametrize(
+    ("test", "head"),
+    [
+        ("flag", flag(GONE)),
+        ("flag", flag(GONE, caught="(ImportError, ModuleNotFoundError)")),
+        ("flag", flag(GONE, caught="Exception as error")),
+        ("not flag", flag(THERE)),
+        ("not flag", flag(GONE, "False", "True")),
+        ("flag is None", flag(THERE, "1", "None")),
+        ("Worker is not None", f"try:\n    {GONE}\nexcept ImportError:\n    Worker = None\n"),
+        ("flag and other", flag(GONE)),
+        ("flag", flag(UNKNOWN)),
+        ("not flag", flag(UNKNOWN)),
+        ("CompilationMode is None", f"try:\n    {UNKNOWN}\nexcept ImportError:\n    CompilationMode = None\n"),
+        ('"vllm_v_0_6_3" in str(type(engine))', ""),
+        ('"vllm_v_0_6_3" in type(engine).__module__', ""),
+        ('"vllm_0_8_5" in str(type(engine))', ""),
+    ],
+)
+def test_what_an_import_keeps_from_running_is_not_judged(test: str, head: str) -> None:
+    assert codes(test, head=head) == set()
+
+
+@pytest.mark.parametrize(
+    ("test", "head"),
+    [
+        ("flag", flag(THERE)),
+        ("not flag", flag(GONE)),
+        ("flag", flag("from transformers import AutoModel")),
+        ("flag", flag(GONE, caught="ValueError")),
+        (
+            "flag",
+            "try:\n    start()\n    from vllm.worker.worker import Worker\n    flag = True\nexcept ImportError:\n    flag = False\n",
+        ),
+        ('"vllm" in str(type(engine))', ""),
+        ('"vllm_v_0_6_3" not in str(type(engine))', ""),
+        ('"vllm_v_0_6_3" in names', ""),
+    ],
+)
+def test_what_an_import_lets_run_is(test: str, head: str) -> None:
+    assert codes(test, head=head) == {"VM205"}
+
+
+def test_the_handler_of_an_import_that_works_is_not_judged() -> None:
+    def found(asked: str) -> set[str]:
+        text = f"{HEAD}try:\n    {asked}\nexcept ImportError:\n    {OLD}\n"
+        return {
+            f.code for f in lint(files={"gen.py": text}, from_="0.8.5", to="0.18.1").findings if f.severity == "error"
+        }
+
+    assert found(THERE) == found(UNKNOWN) == set()
+    assert found(GONE) == {"VM205"}

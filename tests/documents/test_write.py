@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from vllm_migrate.documents.interface import Source, decode
 from vllm_migrate.documents.text import write
 from vllm_migrate.documents.text.write import CannotWrite, write_atomic
+from vllm_migrate.run.files import replace_file
 
 
 def source(path: Path) -> Source:
@@ -214,3 +216,55 @@ def test_without_locks_only_old_leftovers_go(file: Path, monkeypatch: pytest.Mon
     os.utime(old, (0, 0))
     assert write_atomic(str(file), source(file), "a: 2\n")
     assert names(file.parent) == sorted(["conf.yaml", fresh.name])
+
+
+def acl(entries: list[tuple[int, int, int]]) -> bytes:
+    """An ACL as the system keeps it: tag, rights and number of each entry."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="extended attributes are Linux's")
+def test_attributes_and_the_acl_stay(file: Path) -> None:
+    nobody = 0xFFFFFFFF
+    rights = acl([(1, 6, nobody), (2, 4, 65534), (4, 0, nobody), (16, 4, nobody), (32, 0, nobody)])
+    try:
+        os.setxattr(file, "user.origin", b"somewhere")
+        os.setxattr(file, "system.posix_acl_access", rights)
+    except OSError as error:
+        pytest.skip(f"this file system keeps none: {error.strerror}")
+    write_atomic(str(file), source(file), "a: 2\n")
+    assert os.getxattr(file, "user.origin") == b"somewhere"
+    assert os.getxattr(file, "system.posix_acl_access") == rights
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="extended attributes are Linux's")
+def test_a_file_whose_acl_cannot_come_along_is_left(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, name: str, value: bytes) -> None:
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(os, "listxattr", lambda path: ["user.origin", "system.posix_acl_access"])
+    monkeypatch.setattr(os, "getxattr", lambda path, name: b"")
+    monkeypatch.setattr(os, "setxattr", refuse)
+    with pytest.raises(CannotWrite, match="not permitted"):
+        write_atomic(str(file), source(file), "a: 2\n")
+    assert file.read_bytes() == b"a: 1\r\n" and names(file.parent) == ["conf.yaml"]
+
+
+def test_a_target_that_may_not_be_written_is_left(file: Path) -> None:
+    link = file.with_name("link.yaml")
+    link.symlink_to(file)
+    asked: list[str] = []
+    with pytest.raises(CannotWrite, match="outside of the project"):
+        write_atomic(str(link), source(link), "a: 2\n", lambda target: bool(asked.append(target)))
+    assert asked == [str(file.resolve())] and file.read_bytes() == b"a: 1\r\n"
+
+
+def test_what_is_no_file_is_not_replaced(file: Path) -> None:
+    """As a report or a baseline would, behind a link: the system's devices are there for everybody."""
+    pipe, link = file.with_name("pipe"), file.with_name("link")
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match="not a regular file"):
+            replace_file(str(path), b"text", durable=False)
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and names(file.parent) == ["conf.yaml", "link", "pipe"]

@@ -113,7 +113,7 @@ def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path, monkeypatc
     from vllm_migrate.documents.text import write
     from vllm_migrate.fixes import write as fixes_write
 
-    def late(name: str, source: object, text: str) -> bool:
+    def late(name: str, source: object, text: str, allowed: object) -> bool:
         path.write_text(V0 + "# somebody else\n", encoding="utf-8")
         return write.write_atomic(name, source, text)  # type: ignore[arg-type]
 

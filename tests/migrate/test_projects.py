@@ -63,11 +63,11 @@ def test_an_interrupted_run_leaves_old_or_new_files_and_the_next_completes_it(
 ) -> None:
     calls = []
 
-    def stop_at_the_second(edits: object) -> object:
+    def stop_at_the_second(edits: object, disk: object) -> object:
         calls.append(edits)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return fixes_write.write_all(edits)  # type: ignore[arg-type]
+        return fixes_write.write_all(edits, disk)  # type: ignore[arg-type]
 
     before, after = files(PROJECTS / name / "before"), files(PROJECTS / name / "after")
     monkeypatch.setattr(plan, "write_all", stop_at_the_second)

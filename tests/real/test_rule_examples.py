@@ -90,7 +90,7 @@ def judge(sample: Sample, folder: Path) -> Judged:
 def stops(finding: Firing) -> bool:
     """Whether the finding says that the parser refuses the file."""
     # A false behind a flag of the server's module is taken for the model: accepted, and wrong.
-    accepted = finding.name == "bool-cli-value" and "refuses" not in finding.message
+    accepted = finding.name == "bool-cli-value" and "rejects" not in finding.message
     return finding.layer == "broken-config" and finding.name not in NOT_THE_PARSERS and not accepted
 
 

@@ -303,3 +303,19 @@ def test_a_server_equals_the_offline_worker(server: Any, vllm_py_0181: str, mode
     assert code == 0, text
     _, found, text = smoke("compare", own, "--model", model)
     assert found["verdict"] == "pass", (found, text)
+
+
+def test_each_pin_taken_away_is_named_or_said_to_be_inert(
+    vllm_py_085: str, vllm_py_0181: str, model: Any, tmp_path: Path
+) -> None:
+    """The command line of a real engine: the mode moves the rollout, asynchronous scheduling is inert on a CPU."""
+    config, reference = tmp_path / "serve.yaml", str(tmp_path / "old.jsonl")
+    config.write_text(YAML.format(dtype="float32"))
+    code, _, text = smoke("record", str(config), "--python", vllm_py_085, "--model", model, "-o", reference, *CONTRACT)
+    assert code == 0, text
+    config.write_text(config.read_text() + "logprobs-mode: processed_logprobs\nno-async-scheduling: true\n")
+    words = ("run", str(config), "--reference", reference, "--python", vllm_py_0181, "--model", model, *CONTRACT)
+    code, found, text = smoke(*words, "--ablate")
+    assert code == 0, text
+    effects = {pin["option"]: (pin["effect"], pin["rollout"]["verdict"]) for pin in found["pins"]}
+    assert effects == {"logprobs_mode": ("moves", "fail"), "async_scheduling": ("inert", "pass")}, text

@@ -162,7 +162,7 @@ def _odd(make: Maker) -> Planned:
         key="enable-chunked-prefill",
     )
     finding = finding._replace(fix=Fix("", "safe", ()))
-    return finding, Plan({}, (), ((finding, "it stands under a YAML anchor that other settings share"),))
+    return finding, Plan({}, (), ((finding, "it is under a YAML anchor that other settings share"),))
 
 
 @pytest.fixture(scope="session")

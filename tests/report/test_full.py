@@ -25,8 +25,8 @@ conf/base.yaml:4:1: error VM101 prefix-caching-default
      +     no-enable-prefix-caching: true
   depends on: the model's generation_config.json, which may set top_p
               the GPU (memory)
-  settle it: write that sampling parameter out, or pass --model-config FOLDER of
-             the model; or pass --gpu NAME
+  settle it: set that sampling parameter, or pass --model-config FOLDER (the
+             model's); or pass --gpu NAME
 
 conf/base.yaml:4:1: error VM401 logprobs-semantics
   logprobs returned by vLLM 0.18.1 are those of the raw model; 0.8.5 returned
@@ -49,17 +49,17 @@ conf/base.yaml:8:2: info VM302 bool-cli-value
   an odd value
   8 |     enable-chunked-prefill: ""
     |     ^^^^^^^^^^^^^^^^^^^^^^
-  not fixed: it stands under a YAML anchor that other settings share
+  not fixed: it is under a YAML anchor that other settings share
 
 conf/z.yaml:3:7: warning VM903 does-not-parse
   a tab is no indentation
 
 Found 2 errors, 2 warnings, 1 info in 14 files (1 suppressed).
-Fixes: 1 safe, 1 to review (--unsafe); 3 findings have advice only.
+Fixes: 1 safe, 1 needs review (--unsafe); 3 findings have only advice.
 
-  vllm-migrate fix conf           shows the diff; --write writes it
-  vllm-migrate fix --unsafe conf  the same, with those to review
-  vllm-migrate explain VM101      says all about a rule
+  vllm-migrate fix conf           show the diff; --write writes it
+  vllm-migrate fix --unsafe conf  also with fixes that need review
+  vllm-migrate explain VM101      everything about this rule
 """
 
 ANSI = re.compile(r"\x1b\[[\d;]*m")
@@ -118,10 +118,10 @@ def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Draft) -> 
     ("reason", "way"),
     [
         ("the GPU (capability)", "settle it: pass --gpu NAME"),
-        ("the model's config.json (num_experts)", "settle it: pass --model-config FOLDER of the model"),
+        ("the model's config.json (num_experts)", "settle it: pass --model-config FOLDER (the model's)"),
         ("whether a parent that was not found (base) sets seed", "lint it together with its configuration folder"),
         ("the value of VLLM_USE_V1", "settle it: pass --from-engine v0 or v1"),
-        ("the value of seed (${seed})", "settle it: write the value where the file has a reference"),
+        ("the value of seed (${seed})", "settle it: replace the reference in the file with a value"),
     ],
 )
 def test_how_to_settle_what_a_finding_depends_on(make: Any, empty: Draft, reason: str, way: str) -> None:
@@ -140,7 +140,7 @@ def test_many_children_and_lines_are_counted(make: Any, empty: Draft) -> None:
     empty.add(finding, plan, [f"c{i}.yaml" for i in range(9)])
     out = render("full", empty)
     assert "c0.yaml, c1.yaml, c2.yaml, c3.yaml, c4.yaml and 4 more" in out
-    assert "a11: 1" in out and "a12: 1" not in out and "18 lines more" in out
+    assert "a11: 1" in out and "a12: 1" not in out and "18 more lines" in out
 
 
 def test_a_file_cannot_paint_the_terminal(maker: Any, empty: Draft) -> None:

@@ -45,7 +45,7 @@ def test_the_contract(report: Draft) -> None:
     assert third["fix"] is None
     assert fourth["fix"] == {
         "safety": "none",
-        "title": "it stands under a YAML anchor that other settings share",
+        "title": "it is under a YAML anchor that other settings share",
         "needs": None,
         "conflicts": [],
         "edits": [],

@@ -48,7 +48,7 @@ def test_a_table_that_fits(
     assert cells["logprobs_mode"] == ["processed_logprobs", *by_itself, "raw_logprobs", *by_itself]
     assert cells["num_scheduler_steps"][-1] == "refused"
     assert cells["optimization_level"][0] == "-"
-    assert "dtype" not in cells and "unchanged not shown" in " ".join(lines)
+    assert "dtype" not in cells and "unchanged settings hidden" in " ".join(lines)
 
 
 def test_changed_rows_come_first(

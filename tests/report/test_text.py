@@ -37,7 +37,7 @@ def test_it_fits_any_terminal(report: Draft, width: int) -> None:
 
 def test_what_is_the_same_in_many_places_is_one_group() -> None:
     text = page(SERVERS)
-    assert text.count("vLLM 0.18.1 refuses") == 1
+    assert text.count("vLLM 0.18.1 rejects") == 1
     assert "VM202 scheduler-policy-preemption (9 places)" in text
     assert text.count("  fix: drop") == 1
     assert "... and 3 places more (--all)" in text
@@ -69,6 +69,6 @@ def test_places_of_one_message_show_their_lines() -> None:
 def test_reasons_of_a_rule_stand_once() -> None:
     code = "from vllm.utils import FlexibleArgumentParser, set_ulimit\n"
     text = page({"a.py": code + "from vllm import LLM\nllm = LLM('org/m')\n"})
-    assert text.count("cannot be imported at 0.18.1") == 2
+    assert text.count("cannot be imported in 0.18.1") == 2
     assert text.count("  why: the program stops with ImportError") == 1
-    assert text.count("  advice: import it from where it is now") == 1
+    assert text.count("  advice: import it from its new place") == 1

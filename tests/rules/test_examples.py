@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.report.wording import faults
 from tests.rules.forks import forked
 from tests.situations import move
 from vllm_migrate.catalog.store import load as load_catalog
@@ -19,6 +19,7 @@ from vllm_migrate.fixes.apply import Fixer, fix_all
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Example, Rule
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import finding_of
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import Run
@@ -59,6 +60,10 @@ def write(folder: Path, example: Example) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def unplanned(fired: Firing) -> Finding:
+    return finding_of(fired, None)
+
+
 def fix(linted: Linted, findings: list[Firing]) -> dict[str, str]:
     """Write every fix that proves; the new text of each edited file."""
     outcome = fix_all(findings, linted.fixer, unsafe=True)
@@ -91,9 +96,9 @@ def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
         assert bool(finding.depends_on) is example.depends, finding.depends_on
     if example.says:
         assert example.says in " ".join((finding.message, finding.why, finding.advice))
-    told = finding.message + finding.why + finding.advice
-    assert re.search(r"\{[a-z_]+(\.[a-z_]+)?\}", told) is None, "a placeholder was not filled"
     plan = linted.fixer.plan(finding)
+    template = Path(rules_folder(), f"{rule.name}.yaml").read_text(encoding="utf-8").partition("\nexamples:")[0]
+    assert faults([finding_of(finding, plan), *map(unplanned, found[1:])], template) == []
     if example.safety is not None:
         offered = finding_of(finding, plan).fix
         assert (offered.safety if offered else "none") == example.safety, plan

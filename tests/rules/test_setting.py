@@ -85,7 +85,7 @@ def test_a_rename_counts_only_between_the_releases(ask: Asker) -> None:
     [
         ("--max-modle-len 9", "--max-modle-len", "; did you mean max-model-len or max-log-len?"),
         ("--max_modle_len 9", "--max_modle_len", "; did you mean max_model_len or max_log_len?"),
-        ("--watermark-config x", "--watermark-config", "; it exists since 0.30.0"),
+        ("--watermark-config x", "--watermark-config", "; it was added in 0.30.0"),
         ("--zzzz 1", "--zzzz", ""),
     ],
 )
@@ -100,9 +100,9 @@ def test_a_hint_names_the_release_that_took_it_away(ask: Asker) -> None:
 
 def test_a_hint_names_what_took_its_place(ask: Asker) -> None:
     task = ask.setting("--task generate", "--task", source="0.18.1", target="0.24.0")
-    assert task.hint() == "; it was removed in 0.13.0, runner takes its place"
+    assert task.hint() == "; it was removed in 0.13.0; use runner instead"
     backend = ask.setting("--guided_decoding_backend x", "--guided_decoding_backend", source="0.18.1", target="0.24.0")
-    assert backend.hint() == "; it was removed in 0.12.0, structured_outputs_config takes its place"
+    assert backend.hint() == "; it was removed in 0.12.0; use structured_outputs_config instead"
     opposite = ask.setting("--disable-log-requests", "--disable-log-requests", source="0.18.1", target="0.24.0")
     assert opposite.hint() == "; it was removed in 0.17.0"
 
@@ -120,12 +120,12 @@ def test_a_flag_of_the_server_is_no_keyword(ask: Asker) -> None:
     written = next(option for option in engine.options if option.key == "log_config_file")
     found = Setting(*ask.views(engine, "0.12.0", "0.24.0"), written)
     assert [found.fact(name) for name in ("existed", "exists", "diagnostic")] == [False, False, "unknown"]
-    assert found.hint() == "; it is a flag of the server alone"
+    assert found.hint() == "; it is only a flag of the server"
 
 
 def test_an_argument_without_a_flag(ask: Asker) -> None:
     found = ask.setting("--mamba-config x", "--mamba-config", source="0.18.1", target="0.24.0")
-    assert found.hint() == "; it has no flag on the command line"
+    assert found.hint() == "; it has no command-line flag"
 
 
 def test_an_abbreviation_that_means_another_option(ask: Asker) -> None:

@@ -314,3 +314,30 @@ def test_an_answer_from_the_cache_imports_next_to_nothing(here: Path) -> None:
         "_collections_abc",
     }  # python loads these itself
     assert set(extra) <= {"__future__", "binascii", *bare}, (extra, done.stderr)
+
+
+def test_what_marks_the_project_is_looked_at(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A repository that begins here, and a configuration whose presence was noted first, are other answers."""
+    conf = here / "conf"
+    (here / "base.yaml").write_text("policy:\n  generation:\n    vllm_kwargs:\n      swap_space: 4\n")
+    (conf / "a.yaml").write_text(
+        "defaults: ../base.yaml\npolicy:\n  generation:\n    backend: vllm\n    vllm_cfg:\n      tensor_parallel_size: 1\n"
+    )
+    for path in (here / "base.yaml", conf / "a.yaml", conf, here):
+        os.utime(path, (1, 1))
+
+    def shown() -> str:
+        time.sleep(0.03)  # longer than the file system's clock ticks
+        assert main(["lint", "--output-format", "concise", "conf/a.yaml"]) in (0, 1)
+        return capsys.readouterr().out
+
+    first = shown()
+    assert shown() == first and "VM911" not in first and "VM202" in first
+    (conf / ".git").mkdir()
+    assert "VM911" in shown()
+    (conf / ".git").rmdir()
+    assert shown() == first
+    (here / "vllm-migrate.toml").write_text('ignore = ["VM2"]\n')
+    assert "VM202" not in shown()
+    (here / "vllm-migrate.toml").write_text('ignore = ["VM1"]\n')
+    assert "VM202" in shown()

@@ -70,7 +70,7 @@ def test_engines_that_come_and_go(here: Path) -> None:
     (here / "run.sh").unlink()
     (here / "new.sh").write_text("vllm serve m --max-num-seqs 8\n")
     moved = {(one.engine.split()[0], one.option): one.because for one in lock.check(lock.NAME)}
-    assert moved == {("run.sh", ""): "the engine is in no file any more", ("new.sh", ""): "the engine is new"}
+    assert moved == {("run.sh", ""): "the engine is no longer in any file", ("new.sh", ""): "the engine is new"}
 
 
 def test_it_is_checked_from_anywhere(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_mistakes_say_what_to_do(here: Path, capsys: pytest.CaptureFixture[str])
         assert main(words) == 2
         assert "help: " in capsys.readouterr().err
     (here / lock.NAME).write_text("{}")
-    with pytest.raises(UsageError, match="no lock of this version"):
+    with pytest.raises(UsageError, match="not a lock of this version"):
         lock.check(lock.NAME)
     written(here)
     assert main(["lock", "--check", "conf"]) == 2

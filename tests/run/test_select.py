@@ -89,12 +89,12 @@ def test_a_command_line_over_a_configuration() -> None:
 
 def test_selectors_that_mean_nothing() -> None:
     check_selectors(["ALL", "vm1", "VM201", "no-engine"], RULES, "--select")
-    with pytest.raises(UsageError, match="--select: no rule is called 'prefix-cache-default'") as caught:
+    with pytest.raises(UsageError, match="--select: there is no rule 'prefix-cache-default'") as caught:
         check_selectors(["VM1", "prefix-cache-default"], RULES, "--select")
     assert caught.value.remedy.startswith("did you mean prefix-caching-default")
     with pytest.raises(UsageError) as caught:
         check_selectors(["VM110"], RULES, "x.toml:3")
-    assert caught.value.message == "x.toml:3: no rule is called 'VM110'"
+    assert caught.value.message == "x.toml:3: there is no rule 'VM110'"
     assert "VM101" in caught.value.remedy
-    with pytest.raises(UsageError, match="no rule is called 'zzz'"):
+    with pytest.raises(UsageError, match="there is no rule 'zzz'"):
         check_selectors(["zzz"], RULES, "--ignore")

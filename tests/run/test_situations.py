@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate import lint
+from vllm_migrate import effective, lint
 from vllm_migrate.errors import UsageError
 from vllm_migrate.report.model import Report
 
@@ -82,7 +82,7 @@ INNER = {"a/serve.sh": SERVE}
         ({**ALONE, "requirements.txt": "vllm==0.21.0\n"}, ("0.21.0", "0.21.0"), "requirements.txt:1 pins it"),
         ({**ALONE, "requirements.txt": "vllm>=0.19.0\n"}, ("0.19.0", "0.19.0"), "the oldest that"),
         # a development version is never compared
-        ({**ALONE, "uv.lock": LOCK.format("0.11.1.dev3+gabc")}, ("0.18.1", "0.18.1"), "no release"),
+        ({**ALONE, "uv.lock": LOCK.format("0.11.1.dev3+gabc")}, ("0.18.1", "0.18.1"), "not a release"),
         # a release that the catalog lacks is compared as the nearest older one
         ({**ALONE, "requirements.txt": "vllm==0.99.0\n"}, ("0.33.0", "0.33.0"), "for 0.99.0"),
     ],
@@ -309,3 +309,27 @@ def test_a_project_at_its_target_is_told_how_to_look_back() -> None:
     files = {"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1"), "docker/Dockerfile": "RUN pip install vllm==0.9.2\n"}
     assert "--from 0.9.2 shows the way to 0.18.1: docker/Dockerfile:1 names it" in of(files).notes
     assert not any("shows the way" in note for note in of({"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1")}).notes)
+
+
+@pytest.mark.parametrize(
+    ("pin", "core"),
+    [
+        ("vllm==0.7.3", "v0"),
+        ("vllm==0.6.6.post1", "v0"),
+        ("vllm>=0.6,<0.8", "v0"),
+        ("vllm<=0.7.3", "v0"),
+        ("vllm==0.8.2", "v1"),
+        ("vllm==0.8.5", "v1"),
+        ("vllm>=0.8.0,<0.8.4", "v1"),
+        ("vllm>=0.7", "v1"),
+    ],
+)
+def test_what_is_older_than_v1_by_default_ran_v0(pin: str, core: str) -> None:
+    """0.8.0 made V1 the default; what the catalog lacks is compared as 0.8.5, and its core is its own."""
+    files = {".git/HEAD": "", "requirements.txt": f"{pin}\n", "serve.sh": SERVE}
+    (engine,) = effective("serve.sh", files=files)
+    (row,) = [row for row in engine.settings if row.option == "engine"]
+    assert row.source.value == core
+    (engine,) = effective("serve.sh", files={**files, "serve.sh": "VLLM_USE_V1=1 " + SERVE})
+    (row,) = [row for row in engine.settings if row.option == "engine"]
+    assert row.source.value == "v1"

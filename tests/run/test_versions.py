@@ -197,8 +197,8 @@ def test_a_lock_beats_a_requirement_and_an_exact_pin_beats_a_range(here: Path) -
     assert chosen is not None
     assert (chosen.version, chosen.path, chosen.line) == ("0.8.5", "uv.lock", 9)
     assert notes(pins) == [
-        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is taken (0.8.5)",
-        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is taken (0.8.5)",
+        "requirements.txt:1 pins 0.8.4, but uv.lock:9 is used (0.8.5)",
+        "Dockerfile:1 pins 0.9.0, but uv.lock:9 is used (0.8.5)",
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_locked_development_version_is_unknown_whatever_else_is_pinned(here: P
     (here / "requirements.txt").write_text("vllm==0.8.4\n")
     pins = find_releases(".")
     assert choose_source(pins) is None
-    assert notes(pins)[0] == "uv.lock:9 asks for a version that is no release (vllm 0.11.1.dev7+gabc)"
+    assert notes(pins)[0] == "uv.lock:9 asks for a version that is not a release (vllm 0.11.1.dev7+gabc)"
 
 
 def test_ranges(here: Path) -> None:
@@ -322,3 +322,39 @@ def test_a_notebook_shows_what_it_installs() -> None:
         '{"cells": [\n"# vllm==0.9.0 is needed",\n"!uv pip install vllm==0.15.1\\n",\n"vllm==0.8.5 was printed"\n]}\n'
     )
     assert [(pin.version, pin.line) for pin in own_pins("run.ipynb", text.encode())] == [("0.15.1", 3)]
+
+
+LONG = "9" * 5000
+PLACES = {
+    "requirements.txt": "vllm=={}\nvllm>={}\nvllm<{},>0\nvllm~={}\nverl=={}\n",
+    "uv.lock": 'version = 1\n[[package]]\nname = "vllm"\nversion = "{}"\n',
+    "poetry.lock": '[[package]]\nname = "verl"\nversion = "{}"\n',
+    "pyproject.toml": '[project]\nname = "verl"\nversion = "{}"\ndependencies = ["vllm^{}", "vllm=={}"]\n',
+    "setup.py": 'setup(name="verl", version="{}", install_requires=["vllm=={}"])\n',
+    "Dockerfile": "FROM vllm/vllm-openai:v{}\nRUN pip install vllm=={}\n",
+    "install.sh": "pip install 'vllm>={}' vllm=={}\n",
+    "environment.yml": "dependencies:\n- vllm={}\n- pip:\n  - vllm=={}\n",
+    "compose.yaml": "services:\n  a:\n    image: vllm/vllm-openai:v{}\n    command: --model x --swap-space 4\n",
+    "a.sh": "pip install vllm=={}\nvllm serve x --swap-space 4\n",
+    "vllm-migrate.toml": 'from = "{}"\n',
+    "a.py": 'import vllm\nif vllm.__version__ >= "{}":\n    vllm.LLM("x", swap_space=4)\n',
+}
+
+
+@pytest.mark.parametrize(
+    "version", [f"{LONG}.1", f"0.8.{LONG}", f"0.8.5.post{LONG}", f"0.8.5rc{LONG}", f"{LONG}!0.8.5", LONG]
+)
+@pytest.mark.parametrize("name", PLACES)
+def test_a_number_that_is_too_long_is_no_release(
+    name: str, version: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vllm_migrate.cli.main import main
+
+    monkeypatch.delenv("VLLM_MIGRATE_TRACEBACK", raising=False)
+    (here / "own.yaml").write_text("model: x\nmax-model-len: 5\nswap-space: 4\n")
+    (here / name).write_text(PLACES[name].replace("{}", version))
+    for command in (["lint", "."], ["migrate", "."], ["effective", "own.yaml"]):
+        assert main(command) in ((2,) if name == "vllm-migrate.toml" else (0, 1))
+        shown = "".join(capsys.readouterr())
+        assert "internal error" not in shown and "VM900" not in shown
+        assert len(max(shown.splitlines(), key=len)) < 6000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,25 @@ def test_the_real_recordings_give_their_known_truths(shared: Path, lab: SimpleNa
     right = found["0.18.1_processed"]
     assert right.metrics["mean_ratio"].value == pytest.approx(1.0, abs=1e-5)
     assert right.metrics["k3"].value < 1e-10
+
+
+def test_a_token_whose_logprob_is_not_given_is_not_outside(lab: SimpleNamespace) -> None:
+    """vLLM gives the logprobs of the likely tokens: without truncation a rare token is unknown, and no fault."""
+    free = {"temperature": 0.7, "top_p": 1.0, "top_k": -1}
+    old = lab.run(lab.job(lab.model, sampling=free, logprobs_mode="processed_logprobs"))
+    sequences = [{"prompt": row.prompt, "tokens": row.tokens, "contract": "user"} for row in old.rows]
+    step = lab.run(
+        lab.job(lab.model, mode="step", sampling=free, sequences=sequences, logprobs_mode="processed_logprobs")
+    )
+    for row in step.rows:
+        row.logprobs[::9] = [None] * len(row.logprobs[::9])
+    verdict = compare(old, step)
+    assert (verdict.decision, verdict.metrics["out"].value) == ("pass", 0.0), verdict
+    assert any("tokens were not compared" in note for note in verdict.notes)
+    for row in step.rows:
+        row.logprobs[::9] = [-math.inf] * len(row.logprobs[::9])
+    verdict = compare(old, step)
+    assert verdict.decision == "fail" and verdict.metrics["out"].value > 0.1
 
 
 def test_step_scoring_by_a_raw_engine_gives_the_known_ratio(shared: Path, lab: SimpleNamespace) -> None:

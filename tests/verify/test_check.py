@@ -118,7 +118,7 @@ def test_mistakes_say_what_to_do(serve: Path, tmp_path: Path) -> None:
         verify(options, Sources())
     with pytest.raises(UsageError, match="no engine 'judge'"):
         verify(options, Sources(record=recorded(tmp_path)), "judge")
-    with pytest.raises(UsageError, match="no line of the recorder"):
+    with pytest.raises(UsageError, match="no line from the recorder"):
         verify(options, Sources(record=str(serve)))
     (tmp_path / "other.yaml").write_text("a: 1\n")
     with pytest.raises(UsageError, match="no vLLM engine"):
@@ -131,7 +131,7 @@ def test_the_command(serve: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 1
     out = capsys.readouterr().out
     assert "differs  max_num_seqs: runs with 64, the files have 16" in out and "serve.yaml:5" in out
-    assert "pause_generation" in out and "prefix cache cleared at the last update: not told" in out
+    assert "pause_generation" in out and "prefix cache cleared at the last update: not reported" in out
     assert main([*words, "--output-format", "json"]) == 1
     report = json.loads(capsys.readouterr().out)
     (engine,) = report["engines"]

@@ -108,7 +108,7 @@ def test_the_cpu_platform_switches_asynchronous_scheduling_off_after_the_message
 
 
 def test_the_release_is_asked_for_where_the_log_does_not_tell() -> None:
-    with pytest.raises(UsageError, match="does not tell the release") as caught:
+    with pytest.raises(UsageError, match="does not show the release") as caught:
         reported([NEW[0]])
     assert "--to" in caught.value.remedy
     assert reported([NEW[0]], "0.18.1").reported["max_num_seqs"].value == 64

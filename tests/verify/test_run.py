@@ -165,6 +165,6 @@ def test_what_a_folder_does_not_tell(here: Path) -> None:
     (here / "empty").mkdir()
     with pytest.raises(UsageError, match="no configuration of an engine"):
         running("empty", None)
-    with pytest.raises(UsageError, match="does not tell the release"):
+    with pytest.raises(UsageError, match="does not show the release"):
         running(hydra(here), None)
     assert running(hydra(here), "0.8.5")[0].release == ""

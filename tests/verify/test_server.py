@@ -104,7 +104,7 @@ def test_what_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         assert set(keys) == {"Bearer secret-key"} and "secret-key" not in str(found)
         answers["/version"] = "no JSON"
-        with pytest.raises(UsageError, match="does not tell the release"):
+        with pytest.raises(UsageError, match="does not show the release"):
             running(url)
         assert running(url, "0.18.1").release == ""
     with pytest.raises(UsageError, match="no answer"):

@@ -140,12 +140,12 @@ def _of_use(use: Use, releases: Releases) -> Iterator[Finding]:
         for method, _ in use.methods:
             since = releases.contract.taken(method, releases.old, releases.new)
             if since:
-                what = "vLLM's own worker has an attribute of that name, so it refuses the extension at start"
+                what = "vLLM's own worker has an attribute of that name, so it rejects the extension at startup"
                 yield BREAKS, f"{use.name}.{method}", what, since
     elif use.kind == ROUTE:
         yield from _of_route(use.name, releases)
     elif use.kind == METRIC and releases.metric_gone(use.name):
-        yield BREAKS, use.name, "the metric is gone", ""
+        yield BREAKS, use.name, "the metric was removed", ""
 
 
 def _of_name(use: Use, releases: Releases) -> Iterator[Finding]:
@@ -153,7 +153,7 @@ def _of_name(use: Use, releases: Releases) -> Iterator[Finding]:
     if gone is not None:
         yield BREAKS, use.name, *gone
     elif releases.lost(use.name):
-        yield BREAKS, use.name, "the attribute is gone", ""
+        yield BREAKS, use.name, "the attribute was removed", ""
 
 
 def _of_call(use: Use, releases: Releases) -> Iterator[Finding]:
@@ -175,13 +175,13 @@ def _of_parameter(change: CallChange, use: Use) -> tuple[str, str] | None:
     """(effect, what) of a changed parameter for one call; None where it does not concern the call."""
     passed = change.name in use.keywords
     if change.kind == "removed" and passed:
-        return BREAKS, f"the parameter `{change.name}` is gone"
+        return BREAKS, f"the parameter `{change.name}` was removed"
     if change.kind == "required" and not passed and not use.more and not use.positional:
         return BREAKS, f"the parameter `{change.name}` is required"
     if change.kind == "keyword_only" and not passed and use.positional:
-        return CHANGES, f"the parameter `{change.name}` is taken by name alone"
+        return CHANGES, f"the parameter `{change.name}` is now keyword-only"
     if change.kind == "position" and use.positional > int(min(change.old, change.new, key=int)) and not passed:
-        return CHANGES, f"the parameter `{change.name}` stands at another place ({change.old} -> {change.new})"
+        return CHANGES, f"the parameter `{change.name}` has moved ({change.old} -> {change.new})"
     if change.kind == "default" and not passed and not use.positional:
         return CHANGES, f"the default of `{change.name}` is {change.new or 'none'}, was {change.old or 'none'}"
     if change.kind == "flavour":
@@ -215,7 +215,7 @@ def _of_target(use: Use, releases: Releases) -> tuple[str, bool]:
     if gone is not None:
         return f"{gone[0]} (since {gone[1]})", True
     if releases.lost(use.name):
-        return "the attribute is gone, so the patch reaches nothing", True
+        return "the attribute was removed, so the patch has no effect", True
     if use.kind == PATCH:
         return _signature_changes(use.name, releases), False
     texts = []
@@ -223,7 +223,7 @@ def _of_target(use: Use, releases: Releases) -> tuple[str, bool]:
     for method, _ in use.methods:
         dotted = f"{use.name}.{method}"
         if releases.lost(dotted):
-            texts.append(f"`{method}` is no method of the base any more, so nobody calls it")
+            texts.append(f"`{method}` is no longer a method of the base class, so nothing calls it")
             breaks = True
         elif changed := _signature_changes(dotted, releases):
             texts.append(f"`{method}`: {changed}")

@@ -33,7 +33,7 @@ def uses(paths: tuple[str, ...], old: str, new: str, disk: Disk = DISK) -> list[
     modules: dict[str, str] = {}
     extensions: set[str] = set()
     for entry in session.inputs:
-        text = _text(entry.path, disk)
+        text = _text(entry.path, session.disk)
         if entry.path.endswith(".py"):
             modules[entry.path] = text
         if "vllm" in text or "VLLM_" in text:

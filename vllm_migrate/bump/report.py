@@ -46,13 +46,13 @@ def _plain(one: Became | Patched) -> list[dict[str, Any]]:
 def as_markdown(bump: Bump) -> str:
     """What breaks, what changes, what only versions guard, and every patch of vLLM's names."""
     lines = [f"# vLLM {bump.old} to {bump.new}: what this repository uses", ""]
-    lines.append(f"{bump.uses} names of vLLM's are used; {len(bump.changes)} of them changed.")
+    lines.append(f"{bump.uses} vLLM names are used; {len(bump.changes)} of them changed.")
     open_ = [one for one in bump.changes if not _guarded(one)]
     guarded = [one for one in bump.changes if _guarded(one)]
     for title, mine in (
         ("Breaks", [one for one in open_ if one.effect == BREAKS]),
         ("Changes", [one for one in open_ if one.effect == CHANGES]),
-        ("Guarded already (a version is asked for, or the failure is caught)", guarded),
+        ("Already guarded (by a version check or a caught exception)", guarded),
     ):
         if mine:
             lines += ["", f"## {title}", "", "| kind | name | what | since | where |", "|---|---|---|---|---|"]
@@ -64,12 +64,12 @@ def as_markdown(bump: Bump) -> str:
             "",
             "## Monkey patches and subclasses",
             "",
-            "Signatures alone are compared: read what the body does.",
+            "Only signatures are compared; check what each body does.",
             "",
         ]
         lines += ["| kind | target | what became of it | where |", "|---|---|---|---|"]
         lines += [
-            f"| {one.kind} | `{one.name}` | {_cell(one.what) or 'nothing that its signature shows'} | {_places(one)} |"
+            f"| {one.kind} | `{one.name}` | {_cell(one.what) or 'its signature is unchanged'} | {_places(one)} |"
             for one in bump.patches
         ]
     return "\n".join(lines)

@@ -28,6 +28,7 @@ from typing import IO, Any, cast
 from vllm_migrate.catalog import confined, store
 from vllm_migrate.catalog.scratch import own_prefix, scratch, sweep
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import opened, opened_text
 
 Progress = Callable[[str], None]
 SIZE_LIMIT = 512 << 20  # bytes of Python source in one archive
@@ -162,7 +163,7 @@ def _version_of(root: str) -> str | None:
     """Version a tree says itself: PKG-INFO, or the literal in vllm/_version.py or vllm/version.py."""
     info = os.path.join(root, "PKG-INFO")
     if os.path.isfile(info):
-        with open(info, encoding="utf-8", errors="replace") as stream:
+        with opened_text(info, "replace") as stream:
             return _header(stream.read(TEXT_LIMIT))
     for name in ("_version.py", "version.py"):
         path = os.path.join(root, "vllm", name)
@@ -172,7 +173,7 @@ def _version_of(root: str) -> str | None:
 
 
 def _literal_version(path: str) -> str | None:
-    with open(path, encoding="utf-8", errors="replace") as stream:
+    with opened_text(path, "replace") as stream:
         try:
             tree = ast.parse(stream.read(TEXT_LIMIT))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -242,7 +243,7 @@ def _bounded(stream: IO[bytes], name: str, path: str) -> bytes:
 
 
 def _zip_members(path: str) -> Iterator[Member]:
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(opened(path)) as archive:
         for info in archive.infolist():
             yield info.filename, functools.partial(_zip_read, archive, info, path)
 
@@ -253,8 +254,8 @@ def _zip_read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> byt
 
 
 def _tar_members(path: str) -> Iterator[Member]:
-    opened = _decompressed(path)
-    with opened, tarfile.open(fileobj=_Bounded(opened, path), mode="r:") as archive:
+    whole = _decompressed(path)
+    with whole, tarfile.open(fileobj=_Bounded(whole, path), mode="r:") as archive:
         for member in archive:
             if member.size > ARCHIVE_LIMIT:
                 raise UsageError(f"{path}: {member.name[:80]!r} says it is larger than {ARCHIVE_LIMIT >> 20} MiB")
@@ -266,15 +267,15 @@ def _tar_members(path: str) -> Iterator[Member]:
 
 def _decompressed(path: str) -> IO[bytes]:
     """The archive, whatever it is compressed with."""
-    with open(path, "rb") as stream:
+    with opened(path) as stream:
         head = stream.read(6)
     if head.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.open(path, "rb"))
+        return cast("IO[bytes]", gzip.open(opened(path), "rb"))
     if head.startswith(b"BZh"):
-        return cast("IO[bytes]", bz2.open(path, "rb"))
+        return cast("IO[bytes]", bz2.open(opened(path), "rb"))
     if head.startswith(b"\xfd7zXZ"):
-        return cast("IO[bytes]", lzma.open(path, "rb"))
-    return open(path, "rb")
+        return cast("IO[bytes]", lzma.open(opened(path), "rb"))
+    return opened(path)
 
 
 def _unpacked(path: str, scratch: str, members: Iterator[Member], progress: Progress | None) -> Source:
@@ -339,5 +340,5 @@ def _header(text: str) -> str | None:
 
 
 def _digest(path: str) -> str:
-    with open(path, "rb") as stream:
+    with opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

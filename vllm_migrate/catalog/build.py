@@ -21,6 +21,7 @@ from vllm_migrate.catalog.extract import modules as importable
 from vllm_migrate.catalog.extract import release as reader
 from vllm_migrate.catalog.extract.modules import Names
 from vllm_migrate.catalog.store import DATA, HOT
+from vllm_migrate.opening import opened_text
 
 
 def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[str]:
@@ -74,7 +75,7 @@ def _origins(sources: str) -> dict[str, dict[str, Any]]:
     path = os.path.join(sources, "origins.json")
     if not os.path.exists(path):
         return {}
-    with open(path, encoding="utf-8") as stream:
+    with opened_text(path) as stream:
         found: dict[str, dict[str, Any]] = json.load(stream)
     return found
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 
 MEMORY_LIMIT = 6 << 30  # bytes of address space
 CPU_LIMIT_S = 900
@@ -70,10 +71,7 @@ def _follow(process: subprocess.Popen[bytes], progress: Callable[[str], None] | 
 
 def _answer(path: str) -> dict[str, Any] | None:
     try:
-        if os.path.getsize(path) > ANSWER_LIMIT:
-            return None
-        with open(path, encoding="utf-8") as stream:
-            found: dict[str, Any] = json.load(stream)
+        found: dict[str, Any] = json.loads(read_bytes(path, ANSWER_LIMIT))
     except (OSError, ValueError):
         return None
     return found

@@ -73,11 +73,13 @@ class Signature(NamedTuple):
 
 
 class Member(NamedTuple):
-    """An attribute of a class. `kind` is method, static, class, property, value, field, declared or instance."""
+    """An attribute of a class. `kind` is method, static, class, property, value, field, declared or instance; abstract: a
+    subclass has to define it."""
 
     name: str
     kind: str
     owner: str
+    abstract: bool = False
 
     @property
     def of_the_class(self) -> bool:
@@ -144,7 +146,7 @@ class Contract:
             found: dict[str, Member] = {}
             for owner in [home, *self.bases(home, release)]:
                 for name, facts in self._sheet.entries(owner, release).items():
-                    found.setdefault(name, Member(name, facts["k"], owner))
+                    found.setdefault(name, Member(name, facts["k"], owner, "abstract" in facts))
             self._members[key] = found
         return self._members[key]
 

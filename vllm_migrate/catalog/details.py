@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
+from vllm_migrate.opening import opened_text
 
 if TYPE_CHECKING:
     from typing import Any
@@ -100,6 +101,6 @@ def load(catalog: store.Catalog | None = None, folder: str = store.DATA) -> Deta
     catalog = catalog or store.load()
     if id(catalog) not in _loaded:
         _loaded.clear()
-        with open(os.path.join(folder, "details.json"), encoding="utf-8") as stream:
+        with opened_text(os.path.join(folder, "details.json")) as stream:
             _loaded[id(catalog)] = Details(json.load(stream), catalog)
     return _loaded[id(catalog)]

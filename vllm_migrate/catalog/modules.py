@@ -11,6 +11,7 @@ from typing import Any
 
 from vllm_migrate.catalog.extract.modules import BORROWED, DEFINED, LEFT_OUT, OPEN, Names
 from vllm_migrate.catalog.store import DATA
+from vllm_migrate.opening import opened
 
 FILE = "modules.json"
 # A name that more modules define is no hint where something went.
@@ -141,6 +142,6 @@ _loaded: list[Modules] = []
 def load() -> Modules:
     """The shipped file, read once."""
     if not _loaded:
-        with open(os.path.join(DATA, FILE), "rb") as stream:
+        with opened(os.path.join(DATA, FILE)) as stream:
             _loaded.append(Modules(json.loads(stream.read())))
     return _loaded[0]

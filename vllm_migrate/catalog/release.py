@@ -18,6 +18,7 @@ from vllm_migrate.catalog import added, build, details, diff, intervals, modules
 from vllm_migrate.catalog.extract import modules as extract
 from vllm_migrate.catalog.extract.modules import Names
 from vllm_migrate.errors import UsageError, VllmMigrateError
+from vllm_migrate.opening import read_bytes
 
 HOT, SURFACE, DETAILS = "catalog.json", "surface.json", "details.json"
 FILES = (HOT, SURFACE, DETAILS, modules.FILE, names.FILE, *(sheets.file_of(name) for name in sheets.NAMES))
@@ -66,8 +67,7 @@ class Shipped:
 
 
 def _read(folder: str, name: str) -> Any:
-    with open(os.path.join(folder, name), encoding="utf-8") as stream:
-        return json.load(stream)
+    return json.loads(read_bytes(os.path.join(folder, name)))
 
 
 def _unmerged(sections: dict[str, Any], pool: list[Any], count: int) -> list[intervals.Sections]:

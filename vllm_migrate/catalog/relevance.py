@@ -6,6 +6,7 @@ import json
 import os
 
 from vllm_migrate.catalog.store import DATA
+from vllm_migrate.opening import opened_text
 
 _layers: dict[str, str] = {}
 
@@ -13,7 +14,7 @@ _layers: dict[str, str] = {}
 def layers() -> dict[str, str]:
     """Engine argument, sampling parameter, variable, route or API -> layer of an RL run it can move; read once."""
     if not _layers:
-        with open(os.path.join(DATA, "rl.json"), encoding="utf-8") as stream:
+        with opened_text(os.path.join(DATA, "rl.json")) as stream:
             table: dict[str, list[str]] = json.load(stream)["layers"]
         _layers.update({name: layer for layer, names in table.items() for name in names})
     return _layers

@@ -16,6 +16,7 @@ import os
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
+from vllm_migrate.opening import read_bytes
 
 if TYPE_CHECKING:
     from typing import Any
@@ -95,8 +96,7 @@ def load(name: str, catalog: store.Catalog | None = None, folder: str = store.DA
     """A data file of `NAMES`, read once for each loaded catalog."""
     catalog = catalog or store.load()
     if name not in catalog.sheets:
-        with open(os.path.join(folder, file_of(name)), "rb") as stream:
-            data = json.loads(stream.read())
+        data = json.loads(read_bytes(os.path.join(folder, file_of(name))))
         added = {release: store.added_sheets(release).get(name, {}) for release in catalog.added}
         catalog.sheets[name] = Sheet(data, catalog, {r: sections for r, sections in added.items() if sections})
     return catalog.sheets[name]

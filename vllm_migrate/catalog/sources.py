@@ -22,6 +22,8 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from vllm_migrate.opening import read_bytes
+
 FIRST = Version("0.8.5")
 BLOCK = 4 << 20  # bytes read at once from a remote wheel
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -173,8 +175,7 @@ def fetch_all(index_url: str, folder: str, only: list[str] | None, tell: Callabl
     path = os.path.join(folder, "origins.json")
     origins: dict[str, Any] = {}
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as stream:
-            origins = json.load(stream)
+        origins = json.loads(read_bytes(path))
     names = only or releases(files)
     for number, release in enumerate(names, 1):
         if release not in origins:

@@ -13,6 +13,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from vllm_migrate.opening import read_bytes, read_own
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -342,12 +344,12 @@ def _ordered(shipped: tuple[str, ...], added: dict[str, dict[str, Any]]) -> tupl
 
 
 def _by_version(text: str, releases: tuple[str, ...]) -> str:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         wanted = Version(text)
-    except InvalidVersion:
-        raise UnknownRelease(text, releases[-1:]) from None
+    except ValueError:  # or digits that are too many to count with
+        raise UnknownRelease(text[:100], releases[-1:]) from None
     below: str | None = None
     above: str | None = None
     for release in releases:
@@ -362,8 +364,7 @@ def _by_version(text: str, releases: tuple[str, ...]) -> str:
 
 
 def _read(path: str) -> Any:
-    with open(path, "rb") as stream:
-        return json.loads(stream.read())
+    return json.loads(read_bytes(path))
 
 
 def cache_folder() -> str:
@@ -386,19 +387,40 @@ def _added(folder: str) -> dict[str, dict[str, Any]]:
     for name in names:
         if name.endswith(".json"):
             try:
-                data = _read(os.path.join(folder, name))
-                if data["schema"] == 1:
-                    found[str(data["release"])] = data
-            except (OSError, ValueError, KeyError, TypeError):
+                data = json.loads(read_own(os.path.join(folder, name)))
+            except (OSError, ValueError, RecursionError):
                 continue
+            if _is_release(data):
+                found[data["release"]] = data
     return found
+
+
+def _is_release(data: object) -> bool:
+    """Whether a file's contents have the shape of an added release."""
+    if not isinstance(data, dict) or data.get("schema") != 1 or not isinstance(data.get("release"), str):
+        return False
+    from packaging.version import Version
+
+    try:
+        Version(data["release"])
+    except ValueError:
+        return False
+    parts = (data.get("sections"), data.get("details", {}))
+    sections = [section for part in parts for section in (part, *_values(part))]
+    return all(isinstance(section, dict) for section in (*sections, data.get("origin", {}))) and all(
+        isinstance(option, dict) for section in data["sections"].values() for option in section.values()
+    )
+
+
+def _values(table: object) -> list[object]:
+    return list(table.values()) if isinstance(table, dict) else []
 
 
 def added_sheets(release: str) -> dict[str, Any]:
     """What the files that are read on demand would hold of an added release; empty when it was added without."""
     try:
-        found = _read(os.path.join(cache_folder(), f"{release}.sheets"))
-    except (OSError, ValueError):
+        found = json.loads(read_own(os.path.join(cache_folder(), f"{release}.sheets")))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -17,13 +17,13 @@ from vllm_migrate.errors import UsageError
 
 # Commands whose options are no table: module of vllm_migrate.cli, imported when called.
 OTHERS = {
-    "explain": "A rule's page, or an option's life over all releases.",
+    "explain": "Show a rule's page, or an option's history over all releases.",
     "rules": "List the rules.",
-    "dialects": "List the frameworks, or explain one.",
+    "dialects": "List the supported frameworks, or describe one.",
     "releases": "List the releases in the catalog.",
-    "schema": "JSON Schemas of vLLM's, frameworks' and our own files.",
+    "schema": "Print JSON Schemas for vLLM, framework and vllm-migrate files.",
     "catalog": "Add a release of vLLM to the catalog.",
-    "lsp": "The language server, for editors.",
+    "lsp": "Run the language server for editors.",
     "smoke": "Prove with a short rollout that logprobs agree.",
 }
 
@@ -72,7 +72,7 @@ class _Group(typer.core.TyperGroup):
         if args and not args[0].startswith("-") and args[0] not in known:
             hint = close_to(args[0], known)
             remedy = f"did you mean {hint}?" if hint else f"`{ctx.command_path} --help` lists the commands"
-            raise UsageError(f"no command {args[0]}", remedy)
+            raise UsageError(f"unknown command {args[0]}", remedy)
         return super().resolve_command(ctx, args)
 
 

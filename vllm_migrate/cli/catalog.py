@@ -11,13 +11,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Releases of your own beside the shipped ones.",
+    help="Manage releases of your own beside the shipped ones.",
 )
 
 
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="An sdist, a wheel, a source tree, or a python.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="An sdist, a wheel, a source tree, or a Python interpreter.")
+    ],
     release: Annotated[str | None, typer.Option(help="The version to store it under.", metavar="VERSION")] = None,
 ) -> None:
     """Read a release from its source and keep it in your cache folder. vLLM is never imported."""

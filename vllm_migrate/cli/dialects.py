@@ -16,7 +16,7 @@ from vllm_migrate.knowledge.records import Dialect
 def command(
     ident: Annotated[str | None, typer.Argument(metavar="[ID]", help="Explain this one.", show_default=False)] = None,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="Behind `check`: the files.", show_default=False)
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="With `check`: the files.", show_default=False)
     ] = None,
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
@@ -24,12 +24,12 @@ def command(
     if ident == "check":
         raise typer.Exit(check(files or []))
     if files:
-        raise UsageError(f"unexpected {files[0]}", "files stand behind `dialects check`")
+        raise UsageError(f"unexpected {files[0]}", "files go after `dialects check`")
     dialects = sorted(load().dialects, key=lambda dialect: dialect.id)
     if ident is not None:
         chosen = next((dialect for dialect in dialects if dialect.id == ident), None)
         if chosen is None:
-            raise UsageError(f"no dialect is called {ident!r}", "one of " + ", ".join(d.id for d in dialects))
+            raise UsageError(f"there is no dialect {ident!r}", "one of " + ", ".join(d.id for d in dialects))
         text = json.dumps(written("dialects", ident), indent=2) if output_format == "json" else page(chosen)
         print(text)
         return

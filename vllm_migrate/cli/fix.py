@@ -21,7 +21,7 @@ def run(call: Namespace) -> int:
     writes = call.write and not call.check
     if writes and "-" in call.paths:
         raise UsageError(
-            "--write: standard input (-) is no file", "leave out --write: the diff goes to standard output"
+            "--write: standard input (-) is not a file", "leave out --write: the diff goes to standard output"
         )
     plan = run_fix(options_of(call))
     written = plan.write() if writes else WriteResult()

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.cli.gate import Gate
@@ -58,7 +58,7 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     links = use_links(color)
     pieces = render(name, report, color=color, links=links, width=width(), everything=call.everything)
     if call.output_file is not None:
-        write_report(call.output_file, pieces)
+        write_report(call.output_file, pieces, call.allow_outside or ())
     else:
         _print(name, pieces, key, report, dependencies)
     if report.files == 0:
@@ -99,19 +99,28 @@ def _show(call: Namespace) -> int:
     return 0 if lines else 3
 
 
-def write_report(path: str, pieces: Iterable[str]) -> None:
+def write_report(path: str, pieces: Iterable[str], allow_outside: Sequence[str] = ()) -> None:
     """Put the report where --output-file says: a file all at once, into a pipe or a device as it comes."""
+    from vllm_migrate.run.fence import check_output
     from vllm_migrate.run.files import replace_file
 
+    check_output(path, allow_outside)
     data: Iterator[bytes] = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            with open(path, "wb") as handle:
+            with open(path, "wb", opener=_at_once) as handle:
                 handle.writelines(data)
         else:
             replace_file(path, data, durable=False)
     except OSError as error:
         raise UsageError(f"--output-file: {path}: {error.strerror or error}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a pipe or device for writing; a pipe that nobody reads is an error, and nothing to wait for."""
+    opened = os.open(path, flags | os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(opened, True)
+    return opened
 
 
 def _key(call: Namespace, color: bool, columns: int) -> list[str] | None:

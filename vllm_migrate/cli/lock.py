@@ -7,14 +7,16 @@ from argparse import Namespace
 
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import opened_text
 
 
 def run(call: Namespace) -> int:
     """Write or check; the exit code: 0 the same, 1 something moved."""
     from vllm_migrate.run import lock
+    from vllm_migrate.run.fence import check_output
 
     if call.schema:
-        with open(lock.SCHEMA, encoding="utf-8") as stream:
+        with opened_text(lock.SCHEMA) as stream:
             print(stream.read(), end="")
         return 0
     path = call.output or lock.NAME
@@ -23,6 +25,7 @@ def run(call: Namespace) -> int:
     folder = os.path.dirname(path) or os.curdir
     options = options_of(call)._replace(paths=tuple(os.path.relpath(one, folder) for one in call.paths or ["."]))
     found = lock.build(options._replace(source=call.at, target=call.at), folder, call.smoke)
+    check_output(path, call.allow_outside or ())
     lock.write(path, found)
     print(f"{path}: {len(found['engines'])} engines")
     return 0
@@ -34,7 +37,7 @@ def _check(path: str, call: Namespace) -> int:
 
     if call.paths or call.at or call.smoke:
         raise UsageError("lock --check takes everything from the lock", "vllm-migrate lock --check -o FILE")
-    moved = lock.check(path)
+    moved = lock.check(path, tuple(call.allow_outside or ()))
     for one in moved:
         what = f"{one.option}: {word(one.old)} -> {word(one.new)}" if one.option else "engine"
         print(f"{one.engine}  {what}  ({one.because})")

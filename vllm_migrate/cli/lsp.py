@@ -11,11 +11,14 @@ from vllm_migrate.run.settings import Options
 
 
 def command(
-    source: Annotated[str | None, typer.Option("--from", help="The vLLM release the files run on today.")] = None,
-    target: Annotated[str | None, typer.Option("--to", help="The release they move to.")] = None,
+    source: Annotated[str | None, typer.Option("--from", help="The vLLM release you use today.")] = None,
+    target: Annotated[str | None, typer.Option("--to", help="The vLLM release you move to.")] = None,
     config: Annotated[str | None, typer.Option(help="Read this vllm-migrate.toml or pyproject.toml.")] = None,
     stdio: Annotated[
-        bool, typer.Option("--stdio", help="Accepted for editors that pass it; nothing else is spoken.")
+        bool,
+        typer.Option(
+            "--stdio", help="Accepted because editors pass it; the server always uses standard input and output."
+        ),
     ] = True,
 ) -> None:
     """Speak the Language Server Protocol on standard input and output, for an editor.

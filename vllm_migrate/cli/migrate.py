@@ -11,6 +11,8 @@ from vllm_migrate.cli.lint import NO_FILES
 from vllm_migrate.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vllm_migrate.migrate.plan import Migration
 
 
@@ -21,17 +23,17 @@ def run(call: Namespace) -> int:
     from vllm_migrate.migrate.plan import migrate
 
     if "-" in call.paths:
-        raise UsageError("migrate takes a project and not standard input (-)", "give its folder")
+        raise UsageError("migrate needs a project, not standard input (-)", "give its folder")
     found = migrate(options_of(call))
     if found.files == 0:
         print(NO_FILES, file=sys.stderr)
         return 3
     if call.patch:
-        _put(call.patch, patch(found, masked=False))
+        _put(call.patch, patch(found, masked=False), call.allow_outside or ())
     elif not call.write:
         sys.stdout.write(patch(found))
     if call.checklist:
-        _put(call.checklist, render(found))
+        _put(call.checklist, render(found), call.allow_outside or ())
     failed = _write(found) if call.write else False
     if call.checklist:
         print("\n".join(verdicts(found.starts)))
@@ -42,13 +44,15 @@ def run(call: Namespace) -> int:
     return int(any(start.reasons for start in found.starts) or (bool(found.edits) and not call.write))
 
 
-def _put(path: str, text: str) -> None:
+def _put(path: str, text: str, allow_outside: Sequence[str]) -> None:
+    from vllm_migrate.run.fence import check_output
     from vllm_migrate.run.files import replace_file
 
+    check_output(path, allow_outside)
     try:
         replace_file(path, text.encode("utf-8", "surrogatepass"), durable=False)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "a FILE where you may write") from None
+        raise UsageError(f"{path}: {error.strerror}", "choose a FILE you can write to") from None
 
 
 def _write(found: Migration) -> bool:

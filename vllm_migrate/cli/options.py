@@ -40,29 +40,43 @@ class Option(NamedTuple):
         return self.field or self.name.lstrip("-").replace("-", "_").lower()
 
 
-PATHS = Option("PATH", VALUE, "Files, folders or -.", "PATH", field="paths", many=True)
+PATHS = Option("PATH", VALUE, "Files, folders, or - for standard input.", "PATH", field="paths", many=True)
+
+ALLOW_OUTSIDE = Option(
+    "--allow-outside",
+    LIST,
+    "Also allow files in this folder, although it is outside the project.",
+    "DIR",
+    words=True,
+)
+ABOUT_ENGINES = ("--from-engine", "--gpu", "--model-config", "--allow-outside")
 
 RELEASES = (
-    Option("--from", VALUE, "The vLLM release the files run on today.", "RELEASE", field="source"),
-    Option("--to", VALUE, "The release they move to.", "RELEASE", field="target"),
+    Option("--from", VALUE, "The vLLM release you use today.", "RELEASE", field="source"),
+    Option("--to", VALUE, "The vLLM release you move to.", "RELEASE", field="target"),
     Option(
-        "--from-engine", VALUE, "The engine of 0.8.5 to 0.10, where no file tells it.", "ENGINE", ("auto", "v0", "v1")
+        "--from-engine",
+        VALUE,
+        "The engine that 0.8.5 to 0.10 ran, if no file shows it.",
+        "ENGINE",
+        ("auto", "v0", "v1"),
     ),
-    Option("--gpu", VALUE, "The GPU, where defaults depend on it (a100, h100, ...).", "NAME"),
-    Option("--model-config", VALUE, "A folder with the model's config.json and generation_config.json.", "PATH"),
-    Option("--stdin-filename", VALUE, "The name that standard input (-) is judged under.", "NAME"),
+    Option("--gpu", VALUE, "The GPU (a100, h100, ...), for defaults that depend on it.", "NAME"),
+    Option("--model-config", VALUE, "Folder with the model's config.json and generation_config.json.", "PATH"),
+    Option("--stdin-filename", VALUE, "File name to assume for standard input (-).", "NAME"),
+    ALLOW_OUTSIDE,
 )
 
 SHARED = (
     *RELEASES,
-    Option("--select", LIST, "Only these rules (codes, prefixes such as VM1, or names).", "RULES"),
-    Option("--ignore", LIST, "Not these rules.", "RULES"),
-    Option("--extend-select", LIST, "These rules as well.", "RULES"),
-    Option("--exclude", LIST, "Skip paths that match (as in .gitignore).", "GLOB"),
-    Option("--config", VALUE, "Read this vllm-migrate.toml or pyproject.toml.", "FILE"),
-    Option("--isolated", FLAG, "Read no configuration file."),
-    Option("--color", VALUE, "Colour: on a terminal only, always, never.", "WHEN", ("auto", "always", "never")),
-    Option("--quiet", FLAG, "Say less: no summary.", short="-q"),
+    Option("--select", LIST, "Use only these rules (codes, prefixes such as VM1, or names).", "RULES"),
+    Option("--ignore", LIST, "Leave these rules out.", "RULES"),
+    Option("--extend-select", LIST, "Use these rules too.", "RULES"),
+    Option("--exclude", LIST, "Skip matching paths (.gitignore patterns).", "GLOB"),
+    Option("--config", VALUE, "Read this vllm-migrate.toml or pyproject.toml instead.", "FILE"),
+    Option("--isolated", FLAG, "Ignore all configuration files."),
+    Option("--color", VALUE, "When to use colour; auto: only on a terminal.", "WHEN", ("auto", "always", "never")),
+    Option("--quiet", FLAG, "Leave out the summary.", short="-q"),
 )
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "full")
@@ -70,111 +84,108 @@ FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "mar
 LINT = (
     PATHS,
     *SHARED,
-    Option("--output-format", VALUE, "How to print the findings.", "FORMAT", FORMATS),
-    Option("--all", FLAG, "Cut no list of places short.", field="everything"),
-    Option("--output-file", VALUE, "Write the report to a file instead.", "FILE", short="-o"),
+    Option("--output-format", VALUE, "Format of the report.", "FORMAT", FORMATS),
+    Option("--all", FLAG, "List every place, however many there are.", field="everything"),
+    Option("--output-file", VALUE, "Write the report to this file.", "FILE", short="-o"),
     Option("--statistics", FLAG, "Count findings by rule instead of listing them."),
     Option(
         "--fail-on",
         VALUE,
-        "The severity from which on the exit code is 1.",
+        "Exit with 1 from this severity on.",
         "SEVERITY",
         ("error", "warning", "info", "never"),
     ),
-    Option("--exit-zero", FLAG, "Exit 0 whatever is found; the same as --fail-on never."),
-    Option("--fail-on-checklist", FLAG, "Items of the checklist count for the exit code, too."),
+    Option("--exit-zero", FLAG, "Exit with 0 whatever is found; the same as --fail-on never."),
+    Option("--fail-on-checklist", FLAG, "Checklist items count for the exit code too."),
     Option("--baseline", VALUE, "Hide the findings recorded in this file.", "FILE"),
-    Option("--quiet-unrecognised", FLAG, "Do not report files that are named and hold no engine, as hooks name them."),
-    Option("--diff", VALUE, "Only findings on lines that this unified diff changes; - reads standard input.", "FILE"),
-    Option("--write-baseline", FLAG, "Record today's findings in the baseline file."),
-    Option("--add-ignores", FLAG, "Write a suppression comment for every finding."),
-    Option("--no-cache", FLAG, "Do not reuse the result of an unchanged run."),
+    Option("--quiet-unrecognised", FLAG, "Do not report named files without an engine (for hooks)."),
+    Option("--diff", VALUE, "Report only lines changed by this unified diff; - reads standard input.", "FILE"),
+    Option("--write-baseline", FLAG, "Record the current findings in the baseline file."),
+    Option("--add-ignores", FLAG, "Add a suppression comment for every finding."),
+    Option("--no-cache", FLAG, "Do not reuse the cached result of an unchanged run."),
     Option("--watch", FLAG, "Lint again whenever a file changes, until Ctrl+C."),
-    Option("--show-files", FLAG, "Only list the files that would be read."),
-    Option("--show-settings", FLAG, "Only show the settings that would decide, and where each is set."),
-    Option("--jobs", INTEGER, "Processes that share the files; default: the usable cores.", "N", short="-j", least=1),
+    Option("--show-files", FLAG, "List the files that would be read, and stop."),
+    Option("--show-settings", FLAG, "Show the settings in effect and where each is set, and stop."),
+    Option("--jobs", INTEGER, "Number of processes; default: the available cores.", "N", short="-j", least=1),
 )
 
 FIX = (
     PATHS,
     *SHARED,
-    Option("--write", FLAG, "Write the files. Without it the diff is only shown."),
-    Option("--check", FLAG, "Write nothing, print nothing but names; exit 1 if there is something to write."),
-    Option("--unsafe", FLAG, "Make fixes that need a review, too."),
-    Option("--follow-parents", FLAG, "Write to parent configurations that are not among the PATHs, too."),
+    Option("--write", FLAG, "Write the files instead of showing the diff."),
+    Option("--check", FLAG, "Only print the names of files that would change; exit with 1 if there are any."),
+    Option("--unsafe", FLAG, "Also apply fixes that need review."),
+    Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
 )
 
 EFFECTIVE = (
     PATHS._replace(required=True),
     *RELEASES,
-    Option("--all", FLAG, "Show what does not change, too.", field="everything"),
-    Option("--output-format", VALUE, "How to print them.", "FORMAT", ("text", "json"), default="text"),
+    Option("--all", FLAG, "Also show settings that do not change.", field="everything"),
+    Option("--output-format", VALUE, "Format of the output.", "FORMAT", ("text", "json"), default="text"),
 )
 
 
-JSON_OR_TEXT = Option("--output-format", VALUE, "How to print it.", "FORMAT", ("text", "json"), default="text")
-ENGINE = Option("--engine", VALUE, "Which engine, where the files have several: its id or role.", "ID")
+JSON_OR_TEXT = Option("--output-format", VALUE, "Format of the output.", "FORMAT", ("text", "json"), default="text")
+ENGINE = Option("--engine", VALUE, "Id or role of the engine, if there are several.", "ID")
 
 VERIFY = (
-    Option("CONFIG", VALUE, "The file with the engine, in any dialect.", "CONFIG", field="path", required=True),
-    Option("--server", VALUE, "A running server; VLLM_SERVER_DEV_MODE=1 in its environment lets it tell all.", "URL"),
-    Option("--log", VALUE, "The log of its start, or - for standard input.", "FILE"),
-    Option("--run", VALUE, "The folder of a run: Hydra's or W&B's, prime-rl's configs, job logs.", "DIR"),
-    Option("--record", VALUE, "What the recorder wrote inside the run (`vllm-migrate recorder --help`).", "FILE"),
-    Option("--python", VALUE, "An interpreter: what its vLLM makes of the arguments.", "PY"),
+    Option("CONFIG", VALUE, "File with the engine, in any dialect.", "CONFIG", field="path", required=True),
+    Option("--server", VALUE, "A running server; with VLLM_SERVER_DEV_MODE=1 it reports everything.", "URL"),
+    Option("--log", VALUE, "Its startup log, or - for standard input.", "FILE"),
+    Option("--run", VALUE, "Folder of a run: Hydra or W&B output, prime-rl configs, job logs.", "DIR"),
+    Option("--record", VALUE, "What the recorder wrote during the run (`vllm-migrate recorder --help`).", "FILE"),
+    Option("--python", VALUE, "A Python interpreter; asks its vLLM what it makes of the arguments.", "PY"),
     ENGINE,
-    Option("--to", VALUE, "The release that runs, where the source does not tell.", "RELEASE", field="target"),
-    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
-    Option("--all", FLAG, "List what agrees and what is not told, too.", field="everything"),
+    Option("--to", VALUE, "The vLLM release that runs, if the source does not show it.", "RELEASE", field="target"),
+    *(option for option in RELEASES if option.name in ABOUT_ENGINES),
+    Option("--all", FLAG, "Also list settings that agree or are not reported.", field="everything"),
     JSON_OR_TEXT,
 )
 
 DIFF = (
+    Option("A", VALUE, "The release you come from; with --runs, a run's folder.", "A", field="first", required=True),
     Option(
-        "A", VALUE, "The release you come from; with --runs, the folder of a run.", "A", field="first", required=True
+        "B", VALUE, "The release you move to; with --runs, another run's folder.", "B", field="second", required=True
     ),
-    Option(
-        "B", VALUE, "The release you go to; with --runs, the folder of another run.", "B", field="second", required=True
-    ),
-    PATHS._replace(help="Only what these files and folders use of vLLM, for the pull request that moves the version."),
-    Option("--runs", FLAG, "Compare two runs: Hydra's or W&B's folders, prime-rl's configs, job logs."),
-    Option("--kind", LIST, "Only these kinds of change, such as removed,default.", "KIND"),
-    Option("--option", VALUE, "Only options whose name holds this.", "NAME"),
-    Option("--rl", FLAG, "Only what can move an RL run."),
-    Option("--layer", VALUE, "Only this layer, such as semantic.", "LAYER"),
+    PATHS._replace(help="Show only what these files use of vLLM, for a version-bump pull request."),
+    Option("--runs", FLAG, "Compare two runs: Hydra or W&B output, prime-rl configs, job logs."),
+    Option("--kind", LIST, "Only these kinds of change, for example removed,default.", "KIND"),
+    Option("--option", VALUE, "Only options whose name contains this.", "NAME"),
+    Option("--rl", FLAG, "Only changes that can affect an RL run."),
+    Option("--layer", VALUE, "Only this layer, for example semantic.", "LAYER"),
     ENGINE,
-    Option("--to", VALUE, "The release of a run whose folder does not tell it.", "RELEASE", field="target"),
+    Option("--to", VALUE, "The release of a run, if its folder does not show it.", "RELEASE", field="target"),
+    ALLOW_OUTSIDE,
     JSON_OR_TEXT._replace(choices=("text", "json", "markdown")),
 )
 
-RECORDER = (
-    Option("DIR", VALUE, "The folder to write it to; it goes on PYTHONPATH.", "DIR", field="folder", required=True),
-)
+RECORDER = (Option("DIR", VALUE, "Folder to write it to; put it on PYTHONPATH.", "DIR", field="folder", required=True),)
 
 LOCK = (
     PATHS,
-    Option("--output", VALUE, "The lock; default: vllm-migrate.lock.", "FILE", short="-o"),
-    Option("--check", FLAG, "Write nothing: say what moved since, and why."),
-    Option("--at", VALUE, "Lock at this release, instead of the one each engine's project shows.", "RELEASE"),
-    Option("--smoke", VALUE, "Keep the verdict that `smoke run --output-format json` printed.", "FILE"),
+    Option("--output", VALUE, "The lock file; default: vllm-migrate.lock.", "FILE", short="-o"),
+    Option("--check", FLAG, "Write nothing; report what has moved since, and why."),
+    Option("--at", VALUE, "Lock at this release, instead of each project's own.", "RELEASE"),
+    Option("--smoke", VALUE, "Store the verdict of `smoke run --output-format json` in the lock.", "FILE"),
     Option("--schema", FLAG, "Print the lock's JSON Schema."),
-    *(option for option in RELEASES if option.name in ("--from-engine", "--gpu", "--model-config")),
+    *(option for option in RELEASES if option.name in ABOUT_ENGINES),
 )
 
 DOCTOR = (
     PATHS,
-    Option("--python", VALUE, "The interpreter that trains; default: `python` on the path.", "PY"),
+    Option("--python", VALUE, "The Python interpreter used for training; default: `python`.", "PY"),
     *(option for option in RELEASES if option.name != "--stdin-filename"),
     JSON_OR_TEXT,
 )
 
 MIGRATE = (
-    PATHS._replace(help="The project: its folder, or files and folders of it."),
+    PATHS._replace(help="The project's folder, or files and folders in it."),
     *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
-    Option("--write", FLAG, "Write settings and version. Without it the change is only shown."),
-    Option("--patch", VALUE, "Write the diff to a file instead of showing it; `git apply` takes it.", "FILE"),
-    Option("--checklist", VALUE, "Write the checklist (Markdown) to a file instead of showing it.", "FILE"),
-    Option("--follow-parents", FLAG, "Write to parent configurations that are not among the PATHs, too."),
+    Option("--write", FLAG, "Write settings and version instead of showing the change."),
+    Option("--patch", VALUE, "Write the diff to this file, for `git apply`.", "FILE"),
+    Option("--checklist", VALUE, "Write the checklist (Markdown) to this file.", "FILE"),
+    Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
 )
 
 
@@ -194,7 +205,7 @@ COMMANDS = {
             LINT,
             """What changes for these files between two releases of vLLM.
 
-PATHs are files, folders or - (standard input); without one, the configuration's `include`, else the current folder.
+PATHs are files, folders or - (standard input); by default the configuration's `include`, else the current folder.
 
 Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warning), 2 usage or internal error, 3 no input files.""",
         ),
@@ -203,19 +214,19 @@ Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warni
             FIX,
             """Write the settings that keep the old behaviour, in the spelling that reaches the engine.
 
-Shows the diff; --write writes it. Safe fixes only, unless --unsafe. Every fix is proved by reading the edited file back.
+Shows the diff; --write writes it. --unsafe also applies fixes that need review. Every fix is proved by reading the edited file back.
 
-Exit code: 0 done or nothing to do, 1 something would be written (without --write), 2 error, 3 no input files.""",
+Exit code: 0 done or nothing to do, 1 something to write (without --write), 2 error, 3 no input files.""",
         ),
         CommandTable(
             "migrate",
             MIGRATE,
             """Move a project to another vLLM in one step: its settings, the version it pins, and a checklist for people.
 
-Shows one diff, then the checklist, then for each engine whether it starts at the target. --write writes the files. Settings are
-those of `fix --unsafe`. The version is written where a project has a plain `==` pin or an image tag, and only if nothing else
-that the project pins (torch, Python, transformers, a framework) contradicts the target; else nothing of that project is
-written, and the checklist says what comes first. Locks are never edited: the command that refreshes each is printed.
+Shows one diff, then the checklist, then for each engine whether it starts with the target release. --write writes the files.
+Settings are those of `fix --unsafe`. The version is written if the project has a plain `==` pin or an image tag, and only if nothing else
+that the project pins (torch, Python, transformers, a framework) contradicts the target; otherwise nothing in that project is
+written, and the checklist says what has to come first. Lock files are never edited; the command that refreshes each is printed.
 
 vllm-migrate migrate .                                       look at the change
 vllm-migrate migrate . --patch up.diff --checklist TODO.md   keep it: git apply up.diff

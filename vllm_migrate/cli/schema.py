@@ -11,7 +11,7 @@ import typer
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A release, or config, rule, dialect, lock, lint.")],
     dialect: Annotated[
-        str | None, typer.Option(metavar="DIALECT", help="With a release: the files of this framework.")
+        str | None, typer.Option(metavar="DIALECT", help="With a release: for the files of this framework.")
     ] = None,
 ) -> None:
     """Print a JSON Schema (2020-12): of what `vllm serve --config` reads at a release, of a framework's files with --dialect,

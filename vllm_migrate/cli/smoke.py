@@ -37,75 +37,81 @@ def argument(metavar: str, help: str, required: bool = True) -> Option:
 
 # By the field that an option fills.
 OPTIONS = {
-    "config": argument("CONFIG", "The file with the engine, in any dialect; or a JSON file with engine_args."),
-    "recording": argument("REC", "A recording, or a dump of your own trainer."),
-    "first": argument("A", "A recording, or a dump of your own trainer."),
-    "second": argument("B", "A reference run, or a step scoring of A's tokens.", required=False),
+    "config": argument("CONFIG", "File with the engine, in any dialect; or a JSON file with engine_args."),
+    "recording": argument("REC", "A recording, or a dump from your own trainer."),
+    "first": argument("A", "A recording, or a dump from your own trainer."),
+    "second": argument("B", "A reference recording, or a trainer's scores of A's tokens.", required=False),
     "reference": text("--reference", "REC", "A recording from the release you come from.")._replace(required=True),
     "python": text(
         "--python", "PY", 'The interpreter that runs vLLM, or a command that ends in one: "srun -N1 python".'
     ),
     "base_url": text("--base-url", "URL", "A running OpenAI-compatible server instead."),
-    "engine": text("--engine", "ID", "Which engine, where the file has several: its id or role."),
-    "model": text("--model", "DIR", "The model, instead of the config's; also the scoring model."),
-    "source": text("--from", "RELEASE", "The release the files run on today."),
-    "target": text("--to", "RELEASE", "The release that runs, where the interpreter does not tell."),
-    "output": Option("--output", VALUE, "Where the recording goes.", "FILE", short="-o"),
-    "num_prompts": number("--num-prompts", 16, "How many prompts.", least=1),
+    "engine": text("--engine", "ID", "Id or role of the engine, if the file has several."),
+    "model": text("--model", "DIR", "Use this model instead of the config's; also for scoring."),
+    "source": text("--from", "RELEASE", "The vLLM release you use today."),
+    "target": text("--to", "RELEASE", "The vLLM release that runs, if the interpreter does not show it."),
+    "output": Option("--output", VALUE, "File for the recording.", "FILE", short="-o"),
+    "num_prompts": number("--num-prompts", 16, "Number of prompts.", least=1),
     "max_tokens": number("--max-tokens", 64, "New tokens per prompt.", least=1),
-    "seed": number("--seed", 0, "Of the random prompts, and of an engine that has none."),
+    "seed": number("--seed", 0, "Seed of the random prompts, and of an engine without one."),
     "dtype": text(
-        "--dtype", "DTYPE", "Of the trainer's forward (`record`: of the engine); auto is the checkpoint's own.", "auto"
+        "--dtype",
+        "DTYPE",
+        "Dtype of the trainer's forward pass (for `record`, the engine's); auto: the checkpoint's.",
+        "auto",
     ),
-    "head_dtype": text("--head-dtype", "DTYPE", "Of the trainer's last matrix product.", "auto"),
+    "head_dtype": text("--head-dtype", "DTYPE", "Dtype of the trainer's LM head.", "auto"),
     "timeout": Option(
         "--timeout",
         NUMBER,
-        "Seconds until a worker without an answer is stopped.",
+        "Seconds before a worker that does not answer is stopped.",
         "SECONDS",
         default=1800.0,
         least=1.0,
     ),
     "output_format": Option(
-        "--output-format", VALUE, "How to print the result.", "FORMAT", ("text", "json"), default="text"
+        "--output-format", VALUE, "Format of the output.", "FORMAT", ("text", "json"), default="text"
     ),
     "overrides": Option(
-        "--set", LIST, "Overrides an engine argument or a sampling parameter.", "OPTION=VALUE", words=True
+        "--set", LIST, "Override an engine argument or a sampling parameter.", "OPTION=VALUE", words=True
     ),
     "prompts": text("--prompts", "FILE", "JSON Lines of token ids, or text; default: random token ids."),
-    "workdir": text("--workdir", "DIR", "A folder that the interpreter's machine sees, too."),
+    "workdir": text("--workdir", "DIR", "A folder that the interpreter's machine can also see."),
     "probe": Option(
         "--probe",
         FLAG,
-        "Add rows at T = 0.7 where the contract cannot tell raw from processed; this is the default.",
+        "Add rows at T = 0.7 if the contract cannot tell raw from processed (default).",
         default=True,
         off="--no-probe",
     ),
-    "fixed": Option("--fixed", FLAG, "Run with the safe fixes applied in memory; the file stays as it is."),
+    "fixed": Option("--fixed", FLAG, "Apply the safe fixes in memory; the file does not change."),
+    "ablate": Option("--ablate", FLAG, "Then take each pin away in turn, and say which buys what."),
     "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
-    "job": text("--job", "FILE", "Write the job for `smoke worker`'s file and run nothing."),
-    "lines": text("--lines", "FILE", "What the worker file printed on such a job, instead of an engine."),
+    "job": text("--job", "FILE", "Write the job for the `smoke worker` file, and run nothing."),
+    "lines": text("--lines", "FILE", "Use what the worker file printed for such a job instead of running an engine."),
     "claims": text("--claims", "COLUMN", "The column the trainer claims: contract, raw, T, ...", "contract"),
-    "epsilon": text("--epsilon", "LOW[,HIGH]", "The loss's clip range per token."),
-    "sequence_epsilon": text("--sequence-epsilon", "LOW[,HIGH]", "GSPO's clip range."),
+    "epsilon": text("--epsilon", "LOW[,HIGH]", "Clip range of the loss, per token."),
+    "sequence_epsilon": text("--sequence-epsilon", "LOW[,HIGH]", "Clip range of GSPO, per sequence."),
     "length": Option(
-        "--length", INTEGER, "Tokens of your responses, for the preview of GSPO's clipping.", "N", least=1
+        "--length", INTEGER, "Length of your responses in tokens, for the preview of GSPO's clipping.", "N", least=1
     ),
     "margins": text("--margins", "KIND", "fp32, bf16, bf16-tiny, moe, fp8, mxfp8; default: as recorded."),
     "updated": text("--updated-model", "DIR", "The weights after an update."),
     "batch_tokens": number("--batch-tokens", 4096, "Tokens per forward pass: bounds the memory.", least=1),
     "pause_mode": Option(
-        "--pause-mode", VALUE, "As your code calls pause_generation.", "MODE", ("keep", "abort", "wait")
+        "--pause-mode", VALUE, "The mode your code passes to pause_generation.", "MODE", ("keep", "abort", "wait")
     ),
-    "clear_cache": Option("--clear-cache", FLAG, "clear_cache of pause_generation.", off="--keep-cache"),
+    "clear_cache": Option(
+        "--clear-cache", FLAG, "The clear_cache your code passes to pause_generation.", off="--keep-cache"
+    ),
     "amount": Option("--perturb", NUMBER, "Relative size of the update; 0.02 or more.", "FRACTION", default=0.2),
-    "good": text("--good", "RELEASE", "A release whose rollout is right.")._replace(required=True),
-    "bad": text("--bad", "RELEASE", "A release whose rollout is not.")._replace(required=True),
+    "good": text("--good", "RELEASE", "A release with correct rollouts.")._replace(required=True),
+    "bad": text("--bad", "RELEASE", "A release with wrong rollouts.")._replace(required=True),
     "python_for": text(
-        "--python-for", "TEMPLATE", "How a release is started, with {release} in it: '/opt/vllm-{release}/bin/python'."
+        "--python-for", "TEMPLATE", "How to start a release; {release} is replaced: '/opt/vllm-{release}/bin/python'."
     )._replace(required=True),
-    "releases": Option("--releases", LIST, "Only these releases, with the two ends; default: all between.", "RELEASES"),
-    "recorded": text("--reference", "REC", "A recording of the good release; default: it is made first."),
+    "releases": Option("--releases", LIST, "Only these releases and the two ends; default: all between.", "RELEASES"),
+    "recorded": text("--reference", "REC", "A recording of the good release; default: record it first."),
     "backend": Option("--backend", VALUE, "", default="vllm", hidden=True),
 }
 
@@ -210,12 +216,14 @@ def compare_command(call: Namespace) -> int:
     return show(verdict, call.output_format)
 
 
-@command("run", "config", "reference", *ENGINE, *SCORING, *JUDGING)
+@command("run", "config", "reference", "ablate", *ENGINE, *SCORING, *JUDGING)
 def run_command(call: Namespace) -> int:
     """Run the config as it is on disk and compare it with a reference recording."""
     from vllm_migrate.smoke.commands import run
 
     choice = judging(call)
+    if call.ablate:
+        return ablate(call, choice)
     with progress() as watch:
         verdict = run(
             call.config,
@@ -227,6 +235,50 @@ def run_command(call: Namespace) -> int:
             watch,
         )
     return show(verdict, call.output_format)
+
+
+def ablate(call: Namespace, choice: Any) -> int:
+    """The config with all of its pins, and without each of them."""
+    from vllm_migrate.errors import UsageError
+    from vllm_migrate.smoke.ablate import as_json, exit_code
+    from vllm_migrate.smoke.commands import ablated
+    from vllm_migrate.smoke.ladder import page, render
+
+    if call.base_url:
+        raise UsageError("a running server keeps its pins", remedy="--python PY, an interpreter with vLLM")
+    if call.output and not call.output.endswith((".html", ".json")):
+        raise UsageError(f"-o {call.output}: with --ablate, a report is written", remedy="-o FILE.html or -o FILE.json")
+    with progress() as watch:
+        found = ablated(
+            call.config,
+            call.reference,
+            engine_options(call),
+            score_options(call),
+            choice,
+            watch,
+            lambda line: print(line, file=sys.stderr),
+        )
+    if call.output:
+        whole = call.output.endswith(".html")
+        write_report(call.output, page(found, f"Pins of {call.config}") if whole else json.dumps(as_json(found)) + "\n")
+    if call.output_format == "json":
+        print(json.dumps(as_json(found), indent=2))
+    else:
+        from rich.console import Console
+
+        render(found, Console() if sys.stdout.isatty() else Console(width=140))
+    return exit_code(found)
+
+
+def write_report(path: str, text: str) -> None:
+    """Write a report. Raises UsageError."""
+    from vllm_migrate.errors import UsageError
+    from vllm_migrate.run.files import replace_file
+
+    try:
+        replace_file(path, text.encode("utf-8"), durable=False)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", remedy="-o FILE, in a folder to write to") from None
 
 
 @command(

@@ -86,6 +86,7 @@ class _Argparse:
         self.model_wanted = model_wanted
         self.serve = serve
         self.open = False
+        self.model_doubtful = False
         self.spelled_out = ""  # an option of the catalog that argparse itself does not know: it was rewritten before
         self.lists: dict[str, list[object]] = {}
 
@@ -111,10 +112,12 @@ class _Argparse:
                 self.out.arrivals.append(Arrival(MODEL, word.text, word.source))
             else:
                 self.out.ignored.append(word)
-        elif not self.open and not isinstance(word.text, Unknown):
+            # A variable without quotes may hold nothing, so that what follows is the model; but that is no boolean.
+            self.model_doubtful = isinstance(word.text, Unknown) and word.text.text[:1] not in ("'", '"')
+        elif isinstance(word.text, Unknown):
+            self.open = True  # it may hold anything, also an option that takes what follows
+        elif not self.open and not (self.model_doubtful and str(word.text).lower() not in ("true", "false")):
             self.out.positional.append(word)
-        # A variable may hold anything, also nothing: what follows it may be the model.
-        self.open = self.open or isinstance(word.text, Unknown)
 
     # -- which option a word is
 

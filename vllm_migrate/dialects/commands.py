@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed, UnreadInput
+from vllm_migrate.dialects.images import image_at, image_name, image_text, tells
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
-from vllm_migrate.dialects.named import laid_over, named_config
+from vllm_migrate.dialects.named import laid_over, named_config, unfound_config
 from vllm_migrate.dialects.overrides import Above, Override, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
@@ -21,10 +23,9 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
 from vllm_migrate.knowledge.expr import Undetermined
-from vllm_migrate.knowledge.records import Dialect
+from vllm_migrate.knowledge.records import Dialect, Sign
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
-CONTAINER_PROGRAMS = frozenset(("docker", "podman", "nerdctl"))
 
 
 def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
@@ -76,7 +77,7 @@ class _Line:
             if not engines and self.command.lost:
                 engines = self._all_cut_off(dialect)
             return engines or None
-        begin = _begins(dialect, self.texts, self.names)
+        begin = self._begins(dialect)
         if begin is None:
             return None
         start, entrypoint = begin
@@ -85,6 +86,40 @@ class _Line:
             if dialect.flags is not None
             else [self._by_options(dialect, start, entrypoint)]
         )
+
+    @cached_property
+    def image(self) -> int:
+        """Index of the image that the command runs a container of; 0 where it runs none."""
+        return image_at(self.command.words, self.catalog)
+
+    def _begins(self, dialect: Dialect) -> tuple[int, str] | None:
+        """Index of the first word after the dialect's sign in a command, and the program that the sign starts ("": the
+        dialect's own); None when the sign is not there."""
+        texts, names = self.texts, self.names
+        for sign in dialect.recognise:
+            if sign.words and sign.words[0] in names:
+                first, *others = sign.words
+                for at, name in enumerate(names[: len(names) - len(others)]):
+                    end = at + len(sign.words)
+                    if name == first and texts[at + 1 : end] == others and not _gives(texts[at:], sign.without_option):
+                        return end, sign.entrypoint or ""
+            if sign.image and self.image and self._runs_image(sign):
+                started = _own_program(texts, self.image, dialect)
+                if started is not None:
+                    return started or self.image + 1, sign.entrypoint or ""
+        return None
+
+    def _runs_image(self, sign: Sign) -> bool:
+        """Whether the command runs one of a sign's images with the arguments that it asks for."""
+        image, behind = image_text(self.command.words[self.image]), self.command.words[self.image + 1 :]
+        if sign.with_option and not _gives(self.texts[self.image + 1 :], sign.with_option):
+            return False
+        if not sign.telling:
+            return image_name(image) in sign.image
+        before = [found[1] for text in self.texts[: self.image] if (found := _NAMED.match(text))]
+        variables = [*before, *(name for name, _ in self.command.assignments)]
+        arguments = [_known(word) or word.raw.strip("\"'") for word in behind]
+        return tells(image, arguments, variables, sign.telling, self.catalog)
 
     @property
     def overrides(self) -> list[Override]:
@@ -113,7 +148,10 @@ class _Line:
         if tree is None:
             return []
         named, word = self._named[dialect.compose], self.command.words[0]
-        engines = engines_in(self._origin(dialect, 0), tree, named, self._variables(0))
+        origin = self._origin(dialect, 0)
+        lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
+        origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
+        engines = engines_in(origin, tree, named, self._variables(0))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
@@ -235,7 +273,7 @@ class _Line:
                 values = group[1:] if number == 0 else group  # the first word is the model
             several = [at for at in group if _is_list(words[at].raw)]
             out += [
-                self._unread_word(words[at].raw, words[at])
+                self._unread_word(_shown(words[at].raw), words[at])
                 for at in dict.fromkeys((*several, *values))
                 if words[at].value is None and not words[at].prefix and (at in several or self._splits(words[at]))
             ]
@@ -279,27 +317,6 @@ def _settings_in(config: File, number: int) -> Iterator[Written]:
         number += 1
 
 
-def _begins(dialect: Dialect, texts: list[str], names: list[str]) -> tuple[int, str] | None:
-    """Index of the first word after the dialect's sign in a command, and the program that the sign starts ("": the
-    dialect's own); None when the sign is not there. names: the last parts of the texts as paths."""
-    for sign in dialect.recognise:
-        if sign.words and sign.words[0] in names:
-            first, *others = sign.words
-            for at, name in enumerate(names[: len(names) - len(others)]):
-                end = at + len(sign.words)
-                if name == first and texts[at + 1 : end] == others and not _gives(texts[at:], sign.without_option):
-                    return end, sign.entrypoint or ""
-        if sign.image and texts and texts[0] in CONTAINER_PROGRAMS:
-            for at, text in enumerate(texts):
-                if _image_name(text) not in sign.image:
-                    continue
-                needed = not sign.with_option or _gives(texts[at + 1 :], sign.with_option)
-                started = _own_program(texts, at, dialect) if needed else None
-                if started is not None:
-                    return started or at + 1, sign.entrypoint or ""
-    return None
-
-
 def _own_program(texts: list[str], image: int, dialect: Dialect) -> int | None:
     """Index of the first argument where `--entrypoint` or the first word behind the image names the program: 0 when the
     image's own runs, None when it is another that this dialect does not know here."""
@@ -318,11 +335,6 @@ def _own_program(texts: list[str], image: int, dialect: Dialect) -> int | None:
 
 def _gives(texts: list[str], option: str) -> bool:
     return bool(option) and any(text.partition("=")[0] == option for text in texts)
-
-
-def _image_name(text: str) -> str:
-    """The last part of an image's name: `vllm-openai` of `docker.io/vllm/vllm-openai:v0.8.5@sha256:...`."""
-    return text.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def _groups(words: list[Word], start: int) -> list[list[int]]:
@@ -347,7 +359,16 @@ def _known(word: Word) -> str:
 
 def _value(word: Word) -> object:
     value = word.value
-    return Unknown(word.raw) if value is None else value
+    return Unknown(_shown(word.raw)) if value is None else value
+
+
+# As a template stands in a script that is read (embedded.py).
+_TEMPLATED = re.compile(r"\$\{__+\}")
+
+
+def _shown(raw: str) -> str:
+    """A word that the file does not decide, as a report shows it."""
+    return _TEMPLATED.sub("{{...}}", raw) if "${__" in raw else raw
 
 
 # What starts a command elsewhere: the variables of the script do not come with it, those on its command line do.

@@ -21,7 +21,7 @@ from vllm_migrate.knowledge.records import Embed
 SHELLS = frozenset(("sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/sh", "dash", "zsh"))
 
 # What something else puts in before the program starts: `$(NAME)` (Kubernetes), `${NAME}` and `$NAME` (compose).
-_HOLE = re.compile(r"\$\$|\$\([A-Za-z_][\w.]*\)|\$\{[^}]*\}|\$[A-Za-z_]\w*|\{\{.*?\}\}")
+_HOLE = re.compile(r"\"\$@\"|\$\$|\$\([A-Za-z_][\w.]*\)|\$\{[^}]*\}|\$[A-Za-z_]\w*|\{\{.*?\}\}")
 
 
 class ListItem(NamedTuple):
@@ -113,6 +113,30 @@ def documents_inside(wanted: list[tuple[Embed, Tree]]) -> Iterator[File]:
             yield found
 
 
+STAGE = Embed(at="", entrypoint="entrypoint", command="command", env="env", image="image")
+
+
+def documents_of_stage(stage: Tree) -> Iterator[File]:
+    """The documents in a stage of a Dockerfile: the program of its containers, and its scripts.
+
+    A text as entrypoint is a shell's, and takes no command; one as command is a script where nothing else is the program.
+    """
+    entrypoint, command, scripts = stage.get("entrypoint"), stage.get("command"), stage.get("scripts")
+    texts = list(scripts.items) if scripts is not None else []
+    program = entrypoint if entrypoint is not None else command
+    if program is not None and not program.is_seq:
+        texts.insert(0, program)
+    elif program is not None and (command is None or command.is_seq):
+        found = _Container(stage, STAGE).open()
+        if found is not None:
+            yield found
+    for text in texts:
+        inside = embedded(text.place, "shell")
+        if inside is not None:
+            inside.variables = variables_of(stage.get("env"))
+            yield inside
+
+
 def own_programs(tree: Tree, wanted: list[tuple[Embed, Tree]]) -> list[tuple[Embed, Tree]]:
     """`wanted` without the containers whose image's program never starts.
 
@@ -181,6 +205,8 @@ class _Container:
         for field in (arguments, self._more()):
             if field is not None:
                 self._take(field)
+        if self.embed is STAGE and arguments is None and not any(word.raw.startswith('"--') for word in self.words):
+            self._implied('"$@"', self.place)  # whoever runs the image gives the arguments
         script = self._script()
         if script is not None:
             return script
@@ -205,6 +231,7 @@ class _Container:
         if image is None or not isinstance(image.value, str):
             return
         self._implied("docker", self.place)
+        self._implied("run", self.place)
         self._implied(image.value, image.place)
 
     def _implied(self, text: str, place: Place) -> None:
@@ -271,7 +298,7 @@ class _Container:
         host = place.file
         file = File(host.source, None, host.requested)
         file.shell = ContainerDocument(host, command)
-        refused = "it stands under a YAML anchor that others share" if place.node.shared else ""
+        refused = "it is under a YAML anchor that others share" if place.node.shared else ""
         file.inside = Inside(host, place.index, place.path, refused, "container")
         return file
 

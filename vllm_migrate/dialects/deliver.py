@@ -254,7 +254,7 @@ class _Keywords(_Carrier):
                 if written.value is not None or self.transport.none != "omit":
                     self._put(values, option, written)
             elif self.transport.lenient:
-                text = f"vLLM {self.release} knows no {option}, and nobody else reads it"
+                text = f"vLLM {self.release} has no {option}, and nothing else reads it"
                 self._diagnose("dead", written, text, option)
             else:
                 self._diagnose("unknown", written, f"unexpected keyword argument '{option}'", option)
@@ -268,7 +268,7 @@ class _Keywords(_Carrier):
             text = f"{name} passes {option} twice: TypeError (multiple values for keyword argument)"
             self._diagnose("duplicate", written, text, option)
         elif written.last and earlier is not None and not _equal(earlier.value, written.value):
-            self._diagnose("overridden", earlier, f"{name} puts {written.key} in its place", option)
+            self._diagnose("overridden", earlier, f"{name} replaces it with {written.key}", option)
         values[option] = Arrived(option, determined(written.key, written.value), written, "")
 
     def _own_keywords(self) -> set[str]:
@@ -302,6 +302,10 @@ class _Arguments(_Carrier):
             values[arrival.dest] = Arrived(arrival.dest, determined(written.key, arrival.value, True), written, "")
         for refusal in parsed.refusals:
             written = self.by_number[refusal.source]
+            if refusal.kind == "unknown" and self.transport.lenient:
+                text = f"vLLM {self.release} knows no {self._option(written)}, and nobody else reads it"
+                self._diagnose("dead", written, text, self._option(written))
+                continue
             self._diagnose(refusal.kind, written, refusal.text, self._option(written), refusal.candidates)
         self._leftovers(parsed)
         for option in self._dropped({token.source for token in (*command, *config)}):
@@ -377,7 +381,7 @@ class _Arguments(_Carrier):
         for token in parsed.ignored:
             written = self.by_number.get(token.source)
             if written is not None and written.key and str(token.text).lower() == "false":
-                text = f"{token.text} is taken for the model, and not read"
+                text = f"{token.text} is taken as the model and never read"
                 self._diagnose("ignored", written, text, self._option(written))
 
     def _dropped(self, present: set[int]) -> set[str]:
@@ -389,7 +393,7 @@ class _Arguments(_Carrier):
                 continue
             option = self._option(written)
             if written.words is None and (written.option or written.key) in arrived:
-                self._diagnose("overridden", written, f"{option} is written again, and that one counts", option)
+                self._diagnose("overridden", written, f"{option} is set again, and the last one counts", option)
                 continue
             self.named.setdefault(written.number, option)
             dropped.add(option)

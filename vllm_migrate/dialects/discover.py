@@ -37,6 +37,8 @@ def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspac
         return Discovery(_in_script(file, dialects, catalog, workspace))
     if isinstance(file.data, DataDocument) and file.data.carrier == "notebook":
         return _in_notebook(file, dialects, catalog, workspace)
+    if isinstance(file.data, DataDocument) and file.data.carrier == "dockerfile":
+        return _in_dockerfile(file, dialects, catalog, workspace)
     if kind_of(file.path) == "python" and file.inside is None:
         return _in_program(file, dialects, catalog, workspace)
     engines: list[Engine] = []
@@ -74,6 +76,21 @@ def _in_notebook(file: File, dialects: Sequence[Dialect], catalog: Catalog, work
         inside = _in_script(script, dialects, catalog, workspace)
         engines.extend(engine.replace(ident=f"{engine.id}!{number}") for engine in inside)
     return Discovery(engines, found.programs)
+
+
+def _in_dockerfile(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
+    from vllm_migrate.dialects.containers import documents_of_stage
+
+    assert file.data is not None
+    engines: list[Engine] = []
+    for index in range(len(file.data.roots)):
+        tree = tree_of(file, index)
+        if tree is None:
+            continue
+        for number, inner in enumerate(documents_of_stage(tree)):
+            found = _in_script(inner, dialects, catalog, workspace)
+            engines.extend(engine.replace(ident=f"{engine.id}@{index}.{number}") for engine in found)
+    return Discovery(engines)
 
 
 def _in_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:

@@ -7,6 +7,7 @@ text inside is read but not edited. Edits are proved twice: by the document insi
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File, Inside, Place
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
     from vllm_migrate.documents.shell.document import ShellDocument
 
-ESCAPES = "the text stands in a YAML scalar with escapes or folds of its own"
+RAW = "raw"  # the style of a Dockerfile's scripts
+# What a template fills in: to a shell something undecided that stands there, as long.
+_TEMPLATE = re.compile(r"\{\{[^\r\n]*?\}\}")
+
+ESCAPES = "the text is in a YAML scalar with escapes or folds"
 
 
 def embedded(place: Place, kind: str) -> File | None:
@@ -31,12 +36,12 @@ def embedded(place: Place, kind: str) -> File | None:
     if text is None:
         return None
     host = place.file
-    source = Source(host.path, b"", text, False, host.source.newline)
+    source = Source(host.path, b"", _blank_templates(text) if kind != "yaml" else text, False, host.source.newline)
     document = _parse(source, kind)
     if document is None:
         return None
     file = File(host.source, document, host.requested)
-    shared = "it stands under a YAML anchor that others share" if place.node.shared else ""
+    shared = "it is under a YAML anchor that others share" if place.node.shared else ""
     file.inside = Inside(host, place.index, place.path, shared or ("" if exact else ESCAPES), kind)
     return file
 
@@ -48,7 +53,7 @@ NESTING = (" -c", "-lc", "<<", "ssh ", "tmux ", "eval ", "--wrap")
 def scripts_inside(file: File) -> list[File]:
     """The scripts that stand in strings and heredocs of a script: `bash -c "..."`, `cat > run.sh <<EOF`."""
     document = file.shell
-    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "cell")):
+    if document is None or (file.inside is not None and file.inside.kind not in ("shell", "words", "cell")):
         return []
     if not any(sign in document.source.text for sign in NESTING):
         return []
@@ -126,9 +131,11 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     if style in ("|", ">"):
         head = len(inner.partition("\n")[0])
         start, inner = start + head, inner[head:]
-    elif style:
-        start, end, inner = start + 1, end - 1, inner[1:-1]
-    if style == "|" and kind != "words":
+    elif style and style != RAW:
+        start, inner = start + 1, inner[1:-1]
+    if style == RAW:  # as long as in the file, unless a line of it had to go
+        inner, exact = value, len(value) == end - start
+    elif style == "|" and kind != "words":
         exact = [line.strip() for line in inner.strip().splitlines()] == [
             line.strip() for line in value.strip().splitlines()
         ]
@@ -143,10 +150,12 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
     if not exact:
         inner = value.replace("\n", " ") if kind == "words" else value
     before = "".join(c if c in "\r\n" else " " for c in outer[:start])
-    if style and style not in "|>" and exact:
-        end = start + len(inner)
     rest = outer[start + len(inner) :] if exact else ""
     return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
+
+
+def _blank_templates(text: str) -> str:
+    return _TEMPLATE.sub(lambda found: "${" + "_" * (len(found[0]) - 3) + "}", text)
 
 
 def _words(text: str) -> list[list[str]] | None:
@@ -155,7 +164,7 @@ def _words(text: str) -> list[list[str]] | None:
     from vllm_migrate.documents.shell.document import parse_shell
 
     try:
-        document = parse_shell(Source("", b"", text, False, "\n"))
+        document = parse_shell(Source("", b"", _blank_templates(text), False, "\n"))
     except Unreadable:
         return None
     return [[word.value if word.value is not None else word.raw for word in c.words] for c in document.commands]
@@ -227,7 +236,7 @@ def _prove_scalars(host: File, scalars: list[Changed]) -> None:
         node = after.roots[inside.document] if inside.document < len(after.roots) else None
         found = node.at(inside.path) if node is not None else None
         if found is None or not isinstance(found.value, str):
-            raise ProofFailed("the text around it reads back as something else")
+            raise ProofFailed("the text around it reads back differently")
         _same_inside(file, own, found)
         ops.setdefault(inside.document, []).append(Op(SET, inside.path, found.value))
     prove_several(host.data, edits, ops)
@@ -242,7 +251,7 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
         inside = file.inside
         value = value.replace("\n", " ") if inside is not None and inside.kind == "words" else value
         if _words(edited(file.shell.source, edits).text) != _words(value):
-            raise ProofFailed("the scalar reads back as another script")
+            raise ProofFailed("the scalar reads back as a different script")
         return
     assert file.data is not None
     from vllm_migrate.documents.yaml.document import parse_yaml
@@ -250,4 +259,4 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
     mine = reparse(file.data, edits)
     theirs = parse_yaml(Source(file.path, b"", value, False, "\n"))
     if [root.plain() for root in mine.roots] != [root.plain() for root in theirs.roots]:
-        raise ProofFailed("the scalar reads back as another document")
+        raise ProofFailed("the scalar reads back as a different document")

@@ -11,6 +11,18 @@ COMMON = frozenset(
     {"allowed-origins", "api-key", "block-size", "chat-template", "download-dir", "log-level", "root-path"}
 )
 
+# Engine options that other inference servers have too, under the same names.
+SHARED = frozenset(
+    (
+        "attention-backend", "cpu-offload-gb", "data-parallel-size", "disable-custom-all-reduce", "dist-init-addr",
+        "enable-eplb", "enable-lora", "hf-overrides", "kv-cache-dtype", "kv-events-config", "load-format",
+        "lora-target-modules", "max-log-len", "max-lora-rank", "max-loras", "model-impl", "model-loader-extra-config",
+        "node-rank", "otlp-traces-endpoint", "pipeline-parallel-size", "quantization-param-path", "reasoning-parser",
+        "scheduling-policy", "served-model-name", "skip-tokenizer-init", "speculative-config", "stream-interval",
+        "tensor-parallel-size", "tokenizer-mode", "tokenizer-revision", "tool-call-parser", "trust-remote-code",
+    )
+)  # fmt: skip
+
 
 @lru_cache(8)
 def _sets(catalog: Catalog) -> tuple[frozenset[str], frozenset[str]]:
@@ -33,6 +45,11 @@ def telling_options(catalog: Catalog) -> frozenset[str]:
 
 def is_telling_option(catalog: Catalog, name: str) -> bool:
     return name in telling_options(catalog)
+
+
+def is_vllms_own(catalog: Catalog, name: str) -> bool:
+    """Whether an option tells, and no other inference server has it."""
+    return is_telling_option(catalog, name) and name.removeprefix("no-") not in SHARED
 
 
 @lru_cache(64)

@@ -1,15 +1,21 @@
-"""Statements of a module that a test of vLLM's release keeps from running: `if Version(vllm.__version__) < Version("0.9.0"):`."""
+"""Statements of a module that a test of vLLM's release keeps from running: `if Version(vllm.__version__) < Version("0.9.0"):`,
+and what stands behind an import that this release has, or has not: `try: from vllm.config import X` with its `except ImportError`.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from vllm_migrate.dialects.specifiers import fits
 from vllm_migrate.documents.python.calls import PythonDocument
 from vllm_migrate.documents.python.values import dotted_name
 
-_MAY_TEST = re.compile(r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm")
+_MAY_TEST = re.compile(r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d")
+# A class or package that is for one release alone, by its name.
+_FOR_ONE = re.compile(r"vllm_v?_?(\d+)_(\d+)(?:_(\d+))?")
+_IMPORT_ERRORS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 _NAMED = re.compile(r"(?i)_*vllm_?version")
 _LITERAL = re.compile(r"v?\d+(\.\d+)+([.+-]?[a-z]+\d*)?")
 # What makes a comparable version of a text.
@@ -27,12 +33,35 @@ def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
     tests = _Tests(code, release)
     found = []
     for node in ast.walk(code.tree):
+        parts: list[Sequence[ast.stmt]] = []
         if isinstance(node, ast.If):
             holds = tests.holds(node.test)
-            dead = node.orelse if holds is True else node.body if holds is False else []
-            if dead:
-                found.append((code.span(dead[0])[0], code.span(dead[-1])[1]))
+            parts = [node.orelse if holds is True else node.body if holds is False else []]
+            if tests.chosen(node.test):
+                parts = [node.body, node.orelse]
+        elif isinstance(node, ast.Try):
+            parts = _unreached(node, tests.imports(node))
+        found += [(code.span(dead[0])[0], code.span(dead[-1])[1]) for dead in parts if dead]
     return found
+
+
+def _unreached(node: ast.Try, works: bool | None) -> list[Sequence[ast.stmt]]:
+    """The statements of a `try` that do not run where its imports work, or fail; where that is not known, what it falls back
+    on is its own affair."""
+    if works is None:
+        return [handler.body for handler in node.handlers] if _asks_vllm(node) else []
+    if works:
+        return [handler.body for handler in node.handlers]
+    last = max(at for at, statement in enumerate(node.body) if isinstance(statement, ast.Import | ast.ImportFrom))
+    return [node.body[last + 1 :], node.orelse]
+
+
+def _importable(dotted: str, release: str) -> bool | None:
+    """Whether a release has what an import asks of vLLM; None where that is not known."""
+    from vllm_migrate.catalog import contract, modules
+
+    known = modules.load().has(dotted, release)
+    return contract.load().has(dotted, release) if known is None else known
 
 
 class _Tests:
@@ -42,6 +71,13 @@ class _Tests:
         self._code = code
         self._release = release
         self._names: set[str] = set()
+        self._flags: dict[str, bool] = {}
+        self._chosen: set[str] = set()
+        for node in ast.walk(code.tree):
+            if isinstance(node, ast.Try):
+                self._flags |= self._set_by(node)
+                if self.imports(node) is None and _asks_vllm(node):
+                    self._chosen |= set(_assigned(node.handlers))
         assigned = (node for node in ast.walk(code.tree) if isinstance(node, ast.Assign) and len(node.targets) == 1)
         self._names = {
             dotted_name(node.targets[0])
@@ -49,8 +85,45 @@ class _Tests:
             if isinstance(node.targets[0], ast.Name | ast.Attribute) and self._is_version(node.value)
         }
 
+    def imports(self, node: ast.Try) -> bool | None:
+        """Whether the imports from vLLM that a `try` is about work at the release; None where that is not known, or where
+        more than they may fail."""
+        if not _asks_vllm(node):
+            return None
+        there = [_importable(name, self._release) for each in node.body for name in _imported(each)]
+        return False if False in there else None if None in there else True
+
+    def _set_by(self, node: ast.Try) -> dict[str, bool]:
+        """The names that a `try` of imports sets, and whether they are true then."""
+        works = self.imports(node)
+        if works is None:
+            return {}
+        branch = [*node.body, *node.orelse] if works else [each for handler in node.handlers for each in handler.body]
+        found: dict[str, bool] = {}
+        for statement in branch:
+            if isinstance(statement, ast.Assign):
+                value = statement.value
+                names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+                if isinstance(value, ast.Constant):
+                    found |= dict.fromkeys(names, bool(value.value))
+                elif isinstance(value, ast.Name) and value.id in found:
+                    found |= dict.fromkeys(names, found[value.id])
+            elif isinstance(statement, ast.Import | ast.ImportFrom):
+                found |= {alias.asname or alias.name.partition(".")[0]: True for alias in statement.names}
+        return found
+
+    def chosen(self, test: ast.expr) -> bool:
+        """Whether a test asks what an import of vLLM's came to, which nobody knows: the program goes the way that fits."""
+        while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            test = test.operand
+        if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is | ast.IsNot):
+            test = test.left
+        return isinstance(test, ast.Name) and test.id in self._chosen
+
     def holds(self, test: ast.expr) -> bool | None:
         """Whether a test is true; None where more than the release decides it."""
+        if isinstance(test, ast.Name):
+            return self._flags.get(test.id)
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             inner = self.holds(test.operand)
             return None if inner is None else not inner
@@ -72,6 +145,17 @@ class _Tests:
         return False if False in results else None if None in results else True
 
     def _pair(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> bool | None:
+        if isinstance(operator, ast.Is | ast.IsNot) and isinstance(left, ast.Name) and isinstance(right, ast.Constant):
+            flag = self._flags.get(left.id)
+            if flag is None or (right.value is not None and not isinstance(right.value, bool)):
+                return None
+            return (flag is bool(right.value)) is isinstance(operator, ast.Is)
+        if isinstance(operator, ast.In | ast.NotIn) and isinstance(left, ast.Constant):
+            named = _FOR_ONE.fullmatch(str(left.value))
+            if named is None or not _is_text(right):
+                return None
+            wanted = [part for part in named.groups() if part is not None]
+            return (self._release.split(".")[: len(wanted)] == wanted) is isinstance(operator, ast.In)
         sign = _OPERATORS.get(type(operator))
         if sign is None:
             return self._among(left, operator, right)
@@ -126,6 +210,43 @@ class _Tests:
         if resolved in ("vllm.__version__", "vllm.version.__version__", "vllm.VLLM_VERSION"):
             return True
         return _NAMED.fullmatch(dotted.rpartition(".")[2]) is not None or dotted in self._names
+
+
+def _asks_vllm(node: ast.Try) -> bool:
+    """Whether a `try` is about imports from vLLM alone."""
+    caught = {_last(each) for handler in node.handlers for each in _caught(handler)}
+    plain = all(isinstance(each, ast.Import | ast.ImportFrom | ast.Assign | ast.Pass) for each in node.body)
+    asked = [name for each in node.body for name in _imported(each)]
+    return plain and bool(caught & _IMPORT_ERRORS) and bool(asked) and all(name.startswith("vllm.") for name in asked)
+
+
+def _assigned(handlers: Sequence[ast.ExceptHandler]) -> list[str]:
+    """The names that handlers set to a constant."""
+    statements = [each for handler in handlers for each in handler.body if isinstance(each, ast.Assign)]
+    constant = [each for each in statements if isinstance(each.value, ast.Constant)]
+    return [target.id for each in constant for target in each.targets if isinstance(target, ast.Name)]
+
+
+def _caught(handler: ast.ExceptHandler) -> list[ast.expr]:
+    if handler.type is None:
+        return [ast.Name("Exception")]
+    return list(handler.type.elts) if isinstance(handler.type, ast.Tuple) else [handler.type]
+
+
+def _imported(node: ast.stmt) -> list[str]:
+    """What an import asks for, in full."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether an expression is the name of a class or module, as text: `str(type(x))`, `x.__class__.__name__`, `x.__module__`."""
+    if isinstance(node, ast.Call):
+        return _last(node.func) in ("str", "repr") and len(node.args) == 1
+    return isinstance(node, ast.Attribute) and node.attr in ("__name__", "__qualname__", "__module__")
 
 
 def _last(node: ast.expr) -> str:

@@ -116,16 +116,12 @@ def verdict(nested: Nested, option: str, path: tuple[str, ...], value: object, e
     if facts is not None:
         return _value(nested, cls, facts, value, entry, option, release)
     if len(path) == 1 and nested.internal(option, entry, key, release):
-        return Verdict("lost", f"{key} of {cls} is set by vLLM itself, and LLM() leaves it out without a word")
+        return Verdict("lost", f"{key} of {cls} is set by vLLM itself, and LLM() silently leaves it out")
     become = nested.unknown_key(option, entry, release) if len(path) == 1 else nested.unknown_field(cls, release)
     if become == "refused":
         return Verdict("unknown", f"{cls} has no field {key}")
     if become == "dropped":
-        how = (
-            "LLM() drops it with every key after it"
-            if nested.stops(option, entry, release)
-            else "drops it without a word"
-        )
+        how = "LLM() drops it and every key after it" if nested.stops(option, entry, release) else "silently drops it"
         return Verdict("lost", f"{cls} has no field {key}, and {how}")
     return ARRIVES
 

@@ -1,12 +1,14 @@
 """The configuration that a Hydra command line names: `--config-path DIR --config-name NAME`, found beside the script.
 
 The words may begin with a variable (`--config-path="$PROJECT/conf"`): what is known of their end is looked for in the
-script's folder and the folders above it. A file outside the tree is not found, and the framework's own stands for it.
+script's folder and the folders above it. Where it is not found, and is none of those that come with the framework, what it sets
+is not known.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,19 @@ def named_config(file: File, command: Command, workspace: Workspace, kind: str =
     workspace.claimed.add(os.path.normpath(config.path))
     known = workspace.composed.get(kind, config)
     return known or workspace.composed.keep(kind, config, _compose(kind, config, tree, workspace))
+
+
+def unfound_config(file: File, command: Command, own: Sequence[str]) -> UnreadInput | None:
+    """The configuration that a Hydra command line names and nobody finds; None where it names none but the framework's `own`."""
+    from vllm_migrate.dialects.overrides import Above
+
+    name = _after(command, NAMES)
+    if name is None or any(_same(name.removesuffix(".yaml"), known) for known in own):
+        return None
+    folder = _after(command, PATHS) or ""
+    word = command.words[0]
+    shown = f"{folder}/{name}" if folder else name or "--config-name"
+    return UnreadInput(shown, Place(file, command.index, (), Above(word), word.start, word.end), inline=True)
 
 
 def _compose(kind: str, config: File, tree: Tree, workspace: Workspace) -> Composed:
@@ -122,11 +137,33 @@ def _may_be(part: str, word: Word) -> bool:
 
 
 def _tail(word: Word) -> str:
-    """What is known of a word's end: `/conf` of `$ROOT/conf`."""
+    """What is known of a word's end: `/conf` of `$ROOT/conf`, also where a variable holds all of it."""
     out = ""
     for piece in word.pieces:
-        out = out + piece.text if piece.known else ""
+        out = out + piece.text if piece.known else _tail_of(piece.text, word, 0)
     return out
+
+
+# How many variables that hold variables are followed.
+DEEPEST = 4
+_WHOLE = re.compile(r"\$\{?(\w+)(?::?[-=](.*))?\}?\Z", re.DOTALL)
+
+
+def _tail_of(expansion: str, word: Word, depth: int) -> str:
+    """The end of what a variable holds, by its default, else by the last assignment above: `/conf` for `D=${D:-"$ROOT/conf"}`."""
+    whole = _WHOLE.match(expansion)
+    if whole is None or depth > DEEPEST:
+        return ""
+    text = whole[2]
+    if text is None:
+        above = [each.value for each in word.script.assigns.get(whole[1], ()) if each.end <= word.start]
+        if not above or above[-1] is None:
+            return ""
+        text = above[-1].raw
+    text = text.removesuffix("}").strip().strip("\"'")
+    if _WHOLE.match(text) and "/" not in text.rpartition("}")[2]:
+        return _tail_of(text, word, depth + 1)
+    return re.split(r"[})]|\$\w+", text)[-1].strip("\"'")
 
 
 def not_missing(missing: list[UnreadInput], own: Sequence[str]) -> list[UnreadInput]:

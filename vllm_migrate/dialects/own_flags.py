@@ -8,6 +8,7 @@ and `_` in a name are one, dots are levels.
 from __future__ import annotations
 
 import json
+import re
 
 from vllm_migrate.dialects.overrides import Above, WordNode
 from vllm_migrate.dialects.tree import File, Place, Tree
@@ -16,6 +17,7 @@ from vllm_migrate.documents.shell.document import Command, Word
 from vllm_migrate.documents.yaml.scalars import read_plain
 from vllm_migrate.knowledge.records import Flags
 
+_OUTER_COMMA = re.compile(r",(?![^{]*\})")  # `a={b:1,c:2}` is one pair
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -27,6 +29,7 @@ def tree_of_flags(file: File, command: Command, start: int, spec: Flags) -> Tree
     while at < len(words):
         name = flag_name(words[at])
         if name is None:
+            _take_positional(root, file, command, at, start, spec)
             at += 1
             continue
         end = at + 1
@@ -43,6 +46,14 @@ def tree_of_flags(file: File, command: Command, start: int, spec: Flags) -> Tree
             _store(root, name.split("."), file, command, used, value)
         at = end
     return root if root.children else None
+
+
+def _take_positional(root: Tree, file: File, command: Command, at: int, start: int, spec: Flags) -> None:
+    """A word before any flag, under the name that the dialect has for it."""
+    if at - start < len(spec.positional):
+        name, word = spec.positional[at - start], command.words[at]
+        value = word.value if word.value is not None else Unknown(word.raw)
+        _store(root, [name], file, command, [at], _pairs(word) if name in spec.pairs else value)
 
 
 def flag_name(word: Word) -> str | None:
@@ -74,7 +85,7 @@ def _pairs(word: Word) -> object:
     """`a=b,c=d` as a mapping; a value that is decided elsewhere is Unknown."""
     pieces = [piece.text if piece.known else "\0" for piece in word.pieces]
     out: dict[str, object] = {}
-    for part in "".join(pieces).split(","):
+    for part in _OUTER_COMMA.split("".join(pieces)):
         key, eq, value = part.strip().partition("=")
         if not eq or not key or "\0" in key:
             continue

@@ -36,7 +36,10 @@ class Prefilter:
                 self._markers.setdefault(kind, []).extend(markers)
                 if kind in ("python", "shell"):
                     self._markers.setdefault("notebook", []).extend(markers)
-            self._markers.setdefault("yaml", []).extend(marker.encode() for marker in dialect.embed_markers)
+                if kind == "shell":
+                    self._markers.setdefault("dockerfile", []).extend(markers)
+            for embedding in ("yaml", "dockerfile"):
+                self._markers.setdefault(embedding, []).extend(marker.encode() for marker in dialect.embed_markers)
 
     def may_concern(self, path: str, data: bytes) -> bool:
         """False only when no dialect can recognise anything in these bytes."""

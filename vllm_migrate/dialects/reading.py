@@ -94,8 +94,16 @@ class Reader:
             if setting is not None and _says(sign, setting.value):
                 place = setting.spot.file.source.position(setting.spot.start).line
                 known = Known(sign.role, f"{setting.key} in line {place}: {sign.because}")
-                self.origin = origin._replace(role=sign.role, situation=origin.situation._replace(role=known))
+                self._be(sign.role, known)
                 return
+        document = origin.file.data
+        if document is None or document.carrier != "python":  # a program makes its engine for itself
+            client = origin.situation.around.client()
+            if client is not None:
+                self._be("rl_rollout", client)
+
+    def _be(self, role: str, known: Known) -> None:
+        self.origin = self.origin._replace(role=role, situation=self.origin.situation._replace(role=known))
 
     def read_site(self) -> None:
         """What stands in the engine's mapping, and elsewhere in its configuration."""

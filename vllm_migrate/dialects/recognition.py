@@ -30,6 +30,8 @@ def recognised(dialect: Dialect, tree: Tree, catalog: Catalog) -> Tree | None:
 
 
 def _has_sign(sign: Sign, tree: Tree, catalog: Catalog) -> bool:
+    if sign.inside and not _stands_in(tree, sign.inside):
+        return False
     if sign.glob:
         return may_have(tree, sign) and any(has(node, sign) for _, node in sites(tree, sign.glob))
     if sign.path:
@@ -39,6 +41,12 @@ def _has_sign(sign: Sign, tree: Tree, catalog: Catalog) -> bool:
         some_there = not sign.any or any(tree.at(path) is not None for path in sign.any)
         return some_there and all(tree.at(path) is not None for path in sign.all)
     return sign.serve_flags > 0 and _serve_keys(tree, sign.serve_flags, catalog)
+
+
+def _stands_in(tree: Tree, key: str) -> bool:
+    """Whether a document is the text under a key of another one."""
+    inside = tree.places[-1].file.inside if tree.places else None
+    return inside is not None and inside.path[-1:] == (key,)
 
 
 def _serve_keys(tree: Tree, ratio: float, catalog: Catalog) -> bool:

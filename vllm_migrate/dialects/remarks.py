@@ -14,7 +14,7 @@ SHOWN_WORDS = 4
 REASONS = {
     "blank": "a blank line after the backslash",
     "comment": "a comment line after the backslash",
-    "space": "a blank behind the backslash",
+    "space": "a space after the backslash",
     "missing": "a line without a backslash",
 }
 

@@ -33,6 +33,18 @@ class Shown(NamedTuple):
     target: Known
 
 
+class Around:
+    """The program that a file belongs to. This one is of a file by itself: nothing is around it."""
+
+    def client(self) -> Known | None:
+        """What shows that a program beside a server trains on the logprobs it asks for: the role it gives the server."""
+        return None
+
+    def says(self, text: str) -> bool:
+        """Whether a Python file of the package around the file has a text."""
+        return False
+
+
 class Situation(NamedTuple):
     """What is known about an engine besides what is written for it.
 
@@ -40,7 +52,9 @@ class Situation(NamedTuple):
     project: the folder whose evidence counts, as a path from here. asked: the source was asked for, so that nothing else can
     show another. frameworks: releases of training frameworks, by package. core: v0 or v1 at the source; gpu: its name; role;
     where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
-    given). shown: what the engine's own file shows, where it shows several releases. notes: what to say of the evidence.
+    given). around: the program that its file belongs to. shown: what the engine's own
+    file shows, where it shows several releases. notes: what to say of the evidence.
+    pinned: the release that a place pins and the catalog lacks, for which source stands.
     """
 
     source: Known = Known(SOURCE, "the default")
@@ -53,8 +67,10 @@ class Situation(NamedTuple):
     role: Known | None = None
     model: Mapping[str, object] | None = None
     generation: Mapping[str, object] | None = None
+    around: Around = Around()
     shown: Sequence[Shown] = ()
     notes: tuple[str, ...] = ()
+    pinned: str = ""
 
     @property
     def moves(self) -> bool:

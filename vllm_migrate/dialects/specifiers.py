@@ -42,7 +42,7 @@ def parse_version(text: str) -> ParsedVersion:
     """Raises ValueError for what is no version."""
     found = compiled(_VERSION).fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no version")
+        raise ValueError(f"{text!r} is not a version")
     release = tuple(map(int, found["release"].split(".")))
     while len(release) > 1 and release[-1] == 0:
         release = release[:-1]
@@ -69,7 +69,7 @@ def fits(version: str, specifiers: str) -> bool:
 def _fits(version: str, clause: str) -> bool:
     found = _CLAUSE.fullmatch(clause)
     if found is None:
-        raise ValueError(f"{clause!r} is no version specifier")
+        raise ValueError(f"{clause!r} is not a version specifier")
     operator, wanted = found.groups()
     if operator == "===":
         return version.strip().lower() == wanted.lower()

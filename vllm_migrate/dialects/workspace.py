@@ -51,6 +51,7 @@ class Workspace:
         self.requested = {os.path.normpath(path) for path in requested}
         self.texts = texts or {}
         self.problems: list[Problem] = []
+        self.outside: list[str] = []  # what files name outside of the project, which is not read
         # Configuration files that a command line of this run names: judged with it, not by themselves.
         self.claimed: set[str] = set()
         self.composed: Compositions = Compositions(under.composed if under is not None else None, self.texts)
@@ -86,7 +87,10 @@ class Workspace:
         self._files[key] = None
         if self._note is not None:
             self._note(path)
-        if key in self.texts or self.disk.is_file(path):
+        if key not in self.texts and self.disk.outside(path):
+            if self.disk.exists(path):
+                self.outside.append(path)
+        elif key in self.texts or self.disk.is_file(path):
             self._files[key] = self._parse(path, key)
         return self._files[key]
 
@@ -158,6 +162,10 @@ def parse(source: Source) -> DataDocument | ShellDocument:
         from vllm_migrate.documents.notebook.document import parse_notebook
 
         return parse_notebook(source)
+    if kind == "dockerfile":
+        from vllm_migrate.documents.dockerfile.document import parse_dockerfile
+
+        return parse_dockerfile(source)
     from vllm_migrate.documents.yaml.document import parse_yaml
 
     return parse_yaml(source)

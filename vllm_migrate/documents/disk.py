@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
-from stat import S_ISREG
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from vllm_migrate.documents.interface import Unreadable
+from vllm_migrate.opening import NotRegular, at_most, opened, read_bytes
 
 if TYPE_CHECKING:
-    from typing import IO, Protocol
+    from typing import IO, Protocol, Self
 
     class Entry(Protocol):
         """What a walk asks of an entry, as os.DirEntry answers it."""
@@ -23,51 +23,128 @@ if TYPE_CHECKING:
         def is_symlink(self) -> bool: ...
 
 
-# No configuration, baseline or ignore file is larger.
-MOST = 50_000_000
-READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+T = TypeVar("T")
+
+
+class Outside(OSError):
+    """A path leads out of what a run may read."""
+
+    def __init__(self, path: str) -> None:
+        from errno import EACCES
+
+        super().__init__(EACCES, OUTSIDE, path)
+
+
+OUTSIDE = "leads outside of the project; --allow-outside DIR lets it"
+INSIDE, ABOVE, ELSEWHERE = range(3)
+
+
+class Fence:
+    """What a run may read and write: below its `roots`, and the very `files` that are named, both real paths.
+
+    Evidence that is looked for upward may stand directly in a folder above a root, or in one of that folder's: never behind
+    a link.
+    """
+
+    __slots__ = ("_files", "_folders", "_roots")
+
+    def __init__(self, roots: Iterable[str], files: Iterable[str] = ()) -> None:
+        self._roots = tuple(os.path.join(root, "") for root in dict.fromkeys(roots))
+        self._files = frozenset(files)
+        self._folders: dict[str, int] = {}
+
+    def holds(self, real: str) -> bool:
+        """Whether a real path is below a root."""
+        return os.path.join(real, "").startswith(self._roots)
+
+    def names(self, real: str) -> bool:
+        """Whether the user named the file at a real path."""
+        return real in self._files
+
+    def side(self, folder: str) -> int:
+        """Where a folder is: INSIDE, ABOVE a root, or ELSEWHERE."""
+        known = self._folders.get(folder)
+        if known is None:
+            real = os.path.realpath(folder)
+            above = (os.path.join(real, ""), os.path.join(os.path.dirname(real), ""))
+            near = any(root.startswith(above) for root in self._roots)
+            known = self._folders[folder] = INSIDE if self.holds(real) else ABOVE if near else ELSEWHERE
+        return known
 
 
 class Disk:
-    """The files of this machine. Reading never waits: a pipe that nobody writes to is no regular file."""
+    """The files of this machine, within a fence where there is one. Reading never waits, and only for regular files."""
+
+    fence: Fence | None = None
+
+    def within(self, fence: Fence) -> Self:
+        """The same disk, of which only what the fence holds is read and written."""
+        disk = object.__new__(type(self))
+        disk.__dict__.update(self.__dict__)
+        disk.fence = fence
+        return disk
+
+    def outside(self, path: str) -> bool:
+        """Whether a path that a file names leads out of the fence."""
+        if self.fence is None:
+            return False
+        real = self.real(path)
+        return not (self.fence.holds(real) or self.fence.names(real))
+
+    def writable(self, path: str) -> bool:
+        """Whether a path may be written: where its link leads is inside, too."""
+        return self.fence is None or self.fence.holds(self.real(path))
 
     def read(self, path: str, limit: int) -> bytes:
         """The bytes of a regular file, one more than `limit` where there are more.
 
-        Raises Unreadable("vanished", "unreadable").
+        Raises Unreadable("vanished", "unreadable", "outside").
         """
         try:
-            descriptor = os.open(path, READING)
-            try:
-                found = os.fstat(descriptor)
-                if not S_ISREG(found.st_mode):
-                    raise Unreadable("unreadable", "not a regular file; `-` reads standard input")
-                size = min(found.st_size, limit)
-                data = os.read(descriptor, size + 1)
-                while len(data) != size and len(data) <= limit and (more := os.read(descriptor, limit)):
-                    data += more
-                return data
-            finally:
-                os.close(descriptor)
+            return self._guarded(path, lambda way, follow: at_most(way, limit, follow))
         except FileNotFoundError:
             raise Unreadable("vanished", "no such file") from None
+        except NotRegular:
+            raise Unreadable("unreadable", "not a regular file; `-` reads standard input") from None
+        except Outside:
+            raise Unreadable("outside", OUTSIDE) from None
         except OSError as error:
             raise Unreadable("unreadable", error.strerror or str(error)) from None
 
-    def bytes_of(self, path: str, wait: bool = False) -> bytes:
-        """The bytes of whatever can be read there; `wait`: also for a pipe to be written to. Raises OSError, also for too many."""
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) if wait else READING
-        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as handle:
-            data = handle.read(MOST + 1) or b""  # a device never ends
-        if len(data) > MOST:
-            from errno import EFBIG
+    def bytes_of(self, path: str) -> bytes:
+        """The bytes of a regular file. Raises OSError, also for too many."""
+        return self._guarded(path, lambda way, follow: read_bytes(way, follow=follow))
 
-            raise OSError(EFBIG, f"larger than {MOST // 1_000_000} MB", path)
-        return data
+    def named(self, path: str) -> bytes:
+        """The bytes of what the user names on the command line: wherever it is, and a pipe is waited for. Raises OSError."""
+        return read_bytes(path, wait=True)
+
+    def anywhere(self, path: str) -> bytes:
+        """The bytes of a regular file of a folder that the user names, or of Git's own (of a worktree, they are elsewhere).
+
+        Raises OSError.
+        """
+        return read_bytes(path)
 
     def stream(self, path: str) -> IO[bytes]:
         """The bytes, to be read in blocks. Raises OSError."""
-        return open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, READING))
+        return self._guarded(path, lambda way, follow: opened(way, follow=follow))
+
+    def _guarded(self, path: str, read: Callable[[str, bool], T]) -> T:
+        """What `read` gives of a path and whether it may follow a link. Raises OSError; Outside where the path leads out."""
+        fence = self.fence
+        if fence is None:
+            return read(path, True)
+        if fence.side(os.path.dirname(path)) == ELSEWHERE:
+            raise Outside(path)
+        try:
+            return read(path, False)
+        except OSError as error:
+            if not os.path.islink(path):
+                raise error from None
+        if self.outside(path):
+            raise Outside(path)
+        return read(os.path.realpath(path), False)
 
     def is_file(self, path: str) -> bool:
         return os.path.isfile(path)
@@ -121,11 +198,20 @@ class Memory(Disk):
             raise Unreadable("vanished", "no such file")
         return data[: limit + 1]
 
-    def bytes_of(self, path: str, wait: bool = False) -> bytes:
+    def bytes_of(self, path: str) -> bytes:
         data = self._files.get(os.path.abspath(path))
         if data is None:
             raise FileNotFoundError(path)
         return data
+
+    def named(self, path: str) -> bytes:
+        return self.bytes_of(path)
+
+    def anywhere(self, path: str) -> bytes:
+        return self.bytes_of(path)
+
+    def outside(self, path: str) -> bool:
+        return False
 
     def stream(self, path: str) -> IO[bytes]:
         return io.BytesIO(self.bytes_of(path))
@@ -172,9 +258,13 @@ class Overlay(Disk):
         data = self._other(path)
         return super().read(path, limit) if data is None else data[: limit + 1]
 
-    def bytes_of(self, path: str, wait: bool = False) -> bytes:
+    def bytes_of(self, path: str) -> bytes:
         data = self._other(path)
-        return super().bytes_of(path, wait) if data is None else data
+        return super().bytes_of(path) if data is None else data
+
+    def named(self, path: str) -> bytes:
+        data = self._other(path)
+        return super().named(path) if data is None else data
 
     def stream(self, path: str) -> IO[bytes]:
         data = self._other(path)

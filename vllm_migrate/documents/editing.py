@@ -56,6 +56,10 @@ def _planning(document: DataDocument) -> Planning:
         from vllm_migrate.documents.toml import edit as toml_edit
 
         return toml_edit
+    if document.carrier == "dockerfile":
+        from vllm_migrate.documents.dockerfile import edit as dockerfile_edit
+
+        return dockerfile_edit
     from vllm_migrate.documents.json import edit as json_edit
 
     return json_edit
@@ -70,6 +74,10 @@ def _proving(document: DataDocument) -> Proving:
         from vllm_migrate.documents.toml import proof as toml_proof
 
         return toml_proof
+    if document.carrier == "dockerfile":
+        from vllm_migrate.documents.dockerfile import proof as dockerfile_proof
+
+        return dockerfile_proof
     from vllm_migrate.documents.json import proof as json_proof
 
     return json_proof

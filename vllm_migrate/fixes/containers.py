@@ -42,7 +42,7 @@ def _variable(command: ContainerCommand, drop: DropVariable) -> ListItem:
 def _first_arguments(command: ContainerCommand, ops: list[WordOp]) -> Op:
     """Arguments for a container that had none. Raises CannotEdit."""
     if not command.arguments or any(op.kind != "insert_after" for op in ops):
-        raise CannotEdit("the words stand in the image, not in this file")
+        raise CannotEdit("the words are in the image, not in this file")
     return Op(SET, command.arguments, [text for op in ops for text in op.texts])
 
 
@@ -68,7 +68,7 @@ def _one_item(origin: ListItem, ops: list[WordOp]) -> list[Op]:
     behind = [text for op in ops if op.kind == "insert_after" for text in op.texts]
     instead = [op for op in ops if op.kind in ("replace", "delete")]
     if len(instead) > 1:
-        raise CannotEdit("these changes touch the same argument")
+        raise CannotEdit("these changes affect the same argument")
     out: list[Op] = []
     if instead and instead[0].kind == "replace":
         first, *more = instead[0].texts

@@ -49,15 +49,15 @@ def _own(command: Command, at: int, name: str) -> list[int]:
     if text.startswith("-"):
         return [at]  # `--env=A=1`, `-eA=1`
     if not at:
-        raise CannotEdit(f"the word that sets {name} stands where the program does")
+        raise CannotEdit(f"the word that sets {name} is in the program's place")
     flag = words[at - 1]
     if _is_flag(command, at - 1):
         more = at + 1 < len(words) and _ASSIGNMENT.match(words[at + 1].raw)
         if more or flag.array is not words[at].array:
-            raise CannotEdit(f"what {flag.raw} takes besides {name} is not decided")
+            raise CannotEdit(f"it is not known what else {flag.raw} takes besides {name}")
         return [at - 1, at]
     if not _is_complete(command, at - 1):
-        raise CannotEdit(f"whether {name} is a value of {flag.raw} is not decided")
+        raise CannotEdit(f"it is not known whether {name} is a value of {flag.raw}")
     return [at]
 
 

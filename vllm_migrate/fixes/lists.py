@@ -43,7 +43,7 @@ def list_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
     wanted: dict[int, Changes] = {}
     for op in ops:
         if not isinstance(op, WordOp):
-            raise CannotEdit("the program sets it: take the assignment out")
+            raise CannotEdit("the program sets it: remove the assignment")
         part, at = _place(command, op)
         changes = wanted.setdefault(part, {})
         changes[at] = _changed(changes.get(at, Wish()), op)
@@ -68,13 +68,13 @@ def _changed(known: Wish, op: WordOp) -> Wish:
     if op.kind == "insert_after":
         return known._replace(behind=(*known.behind, *op.texts))
     if op.kind not in ("replace", "delete") or known.instead not in (None, op.texts):
-        raise CannotEdit("these changes touch the same argument")
+        raise CannotEdit("these changes affect the same argument")
     return known._replace(instead=op.texts if op.kind == "replace" else ())
 
 
 def _layout(data: PythonData, part: _Part, changes: Changes) -> list[Edit]:
     if isinstance(part, ast.Call):
-        raise CannotEdit("the program adds it in a call of its own")
+        raise CannotEdit("the program adds it in a separate call")
     text = data.source.text
     quote = "'" if text.count("'") > text.count('"') else '"'
     elements = Elements(text, *data.code.span(part), [data.code.span(item) for item in part.elts])
@@ -105,7 +105,7 @@ def _prove(data: PythonData, parts: Sequence[_Part], wanted: dict[int, Changes],
     except (ValueError, Unreadable) as error:
         raise ProofFailed(f"the edited text does not parse: {error}") from None
     if not same_tree(expected, after):
-        raise ProofFailed("the edited program is another one")
+        raise ProofFailed("the edited program changed in other ways")
 
 
 def _expected(items: list[ast.expr], changes: Changes) -> list[ast.expr]:

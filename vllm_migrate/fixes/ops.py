@@ -38,9 +38,9 @@ class FileOp(NamedTuple):
 def place_of(written: Written) -> Place:
     """Where a setting stands in a tree. Raises CannotEdit where it stands in none, or under an anchor that others share."""
     if written.tree is None:
-        raise CannotEdit("it is not written in a file that can be edited")
+        raise CannotEdit("it is not in a file that can be edited")
     if written.tree.place.node.shared:
-        raise CannotEdit("it stands under a YAML anchor that other settings share")
+        raise CannotEdit("it is under a YAML anchor that other settings share")
     return written.tree.place
 
 
@@ -52,7 +52,7 @@ def text_of(value: object) -> str:
 
 
 def _refuse(value: object) -> str:
-    raise CannotEdit(f"its value ({getattr(value, 'text', value)}) is not decided in this file")
+    raise CannotEdit(f"this file does not decide its value ({getattr(value, 'text', value)})")
 
 
 def texts_of(key: str, value: object) -> tuple[str, ...]:

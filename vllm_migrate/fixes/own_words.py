@@ -23,7 +23,7 @@ def own_words(written: Written, engine: Subject) -> list[int]:
     takes = _takes(written.key, engine.target)
     if takes is None or takes < 0:
         if is_undecided(written.value) or (takes is None and len(values) > 1):
-            raise CannotEdit(f"how many of the words behind {written.key} are its own is not decided")
+            raise CannotEdit(f"it is not known how many of the words after {written.key} belong to it")
         takes = len(values)
     if not takes:  # a word behind a switch (`--enable-prefix-caching False`) is taken for its value by whoever wrote it
         behind = written.value if isinstance(written.value, list) else [written.value]

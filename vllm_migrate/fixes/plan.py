@@ -97,9 +97,7 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     `document_edits`). Raises CannotEdit, ProofFailed."""
     groups = _lowered(_grouped(ops))
     if any(is_record(file.outermost) for file, _ in groups):
-        raise CannotEdit(
-            "it records a run that is over: the fix belongs in the configuration that the run was made from"
-        )
+        raise CannotEdit("it records a finished run: the fix belongs in the configuration that started it")
     made = {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
     if proved:
         prove_outside([(file, edits) for (file, _), edits in made.items()])

@@ -33,7 +33,7 @@ def prove_script(file: File, ops: Sequence[DocumentOp], edits: list[Edit]) -> Sh
     words, drops = _sorted_out(file, ops)
     removals = [_removal(file, drop) for drop in drops]
     if not set(removals) <= set(edits):
-        raise ProofFailed("a variable is not taken away")
+        raise ProofFailed("a variable is not removed")
     others = [edit for edit in edits if edit not in removals]
     after = prove(file.shell, others, words) if words else file.shell
     return _prove_removed(file, drops, removals, others) if removals else after
@@ -80,7 +80,7 @@ def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], 
     had, counted = _shape(before, gone)
     has, left = _shape(after, gone)
     if had != has or counted - left != len(set(drops)):
-        raise ProofFailed("taking the variable away would change the command")
+        raise ProofFailed("removing the variable would change the command")
     return after
 
 

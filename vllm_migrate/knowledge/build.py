@@ -20,6 +20,7 @@ from vllm_migrate.knowledge.check import Checker, Compiler
 from vllm_migrate.knowledge.load import COMPILED, PAGES
 from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.source import Loc, RuleSource, near
+from vllm_migrate.opening import read_text
 
 Fields = dict[str, Any]
 Kind = TypeVar("Kind", bound=Record)
@@ -297,7 +298,7 @@ def stale(folder: Path) -> list[str]:
     return [
         Path(path).name
         for path, text in render(folder).items()
-        if not Path(path).exists() or Path(path).read_text(encoding="utf-8") != text
+        if not Path(path).exists() or read_text(str(path)) != text
     ]
 
 

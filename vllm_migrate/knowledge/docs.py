@@ -17,12 +17,13 @@ from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
 from vllm_migrate.knowledge.records import Evidence, Example
 from vllm_migrate.knowledge.vocabulary import Term
+from vllm_migrate.opening import read_text
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
 # Names that stay small at the beginning of a sentence.
 SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
-DIES = "the engine does not start: vLLM refuses what it does not know"
+DIES = "the engine does not start: vLLM rejects unknown options"
 NOR = ", nor does `<release>`"
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
 PARTS = {
@@ -32,25 +33,25 @@ PARTS = {
     "note": "",
     "hint": "",
     "dies": DIES,
-    "refuses": "refuses",
+    "refuses": "rejects",
     "successor": "",
     "follows": "the changes from V0 to V1",
     "nor": NOR,
 }
-INTRO = """A finding is an `error` where it breaks the run or silently corrupts training, a `warning` where
-behaviour changes, an `info` where it cannot reach the loss of this run, or is good to know. A `safe` fix restores
-what the old engine ran and does nothing else; one for `review` does more, or depends on what no file shows. The
-layer is what moves: what a logprob means (`semantic`), which way tokens are computed (`inference-path`), how new
-weights reach the engine (`weight-update`), rounding (`numerics`), whether it starts at all (`broken-config`),
-speed and memory (`performance`)."""
+INTRO = """An `error` breaks the run or silently corrupts training; a `warning` changes
+behaviour; an `info` cannot reach this run's loss, or is good to know. A `safe` fix restores
+what the old engine ran and does nothing else; a `review` fix does more, or depends on something no file shows. The
+layer says what changes: what a logprob means (`semantic`), how tokens are computed (`inference-path`), how new
+weights reach the engine (`weight-update`), rounding (`numerics`), whether the engine starts (`broken-config`),
+or speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
 VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
 words: those of a rule depend on what it is asked of (`each`). The build refuses a word that does not exist, that is not valid in its
 place, and a comparison with something that it never is."""
 FAMILIES = {
-    "VM1": "A default changed, or resolves differently",
-    "VM2": "Removed, renamed, or its values changed",
-    "VM3": "Written, but does not reach the engine, or crashes it",
+    "VM1": "A default changed or resolves differently",
+    "VM2": "Removed, renamed, or changed values",
+    "VM3": "Written, but never reaches the engine or crashes it",
     "VM4": "The RL contract: logprobs, weight updates, precision on both sides",
     "VM5": "Environment variables",
     "VM6": "Shell and overrides",
@@ -59,8 +60,8 @@ FAMILIES = {
     "VM9": "Could not be analysed",
 }
 SAFETY = {
-    "safe": "safe: written by `fix --write`",
-    "review": "for review: written with `fix --write --unsafe`",
+    "safe": "safe: `fix --write` writes it",
+    "review": "needs review: `fix --write --unsafe` writes it",
     "none": "advice only",
 }
 
@@ -295,12 +296,12 @@ def main(argv: list[str]) -> int:
     target = rules.parent / "docs" / "rules"
     words = target.parent / "vocabulary.md"
     made = pages(read_rules(rules))
-    kept = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")} if target.is_dir() else {}
+    kept = {path.name: read_text(str(path)) for path in target.glob("*.md")} if target.is_dir() else {}
     if options.table:
         print(table(read_rules(rules)), end="")
         return 0
     if options.check:
-        fresh = kept == made and words.is_file() and words.read_text(encoding="utf-8") == vocabulary_page()
+        fresh = kept == made and words.is_file() and read_text(str(words)) == vocabulary_page()
         print("docs/rules is " + ("fresh" if fresh else "stale: run python -m vllm_migrate.knowledge.docs"))
         return 0 if fresh else 1
     target.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, ModelName, Rule, RulePage
+from vllm_migrate.opening import opened_text
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -56,7 +57,7 @@ def dialect_page(ident: str) -> DialectPage:
 
 def written(kind: str, name: str) -> dict[str, object]:
     """All the compiled fields of a record as JSON's kinds of values. kind: rules, dialects, effective."""
-    with open(COMPILED, encoding="utf-8") as handle:
+    with opened_text(COMPILED) as handle:
         fields: dict[str, object] = json.load(handle)[kind][name]
     told = _pages()[kind][name]
     assert isinstance(told, dict)
@@ -74,7 +75,7 @@ _told: dict[str, dict[str, object]] | None = None
 def _pages() -> dict[str, dict[str, object]]:
     global _told
     if _told is None:
-        with open(PAGES, encoding="utf-8") as handle:
+        with opened_text(PAGES) as handle:
             _told = json.load(handle)
     return _told
 
@@ -83,6 +84,6 @@ def load() -> Knowledge:
     """The knowledge shipped with this package (read once)."""
     global _knowledge
     if _knowledge is None:
-        with open(COMPILED, encoding="utf-8") as handle:
+        with opened_text(COMPILED) as handle:
             _knowledge = Knowledge(json.load(handle))
     return _knowledge

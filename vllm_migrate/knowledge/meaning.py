@@ -26,7 +26,7 @@ SAID = frozenset(
     )
 )  # fmt: skip
 OF_KIND = {
-    "kwargs": ("none", "duplicate", "frontend", "lenient"),
+    "kwargs": ("none", "duplicate", "frontend"),
     "cli": ("values", "drops", "positional"),
 }
 SIGNS = ("path", "all", "any", "glob", "serve_flags", "words", "image")

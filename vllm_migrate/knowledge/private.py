@@ -16,6 +16,7 @@ from pathlib import Path
 from vllm_migrate.catalog.store import cache_folder
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import COMPILED, Knowledge
+from vllm_migrate.opening import read_bytes, read_own
 
 GROUP = "vllm_migrate.knowledge"
 
@@ -52,12 +53,12 @@ def files_in(folders: Sequence[Path]) -> list[Path]:
 
 def load_with(folders: Sequence[Path]) -> Knowledge:
     """The shipped knowledge with that of the folders. Raises VllmMigrateError with the file, the line and the field."""
-    digest = hashlib.sha256(Path(COMPILED).read_bytes())
+    digest = hashlib.sha256(read_bytes(COMPILED))
     for path in files_in(folders):
-        digest.update(os.fsencode(path.name) + b"\0" + path.read_bytes() + b"\0")
+        digest.update(os.fsencode(path.name) + b"\0" + read_bytes(str(path)) + b"\0")
     kept = Path(cache_folder()).parent / "knowledge" / f"{digest.hexdigest()[:32]}.json"
     try:
-        return Knowledge(json.loads(kept.read_text(encoding="utf-8")))
+        return Knowledge(json.loads(read_own(str(kept))))
     except (OSError, ValueError):
         pass
     from vllm_migrate.knowledge.build import compile_all, rules_folder
@@ -67,12 +68,17 @@ def load_with(folders: Sequence[Path]) -> Knowledge:
     return Knowledge(json.loads(raw))
 
 
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_WRONLY, 0o600)
+
+
 def _keep(path: Path, text: str) -> None:
     """Write a file of the cache; one that cannot be written is made again next time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
+        with open(partial, "x", encoding="utf-8", opener=_own) as stream:
+            stream.write(text)
         partial.replace(path)
     except OSError:
         pass

@@ -64,13 +64,15 @@ class Sign(Record):
     """What tells that a file is written in a dialect: all that the sign names must be there.
 
     In a tree: path (a mapping, or a scalar that `equals`); all, any (paths); glob with has, where (any mapping of that shape);
-    serve_flags (at least this part of the keys are options of `vllm serve`). mount: the path to which a file that stands alone
-    is moved. In a command: words in a row; image (the last part of its name); with_option, without_option among the arguments
-    behind them; entrypoint: the program that the sign starts, where it is not the engine's.
+    serve_flags (at least this part of the keys are options of `vllm serve`). inside: the key of the text in which the document
+    stands. mount: the path to which a file that stands alone is moved. In a command: words in a row; image (the last part of its
+    name, "*": any); with_option, without_option among the arguments behind them; telling: how many of those have to show that the
+    program is vLLM's; entrypoint: the program that the sign starts, where it is not the engine's.
     """
 
     path: str = ""
     equals: Scalar = None
+    inside: str = ""
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
     glob: str = ""
@@ -82,6 +84,7 @@ class Sign(Record):
     image: tuple[str, ...] = ()
     with_option: str = ""
     without_option: str = ""
+    telling: int = 0
     entrypoint: Literal["api_server", "image"] | None = None
 
 
@@ -235,8 +238,8 @@ class StyleCase(Record):
 class Transport(Record):
     """How settings travel to vLLM.
 
-    kwargs: none: what becomes of a null; duplicate: what a keyword does that is passed twice; frontend: the server's own
-    arguments travel with the engine's; lenient: what vLLM does not know is passed over. cli: values: what becomes of each kind of
+    lenient: what vLLM does not know is passed over. kwargs: none: what becomes of a null; duplicate: what a keyword does that is
+    passed twice; frontend: the server's own arguments travel with the engine's. cli: values: what becomes of each kind of
     value (`literal` where it is not listed); drops: keys the framework takes out; positional: keys that become the first word.
     """
 
@@ -292,13 +295,14 @@ class Flags(Record):
 
     booleans: present (a flag alone is true, its absence false) or literal (`--flag true`); mappings: flags with a JSON mapping,
     in which a key may be a dotted path; pairs: flags with a mapping written as `a=b,c=d`; configuration: the flag whose mapping
-    is a configuration from its top.
+    is a configuration from its top; positional: names for the words before any flag, in their order.
     """
 
     booleans: Literal["present", "literal"]
     mappings: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     configuration: str = ""
+    positional: tuple[str, ...] = ()
 
 
 class Closed(Record):

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vllm_migrate.errors import VllmMigrateError
+from vllm_migrate.opening import read_text
 
 Loc = tuple[str | int, ...]
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -27,7 +28,7 @@ class RuleSource:
         self.path = path
         self.base: RuleSource | None = None
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(str(path))
             self.node = yaml.compose(text, LOADER)
             self.data: Any = _texts(yaml.load(text, LOADER))
         except yaml.YAMLError as error:

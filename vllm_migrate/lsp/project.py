@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vllm_migrate.documents.disk import Unsaved
 from vllm_migrate.library import run_complete, run_fix, run_inspect, run_lint
 from vllm_migrate.lsp.positions import Lines
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.report.findings import Detail
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ class Project:
             if os.path.realpath(document.path) == os.path.realpath(path):
                 return document.lines
         try:
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                return Lines(file.read(), self.encoding)
+            return Lines(read_bytes(path).decode("utf-8-sig"), self.encoding)
         except (OSError, ValueError):
             return Lines("", self.encoding)
 

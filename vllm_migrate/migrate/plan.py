@@ -112,7 +112,7 @@ class Migration(NamedTuple):
             if kept:
                 yield file.path, CannotWrite(f"{file.path}: with it stands a file that cannot be written")
                 continue
-            _, failed = write_all({file: self.edits[file]})
+            _, failed = write_all({file: self.edits[file]}, self.fixes.disk)
             kept = bool(failed)
             yield file.path, failed[0] if failed else None
 

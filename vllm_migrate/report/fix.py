@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vllm_migrate.run.fix import FixPlan, WriteResult
 
 
-NOT_TO_APPLY = "secrets are hidden, so this diff cannot be applied as shown; --write writes the files with them kept"
+NOT_TO_APPLY = "secrets are hidden, so this diff cannot be applied as shown; --write keeps them in the files"
 NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -95,21 +95,22 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     out: list[str] = []
     needs = max((f.fix.needs for f in plan.shown if f.fix and f.fix.needs), key=_version, default="")
     if needs:
-        out.append(f"needs vLLM >= {needs}: older releases refuse what is written here")
+        out.append(f"needs vLLM >= {needs}: older releases reject what is written here")
     for pin in dict.fromkeys(pin for f in plan.shown if f.fix for pin in f.fix.conflicts):
         out.append(
             mask(
                 f"{pin.path}:{pin.line} installs an older one ({pin.pin}): `vllm-migrate migrate` writes both together"
             )
         )
+    out.extend(result.notes)
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))
     out.append(_summary(plan, written))
     waiting = [finding for finding, why in plan.refused if why == "needs --unsafe"]
     if waiting:
-        out.append(f"{len(waiting)} more with --unsafe, after a review: {_names(f.name for f in waiting)}")
+        out.append(f"{len(waiting)} more with --unsafe, after review: {_names(f.name for f in waiting)}")
     refused = [(finding, why) for finding, why in plan.refused if why != "needs --unsafe"]
-    advice = [f for f in result.findings if f.fix is None and f.severity != "info"]
+    advice = [f for f in result.findings if f.fix is None and (f.severity != "info" or f.name == "outside-project")]
     for finding, why in refused:
         out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:

@@ -20,9 +20,7 @@ NARROWEST = 40
 WIDEST = 120  # prose wider than this is hard to read; source lines use the whole width
 SHOWN_LINES = 12
 SHOWN_CHILDREN = 5
-HEADING = (
-    "Checklist: for code or people elsewhere, once a project; [[acknowledged]] in the configuration says it is seen to"
-)
+HEADING = "Checklist: for people, once per project; record what is done under [[acknowledged]] in the configuration"
 
 
 def render(report: Report, *, color: bool = False, links: bool = False, width: int = 100) -> Iterator[str]:
@@ -152,7 +150,7 @@ class Page:
             text = f"{sign} {excerpt(line, start, end, room).text}"
             self.lines.append("     " + self.paint("drop" if sign == "-" else "write", text))
         if len(lines) > SHOWN_LINES:
-            self.lines.append(f"     ... and {len(lines) - SHOWN_LINES} lines more")
+            self.lines.append(f"     ... and {len(lines) - SHOWN_LINES} more lines")
 
     @staticmethod
     def _where(path: str, fix: OfferedFix) -> str:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 SETTLED_BY = (
     (
         "the model's generation_config.json",
-        "write that sampling parameter out, or pass --model-config FOLDER of the model",
+        "set that sampling parameter, or pass --model-config FOLDER (the model's)",
     ),
-    ("the model's ", "pass --model-config FOLDER of the model"),
+    ("the model's ", "pass --model-config FOLDER (the model's)"),
     ("the GPU", "pass --gpu NAME"),
     ("whether a parent that was not found", "lint it together with its configuration folder"),
     ("the value of VLLM_USE_V1", "pass --from-engine v0 or v1"),
-    ("the value of ", "write the value where the file has a reference"),
+    ("the value of ", "replace the reference in the file with a value"),
     ("which engine", "pass --from-engine v0 or v1"),
     ("the engine", "pass --from-engine v0 or v1"),
     ("vllm_config.use_v1", "pass --from-engine v0 or v1"),
@@ -95,9 +95,9 @@ def fixable(counts: Counts) -> str:
     if counts.safe:
         ways.append(f"{counts.safe} safe")
     if counts.review:
-        ways.append(f"{counts.review} to review (--unsafe)")
+        ways.append(f"{counts.review} {'needs' if counts.review == 1 else 'need'} review (--unsafe)")
     advice = (
-        f"{plural(counts.advice, 'finding')} {'has' if counts.advice == 1 else 'have'} advice only"
+        f"{plural(counts.advice, 'finding')} {'has' if counts.advice == 1 else 'have'} only advice"
         if counts.advice
         else ""
     )
@@ -112,11 +112,11 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     words = [*(quoted(word) for word in report.arguments), *paths]
     out = []
     if counts.safe:
-        out.append((" ".join(["vllm-migrate fix", *words]), "shows the diff; --write writes it"))
+        out.append((" ".join(["vllm-migrate fix", *words]), "show the diff; --write writes it"))
     if counts.review:
-        out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "the same, with those to review"))
+        out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
     if counts.total:
-        out.append((f"vllm-migrate explain {report.most_severe().code}", "says all about a rule"))
+        out.append((f"vllm-migrate explain {report.most_severe().code}", "everything about this rule"))
     return out
 
 

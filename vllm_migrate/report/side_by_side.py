@@ -17,7 +17,7 @@ from vllm_migrate.resolve.table import REFUSED, Cell, SettingRow
 WIDE = 110  # columns from which origins are words; below, they are a letter each
 WORDS = {"resolved at run time": "run time", "framework default": "framework", "vLLM default": "vLLM"}
 LETTERS = {"resolved at run time": "r", "framework default": "f", "vLLM default": "d"}
-LEGEND = "r resolved at run time, f the framework's, d vLLM's default, :N line of the file"
+LEGEND = ":N line N of the file, f set by the framework, d vLLM's default, r resolved at run time"
 
 
 class SideBySide:
@@ -48,7 +48,7 @@ class SideBySide:
         for reason, number in reasons.items():
             self._note(f"?{number}", reason)
         if stays and not self.everything:
-            self.console.print(f"{len(stays)} unchanged not shown (--all shows them)", markup=False)
+            self.console.print(f"{len(stays)} unchanged settings hidden (--all shows them)", markup=False)
 
     def _note(self, mark: str, text: str) -> None:
         lines = textwrap.wrap(

@@ -132,7 +132,7 @@ def _group(
     edit = (*_sameness(finding)[5:], tuple(sorted(f.path for f in group.findings)))
     before = edits.setdefault(edit, finding.code) if finding.fix is not None and finding.fix.preview else finding.code
     if before != finding.code:
-        page.prose("fix: ", f"the edit of {before}, above", "  ")
+        page.prose("fix: ", f"the same edit as {before}, above", "  ")
     elif finding.fix is not None or finding.advice not in said:
         page.remedy(finding)
     said |= {finding.why, finding.advice}

@@ -33,6 +33,7 @@ THERE = frozenset(
     ("model_config", "parallel_config", "cache_config", "scheduler_config", "compilation_config", "vllm_config")
 )
 REQUEST = "sampling."
+METHOD = "speculative_config.method"
 OPEN = Undetermined(("what the source does not decide",), (True, False))
 _OPS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
@@ -102,6 +103,7 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
         return None
     values = {name: reader.setting(name) for name in site.settings}
     text = re.sub(r"\{[^{}]*\}", "...", refusal.text)
+    text = re.sub(r": (?=\.(?: |$))", ": ..", text)  # a list that the release joins when it raises
     return Refused(
         refusal.id, " ".join(text.split()), values, written, any(n.startswith(REQUEST) for n in site.settings)
     )
@@ -161,10 +163,16 @@ class _Reader:
         value = self.option(head)
         if isinstance(value, Undetermined):
             return value
+        if name == METHOD and isinstance(value, dict) and str(value.get(key)).endswith(("None", "_mtp")):
+            return OPEN  # found from the draft model, or respelled as mtp, before anything is checked
         if isinstance(value, dict) and key in value:
             return _plain(value[key])
         facts = self.known.fields(head, self.view.release).get(key)
-        return facts.default if facts is not None and facts.decided and not facts.required else OPEN
+        if facts is None or not facts.decided or facts.required:
+            return OPEN
+        # A None that the declared type does not have is filled in before the checks (`target_model_config`).
+        filled = facts.default is None and facts.type and "None" not in facts.type
+        return OPEN if filled else facts.default
 
     def option(self, name: str) -> object:
         value = self.view.value(name)

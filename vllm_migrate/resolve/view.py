@@ -15,6 +15,7 @@ from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Subject, Written
+from vllm_migrate.dialects.specifiers import fits
 from vllm_migrate.knowledge.cases import Choice, choose
 from vllm_migrate.knowledge.expr import Undetermined, alternatives, merge
 from vllm_migrate.knowledge.load import Knowledge
@@ -191,6 +192,10 @@ class View:
     def call(self, function: str, args: list[object]) -> object:
         return FUNCTIONS[function](self, *args)
 
+    def _before_v1(self) -> bool:
+        pinned = self.situation.pinned if self.is_source else ""
+        return bool(pinned) and fits(pinned, "<0.8.0")
+
     def _is_set(self, option: str) -> bool:
         return self._given(option) is not None
 
@@ -356,6 +361,7 @@ NAMES: dict[str, Callable[[View], object]] = {
     "entrypoint": lambda view: entrypoint(view.engine.origin, view.catalog, view.release),
     "executor": lambda view: view.value("distributed_executor_backend").value,
     "release": lambda view: view.release,
+    "before_v1": View._before_v1,
 }
 FUNCTIONS: dict[str, Callable[..., object]] = {
     # What decides how much a finding matters, not whether it is true: unknown counts as yes.

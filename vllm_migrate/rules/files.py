@@ -35,16 +35,16 @@ FILE_RULES = (
         "VM901",
         "no-engine-recognised",
         "info",
-        "No vLLM engine was recognised in a file that was named by itself",
-        "a framework that is not supported yet must not look clean",
-        "see `vllm-migrate dialects` for what is recognised",
+        "No vLLM engine was recognised in a file you named",
+        "a file of an unsupported framework must not look clean",
+        "`vllm-migrate dialects` lists what is recognised",
     ),
     FileRule(
         "VM902",
         "parent-not-found",
         "info",
         "A parent configuration was not found",
-        "a setting that the parent makes may change what is said of its children; what depends on it says so",
+        "the parent's settings may change the findings of its children; findings that depend on it say so",
         "lint it together with its configuration folder",
     ),
     FileRule(
@@ -53,7 +53,7 @@ FILE_RULES = (
         "warning",
         "A file does not parse",
         "nothing in it was judged",
-        "mend the syntax, or run vllm-migrate on the Python that the file is written for",
+        "fix the syntax, or run vllm-migrate with the Python version that the file is written for",
         ("syntax",),
     ),
     FileRule(
@@ -69,9 +69,9 @@ FILE_RULES = (
         "VM905",
         "template",
         "info",
-        "A file is a template that is no YAML before it is rendered",
+        "A file is a template, which is only YAML once rendered",
         "nothing in it was judged",
-        "lint what it renders to",
+        "lint the rendered file",
         ("template",),
         checklist=True,
     ),
@@ -97,7 +97,7 @@ FILE_RULES = (
         "VM908",
         "alias-bomb",
         "warning",
-        "A file expands to too much",
+        "A file expands to too much data data data",
         "nothing in it was judged",
         "exclude it",
         ("alias-bomb", "too-much"),
@@ -108,7 +108,7 @@ FILE_RULES = (
         "warning",
         "A file cannot be read",
         "nothing in it was judged",
-        "check that it exists, is text, and may be read",
+        "check that it exists, is text and is readable",
         ("vanished", "unreadable", "binary"),
     ),
     FileRule(
@@ -117,7 +117,16 @@ FILE_RULES = (
         "info",
         "A suppression comment hides nothing",
         "it would hide a finding that comes back later",
-        "take the comment away, or mend it",
+        "remove the comment, or correct it",
+    ),
+    FileRule(
+        "VM911",
+        "outside-project",
+        "info",
+        "A link or a parent leads outside the project",
+        "it was not read, and its settings may change the findings; findings that depend on it say so",
+        "if it may be read, name it on the command line, or its folder with --allow-outside DIR or VLLM_MIGRATE_ALLOW_OUTSIDE",
+        ("outside",),
     ),
 )
 
@@ -151,4 +160,4 @@ def page_of(name: str) -> RulePage:
     """What `explain` tells of one of these rules."""
     rule = named(name)
     explain = Explain(rule.title + ".", rule.why + ".", rule.write + ".")
-    return RulePage("The file is read and understood.", explain, ())
+    return RulePage("The file can be read and parsed.", explain, ())

@@ -32,7 +32,8 @@ class Action(NamedTuple):
 
 class Fix(NamedTuple):
     """What a rule proposes to write. safety: safe, review or none; needs: the first release that accepts the fixed file, ""
-    for any; with_rules: names of rules whose fixes must be made with this one; conflicts: what installs a release before that."""
+    for any; with_rules: names of rules whose fixes must be made with this one; conflicts: what installs a release before that;
+    with_version: its safety where that is moved too."""
 
     title: str
     safety: str
@@ -40,6 +41,7 @@ class Fix(NamedTuple):
     needs: str = ""
     with_rules: tuple[str, ...] = ()
     conflicts: tuple[PinnedAt, ...] = ()
+    with_version: str = "review"
 
 
 class Firing(NamedTuple):

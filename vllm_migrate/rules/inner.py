@@ -69,7 +69,7 @@ class InnerSetting(Setting):
         if lives and all(life[-1][1] is not None for life in lives):
             return f"; it was removed in {self.removed_in()}"
         if lives:
-            return f"; it exists since {min((life[0][0] for life in lives), key=catalog.ordinal)}"
+            return f"; it was added in {min((life[0][0] for life in lives), key=catalog.ordinal)}"
         near = difflib.get_close_matches(self.inner.path[-1], self._nested.fields_of(cls, self.target.release), 2, 0.75)
         return f"; did you mean {' or '.join(near)}?" if near else ""
 

@@ -20,9 +20,9 @@ from vllm_migrate.rules.using import FUNCTIONS as OF_USES
 from vllm_migrate.rules.using import Using
 
 # What becomes of a setting that the target does not know, as an option of a command line or as a keyword.
-OPTION = "the server does not start: the parser exits with 2 on an option it does not know"
-KEYWORD = "the engine is not built: a keyword that vLLM does not know raises TypeError"
-PASSED_OVER = "the launcher passes over what vLLM does not know: the key has no effect"
+OPTION = "the server does not start: the parser rejects the unknown option and exits with status 2"
+KEYWORD = "the engine is not created: an unknown keyword raises TypeError"
+PASSED_OVER = "the launcher ignores options vLLM does not know: the key has no effect"
 
 if TYPE_CHECKING:
     from vllm_migrate.resolve.refusals import Refused
@@ -182,14 +182,18 @@ def _of_both(found: Firing, other: Firing | None, held: bool, reasons: tuple[str
         and fix.safety == "safe"
         and not (same_effect and not any(action.pins for action in fix.actions))
     ):
-        fix = fix._replace(safety="review")
+        fix = fix._replace(safety="review", with_version="review")
     return found._replace(severity=milder, fix=fix)
 
 
 def _of_one(found: Firing, reasons: tuple[str, ...]) -> Firing:
     """A finding that V1 leads to alone: whether it holds depends on which core ran."""
     milder = min(found.severity, SEVERITIES[1], key=SEVERITIES.index)
-    fix = found.fix._replace(safety="review") if found.fix is not None and found.fix.safety == "safe" else found.fix
+    fix = (
+        found.fix._replace(safety="review", with_version="review")
+        if found.fix is not None and found.fix.safety == "safe"
+        else found.fix
+    )
     depends_on = tuple(dict.fromkeys((*found.depends_on, *reasons)))
     return found._replace(severity=milder, fix=fix, depends_on=depends_on)
 
@@ -452,7 +456,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         "off": _off(context),
         "reads": _reads(context),
         "engine": context.target.engine.id,
-        "refuses": "does not read" if passed_over else "refuses",
+        "refuses": "ignores" if passed_over else "rejects",
         "dies": PASSED_OVER
         if passed_over
         else KEYWORD
@@ -491,7 +495,7 @@ def _fill_life(text: str, setting: Setting) -> str:
         "candidates": setting.candidates,
         "deprecated": setting.deprecation,
         "renamed": lambda: new if "_" in setting.written.key else new.replace("_", "-"),
-        "instead": lambda: f"; {new} takes its place" if new else "",
+        "instead": lambda: f"; use {new} instead" if new else "",
         "note": lambda: f" ({rename.note})" if rename and rename.note else "",
     }
     for word, value in lives.items():
@@ -501,8 +505,9 @@ def _fill_life(text: str, setting: Setting) -> str:
 
 
 def _settings(refusal: Refused) -> str:
-    """The settings of a combination with their values."""
-    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in refusal.settings.items())
+    """The settings of a combination that have a value, with it."""
+    written = ((name, value) for name, value in refusal.settings.items() if value is not None)
+    return ", ".join(f"{name.removeprefix('sampling.')} {show(value)}" for name, value in written)
 
 
 def _off(context: Context) -> str:
@@ -524,7 +529,7 @@ def show(value: object) -> str:
     if value is None:
         return "unset"
     if isinstance(value, Undetermined):
-        return "a value that is not known here"
+        return "an unknown value"
     if isinstance(value, bool):
         return "true" if value else "false"
     return (value.text or "its value") if isinstance(value, Unknown) else str(value)
@@ -546,9 +551,8 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
         safety = "review"
     needs = _needs(fix.needs, actions, context)
     conflicts = _conflicts(needs, context)
-    if conflicts and safety == "safe":
-        safety = "review"
-    return Fix(_fill(fix.title, finding, context, words), safety, actions, needs, fix.with_rules, conflicts)
+    alone = "review" if conflicts and safety == "safe" else safety
+    return Fix(_fill(fix.title, finding, context, words), alone, actions, needs, fix.with_rules, conflicts, safety)
 
 
 def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:

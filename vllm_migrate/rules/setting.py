@@ -132,12 +132,12 @@ class Setting:
             ends = [until for life in lives for _, until, _ in life[-1:]]
             if not any(until is None for until in ends):
                 successor = self._successor()
-                return f"; {self._removed()}" + (f", {successor} takes its place" if successor else "")
+                return f"; {self._removed()}" + (f"; use {successor} instead" if successor else "")
             first = min((life[0][0] for life in lives), key=catalog.ordinal)
             if catalog.ordinal(first) <= catalog.ordinal(self.target.release):
                 is_argument = self.option in catalog.names("engine", self.target.release)
-                return "; it has no flag on the command line" if is_argument else "; it is a flag of the server alone"
-            return f"; it exists since {first}"
+                return "; it has no command-line flag" if is_argument else "; it is only a flag of the server"
+            return f"; it was added in {first}"
         import difflib
 
         known = sorted(catalog.names("engine", self.target.release) | destinations(catalog, self.target.release))

@@ -103,7 +103,10 @@ class Using:
         name, owner = self.use.key, self.use.method
         known, source, target = _contract(self.target), self.source.release, self.target.release
         if owner:
-            return known.appeared(owner, name, source, target, of_the_class=True) if not name.startswith("__") else ""
+            member = (known.members(owner, target) or {}).get(name)
+            if name.startswith("__") or (member is not None and member.abstract):
+                return ""
+            return known.appeared(owner, name, source, target, of_the_class=True)
         if known.collides(name, target) is not True:
             return ""
         was = known.collides(name, source)
@@ -155,9 +158,7 @@ class Using:
         catalog, name = self.target.catalog, f"{self.method()}.{self.use.key}"
         for rename in catalog.renames if self.use.section == "config" else ():
             if rename.section == "config" and rename.old == name and rename.new:
-                return f"; {rename.new.rpartition('.')[2]} takes its place" + (
-                    f" ({rename.note})" if rename.note else ""
-                )
+                return f"; use {rename.new.rpartition('.')[2]} instead" + (f" ({rename.note})" if rename.note else "")
         return ""
 
     def _others(self, names: tuple[str, ...]) -> list[Use]:
@@ -279,6 +280,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "nearest": Using._nearest,
     "anywhere": lambda using, *names: bool(using._others(names)),
     "having": Using._having,
+    "beside": lambda using, text: using.target.situation.around.says(text),
     "route": lambda using: using._route(using.target),
     "from_route": lambda using: using._route(using.source),
     "runs": Using._runs,

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import os
 from binascii import crc32
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_ISDIR, S_ISLNK
 
 from vllm_migrate import __file__ as installation
 from vllm_migrate import __version__
+from vllm_migrate.documents.text.secrets import known
+from vllm_migrate.opening import read_own
 from vllm_migrate.run.dependencies import Dependencies, is_now
 from vllm_migrate.run.files import discard, replace_file
 
@@ -31,9 +33,8 @@ MAX_RECORD = 16_000_000
 MAX_RECORDS = 64
 MAX_TOTAL = 64_000_000
 # What is read of the environment, but for colour and width, which callers put in the key as they come out.
-ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
+ENVIRONMENT = ("HOME", "LOCALAPPDATA", "VLLM_MIGRATE_ALLOW_OUTSIDE", "VLLM_MIGRATE_CACHE", "XDG_CACHE_HOME")
 OTHERS_WRITE, GROUP_WRITE, STICKY = 0o002, 0o020, 0o1000
-READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Kept:
@@ -58,7 +59,7 @@ def lookup(key: Sequence[str], folder: str | None = None) -> Kept | None:
     wanted = _key(key)
     path = _record_path(folder, wanted)
     try:
-        data = _read_own(path)
+        data = read_own(path, MAX_RECORD)
         head, _, body = data.partition(b"\n")
         magic, checksum, key_size, dependencies_size, exit_code = head.rsplit(b" ", 4)
         if magic != MAGIC or int(checksum) != crc32(body):
@@ -79,6 +80,8 @@ def store(key: Sequence[str], dependencies: Dependencies, exit_code: int, text: 
     if folder is None or not dependencies.settled or not dependencies.unchanged():
         return False
     wanted = _key(key)
+    if any(secret in path for path, _ in dependencies.items() for secret in known()):
+        return False
     stamps = _encode("\0".join(f"{path}\0{stamp}" for path, stamp in dependencies.items()))
     body = wanted + stamps + _encode(text)
     head = b"%s %d %d %d %d\n" % (MAGIC, crc32(body), len(wanted), len(stamps), exit_code)
@@ -132,17 +135,6 @@ def _is_private(folder: str) -> bool:
             above = parent
     except OSError:
         return False
-
-
-def _read_own(path: str) -> bytes:
-    """The bytes of a record. Raises OSError, also for a link and for a file that is not this user's alone to write."""
-    with open(path, "rb", opener=lambda name, _: os.open(name, READING)) as handle:
-        found = os.fstat(handle.fileno())
-        if not S_ISREG(found.st_mode):
-            raise OSError("not a regular file")
-        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & (GROUP_WRITE | OTHERS_WRITE)):
-            raise OSError("another user's record")
-        return handle.read(MAX_RECORD)
 
 
 def _unchanged(stamps: str) -> bool:

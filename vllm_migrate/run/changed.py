@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.report.finding import Region
 
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -15,7 +16,7 @@ _PREFIX = re.compile(r"[a-z0-9]/")  # a/ and b/; i/, w/, c/ and o/ with diff.mne
 _ESCAPE = re.compile(rb'\\([0-7]{3}|[abtnvfr"\\])')
 _LETTERS = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
 
-WANTED = "give what `git diff` or `diff -u` prints"
+WANTED = "pass the output of `git diff` or `diff -u`"
 
 Lines = set[int]
 
@@ -52,8 +53,7 @@ def read_diff(path: str) -> Changed:
         if path == "-":
             data = sys.stdin.buffer.read()
         else:
-            with open(path, "rb") as handle:
-                data = handle.read()
+            data = read_bytes(path, wait=True)
     except OSError as error:
         raise UsageError(f"--diff: {path}: {error.strerror or error}") from None
     return Changed(changed_lines(data.decode("utf-8", "surrogateescape").split("\n")))
@@ -77,14 +77,14 @@ def changed_lines(diff: Iterable[str]) -> dict[str, Lines]:
             name = _stripped(old, _name(line))
             out.setdefault(name, set())
         elif line.startswith("@@@"):
-            raise UsageError(f"--diff: line {number} is of a combined diff", "give the diff against one parent")
+            raise UsageError(f"--diff: line {number} belongs to a combined diff", "give the diff against one parent")
         elif counts := _HUNK.match(line):
             if not name:
                 raise _no_diff(number)
             # Of a side without lines, the number is that of the line before.
             hunk = _Hunk(int(counts[1] or 1), int(counts[3] or 1), int(counts[2]) + (counts[3] == "0"))
     if hunk.is_open or (not out and not empty):
-        raise UsageError("--diff: this is no whole unified diff", WANTED)
+        raise UsageError("--diff: this is not a complete unified diff", WANTED)
     out.pop(os.devnull, None)
     return out
 

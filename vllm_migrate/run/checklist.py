@@ -52,7 +52,7 @@ def checked(findings: Iterable[Finding], config: Config) -> Checked:
             known.append((finding._replace(fix=None), entries[number].reason))
     out += map(_one, items.values())
     unused = [
-        f"{entry.place}: acknowledges {entry.rule}{f' in {entry.path}' if entry.path else ''}, and nothing is to be acknowledged there"
+        f"{entry.place}: acknowledges {entry.rule}{f' in {entry.path}' if entry.path else ''}, but nothing there needs acknowledging"
         for number, entry in enumerate(entries)
         if number not in used
     ]

@@ -11,6 +11,7 @@ import os
 
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import NotRegular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,17 +180,21 @@ def config_in(folder: str, dependencies: Dependencies | None = None, disk: Disk 
 def read_config(path: str, disk: Disk = DISK) -> Config:
     """The configuration in a file that the user names. Raises UsageError, also when there is none in it."""
     shared = os.path.basename(path) == SHARED_FILE
-    config = _read(path, shared, disk, wait=True)
+    config = _read(path, shared, disk, named=True)
     if config is None:
         raise UsageError(f"{path}: no [tool.{TABLE}] table" if disk.is_file(path) else f"no such file: {path}")
     return config
 
 
-def _read(path: str, shared: bool, disk: Disk, wait: bool = False) -> Config | None:
+def _read(path: str, shared: bool, disk: Disk, named: bool = False) -> Config | None:
     try:
-        data = disk.bytes_of(path, wait)
+        data = disk.named(path) if named else disk.bytes_of(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+    except NotRegular:
+        if shared and not named:
+            return None  # nobody's configuration; of ours it is an error
+        raise UsageError(f"{path}: not a regular file") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if shared and TABLE.encode() not in data:

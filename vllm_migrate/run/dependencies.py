@@ -44,8 +44,8 @@ class Dependencies:
         return iter(self._stamps.items())
 
     def note(self, path: str) -> None:
-        """Remember a path as it is now; the first note counts."""
-        if path in self._stamps:
+        """Remember a path as it is now; the first note counts, but for one of its mere presence."""
+        if self._stamps.get(path, PRESENT) != PRESENT:
             return
         try:
             stat = os.stat(path)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISLNK, S_ISREG
+
+from vllm_migrate.opening import NotRegular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ def replace_file(
     """
     if follow:
         path = os.path.realpath(path)
+    if os.path.lexists(path) and not (S_ISREG(mode_now := os.lstat(path).st_mode) or S_ISLNK(mode_now)):
+        raise NotRegular(path)  # to replace a device would take it from everybody
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666)
     try:

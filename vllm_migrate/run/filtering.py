@@ -94,7 +94,7 @@ def _idle(marked: Marked, suppressions: Suppressions, known: KnownRules, selecti
         unknown = [code for code in unused.codes if not known.exists(code)]
         idle = [code for code in unused.codes if code not in unknown]
         for code in unknown:
-            message = f"this suppression names {_shown(code)}, and no rule is called so"
+            message = f"this suppression names {_shown(code)}, which is not a rule"
             out.append(_remark(file, unused.line, unused.column, message, code))
         if idle or not unused.codes:
             what = f" of {', '.join(map(_shown, idle))}" if idle else ""
@@ -143,7 +143,7 @@ def _against_baseline(out: Filtered, path: str, inputs: Iterable[str], known: Kn
         if not baseline.hides(fingerprint(_finding(candidate), path=places.name(candidate.place)))
     ]
     hidden = len(out.kept) - len(kept)
-    notes = [f"{hidden} findings are known to the baseline {path}"] if hidden else []
+    notes = [f"{hidden} findings are in the baseline {path}"] if hidden else []
     left = baseline.unmatched(lambda code, file: known.looks_at(code.lower()) and file in seen)
     return Filtered(kept, out.suppressed, [*notes, *(f"{path}: {entry}" for entry in left)])
 

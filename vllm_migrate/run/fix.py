@@ -30,13 +30,14 @@ class FixPlan(NamedTuple):
     """What a fix would write.
 
     plan: the edits, the findings they settle, those that are refused and why, and what would change in parents outside
-    the PATHs; findings: all that were found; files: how many input files there were.
+    the PATHs; findings: all that were found; files: how many input files there were; notes: what to say of the run itself.
     """
 
     plan: Plan
     findings: tuple[Firing, ...]
     files: int
-    in_memory: bool = False
+    disk: Disk = DISK
+    notes: tuple[str, ...] = ()
 
     @property
     def texts(self) -> dict[str, str]:
@@ -62,9 +63,9 @@ class FixPlan(NamedTuple):
 
         Raises UsageError for a project in memory.
         """
-        if self.in_memory:
-            raise UsageError("a project in memory is not written", "`texts` has the new text of each file")
-        paths, failed = write_all(self.plan.edits)
+        if type(self.disk) is not Disk:
+            raise UsageError("a project in memory cannot be written", "`texts` has the new text of each file")
+        paths, failed = write_all(self.plan.edits, self.disk)
         return WriteResult(tuple(paths), tuple(failed))
 
 
@@ -81,4 +82,4 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
     plan = settle(session, run, result.findings, findings, session.settings.unsafe, held)
-    return FixPlan(plan, findings, result.files, session.disk is not DISK)
+    return FixPlan(plan, findings, result.files, session.disk, tuple(session.settings.remarks(True)))

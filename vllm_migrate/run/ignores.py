@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace, parse
+from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import Source, Unreadable, apply_edits
 from vllm_migrate.documents.text.write import write_atomic
 from vllm_migrate.run.add_ignores import add_ignores
 from vllm_migrate.run.merge import Candidate
 
 
-def write_ignores(candidates: list[Candidate]) -> list[str]:
+def write_ignores(candidates: list[Candidate], disk: Disk) -> list[str]:
     """Write the comments; notes on it. A line that can hold none is named."""
-    workspace = Workspace([])
+    workspace = Workspace([], disk=disk)
     by_path: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_path.setdefault(candidate.place, []).append(candidate)
@@ -26,7 +27,7 @@ def write_ignores(candidates: list[Candidate]) -> list[str]:
         wanted = [(candidate.line, candidate.code) for candidate in here]
         added = add_ignores(path, source.text, wanted, keeps_meaning=_Meaning(file).kept)
         if added.edits:
-            write_atomic(path, source, apply_edits(source.text, added.edits))
+            write_atomic(path, source, apply_edits(source.text, added.edits), disk.writable)
             notes.append(f"{path}: suppressed {len({*wanted}) - len(added.refused)} findings")
         notes.extend(f"{path}:{line}: no comment can be written for this line" for line in added.refused)
     return notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
@@ -13,6 +13,7 @@ from vllm_migrate.dialects.prefilter import Prefilter
 from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
+from vllm_migrate.documents.disk import OUTSIDE
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.errors import VllmMigrateError
@@ -131,6 +132,7 @@ class Run:
         self._problems: list[Problem] = []
         self._seen: list[str] = []
         self._marked: list[Marked] = []
+        self._outside: set[str] = set()  # parents that a finding says were not read
         self._skipped: dict[tuple[str, str], list[tuple[int, int]]] = {}
 
     def judge_file(self, path: str, named: bool = False, data: bytes | None = None) -> None:
@@ -196,7 +198,13 @@ class Run:
             if missing.inline:
                 continue  # an idiom, and what depends on it says so
             node = missing.place.node
-            fired = _missing_parent(engine, missing.name, Spot(missing.place.file, node.start, node.end))
+            spot = Spot(missing.place.file, node.start, node.end)
+            named_by = os.path.dirname(missing.place.file.path)
+            path = os.path.join(named_by, missing.name)
+            outside = self.workspace.disk.outside(path)
+            if outside:
+                self._outside.add(os.path.normpath(path))
+            fired = _missing_parent(engine, missing.name, spot, outside)
             self._add(candidate_of(fired))
         return fresh
 
@@ -262,12 +270,18 @@ class Run:
             tuple(self._unique.all()),
             tuple(self._ran),
             tuple(self._problems),
-            tuple(self.workspace.problems),
+            (*self.workspace.problems, *self._left_out()),
             frozenset(self._projects),
             tuple(self._seen),
             tuple(self._marked),
             frozenset(self.workspace.claimed),
         )
+
+    def _left_out(self) -> Iterator[Problem]:
+        """The files outside of the project that no finding speaks of."""
+        for path in dict.fromkeys(self.workspace.outside):
+            if os.path.normpath(path) not in self._outside:
+                yield Problem(path, "outside", OUTSIDE, 0, 0)
 
     def finish(self) -> Result:
         """What all files gave."""
@@ -279,7 +293,7 @@ def problem_of(path: str, error: Exception) -> Problem:
     if isinstance(error, VllmMigrateError) or os.environ.get("VLLM_MIGRATE_TRACEBACK"):
         raise error
     if isinstance(error, RecursionError):
-        return Problem(path, "too-deep", "nests too deep to be judged", 0, 0)
+        return Problem(path, "too-deep", "is nested too deeply to be judged", 0, 0)
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
@@ -322,9 +336,11 @@ def combine(parts: Iterable[Part]) -> Result:
     )
 
 
-def _missing_parent(engine: Subject, name: str, spot: Spot) -> Firing:
-    message = f"the parent config {name} was not found, so what it sets is not known"
-    return file_finding(named("parent-not-found"), message, spot, name, engine)._replace(option=name)
+def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Firing:
+    rule = named("outside-project" if outside else "parent-not-found")
+    why = "leads outside of the project and was not read" if outside else "was not found"
+    message = f"the parent config {name} {why}, so what it sets is not known"
+    return file_finding(rule, message, spot, name, engine)._replace(option=name)
 
 
 def _unread(problem: Problem) -> Firing:

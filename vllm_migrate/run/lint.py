@@ -11,6 +11,7 @@ from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.report.model import Report
 from vllm_migrate.run.checklist import checked
 from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.fence import check_output
 from vllm_migrate.run.filtering import Filtered, filtered, on_changed_lines, record_baseline, selection_of
 from vllm_migrate.run.judging import Result, Run
 from vllm_migrate.run.merge import Candidate
@@ -58,7 +59,7 @@ def lint(
             *found.acknowledged,
         ),
         result.problems,
-        (*session.remarks(result.projects), *chosen.notes, *notes, *found.unused),
+        (*session.settings.remarks(False), *session.remarks(result.projects), *chosen.notes, *notes, *found.unused),
         session.settings.fail_on,
         session.paths,
         _arguments(options),
@@ -135,12 +136,13 @@ def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[
     """What is left to report, and notes, after the baseline or suppressions are written as the options ask."""
     kept, notes = chosen.kept, []
     if session.options.write_baseline:
+        check_output(session.settings.baseline or "", session.options.allow_outside)
         notes.append(record_baseline(kept, session.settings.baseline))
         kept = []
     if session.options.add_ignores:
         from vllm_migrate.run.ignores import write_ignores
 
-        notes.extend(write_ignores(kept))
+        notes.extend(write_ignores(kept, session.disk))
         kept = []
     return kept, notes
 

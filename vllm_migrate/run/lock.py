@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import store
+from vllm_migrate.documents.disk import DISK, OUTSIDE
+from vllm_migrate.documents.text.secrets import hide
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import REFUSED, Cell
 from vllm_migrate.run.effective import EngineView, effective
+from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.files import replace_file
 from vllm_migrate.run.settings import Options
 
@@ -55,7 +59,8 @@ def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, 
     }
     if smoke is not None:
         lock["smoke"] = _smoke(smoke)
-    return lock
+    without_secrets: dict[str, Any] = json.loads(hide(dump(lock)))
+    return without_secrets
 
 
 def dump(lock: Mapping[str, Any]) -> str:
@@ -80,28 +85,56 @@ def write(path: str, lock: Mapping[str, Any]) -> None:
     try:
         replace_file(path, dump(lock).encode(), durable=True)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "-o FILE, where you may write") from None
+        raise UsageError(f"{path}: {error.strerror}", "choose an -o FILE you can write to") from None
 
 
 def read(path: str) -> dict[str, Any]:
     """The lock at a path. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            lock = json.load(stream)
+        lock: dict[str, Any] = json.loads(read_bytes(path))
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}", "`vllm-migrate lock` writes it anew") from None
-    if not isinstance(lock, dict) or lock.get("schema") != 1 or not isinstance(lock.get("engines"), list):
-        raise UsageError(f"{path} is no lock of this version", "`vllm-migrate lock` writes it anew")
+        raise UsageError(f"{path}: {error}", "`vllm-migrate lock` rewrites it") from None
+    if not _is_lock(lock):
+        raise UsageError(f"{path} is not a lock of this version", "`vllm-migrate lock` rewrites it")
     return lock
 
 
-def check(path: str) -> list[Moved]:
+def _is_lock(lock: object) -> bool:
+    """Whether a file's contents have the shape of a lock: anybody may have edited it."""
+    if not isinstance(lock, dict) or lock.get("schema") != 1 or not {"catalog", "at"} <= set(lock):
+        return False
+    paths, assumed, engines = lock.get("paths"), lock.get("assumed", {}), lock.get("engines")
+    if not isinstance(paths, list) or not isinstance(assumed, dict) or not isinstance(engines, list):
+        return False
+    texts = [*paths, *assumed.values(), *((lock["at"],) if lock["at"] is not None else ())]
+    if not all(isinstance(text, str) for text in texts) or not set(assumed) <= set(ASSUMED):
+        return False
+    return all(isinstance(engine, dict) and _is_engine(engine) for engine in engines)
+
+
+def _is_engine(engine: Entry) -> bool:
+    settings = engine.get("settings")
+    named = all(isinstance(engine.get(key), str) for key in ("path", "id", "release", "why"))
+    if not named or not isinstance(settings, dict):
+        return False
+    return all(
+        isinstance(one, dict) and "value" in one and isinstance(one.get("origin"), str) for one in settings.values()
+    )
+
+
+def check(path: str, allow_outside: tuple[str, ...] = ()) -> list[Moved]:
     """What moved since a lock was written: engines, releases, values, each with why. Raises UsageError."""
     lock = read(path)
     folder = os.path.dirname(path) or os.curdir
-    options = Options(tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("assumed", {}))
+    options = Options(
+        tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("assumed", {}), allow_outside=allow_outside
+    )
+    fence = fence_of(options._replace(paths=(folder,)), DISK)
+    for named in (*options.paths, options.model_config or ""):
+        if not fence.holds(os.path.realpath(_joined(folder, named))):
+            raise UsageError(f"{path}: {named} {OUTSIDE}", "`vllm-migrate lock` writes the lock anew")
     return differences(lock, build(options, folder))
 
 
@@ -112,7 +145,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Moved]:
     moved: list[Moved] = []
     for name in sorted({*before, *after}):
         if name not in after:
-            moved.append(Moved(name, "", "locked", None, "the engine is in no file any more"))
+            moved.append(Moved(name, "", "locked", None, "the engine is no longer in any file"))
         elif name not in before:
             moved.append(Moved(name, "", None, "found", "the engine is new"))
         else:
@@ -147,7 +180,7 @@ def _why(before: Entry, after: Entry, release: str, other_catalog: bool) -> str:
         return f"{origins[0] or 'nothing'} -> {origins[1] or 'nothing'}"
     if release:
         return f"vLLM {release}: {after.get('origin', 'it has no such option')}"
-    return "the catalog is another one" if other_catalog else "what it depends on is another one"
+    return "the catalog has changed" if other_catalog else "what it depends on has changed"
 
 
 def _by_name(lock: Mapping[str, Any]) -> dict[str, Entry]:
@@ -196,8 +229,7 @@ def _shown(folder: str, text: str) -> str:
 def _smoke(path: str) -> dict[str, object]:
     """The verdict and its key figures. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(read_bytes(path))
         metrics = found["metrics"]
         figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}
         return {"verdict": found["verdict"], "layer": found["layer"], "n_tokens": found["n_tokens"], **figures}

@@ -7,7 +7,7 @@ import re
 
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import Unreadable
-from vllm_migrate.run.pins import DECLARED, Pin
+from vllm_migrate.run.pins import DECLARED, LONGEST, Pin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def own_release(folder: str, packages: tuple[str, ...], dependencies: Dependenci
             continue
         for version, where, line in _versions(folder, path, data, package, dependencies, disk):
             base = _BASE.match(version)
-            if base is not None:
+            if base is not None and len(version) <= LONGEST:
                 return Pin(package, base[0], where, line, f"{package} {version}", DECLARED, True)
     return None
 

@@ -117,11 +117,16 @@ class PinnedText:
             at = self.low.find(word, at + 1)
 
 
+LONGEST = 100  # characters of a version; what is longer is none
+
+
 def release_of(version: str) -> str:
     """The release a version text names: "v0.8.5.post1" is "0.8.5.post1", "0.8.5+cu121" is "0.8.5"; "" if it names none.
 
     Development versions (.dev, rc, +g...), branches and `latest` name none.
     """
+    if len(version) > LONGEST:
+        return ""
     public, plus, label = version.strip().removeprefix("v").removeprefix("V").partition("+")
     if plus and not label.startswith(BUILD_LABELS):
         return ""
@@ -248,7 +253,7 @@ def _from_clauses(text: PinnedText, package: str, start: int, end: int, clauses:
 def _bound(operator: str, version: str) -> str:
     """A clause of a range as PEP 440 has it; "" for one that names no release. `^0.8.5` stays below 0.9, `~0.8.5` too."""
     bare = version.removesuffix(".*")
-    if not release_of(bare) and not (bare.isdecimal() and operator in (">=", "<", "<=", ">")):
+    if not release_of(bare) and not (bare.isdecimal() and len(bare) <= LONGEST and operator in (">=", "<", "<=", ">")):
         return ""
     if operator in ("^", "~"):
         parts = bare.split(".")

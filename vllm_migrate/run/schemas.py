@@ -8,6 +8,7 @@ from typing import Any
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, load
+from vllm_migrate.opening import opened_text
 from vllm_migrate.run import config
 
 Schema = dict[str, Any]
@@ -22,25 +23,25 @@ SHAPES: dict[str, Schema] = {
     config.TABLE_OF_TEXT: {"type": "object", "additionalProperties": TEXT},
 }
 MEANING = {
-    "from": "The vLLM release the files run on today; `0.18` is the newest of a series.",
-    "to": "The release they move to; `latest` is the newest in the catalog.",
-    "from-engine": "The engine of 0.8.5 to 0.10, where no file shows it.",
-    "gpu": "The GPU, where defaults depend on it.",
+    "from": "The vLLM release you use today; `0.18` is the newest of a series.",
+    "to": "The vLLM release you move to; `latest` is the newest in the catalog.",
+    "from-engine": "The engine that 0.8.5 to 0.10 ran, if no file shows it.",
+    "gpu": "The GPU, for defaults that depend on it.",
     "model-config": "A folder with the model's config.json and generation_config.json.",
-    "include": "Files and folders that are judged where a call names none.",
+    "include": "Files and folders to check if a call names none.",
     "exclude": "Paths that are skipped, as in .gitignore.",
     "select": "Only these rules: codes, prefixes such as VM1, names.",
     "ignore": "Not these rules.",
-    "extend-select": "These rules as well.",
-    "per-file-ignores": "Rules that are not asked of some files, by pattern.",
+    "extend-select": "Use these rules too.",
+    "per-file-ignores": "Rules to leave out for some files, by pattern.",
     "per-file-settings": "Releases, engine, GPU and role for some files, by pattern.",
     "severity": "Another severity for some rules, or off.",
-    "fail-on": "The severity from which on the exit code is 1.",
+    "fail-on": "Exit with 1 from this severity on.",
     "baseline": "A file of known findings.",
     "unsafe-fixes": "Also apply fixes that need review.",
-    "fail-on-checklist": "Items of the checklist count for the exit code, too.",
-    "acknowledged": "Items of the checklist that have been seen to.",
-    "knowledge": "Folders or packages with rules and dialects of your own.",
+    "fail-on-checklist": "Checklist items count for the exit code too.",
+    "acknowledged": "Checklist items that are done.",
+    "knowledge": "Folders or packages with your own rules and dialects.",
 }
 
 
@@ -76,7 +77,7 @@ def _own(name: str) -> Schema:
         from vllm_migrate.knowledge.schemas import file_schema
 
         return file_schema(name)
-    with open(os.path.join(DATA, f"{name}.schema.json"), encoding="utf-8") as stream:
+    with opened_text(os.path.join(DATA, f"{name}.schema.json")) as stream:
         found: Schema = json.load(stream)
     return found
 
@@ -102,7 +103,7 @@ def _shape(key: str, shape: str) -> Schema:
         fields = {
             "rule": {**TEXT, "description": "A code or a name."},
             "path": {**TEXT, "description": "A pattern of paths; all without it."},
-            "reason": {**TEXT, "description": "Why it is seen to.", "minLength": 1},
+            "reason": {**TEXT, "description": "Why it is done.", "minLength": 1},
         }
         inner = {"type": "object", "properties": fields, "required": ["rule", "reason"], "additionalProperties": False}
         return {"type": "array", "items": inner}

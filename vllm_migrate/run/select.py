@@ -103,7 +103,7 @@ def check_selectors(selectors: Iterable[str], rules: Iterable[tuple[str, str]], 
             candidates = [name for _, name in known] if "-" in selector else [code for code, _ in known]
             remedy = nearest(selector if "-" in selector else selector.upper(), candidates)
             remedy = remedy if remedy.startswith("did you mean") else "`vllm-migrate rules` lists them"
-            raise UsageError(f"{where}: no rule is called {selector!r}", remedy)
+            raise UsageError(f"{where}: there is no rule {selector!r}", remedy)
 
 
 def _specificity(selectors: list[str], code: str, name: str) -> int:

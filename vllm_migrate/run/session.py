@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
-from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.documents.disk import DISK, OUTSIDE, Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.dependencies import Dependencies, Unnoted
+from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.judging import Present, Result, Run
 from vllm_migrate.run.settings import Options, Settings
 from vllm_migrate.run.situations import Situations
 from vllm_migrate.run.walk import Input, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vllm_migrate.fixes.apply import Fixer
     from vllm_migrate.report.model import Project
@@ -35,21 +36,52 @@ class Session:
 
     def __init__(self, options: Options, disk: Disk = DISK) -> None:
         self.options = options
-        self.disk = disk
         self.dependencies = Dependencies() if disk is DISK else Unnoted()
+        self.disk = disk = disk.within(fence_of(options, disk, self.dependencies))
         self.settings = Settings.of(options, self.dependencies, disk)
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
         self.knowledge: Knowledge = self._knowledge()
-        self.paths = options.paths or tuple(self.settings.config.includes(self.dependencies)) or (".",)
+        if self.settings.baseline and not options.baseline:
+            self._inside(self.settings.baseline, "baseline")
+        self.paths = options.paths or self._included() or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
-        self.inputs = [entry for entry in self._walked() if entry.named or not self._is_baseline(entry.path)]
-        model = _model_files(self.settings.model_config, self.dependencies, disk)
+        unreadable: list[str] = []
+        walked = [entry for entry in self._walked(unreadable) if entry.named or not self._is_baseline(entry.path)]
+        # A folder that cannot be listed is told as a file that cannot be read.
+        self.inputs = [*walked, *(Input(os.path.normpath(folder), False) for folder in unreadable)]
+        model = self._model_files()
         self.situations = Situations(self.settings, self.catalog, self.knowledge, self.dependencies, disk, model)
 
-    def _walked(self) -> Iterator[Input]:
+    def _included(self) -> tuple[str, ...]:
+        """The PATHs that the configuration names."""
+        config = self.settings.config
+        for path in (paths := config.includes(self.dependencies)):
+            self._inside(path, "include")
+        return tuple(paths)
+
+    def _inside(self, path: str, key: str) -> None:
+        """Raises UsageError for a path of the configuration that leads out of the project."""
+        if self.disk.outside(path):
+            raise UsageError(
+                f"{self.settings.config.where(key)}: {key}: {path} {OUTSIDE}", "a repository cannot allow that itself"
+            )
+
+    def _model_files(self) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+        """What `model_files` reads of the folder that the call or the configuration names."""
+        folder, named = self.settings.model_config, self.options.model_config is not None
+        if folder is not None and not named:
+            self._inside(folder, "model-config")
+        return model_files(folder, self.dependencies, self.disk.anywhere if named else self.disk.bytes_of)
+
+    def _walked(self, unreadable: list[str]) -> Iterator[Input]:
         return walk(
-            self.paths, self.settings.exclude, root=self.settings.root, dependencies=self.dependencies, disk=self.disk
+            self.paths,
+            self.settings.exclude,
+            root=self.settings.root,
+            unreadable=unreadable,
+            dependencies=self.dependencies,
+            disk=self.disk,
         )
 
     def _knowledge(self) -> Knowledge:
@@ -58,9 +90,14 @@ class Session:
         entries = config.texts("knowledge")
         if not entries:
             return load_knowledge()
+        from pathlib import Path
+
         from vllm_migrate.knowledge import private
 
         folders = private.folders_of(entries, config.root)
+        own = [folder for entry, folder in zip(entries, folders, strict=True) if folder == Path(config.root, entry)]
+        for path in (*own, *private.files_in(own)):  # an installed package is the user's
+            self._inside(str(path), "knowledge")
         for path in private.files_in(folders):
             self.dependencies.note(str(path))
         return private.load_with(folders)
@@ -153,22 +190,22 @@ def _stdin_name(data: bytes) -> str:
     return "stdin.yaml"
 
 
-def _model_files(
-    folder: str | None, dependencies: Dependencies, disk: Disk
+def model_files(
+    folder: str | None, dependencies: Dependencies, read: Callable[[str], bytes]
 ) -> tuple[dict[str, object] | None, dict[str, object] | None]:
     """config.json and generation_config.json of --model-config. An absent generation_config.json sets nothing."""
     if folder is None:
         return None, None
     import json
 
-    if disk.is_file(folder):
+    if os.path.isfile(folder):
         folder = os.path.dirname(folder)
     out: list[dict[str, object] | None] = []
     for name in ("config.json", "generation_config.json"):
         path = os.path.join(folder, name)
         dependencies.note(path)
         try:
-            data = json.loads(disk.bytes_of(path, wait=True).decode("utf-8"))
+            data = json.loads(read(path).decode("utf-8"))
         except FileNotFoundError:
             if name == "config.json":
                 raise UsageError(f"--model-config: no {name} in {folder}") from None

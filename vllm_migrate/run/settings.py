@@ -19,7 +19,7 @@ class Options(NamedTuple):
     config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
     `-` is judged under; fail_on: a severity or "never"; fail_on_checklist: items of
     the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
-    kept.
+    kept; allow_outside: folders that may be read and written though they are outside of the project.
     """
 
     paths: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ class Options(NamedTuple):
     add_ignores: bool = False
     unsafe: bool = False
     follow_parents: bool = False
+    allow_outside: tuple[str, ...] = ()
 
 
 class Settings:
@@ -78,6 +79,15 @@ class Settings:
         if named:
             return cls(options, read_config(named, disk), disk)
         return cls(options, load_config(_start(options.paths, disk), dependencies, disk), disk)
+
+    def remarks(self, writes: bool) -> list[str]:
+        """What the project's own file decides of what is written, else also of what fails, where the call does not say it."""
+        out = []
+        if self.fail_on == "never" and self.options.fail_on is None and not writes:
+            out.append(f'{self.config.where("fail-on")} sets fail-on = "never": whatever is found, the exit code is 0')
+        if self.unsafe and not self.options.unsafe:
+            out.append(f"{self.config.where('unsafe-fixes')} sets unsafe-fixes: fixes that need a review are made, too")
+        return out
 
     @property
     def source(self) -> Why | None:

@@ -21,12 +21,15 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.config import Config, config_in
 from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
 from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
 DEFAULT = "the default"
+# The last release before those of the catalog's series.
+BEFORE = "0.7.3"
 # Folders that hold what is for one release or series: vllm_0_8_4, vllm_v_0_6_3; v0_23_x below a folder named vllm.
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
@@ -58,11 +61,12 @@ class Level(NamedTuple):
 
 
 class Move(NamedTuple):
-    """The releases of a project, with remarks on what shows them."""
+    """The releases of a project, with remarks on what shows them; pinned: see Situation."""
 
     source: Known
     target: Known
     notes: tuple[str, ...] = ()
+    pinned: str = ""
 
 
 class Situations:
@@ -85,6 +89,7 @@ class Situations:
         self._model = model
         self._packages = tuple(dict.fromkeys((*PACKAGES, *knowledge.frameworks())))
         self._home = os.path.expanduser("~")
+        self._neighbours = Neighbours(lambda path: self.dependencies.note(path), disk)
         self._levels: dict[tuple[str, bool], Level] = {}
         self._moves: dict[tuple[str, str, str], Move] = {}
         # A wrong setting is an error before anything is judged.
@@ -116,8 +121,10 @@ class Situations:
             stated.get("gpu") or accelerator_of(os.path.relpath(path), data, self._knowledge.gpus),
             stated.get("role"),
             *self._model,
+            around=Near(self._neighbours, level.folder, self._sources(level)),
             shown=shown,
             notes=move.notes,
+            pinned=move.pinned,
         )
 
     # -- what the user states
@@ -206,6 +213,13 @@ class Situations:
                 return os.path.relpath(each.folder)
         return folder or os.curdir
 
+    def _sources(self, level: Level) -> str:
+        """The folder of the program that a file belongs to: the nearest with a project's files, else the repository's root."""
+        for each in level.upward():
+            if each.is_root or is_project(each.folder, self.dependencies, self._disk):
+                return each.folder
+        return level.folder
+
     def _frameworks(self, level: Level) -> dict[str, Known]:
         """Releases of frameworks: those that the nearest folder pins; a framework's own repository says its own."""
         out: dict[str, Known] = {}
@@ -214,7 +228,7 @@ class Situations:
                 if pin.exact and pin.package != VLLM:
                     out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it"))
             if each.own is not None:
-                out.setdefault(each.own.package, Known(each.own.version, f"{each.own.place} says so"))
+                out.setdefault(each.own.package, Known(each.own.version, f"from {each.own.place}"))
         return out
 
     def _named_models(self, path: str, data: bytes) -> list[Pin]:
@@ -249,7 +263,7 @@ class Situations:
             here.pop()
         if not parts:
             return None
-        named, because = ".".join(parts), f"{'/'.join(here)} is for that release alone"
+        named, because = ".".join(parts), f"{'/'.join(here)} is only for that release"
         series = [r for r in self._catalog.releases if r.split(".")[: len(parts)] == parts]
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(named)]
         return Known(series[-1] if series else (older or [SOURCE])[-1], because)
@@ -293,7 +307,7 @@ class Situations:
             mine = [pin for pin in each.pins if pin.package == VLLM]
             first = development(mine)
             if first is not None:
-                because = f"{first.place} has a version that is no release ({first.text}), which is not compared"
+                because = f"{first.place} has a version that is not a release ({first.text}) and cannot be compared"
                 return Move(Known(target.value, because), target, tuple(remarks))
             pin = choose_source(mine, [found.bounds for found in ranges])
             if pin is not None:
@@ -313,8 +327,9 @@ class Situations:
             return self._from(self._shown_by(pin), target, told)
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(pin.version)]
         nearest = older[-1] if older else SOURCE
-        told = (*told, f"{pin.place} pins vllm {pin.version}, which the catalog lacks; compared with {nearest}")
-        return self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+        told = (*told, f"{pin.place} pins vllm {pin.version}, which is not in the catalog; compared as {nearest}")
+        move = self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+        return move._replace(pinned=pin.version)
 
     def _ranged(self, level: Level, target: Known, ranges: Sequence[Pin], remarks: list[str]) -> Move:
         """The move where no place pins one release: the default, or the oldest release that the ranges allow."""
@@ -323,7 +338,8 @@ class Situations:
             bounds = self._required(level)
         allowed = [r for r in self._catalog.releases if all(_fits(r, bound) for bound, _ in bounds)]
         if not bounds or not allowed:
-            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks))
+            older = bool(bounds) and all(_fits(BEFORE, bound) for bound, _ in bounds)
+            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), BEFORE if older else "")
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
                 remarks.append(f"{target.value} is none of the releases that {why}")

@@ -215,7 +215,7 @@ class _Parser:
             bracket = self.spans[number - 1][0] + end - len(rest) + close
             rest = rest[close + 1 :]
         elif words[length : length + 1] in ("(", "=") or self._names_a_rule(rest):
-            self._malformed(number, column, f"this hides nothing: rules stand in square brackets, {word}[CODE]")
+            self._malformed(number, column, f"this hides nothing: rules go in square brackets, {word}[CODE]")
             return
         reason = rest.strip().rstrip("#/").strip().lstrip(":-–— ")
         self._add(Suppression(number, column, codes, reason, bracket), word, line[:leader].strip() == "")
@@ -238,7 +238,7 @@ class _Parser:
         number = suppression.line
         if word == FILE:
             if number > HEAD_LINES:
-                message = f"ignore-file counts in the first {HEAD_LINES} lines only"
+                message = f"ignore-file only works in the first {HEAD_LINES} lines"
                 self._malformed(number, suppression.column, message)
                 return
             suppression.first = suppression.last = 0

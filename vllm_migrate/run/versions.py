@@ -12,9 +12,11 @@ import re
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import Unreadable
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.run import pins as places
 from vllm_migrate.run.pins import (
     FRAMEWORKS,
+    LONGEST,
     PACKAGES,
     VLLM,
     Pin,
@@ -95,7 +97,8 @@ def own_pins(path: str, data: bytes, packages: tuple[str, ...] = PACKAGES) -> li
     """The releases of vLLM that a file under judgement shows itself: the image of a service or container, a `pip install` in
     a job; of ranges and exact releases the exact ones alone."""
     notebook = path.endswith(".ipynb")
-    if os.path.splitext(path)[1].lower() not in OWN or len(data) > (MAX_NOTEBOOK if notebook else MAX_BYTES):
+    own = os.path.splitext(path)[1].lower() in OWN or kind_of(path) == "dockerfile"
+    if not own or len(data) > (MAX_NOTEBOOK if notebook else MAX_BYTES):
         return []
     if path.endswith(".py"):
         # In a program a release is named in messages and comments as well: only a requirement by itself installs one.
@@ -186,13 +189,13 @@ def notes(found: list[Pin]) -> list[str]:
         if pin.bounds:
             continue  # what it allows is a part of the choice
         if not pin.version:
-            out.append(f"{place} asks for a version that is no release ({pin.text})")
+            out.append(f"{place} asks for a version that is not a release ({pin.text})")
         elif not pin.exact:
             if chosen is None:
                 out.append(f"{place} names no single release ({pin.text})")
             continue
         elif chosen is not None and pin.version != chosen.version:
-            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is taken ({chosen.version})")
+            out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is used ({chosen.version})")
         seen.add(pin.version)
     return out
 
@@ -212,7 +215,7 @@ def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = 
     from vllm_migrate.run.config import toml_fault
 
     fault = toml_fault(path, data)
-    return f"{fault}; what it says of releases may be misread" if fault else ""
+    return f"{fault}; the releases it names may be misread" if fault else ""
 
 
 def _nearest_pyproject(start: str, dependencies: Dependencies | None, disk: Disk) -> str:
@@ -272,7 +275,7 @@ def _rank(name: str, folder: str) -> int | None:
         return places.REQUIREMENT
     if (end == ".toml" and start in ("pyproject", "pixi")) or lower in ("setup.py", "setup.cfg", *CONDA):
         return places.DECLARED
-    if lower.startswith(("dockerfile", "containerfile")) or end == ".dockerfile":
+    if kind_of(name) == "dockerfile":
         return places.INSTALL
     return places.SCRIPT if end in SCRIPTS else None
 
@@ -323,7 +326,9 @@ def _lock_pins(path: str, blocks: Iterator[bytes], packages: tuple[str, ...] = P
             if package is not None and data.startswith(b"version = ", end + 2):
                 version = data[end + 12 :].partition(b"\n")[0].strip(b"\"' ").decode("utf-8", "replace")
                 release, number = release_of(version), line + data.count(b"\n", 0, done) + 1
-                out.append(Pin(package, release, path, number, f"{package} {version}", places.LOCK, bool(release)))
+                out.append(
+                    Pin(package, release, path, number, f"{package} {version[:LONGEST]}", places.LOCK, bool(release))
+                )
         keep = at if at >= 0 else max(done, len(data) - len(header))
         line += data.count(b"\n", 0, keep)
         rest = data[keep:]

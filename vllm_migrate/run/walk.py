@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 
 from vllm_migrate.documents.disk import DISK, Disk
-from vllm_migrate.documents.kinds import KINDS
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.gitignore import Rules, read_rules, rules_of
 from vllm_migrate.run.wildmatch import octets
@@ -124,7 +124,11 @@ def _meant(path: str, disk: Disk) -> str:
     except OSError:
         entries = []
     near = get_close_matches(name, entries, n=1)
-    return f"did you mean {os.path.join(folder, near[0])}?" if near else "a PATH is a file, a folder or -"
+    return (
+        f"did you mean {os.path.join(folder, near[0])}?"
+        if near
+        else "a PATH is a file, a folder, or - for standard input"
+    )
 
 
 def _inputs(paths: Sequence[str], walker: _Walker, force_exclude: bool) -> Iterator[Input]:
@@ -262,13 +266,12 @@ def _sort_out(
     files, folders = [], []
     for entry in entries:
         name = entry.name
-        dot = name.rfind(".")
         try:
             if entry.is_dir(follow_symlinks=False):
                 is_dir = True
                 if name in SKIPPED or (name in RECORDS and not folder.records):
                     continue
-            elif dot > 0 and name[dot:].lower() in KINDS and entry.is_file():
+            elif kind_of(name) and entry.is_file():
                 is_dir = False
             else:
                 if dependencies is not None and entry.is_symlink():
@@ -327,7 +330,7 @@ def _common_folder(git: str, disk: Disk) -> str:
 def _first_line(path: str, disk: Disk) -> str:
     """The first line of a small file; "" when it cannot be read."""
     try:
-        return disk.bytes_of(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
+        return disk.anywhere(path)[:4096].partition(b"\n")[0].decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 

@@ -54,10 +54,10 @@ def settle(
             break
         for new, finding in culprits:
             place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
-            taken[id(finding)] = (finding, f"with it, {place} would have {new.code} {new.name}")
+            taken[id(finding)] = (finding, f"it would cause {new.code} {new.name} at {place}")
         plan = make([finding for finding in findings if id(finding) not in taken])
     else:
-        refused = tuple((finding, "together, the fixes would make new findings") for finding in plan.applied)
+        refused = tuple((finding, "together, the fixes would cause new findings") for finding in plan.applied)
         plan = Plan({}, (), (*plan.refused, *refused))
     return plan._replace(refused=(*plan.refused, *taken.values()))
 

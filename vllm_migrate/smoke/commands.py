@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.files import replace_file
+from vllm_migrate.smoke import ablate as ablation
 from vllm_migrate.smoke import bisect as bisection
 from vllm_migrate.smoke import rollout
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
@@ -100,15 +101,21 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
 
 def engine_of(config: str, options: EngineOptions) -> SmokeEngine:
     """The engine of the config as the release that will run it gets it."""
+    spec = load_engine(
+        config, _release(options), options.engine, source=options.source or DEFAULT_FROM, fixed=options.fixed
+    )
+    spec = rollout.override(spec, options.overrides)
+    return spec if options.base_url is not None else rollout.with_model(spec, options.model)
+
+
+def _release(options: EngineOptions) -> str:
+    """The release that will run."""
     release = None
     if options.backend == "vllm" and options.python is not None:
         from vllm_migrate.smoke.backends.vllm_worker import release_of
 
         release = release_of(options.python)
-    release = release or options.target or DEFAULT_TO
-    spec = load_engine(config, release, options.engine, source=options.source or DEFAULT_FROM, fixed=options.fixed)
-    spec = rollout.override(spec, options.overrides)
-    return spec if options.base_url is not None else rollout.with_model(spec, options.model)
+    return release or options.target or DEFAULT_TO
 
 
 def ask_of(options: EngineOptions, spec: SmokeEngine) -> rollout.Ask:
@@ -245,12 +252,29 @@ def run(
     """The config as it is on disk, on its target: its own samples scored, the reference's tokens step-scored, one
     verdict.
     """
-    spec = engine_of(config, options)
-    before = read(reference)
-    if before.header.protocol != "samples":
-        raise UsageError(
-            f"{reference} is no recording of samples", remedy="vllm-migrate smoke record, on the old release"
-        )
+    verdict, recording = prove(engine_of(config, options), samples(reference), options, scoring, choice, watch)
+    if output is not None:
+        write(output, recording.header, recording.rows)
+    return verdict
+
+
+def samples(path: str) -> Recording:
+    """A recording of samples. Raises UsageError."""
+    found = read(path)
+    if found.header.protocol != "samples":
+        raise UsageError(f"{path} is no recording of samples", remedy="vllm-migrate smoke record, on the old release")
+    return found
+
+
+def prove(
+    spec: SmokeEngine,
+    before: Recording,
+    options: EngineOptions,
+    scoring: ScoreOptions,
+    choice: CompareOptions,
+    watch: Watch,
+) -> tuple[SmokeVerdict, Recording]:
+    """The verdict on an engine against a reference, and what it recorded."""
     job = rollout.record_job(spec, ask_of(options, spec), before)
     found = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
     verdicts: list[SmokeVerdict] = []
@@ -265,8 +289,6 @@ def run(
         notes.append(
             "no trainer forward: torch and a local --model are needed for it; the engines were compared token by token"
         )
-    if output is not None:
-        write(output, scored.header, scored.rows)
     blind = Contract.of(before.header.sampling.get(USER, {})).blind
     if found.steps is not None and found.steps.rows and not blind:
         verdicts.append(compare(before, found.steps, choice))
@@ -278,7 +300,35 @@ def run(
         raise UsageError(
             "nothing can be compared", remedy="--model DIR, a local checkpoint, with the smoke extra installed"
         )
-    return _joined(verdicts, notes)
+    return _joined(verdicts, notes), scored
+
+
+def ablated(
+    config: str,
+    reference: str,
+    options: EngineOptions,
+    scoring: ScoreOptions,
+    choice: CompareOptions,
+    watch: Watch,
+    tell: Callable[[str], None],
+) -> ablation.Ablation:
+    """What each pin of the config buys: a rollout with all of them, and one without each. Raises UsageError."""
+    from vllm_migrate.smoke.pins import pins_of
+
+    spec, before = engine_of(config, options), samples(reference)
+    release = _release(options)
+    pins = pins_of(config, spec, release, options.engine, options.source or DEFAULT_FROM, options.fixed)
+    local = options.base_url is None and Path(str(spec.engine_args.get("model"))).is_dir() and _has_torch()
+
+    def rollout_of(engine: SmokeEngine) -> tuple[SmokeVerdict, Recording]:
+        return prove(engine, before, options, scoring, choice, watch)
+
+    def update_of(engine: SmokeEngine) -> tuple[SmokeVerdict, Recording]:
+        return prove_update(engine, options, scoring, Update({}), choice, watch)
+
+    # How an engine replaces its weights is known of a config that says so alone.
+    probes = ablation.Probes(rollout_of, update_of if local and spec.pause else None)
+    return ablation.ablate(spec, pins, probes, tell)
 
 
 def bisected(
@@ -369,9 +419,23 @@ def update(
     choice: CompareOptions,
 ) -> SmokeVerdict:
     """The in-flight weight update probe, scored on the old and the new weights."""
+    verdict, recording = prove_update(engine_of(config, options), options, scoring, change, choice, watch)
+    if output is not None:
+        write(output, recording.header, recording.rows)
+    return verdict
+
+
+def prove_update(
+    spec: SmokeEngine,
+    options: EngineOptions,
+    scoring: ScoreOptions,
+    change: Update,
+    choice: CompareOptions,
+    watch: Watch,
+) -> tuple[SmokeVerdict, Recording]:
+    """The verdict on an update of an engine's weights, and what it recorded. Raises UsageError."""
     from vllm_migrate.smoke.update import PAUSE_DEFAULTS, Probe, job_fields, judge_update, perturb
 
-    spec = engine_of(config, options)
     model = str(spec.engine_args.get("model"))
     for folder in (model, change.weights):
         if folder is not None and not Path(folder).is_dir():
@@ -389,15 +453,13 @@ def update(
         job = Job("update", args, contract, [], [], fields)
         found = rollout.run_job(backend_for(options, spec.env), job, spec, watch).samples
         scored = score_in_memory(found, model, scoring, watch, weights)
-    if output is not None:
-        write(output, scored.header, scored.rows)
     verdict = judge_update(scored, choice)
     notes = (
         ()
         if spec.pause or change.pause
         else ("the config does not show its pause_generation arguments: vLLM's defaults were used",)
     )
-    return verdict._replace(notes=(*found.header.notes, *notes, *verdict.notes))
+    return verdict._replace(notes=(*found.header.notes, *notes, *verdict.notes)), scored
 
 
 def _sized(probe: Any, spec: SmokeEngine) -> Any:

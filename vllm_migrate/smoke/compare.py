@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -343,7 +343,7 @@ def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVe
     """Protocol B, or a dump of the trainer's own: `b` holds another side's logprobs for `a`'s tokens."""
     key = "trainer" if b.header.protocol == "dump" else "step"
     theirs = {(tuple(row.prompt), tuple(row.tokens)): row for row in b.rows}
-    joined, missing = [], 0
+    joined, missing, unknown = [], 0, 0
     for row in a.rows:
         other = theirs.get((tuple(row.prompt), tuple(row.tokens)))
         if other is None:
@@ -354,7 +354,15 @@ def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVe
             entropy=other.entropy,
             varentropy=other.varentropy,
         )
-        joined.append(row.model_copy(update={"scores": {key: scores}}))
+        row = row.model_copy(update={"scores": {key: scores}})
+        if (
+            key == "step"
+        ):  # an engine gives the logprobs of its most likely tokens; outside of a whole support it is -inf
+            known = [at for at, value in enumerate(other.logprobs) if value is not None]
+            unknown += len(row.tokens) - len(known)
+            row = _of_tokens(row, known)
+        if row.tokens or not other.tokens:
+            joined.append(row)
     header = a.header.model_copy(update={"protocol": "dump"})
     kinds = {"unequal-tokens": missing} if missing else {}
     note = (
@@ -362,7 +370,29 @@ def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVe
         if key == "step"
         else ("reference: the trainer's own logprobs")
     )
-    return judge_claims(Recording(header, joined), options, kinds, key, (note,))
+    notes = [note]
+    if unknown:
+        total = sum(len(row.tokens) for row in joined) + unknown
+        notes.append(
+            f"{unknown} of {total} tokens were not compared: they are not among the likely ones whose logprobs the engine gives"
+        )
+    return judge_claims(Recording(header, joined), options, kinds, key, tuple(notes))
+
+
+def _of_tokens(row: Row, at: Sequence[int]) -> Row:
+    """The row with the tokens at these places alone."""
+    if len(at) == len(row.tokens):
+        return row
+
+    def of(values: Sequence[Any] | None) -> list[Any] | None:
+        return None if values is None else [values[index] for index in at]
+
+    scores = {
+        name: Scores(logp=of(each.logp) or [], entropy=of(each.entropy), varentropy=of(each.varentropy))
+        for name, each in (row.scores or {}).items()
+    }
+    own = ("tokens", "logprobs", "versions", "advantages", "support", "entropy", "varentropy")
+    return row.model_copy(update={**{name: of(getattr(row, name)) for name in own}, "scores": scores})
 
 
 def judge_claims(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import LINE, lines_of, opened, opened_text
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
@@ -50,8 +51,8 @@ def is_dump(path: str) -> bool:
     if path.endswith(PARQUET):
         return True
     try:
-        with open(path, encoding="utf-8") as file:
-            first = json.loads(file.readline())
+        with opened_text(path, wait=True) as file:
+            first = json.loads(file.readline(LINE))
     except (OSError, ValueError):
         return False
     return isinstance(first, dict) and first.get("kind") != "header" and _get(first, "trainer") is not None
@@ -88,7 +89,7 @@ def _parquet(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
         ) from None
     try:
         number = 0
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=BATCH):
+        for batch in pyarrow.parquet.ParquetFile(opened(path)).iter_batches(batch_size=BATCH):
             for value in batch.to_pylist():
                 number += 1
                 yield number, value
@@ -102,8 +103,8 @@ def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Objects with the numbers of their lines."""
     number = 0
     try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+        with opened_text(path, wait=True) as file:
+            for number, line in enumerate(lines_of(file), 1):
                 if line.strip():
                     value = json.loads(line)
                     if not isinstance(value, dict):

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vllm_migrate.opening import LINE, lines_of, opened_text
 from vllm_migrate.smoke.contract import Contract, Order
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.validity import defect_of
@@ -174,8 +175,8 @@ def _header(value: dict[str, Any], path: str | os.PathLike[str]) -> Header:
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+        with opened_text(os.fspath(path), wait=True) as file:
+            for number, line in enumerate(lines_of(file), 1):
                 if not line.strip():
                     continue
                 try:
@@ -183,7 +184,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
                 except (ValueError, RecursionError) as error:
                     if number > 1:
                         raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
-                    value = json.loads(line + file.read())  # one object over many lines
+                    value = json.loads(line + file.read(LINE))  # one object over many lines
                 if not isinstance(value, dict):
                     raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
                 yield number, value

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes, read_text
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
 from vllm_migrate.smoke.contract import PROBE as PROBE_CONTRACT
 from vllm_migrate.smoke.contract import SAMPLING_NAMES, Contract
@@ -137,7 +138,7 @@ def random_prompts(vocabulary_size: int, ask: Ask) -> list[list[int]]:
 def vocabulary(spec: SmokeEngine) -> int:
     """The vocabulary size in the model's config.json; a small one where the model is not a local folder."""
     try:
-        config = json.loads((Path(str(spec.engine_args["model"])) / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_bytes(os.path.join(str(spec.engine_args["model"]), "config.json")))
     except (OSError, ValueError, KeyError):
         return 1000
     text = config.get("text_config") or config
@@ -149,7 +150,7 @@ def read_prompts(path: str, model: str | None) -> list[list[int]]:
     tokenizer.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, wait=True).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise UsageError(f"cannot read prompts from {path}: {reason}", remedy=PROMPTS) from None

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
@@ -81,7 +82,7 @@ def load_engine(
         raise UsageError(
             what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines"
         )
-    plain = _plain(path)
+    plain = plain_engine(path)
     if plain is not None:
         if fixed:
             raise UsageError(
@@ -92,13 +93,12 @@ def load_engine(
     return _from_dialect(path, release, engine_id, source, fixed)
 
 
-def _plain(path: str) -> SmokeEngine | None:
+def plain_engine(path: str) -> SmokeEngine | None:
     """A JSON object with `engine_args`; None for any other file."""
     if not path.endswith(".json"):
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            value = json.load(file)
+        value = json.loads(read_bytes(path, wait=True))
     except (OSError, ValueError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
@@ -118,15 +118,22 @@ def _plain(path: str) -> SmokeEngine | None:
 
 
 def _from_dialect(path: str, release: str, engine_id: str | None, source: str, fixed: bool) -> SmokeEngine:
+    judged, notes = judged_engine(path, release, engine_id, source, fixed)
+    view: View = judged.target if judged.target.release == release else judged.source
+    return engine_at(path, view, notes)
+
+
+def judged_engine(
+    path: str, release: str, engine_id: str | None, source: str, fixed: bool
+) -> tuple[JudgedEngine, list[str]]:
+    """The engine of a file of a known framework, and the fixes made in memory, as notes. Raises UsageError."""
     texts: dict[str, str] = {}
     result = _run(path, source, release, texts)
     notes: list[str] = []
     if fixed:
         texts, notes = _fixed(result, source, release)
         result = _run(path, source, release, texts)
-    judged = _choose(path, result, engine_id)
-    view: View = judged.target if judged.target.release == release else judged.source
-    return _spec(path, judged, view, notes)
+    return _choose(path, result, engine_id), notes
 
 
 def _move(source: str, release: str) -> Situate:
@@ -162,7 +169,7 @@ def _fixed(result: Result, source: str, release: str) -> tuple[dict[str, str], l
     return texts, [f"--fixed: {finding.code} {finding.name} applied in memory" for finding in outcome.applied]
 
 
-def _choose(path: str, result: Result, engine_id: str | None) -> Any:
+def _choose(path: str, result: Result, engine_id: str | None) -> JudgedEngine:
     engines = [judged for judged in result.judged if judged.engine.file.path == path] or result.judged
     if not engines:
         problem = f": {result.problems[0].message}" if result.problems else ""
@@ -182,10 +189,13 @@ def _choose(path: str, result: Result, engine_id: str | None) -> Any:
     return (rollouts or engines)[0]
 
 
-def _spec(path: str, judged: JudgedEngine, view: View, notes: list[str]) -> SmokeEngine:
+def engine_at(path: str, view: View, notes: Sequence[str] = ()) -> SmokeEngine:
+    """What reaches vLLM of the engine of a view."""
+    from vllm_migrate.dialects.model import Engine
     from vllm_migrate.knowledge.expr import Undetermined
 
-    engine, catalog = judged.engine, view.catalog
+    engine, catalog, notes = view.engine, view.catalog, list(notes)
+    assert isinstance(engine, Engine)
     known = catalog.names("engine", view.release) | catalog.names("llm", view.release)
     args: dict[str, Any] = {}
     for option, arrived in view.delivery.values.items():

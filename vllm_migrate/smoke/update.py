@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.smoke import semantics
 from vllm_migrate.smoke.compare import CompareOptions, margins_for, measure
 from vllm_migrate.smoke.errors import missing_extra
@@ -71,14 +72,14 @@ def perturb(model: str, out: str, amount: float, seed: int) -> str:
         from safetensors.torch import load_file, save_file
     except ImportError:
         raise missing_extra("torch and safetensors") from None
-    shards = sorted(Path(model).glob("*.safetensors"))
+    shards = sorted(path for path in Path(model).glob("*.safetensors") if path.is_file())
     if not shards:
         raise UsageError(f"no safetensors in {model}", remedy="--model DIR, a local checkpoint")
     target = Path(out)
     target.mkdir(parents=True, exist_ok=True)
     for extra in Path(model).iterdir():
         if extra.is_file() and extra.suffix in (".json", ".txt", ".model"):
-            (target / extra.name).write_bytes(extra.read_bytes())
+            (target / extra.name).write_bytes(read_bytes(str(extra)))
     for index, shard in enumerate(shards):
         generator = torch.Generator().manual_seed(seed + index)
         tensors = load_file(shard)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from vllm_migrate.catalog import requires, store
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import rows
 from vllm_migrate.run.judging import JudgedEngine
 from vllm_migrate.run.session import Session
@@ -87,9 +88,7 @@ def _packages(found: Interpreter) -> Iterator[Line]:
     """Packages that this vLLM would not accept."""
     release = _release(found)
     if found.vllm and not release:
-        yield Line(
-            NOTE, f"vLLM {found.vllm} is no release that the catalog has", "`vllm-migrate catalog add PY` reads it"
-        )
+        yield Line(NOTE, f"vLLM {found.vllm} is not in the catalog", "`vllm-migrate catalog add PY` reads it")
         return
     cpu = any("cpu" in version for version in (found.vllm, found.versions.get("torch", "")))
     platform = "cpu" if cpu else "cuda"
@@ -102,7 +101,7 @@ def _packages(found: Interpreter) -> Iterator[Line]:
         spec = " or ".join(sorted(set(declared.specs()))) if declared is not None else ""
         allowed = needs.allows(name, version.partition("+")[0], release, platform)
         if allowed is False and spec:
-            yield Line(WRONG, f"{name} {version}: vLLM {release} asks for {spec}", f"pip install '{name}{spec}'")
+            yield Line(WRONG, f"{name} {version}: vLLM {release} requires {spec}", f"pip install '{name}{spec}'")
         else:
             yield Line(OK, f"{name} {version}")
 
@@ -129,10 +128,10 @@ def _environment(found: Interpreter) -> Iterator[Line]:
         near = difflib.get_close_matches(name, sorted(names), 1, 0.85)
         ever = bool(catalog.life("env", name))
         remedy = f"did you mean {near[0]}?" if near else f"`vllm-migrate explain {name}`" if ever else f"unset {name}"
-        why = "that release has it no more" if ever else "it does nothing"
-        yield Line(WRONG, f"{name} is no variable of vLLM {found.vllm}: {why}", remedy)
+        why = "that release no longer has it" if ever else "it does nothing"
+        yield Line(WRONG, f"vLLM {found.vllm} has no variable {name}: {why}", remedy)
     if not unknown:
-        yield Line(OK, f"{len(found.env)} variables of vLLM's are set, all known")
+        yield Line(OK, f"{len(found.env)} vLLM variables are set, all known")
 
 
 def _gpu(found: Interpreter, options: Options, judged: tuple[JudgedEngine, ...]) -> Iterator[Line]:
@@ -140,10 +139,10 @@ def _gpu(found: Interpreter, options: Options, judged: tuple[JudgedEngine, ...])
     name = str(found.device.get("name") or "")
     gpu = gpu_named(name, found.device.get("memory_gib"))
     if not found.device.get("count"):
-        yield Line(NOTE, "torch sees no CUDA device here", "run doctor where the engine runs, or say --gpu NAME")
+        yield Line(NOTE, "torch sees no CUDA device here", "run doctor where the engine runs, or pass --gpu NAME")
         return
     if gpu is None:
-        yield Line(NOTE, f"the GPU is {name}, of which no default is known", "--gpu NAME, the nearest of its kind")
+        yield Line(NOTE, f"no defaults are known for this GPU, {name}", "pass --gpu NAME with the closest known GPU")
         return
     before = _open(judged)
     after = _open(Session(options._replace(gpu=gpu)).run(keep=True).judged)
@@ -190,7 +189,7 @@ def _generation(judged: tuple[JudgedEngine, ...]) -> Iterator[Line]:
             continue
         found = _sampling(os.path.join(folder, "generation_config.json"))
         if one.target.value("generation_config").value == "vllm" or not found:
-            yield Line(OK, f"{model}: generation_config.json sets no sampling parameter that counts")
+            yield Line(OK, f"{model}: generation_config.json sets no relevant sampling parameter")
             continue
         text = ", ".join(f"{name}={value}" for name, value in found.items())
         yield Line(
@@ -216,8 +215,7 @@ def model_folder(model: str) -> str | None:
 
 def _sampling(path: str) -> dict[str, object]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(read_bytes(path))
     except (OSError, ValueError):
         return {}
     return {name: found[name] for name in SAMPLING if isinstance(found, dict) and found.get(name) is not None}
@@ -229,7 +227,7 @@ def _smoke(options: Options) -> Iterator[Line]:
     if missing:
         yield Line(NOTE, f"smoke cannot score here: no {', '.join(missing)}", "pip install 'vllm-migrate[smoke]'")
     else:
-        yield Line(OK, "smoke has what it scores with")
+        yield Line(OK, "smoke can score here")
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free / 2**30
     if not os.access(folder, os.W_OK) or free < SMOKE_GIB:

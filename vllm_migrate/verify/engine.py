@@ -16,7 +16,7 @@ from vllm_migrate.verify.releases import known
 
 def judged_at(options: Options, release: str, engine: str | None, where: str) -> tuple[JudgedEngine, list[Firing]]:
     """The engine of the files at a release, and the findings on it. Raises UsageError."""
-    target = known(release, f"{where} does not tell the release")
+    target = known(release, f"{where} does not show the release")
     catalog = store.load()
     source = options.source if options.source is not None and catalog.knows(options.source) else None
     if source is None or catalog.ordinal(source) > catalog.ordinal(target):

@@ -63,7 +63,7 @@ class Seen(NamedTuple):
 def running(lines: Iterable[str], where: str, target: str | None = None) -> Running:
     """The engine of a log. `target`: its release, where the log does not tell. Raises UsageError."""
     seen, release, core = _gathered(lines)
-    reader = Reader(known(release or target or "", f"{where} does not tell the release"))
+    reader = Reader(known(release or target or "", f"{where} does not show the release"))
     return _reported(reader, seen, where, core, bool(release))
 
 
@@ -149,7 +149,7 @@ def _reported(reader: Reader, seen: list[Seen], where: str, core: str, tells_rel
             if values is not None and one.kind == "args" and "served_model_name" not in values:
                 continue  # another program's
             if values is None:
-                notes.append(f"{_at(where, one)}: the line with the arguments is cut off, so it tells nothing")
+                notes.append(f"{_at(where, one)}: the line with the arguments is cut off, so it shows nothing")
             else:
                 # As Python prints it: a line that somebody edited need not be complete.
                 whole = one.kind == "non-default args" and one.text.startswith(("{'", "{}"))
@@ -158,20 +158,20 @@ def _reported(reader: Reader, seen: list[Seen], where: str, core: str, tells_rel
     single = [_single(one, _at(where, one)) for one in seen if not (on_cpu and one.kind == "async")]
     if on_cpu and any(one.kind == "async" for one in seen):
         notes.append(
-            "asynchronous scheduling: the message is logged before the CPU platform switches it off, so it tells nothing"
+            "asynchronous scheduling: the message is logged before the CPU platform switches it off, so it proves nothing"
         )
     found: dict[str, Reported] = {}
     for several, whole in ((arguments, True), (single, False), (configs, True)):
         merged, differing = _merged(several, whole)
         found = {**{name: value for name, value in found.items() if name not in differing}, **merged}
-        notes += [f"the engines of this log differ in {name}, so it is not told" for name in sorted(differing)]
+        notes += [f"the engines in this log differ in {name}, so it is not reported" for name in sorted(differing)]
     if reader.catalog.ordinal(reader.release) >= reader.catalog.ordinal("0.11.0"):
         core = "v1"
     if core:
         found["engine"] = Reported(core, CONFIG, where)
     notes += dict.fromkeys(f"attention backend: {one.text}" for one in seen if one.kind == "attention")
     if not configs and not arguments:
-        notes.append("no line shows what the engine was started with: is INFO logged? (verl and others log at WARN)")
+        notes.append("no line shows how the engine was started: is the log level INFO? (verl and others log at WARN)")
     cleared = [one.text for one in seen if one.kind == "cleared"]
     unknown = tuple(dict.fromkeys(one.text for one in seen if one.kind == "unknown"))
     masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in found.items()}

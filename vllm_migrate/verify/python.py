@@ -83,5 +83,5 @@ def running(command: str, engine_args: dict[str, Any], env: dict[str, str], targ
         one = of_entry(found.record, SOURCE, command, target)
         return one._replace(notes=tuple(notes))
     why = found.error or "the engine's model is not known"
-    notes.append(f"its vLLM made no configuration of the arguments: {why}")
+    notes.append(f"its vLLM rejected the arguments: {why}")
     return Running(SOURCE, command, known(found.vllm or target or "", f"{command} has no vLLM"), notes=tuple(notes))

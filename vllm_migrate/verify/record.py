@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import lines_of, opened_text
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
@@ -18,8 +19,8 @@ def running(path: str, target: str | None = None) -> list[Running]:
     """The engines of a record, each once: the last line of each process and stage, equal ones together. Raises UsageError."""
     lines: dict[tuple[object, object], tuple[int, Mapping[str, object]]] = {}
     try:
-        with open(path, encoding="utf-8") as stream:
-            for number, line in enumerate(stream, 1):
+        with opened_text(path, wait=True) as stream:
+            for number, line in enumerate(lines_of(stream), 1):
                 entry = _entry(line)
                 if entry is not None:
                     lines[entry.get("pid"), entry.get("stage")] = number, entry
@@ -27,7 +28,7 @@ def running(path: str, target: str | None = None) -> list[Running]:
         raise UsageError(f"--record: {path}: {error}", "a file that the recorder wrote") from None
     if not lines:
         raise UsageError(
-            f"--record: {path} has no line of the recorder", "`vllm-migrate recorder --help` shows how it writes one"
+            f"--record: {path} has no line from the recorder", "`vllm-migrate recorder --help` shows how it writes one"
         )
     started = {pid for pid, stage in lines if stage == "started"}
     found: list[Running] = []
@@ -41,7 +42,7 @@ def running(path: str, target: str | None = None) -> list[Running]:
 
 def of_entry(entry: Mapping[str, object], source: str, where: str, target: str | None = None) -> Running:
     """The engine of one line. Raises UsageError."""
-    release = known(str(entry.get("release") or target or ""), f"{where} does not tell the release")
+    release = known(str(entry.get("release") or target or ""), f"{where} does not show the release")
     reader = Reader(release)
     config, env, sampling = entry.get("config"), entry.get("env"), entry.get("sampling")
     reported = reader.tree(config, where) if isinstance(config, dict) else {}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import lines_of, opened_text
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import Cell, rows
 from vllm_migrate.run.judging import JudgedEngine
@@ -60,8 +61,8 @@ def running(path: str, target: str | None, engine: str | None = None) -> list[Ru
         if judged is not None:
             found.append(_composed(judged, folder))
     for one in folder.logs:
-        with open(one, encoding="utf-8", errors="replace") as stream:
-            found.append(log.running(stream, one, folder.release or target))
+        with opened_text(one, "replace") as stream:
+            found.append(log.running(lines_of(stream), one, folder.release or target))
     if not found:
         raise UsageError(
             f"--run: {path} has no configuration of an engine and no log of a start",
@@ -72,7 +73,7 @@ def running(path: str, target: str | None, engine: str | None = None) -> list[Ru
 
 def judged_in(folder: Folder, target: str | None, engine: str | None = None) -> JudgedEngine | None:
     """The engine of a run's configurations at its release; None where they have none. Raises UsageError."""
-    missing = f"{folder.path} does not tell the release: no requirements.txt, and no log of a start"
+    missing = f"{folder.path} does not show the release: no requirements.txt, and no log of a start"
     release = known(folder.release or target or "", missing)
     judged = Session(Options(folder.artefacts, release, release, isolated=True)).run(keep=True).judged
     return chosen((), judged, engine, folder.path) if judged else None
@@ -108,8 +109,8 @@ def _files(path: str) -> Iterator[str]:
 
 def _shows_start(path: str) -> bool:
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return log.holds_engine(stream)
+        with opened_text(path, "replace") as stream:
+            return log.holds_engine(lines_of(stream))
     except OSError:
         return False
 
@@ -120,7 +121,7 @@ def _release(files: list[str]) -> tuple[str, str]:
         if os.path.basename(path) not in REQUIREMENTS:
             continue
         try:
-            with open(path, encoding="utf-8", errors="replace") as stream:
+            with opened_text(path, "replace") as stream:
                 text = stream.read(5_000_000)
         except OSError:
             continue
@@ -143,8 +144,8 @@ def _packages(text: str) -> list[str]:
 
 def _logged(logs: list[str]) -> tuple[str, str]:
     for path in logs:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            release = log.release_of(stream)
+        with opened_text(path, "replace") as stream:
+            release = log.release_of(lines_of(stream))
         if release:
             return release, path
     return "", ""

@@ -36,13 +36,13 @@ def running(url: str, target: str | None = None) -> Running:
     """The engine behind a server's address. `target`: its release, where it does not tell. Raises UsageError."""
     root = url.rstrip("/").removesuffix("/v1")
     version = _get(root, "/version").mapping().get("version")
-    release = known(str(version or target or ""), f"{root}/version does not tell the release")
+    release = known(str(version or target or ""), f"{root}/version does not show the release")
     reader = Reader(release)
     notes: list[str] = []
     reported = _models(root, notes)
     endpoint = reader.startup.endpoint("GET /server_info", release)
     if endpoint is None:
-        notes.append(f"vLLM {release} has no /server_info, so settings are not told")
+        notes.append(f"vLLM {release} has no /server_info, so settings are not reported")
     else:
         has_json = "config_format" in endpoint.query
         path = "/server_info?config_format=json" if has_json else "/server_info"

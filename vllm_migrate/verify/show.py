@@ -40,7 +40,7 @@ def as_text(found: Sequence[Verified], everything: bool) -> Iterator[str]:
         yield from _settings(one, everything)
         for name in one.unknown:
             yield f"  unknown variable  {name}: vLLM {one.release} does not know it, so it does nothing"
-        cleared = {"yes": "yes", "no": "no: blocks were still in use"}.get(one.cleared, "not told")
+        cleared = {"yes": "yes", "no": "no: blocks were still in use"}.get(one.cleared, "not reported")
         yield f"  prefix cache cleared at the last update: {cleared}"
         for note in one.notes:
             yield f"  note: {note}"
@@ -59,8 +59,8 @@ def _settings(one: Verified, everything: bool) -> Iterator[str]:
         if everything or setting.confirms or setting.refutes:
             yield f"  same     {setting.option} = {word(setting.running)} ({setting.origin}){_codes(setting)}"
     if everything and silent:
-        yield f"  not told {', '.join(s.option for s in silent)}"
-    counts = f"{len(one.differing)} differ, {len(same) + len(settled)} agree, {len(silent)} not told"
+        yield f"  not reported {', '.join(s.option for s in silent)}"
+    counts = f"{len(one.differing)} differ, {len(same) + len(settled)} agree, {len(silent)} not reported"
     yield f"  {counts}{'' if everything else ' (--all lists them)'}"
 
 

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 
 from vllm_migrate.catalog.extract.source import is_source
+from vllm_migrate.opening import read_text
 
 DEFINED, ASSIGNED, PASSED_ON, BORROWED, OPEN = "defined", "assigned", "passed on", "borrowed", "*"
 
@@ -38,8 +39,7 @@ def names(root: str) -> Names:
             module = os.path.relpath(path, root)[:-3].replace(os.sep, ".").removesuffix(".__init__")
             if LEFT_OUT.match(module + "."):
                 continue
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                out[module] = top_level(stream.read(), module, file == "__init__.py")
+            out[module] = top_level(read_text(path, errors="replace"), module, file == "__init__.py")
     return out
 
 

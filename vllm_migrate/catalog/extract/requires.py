@@ -10,6 +10,8 @@ import re
 import tomllib
 from typing import Any
 
+from vllm_migrate.opening import read_text
+
 Facts = dict[str, Any]
 Sections = dict[str, dict[str, Facts]]
 
@@ -47,10 +49,7 @@ def requires(root: str) -> Sections:
 def _read(path: str) -> str:
     """Text of a plain file of moderate size, "" for anything else."""
     try:
-        if not os.path.isfile(path) or os.path.getsize(path) > SIZE_LIMIT:
-            return ""
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
+        return read_text(path, SIZE_LIMIT, "replace")
     except OSError:
         return ""
 

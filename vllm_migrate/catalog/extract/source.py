@@ -10,6 +10,8 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
+from vllm_migrate.opening import read_bytes
+
 TYPING, ELSE, MAIN, EXCEPT = "typing", "else", "main", "except"
 Statement = ast.stmt
 
@@ -183,8 +185,7 @@ class SourceTree:
 
     @staticmethod
     def read(path: str) -> str:
-        with open(path, "rb") as stream:
-            return stream.read().decode("utf-8", "replace").replace("\r\n", "\n")
+        return read_bytes(path).decode("utf-8", "replace").replace("\r\n", "\n")
 
     def files(self, under: str = "vllm") -> Iterator[str]:
         """Paths of the .py files below a folder, sorted."""
@@ -229,6 +230,5 @@ class SourceTree:
             if os.path.basename(path) == "_version.py":
                 continue
             whole.update(self.relative(path).encode() + b"\0")
-            with open(path, "rb") as stream:
-                whole.update(hashlib.sha256(stream.read()).digest())
+            whole.update(hashlib.sha256(read_bytes(path)).digest())
         return whole.hexdigest()

@@ -47,6 +47,11 @@ class JsonNode(Node):
         self._items: list[Node] = []
 
     @property
+    def style(self) -> str:
+        """The quote around a text, as of a YAML scalar."""
+        return '"' if self.text.startswith('"') else ""
+
+    @property
     def value(self) -> object:
         return self._value
 

@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from vllm_migrate.documents.interface import Source, Unreadable
+from vllm_migrate.documents.shell.evaluated import evaluated
 from vllm_migrate.documents.shell.expand import Array, Assign, Word
 from vllm_migrate.documents.shell.scan import Heredoc, Raw, ShellScanner
 from vllm_migrate.documents.shell.split import arguments
@@ -108,7 +109,7 @@ class Command:
     def words(self) -> list[Word]:
         """The arguments, the command's name first."""
         if self._words is None:
-            self._words = arguments(self._raw.words)
+            self._words = arguments(evaluated(self._raw.words))
         return self._words
 
     @property

@@ -1,5 +1,5 @@
 """Scripts inside a script: what `bash -c`, `ssh HOST`, `tmux`, `eval` or `sbatch --wrap` get as a string, heredocs that a
-shell reads, and those that are written to a script.
+shell reads, those that are written to a script, and commands that a variable carries into another program's environment.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _SUBMITTERS = frozenset(("sbatch", "qsub", "bsub"))
 # Commands whose quoted arguments are command lines.
 _CARRIERS = frozenset(("ssh", "tmux", "eval"))
 _SCRIPT = re.compile(r"\.(?:sh|bash|slurm|sbatch)[\"']?\Z")
+_PROGRAM = re.compile(r"\b(?:python[\d.]*|uv run|vllm|torchrun|accelerate|swift)\s")
 _WRAP = re.compile(r"--wrap=?\Z")
 _COMMAND_FLAG = re.compile(r"-[a-zA-Z]*c\Z")
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\[\s\S])*"\Z')
@@ -46,18 +47,22 @@ def spans(document: ShellDocument) -> list[tuple[int, int, str]]:
     """(start, end, kind) of the scripts that `document` holds."""
     if document.outer is not None or FILLER in document.source.text:
         return []
-    return sorted([*_strings(document), *_heredocs(document)])[:MAX_NESTED]
+    return sorted([*_strings(document), *_heredocs(document), *_handed_on(document)])[:MAX_NESTED]
 
 
 def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
     """(start, end, kind) of the strings that are command lines; kind is the quote around them."""
     for command in document.commands:
+        joined = _evaluated(command)
+        if joined is not None:
+            yield joined
+            continue
         shell = flagged = False
         carried = _carries(command)
         for word in command.written:
             raw = word.raw
             head, _, wrapped = raw.partition("=")
-            if flagged or (carried and " " in raw):
+            if flagged or (carried and (" " in raw or ("$" in raw and _name(command.written[0].raw) != "eval"))):
                 span = _quoted(raw, word.start)
             elif _WRAP.match(head) and wrapped:
                 span = _quoted(wrapped, word.end - len(wrapped))
@@ -71,9 +76,32 @@ def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
             shell = shell or _name(raw) in _SHELLS
 
 
+def _handed_on(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
+    """The strings of variables that hold a command for a program that is started: `export COMMAND="..."`, `COMMAND="..." sbatch`."""
+    names = {name for name, _ in document.exports}
+    names.update(name for command in document.commands for name, _ in command.assignments)
+    for name in names:
+        values = [made.value for made in document.script.assigns.get(name, ()) if made.value is not None]
+        for value in values or [word for other, word in document.exports if other == name]:
+            span = _quoted(value.raw, value.start) if _PROGRAM.search(value.raw) else None
+            if span is not None:
+                yield span
+                break
+
+
 def _carries(command: Command) -> bool:
     """Whether a command's quoted arguments are command lines: `ssh HOST "..."`, `tmux send-keys "..."`, `eval "..."`."""
     return any(_name(word.raw) in _CARRIERS for word in command.written[:2])
+
+
+def _evaluated(command: Command) -> tuple[int, int, str] | None:
+    """The span of what `eval` joins out of several strings and what stands between them."""
+    words = command.written
+    if _name(words[0].raw) != "eval" or len(words) < 2 or words[1].raw[:1] != '"' or words[-1].raw[-1:] != '"':
+        return None
+    if len(words) == 2 and _DOUBLE.match(words[1].raw):
+        return None
+    return words[1].start + 1, words[-1].end - 1, "joined"
 
 
 def _quoted(raw: str, start: int) -> tuple[int, int, str] | None:
@@ -118,10 +146,12 @@ def _sub(document: ShellDocument, start: int, end: int, kind: str) -> ShellDocum
     source = document.source
     text = source.text
     inside = text[start:end]
+    if kind == "joined":  # the quotes inside end one string and begin the next
+        inside = inside.replace('"', FILLER)
     if kind in ('"', "plain"):
         inside = (_ESCAPE if kind == '"' else _ESCAPE_HEREDOC).sub(FILLER + r"\1", inside)
     masked = _INK.sub(" ", text[:start]) + inside + _INK.sub(" ", text[end:])
-    expanded = kind in ('"', "plain")  # by the outer shell; else the variables are the inner shell's own
+    expanded = kind in ('"', "plain", "joined")  # by the outer shell; else the variables are the inner shell's own
     scanner = ShellScanner(masked, document.script if expanded else None)
     scanner.run()
     return ShellDocument(Source(source.path, source.data, masked, source.bom, source.newline), scanner, document)

@@ -264,7 +264,7 @@ class Statements(Lexer):
         """Builtins that change variables by name, or could change any."""
         if name in (".", "source", "eval"):
             if not (len(raw.words) > 1 and raw.words[1].raw.rstrip("\"'").endswith("activate")):
-                self.script.sourced.append(raw.start)
+                self.script.sourced.append(raw.end)
             return
         names = [word.raw for word in raw.words[1:]]
         if name == "printf":

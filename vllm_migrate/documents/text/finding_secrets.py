@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vllm_migrate.documents.text.names_of_secrets import SHAPE_HINTS, is_harmless, is_secret
+from vllm_migrate.documents.text.names_of_secrets import SHAPE_HINTS, is_harmless, is_secret, words_of
 
 NAMES = (
     *("token", "key", "pass", "pwd", "secret", "cred", "auth", "bearer", "cookie", "jwt", "dsn", "webhook"),
@@ -60,7 +60,8 @@ SHAPES = re.compile(
       | glpat-[\w\-]{16,} | xox[abeprs]-[A-Za-z0-9\-]{10,} | A[KS]IA[A-Z0-9]{16} | AIza[\w\-]{30,}
       | npm_[A-Za-z0-9]{30,} | pypi-[\w\-]{30,} | eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]* | nvapi-[\w\-]{20,}
       | gsk_[A-Za-z0-9]{20,} | r8_[A-Za-z0-9]{20,} | dckr_(?:pat|oat)_[\w\-]{16,} | SG\.[\w\-]{16,}\.[\w\-]{16,}
-      | tskey-[\w\-]{10,} | ya29\.[\w\-]{20,} | [sr]k_(?:live|test)_[A-Za-z0-9]{16,} | dapi[0-9a-f]{32} | hvs\.[\w\-]{20,}
+      | tskey-[\w\-]{10,} | ya29\.[\w\-]{20,} | [sr]k_(?:live|test)_[A-Za-z0-9]{16,}
+      | wandb_v\d+_\w{20,} | dapi[0-9a-f]{32} | hvs\.[\w\-]{20,}
     )"""
     r"""|(?<=hooks\.slack\.com/services/)[\w/]{16,}|(?<=AccountKey=)[\w+/=]{20,}""",
     re.VERBOSE,
@@ -70,6 +71,10 @@ IN_ADDRESS = re.compile(
     r"://(?:[^\s/@:\"'$<{]*:(?P<password>[^\s/@$<{\"'][^\s/@\"']*)|(?P<user>[^\s/@:\"'${<]{8,}))@"
     r"|[?&;](?:[\w.-]*(?:token|key|sig|signature|secret|password|credential|auth))=(?P<query>[^\s&#\"'$<{]+)",
     re.IGNORECASE,
+)
+# The word that follows `wandb login`, which takes a key without a name.
+LOGIN = re.compile(
+    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*)[\"']?(?P<word>[A-Za-z0-9_\-]{20,100})\b"
 )
 SPACE = re.compile(r"\s")
 NAMED_INSIDE = re.compile(r"[\w.+-]+=[^=]")
@@ -99,6 +104,10 @@ def shapes_of(text: str) -> Iterator[str]:
     if "SG." in text or any(hint in lowered for hint in SHAPE_HINTS):
         for match in SHAPES.finditer(text):
             yield match[0]
+    if "login" in lowered:
+        for match in LOGIN.finditer(text):
+            if drawn(match["word"]):
+                yield match["word"]
     at = text.find("://")
     while at >= 0:
         # One address: as far as nothing in it could be white space.
@@ -188,6 +197,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
     for _ in range(50):
         opening = OPENING.match(text, at)
         if opening is not None:
+            if code and ":" in link and len(opening["quote"]) == 3 and "\n" in text[name_at:at]:
+                return  # the docstring of what has the name
             close = _closing(text, opening.end(), opening["quote"])
             value = text[opening.end() : close]
             if not (code and "\n" in value and len(opening["quote"]) == 1):
@@ -291,12 +302,17 @@ def _distinct(name: str, value: str) -> bool:
         return False
     if NAMED_INSIDE.match(value) or (value.startswith(("http://", "https://")) and not _is_address(name)):
         return False
+    if value.endswith(("(", "[")) or (" " in value and words_of(name)[-1:] in KEYS):
+        return False
     letters = value.replace("-", "").replace("_", "")
     if letters.isalpha() and (letters.islower() or letters.isupper() or letters.istitle() or is_secret(value)):
         return len(value) >= SHORTEST_WORDS and not is_secret(value)
     if value.startswith("/") and not any(c.isdigit() for c in value):
         return False
     return len(value) >= SHORTEST_PLAIN or any(c.isdigit() for c in value)
+
+
+KEYS = (["key"], ["keys"], ["token"], ["tokens"], ["secrets"])  # of these, none has words
 
 
 def _is_address(name: str) -> bool:

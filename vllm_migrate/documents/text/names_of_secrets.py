@@ -27,7 +27,7 @@ SHAPE_HINTS = (
         "eyj",
     ),
     *("npm_", "pypi-", "nvapi-", "gsk_", "r8_", "dckr_", "tskey-", "ya29.", "sk_live", "sk_test", "rk_live"),
-    *("dapi", "hvs.", "-----begin", "hooks.slack", "accountkey="),
+    *("wandb_v", "login", "dapi", "hvs.", "-----begin", "hooks.slack", "accountkey="),
 )
 
 
@@ -36,7 +36,7 @@ def _set(words: str) -> frozenset[str]:
 
 
 ALWAYS = _set(
-    "password passwords passwd passphrase secret secrets credential credentials authorization webhook "
+    "password passwords passwd passwds passphrase passphrases secret secrets credential credentials authorization webhook "
     "apikey apikeys apitoken accesstoken authtoken secretkey accesskey privatekey sshpass"
 )
 # Ends of words that are written as one: PGPASSWORD, myapikey.
@@ -50,7 +50,7 @@ POINTERS = _set(
 # Words at the end of a name that tell several of a kind apart.
 SUFFIXES = _set(
     "prod production dev development test staging stage stg local main default primary secondary backup old new current "
-    "value val str string text plain raw b64 base64 a b c x y"
+    "value val str string text plain raw b64 base64 a b c v x y"
 )
 # Words before "key" that make it a secret one; any other (`reward_fn_key`, `prompt_key`) names a column or a field.
 KEY_OWNERS = _set(
@@ -64,13 +64,27 @@ TEXT_TOKENS = _set(
     "draft spec extra added chat assistant user system eot eom im turn img vision target current final answer str"
 )
 # Words that are those of a secret only behind another, and those that are by themselves at the end of a name.
-OWNED = _set("pass pwd pat dsn auth")
+OWNED = _set("pass pwd pwds pat dsn auth")
+ALONE = _set("pass pwd pwds")  # those that are secrets without an owner, too, where what follows looks drawn at random
 OWNERS = _set(
     "db database user admin ssh smtp mail email redis mysql postgres pg sql root github gh gitlab azure git ftp proxy "
     "http basic registry docker sentry mongo mongodb rabbitmq ldap login api my"
 )
 LAST = _set("cred creds bearer cookie cookies jwt")
-COMMON = (["key"], ["keys"], ["token"], ["cookie"], ["cookies"], ["bearer"], ["jwt"], ["creds"], ["cred"])
+COMMON = (
+    ["pwd"],
+    ["pwds"],
+    ["pass"],
+    ["key"],
+    ["keys"],
+    ["token"],
+    ["cookie"],
+    ["cookies"],
+    ["bearer"],
+    ["jwt"],
+    ["creds"],
+    ["cred"],
+)
 FILES = (".json", ".pem", ".key", ".txt", ".yaml", ".yml", ".env", ".toml", ".crt", ".ini", ".py", ".sh")
 
 PLAIN = _set("true false null none yes no on off ~ ??? | > |- >- - empty dummy n/a str string int") | {"", HIDDEN}
@@ -104,9 +118,11 @@ def _is_secret(key: str) -> bool:
     if last in ("key", "keys"):
         return before in KEY_OWNERS or not before
     if last in OWNED:
-        return before in OWNERS or last == "dsn"
+        return before in OWNERS or last == "dsn" or (not before and last in ALONE)
     if last in LAST or (before in ("connection", "conn") and last in ("string", "str")):
         return True
+    if last == "tokens":
+        return before in KEY_OWNERS or before in ("bot", "refresh", "github", "gitlab", "bearer")
     return last == "token" and before not in TEXT_TOKENS
 
 

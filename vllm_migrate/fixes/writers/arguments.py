@@ -45,7 +45,7 @@ class ArgumentsWriter(FileWriter):
         end = 0
         if items is not None and items.is_seq:
             if items.place.file is not file:
-                raise CannotEdit("its list of arguments stands in another file")
+                raise CannotEdit("its list of arguments is in another file")
             end = len(items.items)
         return [FileOp(file, document, Op(INSERT, (*path, *spelling.path, end), text))]
 

@@ -48,7 +48,7 @@ class FileWriter:
         if place is None:
             raise CannotEdit("the engine has no mapping to write in")
         if place.node.shared:
-            raise CannotEdit("its settings stand under a YAML anchor that others share")
+            raise CannotEdit("its settings are under a YAML anchor that others share")
         return place.file, place.index, place.path
 
 

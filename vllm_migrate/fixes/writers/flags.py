@@ -93,7 +93,7 @@ class FlagWriter:
             while last + 1 < len(words) and flag_name(words[last + 1]) is None and words[last + 1].value is not None:
                 last += 1
         if last < 0:
-            raise CannotEdit("no flag of this engine stands in the command")
+            raise CannotEdit("the command has no flag of this engine")
         return last
 
 
@@ -101,7 +101,7 @@ def _as_pairs(values: dict[str, object]) -> str:
     """A mapping as `a=b,c=d`. Raises CannotEdit for what this has no room for."""
     texts = [text_of(value) for value in values.values()]
     if any("," in text for text in texts):
-        raise CannotEdit("a list of pairs has no room for a value with a comma")
+        raise CannotEdit("a list of pairs cannot hold a value with a comma")
     return ",".join(f"{key}={text}" for key, text in zip(values, texts, strict=True))
 
 

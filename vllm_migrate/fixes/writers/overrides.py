@@ -28,7 +28,7 @@ class OverrideWriter:
             if text.startswith(prefix) and not word.maybe:
                 last = at
         if last < 0:
-            raise CannotEdit("no override of this engine stands in the command")
+            raise CannotEdit("the command has no override of this engine")
         return [FileOp(engine.file, 0, WordOp("insert_after", command, last, (self._text(spelling),)))]
 
     def drop(self, written: Written, option: str) -> list[FileOp]:

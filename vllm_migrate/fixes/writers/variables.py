@@ -6,7 +6,7 @@ from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.documents.interface import CannotEdit
 from vllm_migrate.fixes.ops import DropVariable, FileOp
 
-ONLY_DROPPED = "an environment variable is taken away, never written"
+ONLY_DROPPED = "an environment variable is only removed, never written"
 
 
 class VariableWriter:
@@ -20,7 +20,7 @@ class VariableWriter:
 
     def drop(self, written: Written, option: str) -> list[FileOp]:
         if self.engine.file.data is not None:
-            raise CannotEdit("the program sets it: take the assignment out")
+            raise CannotEdit("the program sets it: remove the assignment")
         spot = written.spot
         return [FileOp(spot.file, 0, DropVariable(written.key, spot.start, spot.end))]
 

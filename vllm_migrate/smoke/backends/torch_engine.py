@@ -301,9 +301,10 @@ def _cut_min_p(x: Tensor, min_p: float) -> Tensor:
 
 def main() -> None:
     """As a process: reads the job file named on the command line, prints the protocol, as the worker does."""
+    from vllm_migrate.opening import opened_text
     from vllm_migrate.smoke.worker import emit
 
-    with open(sys.argv[1], encoding="utf-8") as file:
+    with opened_text(sys.argv[1]) as file:
         fields = json.load(file)
     job = Job(**{name: fields[name] for name in Job._fields})
     count = 0

@@ -25,6 +25,7 @@ from typing import IO
 
 from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import opened
 from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
@@ -113,7 +114,7 @@ class Printed:
 
     def run(self, job: Job, watch: Watch) -> Iterator[Line]:
         try:
-            with open(self.path, "rb") as file:
+            with opened(self.path, wait=True) as file:
                 yield from _File(file, self.path).rows(watch)
         except OSError as error:
             raise UsageError(
