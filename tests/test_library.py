@@ -116,7 +116,7 @@ def test_eight_threads(capfd: pytest.CaptureFixture[str]) -> None:
     "call",
     [
         {"paths": "nowhere"},
-        {"from_": "9.9"},
+        {"from_": "0.8.99"},
         {"from_engine": "v2"},
         {"gpu": "toaster"},
         {"select": ["VM999"]},
@@ -153,4 +153,4 @@ def test_the_page_runs_and_names_everything(
         exec(compile(block, "docs/library.md", "exec"), {})
     out = capsys.readouterr().out
     assert len(blocks) == 3
-    assert "conf/base.yaml:" in out and "9.9 is not in the catalog" in out and "+++ serve.yaml" in out
+    assert "conf/base.yaml:" in out and "0.8.99 is not in the catalog" in out and "+++ serve.yaml" in out

@@ -136,7 +136,7 @@ def test_safe_fixes_only_unless_unsafe(conf: Path, capsys: pytest.CaptureFixture
     [
         (["lint", "nowhere"], 2),
         (["lint", "--from", "0.8.6", "conf"], 2),
-        (["lint", "--from", "9.9", "--to", "0.8.5", "conf"], 2),
+        (["lint", "--from", "0.8.99", "--to", "0.8.5", "conf"], 2),
         (["lint", "--gpu", "abacus", "conf"], 2),
         (["lint", "--bogus", "conf"], 2),
         (["lint", "--output-format", "papyrus", "conf"], 2),

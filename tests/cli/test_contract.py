@@ -47,7 +47,7 @@ def run(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         ("fix empty", 3),
         ("lint nowhere", 2),
         ("lint --nonsense", 2),
-        ("lint --from 9.9 a.yaml", 2),
+        ("lint --from 0.8.99 a.yaml", 2),
         ("lint --from 0.18.1 --to 0.8.5 clean.yaml", 0),
         ("lint --from 0.18.1 --to latest clean.yaml", 0),
         ("lint --to 0.7 a.yaml", 2),

@@ -262,3 +262,84 @@ def test_ray_starts_in_kuberays_containers(text: str, tmp_path: Path) -> None:
 )
 def test_a_server_in_a_ray_cluster_is_found(text: str, tmp_path: Path) -> None:
     assert Reading(tmp_path, {"d.yaml": text}).result.engines == 1
+
+
+RUNNERS = ["engineConfig", "decoderConfig", "engineConfig.leader", "engineConfig.worker", "engine"]
+
+
+def runtime(kind: str, path: str, image: str, words: list[str], command: bool) -> str:
+    """A runtime of OME."""
+    keys = ["spec", *path.split("."), "runner"]
+    lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(keys)]
+    below = "  " * len(keys)
+    lines += [
+        f"{below}name: ome-container",
+        f"{below}image: {image}",
+        f"{below}{'command' if command else 'args'}: {words}",
+    ]
+    return f"apiVersion: ome.io/v1beta1\nkind: {kind}\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("kind", ["ClusterServingRuntime", "ServingRuntime", "InferenceService"])
+@pytest.mark.parametrize("path", RUNNERS)
+def test_the_runner_of_a_runtime_of_ome(kind: str, path: str, tmp_path: Path) -> None:
+    words = [
+        "python3",
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        "$(MODEL_PATH)",
+        "--limit-mm-per-prompt",
+        "image=1",
+    ]
+    reading = Reading(
+        tmp_path, {"rt.yaml": runtime(kind, path, "docker.io/vllm/vllm-openai:v0.9.0.1", words, True)}, "0.9.0.1"
+    )
+    assert "value-not-a-choice" in reading.names_of()
+
+
+def test_a_runner_with_arguments_of_the_images_program(tmp_path: Path) -> None:
+    text = runtime(
+        "ClusterServingRuntime",
+        "engineConfig",
+        "vllm/vllm-openai:v0.9.0.1",
+        ["--model=$(MODEL_PATH)", "--seed=1"],
+        False,
+    )
+    assert Reading(tmp_path, {"rt.yaml": text}).arrives("0.18.1")["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "image", "words"),
+    [
+        ("ClusterServingRuntime", "lmsysorg/sglang:v0.4", ["--model-path", "$(MODEL_PATH)", "--tp-size", "2"]),
+        (
+            "ClusterServingRuntime",
+            "lmsysorg/sglang:v0.4",
+            ["python3", "-m", "sglang.launch_server", "--host", "0.0.0.0", "--port", "80"],
+        ),
+        ("Workflow", "vllm/vllm-openai:v0.9.0.1", ["--model", "m"]),
+    ],
+)
+def test_another_runner_is_no_engine(kind: str, image: str, words: list[str], tmp_path: Path) -> None:
+    assert not Reading(tmp_path, {"rt.yaml": runtime(kind, "engineConfig", image, words, False)}).engines
+
+
+@pytest.mark.parametrize("image", ["vllm/vllm-openai:v0.8.5", "$(RUNTIME_IMAGE)", "registry.example/serving:3"])
+@pytest.mark.parametrize("kind", ["ServingRuntime", "ClusterServingRuntime"])
+def test_a_runtime_of_kserve_with_arguments_alone(image: str, kind: str, tmp_path: Path) -> None:
+    text = (
+        f"apiVersion: serving.kserve.io/v1alpha1\nkind: {kind}\nspec:\n  containers:\n  - name: kserve-container\n    image: {image}\n"
+        "    args: [--model=/mnt/models, --max-model-len=8192, --gpu-memory-utilization=0.9]\n"
+    )
+    assert Reading(tmp_path, {"rt.yaml": text}).arrives("0.18.1")["max_model_len"] == 8192
+
+
+@pytest.mark.parametrize(
+    "word", ['"--tensor-parallel-size=$(TP)"', "--tensor-parallel-size=$(TP)", "'--tensor-parallel-size=$(TP)'"]
+)
+def test_what_is_filled_in_is_shown_without_quotes(word: str, tmp_path: Path) -> None:
+    reading = Reading(
+        tmp_path, {"d.yaml": container(f"image: vllm/vllm-openai:v0.8.5\nargs:\n  - --model=a\n  - {word}\n")}
+    )
+    assert [repr(option.value) for option in reading.engine.options][-1] == "Unknown('$(TP)')"

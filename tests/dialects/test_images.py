@@ -139,3 +139,40 @@ def test_an_image_of_another_server_is_none_of_vllms(image: str, tmp_path: Path)
 def test_a_program_of_its_own_is_none_of_the_images(command: str, tmp_path: Path) -> None:
     text = container("x/y", ["--model=m", "--max-model-len=8", "--max-num-seqs=8"], ["VLLM_USE_V1"], command)
     assert not Reading(tmp_path, {"d.yaml": text}).engines
+
+
+def values(arguments: str, key: str = "extraArgs") -> str:
+    """Values of somebody's own chart."""
+    return f"model:\n  name: m\nvllm:\n  tensorParallelSize: 4\n  {key}: {arguments}\n"
+
+
+CHARTS = [
+    "[--disable-log-requests, --swap-space, '4', --enforce-eager]",
+    "\n  - --disable-log-requests\n  - --max-num-seqs=8\n  - --no-enable-prefix-caching",
+]
+
+
+@pytest.mark.parametrize("arguments", CHARTS)
+def test_arguments_in_the_values_of_a_chart(arguments: str, tmp_path: Path) -> None:
+    reading = Reading(tmp_path, {"values.yaml": values(arguments)})
+    assert "arg-disable-log-requests" in reading.names_of()
+    assert "async-scheduling-default" not in reading.names_of()  # what the template passes is not seen
+    assert reading.fix().applied
+    assert "--disable-log-requests" not in reading.text("values.yaml")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "[--tensor-parallel-size, '2', --trust-remote-code]",
+        "[--mem-fraction-static, '0.8', --max-model-len, '8', --max-num-seqs, '8']",
+        "[--v=2, --leader-elect]",
+        "{max-model-len: 8, max-num-seqs: 8}",
+        "--max-model-len",
+        "[]",
+    ],
+)
+def test_other_arguments_in_values_are_none_of_vllms(arguments: str, tmp_path: Path) -> None:
+    text = values(arguments) + "# vllm\n"
+    assert not Reading(tmp_path, {"values.yaml": text}).engines
+    assert not Reading(tmp_path, {"values.yaml": values(CHARTS[0], "podArgs")}).engines

@@ -40,6 +40,17 @@ USED = (
     "# vllm\nrequests.post(url + '/sleep?level=1')\n",
     "# vllm\nbody = {'guided_json': schema}\n",
     "# vllm\nclient.chat.completions.create(best_of=2)\n",
+    "try: from vllm import envs\nexcept ImportError: pass\n",
+    "x = 1; import os as o, vllm\n",
+    "\ufefffrom vllm import envs\n",
+    "if x:\r    import vllm\r",
+    "# vllm\nx = (choice.message).reasoning\n",
+    "# vllm\nx = choices[0].delta . reasoning_content\n",
+    "# vllm\nx = get_engine(1).scheduler\nengine(2)[0].scheduler\n",
+    "# vllm\nclass MyWorkerExtension:\n    def load(self): ...\n",
+    "# vllm\nclass Mine:\n    def load(self): ...\nX = dict(worker_extension_cls=f'{here}.Mine')\n",
+    "try: from vllm.v1.worker import Worker\nexcept E:\n    Worker = object\nclass A(Worker):\n    def f(self): ...\n",
+    "# vllm\nasync def f():\n    async for out in engine.generate(p):\n        last = (out)\n    return last\n",
 )
 UNUSED = (
     "# started by vllm\nprint('vllm')\n",
@@ -47,6 +58,11 @@ UNUSED = (
     "# vllm\nrequests.post('http://host/other')\n",
     "# vllm\nasync_generate(prompts)\n",
     "llm = 'vllm'\nif llm == 'vllm': from_engine = 1\n",
+    "# to import vllm here, or names from vllm, is not needed\n",
+    "# vllm\nmessage['reasoning'] = 1\nargs.reasoning = 2\n",
+    "# vllm\nclass Mine:\n    x = object()\n",
+    "# vllm\nasync for item in queue:\n    last = item\n",
+    "# vllm\nmodel.engine = scheduler\n",
 )
 
 

@@ -298,7 +298,7 @@ RULE_TYPOS: list[Edit] = [
     ),
     (
         "logprobs-semantics.yaml",
-        "vLLM {to} are those",
+        "vLLM {to} returns logprobs",
         "vLLM {too} are those",
         "message: no placeholder {too} (did you mean 'to'?)",
     ),

@@ -5,6 +5,7 @@ The table of tests/resolve holds chosen engines; these are drawn at random from 
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -181,3 +182,21 @@ def test_views_say_what_the_release_resolves(vllm_pythons: dict[str, str], tiny_
             if found := differing(case, release, resolved, told):
                 wrong.append((case, told, found))
     assert wrong == []
+
+
+def test_a_newer_release_resolves_as_views_say(tiny_model: str) -> None:
+    """Of 0.32.0, where VLLM_MIGRATE_REAL_0_32_0 names a python that imports it (the CPU build, without Triton)."""
+    python = os.environ.get("VLLM_MIGRATE_REAL_0_32_0")
+    if not python:
+        pytest.skip("VLLM_MIGRATE_REAL_0_32_0 names no python that imports vLLM 0.32.0")
+    chance = random.Random(32)
+    settings = {**SETTINGS, **OF_ONE["0.18.1"], "quantization": (None, None, "fp8"), "tokenizer_mode": (None, "auto")}
+    settings.pop("disable_cascade_attn")
+    cases = [_case(chance, settings, number) for number in range(90)]
+    for case in cases:  # without Triton the V1 runner runs
+        case["env"] = {"VLLM_USE_V2_MODEL_RUNNER": "0"}
+    answers = run_oracle(python, "engine_config.py", cases, "--cuda", tiny_model, timeout_s=1_200)
+    started = [(case, answer["resolved"]) for case, answer in zip(cases, answers, strict=True) if answer["ok"]]
+    assert len(started) >= 60, [answer["error"] for answer in answers if not answer["ok"]]
+    found = [(case, differing(case, "0.32.0", resolved, told)) for case, resolved in started for told in (True, False)]
+    assert [one for one in found if one[1]] == []

@@ -312,6 +312,27 @@ def test_a_project_at_its_target_is_told_how_to_look_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "found"),
+    [("0.99.0", 1), ("0.99.0.post1", 1), ("0.99.0rc1", 0), ("0.99.0.dev3", 0), ("0.99.0+mine", 0), ("0.18.1", 0)],
+)
+def test_a_final_release_beyond_the_catalog_is_one_warning_at_its_pin(version: str, found: int) -> None:
+    files = {"a.sh": SERVE, "b.sh": SERVE, "requirements.txt": f"torch\nvllm=={version}\n"}
+    beyond = [each for each in of(files).findings if each.code == "VM912"]
+    assert [(each.severity, each.region.path, each.region.line) for each in beyond] == [
+        ("warning", "requirements.txt", 2)
+    ] * found
+    assert all("0.33.0" in each.message and version in each.message for each in beyond)
+
+
+def test_a_final_release_beyond_the_catalog_may_be_asked_for() -> None:
+    (project,) = of(ALONE, to="0.99.0").projects
+    assert project.target == "0.33.0" and "0.99.0" in project.target_why and "catalog add" in project.target_why
+    for unknown in ("0.99.0rc1", "0.99.0.dev3", "0.8.99", "later"):
+        with pytest.raises(UsageError, match=r"not in the catalog|later"):
+            of(ALONE, to=unknown)
+
+
+@pytest.mark.parametrize(
     ("pin", "core"),
     [
         ("vllm==0.7.3", "v0"),

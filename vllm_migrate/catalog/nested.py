@@ -7,6 +7,8 @@ nested.unknown_key("compilation_config", "llm", "0.18.1")       # "dropped"
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from vllm_migrate.catalog import sheets, store
 from vllm_migrate.catalog.store import OptionFacts
 
@@ -19,6 +21,7 @@ class Nested:
     def __init__(self, sheet: sheets.Sheet) -> None:
         self._sheet = sheet
         self._catalog = sheet.catalog
+        self._fields: dict[tuple[str, str], dict[str, OptionFacts]] = {}
 
     def options(self, release: str) -> dict[str, str | None]:
         """Option -> its class, None for a mapping with keys of anybody's choice."""
@@ -33,13 +36,10 @@ class Nested:
         cls = self.class_of(option, release)
         if cls is None:
             return {}
-        found = {}
-        for name in sorted(self._catalog.names("config", release)):
-            owner, _, field = name.partition(".")
-            facts = self._catalog.get("config", name, release) if owner == cls else None
-            if facts is not None and facts.extra("init") is not False:
-                found[field] = facts
-        return found
+        if (cls, release) not in self._fields:
+            every = ((name, self.field(cls, name, release)) for name in self.fields_of(cls, release))
+            self._fields[cls, release] = {name: facts for name, facts in every if facts is not None}
+        return self._fields[cls, release]
 
     def _validated_later(self, option: str, release: str) -> bool:
         """Whether pydantic reads a mapping that is handed on, when the whole configuration is built."""
@@ -134,4 +134,7 @@ class Nested:
 
 def load(catalog: store.Catalog | None = None) -> Nested:
     """The shipped facts, read once for each loaded catalog."""
-    return Nested(sheets.load("nested", catalog))
+    return _reading(sheets.load("nested", catalog))
+
+
+_reading = lru_cache(4)(Nested)

@@ -18,6 +18,9 @@ def command(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="[FILE]...", help="With `check`: the files.", show_default=False)
     ] = None,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Which vLLM each release of the framework runs with.")
+    ] = False,
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
     """List the frameworks whose files are understood, or explain one; `check FILE...` runs the examples of dialects of your own."""
@@ -30,9 +33,14 @@ def command(
         chosen = next((dialect for dialect in dialects if dialect.id == ident), None)
         if chosen is None:
             raise UsageError(f"there is no dialect {ident!r}", "one of " + ", ".join(d.id for d in dialects))
+        if matrix:
+            print_matrix(chosen, output_format)
+            return
         text = json.dumps(written("dialects", ident), indent=2) if output_format == "json" else page(chosen)
         print(text)
         return
+    if matrix:
+        raise UsageError("--matrix goes with the name of one dialect")
     if output_format == "json":
         rows = [{k: getattr(d, k) for k in ("id", "title", "carriers", "repository", "verified")} for d in dialects]
         print(json.dumps({"schema": 1, "dialects": rows}, indent=2))
@@ -61,6 +69,30 @@ def check(files: list[str]) -> int:
             f"{'FAIL' if found.wrong else 'ok  '}  {found.dialect}: {found.title}{': ' * bool(found.wrong)}{found.wrong}"
         )
     return 1 if failed else 0
+
+
+def print_matrix(dialect: Dialect, output_format: str) -> None:
+    """Releases of the framework against releases of vLLM. Raises UsageError where no framework of that dialect asks for any."""
+    from vllm_migrate.catalog.store import load as load_catalog
+    from vllm_migrate.migrate.demands import matrix
+
+    releases = load_catalog().releases
+    rows = matrix(dialect, releases)
+    if not rows:
+        raise UsageError(f"{dialect.id} does not say which vLLM its releases run with")
+    if output_format == "json":
+        print(json.dumps({"schema": 1, "dialect": dialect.id, "matrix": [row._asdict() for row in rows]}, indent=2))
+        return
+    named = dialect.framework or dialect.id
+    print(f"{named}: the releases of vLLM, of {releases[0]} to {releases[-1]}, that its own requirement takes")
+    width = max(len(row.framework) for row in rows)
+    wide = max(len(row.requires) for row in rows)
+    for row in rows:
+        taken = row.releases
+        span = "none of them" if not taken else taken[0] if len(taken) == 1 else f"{taken[0]} to {taken[-1]}"
+        say(
+            f"  {row.framework.ljust(width)}  {row.requires.ljust(wide)}  {span}{' (pinned: tested by its lock)' * row.pinned}"
+        )
 
 
 def page(dialect: Dialect) -> str:

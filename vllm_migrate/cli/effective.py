@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from vllm_migrate.report.headline import move_of
 from vllm_migrate.report.model import Project
 
 if TYPE_CHECKING:
+    from vllm_migrate.report.engines import Shown
     from vllm_migrate.resolve.table import Cell
     from vllm_migrate.run.effective import Effective, EngineSituation, EngineView
 
@@ -23,9 +25,23 @@ def run(call: Namespace) -> int:
     found = run_effective(options_of(call))
     if call.output_format == "json":
         print(json.dumps(as_json(found), indent=2, allow_nan=False))
+    elif call.output_format in ("html", "markdown"):
+        from vllm_migrate.report.engines import as_html, as_markdown
+
+        page = as_html if call.output_format == "html" else as_markdown
+        sys.stdout.write("".join(page(map(shown, found.engines), call.everything)))
     else:
         show(found, call.everything)
     return 0
+
+
+def shown(engine: EngineView) -> Shown:
+    """An engine for a page."""
+    from vllm_migrate.report.engines import Shown
+
+    title = f"{engine.path}  {engine.id}  ({engine.role})"
+    situation = engine.situation
+    return Shown(title, situation_lines(situation), situation.releases, list(engine.settings))
 
 
 def as_json(found: Effective) -> dict[str, object]:

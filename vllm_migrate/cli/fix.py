@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
+from vllm_migrate.cli.bar import progress
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.lint import NO_FILES
@@ -23,7 +24,8 @@ def run(call: Namespace) -> int:
         raise UsageError(
             "--write: standard input (-) is not a file", "leave out --write: the diff goes to standard output"
         )
-    plan = run_fix(options_of(call))
+    with progress():
+        plan = run_fix(options_of(call))
     written = plan.write() if writes else WriteResult()
     if isinstance(sys.stdout, Gate):
         sys.stdout.patch = not sys.stdout.isatty()

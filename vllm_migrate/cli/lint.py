@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from vllm_migrate.cli.bar import progress
 from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.terminal import use_color, use_links, width
 from vllm_migrate.errors import UsageError
@@ -52,7 +53,8 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     from vllm_migrate.report.formats import detail_of, render
 
     name = "statistics" if call.statistics else call.output_format or "text"
-    report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
+    with progress():
+        report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
     report = report._replace(quiet=call.quiet)
     color = call.output_file is None and use_color(call.color)
     links = use_links(color)

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from vllm_migrate.cli.bar import progress
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.lint import NO_FILES
 from vllm_migrate.errors import UsageError
@@ -24,7 +25,8 @@ def run(call: Namespace) -> int:
 
     if "-" in call.paths:
         raise UsageError("migrate needs a project, not standard input (-)", "give its folder")
-    found = migrate(options_of(call))
+    with progress():
+        found = migrate(options_of(call))
     if found.files == 0:
         print(NO_FILES, file=sys.stderr)
         return 3

@@ -122,7 +122,14 @@ EFFECTIVE = (
     PATHS._replace(required=True),
     *RELEASES,
     Option("--all", FLAG, "Also show settings that do not change.", field="everything"),
-    Option("--output-format", VALUE, "Format of the output.", "FORMAT", ("text", "json"), default="text"),
+    Option(
+        "--output-format",
+        VALUE,
+        "Format of the output.",
+        "FORMAT",
+        ("text", "json", "html", "markdown"),
+        default="text",
+    ),
 )
 
 

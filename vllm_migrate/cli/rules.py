@@ -19,7 +19,7 @@ def command(
     """List the rules: code, name, severity, layer, the best safety of its fix, title."""
     rules = load().rules + as_rules()
     if output_format == "json":
-        fields = ("code", "name", "title", "layer", "severity")
+        fields = ("code", "name", "title", "layer", "severity", "status", "since")
         rows = [{**{f: getattr(rule, f) for f in fields}, "fix": safety(rule)} for rule in rules]
         print(json.dumps({"schema": 1, "rules": rows}, indent=2))
         return

@@ -6,6 +6,7 @@ a mapping like any other. What else a program does with vLLM are the uses of a P
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 
 from vllm_migrate.catalog.store import Catalog
@@ -19,6 +20,7 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
+from vllm_migrate.documents.python.values import dotted_name
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect, EngineSpec
 
@@ -89,20 +91,53 @@ def _made(
     file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
     """An engine for each call of those that `spec` names."""
+    named = code.find(set(spec.calls)) if spec.calls else []
+    calls = [call for call in named if not call.in_string and comes_from(call.resolved, spec.of)]
+    calls = [call for call in calls if not _shows_nothing(call)]
+    if not calls:
+        return []
     shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(_role(dialect, spec.role, uses, file))
     out: list[Engine] = []
-    for call in code.find(set(spec.calls)) if spec.calls else ():
+    for call in calls:
         tree = tree_of(file, call.index)
-        if call.in_string or tree is None or _shows_nothing(call) or not comes_from(call.resolved, spec.of):
+        if tree is None:
             continue
         origin = shared._replace(root=tree, site=tree, missing=_hidden(code, call, tree))
         if not has(tree, spec) or not runs(origin, {}):
             continue
         reader = Reader(origin, {**_environment(file, code), **_requests(dialect, uses)})
         reader.read_site()
+        reader.options.extend(_assigned(file, code, call, len(reader.options)))
         node = tree.place.node
         out.append(reader.engine(_named(dialect, call, out), Spot(file, node.start, node.end)))
     return out
+
+
+def _assigned(file: File, code: PythonDocument, call: Call, number: int) -> Iterator[Written]:
+    """What is assigned to attributes of the arguments that a call makes, later in the same function: `args.max_num_seqs = 8`."""
+    made = next((target for target, node in code.index.made if node is call.node), None)
+    name = dotted_name(made) if made is not None else ""
+    if made is None or not call.dotted.endswith("EngineArgs") or not isinstance(made, ast.Name | ast.Attribute):
+        return
+    functions = [node for node in ast.walk(code.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    around = [node for node in functions if node.lineno <= made.lineno <= (node.end_lineno or 0)]
+    body = min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=code.tree)
+    for node in ast.walk(body):
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if not isinstance(node, ast.Assign) or not isinstance(target, ast.Attribute) or node.lineno <= made.lineno:
+            continue
+        if dotted_name(target.value) != name:
+            continue
+        end, value_span = code.span(target)[1], code.span(node.value)
+        # Deeper than what makes the arguments, a branch decides.
+        value = (
+            code.value(node.value)
+            if node.col_offset <= made.col_offset
+            else Unknown(code.source.text[slice(*value_span)])
+        )
+        spot = Spot(file, end - len(target.attr), end)
+        yield Written(target.attr, "", value, spot, Spot(file, *value_span), number, value, last=True, attribute=True)
+        number += 1
 
 
 def _named(dialect: Dialect, call: Call, before: list[Engine]) -> str:

@@ -213,7 +213,7 @@ class _Line:
             key = eq = ""
             values.insert(0, _value(head))
         elif eq:
-            values.insert(0, attached if head.value is not None else Unknown(head.raw.partition("=")[2]))
+            values.insert(0, attached if head.value is not None else Unknown(_behind(head.raw)))
         value: object = True if not values else values[0] if len(values) == 1 else values
         spot = Spot(self.file, head.start, head.end)
         value_spot = Spot(self.file, head.start, words[group[-1]].end)
@@ -360,6 +360,12 @@ def _known(word: Word) -> str:
 def _value(word: Word) -> object:
     value = word.value
     return Unknown(_shown(word.raw)) if value is None else value
+
+
+def _behind(raw: str) -> str:
+    """What stands behind the `=` of a word, without the end of a quote that begins before it."""
+    value = raw.partition("=")[2]
+    return value.removesuffix(raw[0]) if raw[0] in ("'", '"') else value
 
 
 # As a template stands in a script that is read (embedded.py).

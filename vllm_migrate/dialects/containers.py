@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.embedded import embedded
+from vllm_migrate.dialects.images import tells
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Inside, Place, Tree
 from vllm_migrate.documents.interface import Path
@@ -155,6 +157,15 @@ def own_programs(tree: Tree, wanted: list[tuple[Embed, Tree]]) -> list[tuple[Emb
         else:
             out.append((embed, site))
     return out
+
+
+def shows(site: Tree, embed: Embed, catalog: Catalog) -> bool:
+    """Whether the options of a command are vLLM's, where an entry asks for that."""
+    arguments = site.at(embed.command) if embed.telling else None
+    if arguments is None:
+        return not embed.telling
+    texts = [str(item.value) for item in arguments.items] if arguments.is_seq else str(arguments.value).split()
+    return tells("", texts, [], embed.telling, catalog)
 
 
 def _says_program(site: Tree, embed: Embed) -> bool:

@@ -73,7 +73,7 @@ def _defined(node: ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
 
 def bound_calls(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
     """Calls whose callee is known to be vLLM's. method: its dotted name there."""
-    objects = _objects(code)
+    objects = objects_of(code)
     for call in code.calls:
         dotted = _callee(code, call, objects)
         if not dotted.startswith("vllm.") or call.in_string or dotted.rpartition(".")[2] in entry.excluding:
@@ -92,23 +92,45 @@ def bound_calls(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Us
         )
 
 
-def _objects(code: PythonDocument) -> dict[str, str]:
-    """Names and attributes that are only ever assigned an object of one of vLLM's classes."""
-    found: dict[str, str] = {}
+Objects = dict[tuple[str, str], str]
+
+
+def objects_of(code: PythonDocument) -> Objects:
+    """The class of vLLM's that a name or attribute is an object of, by where it is assigned: the outermost class or function of an
+    attribute, the function of a name. "" where it is assigned an object of another class too."""
+    found: Objects = {}
+    if not code.index.made:
+        return found
+    functions = {id(call.node): call.function for call in code.calls}
     for target, call in code.index.made:
         name = dotted_name(target)
         made = code.resolve(dotted_name(call.func))
         owner, _, last = made.rpartition(".")
         cls = owner if last in MAKERS else made
         cls = cls if cls.startswith("vllm.") and cls.rpartition(".")[2][:1].isupper() else ""
-        found[name] = cls if found.get(name, cls) == cls else ""
-    return {name: cls for name, cls in found.items() if cls}
+        place = _scope(name, functions.get(id(call), "")), name
+        found[place] = cls if found.get(place, cls) == cls else ""
+    return found
 
 
-def _callee(code: PythonDocument, call: Call, objects: dict[str, str]) -> str:
+def class_of(code: PythonDocument, call: Call, objects: Objects) -> str:
+    """The class of vLLM's that a call's receiver is an object of, by the assignments that it can see; "" for none."""
+    name = call.dotted.rpartition(".")[0]
+    own = objects.get((_scope(name, call.function), name))
+    if own is None and code.index.bound.get(name) == 1:
+        own = next((cls for (_, other), cls in objects.items() if other == name), "")
+    return own or ""
+
+
+def _scope(name: str, function: str) -> str:
+    return function.partition(".")[0] if name.startswith("self.") else function
+
+
+def _callee(code: PythonDocument, call: Call, objects: Objects) -> str:
     on, _, method = call.dotted.rpartition(".")
-    if on in objects and (on.startswith("self.") or code.index.bound.get(on) == 1):
-        return f"{objects[on]}.{method}"
+    cls = class_of(code, call, objects)
+    if cls:
+        return f"{cls}.{method}"
     return call.resolved if not on or code.aliases.get(on.partition(".")[0]) or on.startswith("vllm") else ""
 
 

@@ -253,7 +253,7 @@ class _Keywords(_Carrier):
                 self.named[written.number] = option
                 if written.value is not None or self.transport.none != "omit":
                     self._put(values, option, written)
-            elif self.transport.lenient:
+            elif self.transport.lenient or written.attribute:
                 text = f"vLLM {self.release} has no {option}, and nothing else reads it"
                 self._diagnose("dead", written, text, option)
             else:

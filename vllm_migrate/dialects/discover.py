@@ -47,8 +47,9 @@ def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspac
         tree = tree_of(file, index)
         if tree is not None and tree.is_map:
             tree = runs.unwrapped(tree)
-            engines.extend(_in_tree(file, tree, dialects, catalog, workspace))
-            engines.extend(_inside(tree, index, dialects, catalog, workspace))
+            found = _in_tree(file, tree, dialects, catalog, workspace)
+            engines.extend(found)
+            engines.extend(_inside(tree, index, dialects, catalog, workspace, others=bool(found)))
     return Discovery(engines)
 
 
@@ -56,6 +57,7 @@ def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, works
     from vllm_migrate.dialects.code import discover_code
     from vllm_migrate.dialects.commands import engines_of_script
     from vllm_migrate.dialects.lists import commands_in
+    from vllm_migrate.dialects.strings import scripts_in
     from vllm_migrate.documents.python.document import PythonData
 
     assert isinstance(file.data, PythonData)
@@ -63,6 +65,9 @@ def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, works
     for number, command in enumerate(commands_in(file, file.data.code)):
         found = engines_of_script(command, dialects, catalog, workspace)
         engines.extend(engine.replace(ident=f"{engine.id}@{number}") for engine in found)
+    for number, script in enumerate(scripts_in(file, file.data.code)):
+        found = engines_of_script(script, dialects, catalog, workspace)
+        engines.extend(engine.replace(ident=f"{engine.id}@s{number}") for engine in found)
     return Discovery(engines, programs)
 
 
@@ -105,17 +110,23 @@ def _in_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, worksp
 
 
 def _inside(
-    tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+    tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace, others: bool
 ) -> list[Engine]:
-    """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings."""
-    embeds = [embed for dialect in dialects for embed in dialect.embeds if may_open(tree, embed)]
+    """Engines in what stands inside a YAML document: commands of containers, scripts and YAML in strings. others: the document
+    describes engines itself."""
+    embeds = [
+        embed
+        for dialect in dialects
+        for embed in dialect.embeds
+        if not (embed.telling and others) and may_open(tree, embed)
+    ]
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, embed.at) if opens(site, embed)]
     if not wanted:
         return []
-    from vllm_migrate.dialects.containers import documents_inside, own_programs
+    from vllm_migrate.dialects.containers import documents_inside, own_programs, shows
 
     out: list[Engine] = []
-    for inner in documents_inside(own_programs(tree, wanted)):
+    for inner in documents_inside([(e, site) for e, site in own_programs(tree, wanted) if shows(site, e, catalog)]):
         assert inner.inside is not None
         where = ".".join(str(key) for key in inner.inside.path)
         found = discover(inner, dialects, catalog, workspace).engines

@@ -36,7 +36,7 @@ class Written(NamedTuple):
     stands in a tree; words: which words of the engine's command it is, or which items of a list of arguments; attached: its
     first value stands behind `=` in the same word; when: the condition under which the framework reads it;
     unread_because: why it is not read where the condition does not hold; passed: it is passed through under vLLM's own name;
-    last: it wins over what is passed through.
+    last: it wins over what is passed through; attribute: it is assigned to an attribute of the arguments, which takes any name.
     """
 
     key: str
@@ -53,6 +53,7 @@ class Written(NamedTuple):
     unread_because: str = ""
     passed: bool = False
     last: bool = False
+    attribute: bool = False
 
 
 class Fact(NamedTuple):

@@ -12,10 +12,20 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.strings import SIGNS
 from vllm_migrate.knowledge.records import Dialect, EngineSpec, UseSpec
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*+)[\s\\]*+(?:\(|as\b)")
-_IMPORTED = re.compile(rb"(?:\b(?:from|import)[\s\\]+|,[\s\\]*)(\w+)")
+# An import of a package, which begins a line or follows another statement or a colon.
+_IMPORTED = rb"(?:\A(?:\xef\xbb\xbf)?|[;:\r\n])[ \t\f]*(?:from[\s\\]+|import[\s\\]+(?:[\w.][\w.\s\\]*,[\s\\]*)*)%b\b"
+# A base that is nothing but to a type checker (see contract_uses).
+_NOTHING = re.compile(rb"= object[ \t]*(?:#.*)?$", re.MULTILINE)
+_CLASS = re.compile(rb"\bclass[\s\\]+(\w+)")
+# The last name of a dotted one at the end of a string, or of a part of one.
+_LAST = re.compile(rb"\.(\w+)[\"'{]")
+_STREAMED = re.compile(rb"\basync\s+for\s+(\w+)\s+in\b")
+# What a command in one string has.
+_STRINGS = tuple(sign.encode() for sign in SIGNS)
 # The path of a URL at the end of a string, or of a part of one.
 _PATH = re.compile(rb"(/[\w/.-]+)[\"'?{]")
 
@@ -27,7 +37,7 @@ class Programs:
         self._routes = frozenset(name.partition(" ")[2].encode() for name in catalog.all_names("route"))
         programs = [dialect for dialect in dialects if "python" in dialect.carriers]
         entries = [entry for dialect in programs for entry in (*dialect.uses, *map(_as_use, dialect.engines))]
-        self._entries = list(map(_Sign, entries))
+        self._signs = list(map(_Sign, entries))
         scripts = [sign.words for dialect in dialects if "shell" in dialect.carriers for sign in dialect.recognise]
         self._commands = {tuple(word.encode() for word in words) for words in scripts if words}
         # Configurations that a program writes as dict literals.
@@ -36,9 +46,11 @@ class Programs:
     def may_use(self, data: bytes) -> bool:
         """False only when no entry can be found in the module, and no list of arguments that starts an engine."""
         text = _Text(data, self._routes)
-        return any(entry.may_be_in(text) for entry in self._entries) or self._may_start(data)
+        return any(sign.may_be_in(text) for sign in self._signs) or self._may_start(data)
 
     def _may_start(self, data: bytes) -> bool:
+        if any(sign in data for sign in _STRINGS):
+            return True
         if any(all(_ends_text(word, data) for word in words) for words in self._commands):
             return True
         return any(key in data and (key + b'":' in data or key + b"':" in data) for key in self._keys)
@@ -51,18 +63,39 @@ class _Text:
         self.data = data
         self.lower = data.lower()
         self._routes = routes
+        self._imports: dict[bytes, bool] = {}
 
     @cached_property
     def called(self) -> frozenset[bytes]:
         return frozenset(_CALLED.findall(self.data))
 
     @cached_property
-    def imported(self) -> frozenset[bytes]:
-        return frozenset(_IMPORTED.findall(self.data))
-
-    @cached_property
     def has_route(self) -> bool:
         return not self._routes.isdisjoint(_PATH.findall(self.data))
+
+    @cached_property
+    def may_extend(self) -> bool:
+        """Whether a class may be one that is mixed into vLLM's worker (see contract_uses.members)."""
+        classes = set(_CLASS.findall(self.data))
+        if any(name.lower().endswith(b"workerextension") for name in classes):
+            return True
+        if b"worker_extension_cls" in self.data and not classes.isdisjoint(_LAST.findall(self.data)):
+            return True
+        return _NOTHING.search(self.data) is not None and b"vllm." in self.data
+
+    @cached_property
+    def may_stream(self) -> bool:
+        """Whether a loop over a `generate` may keep its item."""
+        if b"generate" not in self.called:
+            return False
+        items = set(_STREAMED.findall(self.data))
+        return any(re.search(rb"=[\s\\(]*%b\b" % item, self.data) for item in items)
+
+    def imports(self, package: bytes) -> bool:
+        if package not in self._imports:
+            found = package in self.data and re.search(_IMPORTED % re.escape(package), self.data)
+            self._imports[package] = bool(found)
+        return self._imports[package]
 
 
 class _Sign:
@@ -74,22 +107,22 @@ class _Sign:
         self.calls = frozenset(name.encode() for name in entry.calls)
         self.receivers = [word.encode() for word in entry.receiver]
         self.words = [word.encode() for word in (*entry.texts, *entry.fields)]
-        self.chains = [chain.encode().split(b".") for chain in entry.attributes]
+        self.chains = [list(map(_Link, chain.split("."), chain.split(".")[1:])) for chain in entry.attributes]
 
     def may_be_in(self, text: _Text) -> bool:
         if self.program not in text.lower or self.package not in text.data:
             return False
         entry = self.entry
         if entry.members == "extension":
-            return any(word in text.lower for word in (b"workerextension", b"worker_extension_cls", b"= object"))
+            return text.may_extend
         if entry.members or entry.bound:
-            return b"vllm" in text.imported
+            return text.imports(b"vllm")
         if entry.streams:
-            return b"async for" in text.data
+            return text.may_stream
         if entry.imports:
-            return self.package in text.imported
+            return text.imports(self.package)
         if self.chains:
-            return any(all(part in text.data for part in chain) for chain in self.chains)
+            return any(all(link.may_be_in(text.data) for link in chain) for chain in self.chains)
         if self.words:
             return any(word in text.data for word in self.words)
         return self._may_be_called(text) and (not self.entry.routes or text.has_route)
@@ -97,7 +130,7 @@ class _Sign:
     def _may_be_called(self, text: _Text) -> bool:
         if text.called.isdisjoint(self.calls) or (self.entry.awaited and b"await" not in text.data):
             return False
-        if self.package and self.package not in text.imported and self.package + b"." not in text.data:
+        if self.package and not text.imports(self.package) and self.package + b"." not in text.data:
             return False
         return not self.receivers or self._may_be_received(text.lower)
 
@@ -111,6 +144,20 @@ class _Sign:
             if any(word in before for word in self.receivers):
                 return True
         return False
+
+
+class _Link:
+    """An attribute of a name, of what a call of that name gives or of an item of it."""
+
+    def __init__(self, name: str, attribute: str) -> None:
+        self._words = name.encode(), attribute.encode()
+        self._joined = rb"\b%b[\s\\)]*\.[\s\\]*%b\b" % self._words
+        self._apart = rb"\b%b[\s\\)]*[(\[]" % self._words[0], rb"[)\]][\s\\]*\.[\s\\]*%b\b" % self._words[1]
+
+    def may_be_in(self, data: bytes) -> bool:
+        if not all(word in data for word in self._words):
+            return False
+        return bool(re.search(self._joined, data)) or all(re.search(part, data) for part in self._apart)
 
 
 def _ends_text(word: bytes, data: bytes) -> bool:

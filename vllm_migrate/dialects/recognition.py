@@ -87,7 +87,7 @@ def _keys(*paths: str) -> tuple[str, ...]:
 
 def may_open(tree: Tree, embed: Embed) -> bool:
     """False only when no mapping of the tree has what an entry of `embeds` asks for."""
-    opened = bool(embed.program) or any(map(tree.may_have, _opened(embed)))
+    opened = (bool(embed.program) and not embed.telling) or any(map(tree.may_have, _opened(embed)))
     return opened and all(map(tree.may_have, _keys(*embed.where))) and has_values(tree, embed.document)
 
 
@@ -95,7 +95,7 @@ def opens(site: Tree, embed: Embed) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
     if not has_values(site, embed.where):
         return False
-    return bool(embed.program) or any(site.get(key) is not None for key in _opened(embed))
+    return (bool(embed.program) and not embed.telling) or any(site.get(key) is not None for key in _opened(embed))
 
 
 def _opened(embed: Embed) -> list[str]:
@@ -134,7 +134,7 @@ def scopes(file: File, place: Place | None = None) -> list[tuple[int, int]]:
     index, path = (place.index, place.path) if place is not None else (0, ())
     inside = file.inside
     while inside is not None:
-        if inside.kind in ("list", "cell"):
+        if inside.kind in ("list", "string", "cell"):
             return []  # what a program shows is not told by place
         file, index, path = inside.host, inside.document, inside.path
         inside = file.inside

@@ -45,6 +45,15 @@ class Around:
         return False
 
 
+class Beyond(NamedTuple):
+    """A release newer than the catalog: the file and line that name it, and what stands in for it."""
+
+    path: str
+    line: int
+    release: str
+    instead: str
+
+
 class Situation(NamedTuple):
     """What is known about an engine besides what is written for it.
 
@@ -54,7 +63,8 @@ class Situation(NamedTuple):
     where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
     given). around: the program that its file belongs to. shown: what the engine's own
     file shows, where it shows several releases. notes: what to say of the evidence.
-    pinned: the release that a place pins and the catalog lacks, for which source stands.
+    pinned: the release that a place pins and the catalog lacks, for which source stands. beyond: the place of
+    one that is newer than the catalog.
     """
 
     source: Known = Known(SOURCE, "the default")
@@ -70,6 +80,7 @@ class Situation(NamedTuple):
     around: Around = Around()
     shown: Sequence[Shown] = ()
     notes: tuple[str, ...] = ()
+    beyond: Beyond | None = None
     pinned: str = ""
 
     @property

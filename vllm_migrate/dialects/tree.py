@@ -20,8 +20,8 @@ class Inside(NamedTuple):
 
     kind: "shell", "words" or "yaml" (the text of a scalar), "container" (a mapping whose lists are a command),
     "nested" (a string or heredoc of a script), "list" (a list of arguments in a program; `document` counts them),
-    "cell" (code of a notebook's cells). refused: why it
-    cannot be edited, "" when it can.
+    "string" (a command in a string of a program), "cell" (code of a notebook's cells). refused: why it cannot be edited,
+    "" when it can.
     """
 
     host: File

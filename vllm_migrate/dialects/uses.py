@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog) -> list[Use]:
     """Every use in a module, in the order of the text."""
+    if not dialect.uses:
+        return []
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in dialect.uses:
@@ -81,7 +83,12 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
                 yield use
 
 
+# Classes of vLLM's whose objects are what the receivers of uses mean.
+ENGINES = ("LLM", "LLMEngine", "AsyncLLM", "AsyncLLMEngine")
+
+
 def _calls(code: PythonDocument, entry: UseSpec) -> Iterator[Call]:
+    objects: contract_uses.Objects | None = None
     for call in code.find(set(entry.calls)):
         if call.in_string or call.resolved in entry.excluding or not comes_from(call.resolved, entry.of):
             continue
@@ -91,7 +98,11 @@ def _calls(code: PythonDocument, entry: UseSpec) -> Iterator[Call]:
         if not entry.own and on == "self" and call.dotted.rpartition(".")[2] in code.functions:
             continue
         if entry.receiver and not any(word in on for word in entry.receiver):
-            continue
+            if not {"llm", "engine"} & set(entry.receiver):
+                continue
+            objects = contract_uses.objects_of(code) if objects is None else objects
+            if contract_uses.class_of(code, call, objects).rpartition(".")[2] not in ENGINES:
+                continue
         if entry.first and not any(word in _first(call) for word in entry.first):
             continue
         if any(word in _first(call) for word in entry.not_first):

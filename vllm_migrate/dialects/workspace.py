@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.composition import Compositions
 from vllm_migrate.dialects.situation import Situate, Situation, everywhere
-from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.tree import File, Inside
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, decode
 from vllm_migrate.documents.kinds import kind_of
@@ -121,6 +121,20 @@ class Workspace:
         if known is not None and known.source.data == data:
             return known, True
         return self.adopt(decode(path, data), True), False
+
+    def read_only(self, path: str, data: bytes, why: str) -> File | None:
+        """A script that bash refuses because of placeholders, to read and never to write; None for any other file."""
+        if kind_of(path) != "shell":
+            return None
+        from vllm_migrate.documents.shell.placeholders import parse_filled
+
+        source = decode(path, data)
+        document = parse_filled(source)
+        if document is None:
+            return None
+        file = File(source, document, True)
+        file.inside = Inside(File.bare(source), 0, (), why, "shell")
+        return self.hold(file)
 
     def adopt(self, source: Source, requested: bool) -> File:
         """A File of a source already read. Raises Unreadable."""

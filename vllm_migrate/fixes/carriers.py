@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.embedded import check_editable
-from vllm_migrate.dialects.model import Use
+from vllm_migrate.dialects.model import Use, Written
 from vllm_migrate.documents.editing import plan, plan_proved
-from vllm_migrate.documents.interface import DELETE, INSERT, Op
+from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Op
 from vllm_migrate.fixes.spelling import spells_arguments
 from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
 from vllm_migrate.fixes.writers.keywords import KeywordWriter
@@ -19,7 +19,7 @@ from vllm_migrate.fixes.writers.variables import VariableWriter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vllm_migrate.dialects.model import Subject, Written
+    from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.ops import DocumentOp, FileOp
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
     """How a setting of an engine is changed, or how a new one is written (`written` None)."""
+    if isinstance(written, Written) and written.attribute:
+        raise CannotEdit(f"{written.key} is assigned to an attribute")
     if isinstance(written, Use):
         return KeywordWriter(written.written)
     if written is not None and written.tree is None and written.option.startswith("env."):

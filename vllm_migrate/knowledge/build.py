@@ -26,7 +26,7 @@ Fields = dict[str, Any]
 Kind = TypeVar("Kind", bound=Record)
 
 # What a further part of a rule takes from the rule where it does not say it itself.
-SHARED = ("code", "name", "title", "layer", "severity", "derived", "why")
+SHARED = ("code", "name", "title", "layer", "severity", "derived", "why", "status", "since")
 # Tables of a dialect that are joined with those of the dialect it extends.
 JOINED = ("keys", "absolute", "define", "facts", "dead")
 

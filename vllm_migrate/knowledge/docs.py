@@ -167,7 +167,8 @@ def page(file: RuleFile) -> str:
         file.rule.title + ".",
         "",
     ]
-    lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}.", ""]
+    life = f"{file.rule.status.capitalize()} since {file.rule.since}."
+    lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}. {life}", ""]
     lines += ["## What it says", "", f"> {_said(file)}", ""]
     lines += ["## What happens", "", _text(file.page.explain.what), ""]
     lines += ["## Why it matters to your loss", "", _text(file.page.explain.why), ""]
@@ -285,6 +286,14 @@ def _text(text: str) -> str:
     return _upper(" ".join(text.split()))
 
 
+def listed_codes(listed: str, files: list[RuleFile]) -> str:
+    """rules/codes.txt with the rules that it lacks. It only grows: codes are never used again."""
+    lines = listed.splitlines()
+    known = {line.split()[0] for line in lines}
+    fresh = (f"{file.rule.code} {file.rule.name}" for file in files if file.rule.code not in known)
+    return "".join(f"{line}\n" for line in sorted((*lines, *fresh)))
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         "python -m vllm_migrate.knowledge.docs", description="Write docs/rules/ and docs/vocabulary.md."
@@ -306,6 +315,8 @@ def main(argv: list[str]) -> int:
         return 0 if fresh else 1
     target.mkdir(parents=True, exist_ok=True)
     words.write_text(vocabulary_page(), encoding="utf-8")
+    codes = rules / "codes.txt"
+    codes.write_text(listed_codes(read_text(str(codes)), read_rules(rules)), encoding="utf-8")
     for name in kept.keys() - made.keys():
         (target / name).unlink()
     for name, text in made.items():

@@ -9,7 +9,11 @@ from vllm_migrate.knowledge.records import Evidence, Rule, RulePage
 
 def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
     """Everything there is about a rule."""
-    out = [f"{rule.code} {rule.name}: {rule.title}", f"{rule.severity}, {rule.layer}", ""]
+    out = [
+        f"{rule.code} {rule.name}: {rule.title}",
+        f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}",
+        "",
+    ]
     for title, text in (
         ("What happens", page.explain.what),
         ("Why it matters to your loss", page.explain.why),

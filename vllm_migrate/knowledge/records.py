@@ -183,6 +183,7 @@ class Embed(Record):
     document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
     program: the words that come before the command's, where no entrypoint is written; more: an environment variable whose words
     stand behind them. text: the key of a script, or of a document where language is yaml.
+    telling: how many of the command's options have to show that they are vLLM's, where nothing else in the document is an engine.
     operator_pods: pods in whose first container an operator starts something else, unless the container has a program of its
     own or the argument with_option.
     """
@@ -196,6 +197,7 @@ class Embed(Record):
     image: str = ""
     program: tuple[str, ...] = ()
     more: str = ""
+    telling: int = 0
     text: str = ""
     language: Literal["shell", "yaml"] = "shell"
     operator_pods: tuple[str, ...] = ()
@@ -499,7 +501,8 @@ class Rule(Record):
     no other rule spoke of; option, old, new: what the finding is about, its values at both releases (old_of, new_of: computed);
     at: options of which the first that is written is its place; joint_depends: what only its severity depends on
     counts; backward: it also speaks on the way to an older release;
-    checklist: when it is for code or people elsewhere.
+    checklist: when it is for code or people elsewhere; status: a rule in preview speaks only where its code or name is selected,
+    one that is deprecated speaks until it is removed; since: the release of vllm-migrate that brought it.
     """
 
     code: str
@@ -526,6 +529,8 @@ class Rule(Record):
     joint_depends: bool = True
     backward: bool = False
     checklist: Condition = NEVER
+    status: Literal["stable", "preview", "deprecated"] = "stable"
+    since: str = "0.1.0"
     also: tuple["Rule", ...] = ()
 
 

@@ -140,3 +140,24 @@ def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], 
         enough = [one for one, range_ in dialect.requires.items() if _fits(target, range_)]
         instead = f"; needs {dialect.framework} >= {min(enough, key=parse_version)}" if enough else ""
         yield f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because}){instead}"
+
+
+class Runs(NamedTuple):
+    """A release of a framework, the vLLM that it asks for, and which of the catalog's releases that takes.
+
+    pinned: it names exactly one, which is the one that its lock was tested with.
+    """
+
+    framework: str
+    requires: str
+    releases: tuple[str, ...]
+    pinned: bool
+
+
+def matrix(dialect: Dialect, releases: Iterable[str]) -> list[Runs]:
+    """Releases of a dialect's framework against those of vLLM, oldest first; each holds until the next one listed."""
+    known = tuple(releases)
+    return [
+        Runs(one, spec, tuple(release for release in known if _fits(release, spec)), spec.startswith("=="))
+        for one, spec in sorted(dialect.requires.items(), key=lambda item: parse_version(item[0]))
+    ]

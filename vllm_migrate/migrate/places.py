@@ -70,7 +70,7 @@ def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
     locks: dict[str, None] = {}
     files = list(paths)
     around = list(_in_folders(files, packages, disk))
-    for pin in (*around, *_in_files(files, packages, disk)):
+    for pin in (*around, *_in_files(files, disk)):
         if pin.rank == LOCK:
             if pin.package == VLLM:
                 locks.setdefault(os.path.normpath(pin.path))
@@ -108,14 +108,14 @@ def _in_folders(files: list[str], packages: tuple[str, ...], disk: Disk) -> Iter
             folder = os.path.dirname(folder)
 
 
-def _in_files(files: list[str], packages: tuple[str, ...], disk: Disk) -> Iterator[Pin]:
+def _in_files(files: list[str], disk: Disk) -> Iterator[Pin]:
     for path in files:
         try:
             data = disk.read(path, MAX_NOTEBOOK)
         except Unreadable:
             continue
         if VLLM.encode() in data.lower():
-            yield from own_pins(path, data, packages)
+            yield from own_pins(path, data)
 
 
 def place_of(pin: Pin, source: Source, target: str, catalog: Catalog) -> Place | None:

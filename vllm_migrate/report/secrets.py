@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vllm_migrate.documents.text.finding_secrets import IN_ADDRESS, SHAPES, drawn
+from vllm_migrate.documents.text.finding_secrets import IN_ADDRESS, drawn, tokens_in
 
 # A value: quoted, a bracketed list, a header's scheme and its credential, or up to white space and flow punctuation.
 VALUE = r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\[[^\]\n]*\]|(?:Bearer|Basic)\s+[^\s,;}"']+|[^\s,;}"'\]]+)"""
@@ -38,8 +38,7 @@ def assignments(text: str) -> Iterator[tuple[str, int, int]]:
 
 def shapes(text: str) -> Iterator[tuple[int, int]]:
     """Spans of what has the shape of a well-known kind of token, and passwords in addresses."""
-    for match in SHAPES.finditer(text):
-        yield match.span()
+    yield from tokens_in(text)
     for match in IN_ADDRESS.finditer(text):
         if match["user"] is None or drawn(match["user"]):
             yield match.span(match.lastgroup or 0)

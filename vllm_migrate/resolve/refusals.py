@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.documents.python.values import dotted_name
 from vllm_migrate.knowledge.expr import Undetermined, same
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 # Functions that every start runs: what they check does not hang on who calls them.
 ALWAYS_RUN = re.compile(
     r"vllm\.(config|engine\.arg_utils|sampling_params)\b.*"
-    r"(__post_init__|create_engine_config|create_model_config|create_speculative_config|_validate_parallel_config|_validate_eplb_config|_validate_lora_config|_validate_return_routed_experts|_validate_spec_decode"
-    r"|_validate_supported_sampling_params|verify_with_parallel_config|verify_max_model_len|validate_mm|_verify_args|_verify_bnb_config)\Z"
+    r"(__post_init__|create_engine_config|create_model_config|create_speculative_config|validate_mm|_set_max_num_scheduled_tokens|_check_supports_watermarking"
+    r"|_?(validate|verify)_\w+)\Z"
     r"|vllm\.v1\.engine\.(input_processor|processor).*(_validate_supported_sampling_params|_validate_sampling_params|_validate_params)\Z"
 )
 # Objects that a running engine always has.
@@ -55,31 +56,32 @@ def refused(view: View) -> list[Refused]:
     known, out = nested.load(view.catalog), list[Refused]()
     touched = {name for name, arrived in view.delivery.values.items() if arrived.written is not None}
     touched |= {name for name, fact in view.engine.facts.items() if fact.written is not None}
-    asked: dict[str, Refusal] = {}
+    asked: dict[str, tuple[Refusal, list[Site]]] = {}
     for name in touched:
-        asked.update({refusal.id: refusal for refusal in _by_setting(view).get(name, ())})
-    for refusal in sorted(asked.values(), key=lambda one: one.id):
-        found = next((f for site in refusal.sites if (f := _at(view, known, refusal, site)) is not None), None)
+        asked.update({refusal.id: (refusal, sites) for refusal, sites in _by_setting(view).get(name, ())})
+    for _, (refusal, sites) in sorted(asked.items()):
+        found = next((f for site in sites if (f := _at(view, known, refusal, site)) is not None), None)
         out += [found] if found is not None else []
     return out
 
 
-_indexed: dict[tuple[Catalog, str], dict[str, list[Refusal]]] = {}
+_indexed: dict[tuple[Catalog, str], dict[str, list[tuple[Refusal, list[Site]]]]] = {}
 
 
-def _by_setting(view: View) -> dict[str, list[Refusal]]:
-    """The refusals of a release by the options and sampling parameters that they read."""
+def _by_setting(view: View) -> dict[str, list[tuple[Refusal, list[Site]]]]:
+    """The refusals of a release, with the places that every start passes, by the options and sampling parameters that they
+    read."""
     key = (view.catalog, view.release)
     if key not in _indexed:
         from vllm_migrate.catalog import refusals
 
-        index: dict[str, list[Refusal]] = {}
+        index: dict[str, list[tuple[Refusal, list[Site]]]] = {}
         _indexed[key] = index
         for refusal in refusals.load(view.catalog).at(view.release):
-            if refusal.text and any(_runs_always(site) for site in refusal.sites):
-                for name in refusal.settings:
-                    head = name if name.startswith(REQUEST) else name.partition(".")[0]
-                    index.setdefault(head, []).append(refusal)
+            sites = [site for site in refusal.sites if _runs_always(site)] if refusal.text else []
+            for name in refusal.settings if sites else ():
+                head = name if name.startswith(REQUEST) else name.partition(".")[0]
+                index.setdefault(head, []).append((refusal, sites))
     return _indexed[key]
 
 
@@ -88,8 +90,6 @@ def _runs_always(site: Site) -> bool:
 
 
 def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | None:
-    if not _runs_always(site):
-        return None
     written = _written(view, site.settings)
     if written is None:
         return None
@@ -205,14 +205,18 @@ class _Reader:
                 return OPEN if any(isinstance(item, Undetermined) for item in items) else items
             case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub()):
                 return self._arithmetic(node)
-            case ast.Attribute() | ast.Name():
-                return self._named(ast.unparse(node))
+            case ast.Name():
+                return 1e-5 if node.id == "_SAMPLING_EPS" else self._named("", node.id)
+            case ast.Attribute(value=owner):
+                return self._named(dotted_name(owner).rpartition(".")[2], node.attr)
         return OPEN
 
-    def _named(self, dotted: str) -> object:
-        if dotted == "_SAMPLING_EPS":
-            return 1e-5
-        *_, owner, leaf = f".{dotted}".split(".")
+    def _named(self, owner: str, leaf: str) -> object:
+        if leaf == "is_submodel_config":  # of a part of a model that another engine serves
+            return False
+        if leaf == "use_v2_model_runner":
+            runner = self.view.value("model_runner").value
+            return OPEN if isinstance(runner, Undetermined) else runner == "v2"
         if self.known.class_of(owner, self.view.release) is not None:
             return self.setting(f"{owner}.{leaf}")  # of the mapping, also where an option has the same name
         owners = self.leaves.get(leaf, ())

@@ -52,7 +52,7 @@ FILE_RULES = (
         "does-not-parse",
         "warning",
         "A file does not parse",
-        "nothing in it was judged",
+        "nothing in it was judged, but for engines of a script in which only placeholders are wrong",
         "fix the syntax, or run vllm-migrate with the Python version that the file is written for",
         ("syntax",),
     ),
@@ -97,7 +97,7 @@ FILE_RULES = (
         "VM908",
         "alias-bomb",
         "warning",
-        "A file expands to too much data data data",
+        "A file expands to too much data",
         "nothing in it was judged",
         "exclude it",
         ("alias-bomb", "too-much"),
@@ -127,6 +127,14 @@ FILE_RULES = (
         "it was not read, and its settings may change the findings; findings that depend on it say so",
         "if it may be read, name it on the command line, or its folder with --allow-outside DIR or VLLM_MIGRATE_ALLOW_OUTSIDE",
         ("outside",),
+    ),
+    FileRule(
+        "VM912",
+        "release-beyond-catalog",
+        "warning",
+        "A release is newer than the catalog",
+        "the newest known release stands in for it, so what changed after that is not reported",
+        "`vllm-migrate catalog add` adds a release from its sdist, wheel, source tree or interpreter",
     ),
 )
 

@@ -447,7 +447,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         "to": context.target.release,
         "nor": f", nor does {context.source.release}" if context.source.release != context.target.release else "",
         "option": finding.option.removeprefix("sampling.").removeprefix("env."),
-        "key": context.written.key if context.written else finding.option,
+        "key": (context.written.key or "the argument without an option") if context.written else finding.option,
         "value": show(context.written.value) if context.written else "",
         "why": diagnostic.text if diagnostic else "",
         "refusal": context.refusal.text if context.refusal is not None else "",

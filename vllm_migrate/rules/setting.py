@@ -67,6 +67,14 @@ class Setting:
     def _ever(self) -> bool:
         return any(self.target.catalog.life(section, key) for section, key in self._entries())
 
+    def _gone(self) -> bool:
+        """The parser takes any text of such an option; what it stands for has to be registered."""
+        value = self.written.value
+        before, after = (view.catalog.get("engine", self.option, view.release) for view in (self.source, self.target))
+        if before is None or after is None or before.choices is None or after.choices is None or not after.open:
+            return False
+        return value in before.choices and value not in after.choices
+
     def _renamed(self) -> str:
         rename = self.rename()
         return (rename.new or "") if rename is not None else ""
@@ -287,6 +295,7 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "existed": Setting._existed,
     "exists": lambda setting: setting._in(setting.target),
     "ever": Setting._ever,
+    "gone": Setting._gone,
     "renamed": Setting._renamed,
     "polarity": Setting._polarity,
     "deprecated": Setting.deprecation,

@@ -40,30 +40,37 @@ def resolves_alike(name: str, source: View, target: View) -> bool:
     """Whether no release that rules/effective/ names for an option, or for what decides it, lies between the two."""
     ordinal = target.catalog.ordinal
     low, high = ordinal(source.release), ordinal(target.release)
-    return not any(low < ordinal(release) <= high for release in _turns(name, target.knowledge.effective, set()))
+    return not any(low < ordinal(release) <= high for release in _turns(name, (source, target), set()))
 
 
-def _turns(name: str, effective: dict[str, EffectiveEntry], seen: set[str]) -> Iterator[str]:
+def _turns(name: str, views: tuple[View, View], seen: set[str]) -> Iterator[str]:
     """The releases at which the resolution of an option turns."""
-    option = ALIASES.get(name, name)
+    option, effective = ALIASES.get(name, name), views[1].knowledge.effective
     if option in seen or option not in effective:
         return
     seen.add(option)
-    for part in _parts(effective[option]):
+    for part in _parts(effective[option], views):
         if part[0] == "name":
-            yield from _turns(str(part[1]), effective, seen)
+            yield from _turns(str(part[1]), views, seen)
         elif part[1] == "since":
             yield str(part[2])
         elif len(part) > 2:
-            yield from _turns(str(part[2]), effective, seen)
+            yield from _turns(str(part[2]), views, seen)
 
 
-def _parts(entry: EffectiveEntry) -> Iterator[list[object]]:
-    """Names and calls of all conditions of an entry."""
+def _parts(entry: EffectiveEntry, views: tuple[View, View]) -> Iterator[list[object]]:
+    """Names and calls of all conditions of an entry, but of cases that hold at neither release."""
     for case in (*entry.fixed, *entry.forced, *entry.cases):
+        if case.when is not None and _holds_nowhere(case.when, views):
+            continue
         for condition in (case.when, case.value_of):
             if condition is not None:
                 yield from condition.parts("name", "call")
+
+
+def _holds_nowhere(when: Condition, views: tuple[View, View]) -> bool:
+    # surely() is false of what is not known.
+    return not any(when.parts("surely")) and all(when.evaluate(view) is False for view in views)
 
 
 class _Pinned:

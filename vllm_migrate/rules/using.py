@@ -51,6 +51,20 @@ class Using:
         node = child.place.node
         return child.place.file.source.text[node.start : node.end]
 
+    def shape(self) -> str:
+        """Whether the value at hand is a list of lists ("many") or of numbers ("one"); "" where that is not plain."""
+        from vllm_migrate.documents.python.document import PythonData
+        from vllm_migrate.documents.python.shapes import shape_of
+
+        data, start = self.use.spot.file.data, self.use.spot.start
+        if not isinstance(data, PythonData):
+            return ""
+        for call in data.code.calls:
+            for keyword in call.node.keywords:
+                if keyword.arg == self.use.key and data.code.span(keyword)[0] == start:
+                    return shape_of(keyword.value, data.code.tree)
+        return ""
+
     def fact(self, name: str) -> object:
         """The value of `use.<name>` in a condition."""
         word = FACTS.get(name)
@@ -264,6 +278,7 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "exists": lambda using: using._known(using.target),
     "existed": lambda using: using._known(using.source),
     "becomes": lambda using: using._becomes(using.target),
+    "shape": Using.shape,
     "taken": Using.taken,
     "refused": lambda using: using.refuses(using.target),
     "fitted": lambda using: using.fitted(),

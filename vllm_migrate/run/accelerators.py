@@ -19,7 +19,10 @@ _KEY = re.compile(
     rb"accelerator|resourceProfile|gpu[._-]?(?:product|type|model|name)|--gres|--gpus(?:-per-\w+)?[ =]\w|--constraint",
     re.IGNORECASE,
 )
+_GPU = re.compile(rb"gpu[._-]?(?:product|type|model|name)")
 _WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+g[bi]?\b")
+# What a text has that has such a key.
+_WORDS = (b"accelerator", b"resourceprofile", b"--gres", b"--gpus", b"--constraint")
 _BLOCK = re.compile(rb"(?m)^\s*-?\s*accelerators\s*:\s*$")
 _CUDA = re.compile(rb"nvidia|CUDA_VISIBLE_DEVICES|vllm-openai:|NCCL_")
 # Forms that differ in memory: what says which, and what the bare name means to those who write it.
@@ -31,9 +34,11 @@ def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu]) -> Known | N
 
     A module may name platforms that it only knows how to run on, so that GPUs alone are looked for there.
     """
-    if len(data) > MAX_BYTES or b"vllm" not in data.lower():
+    low = data.lower()
+    if len(data) > MAX_BYTES or b"vllm" not in low:
         return None
-    found = _named(data, gpus) or ({} if path.endswith((".py", ".ipynb")) else _platforms(data, gpus))
+    asks = any(word in low for word in _WORDS) or _GPU.search(low)
+    found = (_named(data, gpus) if asks else {}) or ({} if path.endswith((".py", ".ipynb")) else _platforms(data, gpus))
     if len(found) != 1:
         return None
     ((name, number),) = found.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot
@@ -32,7 +32,7 @@ class Filtered(NamedTuple):
     notes: list[str]
 
 
-def selection_of(settings: Settings, rules: Iterable[Rule]) -> Selection:
+def selection_of(settings: Settings, rules: Sequence[Rule]) -> Selection:
     """The project's choice of rules. Raises UsageError for a selector that means none."""
     config, options = settings.config, settings.options
     written = [config.texts(key) for key in ("select", "ignore", "extend-select")]
@@ -47,7 +47,8 @@ def selection_of(settings: Settings, rules: Iterable[Rule]) -> Selection:
     for pattern, selectors in config.per_file_ignores.items():
         check_selectors(selectors, known, config.where(pattern, "per-file-ignores"))
     select, ignore, extend = layered(written, called)
-    return Selection(select, ignore, extend, config.per_file_ignores, config.severity)
+    preview = [rule.code for rule in rules if rule.status == "preview"]
+    return Selection(select, ignore, extend, config.per_file_ignores, config.severity, preview)
 
 
 def filtered(result: Result, settings: Settings, selection: Selection, rules: Iterable[Rule]) -> Filtered:

@@ -10,7 +10,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject
 from vllm_migrate.dialects.prefilter import Prefilter
-from vllm_migrate.dialects.situation import Situation
+from vllm_migrate.dialects.situation import Beyond, Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.disk import OUTSIDE
@@ -158,7 +158,7 @@ class Run:
                     decode(path, data)  # one that is not UTF-8 says so
                     self._unrecognised(path, data)
                 return
-            file, is_parent = workspace.take(path, data)
+            file, is_parent = self._taken(path, data)
             with limited():
                 found = discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
@@ -177,6 +177,19 @@ class Run:
         if self._present is not None or not fresh:
             workspace.release(file)
 
+    def _taken(self, path: str, data: bytes) -> tuple[File, bool]:
+        """The File, and whether a child of it has loaded it before. Raises Unreadable."""
+        try:
+            return self.workspace.take(path, data)
+        except Unreadable as error:
+            why = f"the script does not parse (line {error.line})"
+            file = self.workspace.read_only(path, data, why) if error.reason == "syntax" else None
+            if file is None:
+                raise
+            message = f"{error.message}; its placeholders are read as variables, and nothing is written in it"
+            self._problems.append(Problem(path, error.reason, message, error.line, error.column))
+            return file, False
+
     def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new."""
         situation = engine.situation
@@ -194,6 +207,10 @@ class Run:
             if not self._runs_elsewhere(fired, target.release)
         )
         fresh = [candidate for candidate in found if self._add(candidate)]
+        if situation.beyond is not None:
+            fresh += [
+                candidate for candidate in (candidate_of(_beyond(situation.beyond), home),) if self._add(candidate)
+            ]
         for missing in engine.missing:
             if missing.inline:
                 continue  # an idiom, and what depends on it says so
@@ -334,6 +351,14 @@ def combine(parts: Iterable[Part]) -> Result:
         tuple(path for part in parts for path in part.seen),
         tuple(marked for part in parts for marked in part.marked),
     )
+
+
+def _beyond(found: Beyond) -> Firing:
+    spot = Spot(File.bare(Source(found.path, b"", "", False, "\n")), found.line, 1)
+    message = (
+        f"vLLM {found.release} is newer than the catalog; {found.instead}, the newest known release, stands in for it"
+    )
+    return file_finding(named("release-beyond-catalog"), message, spot, found.release)
 
 
 def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Firing:

@@ -18,6 +18,7 @@ from vllm_migrate.report.findings import Detail
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.judging import Part, Result, combine
 from vllm_migrate.run.offers import Presenter, presenter_of
+from vllm_migrate.run.progress import advanced
 from vllm_migrate.run.session import Session, is_script
 from vllm_migrate.run.settings import Options
 from vllm_migrate.run.walk import Input
@@ -55,6 +56,7 @@ def judge_shared(session: Session, detail: Detail, jobs: int) -> Result | None:
                 session.dependencies.add(piece.stamps, piece.settled)
                 remember(piece.secrets)
                 parts.append(piece.part)
+                advanced(last, len(order))
     return combine(parts)
 
 

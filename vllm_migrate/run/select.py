@@ -24,10 +24,11 @@ class Selection:
     """The choice for one run. All arguments as written; `select` None means every rule.
 
     per_file_ignores: patterns as in .gitignore, relative to the project's folder, to selectors; a pattern that begins
-    with `!` means every other file. severity: selectors to info, warning, error or off.
+    with `!` means every other file. severity: selectors to info, warning, error or off. preview: codes that count only where
+    they are selected by code or name.
     """
 
-    __slots__ = ("_cache", "_ignore", "_per_file", "_select", "_severity")
+    __slots__ = ("_cache", "_ignore", "_per_file", "_preview", "_select", "_severity")
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Selection:
         extend_select: Sequence[str] = (),
         per_file_ignores: Mapping[str, Sequence[str]] | None = None,
         severity: Mapping[str, str] | None = None,
+        preview: Iterable[str] = (),
     ) -> None:
         self._select = _folded([*([ALL] if select is None else select), *extend_select])
         self._ignore = _folded(ignore)
@@ -45,13 +47,15 @@ class Selection:
             inverse = pattern.startswith("!")
             self._per_file.append((rules_of([pattern[1:] if inverse else pattern]), inverse, _folded(selectors)))
         self._cache: dict[str, bool] = {}
+        self._preview = frozenset(preview)
 
     def selects(self, code: str, name: str) -> bool:
         """Whether a rule counts anywhere."""
         known = self._cache.get(code)
         if known is None:
             chosen = _specificity(self._select, code, name)
-            known = self._cache[code] = chosen > 0 and chosen > _specificity(self._ignore, code, name)
+            least = WHOLE if code in self._preview else 1
+            known = self._cache[code] = chosen >= least and chosen > _specificity(self._ignore, code, name)
         return known
 
     def wants(self, code: str, name: str, path: str) -> bool:

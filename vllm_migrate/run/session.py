@@ -18,6 +18,7 @@ from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.dependencies import Dependencies, Unnoted
 from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.judging import Present, Result, Run
+from vllm_migrate.run.progress import advanced
 from vllm_migrate.run.settings import Options, Settings
 from vllm_migrate.run.situations import Situations
 from vllm_migrate.run.walk import Input, walk
@@ -135,8 +136,9 @@ class Session:
     def judged(self, present: Present | None = None, keep: bool = False, texts: dict[str, str] | None = None) -> Run:
         """The run that has judged every input file."""
         run = self.new_run(present, keep, texts)
-        for entry in self.in_order():
+        for done, entry in enumerate(self.in_order(), 1):
             self.judge(run, entry)
+            advanced(done, len(self.inputs))
         return run
 
     def in_order(self) -> list[Input]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.situation import SOURCE, TARGET, Known, PinnedAt, Shown, Situation
+from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, PinnedAt, Shown, Situation
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
@@ -34,6 +34,8 @@ BEFORE = "0.7.3"
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
 LATEST = "latest"
+# The name of a model as hubs and folders have it, without its owner.
+_MODEL = re.compile(rb"/([\w.-]+)")
 
 
 class Level(NamedTuple):
@@ -60,12 +62,16 @@ class Level(NamedTuple):
             level = level.above
 
 
+_FINAL = re.compile(r"\d+\.\d+(\.\d+)*(\.post\d+)?")
+
+
 class Move(NamedTuple):
     """The releases of a project, with remarks on what shows them; pinned: see Situation."""
 
     source: Known
     target: Known
     notes: tuple[str, ...] = ()
+    beyond: Beyond | None = None
     pinned: str = ""
 
 
@@ -104,7 +110,7 @@ class Situations:
         stated = self._stated(level.config, path)
         own = []
         if "from" not in stated:
-            own = own_pins(path, data, self._packages) or self._named_models(path, data)
+            own = own_pins(path, data) or self._named_models(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
         only = self._only(path) if "from" not in stated else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
@@ -124,6 +130,7 @@ class Situations:
             around=Near(self._neighbours, level.folder, self._sources(level)),
             shown=shown,
             notes=move.notes,
+            beyond=move.beyond,
             pinned=move.pinned,
         )
 
@@ -171,6 +178,9 @@ class Situations:
         try:
             return Known(self._catalog.canonical(text), asked.because)
         except store.UnknownRelease as error:
+            if self._beyond(text):
+                known = f"the newest in the catalog, for {text}; `vllm-migrate catalog add` adds that"
+                return Known(final[-1], f"{asked.because}: {known}")
             raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
 
     # -- what the project shows
@@ -234,9 +244,10 @@ class Situations:
     def _named_models(self, path: str, data: bytes) -> list[Pin]:
         """The bound that the names of models in a file set: of several, the one that excludes least."""
         low = data.lower()
+        models = b"\n".join(_MODEL.findall(low))
         found: list[Pin] = []
         for name, model in self._knowledge.models.items():
-            if name.encode() not in low and name.replace("-", "").encode() not in low:
+            if name.encode() not in models and name.replace("-", "").encode() not in models:
                 continue
             match = re.search(
                 rb"[\w.-]/[\w.-]*" + re.escape(name.encode()).replace(rb"\-", b"-?") + rb"(?![0-9.]*[0-9])", low
@@ -329,7 +340,13 @@ class Situations:
         nearest = older[-1] if older else SOURCE
         told = (*told, f"{pin.place} pins vllm {pin.version}, which is not in the catalog; compared as {nearest}")
         move = self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
-        return move._replace(pinned=pin.version)
+        beyond = Beyond(pin.path, pin.line, pin.version, nearest) if self._beyond(pin.version) else None
+        return move._replace(pinned=pin.version, beyond=beyond)
+
+    def _beyond(self, release: str) -> bool:
+        """Whether a final release is newer than every one in the catalog."""
+        newest = parse_version(self._catalog.releases[-1])
+        return _FINAL.fullmatch(release) is not None and parse_version(release) > newest
 
     def _ranged(self, level: Level, target: Known, ranges: Sequence[Pin], remarks: list[str]) -> Move:
         """The move where no place pins one release: the default, or the oldest release that the ranges allow."""
@@ -339,7 +356,7 @@ class Situations:
         allowed = [r for r in self._catalog.releases if all(_fits(r, bound) for bound, _ in bounds)]
         if not bounds or not allowed:
             older = bool(bounds) and all(_fits(BEFORE, bound) for bound, _ in bounds)
-            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), BEFORE if older else "")
+            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "")
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
                 remarks.append(f"{target.value} is none of the releases that {why}")

@@ -93,7 +93,7 @@ def find_releases(
     return found
 
 
-def own_pins(path: str, data: bytes, packages: tuple[str, ...] = PACKAGES) -> list[Pin]:
+def own_pins(path: str, data: bytes) -> list[Pin]:
     """The releases of vLLM that a file under judgement shows itself: the image of a service or container, a `pip install` in
     a job; of ranges and exact releases the exact ones alone."""
     notebook = path.endswith(".ipynb")
@@ -102,11 +102,9 @@ def own_pins(path: str, data: bytes, packages: tuple[str, ...] = PACKAGES) -> li
         return []
     if path.endswith(".py"):
         # In a program a release is named in messages and comments as well: only a requirement by itself installs one.
-        found = requirement_pins(PinnedText(path, data, places.SCRIPT, packages), quoted=True)
-        return [pin for pin in found if pin.package == VLLM and pin.exact]
-    found = [
-        pin for pin in _pins(path, data, places.SCRIPT, packages) if pin.package == VLLM and pin.rank != places.NOTED
-    ]
+        found = requirement_pins(PinnedText(path, data, places.SCRIPT, (VLLM,)), quoted=True)
+        return [pin for pin in found if pin.exact]
+    found = [pin for pin in _pins(path, data, places.SCRIPT, (VLLM,)) if pin.rank != places.NOTED]
     if notebook:  # its text and outputs name releases, too
         lines = data.split(b"\n")
         found = [pin for pin in found if b"install" in lines[pin.line - 1] and b'"#' not in lines[pin.line - 1]]

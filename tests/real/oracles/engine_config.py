@@ -106,6 +106,8 @@ def pretend_cuda() -> None:
     Must run before vllm modules take a reference to the platform.
     """
     import vllm.platforms
+
+    sys.modules.setdefault("vllm._C_stable_libtorch", types.ModuleType("vllm._C_stable_libtorch"))  # 0.27 and newer
     from vllm.platforms.cuda import NonNvmlCudaPlatform
     from vllm.platforms.interface import DeviceCapability
 
@@ -143,8 +145,10 @@ def pretend_kernels() -> None:
         setattr(ops, name, lambda capability: Device.capability >= (9, 0))
     try:
         import vllm.vllm_flash_attn.flash_attn_interface as interface
-    except ImportError:  # 0.8.5: the folder is not in the CPU build
+    except ImportError:  # the folder is not in the CPU build; what newer releases import from it is never called
         package = types.ModuleType("vllm.vllm_flash_attn")
+        kernels = ("compile_flash_attn_varlen_func_from_specs", "flash_attn_varlen_func", "get_scheduler_metadata")
+        vars(package).update(dict.fromkeys(kernels))
         interface = types.ModuleType("vllm.vllm_flash_attn.flash_attn_interface")
         sys.modules.update({m.__name__: m for m in (package, interface)})
     interface.is_fa_version_supported = lambda version: version != 3 or Device.capability[0] == 9

@@ -9,11 +9,13 @@ import re
 import shlex
 from itertools import groupby
 
-from vllm_migrate.documents.shell.expand import Piece, Word
+from vllm_migrate.documents.shell.expand import Piece, Word, cut
 
 MAX_TEXT = 1 << 14
 _VARIABLE = re.compile(r'"?\$\{?([A-Za-z_]\w*)\}?"?\Z')
 _HOLE = re.compile("[\ue100-\uf000]")
+_MAYBE = "\uf001"  # before a word that a branch adds
+_STARTS = re.compile(r"(?<=\s)(?=\S)")
 _FIRST_HOLE, _MAX_HOLES = 0xE100, 0xF00
 _OPERATORS = "();<>|&"
 
@@ -30,9 +32,9 @@ def _read(words: list[Word]) -> list[Word]:
     parts: list[str] = []
     holes: list[Piece] = []
     for word in words:
-        for piece in word.pieces:
+        for piece in cut(word, 0, assigned=True):
             if piece.known:
-                parts.append(piece.text)
+                parts.append(_STARTS.sub(_MAYBE, piece.text) if piece.maybe else piece.text)
             else:
                 holes.append(piece)
                 parts.append(chr(_FIRST_HOLE + len(holes) - 1))
@@ -53,7 +55,7 @@ def _read(words: list[Word]) -> list[Word]:
     longest = max(commands, key=len, default=[])
     match = next((found[1] for word in words if (found := _VARIABLE.match(word.raw))), "")
     texts = [piece for word in words for piece in word.pieces if piece.exact]
-    return [_word(words[0], token, holes, match, _place(token, texts)) for token in longest]
+    return [_word(words[0], token, holes, match, _place(token.replace(_MAYBE, ""), texts)) for token in longest]
 
 
 def _place(token: str, texts: list[Piece]) -> tuple[int, int] | None:
@@ -67,8 +69,9 @@ def _place(token: str, texts: list[Piece]) -> tuple[int, int] | None:
 
 def _word(holder: Word, token: str, holes: list[Piece], via: str, place: tuple[int, int] | None) -> Word:
     start, end = place or (holder.start, holder.end)
+    maybe, token = _MAYBE in token, token.replace(_MAYBE, "")
     word = Word(holder.script, start, end, token, holder.scope)
-    word.via = via
+    word.via, word.maybe = via, maybe
     word._pieces = []
     at = 0
     for hole in _HOLE.finditer(token):

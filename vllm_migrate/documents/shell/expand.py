@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
     start and end are source offsets; `exact` says that text stands there character for character. `loose`:
     from an unquoted expansion, so the shell splits it at blanks. `wide`: an undecided one that may become any
-    number of words.
+    number of words. `maybe`: a branch adds it as words of its own (`CMD="$CMD --flag"`).
     """
 
     text: str
@@ -60,6 +60,7 @@ class Piece(NamedTuple):
     exact: bool = False
     loose: bool = False
     wide: bool = False
+    maybe: bool = False
 
 
 class Word:
@@ -106,9 +107,13 @@ class Word:
         if self._value is None:
             if self._pieces is None and _PLAIN.fullmatch(self.raw):
                 self._value = self.raw
-            elif all(piece.known for piece in self.pieces):
+            elif all(self._decided(piece) for piece in self.pieces):
                 self._value = "".join([piece.text for piece in self.pieces])
         return self._value
+
+    def _decided(self, piece: Piece) -> bool:
+        """A piece that a branch adds is decided only in a word that is there with it."""
+        return piece.known and (self.maybe or not piece.maybe)
 
     @property
     def hint(self) -> str | None:
@@ -127,7 +132,7 @@ class Word:
         """The literal text before the first undecided part: `key=` of `key=$X`."""
         parts = []
         for piece in self.pieces:
-            if not piece.known:
+            if not self._decided(piece):
                 break
             parts.append(piece.text)
         return "".join(parts)
@@ -136,7 +141,7 @@ class Word:
     def unknown(self) -> str:
         """The first undecided part as written; "" when the value is known."""
         for piece in self.pieces:
-            if not piece.known:
+            if not self._decided(piece):
                 return piece.text
         return ""
 
@@ -214,7 +219,7 @@ class Script:
         self.sourced: list[int] = []
         self.budget = MAX_EXPANSIONS
         self._splits: dict[str, bool] = {}
-        self._cache: dict[tuple[int, int], tuple[list[Piece], bool] | None] = {}
+        self._cache: dict[tuple[tuple[int, bool], ...], tuple[list[Piece], bool] | None] = {}
 
     def encloses(self, outer: int, inner: int) -> bool:
         while inner > outer:
@@ -243,12 +248,14 @@ class Script:
         i = bisect_right(made, at, key=_end)
         certain = i == len(made) or not self.repeats(scope)
         certain = certain and all(self.encloses(caller, scope) for caller in self.by_functions.get(name, ()))
-        parts: list[Assign] = []
+        parts: list[tuple[Word | None, bool]] = []
         for assign in reversed(made[max(0, i - MAX_STEPS) : i]):
             if not (assign.sure and self.encloses(assign.scope, scope)):
-                certain = False
+                added = _added(assign)
+                certain = certain and added is not None
+                parts.append((added, True))
                 continue
-            parts.append(assign)
+            parts.append((assign.value, False))
             if assign.value is None or not assign.append:
                 return self._assigned(parts[::-1], certain and not self._sourced(assign.end, at), depth)
         return [], False
@@ -271,27 +278,33 @@ class Script:
     def _sourced(self, start: int, end: int) -> bool:
         return bisect_left(self.sourced, start) < bisect_left(self.sourced, end)
 
-    def _assigned(self, parts: list[Assign], certain: bool, depth: int) -> tuple[list[Piece], bool] | None:
-        key = (parts[0].start, parts[-1].start)
+    def _assigned(
+        self, parts: list[tuple[Word | None, bool]], certain: bool, depth: int
+    ) -> tuple[list[Piece], bool] | None:
+        """The pieces of values, one after the other, and whether they are certain. With each: whether a branch adds it."""
+        key = tuple((word.start if word is not None else -1, maybe) for word, maybe in parts)
         if key not in self._cache:
             self._cache[key] = None  # what refers to itself is not decided
             pieces: list[Piece] = []
-            for assign in parts:
-                if assign.value is not None:
-                    pieces += cut(assign.value, depth + 1, assigned=True)
+            for word, maybe in parts:
+                found = cut(word, depth + 1, assigned=True) if word is not None else []
+                pieces += [piece._replace(hint="", maybe=True) for piece in found] if maybe else found
             small = len(pieces) < MAX_WORDS and sum([len(piece.text) for piece in pieces]) < MAX_TEXT
-            decided = small and parts[0].value is not None
+            decided = small and parts[0][0] is not None
             self._cache[key] = (pieces, True) if decided else ([], False)
-        found = self._cache[key]
-        return found and (found[0], found[1] and certain)
+        found_pieces = self._cache[key]
+        return found_pieces and (found_pieces[0], found_pieces[1] and certain)
 
-    def elements(self, name: str, at: int, scope: int) -> list[tuple[Array, Word, bool]] | None:
-        """(array, element, maybe) of `"${name[@]}"` at `at`; None: not assigned here, or too much of it.
+    def elements(self, name: str, at: int, scope: int, joined: bool = False) -> list[tuple[Array, Word, bool]] | None:
+        """(array, element, maybe) of `"${name[@]}"` at `at`; None: not assigned here, or too much of it. `joined`:
+        of `${name[*]}` in a string, also where the script around the string has the array.
 
         The last sure assignment counts; without one, the first that a branch makes. `maybe` elements hang on
         a branch.
         """
         made = self.arrays.get(name)
+        if made is None and joined and self.outer is not None and name not in self.assigns:
+            return self.outer.elements(name, at, 0)
         if made is None or name in self.assigns:
             return None
         parts, undetermined, i = [], False, bisect_right(made, at, key=_end)
@@ -316,6 +329,25 @@ class Script:
         found = [(array, item, maybe) for array, maybe in reversed(parts) for item in array.items]
         self.budget -= len(found)
         return found if self.budget > 0 else None
+
+
+_OWN = r"(\"?)\$(?:%(name)s\b|\{%(name)s\})"
+
+
+def _added(assign: Assign) -> Word | None:
+    """What an assignment adds behind the value that its variable had, as words of its own; None where it does not."""
+    value = assign.value
+    if value is None:
+        return None
+    if not assign.append:
+        own = compiled(_OWN % {"name": assign.name}).match(value.raw)
+        if own is None:
+            return None
+        start, rest = value.start + own.end(), value.raw[own.end() :]
+        quote = own[1]
+        value = Word(value.script, start - len(quote), value.end, quote + rest, value.scope)
+    first = value.raw.lstrip("\"'")[:1] if value.raw[:1] in "\"'" else ""
+    return value if first in (" ", "\t", "\n", "\\") else None
 
 
 def _end(made: Assign | Array) -> int:
@@ -464,6 +496,7 @@ class _Cutter:
         elif op in (":+", "+"):
             hint = "" if found is None else None
         self.word.script.budget -= len(pieces)
+        certain = certain and (loose or self.assigned or not any(piece.maybe for piece in pieces))
         if op in ("", ":?", "?") and certain and self.word.script.budget > 0:
             self.out += _as_used(pieces, loose)
         else:

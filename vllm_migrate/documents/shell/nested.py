@@ -59,10 +59,11 @@ def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
             continue
         shell = flagged = False
         carried = _carries(command)
+        mark = "[*]" if _name(command.written[0].raw) == "eval" else "$"  # a variable in an eval is read there
         for word in command.written:
             raw = word.raw
             head, _, wrapped = raw.partition("=")
-            if flagged or (carried and (" " in raw or ("$" in raw and _name(command.written[0].raw) != "eval"))):
+            if flagged or (carried and (" " in raw or mark in raw)):
                 span = _quoted(raw, word.start)
             elif _WRAP.match(head) and wrapped:
                 span = _quoted(wrapped, word.end - len(wrapped))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vllm_migrate.documents.text.names_of_secrets import SHAPE_HINTS, is_harmless, is_secret, words_of
+from vllm_migrate.documents.text.names_of_secrets import is_harmless, is_secret, words_of
+from vllm_migrate.documents.text.patterns import compiled
 
 NAMES = (
     *("token", "key", "pass", "pwd", "secret", "cred", "auth", "bearer", "cookie", "jwt", "dsn", "webhook"),
@@ -54,18 +55,27 @@ REFERENCE = re.compile(
 NEXT_ITEM = re.compile(r"\s*(?:,\s*|\n[ \t]*-[ \t]+)?(?=[rbfuRBFU]{0,2}\\*[\"'])")
 NEXT_BARE_ITEM = re.compile(r"[ \t]*(?:,[ \t]*|\r?\n[ \t]*-[ \t]+)(?![\w.-]*:[ \t\n])")
 
-SHAPES = re.compile(
-    r"""(?<![A-Za-z0-9])(?:
-        hf_[A-Za-z0-9]{16,} | sk-[A-Za-z0-9_\-]{16,} | gh[opsur]_[A-Za-z0-9]{20,} | github_pat_\w{20,}
-      | glpat-[\w\-]{16,} | xox[abeprs]-[A-Za-z0-9\-]{10,} | A[KS]IA[A-Z0-9]{16} | AIza[\w\-]{30,}
-      | npm_[A-Za-z0-9]{30,} | pypi-[\w\-]{30,} | eyJ[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]* | nvapi-[\w\-]{20,}
-      | gsk_[A-Za-z0-9]{20,} | r8_[A-Za-z0-9]{20,} | dckr_(?:pat|oat)_[\w\-]{16,} | SG\.[\w\-]{16,}\.[\w\-]{16,}
-      | tskey-[\w\-]{10,} | ya29\.[\w\-]{20,} | [sr]k_(?:live|test)_[A-Za-z0-9]{16,}
-      | wandb_v\d+_\w{20,} | dapi[0-9a-f]{32} | hvs\.[\w\-]{20,}
-    )"""
-    r"""|(?<=hooks\.slack\.com/services/)[\w/]{16,}|(?<=AccountKey=)[\w+/=]{20,}""",
-    re.VERBOSE,
-)
+# What is a secret by its own shape: how it begins, and what follows. Then what stands before one of any beginning.
+TOKENS = {
+    **dict.fromkeys(("gho_", "ghp_", "ghs_", "ghu_", "ghr_"), r"[A-Za-z0-9]{20,}"),
+    **dict.fromkeys(("AKIA", "ASIA"), r"[A-Z0-9]{16}"),
+    **dict.fromkeys(("sk_live_", "sk_test_", "rk_live_", "rk_test_", "hf_"), r"[A-Za-z0-9]{16,}"),
+    **dict.fromkeys(("gsk_", "r8_"), r"[A-Za-z0-9]{20,}"),
+    **dict.fromkeys(("AIza", "pypi-"), r"[\w\-]{30,}"),
+    **dict.fromkeys(("nvapi-", "ya29.", "hvs."), r"[\w\-]{20,}"),
+    "sk-": r"[A-Za-z0-9_\-]{16,}",
+    "github_pat_": r"\w{20,}",
+    "glpat-": r"[\w\-]{16,}",
+    "xox": r"[abeprs]-[A-Za-z0-9\-]{10,}",
+    "npm_": r"[A-Za-z0-9]{30,}",
+    "eyJ": r"[\w\-]{8,}\.eyJ[\w\-]{8,}\.[\w\-]*",
+    "dckr_": r"(?:pat|oat)_[\w\-]{16,}",
+    "SG.": r"[\w\-]{16,}\.[\w\-]{16,}",
+    "tskey-": r"[\w\-]{10,}",
+    "wandb_v": r"\d+_\w{20,}",
+    "dapi": r"[0-9a-f]{32}",
+}
+AFTER = {"hooks.slack.com/services/": r"[\w/]{16,}", "AccountKey=": r"[\w+/=]{20,}"}
 # Of an address: a password, a user that is itself a token, and the parts of a query that let somebody in.
 IN_ADDRESS = re.compile(
     r"://(?:[^\s/@:\"'$<{]*:(?P<password>[^\s/@$<{\"'][^\s/@\"']*)|(?P<user>[^\s/@:\"'${<]{8,}))@"
@@ -100,11 +110,9 @@ def secrets_of(text: str, code: bool) -> tuple[str, ...]:
 
 def shapes_of(text: str) -> Iterator[str]:
     """What is a secret by its own shape, or by its place in an address."""
-    lowered = text.lower()
-    if "SG." in text or any(hint in lowered for hint in SHAPE_HINTS):
-        for match in SHAPES.finditer(text):
-            yield match[0]
-    if "login" in lowered:
+    for start, stop in tokens_in(text):
+        yield text[start:stop]
+    if "login" in text.lower():
         for match in LOGIN.finditer(text):
             if drawn(match["word"]):
                 yield match["word"]
@@ -119,6 +127,25 @@ def shapes_of(text: str) -> Iterator[str]:
     if "-----BEGIN" in text:
         for match in PEM.finditer(text):
             yield match["body"][:LONGEST_VALUE]
+
+
+def tokens_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text has what is a secret by its own shape, in order, apart from each other."""
+    found: list[tuple[int, int]] = []
+    for beginning, rest in (*TOKENS.items(), *AFTER.items()):
+        at = text.find(beginning)
+        while at >= 0:
+            first = at + len(beginning)
+            alone = beginning in AFTER or not (text[at - 1 : at].isascii() and text[at - 1 : at].isalnum())
+            match = compiled(rest).match(text, first) if alone else None
+            if match is not None:
+                found.append((first if beginning in AFTER else at, match.end()))
+            at = text.find(beginning, at + 1)
+    end = 0
+    for start, stop in sorted(found, key=lambda span: (span[0], -span[1])):
+        if start >= end:
+            yield start, stop
+            end = stop
 
 
 def _places(text: str) -> list[int]:
