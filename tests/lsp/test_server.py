@@ -144,7 +144,7 @@ def test_fix_all_is_what_fix_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert editor.applied(whole.edit, "conf/base.yaml") == fix("conf/base.yaml").texts["conf/base.yaml"] != BASE
         assert (tmp_path / "conf/base.yaml").read_text() == BASE
 
-    run(tmp_path, PROJECT, steps)
+    run(tmp_path, {**PROJECT, "requirements.txt": "vllm\n"}, steps)
 
 
 def test_columns_are_those_of_the_protocol(tmp_path: Path) -> None:
