@@ -8,7 +8,7 @@ from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use
 from vllm_migrate.dialects.runs import is_record
 from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed, Unreadable
-from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
+from vllm_migrate.fixes.carriers import document_edits, in_order, lowered, prove_document, writer_of
 from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.spelling import NoSpelling
 
@@ -113,10 +113,29 @@ def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
     """
     groups = _lowered(_grouped(_once(op for draft in drafts for op in draft.ops)))
     edits = {key: _once(edit for draft in drafts for edit in draft.edits.get(key, ())) for key in groups}
-    after = {key: prove_document(*key, group, edits[key]) for key, group in groups.items()}
+    after = _proved(groups, edits)
     prove_outside([(file, those) for (file, _), those in edits.items()])
     files = [file.outermost for file, _ in groups]
     return on_disk(edits), [after[file, index] for file, index in groups if files.count(file) == 1]
+
+
+def _proved(groups: Groups, edits: Drafts) -> dict[tuple[File, int], Document]:
+    """The documents after their edits; the calls of one module together. Raises ProofFailed."""
+    after: dict[tuple[File, int], Document] = {}
+    modules: dict[File, list[int]] = {}
+    for (file, index), group in groups.items():
+        if file.data is not None and file.data.carrier == "python":
+            modules.setdefault(file, []).append(index)
+        else:
+            after[file, index] = prove_document(file, index, group, edits[file, index])
+    for file, indices in modules.items():
+        from vllm_migrate.documents.python.proof import prove_several
+
+        assert file.data is not None
+        every = [edit for index in indices for edit in edits[file, index]]
+        whole = prove_several(file.data, every, {index: in_order(groups[file, index]) for index in indices})
+        after.update(((file, index), whole) for index in indices)
+    return after
 
 
 def on_disk(drafts: Drafts) -> Edits:

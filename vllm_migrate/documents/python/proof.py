@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from vllm_migrate.documents.interface import (
     DELETE,
@@ -26,14 +27,21 @@ from vllm_migrate.documents.python.unpacked import NOTHING, Unpacked, unpacked
 
 def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], index: int) -> PythonData:
     """The document after `edits` of call number `index`, a mapping of its keywords. Raises ProofFailed."""
+    return prove_several(document, edits, {index: ops})
+
+
+def prove_several(document: DataDocument, edits: list[Edit], ops: Mapping[int, list[Op]]) -> PythonData:
+    """`prove_mappings`, of operations on several calls by their number: the module is read once for all."""
     assert isinstance(document, PythonData)
-    calls = len(document.code.calls)
-    if index < calls:
-        return PythonData(prove(document.code, edits, call_ops(document, ops, index)))
     after, expected = _trees(document.code, edits)
+    calls, dicts = list(iter_calls(expected)), list(outer_dicts(expected))
     try:
-        for op in ops:
-            apply_to_dict(list(outer_dicts(expected))[index - calls], op)
+        for index, those in ops.items():
+            if index < len(calls):
+                _make(expected, calls, call_ops(document, those, index))
+            else:
+                for op in those:
+                    apply_to_dict(dicts[index - len(calls)], op)
     except (SyntaxError, ValueError) as error:
         raise ProofFailed(f"not an expression: {error}") from None
     return PythonData(_compared(after, expected))
@@ -42,10 +50,16 @@ def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], ind
 def prove(document: PythonDocument, edits: list[Edit], ops: list[CallOp]) -> PythonDocument:
     """The document of the edited text. Raises ProofFailed unless its tree is the old one with `ops` made on it."""
     after, expected = _trees(document, edits)
-    calls = list(iter_calls(expected))
-    for op in ops:
-        _apply(calls[op.call], op, unpacked(expected) if calls[op.call].keywords else {})
+    _make(expected, list(iter_calls(expected)), ops)
     return _compared(after, expected)
+
+
+def _make(expected: ast.Module, calls: list[ast.Call], ops: list[CallOp]) -> None:
+    """Make changes on the calls of a tree."""
+    for op in ops:
+        call = calls[op.call]
+        brought = any(keyword.arg is None for keyword in call.keywords)
+        _apply(call, op, unpacked(expected) if brought else {})
 
 
 def _trees(document: PythonDocument, edits: list[Edit]) -> tuple[PythonDocument, ast.Module]:
