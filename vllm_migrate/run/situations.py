@@ -62,7 +62,7 @@ class Level(NamedTuple):
             level = level.above
 
 
-_FINAL = re.compile(r"\d+\.\d+(\.\d+)*(\.post\d+)?")
+_FINAL = re.compile(r"\d{1,4}(\.\d{1,4}){1,4}(\.post\d{1,3})?")
 
 
 class Move(NamedTuple):
