@@ -1,215 +1,274 @@
-"""Run lint and fix over folders of real projects and say what came of it. Nothing of the projects is changed or kept.
+"""Lint real projects, write every fix in a copy, lint again, and hold what came of it against what was promised.
 
-    python benchmarks/fleet.py FOLDER... [--negative FOLDER...] [--details FILE]
+    python -m benchmarks.fleet FOLDER... [--mutants N] [--seed N] [--negative FOLDER...] [--pinned] [--details FILE]
 
-Every FOLDER is one project, of which the configuration files are copied to a temporary folder. There they are linted (each
-file against the clock), every fix is written (those to review too), and the result is held against what was promised:
+Every FOLDER is one project, of which the configuration files are copied to a temporary folder. Nothing of the projects is
+changed or kept. There `lint`, `fix --unsafe --write`, `lint` and `fix --unsafe` follow each other, and it must hold:
 
-- no file makes the program crash or think longer than --seconds;
-- every written file holds, outside of the edits, the bytes it held before;
-- what was fixed is not found again, and a second fix has nothing to write;
-- projects given with --negative (other engines, other tools) give no finding.
+- promised: the findings to which `lint` offers edits are those that `fix` settles, with the same safety;
+- gained: no finding is new after the fixes; again: a second fix has nothing to write;
+- parses: a written file that its own reader (PyYAML, tomllib, json, ast, bash -n) took before is taken after;
+- composes: what hydra-core composed before (each Hydra configuration, each script's overrides) it composes after;
+- outside: every written file holds, outside of the edits, the bytes it held before;
+- no file makes the program crash; projects given with --negative (other engines, other tools) give no finding.
 
-The exit code is 1 when one of these is broken. --details writes every finding, refusal and file without an engine as JSON.
+--mutants draws N files in which engines stand, changes each at random (with --seed) and treats it as a project by itself.
+The exit code is 1 when one of these is broken. --details writes what is broken as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import collections
+import contextlib
 import json
+import os
+import random
 import re
 import shutil
-import signal
+import subprocess
 import sys
 import tempfile
-import time
+import tomllib
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+import yaml
 
+from benchmarks.composition import Compositions
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
-from vllm_migrate.fixes.apply import fix_all
-from vllm_migrate.fixes.plan import Plan
-from vllm_migrate.fixes.write import write_all
+from vllm_migrate.report.finding import Finding
 from vllm_migrate.rules.finding import Firing
-from vllm_migrate.run.judging import Result
-from vllm_migrate.run.session import Session
+from vllm_migrate.run.fix import FixPlan, fix
+from vllm_migrate.run.lint import lint
 from vllm_migrate.run.settings import Options
 
-# A file with one of these speaks of an engine's settings; where no engine is found in it, somebody should look.
-TELLING = re.compile(
-    rb"vllm serve|vllm\.entrypoints|vllm-openai|gpu.memory.utilization|enable.prefix.caching|tensor.parallel.size|engine_kwargs|"
-    rb"vllm_kwargs|vllm_cfg|max.num.batched.tokens|enforce.eager|max.num.seqs|vllm_mode|VLLM_USE_V1|use_vllm|rollout\.name=vllm"
+SUFFIXES = frozenset((".yaml", ".yml", ".toml", ".json", ".sh", ".bash", ".slurm", ".sbatch", ".py", ".ipynb"))
+PINS = re.compile(
+    r"requirements.*\.(txt|in)|setup\.(py|cfg)|Dockerfile.*|.*\.lock|environment\.yml|\.env.*", re.IGNORECASE
 )
-# What a name in a message is, so that equal reasons are counted together.
-PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\b[\w./-]*\d[\w./-]*|\S+\.\S+")
+LARGEST = 2 << 20  # bytes of a file that is copied
+WORDS = (
+    "false",
+    "true",
+    "null",
+    "0",
+    "-1",
+    "auto",
+    '"x"',
+    "[1]",
+    "'{\"level\": 3}'",
+    "${X}",
+    "FLASHINFER",
+    "1e3",
+    "image=2",
+)
+OPTIONS = (
+    *(
+        "enable-prefix-caching",
+        "no-enable-prefix-caching",
+        "task",
+        "runner",
+        "swap-space",
+        "rope-scaling",
+        "rope_theta",
+    ),
+    *(
+        "guided-decoding-backend",
+        "disable-log-requests",
+        "compilation-config",
+        "limit_mm_per_prompt",
+        "use_v2_block_manager",
+    ),
+    *(
+        "enable_chunked_prefill",
+        "num-scheduler-steps",
+        "override-pooler-config",
+        "disable_mm_preprocessor_cache",
+        "seed",
+    ),
+    *(
+        "logprobs-mode",
+        "async-scheduling",
+        "kv-cache-dtype",
+        "max-num-seqs",
+        "enforce-eager",
+        "dtype",
+        "generation-config",
+    ),
+)
+NAME = re.compile(r"(?<![\w.-])(--|\+{1,2})?([a-z][a-z_-]{3,}[a-z])(?=\s*[:= ])")
 
 
-class TooLong(Exception):
-    """A file took longer than --seconds."""
+class Key(NamedTuple):
+    """A finding by what both reports show of it."""
 
-
-class Counts:
-    """What is counted of one framework."""
-
-    def __init__(self) -> None:
-        self.files: set[str] = set()
-        self.engines = 0
-        self.findings: collections.Counter[str] = collections.Counter()
-        self.applied = 0
-        self.refused: collections.Counter[str] = collections.Counter()
+    path: str
+    line: int
+    code: str
+    option: str
+    safety: str
 
 
 class Fleet:
     """All projects of one call."""
 
-    def __init__(self, seconds: int, releases: tuple[str, str] | None) -> None:
-        self.seconds = seconds
+    def __init__(self, releases: tuple[str, str] | None) -> None:
         self.releases = releases
-        self.by_framework: dict[str, Counts] = collections.defaultdict(Counts)
-        self.files: collections.Counter[str] = collections.Counter()
-        self.broken: list[str] = []
-        self.slowest: list[tuple[float, str]] = []
-        self.problems: collections.Counter[str] = collections.Counter()
-        self.details: list[dict[str, object]] = []
-        self.written = 0
+        self.broken: collections.Counter[str] = collections.Counter()
+        self.details: list[dict[str, str]] = []
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.engines: list[tuple[Path, str]] = []
 
-    def project(self, folder: Path, negative: bool) -> None:
-        """Lint, fix, write, fix again."""
+    def project(self, folder: Path, negative: bool = False) -> None:
+        """One project, in a copy."""
         with tempfile.TemporaryDirectory() as temporary:
-            copy = Path(temporary) / folder.name
-            shutil.copytree(folder, copy)
-            session, result, claimed = self._lint(copy, folder)
-            kept = [finding for finding in result.findings if finding.engine is not None]
-            self._count(result, claimed, folder, copy)
-            if negative:
-                self.broken += [f"a finding in {_where(finding, copy, folder)}: {finding.name}" for finding in kept]
-            outcome = fix_all(kept, session.fixer(), unsafe=True)
-            self._fixes(outcome, folder, copy)
-            self._write(outcome, copy, folder)
-            if outcome.edits:
-                self._again(copy, folder, outcome)
+            copy = Path(temporary, folder.name)
+            _copy(folder, copy)
+            with contextlib.chdir(copy):
+                try:
+                    self._project(folder, negative)
+                except Exception:
+                    self._break("crash", folder, traceback.format_exc())
 
-    def _lint(self, copy: Path, folder: Path) -> tuple[Session, Result, set[str]]:
-        """The session, what its files gave, and the files that a command or a script names."""
-        call = Options(paths=(str(copy),), isolated=True)
+    def mutant(self, folder: Path, name: str, chance: random.Random) -> bool:
+        """One file of a project, changed at random; whether it is another text then."""
+        text = (folder / name).read_bytes().decode("utf-8", "replace")
+        changed = mutated(text, chance)
+        if changed == text:
+            return False
+        with tempfile.TemporaryDirectory() as temporary:
+            copy = Path(temporary, Path(name).name)
+            copy.write_bytes(changed.encode())
+            with contextlib.chdir(temporary):
+                before = len(self.details)
+                try:
+                    self._project(folder / name, False)
+                except Exception:
+                    self._break("crash", folder / name, traceback.format_exc())
+                for detail in self.details[before:]:
+                    detail["text"] = changed
+        return True
+
+    def _project(self, folder: Path, negative: bool) -> None:
+        options = Options((".",), isolated=True, unsafe=True)
         if self.releases is not None:
-            call = call._replace(source=self.releases[0], target=self.releases[1])
-        session = Session(call)
-        run = session.new_run(None, keep=True)
-        for entry in session.in_order():
-            began = time.perf_counter()
-            signal.alarm(self.seconds)
-            try:
-                session.judge(run, entry)
-            except TooLong:
-                self.broken.append(f"{entry.path}: more than {self.seconds} s")
-            except Exception:
-                self.broken.append(f"{entry.path}: {traceback.format_exc()}")
-            finally:
-                signal.alarm(0)
-            self.slowest.append((time.perf_counter() - began, entry.path.replace(str(copy), str(folder))))
-        return session, run.finish(), run.workspace.claimed
+            options = options._replace(source=self.releases[0], target=self.releases[1])
+        report, _ = lint(options)
+        planned = fix(options)
+        self.counts["projects"] += 1
+        self.counts["files"] += report.files
+        self.counts["engines"] += report.engines or 0
+        self.counts["findings"] += len(report.findings)
+        self.engines += [(folder, path) for path in {f.path for f in report.findings if f.engine is not None}]
+        if negative:
+            for finding in report.findings:
+                if finding.engine is not None:
+                    self._break("negative", folder, _text(finding))
+        self._promises(folder, report.findings, planned)
+        if not planned.plan.edits:
+            return
+        paths = sorted(planned.texts)
+        bytes_before = {file: Path(file.path).read_bytes() for file in planned.plan.edits}
+        parsed = {path for path in paths if parses(Path(path))}
+        compositions = Compositions(Path())
+        written = planned.write()
+        self.counts["written files"] += len(written.paths)
+        for failed in written.failed:
+            self._break("not written", folder, failed.message)
+        for path in sorted(parsed):
+            if not parses(Path(path)):
+                self._break("parses", folder, path)
+        self.counts["parsed"] += len(parsed)
+        for file, edits in planned.plan.edits.items():
+            if not same_outside(bytes_before[file], Path(file.path).read_bytes(), file, edits):
+                self._break("outside", folder, file.path)
+        self.counts["compositions"] += len(compositions.whole)
+        for name, why in compositions.broken():
+            self._break("composes", folder, f"{name}: {why}")
+        after, _ = lint(options)
+        for what in sorted((_kinds(after.findings) - _kinds(report.findings)).elements()):
+            self._break("gained", folder, " ".join(what))
+        second = fix(options)
+        for path in second.texts:
+            names = sorted({finding.name for finding in second.plan.applied})
+            self._break("again", folder, f"{path}: {', '.join(names)}\n{second.diff[:2000]}")
 
-    def _count(self, result: Result, claimed: set[str], folder: Path, copy: Path) -> None:
-        for path in result.seen:
-            self.files[Path(path).suffix] += 1
-        found = set()
-        for judged in result.judged:
-            engine = judged.engine
-            counts = self.by_framework[engine.name]
-            counts.engines += 1
-            for file in engine.files:
-                counts.files.add(file.path.replace(str(copy), str(folder)))
-                found.add(file.path)
-        for finding in result.findings:
-            if finding.engine is None:
-                self.problems[finding.name] += 1
-            else:
-                self.by_framework[finding.engine.name].findings[finding.name] += 1
-            self._detail("finding", finding, copy, folder, "")
-        for path in result.seen:
-            if path not in found and path not in claimed and TELLING.search(Path(path).read_bytes()):
-                self.details.append({"kind": "missed", "place": path.replace(str(copy), str(folder))})
+    def _promises(self, folder: Path, findings: tuple[Finding, ...], planned: FixPlan) -> None:
+        promised = collections.Counter(map(_promise, filter(_is_offered, findings)))
+        settled = collections.Counter(map(_settled, planned.plan.applied))
+        self.counts["promised"] += promised.total()
+        self.counts["settled"] += settled.total()
+        why = {_settled(finding)[:4]: reason for finding, reason in planned.plan.refused}
+        for key in sorted((promised - settled).elements()):
+            self._break("promised, not written", folder, f"{':'.join(map(str, key))}: {why.get(key[:4], '')}")
+        for key in sorted((settled - promised).elements()):
+            self._break("written, not promised", folder, ":".join(map(str, key)))
 
-    def _fixes(self, outcome: Plan, folder: Path, copy: Path) -> None:
-        for finding in outcome.applied:
-            assert finding.engine is not None
-            self.by_framework[finding.engine.name].applied += 1
-            self._detail("applied", finding, copy, folder, "")
-        for finding, reason in outcome.refused:
-            assert finding.engine is not None
-            self.by_framework[finding.engine.name].refused[PARTICULAR.sub("X", reason)] += 1
-            self._detail("refused", finding, copy, folder, reason)
-
-    def _write(self, outcome: Plan, copy: Path, folder: Path) -> None:
-        before = {file: Path(file.path).read_bytes() for file in outcome.edits}
-        written, failed = write_all(outcome.edits)
-        self.written += len(written)
-        self.broken.extend(f"not written: {error}" for error in failed)
-        for file, edits in outcome.edits.items():
-            if not same_outside(before[file], Path(file.path).read_bytes(), file, edits):
-                self.broken.append(f"{file.path.replace(str(copy), str(folder))}: bytes outside of the edits changed")
-
-    def _again(self, copy: Path, folder: Path, first: Plan) -> None:
-        session, result, _ = self._lint(copy, folder)
-        kept = [finding for finding in result.findings if finding.engine is not None]
-        second = fix_all(kept, session.fixer(), unsafe=True)
-        for file in second.edits:
-            names = sorted({finding.name for finding in second.applied})
-            self.broken.append(f"{file.path.replace(str(copy), str(folder))}: a second fix writes ({', '.join(names)})")
-        fixed = {_same(finding) for finding in first.applied}
-        for finding in kept:
-            if finding.fix is not None and _same(finding) in fixed:
-                self.broken.append(f"{_where(finding, copy, folder)}: {finding.name} is found again after its fix")
-
-    def _detail(self, kind: str, finding: Firing, copy: Path, folder: Path, reason: str) -> None:
-        self.details.append(
-            {
-                "kind": kind,
-                "place": _where(finding, copy, folder),
-                "framework": finding.engine.name if finding.engine else "",
-                "rule": finding.name,
-                "severity": finding.severity,
-                "option": finding.option,
-                "message": finding.message,
-                "depends_on": list(finding.depends_on),
-                "reason": reason,
-            }
-        )
+    def _break(self, kind: str, folder: Path, text: str) -> None:
+        self.broken[kind] += 1
+        self.details.append({"kind": kind, "project": str(folder), "what": text})
 
     def show(self) -> None:
-        """Markdown tables, and what is broken."""
-        print("| framework | files | engines | findings | fixes applied | refused |")
-        print("|---|---|---|---|---|---|")
-        total = [0, 0, 0, 0, 0]
-        for name, counts in sorted(self.by_framework.items()):
-            row = [len(counts.files), counts.engines, counts.findings.total(), counts.applied, counts.refused.total()]
-            total = [a + b for a, b in zip(total, row, strict=True)]
-            print(f"| {name} | " + " | ".join(map(str, row)) + " |")
-        print("| all | " + " | ".join(map(str, total)) + " |")
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.files.most_common())
-        print(f"\n{self.files.total()} files were looked at ({kinds}); {self.written} files were written.")
-        missed = sum(1 for detail in self.details if detail["kind"] == "missed")
-        print(f"{missed} files speak of an engine's settings, and no engine was found in them.")
-        print(
-            "Findings about files:",
-            ", ".join(f"{name} {count}" for name, count in self.problems.most_common()) or "none",
-        )
-        print("\nRefused, and why:")
-        reasons: collections.Counter[str] = collections.Counter()
-        for counts in self.by_framework.values():
-            reasons.update(counts.refused)
-        for reason, count in reasons.most_common(40):
-            print(f"  {count:5}  {reason}")
-        self.slowest.sort(reverse=True)
-        print("\nSlowest: " + ", ".join(f"{seconds:.2f} s {path}" for seconds, path in self.slowest[:5]))
-        print(f"\nBroken: {len(self.broken)}")
-        for text in self.broken:
-            print("  " + text)
+        """What was counted, and what is broken."""
+        print(", ".join(f"{name} {count}" for name, count in self.counts.items()))
+        print("Broken:", ", ".join(f"{kind} {count}" for kind, count in self.broken.most_common()) or "nothing")
+
+
+def mutated(text: str, chance: random.Random) -> str:
+    """A text with one to three of its lines changed: an option's name, a value, its place, its indent."""
+    lines = text.split("\n")
+    telling = [number for number, line in enumerate(lines) if NAME.search(line)] or list(range(len(lines)))
+    for _ in range(chance.randint(1, 3)):
+        number = min(chance.choice(telling), len(lines) - 1)
+        line = lines[number]
+        kind = chance.randrange(7)
+        if kind == 0:
+            lines[number] = NAME.sub(lambda found: (found[1] or "") + chance.choice(OPTIONS), line, count=1)
+        elif kind == 1:
+            lines[number] = re.sub(
+                r"([:=] ?|--[\w-]+ )[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), line, count=1
+            )
+        elif kind == 2:
+            lines.insert(number, line)
+        elif kind == 3:
+            del lines[number]
+            if not lines:
+                return text
+        elif kind == 4:
+            lines[number] = "  " + line
+        elif kind == 5:
+            added = NAME.sub(lambda found: (found[1] or "") + chance.choice(OPTIONS), line, count=1)
+            lines.insert(
+                number + 1,
+                re.sub(r"([:=] ?)[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), added, count=1),
+            )
+        else:
+            lines[number] = line.replace('"', "'") if '"' in line else line.replace("'", '"')
+    return "\n".join(lines)
+
+
+def parses(path: Path) -> bool:
+    """Whether a reader of other hands takes the file."""
+    data = path.read_bytes()
+    try:
+        if path.suffix in (".yaml", ".yml"):
+            collections.deque(yaml.compose_all(data, Loader=yaml.CSafeLoader), 0)
+        elif path.suffix == ".toml":
+            tomllib.loads(data.decode())
+        elif path.suffix in (".json", ".ipynb"):
+            json.loads(data)
+        elif path.suffix == ".py":
+            ast.parse(data)
+        else:
+            return subprocess.run(["bash", "-n"], input=data, capture_output=True, check=False).returncode == 0
+    except (yaml.YAMLError, ValueError, SyntaxError):
+        return False
+    return True
 
 
 def same_outside(before: bytes, after: bytes, file: File, edits: list[Edit]) -> bool:
@@ -227,22 +286,55 @@ def same_outside(before: bytes, after: bytes, file: File, edits: list[Edit]) -> 
     return left == text[at:].encode()
 
 
-def _same(finding: Firing) -> tuple[str, str, str, str]:
-    assert finding.engine is not None
-    return finding.name, finding.spot.file.path, finding.engine.id, finding.option
+def _copy(folder: Path, copy: Path) -> None:
+    """What a run reads of a project: configurations, scripts, programs and pins."""
+    for path in _files(folder):
+        to = copy / path.relative_to(folder)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, to)
 
 
-def _where(finding: Firing, copy: Path, folder: Path) -> str:
-    file = finding.spot.file
-    line = file.source.position(finding.spot.start).line if file.source.text else 0
-    return f"{file.path.replace(str(copy), str(folder))}:{line}"
+def _files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in (".git", "node_modules")]
+        for name in names:
+            path = Path(root, name)
+            wanted = path.suffix in SUFFIXES or PINS.fullmatch(name) or name == ".gitignore"
+            if wanted and not path.is_symlink() and path.stat().st_size < LARGEST:
+                yield path
+
+
+def _is_offered(finding: Finding) -> bool:
+    return finding.fix is not None and finding.fix.safety != "none" and bool(finding.fix.edits)
+
+
+def _promise(finding: Finding) -> Key:
+    assert finding.fix is not None
+    return Key(finding.path, finding.line, finding.code, finding.option, finding.fix.safety)
+
+
+def _settled(finding: Firing) -> Key:
+    spot = finding.spot
+    safety = finding.fix.safety if finding.fix is not None else ""
+    return Key(spot.file.path, spot.file.source.position(spot.start).line, finding.code, finding.option, safety)
+
+
+def _kinds(findings: tuple[Finding, ...]) -> collections.Counter[tuple[str, ...]]:
+    """The findings without what moves when lines are added: their places, and which of several engines is named."""
+    return collections.Counter((f.code, f.name, f.path, f.option) for f in findings)
+
+
+def _text(finding: Finding) -> str:
+    return f"{finding.path}:{finding.line}: {finding.code} {finding.name}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, help="one project each")
     parser.add_argument("--negative", nargs="*", type=Path, default=[], help="projects in which nothing may be found")
-    parser.add_argument("--seconds", type=int, default=20, help="what one file may take")
+    parser.add_argument("--mutants", type=int, default=0, help="files that are changed at random")
+    parser.add_argument("--only-mutants", action="store_true", help="leave out the projects as they are")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--from", dest="source", default="0.8.5")
     parser.add_argument("--to", dest="target", default="0.18.1")
     parser.add_argument(
@@ -250,21 +342,37 @@ def main() -> int:
     )
     parser.add_argument("--details", type=Path)
     options = parser.parse_args()
-
-    def alarm(*_: object) -> None:
-        raise TooLong
-
-    signal.signal(signal.SIGALRM, alarm)
-    fleet = Fleet(options.seconds, None if options.pinned else (options.source, options.target))
-    for folder in [*options.folders, *options.negative]:
-        try:
-            fleet.project(folder, folder in options.negative)
-        except Exception:
-            fleet.broken.append(f"{folder}: {traceback.format_exc()}")
+    fleet = Fleet(None if options.pinned else (options.source, options.target))
+    for folder in () if options.only_mutants else [*options.folders, *options.negative]:
+        before = fleet.broken.copy()
+        fleet.project(folder.absolute(), folder in options.negative)
+        now = ", ".join(f"{kind} {count}" for kind, count in (fleet.broken - before).items())
+        print(f"{folder}: {now or 'nothing broken'}", flush=True)
+    if options.mutants:
+        _mutants(fleet, options.folders, options.mutants, random.Random(options.seed))
     fleet.show()
     if options.details:
         options.details.write_text(json.dumps(fleet.details, indent=1), encoding="utf-8")
     return 1 if fleet.broken else 0
+
+
+def _mutants(fleet: Fleet, folders: list[Path], count: int, chance: random.Random) -> None:
+    """Change `count` files in which the first lint found engines; without one, those that speak of vLLM."""
+    found = fleet.engines or [
+        (folder.absolute(), str(path.relative_to(folder)))
+        for folder in folders
+        for path in _files(folder)
+        if path.suffix in SUFFIXES and b"vllm" in path.read_bytes()
+    ]
+    found = sorted(set(found))
+    chance.shuffle(found)
+    made = 0
+    while made < count and found:
+        for folder, name in found:
+            made += fleet.mutant(folder, name, chance)
+            if made == count:
+                break
+    print(f"{made} mutants", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ What the user names on the command line may be a pipe (`<(...)`): `wait` takes w
 from __future__ import annotations
 
 import os
-from stat import S_ISFIFO, S_ISREG
+from stat import S_ISCHR, S_ISFIFO, S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def descriptor(path: str, wait: bool = False, follow: bool = True) -> int:
     opened = os.open(path, flags)
     try:
         if not S_ISREG(mode := os.fstat(opened).st_mode):
-            if not wait:
+            if not wait or (S_ISCHR(mode) and not os.isatty(opened)):  # a device may never end
                 raise NotRegular(path)
             _await_writer(path, opened, S_ISFIFO(mode))
     except BaseException:

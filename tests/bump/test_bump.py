@@ -45,7 +45,7 @@ def test_an_import_that_moved(here: Path) -> None:
 def test_what_a_version_guards_is_apart(here: Path, text: str) -> None:
     found = bump(here, "0.12.0", "0.13.0", a__py=text)
     assert all(place.guarded for one in found.changes for place in one.places) and found.changes
-    assert "## Breaks" not in as_markdown(found) and "## Guarded already" in as_markdown(found)
+    assert "## Breaks" not in as_markdown(found) and "## Already guarded" in as_markdown(found)
 
 
 def test_availability_is_no_guard(here: Path) -> None:

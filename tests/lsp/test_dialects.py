@@ -83,7 +83,7 @@ CASES = {
         ("--vllm_gpu_memory_utilization", "--vllm_gpu_memory_utilization"),
         "--gpu-memory-utilization",
         ("--temperature 0.7", "--vllm_enforce_eager ", "true", "true"),
-        ("VM201", "!export VLLM_USE_V1=0"),
+        ("", ""),  # the pins that would go with it have no flag here
     ),
     "pipelinerl": Case(
         "pipelinerl/before/conf/base.yaml",

@@ -85,3 +85,36 @@ def test_engines_that_are_counted_anew_are_not_new() -> None:
     body = f"    return run(policy={{'generation': {held}}})\n"
     plan = fix(files={"test_it.py": f"def a():\n{body}\n\ndef b():\n{body}"}, unsafe=True).plan
     assert plan.applied and not plan.refused
+
+
+GUIDED = (
+    "vllm serve m --guided-decoding-backend outlines --guided-decoding-disable-any-whitespace "
+    '--override-pooler-config \'{"pooling_type": "MEAN"}\'\n'
+)
+SERVERS = "vllm serve a --max-model-len 8192\nvllm serve b --max-model-len 8192\n"
+
+
+@pytest.mark.parametrize("files", [{"run.sh": GUIDED}, {"run.sh": SERVERS}, {"conf/ppo.yaml": CONF, "run.sh": SCRIPT}])
+def test_lint_offers_what_fix_writes(files: dict[str, str]) -> None:
+    report, plan = lint(files=files, from_="0.9.2"), fix(files=files, from_="0.9.2", unsafe=True).plan
+    offered = [f for f in report.findings if f.fix is not None and f.fix.edits]
+    assert sorted((f.code, f.line, f.option) for f in offered) == sorted(
+        (f.code, f.spot.file.source.position(f.spot.start).line, f.option) for f in plan.applied
+    )
+    assert offered
+
+
+def test_a_pin_that_refuses_what_is_written_is_named() -> None:
+    """0.8.5 has no such option: the fix is not safe beside a pin of it, and needs another release."""
+    files = {
+        "requirements.txt": "torch\nvllm==0.8.5\n",
+        "conf/base.yaml": "vllm_config:\n  vllm_kwargs:\n    dtype: float32\n",
+    }
+    pinned, free = (
+        {f.name: f.fix for f in lint(files=each).findings}
+        for each in (files, {"conf/base.yaml": files["conf/base.yaml"]})
+    )
+    fix_, alone = pinned["async-scheduling-default"], free["async-scheduling-default"]
+    assert fix_ is not None and alone is not None
+    assert (fix_.needs, fix_.safety, fix_.conflicts) == ("0.10.0", "review", (("requirements.txt", 2, "vllm==0.8.5"),))
+    assert (alone.needs, alone.conflicts) == ("0.10.0", ())

@@ -91,7 +91,7 @@ def test_records_are_judged_where_they_are_named_and_never_written(here: Path) -
             assert len(found) == 1 and found[0].line > 2 and found[0].path.endswith("config.yaml"), named
     assert lint(["."], from_="0.8.5", to="0.18.1").files == 0
     plan = fix(["wandb", "outputs"], from_="0.8.5", to="0.18.1", from_engine="v0", unsafe=True)
-    assert plan.diff == "" and any("records a run" in reason for _, reason in plan.plan.refused)
+    assert plan.diff == "" and any("records a finished run" in reason for _, reason in plan.plan.refused)
 
 
 def test_a_configuration_beside_a_run(here: Path) -> None:

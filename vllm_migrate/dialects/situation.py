@@ -8,11 +8,21 @@ from typing import NamedTuple
 SOURCE, TARGET = "0.8.5", "0.18.1"
 
 
+class PinnedAt(NamedTuple):
+    """A text of the project that installs a release: where it stands, and what it says."""
+
+    path: str
+    line: int
+    pin: str
+
+
 class Known(NamedTuple):
-    """One part of a situation: its value, and in words what shows it ("uv.lock:12 pins it")."""
+    """One part of a situation: its value, and in words what shows it ("uv.lock:12 pins it"); pinned: where the project installs
+    it, None where nothing does."""
 
     value: str
     because: str = ""
+    pinned: PinnedAt | None = None
 
 
 class Shown(NamedTuple):

@@ -81,8 +81,9 @@ class Workspace:
         key = os.path.normpath(path)
         if key in self._files:
             return self._files[key]
-        if self._under is not None and key in self._under._files and key not in self.texts:
-            return self._under._files[key]
+        known = self._known(key)
+        if known is not None:
+            return known
         self._files[key] = None
         if self._note is not None:
             self._note(path)
@@ -92,6 +93,13 @@ class Workspace:
         elif key in self.texts or self.disk.is_file(path):
             self._files[key] = self._parse(path, key)
         return self._files[key]
+
+    def _known(self, key: str) -> File | None:
+        """What the workspace below, or one below that, has read of a file that stands as it did."""
+        under = self._under
+        if under is None or key in self.texts:
+            return None
+        return under._files[key] if key in under._files else under._known(key)
 
     def _parse(self, path: str, key: str) -> File | None:
         try:

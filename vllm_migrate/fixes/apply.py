@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
@@ -14,20 +13,21 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
-from vllm_migrate.fixes.plan import Draft, Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of, prove_together
+from vllm_migrate.fixes.plan import Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import Action, Firing
+from vllm_migrate.rules.finding import Action, Firing, is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vllm_migrate.fixes.carriers import Document
-
 
 class Fixer:
-    """Plans and proves. One per run; the files are those of the run."""
+    """Plans and proves. One per run; the files are those of the run.
+
+    under: has read the files as they are.
+    """
 
     def __init__(
         self,
@@ -35,57 +35,33 @@ class Fixer:
         knowledge: Knowledge,
         disk: Disk = DISK,
         situate: Situate = everywhere(Situation()),  # noqa: B008 - an immutable tuple
+        under: Workspace | None = None,
     ) -> None:
         self.disk = disk
         self.situate = situate
         self.catalog = catalog
         self.knowledge = knowledge
-        self._last: View | None = None  # several findings of one engine are proved one after the other
+        self._under = under
+        self._unedited_views: dict[int, View] = {}
 
     def plan(self, finding: Firing) -> Plan | None:
         """The edits of a finding by itself, proved; None where its rule proposes none."""
-        return None if finding.fix is None else self.settle([draft(finding)])[0]
-
-    def settle(self, drafts: list[Draft], under: Workspace | None = None) -> list[Plan]:
-        """Drafts whose edits do not touch each other, proved together; where that fails, each half by itself."""
-        made = [draft for draft in drafts if draft.edits]
+        if finding.fix is None:
+            return None
+        made = draft(finding)
+        if not made.edits:
+            return made.plan
         try:
-            if made:
-                edits, after = prove_together(made)
-                self.prove(edits, [draft.finding for draft in made], under, after)
-        except (CannotEdit, ProofFailed, ValueError):
-            if len(drafts) == 1:
-                return [self._alone(drafts[0], under)]
-            half = len(drafts) // 2
-            return [*self.settle(drafts[:half], under), *self.settle(drafts[half:], under)]
-        return [draft.plan for draft in drafts]
-
-    def _alone(self, draft: Draft, under: Workspace | None) -> Plan:
-        """The plan of one draft, with other edits where those that it has fail their proof."""
-        if not draft.edits:
-            return draft.plan
-        try:
-            edits = drafts_of(draft.ops, True)
-            self.prove(on_disk(edits), [draft.finding], under)
+            edits = drafts_of(made.ops, True)
+            self.prove(on_disk(edits), [finding])
         except (CannotEdit, ProofFailed) as error:
-            return draft._replace(edits={}, reason=str(error)).plan
-        return draft._replace(edits=edits).plan
+            return made._replace(edits={}, reason=str(error)).plan
+        return made._replace(edits=edits).plan
 
-    def prove(
-        self,
-        edits: Edits,
-        findings: Sequence[Firing],
-        under: Workspace | None = None,
-        after: Sequence[Document] = (),
-    ) -> None:
-        """Read every engine concerned back from the edited texts. Raises ProofFailed.
-
-        under: has read the other files; after: edited files that were read already.
-        """
+    def prove(self, edits: Edits, findings: Sequence[Firing]) -> None:
+        """Read every engine concerned back from the edited texts. Raises ProofFailed."""
         texts = {os.path.normpath(f.path): apply_edits(f.source.text, e) for f, e in edits.items()}
-        workspace = Workspace([], texts, disk=self.disk, under=under, situate=self.situate)
-        for document in after:
-            workspace.hold(File(document.source, document, False))
+        workspace = Workspace([], texts, disk=self.disk, under=self._under, situate=self.situate)
         prover = Prover(self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
         for finding in findings:
@@ -93,15 +69,21 @@ class Fixer:
             entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
             entry[1].extend(finding.fix.actions)
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
-        changed = {action.option for _, actions in by_engine.values() for action in actions}
+        changed = {name for _, actions in by_engine.values() for action in actions for name in _names(action)}
         for engine, actions in by_engine.values():
             prover.check(engine, self._unedited(engine), actions, changed)
 
     def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
-        if self._last is None or self._last.engine is not engine:
-            self._last = View(engine, engine.target, self.catalog, self.knowledge)
-        return self._last
+        view = self._unedited_views.get(id(engine))
+        if view is None or view.engine is not engine:
+            view = self._unedited_views[id(engine)] = View(engine, engine.target, self.catalog, self.knowledge)
+        return view
+
+
+def _names(action: Action) -> tuple[str, ...]:
+    """The options that an action changes: with a key inside a mapping, the option whose mapping that is."""
+    return (action.option, action.option.partition(".")[0]) if is_inside(action) else (action.option,)
 
 
 class Plannable(NamedTuple):
@@ -118,7 +100,8 @@ def fix_all(findings: list[Firing], fixer: Fixer, unsafe: bool, barred: Callable
     """Make every fix that may be made (safe ones; with `unsafe` those to review too), all together and proved together.
 
     barred: whether a file may not be changed; a fix that reaches into one is not made at all, rather than by half.
-    When the whole does not prove, findings are added one at a time, so that one that cannot be written spoils no other.
+    Fixes of engines that share no file are proved apart; where those of some do not prove together, as many as do are made,
+    so that one that cannot be written spoils no other.
     """
     refused: Refused = []
     candidates: list[Plannable] = []
@@ -131,14 +114,39 @@ def fix_all(findings: list[Firing], fixer: Fixer, unsafe: bool, barred: Callable
             continue
         if barred is None or not any(barred(op.file.outermost) for op in ops):
             candidates.append(Plannable(finding, ops))
-    made, edits = _most(candidates, fixer, refused)
-    orphans = _orphans(findings, made)
-    if orphans:
-        refused += orphans
-        taken_back = {id(finding) for finding, _ in orphans}
-        kept = [candidate for candidate in made if id(candidate.finding) not in taken_back]
-        made, edits = _one_by_one(kept, fixer, refused)
-    return Plan(edits, tuple(candidate.finding for candidate in made), tuple(refused))
+    edits: Edits = {}
+    applied: list[Firing] = []
+    for group in _apart(candidates):
+        made, those = _most(group, fixer, refused)
+        orphans = _orphans(findings, made)
+        if orphans:
+            refused += orphans
+            taken_back = {id(finding) for finding, _ in orphans}
+            kept = [candidate for candidate in made if id(candidate.finding) not in taken_back]
+            made, those = _most(kept, fixer, refused)
+        edits.update(those)
+        applied += [candidate.finding for candidate in made]
+    order = {id(finding): number for number, finding in enumerate(findings)}
+    return Plan(edits, tuple(sorted(applied, key=lambda finding: order[id(finding)])), tuple(refused))
+
+
+def _apart(candidates: list[Plannable]) -> list[list[Plannable]]:
+    """The candidates in groups that share no file, neither one that is edited nor one that an engine is composed of."""
+    groups: list[tuple[set[int], list[Plannable]]] = []
+    for candidate in candidates:
+        engine = candidate.finding.engine
+        files = {id(op.file.outermost) for op in candidate.ops}
+        if engine is not None:
+            files.update(id(file.outermost) for file in (engine.file, *engine.files))
+        mine = (files, [candidate])
+        rest = []
+        for group in groups:
+            if group[0].isdisjoint(files):
+                rest.append(group)
+            else:
+                mine = (group[0] | mine[0], group[1] + mine[1])
+        groups = [*rest, mine]
+    return [group for _, group in groups]
 
 
 def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Firing]:
@@ -155,33 +163,37 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
 
 
 def _most(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:
-    """All of them where they prove together, else those that prove by themselves, else as many of these as do."""
-    with suppress(CannotEdit, ProofFailed, ValueError):
+    """All of them where they prove together; else the most of each half that do, and of both what proves with the rest."""
+    if not candidates:
+        return [], {}
+    try:
         return candidates, _together(candidates, fixer)
-    sound: list[Plannable] = []
-    for candidate in candidates:
-        try:
-            edits_of(candidate.ops)
-            sound.append(candidate)
-        except (CannotEdit, ProofFailed) as error:
-            refused.append((candidate.finding, str(error)))
-    if len(sound) < len(candidates):
-        with suppress(CannotEdit, ProofFailed, ValueError):
-            return sound, _together(sound, fixer)
-    return _one_by_one(sound, fixer, refused)
+    except (CannotEdit, ProofFailed, ValueError) as error:
+        if len(candidates) == 1:
+            refused.append((candidates[0].finding, str(error)))
+            return [], {}
+    half = len(candidates) // 2
+    first, edits = _most(candidates[:half], fixer, refused)
+    second, others = _most(candidates[half:], fixer, refused)
+    return _joined(first, edits, second, others, fixer, refused)
 
 
-def _one_by_one(candidates: list[Plannable], fixer: Fixer, refused: Refused) -> tuple[list[Plannable], Edits]:
-    kept: list[Plannable] = []
-    edits: Edits = {}
-    for candidate in candidates:
-        try:
-            edits = _together([*kept, candidate], fixer)
-        except (CannotEdit, ProofFailed, ValueError) as error:
-            refused.append((candidate.finding, str(error)))
-            continue
-        kept.append(candidate)
-    return kept, edits
+def _joined(
+    first: list[Plannable], edits: Edits, second: list[Plannable], others: Edits, fixer: Fixer, refused: Refused
+) -> tuple[list[Plannable], Edits]:
+    """`first`, which proves, and as many of `second`, which proves by itself, as prove with it."""
+    if not first or not second:
+        return (first, edits) if first else (second, others)
+    try:
+        return [*first, *second], _together([*first, *second], fixer)
+    except (CannotEdit, ProofFailed, ValueError) as error:
+        if len(second) == 1:
+            refused.append((second[0].finding, str(error)))
+            return first, edits
+    half = len(second) // 2
+    for part in (second[:half], second[half:]):
+        first, edits = _joined(first, edits, part, {}, fixer, refused)
+    return first, edits
 
 
 def _together(candidates: list[Plannable], fixer: Fixer) -> Edits:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.embedded import check_editable
 from vllm_migrate.dialects.model import Use, Written
-from vllm_migrate.documents.editing import plan, plan_proved, prove
+from vllm_migrate.documents.editing import plan, plan_proved
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Op
 from vllm_migrate.fixes.spelling import spells_arguments
 from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
 
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
-    from vllm_migrate.documents.interface import DataDocument, Edit
-    from vllm_migrate.documents.shell.document import ShellDocument
+    from vllm_migrate.documents.interface import Edit
     from vllm_migrate.fixes.ops import DocumentOp, FileOp
     from vllm_migrate.fixes.writers.interface import Writer
-
-    Document = DataDocument | ShellDocument
 
 
 def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
@@ -93,18 +90,6 @@ def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bo
         if proved:
             prove_script(file, ops, edits)
     return edits
-
-
-def prove_document(file: File, index: int, ops: Sequence[DocumentOp], edits: list[Edit]) -> Document:
-    """The document after `edits`. Raises ProofFailed unless they make `ops` and change nothing else in it."""
-    after: Document
-    if file.data is not None:
-        after = prove(file.data, edits, in_order(ops), index)
-    else:
-        from vllm_migrate.fixes.script import prove_script
-
-        after = prove_script(file, ops, edits)
-    return after
 
 
 def in_order(ops: Sequence[DocumentOp]) -> list[Op]:

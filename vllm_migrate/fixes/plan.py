@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vllm_migrate.dialects.embedded import in_host, prove_outside
-from vllm_migrate.dialects.model import Use
+from vllm_migrate.dialects.model import Use, Written
 from vllm_migrate.dialects.runs import is_record
-from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed, Unreadable
-from vllm_migrate.fixes.carriers import document_edits, lowered, prove_document, writer_of
-from vllm_migrate.fixes.ops import FileOp
+from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op, ProofFailed, Unreadable
+from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
+from vllm_migrate.fixes.ops import FileOp, place_of
 from vllm_migrate.fixes.spelling import NoSpelling
+from vllm_migrate.rules.finding import is_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
-    from vllm_migrate.fixes.carriers import Document
     from vllm_migrate.fixes.ops import DocumentOp
     from vllm_migrate.rules.finding import Action, Firing
 
@@ -104,19 +104,6 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     return made
 
 
-def prove_together(drafts: Sequence[Draft]) -> tuple[Edits, list[Document]]:
-    """The edits of several drafts as one, and the documents after them that are whole files.
-
-    Raises CannotEdit, and ProofFailed unless each document holds what all ask for.
-    """
-    groups = _lowered(_grouped(_once(op for draft in drafts for op in draft.ops)))
-    edits = {key: _once(edit for draft in drafts for edit in draft.edits.get(key, ())) for key in groups}
-    after = {key: prove_document(*key, group, edits[key]) for key, group in groups.items()}
-    prove_outside([(file, those) for (file, _), those in edits.items()])
-    files = [file.outermost for file, _ in groups]
-    return on_disk(edits), [after[file, index] for file, index in groups if files.count(file) == 1]
-
-
 def on_disk(drafts: Drafts) -> Edits:
     """Edits by the files that the documents stand in. Raises CannotEdit."""
     out: Edits = {}
@@ -156,11 +143,25 @@ def _ops(action: Action, engine: Subject) -> list[FileOp]:
     kind, option, value, written = action
     if kind == "core":
         return _without_old_engine(engine)
+    if isinstance(written, Written) and is_inside(action):
+        return _inside(action, written)
     writer = writer_of(engine, written)
     place = written.written if isinstance(written, Use) else written
     if place is None or kind == "set":
         return writer.set(option, value)
     return writer.drop(place, option) if kind == "drop" else writer.respell(place, option, value)
+
+
+def _inside(action: Action, written: Written) -> list[FileOp]:
+    """The operations on a key that has a place of its own inside an option's mapping. Raises CannotEdit."""
+    place = place_of(written)
+    if action.kind == "drop":
+        return [FileOp(place.file, place.index, Op(DELETE, place.path))]
+    key = action.option.rpartition(".")[2]
+    ops = [Op(RENAME, place.path, new_key=key)]
+    if action.value is not written.value:
+        ops.append(Op(SET, (*place.path[:-1], key), action.value))
+    return [FileOp(place.file, place.index, op) for op in ops]
 
 
 def _without_old_engine(engine: Subject) -> list[FileOp]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import Discovery, discover
@@ -13,7 +15,7 @@ from vllm_migrate.documents.steps import limited
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.finding import Action
+from vllm_migrate.rules.finding import Action, is_inside
 
 
 class Prover:
@@ -69,6 +71,9 @@ class Prover:
 
     @staticmethod
     def _arrived(view: View, action: Action) -> None:
+        if is_inside(action):
+            _arrived_inside(view, action)
+            return
         value = view.value(action.option)
         if isinstance(value.value, Undetermined):
             raise ProofFailed(f"whether {action.option} arrives depends on " + "; ".join(value.value.reasons))
@@ -88,6 +93,16 @@ class Prover:
             old, new = before.delivery.values.get(option), after.delivery.values.get(option)
             if old is None or new is None or not _alike(old.value, new.value):
                 raise ProofFailed(f"{option} would change too")
+
+
+def _arrived_inside(view: View, action: Action) -> None:
+    """Raise ProofFailed unless the key inside the mapping has what was intended."""
+    option, *path = action.option.split(".")
+    at = _plain(view.value(option).value)
+    for key in path:
+        at = at.get(key) if isinstance(at, dict) else None
+    if not same(_plain(at), _plain(action.value)):
+        raise ProofFailed(f"{action.option} reads back as {at!r}, not {action.value!r}")
 
 
 def _check_call(engine: Subject, action: Action, call: Use) -> None:
@@ -123,9 +138,12 @@ def _alike(old: object, new: object) -> bool:
 
 
 def _plain(value: object) -> object:
-    """Numbers given as text on a command line compare as numbers, and a list of one as its item."""
+    """Numbers given as text on a command line compare as numbers, mappings as what their JSON says, a list of one as its item."""
     if isinstance(value, list):
         return _plain(value[0]) if len(value) == 1 else [_plain(item) for item in value]
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
     if isinstance(value, str):
         try:
             return float(value) if "." in value or "e" in value else int(value)

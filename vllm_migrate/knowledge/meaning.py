@@ -31,7 +31,7 @@ OF_KIND = {
 }
 SIGNS = ("path", "all", "any", "glob", "serve_flags", "words", "image")
 EMBEDDED = ("command", "entrypoint", "image", "program", "text")
-ACTIONS = ("set", "drop", "respell", "rename", "core", "argument", "remove", "text")
+ACTIONS = ("set", "drop", "respell", "rename", "succeed", "core", "argument", "remove", "text")
 
 
 def faults(checker: Checker, kind: type, fields: Fields) -> Faults:

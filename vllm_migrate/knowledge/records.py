@@ -457,7 +457,8 @@ class ActionSpec(Record):
     """One part of a fix.
 
     set: an option (or `setting` or `default`, the one at hand) to `to` or `to_of`, with in_place where the setting at hand stands;
-    drop it; respell the one at hand; rename it as the catalog says, with its value; core: edit the evidence of the old engine.
+    drop it; respell the one at hand; rename it as the catalog says, with its value; succeed: write what takes
+    its place with the value that means the same, where that is determined; core: edit the evidence of the old engine.
     Of a call (each: use): argument: this keyword gets `to`, or the expression `text` ({value} being what the keyword at hand
     has), or with remove goes; of: in every use of that name in the program, and not in the one at hand.
     """
@@ -469,6 +470,7 @@ class ActionSpec(Record):
     drop: str = ""
     respell: bool = False
     rename: bool = False
+    succeed: bool = False
     core: bool = False
     argument: str = ""
     remove: bool = False

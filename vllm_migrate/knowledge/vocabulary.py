@@ -151,7 +151,7 @@ NAMES = (
     ),
     Term("setting.deprecated", "what the target says against it, '' when nothing", AT_HAND),
     Term("setting.switched", "whether the key names another option at the target", AT_HAND, values=BOOL),
-    Term("setting.pairs", "a text of pairs such as image=4,video=1 as a mapping of numbers, None for anything else", AT_HAND),
+    Term("setting.pairs", "the mapping that image=4,video=1 or a compilation level stands for, None for anything else", AT_HAND),
     Term("setting.remark", "what is wrong with the command line", AT_HAND, values=("", "lost", "repeated", "refused", "taken")),
     Term("default.option", "the option at hand, as rules name it", DEFAULT),
     Term("default.key", "its bare name", DEFAULT),

@@ -113,7 +113,7 @@ def _item(item: Item) -> str:
 
 def _reviews(migration: Migration) -> Iterator[str]:
     for finding in migration.fixes.plan.applied:
-        if finding.fix is not None and finding.fix.safety == "review":
+        if finding.fix is not None and finding.fix.with_version == "review":
             spot = finding.spot
             line = spot.file.source.position(spot.start).line
             yield f"`{mask(spot.file.path)}:{line}` {finding.code} {finding.name}: {mask(finding.fix.title)}"

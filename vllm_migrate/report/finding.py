@@ -49,7 +49,8 @@ class OfferedFix(NamedTuple):
 
     safety: safe (`fix` writes it), review (`fix --unsafe` does), none (nothing can be written; `reason` says why, where
     there was a fix to try). edits: empty where none is offered, and where one would show a secret. preview: the change
-    as signs (`-` goes, `+` comes) and lines. files: the files it changes, by path. needs: the oldest release that takes it.
+    as signs (`-` goes, `+` comes) and lines. files: the files it changes, by path. needs: the oldest release that takes it;
+    conflicts: path, line and text of what installs an older one.
     """
 
     safety: str
@@ -59,6 +60,7 @@ class OfferedFix(NamedTuple):
     edits: tuple[TextEdit, ...] = ()
     preview: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, bool], ...] = ()
+    conflicts: tuple[tuple[str, int, str], ...] = ()
 
 
 class SourceLine(NamedTuple):

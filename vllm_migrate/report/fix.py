@@ -96,6 +96,12 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     needs = max((f.fix.needs for f in plan.shown if f.fix and f.fix.needs), key=_version, default="")
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases reject what is written here")
+    for pin in dict.fromkeys(pin for f in plan.shown if f.fix for pin in f.fix.conflicts):
+        out.append(
+            mask(
+                f"{pin.path}:{pin.line} installs an older one ({pin.pin}): `vllm-migrate migrate` writes both together"
+            )
+        )
     out.extend(result.notes)
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))

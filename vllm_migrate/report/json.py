@@ -87,7 +87,8 @@ def _fix(finding: Finding) -> dict[str, object] | None:
     title = fix.title or finding.advice or fix.reason
     needs = f">={fix.needs}" if fix.needs else None
     edits = [_edit(edit) for edit in fix.edits]
-    return {"safety": fix.safety, "title": title, "needs": needs, "conflicts": [], "edits": edits}
+    conflicts = [{"path": path, "line": line, "pin": pin} for path, line, pin in fix.conflicts]
+    return {"safety": fix.safety, "title": title, "needs": needs, "conflicts": conflicts, "edits": edits}
 
 
 def _edit(edit: TextEdit) -> dict[str, object]:

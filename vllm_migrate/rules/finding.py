@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Subject, Use, Written
+from vllm_migrate.dialects.situation import PinnedAt
 
 SEVERITIES = ("info", "warning", "error")
 CHECKLIST = "checklist"
@@ -31,13 +32,16 @@ class Action(NamedTuple):
 
 class Fix(NamedTuple):
     """What a rule proposes to write. safety: safe, review or none; needs: the first release that accepts the fixed file, ""
-    for any; with_rules: names of rules whose fixes must be made with this one."""
+    for any; with_rules: names of rules whose fixes must be made with this one; conflicts: what installs a release before that;
+    with_version: its safety where that is moved too."""
 
     title: str
     safety: str
     actions: tuple[Action, ...]
     needs: str = ""
     with_rules: tuple[str, ...] = ()
+    conflicts: tuple[PinnedAt, ...] = ()
+    with_version: str = "review"
 
 
 class Firing(NamedTuple):
@@ -63,6 +67,12 @@ class Firing(NamedTuple):
     depends_on: tuple[str, ...] = ()
     fix: Fix | None = None
     kind: str = "finding"
+
+
+def is_inside(action: Action) -> bool:
+    """Whether an action is about a key inside an option's mapping."""
+    written = action.written
+    return isinstance(written, Written) and written.number < 0 and not written.option and "." in action.option
 
 
 def identity(finding: Firing) -> tuple[str, str, int, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
+from vllm_migrate.dialects.situation import PinnedAt
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
@@ -181,14 +182,18 @@ def _of_both(found: Firing, other: Firing | None, held: bool, reasons: tuple[str
         and fix.safety == "safe"
         and not (same_effect and not any(action.pins for action in fix.actions))
     ):
-        fix = fix._replace(safety="review")
+        fix = fix._replace(safety="review", with_version="review")
     return found._replace(severity=milder, fix=fix)
 
 
 def _of_one(found: Firing, reasons: tuple[str, ...]) -> Firing:
     """A finding that V1 leads to alone: whether it holds depends on which core ran."""
     milder = min(found.severity, SEVERITIES[1], key=SEVERITIES.index)
-    fix = found.fix._replace(safety="review") if found.fix is not None and found.fix.safety == "safe" else found.fix
+    fix = (
+        found.fix._replace(safety="review", with_version="review")
+        if found.fix is not None and found.fix.safety == "safe"
+        else found.fix
+    )
     depends_on = tuple(dict.fromkeys((*found.depends_on, *reasons)))
     return found._replace(severity=milder, fix=fix, depends_on=depends_on)
 
@@ -544,7 +549,27 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     lowered = fix.review_when.evaluate(context)
     if safety == "safe" and (finding.depends_on or lowered is True or isinstance(lowered, Undetermined)):
         safety = "review"
-    return Fix(_fill(fix.title, finding, context, words), safety, actions, fix.needs, fix.with_rules)
+    needs = _needs(fix.needs, actions, context)
+    conflicts = _conflicts(needs, context)
+    alone = "review" if conflicts and safety == "safe" else safety
+    return Fix(_fill(fix.title, finding, context, words), alone, actions, needs, fix.with_rules, conflicts, safety)
+
+
+def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:
+    """The first release that has every option the actions write, and no older one than the rule says; "" for any."""
+    catalog = context.target.catalog
+    firsts = [catalog.life("engine", action.option)[:1] for action in actions if action.kind in ("set", "respell")]
+    oldest = catalog.releases[0]
+    known = [release for life in firsts for release, _, _ in life if release != oldest]
+    return max([*known, least] if least else known, key=catalog.ordinal, default="")
+
+
+def _conflicts(needs: str, context: Context) -> tuple[PinnedAt, ...]:
+    """What in the engine's own project installs a release that refuses what is written."""
+    source, catalog = context.target.engine.situation.source, context.target.catalog
+    if not needs or source.pinned is None or catalog.ordinal(source.value) >= catalog.ordinal(needs):
+        return ()
+    return (source.pinned,)
 
 
 def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterator[Action]:
@@ -592,5 +617,9 @@ def _actions(entry: ActionSpec, context: Context) -> Iterator[Action]:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
             yield Action("respell", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
+    elif entry.succeed and context.setting is not None:
+        from vllm_migrate.rules import successors
+
+        yield from successors.actions(context.source, context.target, context.setting)
     elif entry.core:
         yield Action("core", "engine", "v1")

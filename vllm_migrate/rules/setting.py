@@ -15,6 +15,7 @@ from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.resolve.view import View
 
 # What the parser took for a mapping up to 0.9.2.
+LEVELS = ("0", "1", "2", "3")  # a compilation level alone was read as its mapping
 PAIRS = re.compile(r"\s*\w+=\d+\s*(?:,\s*\w+=\d+\s*)*")
 
 
@@ -92,6 +93,9 @@ class Setting:
 
     def _pairs(self) -> dict[str, int] | None:
         value = self.written.value
+        if self.option == "compilation_config" and str(value) in LEVELS:
+            has_mode = self.target.catalog.get("config", "CompilationConfig.mode", self.target.release) is not None
+            return {"mode" if has_mode else "level": int(str(value))}
         if not isinstance(value, str) or not PAIRS.fullmatch(value):
             return None
         return {name.strip(): int(number) for name, _, number in (pair.partition("=") for pair in value.split(","))}

@@ -22,7 +22,8 @@ class Acknowledged(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """findings: with each item of the checklist once a project; acknowledged: items with the reason; unused: entries of the
+    """findings: with each item of the checklist that no edit settles once a project;
+    acknowledged: items with the reason; unused: entries of the
     configuration that match nothing, in words."""
 
     findings: list[Finding]
@@ -42,7 +43,9 @@ def checked(findings: Iterable[Finding], config: Config) -> Checked:
             out.append(finding)
             continue
         number = _entry_for(finding, entries, config)
-        if number is None:
+        if number is None and finding.safety != "none":  # each of its edits is offered by itself
+            out.append(finding)
+        elif number is None:
             items.setdefault((finding.project, finding.releases, finding.code, finding.option), []).append(finding)
         else:
             used.add(number)

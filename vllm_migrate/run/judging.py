@@ -128,6 +128,7 @@ class Run:
         self._waiting: dict[Identity, Candidate] = {}  # those whose files are still needed
         self._ran: list[Ran] = []
         self._projects: set[Project] = set()
+        self.reads: dict[str, set[str]] = {}  # the files, by normal path, that an input's engines are composed of
         self._problems: list[Problem] = []
         self._seen: list[str] = []
         self._marked: list[Marked] = []
@@ -166,11 +167,14 @@ class Run:
             return
         if named and not fresh and all(map(_imports_alone, found.subjects)):
             self._unrecognised(path, data, bool(found.subjects))
-        if self._present is None:
-            return
+        read = {each for subject in found.subjects for each in subject.files}
+        self.reads[path] = {os.path.normpath(each.path) for each in read}
         # A parent stays: findings of its children may be written in it.
-        if not is_parent and all(set(subject.files) == {file} for subject in found.subjects):
+        if is_parent or not read <= {file} or self._keep:
+            return
+        if self._present is not None:
             self._show(fresh)
+        if self._present is not None or not fresh:
             workspace.release(file)
 
     def _taken(self, path: str, data: bytes) -> tuple[File, bool]:

@@ -13,7 +13,7 @@ from vllm_migrate.run.checklist import checked
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.fence import check_output
 from vllm_migrate.run.filtering import Filtered, filtered, on_changed_lines, record_baseline, selection_of
-from vllm_migrate.run.judging import Result
+from vllm_migrate.run.judging import Result, Run
 from vllm_migrate.run.merge import Candidate
 from vllm_migrate.run.offers import presenter_of
 from vllm_migrate.run.session import Session
@@ -35,8 +35,11 @@ def lint(
     session = Session(options, disk)
     rules = session.rules()
     selection = selection_of(session.settings, rules)
-    result = _judged(session, detail, jobs)
+    run = session.judged() if detail.edits else None
+    result = _judged(session, detail, jobs) if run is None else run.finish()
     chosen = filtered(result, session.settings, selection, rules)
+    if run is not None:
+        chosen = _proved(session, detail, run, result, chosen)
     if options.diff is not None:
         chosen = on_changed_lines(chosen, _diff(options), result.projects)
         session.dependencies.note(options.diff)
@@ -66,6 +69,24 @@ def lint(
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
     return report, session.dependencies
+
+
+def _proved(session: Session, detail: Detail, run: Run, result: Result, chosen: Filtered) -> Filtered:
+    """What is reported, with those offers that `fix` writes, and why it does not write the others."""
+    from vllm_migrate.run.whole import settle
+
+    candidates = [*chosen.kept, *(candidate for candidate, _ in chosen.suppressed)]
+    fired = [candidate.fired for candidate in candidates if candidate.finding is None and candidate.fired is not None]
+    kept = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
+    present = presenter_of(session, detail, settle(session, run, result.findings, kept, unsafe=True))
+    findings = dict(zip(map(id, fired), present(fired), strict=True))
+
+    def shown(candidate: Candidate) -> Candidate:
+        finding = findings.get(id(candidate.fired))
+        return candidate if finding is None else candidate._replace(finding=finding)
+
+    suppressed = [(shown(candidate), reason) for candidate, reason in chosen.suppressed]
+    return Filtered(list(map(shown, chosen.kept)), suppressed, chosen.notes)
 
 
 def _judged(session: Session, detail: Detail, jobs: int | None) -> Result:

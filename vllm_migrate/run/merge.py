@@ -225,7 +225,7 @@ def _lowered(candidate: Candidate, engines: list[Ran]) -> Candidate:
     if finding is not None and finding.fix is not None and finding.fix.safety == "safe":
         finding = finding._replace(fix=finding.fix._replace(safety="review"))
     if fired is not None and fired.fix is not None and fired.fix.safety == "safe":
-        fired = fired._replace(fix=fired.fix._replace(safety="review"))
+        fired = fired._replace(fix=fired.fix._replace(safety="review", with_version="review"))
     return candidate._replace(finding=finding, fired=fired)
 
 

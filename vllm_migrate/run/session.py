@@ -131,11 +131,15 @@ class Session:
 
     def run(self, present: Present | None = None, keep: bool = False, texts: dict[str, str] | None = None) -> Result:
         """Judge every input file in this process. Scripts first: a configuration that one names is judged with it."""
+        return self.judged(present, keep, texts).finish()
+
+    def judged(self, present: Present | None = None, keep: bool = False, texts: dict[str, str] | None = None) -> Run:
+        """The run that has judged every input file."""
         run = self.new_run(present, keep, texts)
         for done, entry in enumerate(self.in_order(), 1):
             self.judge(run, entry)
             advanced(done, len(self.inputs))
-        return run.finish()
+        return run
 
     def in_order(self) -> list[Input]:
         """The input files in the order in which they are judged."""
@@ -165,10 +169,11 @@ class Session:
         """Every rule there is: those of rules/ and those about files that cannot be analysed."""
         return self.knowledge.rules + as_rules()
 
-    def fixer(self) -> Fixer:
+    def fixer(self, under: Workspace | None = None) -> Fixer:
+        """Plans and proves fixes. under: has read the files."""
         from vllm_migrate.fixes.apply import Fixer
 
-        return Fixer(self.catalog, self.knowledge, self.disk, self.situations.of)
+        return Fixer(self.catalog, self.knowledge, self.disk, self.situations.of, under)
 
 
 def is_script(entry: Input) -> bool:

@@ -61,8 +61,8 @@ class Settings:
         self.exclude = [*(config.texts("exclude") or []), *options.exclude]
         self.fail_on = options.fail_on or config.text("fail-on") or "warning"
         self.fail_on_checklist = options.fail_on_checklist or config.flag("fail-on-checklist")
-        self.unsafe = options.unsafe or config.flag("unsafe-fixes")
         self.model_config = options.model_config or config.file("model-config")
+        self.unsafe = options.unsafe or config.flag("unsafe-fixes")
         self.baseline = options.baseline or config.file("baseline")
 
     @classmethod

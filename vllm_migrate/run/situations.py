@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, Shown, Situation
+from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, PinnedAt, Shown, Situation
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
@@ -62,7 +62,7 @@ class Level(NamedTuple):
             level = level.above
 
 
-_FINAL = re.compile(r"\d+\.\d+(\.\d+)*(\.post\d+)?")
+_FINAL = re.compile(r"\d{1,4}(\.\d{1,4}){1,4}(\.post\d{1,3})?")
 
 
 class Move(NamedTuple):
@@ -280,7 +280,8 @@ class Situations:
         return Known(series[-1] if series else (older or [SOURCE])[-1], because)
 
     def _shown_by(self, pin: Pin) -> Known:
-        return Known(self._catalog.canonical(pin.version), f"{pin.place} pins it")
+        pinned = PinnedAt(pin.path, pin.line, pin.text.strip())
+        return Known(self._catalog.canonical(pin.version), f"{pin.place} pins it", pinned)
 
     def _move(self, level: Level, stated: Mapping[str, Known], own: Pin | None) -> Move:
         """The move of a project, or of the engine whose own image or install line shows a release."""

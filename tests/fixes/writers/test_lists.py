@@ -50,7 +50,7 @@ def test_what_a_branch_adds_is_read_and_nothing_is_added_to_it(tmp_path: Path) -
 
 def test_what_is_appended_is_no_place_to_change(tmp_path: Path) -> None:
     change = Changing(tmp_path, "run.py", LINES + 'command.append("--enforce-eager")\n')
-    with pytest.raises(CannotEdit, match="call of its own"):
+    with pytest.raises(CannotEdit, match="separate call"):
         change.drop("--enforce-eager")
 
 

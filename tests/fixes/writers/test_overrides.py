@@ -50,5 +50,5 @@ def test_without_an_override_of_the_engine_there_is_no_place(tmp_path: Path) -> 
 
 
 def test_an_undecided_value_is_refused(run: Changing) -> None:
-    with pytest.raises(CannotEdit, match="not decided in this file"):
+    with pytest.raises(CannotEdit, match="does not decide"):
         run.set("swap_space", Unknown("$N"))

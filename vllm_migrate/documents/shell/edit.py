@@ -69,8 +69,11 @@ def plan(document: ShellDocument, ops: list[WordOp]) -> list[Edit]:
             edits.append(_insert_before(text, wish.slot, wish.before))
         texts = wish.behind
         if wish.instead is not None:
-            edits.append(_replace(wish.slot.word, wish.instead[0]))
-            texts = [*wish.instead[1:], *texts]
+            edit, rest = _replace(wish.slot.word, wish.instead[0]), wish.instead[1:]
+            if rest and wish.instead[0].startswith("-"):  # a flag keeps its value beside it
+                edit, rest = edit._replace(text=f"{edit.text} {quote(rest[0])}"), rest[1:]
+            edits.append(edit)
+            texts = [*rest, *texts]
         if texts:
             edits.append(_insert_after(text, wish.slot, texts))
     edits.sort()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.ops import FileOp, texts_of
@@ -41,7 +43,10 @@ class WordWriter:
 
     def _texts(self, option: str, value: object) -> tuple[str, ...]:
         spelling = spell(self.engine, option, value)
-        return texts_of(spelling.key, spelling.value)
+        texts = texts_of(spelling.key, spelling.value)
+        if self.engine.file.inside is not None and isinstance(spelling.value, dict):
+            return (texts[0], json.dumps(spelling.value, separators=(",", ":")))  # a plain YAML scalar holds no `: `
+        return texts
 
     def _op(self, kind: str, word: int, texts: tuple[str, ...] = ()) -> FileOp:
         assert self.engine.argv is not None
