@@ -152,3 +152,19 @@ HARMLESS = (
 @pytest.mark.parametrize(("name", "text"), HARMLESS)
 def test_words_are_no_secret(name: str, text: str) -> None:
     assert secrets_of(text, name.endswith(".py")) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export token_v2s={}\n",
+        "API_KEY_V3: {}\n",
+        "wandb login {}\n",
+        'run(["wandb", "login", "{}"])\n',
+    ],
+)
+def test_short_keys_and_versions_of_names(text: str) -> None:
+    secret = "abcd1234efgh5678"
+    assert secret in secrets_of(text.format(secret), code=False)
+    assert not secrets_of(text.format("$KEY"), code=False)
+    assert not secrets_of("docker login registry-of-ours\nlogin with your account\n", code=False)

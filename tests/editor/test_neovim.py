@@ -38,7 +38,6 @@ def test_a_session_in_neovim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/base.yaml").write_text(BASE)
     (tmp_path / "conf/math.yaml").write_text(MATH)
-    (tmp_path / "requirements.txt").write_text("vllm==0.8.5\n")
     out = tmp_path / "answers.json"
     environment = {
         **os.environ,

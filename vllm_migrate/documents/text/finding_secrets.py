@@ -84,7 +84,8 @@ IN_ADDRESS = re.compile(
 )
 # The word that follows `wandb login`, which takes a key without a name.
 LOGIN = re.compile(
-    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*)[\"']?(?P<word>[A-Za-z0-9_\-]{20,100})\b"
+    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*)[\"']?"
+    r"(?P<word>[A-Za-z0-9_\-]{20,100}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,19})\b"
 )
 SPACE = re.compile(r"\s")
 NAMED_INSIDE = re.compile(r"[\w.+-]+=[^=]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 HIDDEN = "***"
 
 # What the name of a secret has in it, and how the well-known kinds of tokens begin; lower case.
@@ -89,6 +91,8 @@ FILES = (".json", ".pem", ".key", ".txt", ".yaml", ".yml", ".env", ".toml", ".cr
 
 PLAIN = _set("true false null none yes no on off ~ ??? | > |- >- - empty dummy n/a str string int") | {"", HIDDEN}
 
+VERSION = re.compile(r"v\d+[a-z]?")
+
 _answers: dict[str, bool] = {}
 
 
@@ -133,7 +137,7 @@ def words_of(name: str) -> list[str]:
     bare = [word.rstrip("0123456789") or word for word in words]
     if bare[-2:] in (["connection", "string"], ["conn", "str"]):
         return bare
-    while len(bare) > 1 and (bare[-1] in SUFFIXES or bare[-1].isdigit()):
+    while len(bare) > 1 and (bare[-1] in SUFFIXES or bare[-1].isdigit() or VERSION.fullmatch(bare[-1])):
         bare.pop()
     return bare
 
