@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vllm_migrate import lint
 from vllm_migrate.cli.main import main
 from vllm_migrate.documents.disk import DISK
 from vllm_migrate.run.fence import VARIABLE, fence_of
@@ -338,3 +339,15 @@ def test_what_is_no_file_neither_hangs_nor_fills_memory(
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000  # KiB
         if stat.S_ISDIR(path.lstat().st_mode):
             path.rmdir()
+
+
+def test_a_folder_behind_a_link_has_no_configuration_above_the_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders above a link that is named are not the project's: what is not there is no error."""
+    (tmp_path / "real/p").mkdir(parents=True)
+    (tmp_path / "real/p/serve.sh").write_text("vllm serve org/m\n")
+    (tmp_path / "way").mkdir()
+    (tmp_path / "way/link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path / "way")
+    assert lint("link/p").files == 1

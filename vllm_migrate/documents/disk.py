@@ -136,6 +136,8 @@ class Disk:
         if fence is None:
             return read(path, True)
         if fence.side(os.path.dirname(path)) == ELSEWHERE:
+            if not os.path.lexists(path):  # as in the folders above a link that a run was given
+                raise FileNotFoundError(path)
             raise Outside(path)
         try:
             return read(path, False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 HIDDEN = "***"
 
 # What the name of a secret has in it, and how the well-known kinds of tokens begin; lower case.
@@ -91,8 +89,6 @@ FILES = (".json", ".pem", ".key", ".txt", ".yaml", ".yml", ".env", ".toml", ".cr
 
 PLAIN = _set("true false null none yes no on off ~ ??? | > |- >- - empty dummy n/a str string int") | {"", HIDDEN}
 
-VERSION = re.compile(r"v\d+[a-z]?")
-
 _answers: dict[str, bool] = {}
 
 
@@ -130,6 +126,11 @@ def _is_secret(key: str) -> bool:
     return last == "token" and before not in TEXT_TOKENS
 
 
+def _is_version(word: str) -> bool:
+    """Whether a word is `v2` or `v2s`; the digits at its end may be gone."""
+    return word == "v" or (word.startswith("v") and word[1:].rstrip("abcdefghijklmnopqrstuvwxyz").isdigit())
+
+
 def words_of(name: str) -> list[str]:
     """`env.WANDB_API_KEY_2`, `api-key`, `apiKey` -> the lower-case words of the last part that has some of a secret."""
     name = name.rstrip(".0123456789_-")
@@ -137,7 +138,7 @@ def words_of(name: str) -> list[str]:
     bare = [word.rstrip("0123456789") or word for word in words]
     if bare[-2:] in (["connection", "string"], ["conn", "str"]):
         return bare
-    while len(bare) > 1 and (bare[-1] in SUFFIXES or bare[-1].isdigit() or VERSION.fullmatch(bare[-1])):
+    while len(bare) > 1 and (bare[-1] in SUFFIXES or bare[-1].isdigit() or _is_version(bare[-1])):
         bare.pop()
     return bare
 
