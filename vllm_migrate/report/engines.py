@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
-from vllm_migrate.report.html import STYLE
+from vllm_migrate.report.html import head
 from vllm_migrate.report.layout import clean
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.report.side_by_side import word
@@ -40,10 +40,7 @@ class Shown(NamedTuple):
 
 def as_html(engines: Iterable[Shown], everything: bool) -> Iterator[str]:
     """The page: what changes is marked, what stays is folded, an origin opens when it is clicked."""
-    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-    yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-    yield f"<title>vllm-migrate: engines</title>\n<style>{STYLE}{WIDE}</style>\n</head>\n<body>\n<h1>Effective settings</h1>\n"
+    yield f"{head('vllm-migrate: engines', WIDE)}\n<h1>Effective settings</h1>\n"
     for engine in engines:
         yield f"<h2><code>{_text(engine.title)}</code></h2>\n"
         yield f'<p class="muted">{"<br>".join(map(_text, engine.known))}</p>\n'

@@ -37,14 +37,23 @@ td,th{border-bottom:1px solid var(--line);padding:.2rem .75rem .2rem 0;text-alig
 ROOM = 400
 
 
+def head(title: str, style: str = "") -> str:
+    """How every page begins, up to its body: it asks for nothing and runs nothing. style: rules of its own."""
+    return "\n".join(
+        (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width,initial-scale=1">',
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+            f"<title>{_text(title)}</title>",
+            f"<style>{STYLE}{style}</style>\n</head>\n<body>",
+        )
+    )
+
+
 def render(report: Report) -> Iterator[str]:
     counts = report.counts()
     parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>vllm-migrate: {_text(severities(counts) or 'nothing to report')}</title>",
-        f"<style>{STYLE}</style>\n</head>\n<body>",
+        head(f"vllm-migrate: {severities(counts) or 'nothing to report'}"),
         f"<h1>{_text(headline(report))}</h1>",
         f"<p>{_text(found(report, counts))} {_text(fixable(counts))}</p>",
         *(f'<p class="muted">{_text(note)}</p>' for note in report.notes),

@@ -9,7 +9,7 @@ from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.smoke.pins import LADDER, Pin
 from vllm_migrate.smoke.recording import Recording
 from vllm_migrate.smoke.source import SmokeEngine
-from vllm_migrate.smoke.verdict import Metric, SmokeVerdict
+from vllm_migrate.smoke.verdict import SEVERITY, Metric, SmokeVerdict
 
 # moves: the verdict or a gated figure is worse without the pin; none: the engine reports another setting and the figures
 # stay; inert: the engine reports the same settings, so this platform does not honour the pin; default: the release does it
@@ -25,7 +25,6 @@ SHOWN = (
 )
 # How much worse a figure without a gate has to be, in shares, to count: a twentieth of all tokens or sequences.
 SHARE = 0.05
-RANK = {"pass": 0, "inconclusive": 1, "fail": 2, "invalid": 3}
 
 Probe = Callable[[SmokeEngine], tuple[SmokeVerdict, Recording]]
 
@@ -114,7 +113,7 @@ def _worse(without: SmokeVerdict | None, pinned: SmokeVerdict | None) -> bool:
     """Whether taking the pin away shows: another verdict, another gate, or many more tokens clipped."""
     if without is None or pinned is None:
         return False
-    if RANK[without.decision] > RANK[pinned.decision]:
+    if SEVERITY[without.decision] > SEVERITY[pinned.decision]:
         return True
     for name, metric in without.metrics.items():
         before = pinned.metrics.get(name)

@@ -76,17 +76,14 @@ def render(found: Ablation, console: Console) -> None:
 
 def page(found: Ablation, title: str) -> str:
     """The ladder as one HTML page that asks for nothing."""
-    from vllm_migrate.report.html import STYLE
+    from vllm_migrate.report.html import head
 
     def text(value: str) -> str:
         return escape(clean(value))
 
     heads = "".join(f"<th>{head}</th>" for head in ("pin", "without it", "effect", *COLUMNS))
     out = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width,initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>{text(title)}</title>\n<style>{STYLE}table{{display:block;overflow-x:auto}}</style>\n</head>\n<body>",
+        head(title, "table{display:block;overflow-x:auto}"),
         f"<h1>{text(title)}</h1>",
         "<p>Each pin was taken away in turn. Look at the layers from top to bottom: while one moves, those below it say little.</p>",
         f"<table><thead><tr>{heads}</tr></thead><tbody>",
