@@ -56,6 +56,9 @@ conf/z.yaml:3:7: warning VM903 does-not-parse
 
 Found 2 errors, 2 warnings, 1 info in 14 files (1 suppressed).
 Fixes: 1 safe, 1 needs review (--unsafe); 3 findings have only advice.
+  safe: only restores what the old engine ran; `fix --write` writes it
+  review: does more, or depends on what no file shows; `fix --unsafe --write`
+          writes it too
 
   vllm-migrate fix conf           show the diff; --write writes it
   vllm-migrate fix --unsafe conf  also with fixes that need review
@@ -104,7 +107,8 @@ def test_the_next_command_repeats_the_call(report: Draft) -> None:
 def test_a_call_with_many_paths_is_not_repeated(report: Draft) -> None:
     report.paths = [f"conf/{i}.yaml" for i in range(300)]
     out = render("full", report)
-    assert "vllm-migrate fix PATH..." in out and "conf/299.yaml" not in out
+    assert "vllm-migrate fix" not in out and "conf/299.yaml" not in out
+    assert "vllm-migrate explain" in out
 
 
 def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Draft) -> None:

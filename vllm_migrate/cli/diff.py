@@ -11,6 +11,8 @@ from vllm_migrate.errors import UsageError
 
 def run(call: Namespace) -> int:
     """Show what changed; the exit code."""
+    if call.output_format == "html" and (call.runs or call.paths):
+        raise UsageError("html is only for a whole release", "use --output-format markdown, or leave out --runs and PATHs")
     if call.runs:
         return _runs(call)
     from vllm_migrate.catalog import changes, diff, store
@@ -26,6 +28,11 @@ def run(call: Namespace) -> int:
     if call.paths:
         return _used(call, old, new)
     found = diff.select(diff.diff(cat, old, new), kinds, call.option, call.rl, call.layer)
+    if call.output_format == "html":
+        from vllm_migrate.report.history import diff_html
+
+        sys.stdout.writelines(diff_html(cat, old, new, found))
+        return 0
     if call.output_format == "text" and sys.stdout.isatty():
         from vllm_migrate.catalog.tables import show as draw
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, Finding
-from vllm_migrate.report.headline import fixable, found, headlines
+from vllm_migrate.report.headline import fixable, found, headlines, legend
 from vllm_migrate.report.layout import clean
 from vllm_migrate.report.paint import Paint
 
@@ -29,6 +29,8 @@ def render(report: Report, *, color: bool = False, links: bool = False) -> Itera
         yield found(report, counts) + "\n"
         if counts.total:
             yield fixable(counts) + "\n"
+        for mark, meaning in legend(report.findings):
+            yield f"{MARKS[mark].strip()} {mark}: {meaning}\n"
 
 
 def _line(finding: Finding, paint: Paint) -> str:

@@ -8,6 +8,9 @@ from vllm_migrate.report.layout import clean
 from vllm_migrate.report.model import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vllm_migrate.report.finding import Finding
     from vllm_migrate.report.model import Counts, Report
 
 # What a `depends_on` reason begins with, and how a user settles it.
@@ -26,7 +29,13 @@ SETTLED_BY = (
     ("vllm_config.use_v1", "pass --from-engine v0 or v1"),
 )
 
-# More paths than these (a hook passes hundreds) are not repeated in a command.
+# What the marks of a fix mean.
+MEANINGS = {
+    "safe": "only restores what the old engine ran; `fix --write` writes it",
+    "review": "does more, or depends on what no file shows; `fix --unsafe --write` writes it too",
+}
+
+# With more paths than these (a hook passes hundreds) no command is printed that would repeat them.
 MANY = 4
 
 
@@ -106,15 +115,23 @@ def fixable(counts: Counts) -> str:
     )
 
 
+def legend(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """The marks of fixes that these findings have, each with its meaning."""
+    used = {finding.safety for finding in findings}
+    return [(mark, meaning) for mark, meaning in MEANINGS.items() if mark in used]
+
+
 def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
-    """Commands worth running now, each with what it does."""
-    paths = [quoted(path) for path in report.paths] if len(report.paths) <= MANY else ["PATH..."]
-    words = [*(quoted(word) for word in report.arguments), *paths]
+    """Commands worth running now, each with what it does. They run as they are printed."""
     out = []
-    if counts.safe:
-        out.append((" ".join(["vllm-migrate fix", *words]), "show the diff; --write writes it"))
-    if counts.review:
-        out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
+    if len(report.paths) <= MANY:
+        paths = [quoted(path) for path in report.paths]
+        dashes = ["--"] if any(path.startswith("-") and path != "-" for path in report.paths) else []
+        words = [*(quoted(word) for word in report.arguments), *dashes, *paths]
+        if counts.safe:
+            out.append((" ".join(["vllm-migrate fix", *words]), "show the diff; --write writes it"))
+        if counts.review:
+            out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
     if counts.total:
         out.append((f"vllm-migrate explain {report.most_severe().code}", "everything about this rule"))
     return out

@@ -148,11 +148,23 @@ def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[
 
 
 def _arguments(options: Options) -> tuple[str, ...]:
-    """The words of the call that decide what is compared."""
-    given = (
+    """The words of the call that decide what is read, compared and chosen, as `fix` takes them too."""
+    one = (
         ("--from", options.source),
         ("--to", options.target),
         ("--from-engine", options.from_engine),
         ("--gpu", options.gpu),
+        ("--model-config", options.model_config),
+        ("--stdin-filename", options.stdin_filename),
+        ("--config", options.config),
     )
-    return tuple(word for name, value in given if value is not None for word in (name, value))
+    many = (
+        ("--select", options.select),
+        ("--ignore", options.ignore),
+        ("--extend-select", options.extend_select),
+        ("--exclude", options.exclude),
+    )
+    words = [word for name, value in one if value is not None for word in (name, value)]
+    words += [word for name, values in many if values for word in (name, ",".join(values))]
+    words += [word for folder in options.allow_outside for word in ("--allow-outside", folder)]
+    return (*words, *(["--isolated"] if options.isolated else []))

@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import DATA, load
+from vllm_migrate.knowledge.load import load
 from vllm_migrate.opening import opened_text
 from vllm_migrate.run import config
+from vllm_migrate.shipped import OWN_KNOWLEDGE
 
 Schema = dict[str, Any]
 NAMES = ("config", "rule", "dialect", "lock", "lint")
@@ -77,7 +78,7 @@ def _own(name: str) -> Schema:
         from vllm_migrate.knowledge.schemas import file_schema
 
         return file_schema(name)
-    with opened_text(os.path.join(DATA, f"{name}.schema.json")) as stream:
+    with opened_text(os.path.join(OWN_KNOWLEDGE, f"{name}.schema.json")) as stream:
         found: Schema = json.load(stream)
     return found
 
