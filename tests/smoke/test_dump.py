@@ -104,7 +104,7 @@ def test_a_mask_without_the_stop_token_is_said(tmp_path: Path) -> None:
 
 def test_a_dump_without_the_rollouts_side_says_so(tmp_path: Path) -> None:
     bare = {name: value for name, value in LINE.items() if name != "rollout_logprobs"}
-    with pytest.raises(UsageError, match="holds no rollout logprobs") as error:
+    with pytest.raises(UsageError, match="has no rollout logprobs") as error:
         compare(read_dump(write(tmp_path, bare, bare)))
     assert "rollout_log_probs" in error.value.remedy
 
