@@ -42,7 +42,9 @@ class Shipped:
         if not newer:
             self.unused = f"{WHEEL} {version} is installed and not newer than the {self.version} of vllm-migrate itself"
         elif not fits:
-            self.unused = f"{WHEEL} {version} is installed and needs vllm-migrate >= {first}, < {before}; this is {tool}"
+            self.unused = (
+                f"{WHEEL} {version} is installed and needs vllm-migrate >= {first}, < {before}; this is {tool}"
+            )
         else:
             self.version, self.origin = version, WHEEL
             self.knowledge, self.catalog = os.path.join(beside, "knowledge"), os.path.join(beside, "catalog")

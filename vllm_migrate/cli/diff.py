@@ -12,7 +12,9 @@ from vllm_migrate.errors import UsageError
 def run(call: Namespace) -> int:
     """Show what changed; the exit code."""
     if call.output_format == "html" and (call.runs or call.paths):
-        raise UsageError("html is only for a whole release", "use --output-format markdown, or leave out --runs and PATHs")
+        raise UsageError(
+            "html is only for a whole release", "use --output-format markdown, or leave out --runs and PATHs"
+        )
     if call.runs:
         return _runs(call)
     from vllm_migrate.catalog import changes, diff, store

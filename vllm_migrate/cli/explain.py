@@ -28,7 +28,10 @@ def command(
     """Say all about a rule (by code or name), or show an option's life as a line of releases."""
     if output_format not in FORMATS:
         near = close_to(output_format, FORMATS)
-        raise UsageError(f"no output format {output_format!r}", f"known: {', '.join(FORMATS)}" + (f"; did you mean {near}?" if near else ""))
+        raise UsageError(
+            f"no output format {output_format!r}",
+            f"known: {', '.join(FORMATS)}" + (f"; did you mean {near}?" if near else ""),
+        )
     knowledge = load()
     known = knowledge.rule(what)
     if known is not None:

@@ -41,5 +41,7 @@ def _check(path: str, call: Namespace) -> int:
     for one in moved:
         what = f"{one.option}: {word(one.old)} -> {word(one.new)}" if one.option else "engine"
         print(f"{one.engine}  {what}  ({one.because})")
-    print(f"{path}: {f'{len(moved)} changed; `vllm-migrate lock` accepts the changes' if moved else 'nothing has changed'}")
+    print(
+        f"{path}: {f'{len(moved)} changed; `vllm-migrate lock` accepts the changes' if moved else 'nothing has changed'}"
+    )
     return int(bool(moved))

@@ -17,9 +17,7 @@ IN_FLIGHT = (
     "Checkpoints of a run in progress: finish the run with the old release, or note the step at which the release changed.",
     "Fleets: rollouts of one policy must not come from servers of both releases; replace all servers before you let requests in.",
 )
-NOTHING = (
-    "Nothing to write. If the pin was moved before the settings, `--from RELEASE` names the release they were written for."
-)
+NOTHING = "Nothing to write. If the pin was moved before the settings, `--from RELEASE` names the release they were written for."
 
 
 def render(migration: Migration) -> str:
@@ -40,7 +38,9 @@ def render(migration: Migration) -> str:
     ]
     lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
     others = {id(finding) for finding in waiting}
-    lines += _section("To be settled in code or by people", _left(each for each in migration.left if id(each) not in others))
+    lines += _section(
+        "To be settled in code or by people", _left(each for each in migration.left if id(each) not in others)
+    )
     if moving:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))

@@ -122,7 +122,9 @@ def place_of(pin: Pin, source: Source, target: str, catalog: Catalog) -> Place |
     """What a pin of vLLM is for a move to `target`; None where it already names that release, or a later one."""
     place = Place(source, pin.line, pin.text.strip(), pin.version)
     if hardware := _hardware(pin):
-        return place._replace(obstacle=f"for other hardware ({hardware}): its builds are released separately from vLLM's")
+        return place._replace(
+            obstacle=f"for other hardware ({hardware}): its builds are released separately from vLLM's"
+        )
     if pin.bounds:
         return _ranged(place, pin.bounds, target)
     if not pin.exact:

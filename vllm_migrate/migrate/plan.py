@@ -211,7 +211,11 @@ def _project(
         items += [Item("", 0, text, True) for text in matrix]
     if situation.moves and not pins and not found.locks:
         items.append(
-            Item(root, 0, f"no file here pins vLLM: install {target} where the engine runs (`pip install vllm=={target}`)")
+            Item(
+                root,
+                0,
+                f"no file here pins vLLM: install {target} where the engine runs (`pip install vllm=={target}`)",
+            )
         )
     locks = tuple((path, _refresh(path)) for path in found.locks) if moves else ()
     project = Project(root, situation, (), tuple(dict.fromkeys(items)), locks)

@@ -106,9 +106,7 @@ def _reported(case: Observation, gross: bool) -> Blame | None:
     mean = paired([(tally.sums.x, tally.sums.n) for tally in case.base.tallies], case.look.levels.d)
     raw = "logprobs_mode: processed_logprobs"
     if t != 1.0 and abs(slope - 1 / t) < abs(slope - 1) and mean.value > 0:
-        why = (
-            f"the trainer's logprobs on the reported ones have slope {slope:.2f}, and 1/T is {1 / t:.2f}: the engine returned raw ones"
-        )
+        why = f"the trainer's logprobs on the reported ones have slope {slope:.2f}, and 1/T is {1 / t:.2f}: the engine returned raw ones"
         return Blame("semantic", ("logprobs-semantics",), (why,), raw)
     side = counts["below"] / max(1, counts["below"] + counts["above"])
     if case.contract.truncates and max(side, 1 - side) > ONE_SIDED:
@@ -135,7 +133,10 @@ def _law(case: Observation) -> Blame:
     suspects.append("loss-mask")
     d = case.everything.shown.d.value
     return Blame(
-        "semantic", tuple(suspects), (f"the reported logprobs are not those of the trainer's distribution (D {d:+.3g})",), decide
+        "semantic",
+        tuple(suspects),
+        (f"the reported logprobs are not those of the trainer's distribution (D {d:+.3g})",),
+        decide,
     )
 
 

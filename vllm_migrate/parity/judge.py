@@ -221,7 +221,9 @@ def _notes(window: Window, contract: Contract, everything: Bins, fresh: Bins | N
             f"D cannot be estimated: the two sides differ too much (ESS/n {shown.ess:.2f}, k3 {shown.k3.value:.2g})"
         )
     if counts["equal"] == counts["tokens"]:
-        found.append("every logprob is the same number on both sides: bitwise equal engines, or the same tensor given twice")
+        found.append(
+            "every logprob is the same number on both sides: bitwise equal engines, or the same tensor given twice"
+        )
     if counts["masked"]:
         found.append(
             f"{int(counts['masked'])} sequences have no token inside the mask: if their outcome decided that, D is biased"
@@ -233,7 +235,9 @@ def _notes(window: Window, contract: Contract, everything: Bins, fresh: Bins | N
             f"the mask leaves out the stop token of {int(counts['end_left_out'])} sequences: it was sampled and belongs inside"
         )
     if not window.members:
-        found.append("no prompt groups: intervals are computed over sequences, and a filter by outcome before the gate is not detected")
+        found.append(
+            "no prompt groups: intervals are computed over sequences, and a filter by outcome before the gate is not detected"
+        )
     return found
 
 

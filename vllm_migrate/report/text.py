@@ -118,7 +118,9 @@ def _rules(findings: Iterable[Finding]) -> list[list[Group]]:
         groups = by_code.setdefault(finding.code, {})
         groups.setdefault(_sameness(finding), Group([], [])).findings.append(finding)
     found = [sorted(groups.values(), key=lambda g: -SEVERITIES.index(g.first.severity)) for groups in by_code.values()]
-    return _joined(sorted(found, key=lambda groups: (-SEVERITIES.index(groups[0].first.severity), groups[0].first.code)))
+    return _joined(
+        sorted(found, key=lambda groups: (-SEVERITIES.index(groups[0].first.severity), groups[0].first.code))
+    )
 
 
 def _joined(rules: list[list[Group]]) -> list[list[Group]]:

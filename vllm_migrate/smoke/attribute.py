@@ -252,7 +252,9 @@ def _law(case: Comparison) -> Blame:
         return Blame(
             "semantic",
             ("logprobs-semantics", "sampling-defaults-inherited"),
-            (f"both sides agree on the logprobs, but the tokens were sampled from a {which} distribution than either claims",),
+            (
+                f"both sides agree on the logprobs, but the tokens were sampled from a {which} distribution than either claims",
+            ),
             "score with the sampling contract's columns, to tell a temperature from a penalty",
         )
     return Blame(

@@ -262,7 +262,9 @@ def samples(path: str) -> Recording:
     """A recording of samples. Raises UsageError."""
     found = read(path)
     if found.header.protocol != "samples":
-        raise UsageError(f"{path} is not a recording of samples", remedy="vllm-migrate smoke record, on the old release")
+        raise UsageError(
+            f"{path} is not a recording of samples", remedy="vllm-migrate smoke record, on the old release"
+        )
     return found
 
 

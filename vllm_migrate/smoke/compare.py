@@ -258,9 +258,7 @@ def _control(
         gates = [m.gate for m in measure(numbers, limits).values()] if numbers else ["fail"]
         if "fail" in gates:
             return decision, [f"positive control: column {name} fails, as it should"]
-    return worst([decision, "inconclusive"]), [
-        "positive control: no wrong column fails, so a pass would mean nothing"
-    ]
+    return worst([decision, "inconclusive"]), ["positive control: no wrong column fails, so a pass would mean nothing"]
 
 
 def _shown(header: Header, data: Against, mixed: Against | None, given: Loss) -> tuple[dict[str, Metric], list[str]]:
