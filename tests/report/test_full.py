@@ -159,7 +159,8 @@ def test_concise_is_one_line_a_finding(report: Draft) -> None:
     assert lines[0].startswith("vLLM 0.8.5")
     assert lines[2].startswith("conf/base.yaml:4:1: error VM401 logprobs-semantics [*]: logprobs returned by vLLM")
     assert lines[1].startswith("conf/base.yaml:4:1: error VM101 prefix-caching-default [?]: ")
-    assert len(lines) == 8
+    assert len(lines) == 10
+    assert [line.split(":")[0] for line in lines[-2:]] == ["[*] safe", "[?] review"]
 
 
 def test_statistics_count_by_rule(report: Draft, make: Any) -> None:

@@ -83,8 +83,7 @@ def test_an_option_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("code", ["VM101", "VM201", "VM716"])
 def test_a_rule_in_every_form(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     text, page, marked = (
-        printed(f"explain {code}{form}", capsys)
-        for form in ("", " --output-format html", " --output-format markdown")
+        printed(f"explain {code}{form}", capsys) for form in ("", " --output-format html", " --output-format markdown")
     )
     Reader(page)
     for heading in ("What happens", "Why it matters to your loss", "What to write", "Silent when", "Evidence"):

@@ -108,12 +108,12 @@ def select(
     """Changes of these kinds, whose option holds this text, that touch RL, of this layer."""
     kinds = set(kinds)
     table = relevance.layers() if rl or layer else {}
-    wanted = _spelling(option) if option else ""
+    wanted = spelling(option) if option else ""
     kept = []
     for change in found:
         if kinds and change.kind not in kinds:
             continue
-        if wanted and wanted not in _spelling(change.option):
+        if wanted and wanted not in spelling(change.option):
             continue
         if rl and not _touches_rl(change, table):
             continue
@@ -129,7 +129,8 @@ def _touches_rl(change: Change, table: dict[str, str]) -> bool:
     )
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
+    """A name however it is written: as a flag, an argument or a variable."""
     return name.lower().lstrip("-").replace("-", "_")
 
 

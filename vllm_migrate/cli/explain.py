@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vllm_migrate.cli.parser import close_to
+from vllm_migrate.cli.parser import check_format, close_to
 from vllm_migrate.cli.terminal import say, width
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load, rule_page
@@ -26,12 +26,7 @@ def command(
     output_format: Annotated[str, typer.Option(help="text, html or markdown.", metavar="FORMAT")] = "text",
 ) -> None:
     """Say all about a rule (by code or name), or show an option's life as a line of releases."""
-    if output_format not in FORMATS:
-        near = close_to(output_format, FORMATS)
-        raise UsageError(
-            f"no output format {output_format!r}",
-            f"known: {', '.join(FORMATS)}" + (f"; did you mean {near}?" if near else ""),
-        )
+    check_format(output_format, FORMATS)
     knowledge = load()
     known = knowledge.rule(what)
     if known is not None:

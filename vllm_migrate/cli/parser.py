@@ -134,6 +134,14 @@ def close_to(word: str, known: Sequence[str]) -> str:
     return " or ".join(get_close_matches(word, known, n=2))
 
 
+def check_format(word: str, known: Sequence[str]) -> None:
+    """Raise UsageError for an --output-format that there is none of."""
+    if word not in known:
+        near = close_to(word, known)
+        meant = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"--output-format: {word!r} is not one of {', '.join(known)}{meant}")
+
+
 def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migrate") -> argparse.Namespace:
     """The values of a call by field; what was not given has its default.
 

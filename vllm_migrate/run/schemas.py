@@ -59,8 +59,9 @@ def named(name: str, dialect: str | None = None) -> Schema:
     try:
         release = catalog.canonical(name)
     except store.UnknownRelease as error:
-        remedy = f"a release (`vllm-migrate releases` lists them), or one of {', '.join(NAMES)}"
-        raise UsageError(str(error), remedy) from None
+        if name[:1].isdigit():
+            raise UsageError(str(error), "`vllm-migrate releases` lists the releases") from None
+        raise UsageError(f"no schema {name!r}", config.nearest(name, NAMES) + "; a release has one too") from None
     if dialect is None or dialect == "vllm-serve-config":
         return schema.schema(catalog, release)
     from vllm_migrate.knowledge.schemas import dialect_schema
