@@ -45,7 +45,7 @@ def test_short_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
         ("explain vm1011", "VM101"),
         ("lint --fail-on nevr", "did you mean never?"),
         ("lint --to 0.18.11 .", "0.18.1"),
-        ("diff 0.8.5 0.18.1 --kind remvoed", "did you mean removed?"),
+        ("diff 0.8.5 0.18.1 --kind remvoed", "did you mean removed"),
         ("diff 0.8.5 0.18.1 --layer semantc", "did you mean semantic?"),
         ("diff 0.8.5 0.18.1 --option swap-spce", "did you mean swap_space?"),
         ("schema lnt", "did you mean lint?"),

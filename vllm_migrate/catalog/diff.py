@@ -155,14 +155,14 @@ def shown(value: Any, width: int = 60) -> str:
 
 
 def headline(old: str, new: str, found: list[Change]) -> list[str]:
-    """Counts per section: gone, new, other default."""
+    """Counts per section: removed, new, with a new default."""
     lines = []
     for section in SECTIONS:
         mine = [c for c in found if c.section == section]
         counts = {
-            "gone": sum(c.kind in ("removed", "renamed") for c in mine),
+            "removed": sum(c.kind in ("removed", "renamed") for c in mine),
             "new": sum(c.kind == "added" for c in mine),
-            "other default": sum(c.kind == "default" for c in mine),
+            "with a new default": sum(c.kind == "default" for c in mine),
             "resolve differently": sum(c.kind == "resolves" for c in mine),
         }
         words = [f"{number} {word}" for word, number in counts.items() if number]

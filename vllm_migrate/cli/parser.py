@@ -150,6 +150,10 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
     # Options first, then what they leave: argparse itself takes arguments between options, and `--`, only in part.
     end = words.index("--") if "--" in words else len(words)
     prog = f"{program} {command.name}"
+    known = {"--help", *(name for option in command.options for name in (option.name, option.off))}
+    for word in words[:end]:  # before argparse says that another one is missing
+        if word.startswith("--") and word.partition("=")[0] not in known:
+            raise _unknown(command, prog, word.partition("=")[0])
     try:
         values, rest = _parser(command, prog, arguments=False).parse_known_args(words[:end])
     except HelpWanted as wanted:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from vllm_migrate.knowledge.records import Rule, RulePage
 
 STYLE = """
-table{width:100%}td{vertical-align:top;overflow-wrap:anywhere}td:nth-child(-n+2){white-space:nowrap;overflow-wrap:normal}
+h1 code,h2 code{font-size:inherit}table{width:100%}td{vertical-align:top;overflow-wrap:anywhere}td:nth-child(-n+2){white-space:nowrap;overflow-wrap:normal}
 svg{display:block;width:100%;height:14px;margin:.25rem 0}svg.life{height:22px}
 .off{fill:var(--soft)}.on{fill:var(--info)}.at{stroke:currentColor;stroke-width:.25}.cut{fill:Canvas}
 .scale{display:flex;justify-content:space-between;font-size:.85rem;opacity:.7}
 nav{display:flex;flex-wrap:wrap;gap:.25rem 1rem}a{color:var(--info)}
 a:focus-visible{outline:2px solid var(--info)}
+li,p,dd{overflow-wrap:anywhere}
 @media (max-width:40rem){thead{display:none}table,tbody,tr,td{display:block}td{border:0;padding:.1rem 0}
 tr{border-bottom:1px solid var(--line);padding:.4rem 0}td:nth-child(-n+2){display:inline-block;padding-right:.75rem}}
 """
