@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vllm_migrate.documents.interface import DELETE, SET, DataDocument, Op
+from vllm_migrate.documents.interface import DELETE, RENAME, SET, DataDocument, Op
 from vllm_migrate.documents.oracle import Box, Literal, ScalarText, apply, same
 from vllm_migrate.documents.text.pieces import Pieces
 from vllm_migrate.documents.text.source import (
@@ -159,17 +159,24 @@ def _settle(document: DataDocument, ops: Wanted, proved: bool) -> tuple[list[Edi
         return _step(document, *pending[0], proved, True)
     pieces = Pieces(document.source.text)
     while pending:
-        chosen, rest = _independent(pending)
-        made = _round(document, chosen, proved) if len(chosen) > 1 else None
-        if made is None:
-            for number, (index, op) in enumerate(chosen, 1):
-                edits, document = _step(document, index, op, proved, number == len(chosen) and not rest)
-                pieces.splice(edits)
-        else:
-            pieces.splice(made[0])
-            document = made[1]
-        pending = rest
+        chosen, pending = _independent(document, pending)
+        document = _made(document, chosen, proved, not pending, pieces)
     return pieces.edits(), document
+
+
+def _made(document: DataDocument, chosen: list[_Numbered], proved: bool, last: bool, pieces: Pieces) -> DataDocument:
+    """The document after operations that do not depend on each other: made at once where that can be, else by halves."""
+    if len(chosen) == 1:
+        edits, document = _step(document, *chosen[0], proved, last)
+        pieces.splice(edits)
+        return document
+    found = _round(document, chosen, proved)
+    if found is not None:
+        pieces.splice(found[0])
+        return found[1]
+    half = len(chosen) // 2
+    document = _made(document, chosen[:half], proved, False, pieces)
+    return _made(document, chosen[half:], proved, last, pieces)
 
 
 class _Numbered(NamedTuple):
@@ -179,19 +186,28 @@ class _Numbered(NamedTuple):
     op: Op
 
 
-def _independent(pending: list[_Numbered]) -> tuple[list[_Numbered], list[_Numbered]]:
-    """Those whose collections lie apart from all before them, and the others."""
-    seen: set[Path] = set()  # the collections that operations are about
-    above: set[Path] = set()  # these and all around them
+def _independent(document: DataDocument, pending: list[_Numbered]) -> tuple[list[_Numbered], list[_Numbered]]:
+    """Those that concern nothing that one before them does, and the others."""
+    seen: set[Path] = set()  # what operations concern
+    above: set[Path] = set()  # that, and all around it
     chosen: list[_Numbered] = []
     rest: list[_Numbered] = []
     for one in pending:
-        around = [(one.document, *one.op.path[:end]) for end in range(len(one.op.path))]
-        free = around[-1] not in above and seen.isdisjoint(around)
-        seen.add(around[-1])
+        whole = (one.document, *_concerned(document, one))
+        around = [whole[:end] for end in range(1, len(whole) + 1)]
+        free = whole not in above and seen.isdisjoint(around)
+        seen.add(whole)
         above.update(around)
         (chosen if free else rest).append(one)
     return chosen, rest
+
+
+def _concerned(document: DataDocument, one: _Numbered) -> Path:
+    """The path of what an operation changes: the key, or the collection where the places in it change."""
+    path = one.op.path
+    if isinstance(path[-1], int) or one.document >= len(document.roots):
+        return path[:-1]
+    return path if document.roots[one.document].at(path) is not None and one.op.kind != RENAME else path[:-1]
 
 
 def _round(document: DataDocument, chosen: list[_Numbered], proved: bool) -> tuple[list[Edit], DataDocument] | None:
@@ -200,7 +216,7 @@ def _round(document: DataDocument, chosen: list[_Numbered], proved: bool) -> tup
     for index, op in chosen:
         edits += next(_planning(document).candidates(document, op, index), [])
     edits.sort()
-    if any(one.end >= other.start for one, other in pairwise(edits)):
+    if any(_touch(one, other) for one, other in pairwise(edits)):
         return None
     try:
         after = reparse(document, edits)
@@ -211,6 +227,12 @@ def _round(document: DataDocument, chosen: list[_Numbered], proved: bool) -> tup
     except (ProofFailed, CannotEdit):
         return None
     return edits, after
+
+
+def _touch(one: Edit, other: Edit) -> bool:
+    """Whether neighbours overlap, or write at one place."""
+    inserts = one.start == one.end or other.start == other.end
+    return one.end > other.start or (inserts and one.end == other.start)
 
 
 def _by_document(ops: Iterable[_Numbered]) -> dict[int, list[Op]]:

@@ -71,16 +71,10 @@ def lowered(file: File, ops: list[DocumentOp]) -> list[FileOp] | None:
 def file_edits(file: File, ops: Mapping[int, Sequence[DocumentOp]], proved: bool) -> list[Edit]:
     """Edits that make operations on documents of a file, by their number, at offsets in its own text.
 
-    proved: they are proved to change nothing else in it; one that is a part of another is proved in any case.
-    Raises CannotEdit, ProofFailed.
+    proved: they are proved to change nothing else in it. Raises CannotEdit, ProofFailed.
     """
     if file.inside is not None:
         check_editable(file)
-        proved = True
-        if file.inside.kind == "list":
-            from vllm_migrate.fixes.lists import list_edits
-
-            return list_edits(file, ops[0])
     if file.data is not None:
         made = {index: in_order(those) for index, those in ops.items()}
         return plan_file_proved(file.data, made)[0] if proved else plan_file(file.data, made)

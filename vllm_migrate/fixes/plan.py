@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.lists import ListPlan
     from vllm_migrate.fixes.ops import DocumentOp
     from vllm_migrate.rules.finding import Action, Firing
 
@@ -94,8 +95,21 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Edits:
     groups = _lowered(_grouped(ops))
     if any(is_record(file.outermost) for file in groups):
         raise CannotEdit("it records a finished run: the fix belongs in the configuration that started it")
-    made = {file: file_edits(file, documents, proved) for file, documents in groups.items()}
+    made: Edits = {}
+    lists: list[ListPlan] = []
+    for file, documents in groups.items():
+        if file.inside is not None and file.inside.kind == "list":
+            from vllm_migrate.fixes.lists import plan_list
+
+            lists.append(plan_list(file, documents[0]))
+            made[file] = lists[-1].edits
+        else:
+            made[file] = file_edits(file, documents, proved)
     if proved:
+        if lists:
+            from vllm_migrate.fixes.lists import prove_lists
+
+            prove_lists(lists)
         prove_outside(list(made.items()))
     return made
 
