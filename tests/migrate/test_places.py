@@ -83,7 +83,7 @@ KEPT = [
     ("requirements.txt", "vllm==0.8.5; a\nvllm==0.9.2; b\n", "several", True),
     ("requirements.txt", "vllm>=0.8.5,<0.9\n", "does not allow", True),
     ("requirements.txt", "vllm>=0.8.5\n", "and others", False),
-    ("requirements.txt", "vllm @ https://x.example/vllm-0.8.5-cp38-abi3-linux.whl\n", "address", True),
+    ("requirements.txt", "vllm @ https://x.example/vllm-0.8.5-cp38-abi3-linux.whl\n", "URL", True),
     ("requirements-rocm.txt", "vllm==0.8.5\n", "hardware", False),
     ("Dockerfile", "ARG V=0.8.5\nRUN pip install vllm==$V\n", "variable", True),
     ("Dockerfile", "FROM vllm/vllm-openai:v0.8.5@sha256:00\n", "digest", True),

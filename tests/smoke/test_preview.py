@@ -100,7 +100,7 @@ def test_truncation_is_one_sided_and_said_so() -> None:
     """A trainer that does not renormalise over the truncated support has every ratio below 1."""
     data = against([[-0.05] * 30] * 3)
     assert any(
-        "100% of the ratios are below 1: only tokens with a negative advantage" in note for note in notes(data, Loss())
+        "100% of the ratios lie below 1: only tokens with a negative advantage" in note for note in notes(data, Loss())
     )
     assert not any("ratios lie" in note for note in notes(against(noise(4, 50, 0.03)), Loss()))
 
