@@ -71,7 +71,7 @@ def test_raw_logprobs_at_another_temperature(rollout: MakeRollout, columns: Colu
 
 def test_raw_logprobs_are_named_where_d_cannot_be_read(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(Contract(temperature=0.2, lag=0), columns(rollout(t=0.2, reported_t=1.0)))
-    assert any("D cannot be read" in note for note in verdict.notes)
+    assert any("D cannot be estimated" in note for note in verdict.notes)
     assert verdict.decision == "fail" and verdict.blame.suspects == ("logprobs-semantics",)
 
 
