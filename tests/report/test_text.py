@@ -118,3 +118,14 @@ def test_marks_are_explained_if_they_occur() -> None:
     assert "  safe: only restores what the old engine ran; `fix --write` writes it\n" in text
     assert "  review: " not in text
     assert "  safe: " not in page({"serve.sh": "vllm serve org/m --max-model-len 8192\n"})
+
+
+def test_projects_that_make_the_same_move_share_a_line() -> None:
+    lines = page({**SERVERS, "t/serve.sh": "vllm serve m\n", "t/requirements.txt": "vllm==0.10.0\n"}).splitlines()
+    assert lines[0] == "s0, s1, s2 and 6 more: vLLM 0.8.5 (the default) -> 0.18.1 (the default)"
+    assert lines[1].startswith("t: vLLM 0.10.0 (t/requirements.txt:1 pins it) -> 0.18.1")
+
+
+def test_a_message_of_a_rule_stands_once() -> None:
+    text = page({"a.sh": "vllm serve org/m --swap-space 8\n", "b.sh": "vllm serve org/m --swap-space 4\n"})
+    assert text.count("rejects --swap-space") == 1 and text.count("  fix: drop --swap-space") == 2

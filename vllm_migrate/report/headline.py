@@ -39,8 +39,9 @@ MEANINGS = {
 MANY = 4
 
 
-# More projects than these are counted, and machine formats list them.
-MANY_PROJECTS = 8
+# More moves than these are counted, and of each so many projects are named; machine formats list them all.
+MANY_MOVES = 8
+FEW = 3
 
 
 def headline(report: Report) -> str:
@@ -49,14 +50,24 @@ def headline(report: Report) -> str:
 
 
 def headlines(report: Report) -> list[str]:
-    """The same, a line a project."""
+    """The same, a line for each move that projects make."""
     if len(report.projects) < 2:
         project = report.projects[0] if report.projects else None
         whole = project or Project("", report.source, report.target, report.source_why, report.target_why)
         return [move_of(whole)]
-    lines = [f"{clean(project.root)}: {move_of(project)}" for project in report.projects[:MANY_PROJECTS]]
-    more = len(report.projects) - MANY_PROJECTS
+    roots: dict[str, list[str]] = {}
+    for project in report.projects:
+        roots.setdefault(move_of(project), []).append(clean(project.root))
+    lines = [f"{_some(names)}: {move}" for move, names in list(roots.items())[:MANY_MOVES]]
+    more = sum(map(len, list(roots.values())[MANY_MOVES:]))
     return [*lines, f"and {plural(more, 'project')} more (--output-format json lists them)"] if more > 0 else lines
+
+
+def _some(names: list[str]) -> str:
+    """A few names, and how many more there are."""
+    shown = names[:FEW] if len(names) > FEW + 1 else names
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def move_of(project: Project) -> str:

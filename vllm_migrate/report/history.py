@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from vllm_migrate.knowledge.records import Rule, RulePage
 
 STYLE = """
-h1 code,h2 code{font-size:inherit}table{width:100%}td{vertical-align:top;overflow-wrap:anywhere}td:nth-child(-n+2){white-space:nowrap;overflow-wrap:normal}
+h1 code,h2 code{font-size:inherit}table{width:100%}
+td{vertical-align:top;overflow-wrap:anywhere}td:nth-child(-n+2){white-space:nowrap;overflow-wrap:normal}
 svg{display:block;width:100%;height:14px;margin:.25rem 0}svg.life{height:22px}
 .off{fill:var(--soft)}.on{fill:var(--info)}.at{stroke:currentColor;stroke-width:.25}.cut{fill:Canvas}
 .scale{display:flex;justify-content:space-between;font-size:.85rem;opacity:.7}

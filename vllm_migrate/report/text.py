@@ -178,7 +178,7 @@ def _head(page: Page, groups: list[Group]) -> None:
 
 
 def _group(page: Page, group: Group, reasons: Reasons, said: set[str], compact: bool, everything: bool) -> None:
-    """said: reasons and advice of the rule that were shown; compact: a place is one line."""
+    """said: messages, reasons and advice of the rule that were shown; compact: a place is one line."""
     finding = group.first
     _statement(page, group, said, compact, everything)
     for other in group.joined:
@@ -187,14 +187,15 @@ def _group(page: Page, group: Group, reasons: Reasons, said: set[str], compact: 
         _depends(page, other.first, reasons)
     if finding.fix is not None or finding.advice not in said:
         page.remedy(finding, len(group.joined) + 1)
-    said |= {finding.why, finding.advice}
+    said |= {finding.message, finding.why, finding.advice}
     _depends(page, finding, reasons)
 
 
 def _statement(page: Page, group: Group, said: set[str], compact: bool, everything: bool) -> None:
-    """What happens, where, and why it matters."""
+    """What happens, where, and why it matters; what the rule said of an earlier group is not repeated."""
     finding = group.first
-    page.prose("", finding.message, "  ")
+    if finding.message not in said:
+        page.prose("", finding.message, "  ")
     if len(group.findings) == 1 and not compact:
         page.lines.append(f"  {page.paint('frame', '-->')} {page.paint('bold', clean(finding.place))}")
         page.source(finding)
