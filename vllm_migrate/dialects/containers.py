@@ -391,7 +391,8 @@ def _pieces(text: str, start: int, end: int) -> list[Piece]:
             out.append(Piece("$", True, "$", start, end))
         else:
             default = inner[2:-1].partition(":-")[2] if inner.startswith("${") and ":-" in inner else None
-            out.append(Piece(inner, False, default, start, end))
+            assumed = bool(default) and "$" not in (default or "")
+            out.append(Piece(inner, False, default, start, end, assumed=assumed))
         at = hole.end()
     if at < len(text) or not out:
         out.append(Piece(text[at:], True, text[at:], start, end))
