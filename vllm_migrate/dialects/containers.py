@@ -120,7 +120,8 @@ STAGE = Embed(at="", entrypoint="entrypoint", command="command", env="env", imag
 def documents_of_stage(stage: Tree) -> Iterator[File]:
     """The documents in a stage of a Dockerfile: the program of its containers, and its scripts.
 
-    A text as entrypoint is a shell's, and takes no command; one as command is a script where nothing else is the program.
+    A text as entrypoint is a shell's, and takes no command; one as command is a script where nothing else is the program. An empty
+    list takes the image's program away, so that the command is one.
     """
     entrypoint, command, scripts = stage.get("entrypoint"), stage.get("command"), stage.get("scripts")
     texts = list(scripts.items) if scripts is not None else []
