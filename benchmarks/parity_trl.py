@@ -119,7 +119,7 @@ class Packed(Timed):
     moved = 0  # sequences whose scores are moved by one token inside their own boundaries
 
     def add(self, *, mask: Any, **columns: Any) -> None:
-        lengths = [int(row.sum()) for row in mask]
+        lengths = [int(sum(row)) for row in mask]
         flat: dict[str, Any] = {}
         for name in ("token_ids", "rollout_logprobs", "trainer_logprobs", "entropy"):
             rows = [row[:n].tolist() for row, n in zip(columns[name], lengths, strict=True)]

@@ -21,7 +21,8 @@ from typing import Any
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker
 from vllm_migrate.smoke.commands import ScoreOptions, score_in_memory
-from vllm_migrate.smoke.compare import CompareOptions, compare
+from vllm_migrate.smoke.compare import CompareOptions
+from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.recording import Header, Recording, Row
 
 VOCABULARY, HIDDEN, PROMPTS = 1024, 128, 16
