@@ -81,12 +81,11 @@ class Rollout:
         self.engine.ask(do="update", path=str(path), version=self.calls)
 
     def _sample(self, prompts: list[list[int]]) -> Batch:
-        requests = [
-            {"id": f"{self.calls}-{i}-{len(prompt)}", "place": i % task.GROUP, "prompt": prompt, "seed": i + 1}
+        seed = 1000 * self.calls + 500 * (len(prompts[0]) > task.DOCUMENT_TOKENS + task.QUESTION_TOKENS)
+        requests: list[dict[str, Any]] = [
+            {"id": f"{seed}-{i}", "place": i % task.GROUP, "prompt": prompt, "seed": seed + i}
             for i, prompt in enumerate(prompts)
         ]
-        for request in requests:
-            request["seed"] += 1000 * self.calls + 500 * (len(prompts[0]) > task.DOCUMENT_TOKENS + task.QUESTION_TOKENS)
         cuts = range(0, len(requests), task.GROUP)
         offer = [{"id": n, "requests": requests[start : start + task.GROUP]} for n, start in enumerate(cuts)]
         groups = self.engine.ask(do="collect", groups=len(offer), offer=offer)["groups"]
@@ -118,8 +117,8 @@ class Packed(Timed):
 
     moved = 0  # sequences whose scores are moved by one token inside their own boundaries
 
-    def add(self, *, mask: Any, **columns: Any) -> None:
-        lengths = [int(sum(row)) for row in mask]
+    def add(self, **columns: Any) -> None:
+        lengths = [int(sum(row)) for row in columns["mask"]]
         flat: dict[str, Any] = {}
         for name in ("token_ids", "rollout_logprobs", "trainer_logprobs", "entropy"):
             rows = [row[:n].tolist() for row, n in zip(columns[name], lengths, strict=True)]
@@ -127,7 +126,7 @@ class Packed(Timed):
                 rows = [[*row[1:], row[0]] if i < self.moved else row for i, row in enumerate(rows)]
             flat[name] = [[value for row in rows for value in row]]
         boundaries = [sum(lengths[:i]) for i in range(len(lengths) + 1)]
-        super().add(**{**columns, **flat}, mask=[[1] * boundaries[-1]], cu_seqlens=boundaries)
+        super().add(**{**columns, **flat, "mask": [[1] * boundaries[-1]], "cu_seqlens": boundaries})
 
 
 class Shifted(Packed):
