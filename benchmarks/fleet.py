@@ -348,6 +348,8 @@ def main() -> int:
         fleet.project(folder.absolute(), folder in options.negative)
         now = ", ".join(f"{kind} {count}" for kind, count in (fleet.broken - before).items())
         print(f"{folder}: {now or 'nothing broken'}", flush=True)
+        if options.details:
+            options.details.write_text(json.dumps(fleet.details, indent=1), encoding="utf-8")
     if options.mutants:
         _mutants(fleet, options.folders, options.mutants, random.Random(options.seed))
     fleet.show()

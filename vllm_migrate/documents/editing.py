@@ -7,8 +7,10 @@ other, each on the text the one before left, and come out as one list of edits o
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
+from vllm_migrate.documents.claims import Claims
 from vllm_migrate.documents.interface import DELETE, SET, DataDocument, Op
 from vllm_migrate.documents.oracle import Box, Literal, ScalarText, apply, same
 from vllm_migrate.documents.text.pieces import Pieces
@@ -134,15 +136,53 @@ def reparse(document: DataDocument, edits: list[Edit]) -> DataDocument:
 
 
 def _settle(document: DataDocument, ops: list[Op], index: int, proved: bool) -> tuple[list[Edit], DataDocument]:
+    if not all(op.path for op in ops):
+        raise CannotEdit("the whole document cannot be replaced")
+    if len(ops) == 1:
+        return _step(document, ops[0], index, proved, True)
     pieces = Pieces(document.source.text)
-    for number, op in enumerate(ops):
-        if not op.path:
-            raise CannotEdit("the whole document cannot be replaced")
-        edits, document = _step(document, op, index, proved, number == len(ops) - 1)
-        if len(ops) == 1:
-            return edits, document
-        pieces.splice(edits)
+    while ops:
+        batch, ops = _apart(document, ops, index)
+        for edits, document in _steps(document, batch, index, proved, not ops):
+            pieces.splice(edits)
     return pieces.edits(), document
+
+
+def _apart(document: DataDocument, ops: list[Op], index: int) -> tuple[list[Op], list[Op]]:
+    """The operations that can be planned on the same text, since none changes what another names, and those after them."""
+    root = document.roots[index] if 0 <= index < len(document.roots) else None
+    claims = Claims()
+    batch: list[Op] = []
+    rest: list[Op] = []
+    for op in ops:
+        free = root is not None and claims.take(op, root)
+        (batch if free else rest).append(op)
+    return (batch, rest) if batch else (ops[:1], ops[1:])
+
+
+def _steps(
+    document: DataDocument, ops: list[Op], index: int, proved: bool, last: bool
+) -> Iterator[tuple[list[Edit], DataDocument]]:
+    """The edits of operations that are apart, at once where their best splices are apart too and read back; each with
+    the document that it leads to."""
+    if len(ops) > 1:
+        all_edits = [next(_planning(document).candidates(document, op, index), []) for op in ops]
+        edits = sorted(edit for each in all_edits for edit in each)
+        if all(one.end < other.start for one, other in pairwise(edits)):
+            try:
+                after = reparse(document, edits) if proved or not last else document
+                if proved:
+                    _compare(document, {index: ops}, after)
+                    for op in ops:
+                        _check_repeated(after, [op], index)
+                yield edits, after
+                return
+            except (ProofFailed, CannotEdit):
+                pass
+    for number, op in enumerate(ops):
+        step = _step(document, op, index, proved, last and number == len(ops) - 1)
+        document = step[1]
+        yield step
 
 
 def _step(document: DataDocument, op: Op, index: int, proved: bool, last: bool) -> tuple[list[Edit], DataDocument]:
