@@ -128,7 +128,9 @@ def answers(python: str, asked: list[Asked]) -> list[str]:
     out: dict[int, str] = {}
     commands = [(number, each.case) for number, each in enumerate(asked) if "argv" in each.case]
     calls = [(number, each.case) for number, each in enumerate(asked) if "keywords" in each.case]
-    for (number, _), answer in zip(commands, run_oracle(python, "serve_parser.py", [c for _, c in commands], timeout_s=PATIENCE), strict=True):
+    for (number, _), answer in zip(
+        commands, run_oracle(python, "serve_parser.py", [c for _, c in commands], timeout_s=PATIENCE), strict=True
+    ):
         out[number] = "" if answer["ok"] else " ".join(answer["error"][-1:]) or "refused"
     if calls:
         told = subprocess.run(
@@ -164,7 +166,11 @@ def main() -> int:
             verdict = "refused later" if each.start.reasons and later else f"WRONG: {verdict}"
         counts[f"{kind} {verdict}"] += 1
         if verdict.startswith("WRONG"):
-            print(json.dumps([each.file, each.start.engine, each.start.reasons, error, each.case.get("argv") or each.case]))
+            print(
+                json.dumps(
+                    [each.file, each.start.engine, each.start.reasons, error, each.case.get("argv") or each.case]
+                )
+            )
     print(f"{len({each.file for each in asked})} files, {len(asked)} engines:", dict(sorted(counts.items())))
     return 1 if any("WRONG" in name for name in counts) else 0
 
