@@ -32,7 +32,9 @@ from vllm_migrate.run.settings import Options
 
 # Reads [{"keywords": {...}}], writes what EngineArgs raises for each, "" for nothing.
 KEYWORDS = """
-import json, sys
+import json, os, sys
+out = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 from vllm.engine.arg_utils import EngineArgs
 def raised(keywords):
     try:
@@ -41,7 +43,6 @@ def raised(keywords):
         return f"{type(error).__name__}: {error}"
     return ""
 cases = json.load(sys.stdin)
-out, sys.stdout = sys.stdout, sys.stderr
 json.dump([raised(case["keywords"]) for case in cases], out)
 """
 PATIENCE = 3600.0  # seconds; importing vLLM alone takes minutes on a busy machine

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from vllm_migrate.dialects.model import Written
 from vllm_migrate.dialects.workspace import MAX_BYTES
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import Source, Unreadable, decode
@@ -31,7 +32,9 @@ def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Ite
     reads = re.compile(rf"""\[\s*(?P<quote>["'])(?P<key>{keys})(?P=quote)\s*\](?!\s*=[^=])""")
     for path in paths:
         source = _source(path, disk) if path.endswith(".py") else None
-        for found in reads.finditer(source.text) if source is not None else ():
+        if source is None:
+            continue
+        for found in reads.finditer(source.text):
             if os.path.normpath(path) != os.path.normpath(dropped[found["key"]].rpartition(":")[0]):
                 yield Reader(path, source.position(found.start()).line, found["key"], dropped[found["key"]])
 
@@ -41,7 +44,7 @@ def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[str, str]]:
     for finding in findings:
         for action in finding.fix.actions if finding.fix is not None else ():
             written = action.written
-            if action.kind not in ("drop", "respell") or written is None or not hasattr(written, "key"):
+            if action.kind not in ("drop", "respell") or not isinstance(written, Written):
                 continue
             key, spot = written.key.rpartition(".")[2].lstrip("-"), written.spot
             gone = action.kind == "drop" or action.option != written.option

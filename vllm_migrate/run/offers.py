@@ -93,9 +93,9 @@ def _parts(whole: Plan, drafts: list[Draft]) -> set[tuple[File, Edit]]:
     for made in drafts:
         for file, edits in made.plan.edits.items():
             apart.setdefault(file, {}).update(dict.fromkeys(edits))
-    for file, edits in apart.items():
+    for file, each in apart.items():
         together = [*whole.edits.get(file, ()), *whole.outside.get(file, ())]
-        for mine, theirs in _regions(list(edits), list(dict.fromkeys(together))):
+        for mine, theirs in _regions(list(each), list(dict.fromkeys(together))):
             if _come_to_the_same(file.source.text, mine, theirs):
                 out.update((file, edit) for edit in mine)
     return out
