@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 from benchmarks.fleet import SUFFIXES
 from tests.real.oracles.client import MAYBE_THE_ENGINES, NOT_THE_PARSERS, run_oracle
 from vllm_migrate.dialects.model import Engine
-from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.migrate.plan import Start, migrate
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
@@ -103,17 +102,27 @@ def _case(engine: Engine) -> tuple[dict[str, Any], bool] | None:
         if any(word == "--config" or word.startswith("--config=") for word in argv):
             return None
         serve = engine.origin.entrypoint in ("serve", "image")
-        case = {"argv": ["serve", *argv]} if serve else {"argv": argv, "entry": "api_server"}
+        case: dict[str, Any] = {"argv": ["serve", *argv]} if serve else {"argv": argv, "entry": "api_server"}
+        case["argv"], case["files"] = _with_template(case["argv"])
         return case, any(word.value is None for word in words)
     if engine.dialect.id == "vllm-serve-config":
         text = Path(engine.file.path).read_text(encoding="utf-8")
         return {"argv": ["serve", "m", "--config", "serve.yaml"], "files": {"serve.yaml": text}}, False
     if engine.dialect.id == "vllm-python" and engine.origin.entrypoint in ("llm", "async_llm", "engine"):
         values = {written.key: written.value for written in engine.options if not written.attribute}
-        guessed = any(isinstance(value, Unknown) for value in values.values())
-        plain = {key: value for key, value in values.items() if not isinstance(value, Unknown)}
-        return ({"keywords": plain}, guessed) if _is_plain(plain) else None
+        plain = {key: value for key, value in values.items() if _is_plain(value)}  # others can be what they must be
+        return {"keywords": plain}, False
     return None
+
+
+def _with_template(argv: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The words with a file here for a chat template that lies where the server runs."""
+    out = []
+    for before, word in zip(["", *argv], argv, strict=False):
+        option, eq, _ = word.partition("=")
+        held = eq and option == "--chat-template"
+        out.append("--chat-template=t.jinja" if held else "t.jinja" if before == "--chat-template" else word)
+    return out, {"t.jinja": "{{ messages }}"} if out != argv else {}
 
 
 def _is_plain(value: object) -> bool:
@@ -159,7 +168,9 @@ def main() -> int:
     counts: collections.Counter[str] = collections.Counter()
     for each, error in zip(asked, answers(options.python, asked), strict=True):
         later = all(any(f" {name}:" in reason for name in LATER) for reason in each.start.reasons)
-        kind = "keywords" if "keywords" in each.case else "configuration" if "files" in each.case else "command"
+        kind = (
+            "keywords" if "keywords" in each.case else "configuration" if "--config" in each.case["argv"] else "command"
+        )
         verdict = "starts" if not each.start.reasons else "refused"
         if error and each.guessed:
             verdict = "not decided"
