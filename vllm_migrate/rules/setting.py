@@ -11,7 +11,7 @@ from vllm_migrate.dialects.deliver import Diagnostic
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.resolve.view import View
 
 # What the parser took for a mapping up to 0.9.2.
@@ -74,6 +74,10 @@ class Setting:
         if before is None or after is None or before.choices is None or after.choices is None or not after.open:
             return False
         return value in before.choices and value not in after.choices
+
+    def _stock(self) -> bool:
+        entries = self.target.engine.dialect.passes
+        return any(each.option == self.option and same(each.value, self.written.value) for each in entries)
 
     def _renamed(self) -> str:
         rename = self.rename()
@@ -294,6 +298,7 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "exists": lambda setting: setting._in(setting.target),
     "ever": Setting._ever,
     "gone": Setting._gone,
+    "stock": Setting._stock,
     "renamed": Setting._renamed,
     "polarity": Setting._polarity,
     "deprecated": Setting.deprecation,
