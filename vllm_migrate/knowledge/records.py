@@ -430,10 +430,14 @@ class Gpu(Record):
 
 
 class ModelName(Record):
-    """What a part of a model's name stands for: its architecture, and the first release of vLLM that knows it."""
+    """What a part of a model's name stands for: its architecture, and the first and the last release of vLLM that has it.
+
+    since: "" where the oldest release of the catalog has it; until: "" where the newest one has.
+    """
 
     architecture: str
-    since: str
+    since: str = ""
+    until: str = ""
 
 
 # -- rules
