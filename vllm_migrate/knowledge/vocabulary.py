@@ -144,7 +144,7 @@ NAMES = (
     Term("setting.after", "its option's effective value at the target", AT_HAND),
     Term("setting.diagnostic", "what becomes of it at the target, '' when it arrives", AT_HAND, values=PROBLEMS),
     Term("setting.was", "what becomes of it at the source, '' when it arrives", AT_HAND, values=PROBLEMS),
-    Term("setting.existed", "whether the source has the option; of a variable, whether it or a release before the target declares it", AT_HAND, values=BOOL),
+    Term("setting.existed", "whether the source has it; of a variable, whether a release before the target does", AT_HAND, values=BOOL),
     Term("setting.exists", "whether the target has the option", AT_HAND, values=BOOL),
     Term("setting.ever", "whether any release has the option", AT_HAND, values=BOOL),
     Term("setting.gone", "whether its value is one that vLLM itself had at the source and lacks at the target", AT_HAND, values=BOOL),

@@ -113,16 +113,16 @@ class Context:
         """The architecture of the engine's model if the source has it and the target does not, else "". What it is stands in the
         model's config.json, or follows from its name.
         """
-        knowledge = self.target.knowledge
-        architectures = self.target.name("model.architectures")
-        if isinstance(architectures, Undetermined):
+        models = self.target.knowledge.models
+        known = self.target.name("model.architectures")
+        if isinstance(known, Undetermined):
             model = self.target.value("model").value
-            if not isinstance(model, str):
-                return ""
-            named = [knowledge.models[n].architecture for n in knowledge.models if model.rpartition("/")[2].lower().startswith(n)]
-            architectures = named[:1]
-        ends = {known.architecture: known.until for known in knowledge.models.values() if known.until}
-        return next((each for each in architectures or () if each in ends and self._leaves(ends[each])), "")
+            name = model.rpartition("/")[2].lower() if isinstance(model, str) else ""
+            architectures = [models[start].architecture for start in models if name.startswith(start)][:1]
+        else:
+            architectures = list(known) if isinstance(known, list | tuple) else []
+        ends = {each.architecture: each.until for each in models.values() if each.until}
+        return next((each for each in architectures if each in ends and self._leaves(ends[each])), "")
 
     def _leaves(self, release: str) -> bool:
         """Whether that release lies behind the target, but not behind the source."""
