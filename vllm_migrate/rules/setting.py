@@ -11,7 +11,7 @@ from vllm_migrate.dialects.deliver import Diagnostic
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.interface import Unknown
-from vllm_migrate.knowledge.expr import Undetermined
+from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.resolve.view import View
 
 # What the parser took for a mapping up to 0.9.2.
@@ -85,6 +85,10 @@ class Setting:
         known = (catalog.get("engine", self.option, release) for release in self._span())
         before = next((facts for facts in known if facts is not None and facts.choices is not None), None)
         return before is not None and value in (before.choices or ()) and value not in after.choices
+
+    def _stock(self) -> bool:
+        entries = self.target.engine.dialect.passes
+        return any(each.option == self.option and same(each.value, self.written.value) for each in entries)
 
     def _renamed(self) -> str:
         rename = self.rename()
@@ -305,6 +309,7 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "exists": lambda setting: setting._in(setting.target),
     "ever": Setting._ever,
     "gone": Setting._gone,
+    "stock": Setting._stock,
     "renamed": Setting._renamed,
     "polarity": Setting._polarity,
     "deprecated": Setting.deprecation,
