@@ -552,7 +552,12 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     needs = _needs(fix.needs, actions, context)
     conflicts = _conflicts(needs, context)
     alone = "review" if conflicts and safety == "safe" else safety
-    return Fix(_fill(fix.title, finding, context, words), alone, actions, needs, fix.with_rules, conflicts, safety)
+    title = _fill(fix.title, finding, context, words)
+    made = Fix(title, alone, actions, needs, fix.with_rules, conflicts, safety)
+    gone = fix.drop_when
+    if gone is None or not any(action.pins for action in actions):
+        return made
+    return made._replace(cost=fix.cost, drop_when=(gone.since, gone.because))
 
 
 def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:
