@@ -102,6 +102,7 @@ LINT = (
     Option("--diff", VALUE, "Report only lines changed by this unified diff; - reads standard input.", "FILE"),
     Option("--write-baseline", FLAG, "Record the current findings in the baseline file."),
     Option("--add-ignores", FLAG, "Add a suppression comment for every finding."),
+    Option("--stale-pins", FLAG, "Also report pins that do nothing in the target release (rule stale-pin)."),
     Option("--no-cache", FLAG, "Do not reuse the cached result of an unchanged run."),
     Option("--watch", FLAG, "Lint again whenever a file changes, until Ctrl+C."),
     Option("--show-files", FLAG, "List the files that would be read, and stop."),

@@ -16,7 +16,7 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal", "written"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
 Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 

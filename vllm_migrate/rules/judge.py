@@ -301,11 +301,12 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
         return [Context(source, target, setting) for setting in inner_settings(source, target)]
     if rule.each == "refusal":
         return list(_refusals(source, target)) if isinstance(engine, Engine) else []
-    if rule.each != "fact":
+    if rule.each not in ("fact", "written"):
         return []
     names = rule.options or [name for name in engine.facts if name.startswith("env.")]
     facts = [engine.facts[name] for name in names if name in engine.facts]
-    return [
+    options = contexts if rule.each == "written" else []
+    return options + [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
 
