@@ -102,7 +102,8 @@ class Setting:
             return False
         option = self._dotted()
         bare = view.without(written.option, written)
-        if isinstance(view.value(option).value, Undetermined):
+        # What the framework sets by default may stand in this very file, where the framework's own repository is judged.
+        if isinstance(view.value(option).value, Undetermined) or bare.value(option).origin == "framework":
             return False
         names = {option, *view.knowledge.effective, *view.delivery.values, *bare.delivery.values}
         return all(_alike(view.value(name).value, bare.value(name).value) for name in names)

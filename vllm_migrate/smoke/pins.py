@@ -8,7 +8,7 @@ from vllm_migrate.smoke.source import SmokeEngine, engine_at, judged_engine, pla
 from vllm_migrate.smoke.update import PAUSE_DEFAULTS
 
 if TYPE_CHECKING:
-    from vllm_migrate.dialects.model import Engine, Written
+    from vllm_migrate.dialects.model import Written
     from vllm_migrate.knowledge.load import Knowledge
     from vllm_migrate.resolve.view import View
 
