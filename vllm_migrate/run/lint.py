@@ -65,6 +65,7 @@ def lint(
         _arguments(options),
         projects=result.projects,
         fail_on_checklist=session.settings.fail_on_checklist,
+        proved=run is not None,
     )
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
