@@ -69,6 +69,7 @@ RELEASES = (
 
 SHARED = (
     *RELEASES,
+    Option("--history", FLAG, "Where the target is pinned already, find the release before it in the Git history."),
     Option("--select", LIST, "Use only these rules (codes, prefixes such as VM1, or names).", "RULES"),
     Option("--ignore", LIST, "Leave these rules out.", "RULES"),
     Option("--extend-select", LIST, "Use these rules too.", "RULES"),

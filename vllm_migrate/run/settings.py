@@ -19,7 +19,8 @@ class Options(NamedTuple):
     config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
     `-` is judged under; fail_on: a severity or "never"; fail_on_checklist: items of
     the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
-    kept; allow_outside: folders that may be read and written though they are outside of the project.
+    kept; allow_outside: folders that may be read and written though they are outside of the project;
+    history: where a project pins its target already, the release before it is looked for in its Git history.
     """
 
     paths: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Options(NamedTuple):
     unsafe: bool = False
     follow_parents: bool = False
     allow_outside: tuple[str, ...] = ()
+    history: bool = False
 
 
 class Settings:
