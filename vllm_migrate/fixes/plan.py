@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use, Written
-from vllm_migrate.dialects.runs import is_record
+from vllm_migrate.dialects.runs import generated, is_record
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op, ProofFailed, Unreadable
 from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
 from vllm_migrate.fixes.ops import FileOp, place_of
@@ -98,6 +98,9 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
     groups = _lowered(_grouped(ops))
     if any(is_record(file.outermost) for file, _ in groups):
         raise CannotEdit("it records a finished run: the fix belongs in the configuration that started it")
+    for file in dict.fromkeys(file.outermost for file, _ in groups):
+        if line := generated(file):
+            raise CannotEdit(f"the file is generated (line {line} or its name says so): edit what it is generated from")
     made = {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
     if proved:
         prove_outside([(file, edits) for (file, _), edits in made.items()])
