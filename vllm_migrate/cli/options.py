@@ -193,8 +193,16 @@ MIGRATE = (
     *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
     Option("--write", FLAG, "Write settings and version instead of showing the change."),
     Option("--patch", VALUE, "Write the diff to this file, for `git apply`.", "FILE"),
+    Option("--via", LIST, "Releases to stop at on the way: names those that are bad stops.", "RELEASES"),
     Option("--checklist", VALUE, "Write the checklist (Markdown) to this file.", "FILE"),
     Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
+)
+
+
+ROUTE = (
+    PATHS._replace(help="The project's folder, or files and folders in it."),
+    *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
+    JSON_OR_TEXT,
 )
 
 
@@ -243,6 +251,18 @@ vllm-migrate migrate . --to 0.18.1 --write                   write it; a second 
 vllm-migrate migrate . --from 0.8.5 --write                  where the pin was moved already
 
 Exit code: 0 nothing is left to write and every engine starts, 1 something is or one does not, 2 error, 3 no input files.""",
+        ),
+        CommandTable(
+            "route",
+            ROUTE,
+            """The releases between the two of a move, with marks: which of them every engine of the project can stand on.
+
+A stop is bad where an engine does not start, where its framework does not run with it, or where a fault of that release meets what
+the engines are set to (processed logprobs in 0.10.0 and 0.10.1, ...); each is listed with its reason.
+
+vllm-migrate route . --to 0.33.0
+
+Exit code: 0, 2 usage or internal error, 3 no input files.""",
         ),
         CommandTable(
             "effective",
