@@ -12,6 +12,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 from vllm_migrate.documents.interface import Unreadable, decode
 
@@ -156,6 +157,52 @@ PINS = {
 }
 
 
+def numbered(piece: str, before: str = "", after: str = "") -> Make:
+    """A text of about n characters, in which `@` is the number of the piece."""
+    return lambda n: before + "".join(piece.replace("@", str(i)) for i in range(n // len(piece))) + after
+
+
+POD = (
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p@}\nspec:\n  containers:\n"
+    "  - {name: c, image: 'vllm/vllm-openai:v0.8.5', args: [--model, m]}\n---\n"
+)
+CELL = '{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": null, "source": ["%s\\n"]}'
+NOTEBOOK = '{"cells": [', CELL % "from vllm import LLM" + '], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+ENGINES: dict[str, tuple[str, Make]] = {
+    "commands": ("a.sh", numbered("vllm serve m@ --max-model-len 1000\n")),
+    "commands of one shell each": ("a.sh", numbered("bash -c 'vllm serve m@ --max-model-len 1000'\n")),
+    "repeated options": ("a.sh", numbered("--max-model-len @ ", "vllm serve m ", "\n")),
+    "appended options": ("a.sh", numbered("A+=(--seed @)\n", "A=(vllm serve m)\n", '"${A[@]}"\n')),
+    "suppressed": ("a.sh", numbered("x=@ # vllm-migrate: ignore[VM102]\n", "vllm serve m\n")),
+    "calls": ("a.py", numbered('a@ = LLM(model="m", seed=@)\n', "from vllm import LLM\n")),
+    "functions": ("a.py", numbered('def f@():\n    return LLM(model="m", seed=@)\n', "from vllm import LLM\n")),
+    "calls of dicts": ("a.py", numbered('k@ = {"model": "m"}\na@ = LLM(**k@)\n', "from vllm import LLM\n")),
+    "lists of arguments": ("a.py", numbered('run(["vllm", "serve", "m", "--seed", "@"])\n', "import vllm\n")),
+    "literal": ("a.py", numbered("@,", "from vllm import LLM\nx = [", ']\nLLM(model="m")\n')),
+    "services": (
+        "compose.yaml",
+        numbered("  s@:\n    image: vllm/vllm-openai:v0.8.5\n    command: [--model, m]\n", "services:\n"),
+    ),
+    "pods": ("pods.yaml", numbered(POD)),
+    "lines of a block scalar": ("s.yaml", numbered("  vllm serve m@ --seed 1\n", "resources: {}\nrun: |\n")),
+    "unknown keys": ("rl.toml", numbered("k@ = 1\n", '[inference.model]\nname = "m"\n[inference.vllm]\n')),
+    "keys": ("a.yaml", numbered("    k@: 1\n", "actor_rollout_ref:\n  rollout:\n    name: vllm\n")),
+    "cells": ("a.ipynb", numbered(CELL % "LLM(model='m', seed=@)" + ", ", *NOTEBOOK)),
+    "stages": ("Dockerfile", numbered('FROM vllm/vllm-openai:v0.8.5 AS s@\nCMD ["--model", "m"]\n')),
+}
+
+
+def linting(name: str) -> Callable[[str], str]:
+    """A lint of a project in memory, with what it offers to write."""
+    from vllm_migrate import lint
+
+    def work(text: str) -> str:
+        report = lint(files={name: text, "requirements.txt": "vllm==0.8.5\n"})
+        return ", ".join(sorted({found.code for found in report.findings if found.code.startswith("VM90")}))
+
+    return work
+
+
 def reading(kind: str) -> Callable[[str], str]:
     """Everything a lint asks of a document: parsing, and what is read off it."""
     from vllm_migrate.dialects.workspace import parse
@@ -227,6 +274,7 @@ FAMILIES: dict[str, tuple[Callable[[], Callable[[str], str]], dict[str, Make]]] 
     "suppress": (lambda: suppressing, TEXT),
     "layout": (lambda: laying_out, TEXT),
     "pins": (lambda: pinning, PINS),
+    **{name: (partial(linting, file), {file: make}) for name, (file, make) in ENGINES.items()},
 }
 
 

@@ -481,20 +481,21 @@ def _agree(results: list[Delivery]) -> Delivery:
             values[option] = first
         else:
             values[option] = first._replace(value=Undetermined((f"how {option} travels to the engine",)))
-    diagnostics: list[Diagnostic] = []
+    kinds = [{_identity(diagnostic) for diagnostic in result.diagnostics} for result in results]
+    diagnostics: dict[tuple[int, str], Diagnostic] = {}
     for diagnostic in (t for result in results for t in result.diagnostics):
-        if any(_alike(t, diagnostic) for t in diagnostics):
-            continue
-        everywhere = all(any(_alike(t, diagnostic) for t in r.diagnostics) for r in results)
-        diagnostics.append(diagnostic._replace(certain=everywhere))
+        key = _identity(diagnostic)
+        if key not in diagnostics:
+            diagnostics[key] = diagnostic._replace(certain=all(key in those for those in kinds))
     named: dict[int, str] = {}
     for result in reversed(results):
         named.update(result.named)
-    return Delivery(values, diagnostics, named)
+    return Delivery(values, list(diagnostics.values()), named)
 
 
-def _alike(left: Diagnostic, right: Diagnostic) -> bool:
-    return left.written is right.written and left.kind == right.kind
+def _identity(diagnostic: Diagnostic) -> tuple[int, str]:
+    """What is the same under another transport: the setting and the kind."""
+    return id(diagnostic.written), diagnostic.kind
 
 
 def _equal(left: object, right: object) -> bool:

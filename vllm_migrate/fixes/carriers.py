@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.embedded import check_editable
 from vllm_migrate.dialects.model import Use, Written
-from vllm_migrate.documents.editing import plan, plan_proved
+from vllm_migrate.documents.editing import plan_file, plan_file_proved
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Op
 from vllm_migrate.fixes.spelling import spells_arguments
 from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
@@ -17,7 +17,7 @@ from vllm_migrate.fixes.writers.keywords import KeywordWriter
 from vllm_migrate.fixes.writers.variables import VariableWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
@@ -68,27 +68,21 @@ def lowered(file: File, ops: list[DocumentOp]) -> list[FileOp] | None:
     return containers.lowered(file, ops)
 
 
-def document_edits(file: File, index: int, ops: Sequence[DocumentOp], proved: bool) -> list[Edit]:
-    """Edits that make `ops` on one document of a file, at offsets in its own text. Raises CannotEdit, ProofFailed.
+def file_edits(file: File, ops: Mapping[int, Sequence[DocumentOp]], proved: bool) -> list[Edit]:
+    """Edits that make operations on documents of a file, by their number, at offsets in its own text.
 
-    proved: they are proved to change nothing else in it; one that is a part of another is proved in any case.
+    proved: they are proved to change nothing else in it. Raises CannotEdit, ProofFailed.
     """
     if file.inside is not None:
         check_editable(file)
-        proved = True
-        if file.inside.kind == "list":
-            from vllm_migrate.fixes.lists import list_edits
-
-            return list_edits(file, ops)
     if file.data is not None:
-        made = in_order(ops)
-        edits = plan_proved(file.data, made, index)[0] if proved else plan(file.data, made, index)
-    else:
-        from vllm_migrate.fixes.script import plan_script, prove_script
+        made = {index: in_order(those) for index, those in ops.items()}
+        return plan_file_proved(file.data, made)[0] if proved else plan_file(file.data, made)
+    from vllm_migrate.fixes.script import plan_script, prove_script
 
-        edits = plan_script(file, ops)
-        if proved:
-            prove_script(file, ops, edits)
+    edits = plan_script(file, ops[0])
+    if proved:
+        prove_script(file, ops[0], edits)
     return edits
 
 

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.containers import ListItem
+from vllm_migrate.dialects.embedded import check_editable
 from vllm_migrate.dialects.lists import ListCommand, items_of
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Unreadable, apply_edits
 from vllm_migrate.documents.python.document import PythonData
@@ -35,8 +36,17 @@ class Wish(NamedTuple):
 Changes = dict[int, Wish]
 
 
-def list_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
-    """Edits of the program that make `ops` on one of its lists of arguments, proved. Raises CannotEdit, ProofFailed."""
+class ListPlan(NamedTuple):
+    """Edits of the program `host`, and what they make of its lists, by the line and column these begin at."""
+
+    host: File
+    edits: list[Edit]
+    wanted: dict[tuple[int, int], Changes]
+
+
+def plan_list(file: File, ops: Sequence[DocumentOp]) -> ListPlan:
+    """How `ops` on one of a program's lists of arguments are made; not proved. Raises CannotEdit."""
+    check_editable(file)
     assert file.shell is not None and file.inside is not None
     command, host = file.shell.commands[0], file.inside.host
     assert isinstance(command, ListCommand) and isinstance(host.data, PythonData)
@@ -50,8 +60,8 @@ def list_edits(file: File, ops: Sequence[DocumentOp]) -> list[Edit]:
     edits: list[Edit] = []
     for part, changes in wanted.items():
         edits += _layout(host.data, command.parts[part], changes)
-    _prove(host.data, command.parts, wanted, edits)
-    return sorted(edits)
+    places = {(command.parts[part].lineno, command.parts[part].col_offset): made for part, made in wanted.items()}
+    return ListPlan(host, sorted(edits), places)
 
 
 def _place(command: ListCommand, op: WordOp) -> tuple[int, int]:
@@ -90,16 +100,30 @@ def _layout(data: PythonData, part: _Part, changes: Changes) -> list[Edit]:
     )
 
 
-def _prove(data: PythonData, parts: Sequence[_Part], wanted: dict[int, Changes], edits: list[Edit]) -> None:
-    """Raise ProofFailed unless the edited program is the old one with the wanted elements."""
+def prove_lists(plans: Sequence[ListPlan]) -> None:
+    """Raise ProofFailed unless each edited program is the old one with the wanted elements. Each is read back once."""
+    hosts: dict[File, list[ListPlan]] = {}
+    for made in plans:
+        hosts.setdefault(made.host, []).append(made)
+    for host, those in hosts.items():
+        assert isinstance(host.data, PythonData)
+        edits = sorted({edit for made in those for edit in made.edits})
+        _prove(host.data, [made.wanted for made in those], edits)
+
+
+def _prove(data: PythonData, wanted: Sequence[dict[tuple[int, int], Changes]], edits: list[Edit]) -> None:
     spend(len(data.source.text) // CHARACTERS_A_STEP)
+    places: dict[tuple[int, int], Changes] = {}
+    for changes in wanted:
+        for place, those in changes.items():
+            if places.setdefault(place, those) != those:
+                raise ProofFailed("these changes affect the same argument")
     expected = parse_tree(data.source.text)
-    places = {(part.lineno, part.col_offset): changes for at, changes in wanted.items() for part in (parts[at],)}
     for node in ast.walk(expected):
         if isinstance(node, ast.List | ast.Tuple):
-            changes = places.get((node.lineno, node.col_offset))
-            if changes is not None:
-                node.elts = _expected(node.elts, changes)
+            here = places.get((node.lineno, node.col_offset))
+            if here is not None:
+                node.elts = _expected(node.elts, here)
     try:
         after = parse_tree(apply_edits(data.source.text, edits))
     except (ValueError, Unreadable) as error:

@@ -8,7 +8,7 @@ from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use, Written
 from vllm_migrate.dialects.runs import generated, is_record
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op, ProofFailed, Unreadable
-from vllm_migrate.fixes.carriers import document_edits, lowered, writer_of
+from vllm_migrate.fixes.carriers import file_edits, lowered, writer_of
 from vllm_migrate.fixes.ops import FileOp, place_of
 from vllm_migrate.fixes.spelling import NoSpelling
 from vllm_migrate.rules.finding import is_inside
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Subject
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.documents.interface import Edit
+    from vllm_migrate.fixes.lists import ListPlan
     from vllm_migrate.fixes.ops import DocumentOp
     from vllm_migrate.rules.finding import Action, Firing
 
@@ -46,17 +47,13 @@ class Plan(NamedTuple):
         return self.refused[0][1] if self.refused else ""
 
 
-# Edits by document: of which file, and which number it has there.
-Drafts = dict[tuple["File", int], list["Edit"]]
-
-
 class Draft(NamedTuple):
     """The fix of one finding: its operations, the edits that make them, and the reason where it cannot be made; elsewhere: no
     file of the user's can hold it, and the framework's code would have to."""
 
     finding: Firing
     ops: list[FileOp]
-    edits: Drafts
+    edits: Edits
     reason: str = ""
     elsewhere: bool = False
 
@@ -92,45 +89,60 @@ def edits_of(ops: Iterable[FileOp]) -> Edits:
     return on_disk(drafts_of(ops, True))
 
 
-def drafts_of(ops: Iterable[FileOp], proved: bool) -> Drafts:
-    """Edits that make `ops`, at offsets in each document's own text; without `proved` most are only planned (see
-    `document_edits`). Raises CannotEdit, ProofFailed."""
+def drafts_of(ops: Iterable[FileOp], proved: bool) -> Edits:
+    """Edits that make `ops`, at offsets in the text of the document that they are about; without `proved` most are only
+    planned (see `file_edits`). Raises CannotEdit, ProofFailed."""
     groups = _lowered(_grouped(ops))
-    if any(is_record(file.outermost) for file, _ in groups):
+    if any(is_record(file.outermost) for file in groups):
         raise CannotEdit("it records a finished run: the fix belongs in the configuration that started it")
-    for file in dict.fromkeys(file.outermost for file, _ in groups):
-        if line := generated(file):
+    for outer in dict.fromkeys(file.outermost for file in groups):
+        if line := generated(outer):
             raise CannotEdit(f"the file is generated (line {line} or its name says so): edit what it is generated from")
-    made = {(file, index): document_edits(file, index, group, proved) for (file, index), group in groups.items()}
+    made: Edits = {}
+    lists: list[ListPlan] = []
+    for file, documents in groups.items():
+        if file.inside is not None and file.inside.kind == "list":
+            from vllm_migrate.fixes.lists import plan_list
+
+            lists.append(plan_list(file, documents[0]))
+            made[file] = lists[-1].edits
+        else:
+            made[file] = file_edits(file, documents, proved)
     if proved:
-        prove_outside([(file, edits) for (file, _), edits in made.items()])
+        if lists:
+            from vllm_migrate.fixes.lists import prove_lists
+
+            prove_lists(lists)
+        prove_outside(list(made.items()))
     return made
 
 
-def on_disk(drafts: Drafts) -> Edits:
+def on_disk(drafts: Edits) -> Edits:
     """Edits by the files that the documents stand in. Raises CannotEdit."""
     out: Edits = {}
-    for (file, _), edits in drafts.items():
+    for file, edits in drafts.items():
         out.setdefault(file.outermost, []).extend(in_host(file, edits))
     return out
 
 
-Groups = dict[tuple["File", int], "list[DocumentOp]"]
+Groups = dict["File", dict[int, "list[DocumentOp]"]]
 
 
 def _grouped(ops: Iterable[FileOp]) -> Groups:
+    """Operations by file and by the number of the document in it."""
     out: Groups = {}
     for file, index, op in ops:
-        out.setdefault((file, index), []).append(op)
+        out.setdefault(file, {}).setdefault(index, []).append(op)
     return out
 
 
 def _lowered(groups: Groups) -> Groups:
     """The groups with those of containers put to the documents they stand in, so that each is planned and proved once."""
     ops: list[FileOp] = []
-    for (file, index), group in groups.items():
-        below = lowered(file, group)
-        ops.extend([FileOp(file, index, op) for op in group] if below is None else below)
+    for file, documents in groups.items():
+        for index, group in documents.items():
+            below = lowered(file, group)
+            ops.extend([FileOp(file, index, op) for op in group] if below is None else below)
     return _grouped(ops)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from vllm_migrate.catalog import changes
 from vllm_migrate.catalog.store import Catalog, OptionFacts
 from vllm_migrate.dialects.composition import unseen
-from vllm_migrate.dialects.deliver import Delivery, deliver, entrypoint
+from vllm_migrate.dialects.deliver import Delivery, Diagnostic, deliver, entrypoint
 from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.dialects.specifiers import fits
@@ -49,8 +49,17 @@ class View:
         self.knowledge = knowledge
         self.is_source = is_source
         self.delivery = deliver(engine, catalog, release) if isinstance(engine, Engine) else Delivery({}, [], {})
+        self._diagnostics: dict[int, list[Diagnostic]] | None = None
         self._values: dict[str, Value] = {}
         self._open: set[str] = set()
+
+    def diagnostics_of(self, written: Written) -> list[Diagnostic]:
+        """Those of one setting."""
+        if self._diagnostics is None:
+            self._diagnostics = {}
+            for diagnostic in self.delivery.diagnostics:
+                self._diagnostics.setdefault(id(diagnostic.written), []).append(diagnostic)
+        return self._diagnostics.get(id(written), [])
 
     def cores(self) -> tuple[str, ...]:
         """The engine cores that may have run, where the files leave it open; empty where they decide."""

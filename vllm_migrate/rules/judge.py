@@ -424,7 +424,7 @@ def _side(fixed: object, computed: Condition | None, context: Context, view: Vie
         value = computed.evaluate(context)
     elif context.using is not None:
         return None
-    elif context.written is not None and first_diagnostic(view.delivery, context.written) is None:
+    elif context.written is not None and first_diagnostic(view, context.written) is None:
         value = context.written.value
     elif option and context.written is None:
         value = view.name(option)
@@ -440,7 +440,7 @@ def _decided(value: object) -> object:
 def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -> str:
     if "{" not in text:
         return text
-    diagnostic = first_diagnostic(context.target.delivery, context.written) if context.written else None
+    diagnostic = first_diagnostic(context.target, context.written) if context.written else None
     passed_over = diagnostic is not None and diagnostic.kind == "dead"
     words = {
         **sides,

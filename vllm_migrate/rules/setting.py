@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
-from vllm_migrate.dialects.deliver import Delivery, Diagnostic
+from vllm_migrate.dialects.deliver import Diagnostic
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.dialects.tree import File
@@ -45,8 +45,8 @@ class Setting:
         return (
             named == self.option
             and source.named.get(number) == named
-            and first_diagnostic(source, self.written) is None
-            and first_diagnostic(target, self.written) is None
+            and first_diagnostic(self.source, self.written) is None
+            and first_diagnostic(self.target, self.written) is None
             and self._in(self.target)
             and self.option not in deprecated_options(self.target.catalog, self.target.release)
         )
@@ -184,7 +184,7 @@ class Setting:
         flag = self.removed_in()
         life = self.target.catalog.life("engine", self.option)
         keyword = life[-1][1] if life else None
-        diagnostic = first_diagnostic(self.target.delivery, self.written)
+        diagnostic = first_diagnostic(self.target, self.written)
         if (
             keyword is None
             or keyword == flag
@@ -206,8 +206,8 @@ class Setting:
 
     def candidates(self) -> str:
         """What an abbreviation may stand for at the target."""
-        for diagnostic in self.target.delivery.diagnostics:
-            if diagnostic.written is self.written and diagnostic.candidates:
+        for diagnostic in self.target.diagnostics_of(self.written):
+            if diagnostic.candidates:
                 return "it may be " + " or ".join(diagnostic.candidates)
         return f"it is {self.target.delivery.named.get(self.written.number, 'no option')}"
 
@@ -224,7 +224,7 @@ class Setting:
             return named
         meant = ""
         for view in (self.source, self.target):
-            diagnostic = first_diagnostic(view.delivery, written)
+            diagnostic = first_diagnostic(view, written)
             if diagnostic is not None and diagnostic.option:
                 if has_option(view.catalog, diagnostic.option, view.release):
                     return diagnostic.option
@@ -237,7 +237,7 @@ class Setting:
     def _in(self, view: View) -> bool:
         """Whether a release has the option; a flag of the server alone is none for an engine built from keywords."""
         there = has_option(view.catalog, self.option, view.release, self.is_env)
-        return there and diagnostic_kind(view.delivery, self.written) != "unknown"
+        return there and diagnostic_kind(view, self.written) != "unknown"
 
     def _entries(self) -> list[tuple[str, str]]:
         if self.is_env:
@@ -290,22 +290,20 @@ def has_option(catalog: Catalog, option: str, release: str, is_env: bool = False
     return option in catalog.names("engine", release) or option in destinations(catalog, release)
 
 
-def first_diagnostic(delivery: Delivery, written: Written) -> Diagnostic | None:
-    for diagnostic in delivery.diagnostics:
-        if diagnostic.written is written:
-            return diagnostic
-    return None
+def first_diagnostic(view: View, written: Written) -> Diagnostic | None:
+    return next(iter(view.diagnostics_of(written)), None)
 
 
-def diagnostic_kind(delivery: Delivery, written: Written) -> object:
+def diagnostic_kind(view: View, written: Written) -> object:
     """The kind of a setting's diagnostic, "" when it arrives; Undetermined where that depends on how the settings travel."""
-    kinds = [t.kind for t in delivery.diagnostics if t.written is written]
-    if not kinds:
+    found = view.diagnostics_of(written)
+    if not found:
         return ""
-    sure = [t.kind for t in delivery.diagnostics if t.written is written and t.certain]
+    sure = [diagnostic.kind for diagnostic in found if diagnostic.certain]
     if sure:
         return sure[0]
-    return Undetermined(delivery.depends or (f"how {written.key} travels to the engine",), (*kinds, ""))
+    reasons = view.delivery.depends or (f"how {written.key} travels to the engine",)
+    return Undetermined(reasons, (*(diagnostic.kind for diagnostic in found), ""))
 
 
 def _alike(left: object, right: object) -> bool:
@@ -321,8 +319,8 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "value": Setting._value,
     "before": lambda setting: setting.source.name(setting._dotted()),
     "after": lambda setting: setting.target.name(setting._dotted()),
-    "diagnostic": lambda setting: diagnostic_kind(setting.target.delivery, setting.written),
-    "was": lambda setting: diagnostic_kind(setting.source.delivery, setting.written),
+    "diagnostic": lambda setting: diagnostic_kind(setting.target, setting.written),
+    "was": lambda setting: diagnostic_kind(setting.source, setting.written),
     "existed": Setting._existed,
     "exists": lambda setting: setting._in(setting.target),
     "ever": Setting._ever,

@@ -30,6 +30,12 @@ class Presenter:
         self._whole = whole
         shown = (*whole.applied, *whole.shown) if whole is not None else ()
         self._settled = {id(finding) for finding in shown}
+        self._proved = {
+            (file, edit)
+            for edits in ((whole.edits, whole.outside) if whole is not None else ())
+            for file, each in edits.items()
+            for edit in each
+        }
         self._reasons = {id(finding): reason for finding, reason in (whole.refused if whole is not None else ())}
 
     def __call__(self, findings: list[Firing], workspace: Workspace | None = None) -> list[Finding]:
@@ -60,11 +66,8 @@ class Presenter:
         if id(finding) not in self._settled:
             reason = self._reasons.get(id(finding)) or "it cannot be written together with the others"
             return made._replace(edits={}, reason=reason).plan
-        proved = {
-            (file, edit) for edits in (whole.edits, whole.outside) for file, each in edits.items() for edit in each
-        }
         plan = made.plan
-        if all((file, edit) in proved for file, edits in plan.edits.items() for edit in edits):
+        if all((file, edit) in self._proved for file, edits in plan.edits.items() for edit in edits):
             return plan
         try:
             return plan._replace(edits=on_disk(drafts_of(made.ops, True)))

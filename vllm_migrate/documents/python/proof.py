@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from vllm_migrate.documents.interface import (
     DELETE,
@@ -24,16 +25,19 @@ from vllm_migrate.documents.python.syntax import iter_calls, parse_tree
 from vllm_migrate.documents.python.unpacked import NOTHING, Unpacked, unpacked
 
 
-def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], index: int) -> PythonData:
-    """The document after `edits` of call number `index`, a mapping of its keywords. Raises ProofFailed."""
+def prove_mappings(document: DataDocument, edits: list[Edit], ops: Mapping[int, list[Op]]) -> PythonData:
+    """The document after `edits` of calls, and of dicts behind them, by number. Raises ProofFailed."""
     assert isinstance(document, PythonData)
     calls = len(document.code.calls)
-    if index < calls:
-        return PythonData(prove(document.code, edits, call_ops(document, ops, index)))
     after, expected = _trees(document.code, edits)
+    changes = [op for index, those in ops.items() if index < calls for op in call_ops(document, those, index)]
+    inner = {index - calls: those for index, those in ops.items() if index >= calls}
+    dicts = list(outer_dicts(expected)) if inner else []
+    _apply_all(expected, changes)
     try:
-        for op in ops:
-            apply_to_dict(list(outer_dicts(expected))[index - calls], op)
+        for index, those in inner.items():
+            for op in those:
+                apply_to_dict(dicts[index], op)
     except (SyntaxError, ValueError) as error:
         raise ProofFailed(f"not an expression: {error}") from None
     return PythonData(_compared(after, expected))
@@ -42,10 +46,18 @@ def prove_mappings(document: DataDocument, edits: list[Edit], ops: list[Op], ind
 def prove(document: PythonDocument, edits: list[Edit], ops: list[CallOp]) -> PythonDocument:
     """The document of the edited text. Raises ProofFailed unless its tree is the old one with `ops` made on it."""
     after, expected = _trees(document, edits)
-    calls = list(iter_calls(expected))
-    for op in ops:
-        _apply(calls[op.call], op, unpacked(expected) if calls[op.call].keywords else {})
+    _apply_all(expected, ops)
     return _compared(after, expected)
+
+
+def _apply_all(expected: ast.Module, ops: list[CallOp]) -> None:
+    calls = list(iter_calls(expected)) if ops else []
+    brought: dict[int, Unpacked] | None = None
+    for op in ops:
+        if brought is None and calls[op.call].keywords:
+            brought = unpacked(expected)
+        if _apply(calls[op.call], op, brought or {}):
+            brought = None
 
 
 def _trees(document: PythonDocument, edits: list[Edit]) -> tuple[PythonDocument, ast.Module]:
@@ -65,8 +77,8 @@ def _compared(after: PythonDocument, expected: ast.Module) -> PythonDocument:
     return after
 
 
-def _apply(call: ast.Call, op: CallOp, brought: dict[int, Unpacked]) -> None:
-    """The change made on the tree; the order of keywords does not count (see same_tree)."""
+def _apply(call: ast.Call, op: CallOp, brought: dict[int, Unpacked]) -> bool:
+    """The change made on the tree, whether in a dict behind `**`; the order of keywords does not count (see same_tree)."""
     stars = [brought.get(id(keyword.value), NOTHING) for keyword in call.keywords if keyword.arg is None]
     owners = [known.entries[op.name].owner for known in stars if op.name in known.entries]
     if owners and not any(keyword.arg == op.name for keyword in call.keywords):
@@ -76,7 +88,7 @@ def _apply(call: ast.Call, op: CallOp, brought: dict[int, Unpacked]) -> None:
             _apply(owners[-1], op, {})
         else:
             apply_to_dict(owners[-1], Op(op.kind, (op.name,), op.value, op.new_name))
-        return
+        return True
     named = [keyword for keyword in call.keywords if keyword.arg == op.name]
     if op.kind == DELETE:
         call.keywords = [keyword for keyword in call.keywords if keyword.arg != op.name]
@@ -92,6 +104,7 @@ def _apply(call: ast.Call, op: CallOp, brought: dict[int, Unpacked]) -> None:
             keyword.value = value
         if not named:
             call.keywords.append(ast.keyword(arg=op.name, value=value))
+    return False
 
 
 def same_tree(a: ast.AST, b: ast.AST) -> bool:

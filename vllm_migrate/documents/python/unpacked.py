@@ -7,6 +7,7 @@ branch puts in is a key without a decided value; a dict that is handed to anythi
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -78,19 +79,32 @@ def inline(node: ast.AST) -> Iterator[ast.AST]:
         )
 
 
+class _Body(NamedTuple):
+    """Statements with their depth (see `statements`), and by name the numbers of those that name it and that bind it."""
+
+    lines: list[tuple[ast.stmt, int]]
+    naming: dict[str, list[int]]
+    binding: dict[str, list[int]]
+
+
 def _in_body(body: list[ast.stmt]) -> Iterator[tuple[int, Unpacked]]:
-    lines = list(statements(body))
+    read = _Body(list(statements(body)), {}, {})
     stars: list[tuple[ast.expr, int]] = []
-    for number, (node, _) in enumerate(lines):
+    for number, (node, _) in enumerate(read.lines):
         for found in inline(node):
             if isinstance(found, ast.Call):
                 stars += [(keyword.value, number) for keyword in found.keywords if keyword.arg is None]
-    names = [expression.id for expression, _ in stars if isinstance(expression, ast.Name)]
+            elif isinstance(found, ast.Name):
+                for index in (read.naming,) if isinstance(found.ctx, ast.Load) else (read.naming, read.binding):
+                    numbers = index.setdefault(found.id, [])
+                    if number not in numbers[-1:]:
+                        numbers.append(number)
+    names = Counter(expression.id for expression, _ in stars if isinstance(expression, ast.Name))
     for expression, number in stars:
         if isinstance(expression, ast.Name):
-            known = _of_name(lines, expression, number)
+            known = _of_name(read, expression, number)
             # What several calls get is changed for all of them: nothing is written there.
-            yield id(expression), known if names.count(expression.id) == 1 else _nowhere(known)
+            yield id(expression), known if names[expression.id] == 1 else _nowhere(known)
         else:
             yield id(expression), _of_literal(expression)
 
@@ -113,29 +127,24 @@ def _of_literal(node: ast.expr) -> Unpacked:
     return NOTHING
 
 
-def _of_name(lines: list[tuple[ast.stmt, int]], name: ast.Name, until: int) -> Unpacked:
-    bound = [at for at, (node, _) in enumerate(lines) if _binds(node, name.id)]
+def _of_name(body: _Body, name: ast.Name, until: int) -> Unpacked:
+    bound = body.binding.get(name.id, [])
     if len(bound) != 1 or bound[0] >= until:
         return NOTHING
-    made, depth = lines[bound[0]]
+    made, depth = body.lines[bound[0]]
     value = made.value if isinstance(made, ast.Assign | ast.AnnAssign) else None
     known = _of_literal(value) if value is not None else NOTHING
     if known is NOTHING:
         return NOTHING
     entries, complete = dict(known.entries), known.complete
-    for node, level in lines[bound[0] + 1 : until + 1]:
-        put, whole = _put(node, name)
-        complete = complete and whole
-        for entry in put:
-            entries[entry.key] = entry._replace(sure=level <= depth)
+    for number in body.naming[name.id]:
+        if bound[0] < number <= until:
+            node, level = body.lines[number]
+            put, whole = _put(node, name)
+            complete = complete and whole
+            for entry in put:
+                entries[entry.key] = entry._replace(sure=level <= depth)
     return Unpacked(entries, complete)
-
-
-def _binds(node: ast.stmt, name: str) -> bool:
-    return any(
-        isinstance(found, ast.Name) and found.id == name and not isinstance(found.ctx, ast.Load)
-        for found in inline(node)
-    )
 
 
 def _put(node: ast.stmt, name: ast.Name) -> tuple[list[Entry], bool]:
