@@ -98,7 +98,7 @@ class Setting:
         written, engine = self.written, view.engine
         if self.is_env and not self._in(view):
             return self._ever()
-        if diagnostic_kind(view.delivery, written) != "" or self._may_hide(engine.files):
+        if diagnostic_kind(view, written) != "" or self._may_hide(engine.files):
             return False
         option = self._dotted()
         bare = view.without(written.option, written)
