@@ -131,8 +131,9 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     paths = [quoted(path) for path in report.paths] if len(report.paths) <= MANY else ["PATH..."]
     words = [*(quoted(word) for word in report.arguments), *paths]
     out = []
+    shows = "show the diff" if "-" in report.paths else "show the diff; --write writes it"
     if counts.safe:
-        out.append((" ".join(["vllm-migrate fix", *words]), "show the diff; --write writes it"))
+        out.append((" ".join(["vllm-migrate fix", *words]), shows))
     if counts.review:
         out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
     if counts.total:

@@ -20,6 +20,7 @@ from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 from vllm_migrate.run.walk import Input
 
+UNRECOGNISED = "no-engine-recognised"  # hooks leave it out
 # Below this many files one process is faster than starting more.
 FEW = 64
 
@@ -157,11 +158,22 @@ def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[
 
 
 def _arguments(options: Options) -> tuple[str, ...]:
-    """The words of the call that decide what is compared."""
+    """The words of the call that decide what is compared, and of which rules and files."""
+    ignored = tuple(rule for rule in options.ignore if rule != UNRECOGNISED)
     given = (
         ("--from", options.source),
         ("--to", options.target),
         ("--from-engine", options.from_engine),
         ("--gpu", options.gpu),
+        ("--model-config", options.model_config),
+        ("--stdin-filename", options.stdin_filename),
+        ("--select", ",".join(options.select) or None),
+        ("--ignore", ",".join(ignored) or None),
+        ("--extend-select", ",".join(options.extend_select) or None),
+        *(("--exclude", pattern) for pattern in options.exclude),
+        ("--config", options.config),
+        *(("--allow-outside", folder) for folder in options.allow_outside),
     )
-    return tuple(word for name, value in given if value is not None for word in (name, value))
+    flags = (("--isolated", options.isolated), ("--history", options.history))
+    words = [word for name, value in given if value is not None for word in (name, value)]
+    return (*words, *(name for name, given in flags if given))
