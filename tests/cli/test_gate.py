@@ -84,6 +84,34 @@ def test_a_canary_passes_no_command(here: Path, capsys: pytest.CaptureFixture[st
                 json.loads(out)
 
 
+@pytest.mark.parametrize("path", ["a.sh", "b\x1b[31m\n::error::z\u202e.sh"])
+def test_a_canary_passes_no_command_about_runs_nor_side_file(
+    path: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / path).write_text(f"vllm serve '{CANARY}' --swap-space 4\n")
+    arguments = f"args: Namespace(model_tag={CANARY!r}, model='{CANARY}', max_num_seqs=64)"
+    unknown = f"Unknown vLLM environment variable detected: VLLM_{CANARY}"
+    (here / "log").write_text(f"INFO 04-30 09:00:00 [a.py:1] vLLM API server version 0.8.5\n{arguments}\n{unknown}\n")
+    calls = [
+        ["lock", "-o", "side", path],
+        ["migrate", "--checklist", "side", path],
+        ["diff", "0.8.5", "0.18.1", path],
+        ["verify", path, "--log", "log", "--all"],
+        ["effective", "--output-format", "markdown", path],
+        ["smoke", "record", path, "--python", f"/no{CANARY}", "-o", "r"],
+        ["explain", CANARY],
+        ["lint", "--select", CANARY, path],
+    ]
+    for call in calls:
+        main(call)
+        out, err = capsys.readouterr()
+        side = here / "side"
+        text = out + err + (side.read_text() if side.exists() else "")
+        assert not any(c in text for c in "\x1b\x07\u202e\x9b\u2028") and "internal error" not in text, call
+        assert not any(line.lstrip().startswith("::error") for line in text.split("\n")), call
+        side.unlink(missing_ok=True)
+
+
 def test_the_gate_escapes_as_json_does() -> None:
     assert json.loads('"' + without_controls("a\x7fb\u202e\U000e0041") + '"') == "a\x7fb\u202e\U000e0041"
     assert without_controls("\x1b[31mx\x1b[0m\x1b[2J", colored=True) == "\x1b[31mx\x1b[0m\\u001b[2J"

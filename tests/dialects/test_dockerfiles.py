@@ -61,6 +61,26 @@ def test_every_form_is_found_and_fixed(form: str, words: list[str], tmp_path: Pa
     assert Reading(tmp_path, {"Dockerfile": after}).arrives("0.18.1")["max_num_seqs"] == 64
 
 
+@pytest.mark.parametrize("image", ["vllm/vllm-openai:v0.8.5", "vllm/vllm-openai"])
+@pytest.mark.parametrize(
+    ("body", "seqs"),
+    [
+        ('ENTRYPOINT []\nCMD ["python3", "-m", "uvicorn", "main:app", "--port", "80"]', None),
+        ('ENTRYPOINT [ ]\nCMD ["python3", "serve.py", "--max-num-seqs", "64"]', None),
+        ('CMD ["--model", "a/b"]\nENTRYPOINT []\nCMD ["uvicorn", "main:app"]', None),
+        ('ENTRYPOINT []\nCMD ["vllm", "serve", "a/b", "--max-num-seqs", "64"]', 64),
+        ('CMD ["--model", "a/b", "--max-num-seqs", "64"]', 64),
+    ],
+)
+def test_an_empty_entrypoint_takes_the_images_program_away(
+    image: str, body: str, seqs: int | None, tmp_path: Path
+) -> None:
+    reading = Reading(tmp_path, {"Dockerfile": f"FROM {image}\n{body}\n"})
+    assert bool(reading.names_of()) is (seqs is not None)
+    if seqs is not None:
+        assert reading.arrives("0.8.5")["max_num_seqs"] == seqs
+
+
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu", "serve.Dockerfile", "Containerfile", "dockerfile"])
 def test_names(name: str, tmp_path: Path) -> None:
     reading = Reading(tmp_path, {name: dockerfile("exec", SERVE)})

@@ -146,3 +146,43 @@ def test_the_handler_of_an_import_that_works_is_not_judged() -> None:
 
     assert found(THERE) == found(UNKNOWN) == set()
     assert found(GONE) == {"VM205"}
+
+
+GUARDS = (
+    "    if Version(vllm.__version__) >= Version('0.9.0'):\n        return\n",
+    "    if not Version(vllm.__version__) < Version('0.9.0'):\n        return None\n",
+    "    old = Version(vllm.__version__) < Version('0.9.0')\n    if not old:\n        return\n",
+    "    try:\n        v = Version(vllm.__version__)\n        old = v == Version('0.8.5')\n    except Exception:\n        old = False\n"
+    "    if not old:\n        return\n",
+    "    if Version(vllm.__version__) >= Version('0.9.0'):\n        raise RuntimeError('too new')\n",
+    "    if hasattr(SamplingParams, 'structured_outputs'):\n        return\n",
+    "    if not hasattr(SamplingParams, 'guided_decoding'):\n        return\n",
+)
+OTHERS = (
+    "    if Version(vllm.__version__) < Version('0.9.0'):\n        return\n",
+    "    if Version(vllm.__version__) >= Version('0.9.0') and flag:\n        return\n",
+    "    if Version(vllm.__version__) >= Version('0.9.0'):\n        print('new')\n",
+    "    old = flag\n    old = Version(vllm.__version__) < Version('0.9.0')\n    if not old:\n        return\n",
+    "    if hasattr(SamplingParams, 'guided_decoding'):\n        return\n",
+    "    if hasattr(SamplingParams, 'no_such_field'):\n        return\n",
+    "    if hasattr(LLM, 'structured_outputs'):\n        return\n",
+)
+
+
+@pytest.mark.parametrize(("guard", "runs"), [*((g, False) for g in GUARDS), *((g, True) for g in OTHERS)])
+def test_what_follows_a_test_that_ends_the_function(guard: str, runs: bool) -> None:
+    body = f"{guard}    def inner():\n        return LLM(model='org/m', task='generate')\n"
+    text = f"{HEAD}from vllm import SamplingParams\ndef patch(flag):\n{body}"
+    found = lint(files={"gen.py": text}, from_="0.8.5", to="0.18.1").findings
+    assert ("VM205" in {finding.code for finding in found}) is runs
+
+
+def test_a_field_that_is_asked_for_picks_the_branch() -> None:
+    text = (
+        "from vllm import SamplingParams\nif hasattr(SamplingParams, 'structured_outputs'):\n"
+        "    p = SamplingParams(structured_outputs=1)\nelse:\n    p = SamplingParams(guided_decoding=1)\n"
+    )
+    codes = {finding.code for finding in lint(files={"gen.py": text}, from_="0.8.5", to="0.18.1").findings}
+    assert "VM702" not in codes
+    swapped = text.replace("hasattr", "not hasattr")
+    assert "VM702" in {f.code for f in lint(files={"gen.py": swapped}, from_="0.8.5", to="0.18.1").findings}

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
     from vllm_migrate.migrate.plan import Migration
 
+PRIVATE = "{} holds lines with secrets, which git apply needs; only you can read it"
+
 
 def run(call: Namespace) -> int:
     """Migrate; the exit code: 0 nothing is left to write and every engine starts, 1 else, 2 not written, 3 no input files."""
     from vllm_migrate.migrate.checklist import render, verdicts
     from vllm_migrate.migrate.patch import patch
     from vllm_migrate.migrate.plan import migrate
+    from vllm_migrate.report.fix import NOT_TO_APPLY
 
     if "-" in call.paths:
         raise UsageError("migrate needs a project, not standard input (-)", "give its folder")
@@ -31,10 +34,14 @@ def run(call: Namespace) -> int:
         print(NO_FILES, file=sys.stderr)
         return 3
     stops = _stops(call, found)
-    if call.patch:
-        _put(call.patch, patch(found, masked=False), call.allow_outside or ())
-    elif not call.write:
-        sys.stdout.write(patch(found))
+    if call.patch or not call.write:
+        masked, real = patch(found), patch(found, masked=False)
+        if not call.patch:
+            sys.stdout.write(masked)
+        else:
+            _put(call.patch, real, call.allow_outside or (), private=masked != real)
+        if masked != real:
+            print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
     if call.checklist:
         _put(call.checklist, render(found, stops), call.allow_outside or ())
     failed = _write(found) if call.write else False
@@ -60,13 +67,14 @@ def _stops(call: Namespace, found: Migration) -> list[str]:
     return list(advice(ways, call.via or ()))
 
 
-def _put(path: str, text: str, allow_outside: Sequence[str]) -> None:
+def _put(path: str, text: str, allow_outside: Sequence[str], private: bool = False) -> None:
+    """Write a side file; private: for its owner alone. Raises UsageError."""
     from vllm_migrate.run.fence import check_output
     from vllm_migrate.run.files import replace_file
 
     check_output(path, allow_outside)
     try:
-        replace_file(path, text.encode("utf-8", "surrogatepass"), durable=False)
+        replace_file(path, text.encode("utf-8", "surrogatepass"), durable=False, mode=0o600 if private else None)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "choose a FILE you can write to") from None
 

@@ -13,7 +13,7 @@ from vllm_migrate.dialects.composition import Composed, UnreadInput
 from vllm_migrate.dialects.images import image_at, image_name, image_text, tells
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config, unfound_config
-from vllm_migrate.dialects.overrides import Above, Override, overrides_in, tree_of_overrides
+from vllm_migrate.dialects.overrides import Above, Override, is_assumed, overrides_in, tree_of_overrides
 from vllm_migrate.dialects.own_flags import tree_of_flags
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec
 from vllm_migrate.dialects.recognition import at_command, carries, origin_of, recognised
@@ -208,16 +208,18 @@ class _Line:
         words = self.command.words
         head = words[group[0]]
         values: list[object] = [_value(words[at]) for at in group[1:]]
-        key, eq, attached = _known(head).partition("=")
+        key, eq, _ = _known(head).partition("=")
         if not key.startswith("-"):
             key = eq = ""
             values.insert(0, _value(head))
         elif eq:
-            values.insert(0, attached if head.value is not None else Unknown(_behind(head.raw)))
+            text = head.assumed
+            values.insert(0, Unknown(_behind(head.raw)) if text is None else text.partition("=")[2])
         value: object = True if not values else values[0] if len(values) == 1 else values
         spot = Spot(self.file, head.start, head.end)
         value_spot = Spot(self.file, head.start, words[group[-1]].end)
-        return Written(key, "", value, spot, value_spot, number, value, words=group, attached=bool(eq))
+        assumed = " ".join(_shown(words[at].unknown) for at in group if is_assumed(words[at]))
+        return Written(key, "", value, spot, value_spot, number, value, words=group, attached=bool(eq), assumed=assumed)
 
     def _config_file(self, group: list[int]) -> File | None:
         """The file of `--config FILE`. `--config=FILE` reads nothing."""
@@ -275,7 +277,7 @@ class _Line:
             out += [
                 self._unread_word(_shown(words[at].raw), words[at])
                 for at in dict.fromkeys((*several, *values))
-                if words[at].value is None and not words[at].prefix and (at in several or self._splits(words[at]))
+                if words[at].assumed is None and not words[at].prefix and (at in several or self._splits(words[at]))
             ]
         return out
 
@@ -358,7 +360,7 @@ def _known(word: Word) -> str:
 
 
 def _value(word: Word) -> object:
-    value = word.value
+    value = word.assumed
     return Unknown(_shown(word.raw)) if value is None else value
 
 
@@ -406,21 +408,29 @@ def _set_by_words(file: File, words: Sequence[Word]) -> Iterator[Fact]:
             yield _variable(file, found[1], word, found[2])
 
 
+# A variable with a default, as compose and shells write it.
+_DEFAULT = re.compile(r"\$\{\w+:?-([^${}]+)\}")
+
+
 def _around(name: str, value: Tree, item: Tree) -> Fact:
     node = value.place.node
     text = value.value if isinstance(value.value, str) else value.place.file.source.text[node.start : node.end]
     spot = Spot(item.place.file, item.place.key_start, node.end)
+    default = _DEFAULT.fullmatch(text)
+    if default is not None:
+        return Fact(default[1], Written(name, f"env.{name}", default[1], spot, spot, tree=item, assumed=text))
     return Fact(text, Written(name, f"env.{name}", text, spot, spot, tree=item))
 
 
 def _variable(file: File, name: str, word: Word, own: str | None = None) -> Fact:
     """`own`: the value, where the word holds more than that."""
-    value = own if own is not None else word.value
+    value = own if own is not None else word.assumed
     spot = Spot(file, word.start if own is not None else _name_start(file, name, word), word.end)
     if value is None:
         unknown = Undetermined((f"the value of {name}",))
         return Fact(unknown, Written(name, f"env.{name}", Unknown(word.raw), spot, spot))
-    return Fact(value, Written(name, f"env.{name}", value, spot, spot))
+    assumed = word.unknown if own is None and is_assumed(word) else ""
+    return Fact(value, Written(name, f"env.{name}", value, spot, spot, assumed=assumed))
 
 
 def _name_start(file: File, name: str, word: Word) -> int:

@@ -120,7 +120,8 @@ STAGE = Embed(at="", entrypoint="entrypoint", command="command", env="env", imag
 def documents_of_stage(stage: Tree) -> Iterator[File]:
     """The documents in a stage of a Dockerfile: the program of its containers, and its scripts.
 
-    A text as entrypoint is a shell's, and takes no command; one as command is a script where nothing else is the program.
+    A text as entrypoint is a shell's, and takes no command; one as command is a script where nothing else is the program. An empty
+    list takes the image's program away, so that the command is one.
     """
     entrypoint, command, scripts = stage.get("entrypoint"), stage.get("command"), stage.get("scripts")
     texts = list(scripts.items) if scripts is not None else []
@@ -391,7 +392,8 @@ def _pieces(text: str, start: int, end: int) -> list[Piece]:
             out.append(Piece("$", True, "$", start, end))
         else:
             default = inner[2:-1].partition(":-")[2] if inner.startswith("${") and ":-" in inner else None
-            out.append(Piece(inner, False, default, start, end))
+            assumed = bool(default) and "$" not in (default or "")
+            out.append(Piece(inner, False, default, start, end, assumed=assumed))
         at = hole.end()
     if at < len(text) or not out:
         out.append(Piece(text[at:], True, text[at:], start, end))

@@ -32,7 +32,16 @@ class Discovery(NamedTuple):
 
 
 def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
-    """Every vLLM engine that `file` describes, and the programs in it."""
+    """Every vLLM engine that `file` describes, and the programs in it, each in its own situation."""
+    found = _discover(file, dialects, catalog, workspace)
+    if any(subject.situation.open is not None for subject in found.subjects):
+        from vllm_migrate.dialects.own_options import show_releases
+
+        show_releases(found.subjects, catalog)
+    return found
+
+
+def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
     if file.shell is not None:
         return Discovery(_in_script(file, dialects, catalog, workspace))
     if isinstance(file.data, DataDocument) and file.data.carrier == "notebook":
@@ -129,7 +138,7 @@ def _inside(
     for inner in documents_inside([(e, site) for e, site in own_programs(tree, wanted) if shows(site, e, catalog)]):
         assert inner.inside is not None
         where = ".".join(str(key) for key in inner.inside.path)
-        found = discover(inner, dialects, catalog, workspace).engines
+        found = _discover(inner, dialects, catalog, workspace).engines
         out.extend(engine.replace(ident=f"{engine.id}@{index}.{where}") for engine in found)
     return out
 

@@ -1,5 +1,6 @@
 """Statements of a module that a test of vLLM's release keeps from running: `if Version(vllm.__version__) < Version("0.9.0"):`,
-and what stands behind an import that this release has, or has not: `try: from vllm.config import X` with its `except ImportError`.
+what follows a test that ends the function, and what stands behind an import or a field that this release has, or has not:
+`try: from vllm.config import X` with its `except ImportError`, `if hasattr(SamplingParams, "structured_outputs"):`.
 """
 
 from __future__ import annotations
@@ -8,16 +9,21 @@ import ast
 import re
 from collections.abc import Sequence
 
+from vllm_migrate.catalog import store
 from vllm_migrate.dialects.specifiers import fits
 from vllm_migrate.documents.python.calls import PythonDocument
 from vllm_migrate.documents.python.values import dotted_name
 
-_MAY_TEST = re.compile(r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d")
+_MAY_TEST = re.compile(
+    r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d|hasattr\(\w+,"
+)
 # A class or package that is for one release alone, by its name.
 _FOR_ONE = re.compile(r"vllm_v?_?(\d+)_(\d+)(?:_(\d+))?")
 _IMPORT_ERRORS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
 _NAMED = re.compile(r"(?i)_*vllm_?version")
 _LITERAL = re.compile(r"v?\d+(\.\d+)+([.+-]?[a-z]+\d*)?")
+# Classes whose fields the catalog has, and its section of them.
+_FIELDS = {"SamplingParams": "sampling", "EngineArgs": "engine", "AsyncEngineArgs": "engine"}
 # What makes a comparable version of a text.
 _PARSERS = frozenset(("parse", "Version", "LooseVersion", "StrictVersion", "parse_version", "str"))
 # What looks a package's version up by its name.
@@ -41,8 +47,23 @@ def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
                 parts = [node.body, node.orelse]
         elif isinstance(node, ast.Try):
             parts = _unreached(node, tests.imports(node))
+        body = getattr(node, "body", None)
+        parts += [
+            _behind_exit(block, tests) for block in (body, getattr(node, "orelse", None)) if isinstance(block, list)
+        ]
         found += [(code.span(dead[0])[0], code.span(dead[-1])[1]) for dead in parts if dead]
     return found
+
+
+def _behind_exit(block: Sequence[ast.stmt], tests: _Tests) -> Sequence[ast.stmt]:
+    """The statements behind a test that always ends the block."""
+    for at, statement in enumerate(block):
+        if isinstance(statement, ast.If):
+            holds = tests.holds(statement.test)
+            taken = statement.body if holds is True else statement.orelse if holds is False else []
+            if taken and isinstance(taken[-1], ast.Return | ast.Raise | ast.Continue | ast.Break):
+                return block[at + 1 :]
+    return []
 
 
 def _unreached(node: ast.Try, works: bool | None) -> list[Sequence[ast.stmt]]:
@@ -84,6 +105,25 @@ class _Tests:
             for node in assigned
             if isinstance(node.targets[0], ast.Name | ast.Attribute) and self._is_version(node.value)
         }
+        self._flags |= self._compared_names()
+
+    def _compared_names(self) -> dict[str, bool]:
+        """The names that stand for a test of the release (`new = vllm_version >= Version("0.9")`), and whether they are true; what
+        they are where the release cannot be read is passed over."""
+        handled = {
+            id(each)
+            for node in ast.walk(self._code.tree)
+            if isinstance(node, ast.ExceptHandler)
+            for each in ast.walk(node)
+        }
+        found: dict[str, set[bool | None]] = {}
+        for node in ast.walk(self._code.tree):
+            if isinstance(node, ast.Assign) and id(node) not in handled:
+                tested = isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp)
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        found.setdefault(target.id, set()).add(self.holds(node.value) if tested else None)
+        return {name: True in values for name, values in found.items() if len(values) == 1 and None not in values}
 
     def imports(self, node: ast.Try) -> bool | None:
         """Whether the imports from vLLM that a `try` is about work at the release; None where that is not known, or where
@@ -135,7 +175,30 @@ class _Tests:
             return None if None in parts else not settles
         if isinstance(test, ast.Compare):
             return self._compared(test)
-        return None
+        return self._has(test) if isinstance(test, ast.Call) else None
+
+    def _has(self, test: ast.Call) -> bool | None:
+        """Whether `hasattr(SamplingParams, "structured_outputs")` is true; None for anything but a module or class of vLLM's."""
+        if (
+            _last(test.func) != "hasattr"
+            or len(test.args) != 2
+            or not isinstance(test.args[0], ast.Name | ast.Attribute)
+        ):
+            return None
+        name = test.args[1]
+        owner = self._code.resolve(dotted_name(test.args[0]))
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str) or not owner.startswith("vllm"):
+            return None
+        section = _FIELDS.get(owner.rpartition(".")[2])
+        if section is None:
+            from vllm_migrate.catalog import modules
+
+            is_module = modules.load().has(owner, self._release) is True
+            return _importable(f"{owner}.{name.value}", self._release) if is_module else None
+        known = store.load()
+        if not known.life(section, name.value):
+            return None
+        return name.value in known.names(section, self._release)
 
     def _compared(self, test: ast.Compare) -> bool | None:
         sides = [test.left, *test.comparators]

@@ -36,7 +36,8 @@ class Written(NamedTuple):
     stands in a tree; words: which words of the engine's command it is, or which items of a list of arguments; attached: its
     first value stands behind `=` in the same word; when: the condition under which the framework reads it;
     unread_because: why it is not read where the condition does not hold; passed: it is passed through under vLLM's own name;
-    last: it wins over what is passed through; attribute: it is assigned to an attribute of the arguments, which takes any name.
+    last: it wins over what is passed through; attribute: it is assigned to an attribute of the arguments, which takes any name;
+    assumed: the text whose default is the value unless the caller sets another (`${X:-default}`), "" for any other.
     """
 
     key: str
@@ -54,6 +55,14 @@ class Written(NamedTuple):
     passed: bool = False
     last: bool = False
     attribute: bool = False
+    assumed: str = ""
+
+    @property
+    def open(self) -> Written:
+        """The same, where a value that is assumed is not."""
+        if not self.assumed:
+            return self
+        return self._replace(value=Unknown(self.assumed), raw=Unknown(self.assumed), assumed="")
 
 
 class Fact(NamedTuple):
@@ -232,6 +241,21 @@ class Engine(Subject):
         self.dead = dead
         self.remarks = remarks
         self.inner: tuple[Inner, ...] | None = None
+
+    @property
+    def assumed(self) -> list[Written]:
+        """The settings whose values are assumed."""
+        facts = (fact.written for fact in self.facts.values() if fact.written is not None)
+        return [written for written in (*self.options, *facts) if written.assumed]
+
+    def opened(self) -> Engine:
+        """The same engine, with nothing assumed."""
+        facts = dict(self.facts)
+        for name, fact in self.facts.items():
+            if fact.written is not None and fact.written.assumed:
+                facts[name] = Fact(Undetermined((f"the value of {fact.written.key}",)), fact.written.open)
+        options = [written.open for written in self.options]
+        return Engine(self.id, self.origin, facts, self.container, options, self.dead, self.remarks)
 
     def replace(
         self,

@@ -16,10 +16,11 @@ from vllm_migrate.documents.yaml.scalars import read_plain
 class WordNode(Node):
     """The value of an override: start and end span the whole word."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "assumed")
 
     def __init__(self, word: Word, value: object) -> None:
         self.kind = SCALAR
+        self.assumed = word.unknown if is_assumed(word) else ""
         self.start, self.end = word.start, word.end
         self.flow = self.shared = False
         self._value = value
@@ -58,6 +59,11 @@ class Override(NamedTuple):
     value: object
 
 
+def is_assumed(word: Word) -> bool:
+    """Whether a word has its value unless the caller sets another."""
+    return word.value is None and word.assumed is not None
+
+
 def overrides_in(words: Sequence[Word]) -> list[Override]:
     """The overrides among the words of a command, in order."""
     found = [_override(at, word) for at, word in enumerate(words) if _MAY_ASSIGN.search(word.raw)]
@@ -75,12 +81,15 @@ def _override(at: int, word: Word) -> Override | None:
     if text is None:
         text = word.prefix
     prefix = "++" if text.startswith("++") else text[:1] if text[:1] in "+~" else ""
-    key, eq, rest = text[len(prefix) :].partition("=")
+    key, eq, _ = text[len(prefix) :].partition("=")
     if not key or _NO_KEY.match(key):
         return None
     if not eq:
         return Override(at, word, prefix, key, None) if prefix == "~" and known else None
-    value = literal(rest) if known else Unknown(word.raw.partition("=")[2])
+    whole = word.assumed
+    value = (
+        literal(whole[len(prefix) :].partition("=")[2]) if whole is not None else Unknown(word.raw.partition("=")[2])
+    )
     return Override(at, word, prefix, key, value)
 
 

@@ -213,7 +213,8 @@ class Reader:
         place = tree.place
         spot = Spot(place.file, place.key_start, place.key_end)
         value_spot = Spot(place.file, place.node.start, place.node.end)
-        return Written(key, option, value, spot, value_spot, len(self.options), tree.value, tree)
+        assumed = getattr(place.node, "assumed", "")
+        return Written(key, option, value, spot, value_spot, len(self.options), tree.value, tree, assumed=assumed)
 
     def _sampling(self) -> None:
         spec = self.origin.dialect.sampling

@@ -54,6 +54,18 @@ class Beyond(NamedTuple):
     instead: str
 
 
+class Open(NamedTuple):
+    """What the evidence leaves open where no place pins a release.
+
+    allowed: the releases that it allows, the oldest first; to_asked: the user states the target; pins: options with the
+    values that fixes set, which tell nothing of a release.
+    """
+
+    allowed: tuple[str, ...]
+    to_asked: bool
+    pins: Sequence[tuple[str, object]]
+
+
 class Situation(NamedTuple):
     """What is known about an engine besides what is written for it.
 
@@ -63,6 +75,7 @@ class Situation(NamedTuple):
     where the user states them. model, generation: the model's config.json and generation_config.json as read (None: not
     given). around: the program that its file belongs to. shown: what the engine's own
     file shows, where it shows several releases. notes: what to say of the evidence.
+    open: what the engine's own options may settle, None where a place pins a release or the user states one.
     pinned: the release that a place pins and the catalog lacks, for which source stands. beyond: the place of
     one that is newer than the catalog.
     """
@@ -82,6 +95,7 @@ class Situation(NamedTuple):
     notes: tuple[str, ...] = ()
     beyond: Beyond | None = None
     pinned: str = ""
+    open: Open | None = None
 
     @property
     def moves(self) -> bool:
@@ -97,7 +111,8 @@ class Situation(NamedTuple):
             here = {each.source.value: each for each in self.shown if start <= each.at < end}
             if here:
                 shown = next(iter(here.values()))
-                return self._replace(source=shown.source, target=shown.target) if len(here) == 1 else self
+                moved = self._replace(source=shown.source, target=shown.target, open=None)
+                return moved if len(here) == 1 else self
         return self
 
 

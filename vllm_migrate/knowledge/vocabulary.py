@@ -141,6 +141,7 @@ NAMES = (
     Term("setting.existed", "whether the source has the option", AT_HAND, values=BOOL),
     Term("setting.exists", "whether the target has the option", AT_HAND, values=BOOL),
     Term("setting.ever", "whether any release has the option", AT_HAND, values=BOOL),
+    Term("setting.stock", "whether its value is the framework's own default, in any of its releases", AT_HAND, values=BOOL),
     Term("setting.gone", "whether its value is one that vLLM itself had at the source and lacks at the target", AT_HAND, values=BOOL),
     Term("setting.renamed", "its successor between the releases, '' when there is none", AT_HAND),
     Term(

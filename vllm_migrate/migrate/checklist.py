@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from vllm_migrate.migrate.plan import Item, Migration, Project, Start
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.headline import quoted
+from vllm_migrate.report.layout import clean
 from vllm_migrate.report.mask import mask
 
 MANY = 3
@@ -50,7 +51,7 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
         notes = dict.fromkeys(note for project in migration.projects for note in project.situation.notes)
         lines += [NOTHING, *(f"- {mask(note)}" for note in notes), ""]
     lines += ["## Does it start?", "", *verdicts(migration.starts)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def verdicts(starts: Iterable[Start]) -> list[str]:

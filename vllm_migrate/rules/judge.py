@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
@@ -141,14 +141,50 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
 
 
 def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
-    """Every finding of every rule on one engine or program.
-
-    Where the files leave open which core ran at the source, each is judged by itself: what both lead to is one finding, the
-    milder of the two; what V1 leads to alone depends on it; what V0 leads to alone is named by rules with `each: branch`.
+    """Every finding of every rule on one engine or program; one that a default of the shell leads to says so, and its fix is for
+    review.
     """
     if isinstance(engine, Program):
         return _of_program(engine, source, target, knowledge)
     assert isinstance(engine, Engine)
+    found = _of_cores(engine, source, target, knowledge)
+    assumed = engine.assumed
+    if not assumed:
+        return found
+    opened = engine.opened()
+    before, after = (View(opened, v.release, v.catalog, knowledge, v.is_source) for v in (source, target))
+    sure = {identity(other): other for other in _of_cores(opened, before, after, knowledge)}
+    settles = _naming(assumed, _reasons(before)) or assumed
+    return [_as_assumed(firing, sure.get(identity(firing)), assumed, settles) for firing in found]
+
+
+def _naming(assumed: Sequence[Written], reasons: Sequence[str]) -> list[Written]:
+    """The assumed settings that reasons name."""
+    return [written for written in assumed if any(written.key in reason for reason in reasons)]
+
+
+def _as_assumed(found: Firing, sure: Firing | None, assumed: Sequence[Written], settles: Sequence[Written]) -> Firing:
+    """A finding on an engine whose settings are partly assumed. sure: the same where nothing is; settles: what decides the core."""
+    if sure is not None and (sure.depends_on, sure.severity) == (found.depends_on, found.severity):
+        safe = sure.fix is not None and sure.fix.safety == "safe"
+        return found if safe else found._replace(fix=_reviewed(found.fix))
+    by = [written for written in assumed if written.key == found.key]
+    by = by or _naming(assumed, sure.depends_on if sure is not None else ()) or list(settles)
+    reasons = tuple(f"what the caller sets in place of {written.assumed}" for written in by)
+    return found._replace(depends_on=(*found.depends_on, *reasons), fix=_reviewed(found.fix))
+
+
+def _reviewed(fix: Fix | None) -> Fix | None:
+    """A fix that nobody applies blind."""
+    return fix._replace(safety="review", with_version="review") if fix is not None and fix.safety == "safe" else fix
+
+
+def _of_cores(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
+    """Every finding on an engine.
+
+    Where the files leave open which core ran at the source, each is judged by itself: what both lead to is one finding, the
+    milder of the two; what V1 leads to alone depends on it; what V0 leads to alone is named by rules with `each: branch`.
+    """
     if set(source.cores()) != {"v0", "v1"}:
         return _of_engine(engine, source, target, knowledge)
     old = {identity(found): found for found in _of_engine(engine, source.at_core("v0"), target, knowledge)}
@@ -182,20 +218,15 @@ def _of_both(found: Firing, other: Firing | None, held: bool, reasons: tuple[str
         and fix.safety == "safe"
         and not (same_effect and not any(action.pins for action in fix.actions))
     ):
-        fix = fix._replace(safety="review", with_version="review")
+        fix = _reviewed(fix)
     return found._replace(severity=milder, fix=fix)
 
 
 def _of_one(found: Firing, reasons: tuple[str, ...]) -> Firing:
     """A finding that V1 leads to alone: whether it holds depends on which core ran."""
     milder = min(found.severity, SEVERITIES[1], key=SEVERITIES.index)
-    fix = (
-        found.fix._replace(safety="review", with_version="review")
-        if found.fix is not None and found.fix.safety == "safe"
-        else found.fix
-    )
     depends_on = tuple(dict.fromkeys((*found.depends_on, *reasons)))
-    return found._replace(severity=milder, fix=fix, depends_on=depends_on)
+    return found._replace(severity=milder, fix=_reviewed(found.fix), depends_on=depends_on)
 
 
 def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge) -> list[Firing]:

@@ -76,6 +76,10 @@ class Setting:
             return False
         return value in before.choices and value not in after.choices
 
+    def _stock(self) -> bool:
+        entries = self.target.engine.dialect.passes
+        return any(each.option == self.option and same(each.value, self.written.value) for each in entries)
+
     def _renamed(self) -> str:
         rename = self.rename()
         return (rename.new or "") if rename is not None else ""
@@ -325,6 +329,7 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "exists": lambda setting: setting._in(setting.target),
     "ever": Setting._ever,
     "gone": Setting._gone,
+    "stock": Setting._stock,
     "renamed": Setting._renamed,
     "polarity": Setting._polarity,
     "deprecated": Setting.deprecation,

@@ -67,7 +67,8 @@ def dump(lock: Mapping[str, Any]) -> str:
     """The text of a lock: keys in their order, one engine's setting a line."""
 
     def line(value: object) -> str:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return text if text.isprintable() else json.dumps(value, sort_keys=True)  # it is read on terminals, too
 
     head = [f" {line(key)}: {line(value)}" for key, value in lock.items() if key != "engines"]
     engines = []

@@ -145,6 +145,13 @@ def pinned_options(knowledge: Knowledge) -> list[str]:
     return list(out)
 
 
+def pins_written(knowledge: Knowledge) -> tuple[tuple[str, object], ...]:
+    """The options, with their values, that fixes add where they take nothing away: what the source did without them."""
+    fixes = [rule.fix.do for rule in knowledge.rules if rule.fix is not None]
+    only = [do for do in fixes if all(action.set and action.to_of is None for action in do)]
+    return tuple((action.set, action.to) for do in only for action in do)
+
+
 class Unique:
     """Candidates by identity, each once: the most severe, and of equals the first."""
 

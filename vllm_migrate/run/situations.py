@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, PinnedAt, Shown, Situation
+from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, Open, PinnedAt, Shown, Situation
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
@@ -21,6 +21,7 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.config import Config, config_in
 from vllm_migrate.run.dependencies import Dependencies
+from vllm_migrate.run.merge import pins_written
 from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
 from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
@@ -66,13 +67,15 @@ _FINAL = re.compile(r"\d{1,4}(\.\d{1,4}){1,4}(\.post\d{1,3})?")
 
 
 class Move(NamedTuple):
-    """The releases of a project, with remarks on what shows them; pinned: see Situation."""
+    """The releases of a project, with remarks on what shows them; open: the releases that the evidence allows where no place
+    pins one; pinned: see Situation."""
 
     source: Known
     target: Known
     notes: tuple[str, ...] = ()
     beyond: Beyond | None = None
     pinned: str = ""
+    open: tuple[str, ...] = ()
 
 
 class Situations:
@@ -94,6 +97,7 @@ class Situations:
         self._disk = disk
         self._model = model
         self._packages = tuple(dict.fromkeys((*PACKAGES, *knowledge.frameworks())))
+        self._pins = pins_written(knowledge)
         self._home = os.path.expanduser("~")
         self._neighbours = Neighbours(lambda path: self.dependencies.note(path), disk)
         self._levels: dict[tuple[str, bool], Level] = {}
@@ -132,6 +136,7 @@ class Situations:
             notes=move.notes,
             beyond=move.beyond,
             pinned=move.pinned,
+            open=Open(move.open, "to" in stated, self._pins) if move.open else None,
         )
 
     # -- what the user states
@@ -385,14 +390,18 @@ class Situations:
         allowed = [r for r in self._catalog.releases if all(_fits(r, bound) for bound, _ in bounds)]
         if not bounds or not allowed:
             older = bool(bounds) and all(_fits(BEFORE, bound) for bound, _ in bounds)
-            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "")
+            left = () if bounds else self._catalog.releases
+            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "", open=left)
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
                 remarks.append(f"{target.value} is none of the releases that {why}")
         if SOURCE in allowed:
-            return Move(Known(SOURCE, f"{DEFAULT}, and one that {bounds[0][1]}"), target, tuple(remarks))
+            shown = Known(SOURCE, f"{DEFAULT}, and one that {bounds[0][1]}")
+            return Move(shown, target, tuple(remarks), open=tuple(allowed))
         why = next(why for bound, why in bounds if not _fits(SOURCE, bound))
-        return self._from(Known(allowed[0], f"the oldest that {why}"), target, tuple(remarks))
+        return self._from(Known(allowed[0], f"the oldest that {why}"), target, tuple(remarks))._replace(
+            open=tuple(allowed)
+        )
 
     def _required(self, level: Level) -> list[tuple[str, str]]:
         """The vLLM that the one framework of a project runs with, by its dialect's matrix."""

@@ -233,7 +233,9 @@ def _take(source: Source, stage: _Stage, each: Instruction) -> None:
     if each.name == "ENV":
         stage.env.extend(_entries(each))
     elif each.name == "CMD":
-        stage.command, stage.own_command = _program(source, each), True
+        program = _program(source, each)
+        empty = program is not None and program.kind == SEQ and not program.items
+        stage.command, stage.own_command = None if empty else program, True
     elif each.name == "ENTRYPOINT":
         stage.entrypoint = _program(source, each)
         if not stage.own_command:
@@ -265,7 +267,7 @@ def _entries(each: Instruction) -> Iterator[tuple[str, DockerNode, DockerNode]]:
 
 
 def _program(source: Source, each: Instruction) -> Node | None:
-    """The words of the exec form, or the text of the shell form; None for an empty one."""
+    """The words of the exec form, none of `[]`, or the text of the shell form; None for an empty one."""
     text = each.text
     if text.lstrip().startswith("[") and each.exact:
         blank = text.replace("\\\n", " \n")
@@ -275,7 +277,7 @@ def _program(source: Source, each: Instruction) -> Node | None:
         except Unreadable:
             node = None
         if node is not None and node.kind == SEQ and all(isinstance(item.value, str) for item in node.items):
-            return node if node.items else None
+            return node
     return _shell(each, 0)
 
 

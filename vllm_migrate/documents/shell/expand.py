@@ -49,7 +49,8 @@ class Piece(NamedTuple):
 
     start and end are source offsets; `exact` says that text stands there character for character. `loose`:
     from an unquoted expansion, so the shell splits it at blanks. `wide`: an undecided one that may become any
-    number of words. `maybe`: a branch adds it as words of its own (`CMD="$CMD --flag"`).
+    number of words. `maybe`: a branch adds it as words of its own (`CMD="$CMD --flag"`). `assumed`: undecided for the one reason
+    that the caller may set what `${X:-default}` has a default for; `hint` is that.
     """
 
     text: str
@@ -61,6 +62,7 @@ class Piece(NamedTuple):
     loose: bool = False
     wide: bool = False
     maybe: bool = False
+    assumed: bool = False
 
 
 class Word:
@@ -125,6 +127,19 @@ class Word:
             if piece.hint is None:
                 return None
             parts.append(piece.hint)
+        return "".join(parts)
+
+    @property
+    def assumed(self) -> str | None:
+        """The value of one word unless the caller sets another (`${X:-default}`); None where that is not known either, or more
+        than the caller decides.
+        """
+        parts = []
+        for piece in self.pieces:
+            text = piece.text if self._decided(piece) else piece.hint if piece.assumed else None
+            if text is None or (piece.assumed and piece.loose and len(text.split()) != 1):
+                return None
+            parts.append(text)
         return "".join(parts)
 
     @property
@@ -259,6 +274,12 @@ class Script:
             if assign.value is None or not assign.append:
                 return self._assigned(parts[::-1], certain and not self._sourced(assign.end, at), depth)
         return [], False
+
+    def is_fresh(self, name: str, at: int) -> bool:
+        """Whether nothing in the script has assigned a variable before `at`, so that the caller alone may have."""
+        if self.outer is not None or name in self.arrays or name in self.by_functions:
+            return False
+        return all(made.end > at for made in self.assigns.get(name, ()))
 
     def may_split(self, raw: str, inside: str = "", depth: int = 0) -> bool:
         """Whether a variable in `raw`, the value of `inside`, may hold blanks or nothing; cheap, errs to True."""
@@ -483,6 +504,7 @@ class _Cutter:
             found = self.word.script.lookup(name, a, self.word.scope, self.depth, escaped)
         pieces, certain = found or ([], False)
         hint = _joined(pieces) if pieces else None
+        assumed = False
         known = certain and all(piece.known for piece in pieces)
         if op in (":-", "-", ":=", "="):
             if known and (hint or ":" not in op):
@@ -493,6 +515,8 @@ class _Cutter:
                     self.out += default
                     return
                 hint = _joined(default)
+                fresh = found is None or self.word.script.is_fresh(name, a)
+                assumed = fresh and all(piece.known or piece.assumed for piece in default)
         elif op in (":+", "+"):
             hint = "" if found is None else None
         self.word.script.budget -= len(pieces)
@@ -500,7 +524,8 @@ class _Cutter:
         if op in ("", ":?", "?") and certain and self.word.script.budget > 0:
             self.out += _as_used(pieces, loose)
         else:
-            self.out.append(_undecided(raw, a, b, hint, loose, name == "@" or loose))
+            undecided = _undecided(raw, a, b, hint, loose, name == "@" or loose)
+            self.out.append(undecided._replace(assumed=assumed and bool(hint)))
 
     def _default(self, start: int, end: int, loose: bool) -> list[Piece]:
         word = self.word
