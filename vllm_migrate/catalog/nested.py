@@ -89,11 +89,14 @@ class Nested:
             return None
         return "refused" if kind["forbid"] or kind["built"] in ("dataclass", "class") else "dropped"
 
+    def is_checked(self, cls: str, release: str) -> bool:
+        """Whether a class checks the values of its fields when it is made."""
+        kind = self._sheet.at("kind", cls, release)
+        return kind is not None and kind["built"] in ("pydantic", "model")
+
     def checks(self, option: str, cls: str, entry: str, release: str) -> bool:
         """Whether a class checks the values of its fields where this option comes in by this way."""
-        kind = self._sheet.at("kind", cls, release)
-        built = kind is not None and kind["built"] in ("pydantic", "model")
-        return built and self.unknown_key(option, entry, release) in ("refused", "dropped")
+        return self.is_checked(cls, release) and self.unknown_key(option, entry, release) in ("refused", "dropped")
 
     def stops(self, option: str, entry: str, release: str) -> bool:
         """Whether an unknown key takes every key after it away (`LLM()` of 0.9.0 to 0.10.2)."""

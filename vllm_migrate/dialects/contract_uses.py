@@ -39,7 +39,24 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
                 start = code.source.text.find(name, start, end)
                 spot = Spot(file, start, start + len(name))
                 written = Written(name, f"use.{entry.name}", None, spot, spot)
-                yield Use(entry.name, written, node.name, method=owner)
+                use = Use(entry.name, written, node.name, method=owner)
+                yield _with_parameters(use, at) if owner else use
+
+
+def _with_parameters(use: Use, node: ast.stmt) -> Use:
+    """What a class defines with the parameters of a method: `arguments` says of each whether it has to be passed, `positional`
+    has those that are filled by position, `more` is true where it takes others besides."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:
+        return use._replace(more=True)
+    spec = node.args
+    plain = [one.arg for one in (*spec.posonlyargs, *spec.args)][1:]
+    required = plain[: max(0, len(plain) - len(spec.defaults))]
+    keywords = {one.arg: value is None for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)}
+    return use._replace(
+        arguments={**{name: name in required for name in plain}, **keywords},
+        positional=list(plain),
+        more=bool(spec.vararg or spec.kwarg),
+    )
 
 
 _OBJECT = re.compile(r"= object[ \t]*(?:#.*)?$", re.MULTILINE)

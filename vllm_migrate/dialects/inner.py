@@ -134,14 +134,18 @@ def _value(
     Fields that take other types too, and enumerations, whose names stand for values, are not judged; neither is spelling that a
     validator may put right.
     """
+    why = not_a_choice(facts, value)
+    return Verdict("choice", why) if why and nested.checks(option, cls, entry, release) else ARRIVES
+
+
+def not_a_choice(facts: OptionFacts, value: object) -> str:
+    """Why a field with a fixed list of values does not take this one, "" where it may."""
     choices = [choice for choice in facts.choices or () if isinstance(choice, str)]
     if not isinstance(value, str) or not choices or not FIXED.match(facts.type):
-        return ARRIVES
-    if len(choices) < len(facts.choices or ()) or not nested.checks(option, cls, entry, release):
-        return ARRIVES
-    if _folded(value) in map(_folded, choices):
-        return ARRIVES
-    return Verdict("choice", f"{value!r} is not one of {', '.join(choices)}")
+        return ""
+    if len(choices) < len(facts.choices or ()) or _folded(value) in map(_folded, choices):
+        return ""
+    return f"{value!r} is not one of {', '.join(choices)}"
 
 
 def _folded(text: str) -> str:

@@ -107,6 +107,7 @@ class _Sign:
         self.calls = frozenset(name.encode() for name in entry.calls)
         self.receivers = [word.encode() for word in entry.receiver]
         self.words = [word.encode() for word in (*entry.texts, *entry.fields)]
+        self.first = [word.encode() for word in entry.first]
         self.chains = [list(map(_Link, chain.split("."), chain.split(".")[1:])) for chain in entry.attributes]
 
     def may_be_in(self, text: _Text) -> bool:
@@ -130,6 +131,8 @@ class _Sign:
     def _may_be_called(self, text: _Text) -> bool:
         if text.called.isdisjoint(self.calls) or (self.entry.awaited and b"await" not in text.data):
             return False
+        if self.first and not any(word in text.lower for word in self.first):
+            return False
         if self.package and not text.imports(self.package) and self.package + b"." not in text.data:
             return False
         return not self.receivers or self._may_be_received(text.lower)
@@ -152,12 +155,15 @@ class _Link:
     def __init__(self, name: str, attribute: str) -> None:
         self._words = name.encode(), attribute.encode()
         self._joined = rb"\b%b[\s\\)]*\.[\s\\]*%b\b" % self._words
+        self._named = rb"getattr\([^()]*\b%b\s*,\s*[\"']%b\b" % self._words
         self._apart = rb"\b%b[\s\\)]*[(\[]" % self._words[0], rb"[)\]][\s\\]*\.[\s\\]*%b\b" % self._words[1]
 
     def may_be_in(self, data: bytes) -> bool:
         if not all(word in data for word in self._words):
             return False
-        return bool(re.search(self._joined, data)) or all(re.search(part, data) for part in self._apart)
+        if re.search(self._joined, data) or re.search(self._named, data):
+            return True
+        return all(re.search(part, data) for part in self._apart)
 
 
 def _ends_text(word: bytes, data: bytes) -> bool:

@@ -13,6 +13,7 @@ from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.index import Text
+from vllm_migrate.documents.python.values import without_brackets
 from vllm_migrate.knowledge.records import Dialect, UseSpec
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
     elif entry.streams:
         yield from contract_uses.streams(file, code, entry)
     elif entry.imports:
-        yield from _imports(file, code, entry)
+        yield from (_module_names if entry.module_names else _imports)(file, code, entry)
     elif entry.attributes:
         yield from _attributes(file, code, entry)
     elif entry.texts:
@@ -160,6 +161,22 @@ def _imports(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
         dotted = f"{item.module}.{item.name}".rstrip(".")
         if dotted == package or dotted.startswith(f"{package}."):
             yield _use(entry, file, dotted, item.start, item.end, item.function)._replace(guarded=item.guarded)
+
+
+def _module_names(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    """Names of a package's modules that the program reads or sets as attributes: `import vllm.a as a`, then `a.name`."""
+    package = entry.imports
+    imported = {f"{item.module}.{item.name}".rstrip(".") for item in code.imports}
+    aliases = code.aliases
+    for chain in code.chains:
+        first = chain.dotted.partition(".")[0]
+        if aliases.get(first, first).partition(".")[0] != package or without_brackets(chain.dotted) != chain.dotted:
+            continue
+        dotted = code.resolve(chain.dotted)
+        if first == package and not any(dotted.startswith(f"{module}.") for module in imported):
+            continue
+        at = code.attribute(chain)
+        yield _use(entry, file, dotted, at.start, at.end, at.function)._replace(guarded=at.guarded)
 
 
 def _attributes(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:

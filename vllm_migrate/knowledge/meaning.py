@@ -22,7 +22,7 @@ SAID = frozenset(
     (
         *("old", "new", "from", "to", "nor", "option", "key", "value", "why", "upgrade", "off", "reads", "engine", "dies", "refuses"),
         *("because", "removed_in", "hint", "candidates", "deprecated", "renamed", "instead", "note", "gone", "home"),
-        *("since", "follows", "method", "successor", "taken", "refused", "class", "refusal", "settings"),
+        *("since", "follows", "method", "successor", "taken", "refused", "unfit", "class", "refusal", "settings"),
     )
 )  # fmt: skip
 OF_KIND = {

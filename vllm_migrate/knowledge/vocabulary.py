@@ -182,7 +182,8 @@ NAMES = (
     Term("use.existed", "whether the source has the method, or the parameter", USE, values=BOOL),
     Term("refusal.per_request", "whether the target refuses each request, and not the engine", ("refusal",), values=BOOL),
     Term("use.taken", "of a name that a class defines: the release since which vLLM's class has it, '' for none", USE),
-    Term("use.refused", "of a call: why the target raises TypeError, '' where it does not", USE),
+    Term("use.refused", "of a call, or a configuration class's keyword: why the target raises an error, '' where it does not", USE),
+    Term("use.unfit", "of a method that overrides one of vLLM's: what the target passes and it cannot take, '' where it fits", USE),
     Term("use.fitted", "of a call: whether the source knows what is called, and takes the call", USE, values=BOOL),
     Term(
         "use.becomes",

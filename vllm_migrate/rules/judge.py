@@ -512,6 +512,8 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
             text = text.replace("{taken}", context.using.taken())
         if "{refused}" in text:
             text = text.replace("{refused}", context.using.refuses(context.target))
+        if "{unfit}" in text:
+            text = text.replace("{unfit}", context.using.unfit())
     if context.default is not None:
         text = text.replace("{since}", context.default.since)
     return " ".join(text.split())

@@ -128,8 +128,38 @@ class Using:
             return ""
         return known.taken(name, source, target) if not was else f"V1 ({source} on V0 had not)"
 
+    def unfit(self) -> str:
+        """What vLLM's own call of an overridden method passes, or no longer passes, that the override cannot take so; "" where it
+        fits, where it did not fit before, and where vLLM's call is not known."""
+        use, known = self.use, _contract(self.target)
+        made = use.key == "__init__"
+        if not use.method or use.more or (made and not CONSTRUCTED.match(use.method)):
+            return ""
+        dotted = use.method if made else f"{use.method}.{use.key}"
+        before = known.signature(dotted, self.source.release)
+        after = known.signature(dotted, self.target.release)
+        if before is None or after is None or after.open:
+            return ""
+        old = {parameter.name for parameter in before.parameters}
+        places = after.positions()
+        for parameter in after.parameters:
+            passed = parameter.required or made
+            fits = parameter.name in use.arguments or (
+                parameter.name in places and len(use.positional) > places.index(parameter.name)
+            )
+            if passed and not fits and parameter.name not in old and parameter.kind not in ("args", "kwargs"):
+                return f"passes {parameter.name} to it, which it does not take"
+        new = {parameter.name for parameter in after.parameters}
+        for name, required in use.arguments.items():
+            if required and name in old and name not in new and len(use.positional) > len(places):
+                return f"no longer passes {name}, which it asks for"
+        return ""
+
     def refuses(self, view: View) -> str:
-        """Why a release refuses the call, "" where it takes it or where that is not known."""
+        """Why a release refuses the call, or the value of a configuration class's keyword; "" where it takes it or where that is
+        not known."""
+        if self.use.section == "config":
+            return self._value_refused(view)
         signature = _contract(view).signature(self.use.method, view.release)
         if signature is None:
             return ""
@@ -234,6 +264,16 @@ class Using:
             return ""
         return {"refused": "unknown", "dropped": "lost"}.get(known.constructed(self.method(), view.release) or "", "")
 
+    def _value_refused(self, view: View) -> str:
+        from vllm_migrate.catalog import nested
+        from vllm_migrate.dialects.inner import not_a_choice
+
+        known, cls = nested.load(view.catalog), self.method()
+        facts = known.field(cls, self.use.key, view.release)
+        if facts is None or not known.is_checked(cls, view.release):
+            return ""
+        return not_a_choice(facts, self.use.written.value)
+
     def _takes(self, view: View, parameter: str) -> bool:
         wanted = f".{self.method()}.{parameter}"
         return any(name.endswith(wanted) for name in view.catalog.names("api", view.release))
@@ -247,6 +287,11 @@ class Using:
         return None
 
 
+# Classes that vLLM itself makes objects of, so that their constructors have to fit.
+CONSTRUCTED = re.compile(
+    r"vllm\.(?:v1\.(?:core\.sched|executor|worker|metrics\.loggers)\.|(?:entrypoints\.openai\.)?tool_parsers\.|reasoning\."
+    r"|distributed\.kv_transfer\.kv_connector\.v1\.|v1\.sample\.logits_processor\.)"
+)
 # What a call is assigned to, in the text before it.
 ASSIGNED = re.compile(r"([A-Za-z_][\w.]*)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\.)?\Z")
 
@@ -280,6 +325,7 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "becomes": lambda using: using._becomes(using.target),
     "shape": Using.shape,
     "taken": Using.taken,
+    "unfit": Using.unfit,
     "refused": lambda using: using.refuses(using.target),
     "fitted": lambda using: using.fitted(),
 }

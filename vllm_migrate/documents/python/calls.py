@@ -54,12 +54,25 @@ class Import(NamedTuple):
 
 
 class Attribute(NamedTuple):
-    """A whole chain such as `llm.llm_engine.model_executor`; calls and subscripts in it show as `()` and `[]`."""
+    """A whole chain such as `llm.llm_engine.model_executor`; calls and subscripts in it show as `()` and `[]`.
+
+    guarded: as in Import.
+    """
 
     dotted: str
     start: int
     end: int
     function: str
+    guarded: bool = False
+
+
+class Chain(NamedTuple):
+    """A chain of attributes before its place is asked for."""
+
+    dotted: str
+    node: ast.expr
+    function: str
+    guarded: bool
 
 
 class Environment(NamedTuple):
@@ -214,9 +227,9 @@ class PythonDocument:
 
     __slots__ = (
         "_aliases",
-        "_attributes",
         "_by_name",
         "_calls",
+        "_chains",
         "_constants",
         "_dicts",
         "_environment",
@@ -236,7 +249,7 @@ class PythonDocument:
         self._calls: list[Call] | None = None
         self._by_name: dict[str, list[int]] | None = None
         self._imports: list[Import] | None = None
-        self._attributes: list[tuple[str, ast.Attribute, str]] | None = None
+        self._chains: list[Chain] | None = None
         self._environment: list[Environment] | None = None
         self._constants: dict[str, ast.expr] | None = None
         self._aliases: dict[str, str] | None = None
@@ -346,13 +359,27 @@ class PythonDocument:
         wanted = [f".{name}." for name in names if all(part in text for part in name.split("."))]
         if not wanted:
             return []
-        if self._attributes is None:
-            self._attributes = [(dotted_name(node), node, function) for node, function in self.index.chains]
         return [
-            Attribute(dotted, *self.span(node), function)
-            for dotted, node, function in self._attributes
-            if any(name in f".{without_brackets(dotted)}." for name in wanted)
+            self.attribute(chain)
+            for chain in self.chains
+            if any(name in f".{without_brackets(chain.dotted)}." for name in wanted)
         ]
+
+    def attribute(self, chain: Chain) -> Attribute:
+        return Attribute(chain.dotted, *self.span(chain.node), chain.function, chain.guarded)
+
+    @property
+    def chains(self) -> list[Chain]:
+        """Every chain of attributes; `getattr(a.b, "c", None)` is one too."""
+        if self._chains is None:
+            named = [(dotted_name(node), node, scope) for node, scope in self.index.chains]
+            self._chains = [Chain(dotted, node, scope.function, scope.guarded) for dotted, node, scope in named]
+            for call in self.calls_named("getattr"):
+                name = call.node.args[1] if len(call.node.args) > 1 else None
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    dotted = f"{dotted_name(call.node.args[0])}.{name.value}"
+                    self._chains.append(Chain(dotted, name, call.function, len(call.node.args) > 2 or call.guarded))
+        return self._chains
 
     @property
     def texts(self) -> list[Text]:

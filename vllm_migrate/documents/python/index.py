@@ -62,7 +62,7 @@ class Index:
         self.calls: list[FoundCall] = []
         self.by_name: dict[str, list[int]] = {}
         self.imports: list[tuple[ast.Import | ast.ImportFrom, ModuleScope]] = []
-        self.chains: list[tuple[ast.Attribute, str]] = []
+        self.chains: list[tuple[ast.Attribute, ModuleScope]] = []
         self.texts: list[Text] = []
         self.setters: list[tuple[ast.Assign, str] | int] = []
         self.functions: set[str] = set()
@@ -197,7 +197,7 @@ class Index:
         """Note the longest chain of names; those that it begins with are parts of it."""
         if id(node) in self._inner:
             return scope
-        self.chains.append((node, scope.function))
+        self.chains.append((node, scope))
         place = node.lineno, node.col_offset
         below: ast.expr = node.value
         while isinstance(below, ast.Attribute | ast.Call | ast.Subscript):
