@@ -140,6 +140,18 @@ def test_weights_that_were_not_updated(rollout: MakeRollout, columns: Columns) -
     assert verdict.blame.layer == "weight-update" and "stale-weights" in verdict.blame.suspects
 
 
+def test_a_prompt_answered_from_an_old_cache_is_no_other_prompt(rollout: MakeRollout, columns: Columns) -> None:
+    torch = pytest.importorskip("torch")
+    fading = perturbed(rollout, torch.linspace(0.9, 0.05, 64)[:, None])
+    names = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask")
+    first = known(ParityGate(Contract(lag=0)).update(step=0, **columns(fading, *names)))
+    assert first.blame.suspects == ("chat-template",)
+    gate = ParityGate(Contract(lag=0), every=1)
+    gate.update(step=0, **columns(rollout()))
+    verdict = known(gate.update(step=1, **columns(fading, *names)))
+    assert verdict.blame.layer == "weight-update" and verdict.blame.suspects[0] == "prefix-caching-default"
+
+
 def test_staleness_is_no_mismatch(rollout: MakeRollout, columns: Columns) -> None:
     made = columns(perturbed(rollout, 0.4))
     stale = judged(Contract(), made, weight_version=3, trainer_version=5)

@@ -138,6 +138,7 @@ def test_unequal_heads_are_numerics_and_equal_ones_pass(lab: SimpleNamespace) ->
     unequal = compare(lab.scored(recording, lab.model))
     assert (unequal.decision, unequal.blame.layer, unequal.blame.suspects) == ("fail", "numerics", ("fp32-lm-head",))
     assert unequal.metrics["head_ratio"].gate == "fail"
+    assert any(note.startswith("head: bfloat16 fits the engine better than the trainer's") for note in unequal.notes)
     equal = compare(lab.scored(recording, lab.model, head_dtype="bfloat16"))
     assert equal.decision == "pass"
 

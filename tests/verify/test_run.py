@@ -117,6 +117,53 @@ def test_a_flat_configuration_of_an_older_wandb(here: Path) -> None:
     assert one.source.endswith("config.yaml:11")
 
 
+# What verl wrote into `.hydra/config.yaml` in May 2025; W&B recorded the same run as of vLLM 0.8.2.
+EARLY = """actor_rollout_ref:
+  hybrid_engine: true
+  model: {path: m}
+  rollout:
+    name: vllm
+    temperature: 1.0
+    prompt_length: ${data.max_prompt_length}
+    dtype: bfloat16
+    ignore_eos: false
+    free_cache_engine: true
+    load_format: dummy_dtensor
+    tensor_model_parallel_size: 2
+    max_num_batched_tokens: 5120
+    max_model_len: null
+    'n': 8
+    engine_kwargs: {swap_space: null}
+data: {max_prompt_length: 1024}
+"""
+
+
+def test_a_run_of_a_release_before_the_catalog(here: Path) -> None:
+    put(here, "conf.yaml", EARLY)
+    path = wandb(here, temperature=1.0, release="0.8.2")
+    put(here, "wandb/run-1/files/config.yaml", "_wandb:\n    value: {}\n" + wrapped(EARLY))
+    with pytest.raises(UsageError) as caught:
+        verify(Options(("conf.yaml",)), Sources(run=path))
+    assert "0.8.2 is not in the catalog" in str(caught.value) and "--to" in str(caught.value.remedy)
+    (found,) = verify(Options(("conf.yaml",)), Sources(run=path, target="0.8.5"))
+    assert (found.release, found.release_why, found.differing) == ("0.8.5", "--to", ())
+    values = {one.option: one.running for one in found.settings}
+    # dummy_dtensor is verl's own word; the engine gets `dummy`.
+    assert (values["load_format"], values["max_num_batched_tokens"]) == ("dummy", 5120)
+
+
+def wrapped(text: str) -> str:
+    """A configuration as W&B writes it: each key's value under `value`."""
+    lines = []
+    for line in text.splitlines():
+        key, _, rest = line.partition(":")
+        if line.startswith(" "):
+            lines.append("  " + line)
+        else:
+            lines += [f"{key}:", f"  value:{rest}"]
+    return "\n".join(lines) + "\n"
+
+
 def test_the_logs_of_a_run(here: Path) -> None:
     put(here, "job/serve.log", "".join(NEW))
     put(here, "job/other.log", "nothing of ours\n")

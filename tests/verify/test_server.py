@@ -32,6 +32,8 @@ def serving(answers: dict[str, object]) -> Iterator[tuple[str, list[str | None]]
             keys.append(self.headers.get("Authorization"))
             answer = answers.get(self.path, 404)
             self.send_response(answer if isinstance(answer, int) else 200)
+            if answer == 302:
+                self.send_header("Location", "http://elsewhere.invalid/version")
             self.end_headers()
             if not isinstance(answer, int):
                 self.wfile.write(answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
@@ -108,4 +110,37 @@ def test_what_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             running(url)
         assert running(url, "0.18.1").release == ""
     with pytest.raises(UsageError, match="no answer"):
+        running(url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (302, "redirects to http://elsewhere.invalid/version"),
+        (1, "no answer"),
+        ("[" * 100_000, "does not show the release"),
+        ('{"version": ' + "9" * 5000 + "}", "no answer"),
+        ({"version": ["0.18.1"]}, "not in the catalog"),
+        ({"version": "0.19.0rc1.dev5"}, "not in the catalog"),
+    ],
+)
+def test_a_hostile_server_is_refused(answer: object, what: str) -> None:
+    with serving({"/version": answer}) as (url, _), pytest.raises(UsageError, match=what):
+        running(url)
+
+
+def test_a_build_between_releases_is_judged_as_the_one_that_is_named() -> None:
+    with serving({"/version": {"version": "0.19.0rc1.dev5"}, "/v1/models": MODELS}) as (url, _):
+        with pytest.raises(UsageError) as caught:
+            running(url)
+        assert "--to RELEASE" in str(caught.value.remedy)
+        assert running(url, "0.18.1").release == ""
+        assert running(url, "0.18.1").reported["max_model_len"].value == 512
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8000", "file:///etc", "http://", "http://[::1", "http://a b", "http://h:99999", "http://\0"]
+)
+def test_what_is_not_the_address_of_a_server(url: str) -> None:
+    with pytest.raises(UsageError, match="not the address of a server"):
         running(url)

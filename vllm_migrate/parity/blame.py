@@ -177,20 +177,33 @@ def _spread(case: Observation) -> Blame:
     value = case.base.capped.value
     why = f"the spread is too large (k3 {value:.2g} nats, each token capped at 1)"
     drift = ratio([(t.first, t.last) for t in case.base.tallies if t.sums.n >= 10])
+    if case.look.passed_before:
+        return _update(why, drift.low > 1.5)
     if drift.low > 1.5:
         what = "it falls along the sequence: the two sides saw different prompts"
         return Blame("semantic", ("chat-template",), (why, what), "compare the prompt token ids of both sides")
     if drift.high < 1 / 1.5:
         what = "it grows along the sequence: positions are encoded differently"
         return Blame("numerics", ("rope-scaling",), (why, what), "compare rope_theta and rope_scaling of both sides")
-    if case.look.passed_before:
-        moved = ("stale-weights", "inflight-weight-update", "lora-weights", "moe-routing")
-        what = "earlier looks passed: the engine's weights are not the trainer's"
-        return Blame("weight-update", moved, (why, what), "score the same tokens with the weights before the update")
     suspects = ["fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"]
     if "b" not in case.gates and case.contract.temperature != 1.0:
         suspects.append("trainer-temperature")
     return Blame("numerics", tuple(suspects), (why,), "vllm-migrate smoke run scores with both precisions of the head")
+
+
+def _update(why: str, falls: bool) -> Blame:
+    """What an update has broken, since earlier looks passed."""
+    if falls:
+        what = (
+            "earlier looks passed, and it falls along the sequence: keys and values of the prompt are of older weights"
+        )
+        stale = ("prefix-caching-default", "inflight-weight-update", "stale-weights")
+        return Blame(
+            "weight-update", stale, (why, what), "switch prefix caching off, or clear the cache at each update"
+        )
+    moved = ("stale-weights", "inflight-weight-update", "prefix-caching-default", "lora-weights", "moe-routing")
+    what = "earlier looks passed: the engine's weights, or its keys and values, are not the trainer's"
+    return Blame("weight-update", moved, (why, what), "score the same tokens with the weights before the update")
 
 
 def stale_cache(mixed: Estimate, fresh: Estimate) -> Blame:

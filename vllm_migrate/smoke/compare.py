@@ -19,7 +19,7 @@ from vllm_migrate.smoke.preview import Loss, previews
 from vllm_migrate.smoke.preview import notes as preview_notes
 from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, first_defects, valid
 from vllm_migrate.smoke.remarks import remarks
-from vllm_migrate.smoke.score import claimed_name
+from vllm_migrate.smoke.score import claimed_name, other_head
 from vllm_migrate.smoke.stats import (
     Estimate,
     Estimates,
@@ -189,6 +189,10 @@ def _judge(
     beside, more = _shown(header, data, Against.claimed(mixed, claimed) if mixed else None, options.loss)
     metrics |= beside
     notes += [*more, *([_alike(triple)] if len(triple.reported.alike) > 1 else [])]
+    if head is not None and header.score is not None and "head_ratio" in metrics:
+        notes.append(
+            _fitting(header.score.head_dtype, other_head(header.score.head_dtype, header.score.dtype, header), head)
+        )
     notes += _limits(limits, decision)
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
     return SmokeVerdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
@@ -212,6 +216,16 @@ def measure(
     found["mean_ratio"] = Metric(numbers.mean_ratio, _exp(numbers.d.low), _exp(numbers.d.high))
     exact = {"mean_x": numbers.mean_x, "mean_abs_x": numbers.mean_abs, "ess": numbers.ess}
     return found | {name: Metric(value, value, value) for name, value in exact.items()}
+
+
+def _fitting(claimed: str, other: str | None, head: Estimate) -> str:
+    """Which precision of the trainer's head fits the engine, and how surely."""
+    shown = f"spread under {claimed} over spread under {other}: {head.value:.3g}, 95 % interval {head.low:.3g} to {head.high:.3g}"
+    if head.low > 1:
+        return f"head: {other} fits the engine better than the trainer's {claimed} ({shown})"
+    if head.high < 1:
+        return f"head: the trainer's {claimed} fits the engine better than {other} ({shown})"
+    return f"head: {claimed} and {other} cannot be told apart here ({shown})"
 
 
 def _exp(value: float) -> float:

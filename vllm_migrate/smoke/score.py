@@ -182,6 +182,12 @@ def _device(name: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
+def other_head(head: str, dtype: str, header: Header) -> str | None:
+    """The precision that the engine's head could have beside the trainer's `head`; None where everything is float32."""
+    low = {dtype, head, header.dtype, str(header.effective.get("head_dtype"))} & {"bfloat16", "float16"}
+    return (min(low) if head == "float32" else "float32") if low else None
+
+
 class Scorer:
     """Scores rows under every contract of a recording. `updated` holds the weights after an update, if there was
     one.
@@ -266,19 +272,13 @@ class Scorer:
         values = self._values(row, chosen.columns, hidden, model, 0)
         scores = {name: _scores(column) for name, column in values.items()}
         claimed = next(c for c in chosen.columns if c.name == chosen.claimed)
-        other = self._other_head(model)
+        other = other_head(model.head_name, model.dtype_name, self.header)
         if other:
             found = self._values(row, [claimed], hidden, model, 0, other)[claimed.name]
             scores[claimed.name + OTHER_HEAD] = Scores(logp=_floats(found.logp))
         if row.support and any(row.support) and not claimed.contract.has_penalties:
             scores[claimed.name + REPLAY] = Scores(logp=self._replayed(row, claimed, hidden, model))
         return scores
-
-    def _other_head(self, model: Model) -> str | None:
-        """The head dtype the two sides could have differed in; None where everything is float32."""
-        used = {model.dtype_name, model.head_name, self.header.dtype, str(self.header.effective.get("head_dtype"))}
-        low = used & {"bfloat16", "float16"}
-        return (min(low) if model.head_name == "float32" else "float32") if low else None
 
     def _values(
         self,

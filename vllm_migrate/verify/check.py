@@ -79,9 +79,9 @@ def _python(options: Options, command: str, target: str | None, engine: str | No
     from vllm_migrate.smoke.backends.vllm_worker import release_of
     from vllm_migrate.smoke.source import load_engine
     from vllm_migrate.verify import python
-    from vllm_migrate.verify.releases import known
+    from vllm_migrate.verify.releases import known, shown
 
-    release = known(release_of(command) or target or "", f"{command} has no vLLM")
+    release = known(shown(release_of(command) or "", target) or target or "", f"{command} has no vLLM")
     spec = load_engine(options.paths[0], release, engine, source=options.source or OLDEST)
     args = spec.engine_args if spec.engine_args.get("model") else {}
     return python.running(command, args, spec.env, target)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, Reported, Running
-from vllm_migrate.verify.releases import known
+from vllm_migrate.verify.releases import known, shown
 from vllm_migrate.verify.values import mapping, pairs
 
 SOURCE = "log"
@@ -63,6 +63,7 @@ class Seen(NamedTuple):
 def running(lines: Iterable[str], where: str, target: str | None = None) -> Running:
     """The engine of a log. `target`: its release, where the log does not tell. Raises UsageError."""
     seen, release, core = _gathered(lines)
+    release = shown(release, target)
     reader = Reader(known(release or target or "", f"{where} does not show the release"))
     return _reported(reader, seen, where, core, bool(release))
 

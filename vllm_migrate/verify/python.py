@@ -12,7 +12,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.smoke.backends.vllm_worker import ISOLATED, split_command
 from vllm_migrate.verify.model import Running
 from vllm_migrate.verify.record import of_entry
-from vllm_migrate.verify.releases import known
+from vllm_migrate.verify.releases import known, shown
 
 SOURCE = "python"
 TIMEOUT_S = 300.0
@@ -84,4 +84,6 @@ def running(command: str, engine_args: dict[str, Any], env: dict[str, str], targ
         return one._replace(notes=tuple(notes))
     why = found.error or "the engine's model is not known"
     notes.append(f"its vLLM rejected the arguments: {why}")
-    return Running(SOURCE, command, known(found.vllm or target or "", f"{command} has no vLLM"), notes=tuple(notes))
+    stated = shown(found.vllm, target)
+    release = known(stated or target or "", f"{command} has no vLLM")
+    return Running(SOURCE, command, release if stated else "", notes=tuple(notes))

@@ -10,7 +10,7 @@ from vllm_migrate.opening import lines_of, opened_text
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
-from vllm_migrate.verify.releases import known
+from vllm_migrate.verify.releases import known, shown
 
 SOURCE = "record"
 
@@ -42,7 +42,8 @@ def running(path: str, target: str | None = None) -> list[Running]:
 
 def of_entry(entry: Mapping[str, object], source: str, where: str, target: str | None = None) -> Running:
     """The engine of one line. Raises UsageError."""
-    release = known(str(entry.get("release") or target or ""), f"{where} does not show the release")
+    stated = shown(str(entry.get("release") or ""), target)
+    release = known(stated or target or "", f"{where} does not show the release")
     reader = Reader(release)
     config, env, sampling = entry.get("config"), entry.get("env"), entry.get("sampling")
     reported = reader.tree(config, where) if isinstance(config, dict) else {}
@@ -52,7 +53,7 @@ def of_entry(entry: Mapping[str, object], source: str, where: str, target: str |
         reported.update({f"sampling.{name}": Reported(value, CONFIG, where) for name, value in sampling.items()})
     reported["engine"] = Reported(entry.get("core"), CONFIG, where)
     masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in reported.items()}
-    return Running(source, where, release, masked)
+    return Running(source, where, release if stated else "", masked)
 
 
 def _entry(line: str) -> Mapping[str, object] | None:

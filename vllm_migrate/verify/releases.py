@@ -15,10 +15,23 @@ def known(release: str, missing: str) -> str:
     """
     if not release:
         raise UsageError(missing, "--to RELEASE names it")
-    public = release.partition("+")[0]
     try:
-        return store.load().canonical(public)
+        return store.load().canonical(_public(release))
     except store.UnknownRelease as error:
-        built = re.search(r"dev|rc|a\d|b\d", public) is not None
-        remedy = "it is between releases: --to RELEASE judges it as that one" if built else "`vllm-migrate catalog add`"
-        raise UsageError(str(error), remedy) from None
+        built = re.search(r"dev|rc|a\d|b\d", _public(release)) is not None
+        add = "it is between releases" if built else "`vllm-migrate catalog add`"
+        raise UsageError(str(error), f"{add}; --to RELEASE judges it as that one") from None
+
+
+def shown(release: str, target: str | None) -> str:
+    """The release that a source shows; "" where the catalog lacks it and `target` stands for it."""
+    if not target:
+        return release
+    try:
+        return release and known(release, "")
+    except UsageError:
+        return ""
+
+
+def _public(release: str) -> str:
+    return release.partition("+")[0]

@@ -18,7 +18,7 @@ from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import log
 from vllm_migrate.verify.engine import chosen
 from vllm_migrate.verify.model import ARGUMENT, Reported, Running
-from vllm_migrate.verify.releases import known
+from vllm_migrate.verify.releases import known, shown
 
 SOURCE = "run"
 LOGS = (".log", ".out", ".err")
@@ -39,8 +39,8 @@ class Folder(NamedTuple):
     why: str
 
 
-def read(path: str) -> Folder:
-    """What a folder holds. Raises UsageError."""
+def read(path: str, target: str | None = None) -> Folder:
+    """What a folder holds. `target` stands for a release that the catalog lacks. Raises UsageError."""
     if not os.path.isdir(path):
         raise UsageError(f"--run: no folder {path}", "the folder that Hydra, W&B or the framework wrote")
     files = sorted(_files(path))
@@ -48,13 +48,15 @@ def read(path: str) -> Folder:
     release, why = _release(files)
     if not release:
         release, why = _logged(logs)
+    if release and not shown(release, target):
+        release = why = ""
     artefacts = [one for one in files if one.endswith(ARTEFACTS) and os.path.basename(one) not in REQUIREMENTS]
     return Folder(path, tuple(artefacts), tuple(logs), release, why)
 
 
 def running(path: str, target: str | None, engine: str | None = None) -> list[Running]:
     """The engines that a run's folder shows: of its configurations, and of each log. Raises UsageError."""
-    folder = read(path)
+    folder = read(path, target)
     found = []
     if folder.artefacts:
         judged = judged_in(folder, target, engine)

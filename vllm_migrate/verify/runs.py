@@ -39,7 +39,7 @@ class Moved(NamedTuple):
 
 def side(path: str, target: str | None, engine: str | None) -> Side:
     """What a run's folder tells: effective values of its configurations, over them what its logs say. Raises UsageError."""
-    folder = run.read(path)
+    folder = run.read(path, target)
     release, why = folder.release or target or "", folder.why or "--to"
     values: dict[str, tuple[object, str]] = {}
     judged = run.judged_in(folder, target, engine) if folder.artefacts else None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 
@@ -12,7 +15,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
-from vllm_migrate.verify.releases import known
+from vllm_migrate.verify.releases import known, shown
 from vllm_migrate.verify.values import pairs
 
 SOURCE = "server"
@@ -34,9 +37,9 @@ class _Answer:
 
 def running(url: str, target: str | None = None) -> Running:
     """The engine behind a server's address. `target`: its release, where it does not tell. Raises UsageError."""
-    root = url.rstrip("/").removesuffix("/v1")
-    version = _get(root, "/version").mapping().get("version")
-    release = known(str(version or target or ""), f"{root}/version does not show the release")
+    root = _root(url)
+    version = shown(str(_get(root, "/version").mapping().get("version") or ""), target)
+    release = known(version or target or "", f"{root}/version does not show the release")
     reader = Reader(release)
     notes: list[str] = []
     reported = _models(root, notes)
@@ -92,20 +95,56 @@ def _routes(root: str) -> list[str]:
     return [f"routes for updates: {', '.join(there)}"] if there else ["no routes for updates (pause, reset, sleep)"]
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the key to another server."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
+def _root(url: str) -> str:
+    """The address without a path. Raises UsageError for what is no address of a server."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        usable = False
+    if not usable or " " in url:
+        raise UsageError(f"--server: {url!r} is not the address of a server", "http://HOST:PORT")
+    return url.rstrip("/").removesuffix("/v1")
+
+
 def _get(root: str, path: str) -> _Answer:
     request = urllib.request.Request(root + path)
     key = os.environ.get("VLLM_API_KEY")
     if key:
         request.add_header("Authorization", f"Bearer {key}")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            return _Answer(200, json.loads(answer.read(MAX_BYTES)))
+        with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
+            return _Answer(200, json.loads(_body(answer)))
     except urllib.error.HTTPError as error:
-        return _Answer(error.code)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
-        if isinstance(error, ValueError) and not isinstance(error, UnicodeError) and "JSON" in type(error).__name__:
-            return _Answer(200)
-        reason = getattr(error, "reason", error)
+        with error:
+            if error.code in (301, 302, 303, 307, 308):
+                where = error.headers.get("Location")
+                raise UsageError(f"{root}{path} redirects to {where}", "name the server itself") from None
+            return _Answer(error.code)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return _Answer(200)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", "") or str(error).strip() or type(error).__name__
         raise UsageError(
             f"no answer from {root}{path}: {reason}", "is the server up, and --server its address?"
         ) from None
+
+
+def _body(answer: http.client.HTTPResponse) -> bytes:
+    """At most MAX_BYTES, within TIMEOUT_S. Raises TimeoutError."""
+    until, body = time.monotonic() + TIMEOUT_S, b""
+    while len(body) < MAX_BYTES and (part := answer.read1(MAX_BYTES - len(body))):
+        body += part
+        if time.monotonic() > until:
+            raise TimeoutError(f"not complete after {TIMEOUT_S:.0f} s")
+    return body
