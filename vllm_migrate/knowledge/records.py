@@ -148,6 +148,7 @@ class UseSpec(Record):
     that are mixed into vLLM's worker (extension), or that inherit from a class of vLLM's (subclass). bound: calls of vLLM's functions,
     classes, and methods of objects that the module makes of its classes. streams: `async for` over a generate of which the last item
     alone is kept. program: a word that the module must have; unless: packages of which it imports none.
+    metrics: names of Prometheus metrics, in YAML or JSON.
     """
 
     name: str
@@ -168,6 +169,7 @@ class UseSpec(Record):
     attributes: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     routes: bool = False
+    metrics: bool = False
     not_on: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     of_calls: tuple[str, ...] = ()
@@ -432,10 +434,14 @@ class Gpu(Record):
 
 
 class ModelName(Record):
-    """What a part of a model's name stands for: its architecture, and the first release of vLLM that knows it."""
+    """What a part of a model's name stands for: its architecture, and the first and the last release of vLLM that has it.
+
+    since: "" where the oldest release of the catalog has it; until: "" where the newest one has.
+    """
 
     architecture: str
-    since: str
+    since: str = ""
+    until: str = ""
 
 
 # -- rules

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from vllm_migrate.migrate.plan import Item, Migration, Project, Start
+from vllm_migrate.migrate.readers import Reader
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.headline import quoted
 from vllm_migrate.report.layout import clean
@@ -43,7 +44,8 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
     ]
     lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
     others = {id(finding) for finding in waiting}
-    lines += _section("For code and people", _left(each for each in migration.left if id(each) not in others))
+    left = _left(each for each in migration.left if id(each) not in others)
+    lines += _section("For code and people", (*map(_reader, migration.readers), *left))
     if moving:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))
@@ -126,6 +128,13 @@ def _reviews(migration: Migration) -> Iterator[str]:
 def _waiting(finding: Finding) -> str:
     title = finding.fix.title if finding.fix is not None else ""
     return f"`{finding.path}:{finding.line}` {finding.code} {finding.name}: {title}"
+
+
+def _reader(reader: Reader) -> str:
+    return (
+        f"`{reader.path}:{reader.line}` reads `{reader.key}`, which `{reader.dropped}` will no longer have: let it take "
+        "another value where the key is missing, before the settings are written."
+    )
 
 
 def _left(findings: Iterable[Finding]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
@@ -60,10 +60,17 @@ class Setting:
         return Undetermined((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
 
     def _existed(self) -> bool:
-        # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN).
+        # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN). One that a release
+        # between the two brought and another took away was written for that release.
         if self.is_env:
-            return self.option in self.source.catalog.names("env", self.source.release)
+            return any(self.option in self.source.catalog.names("env", release) for release in self._span())
         return self._in(self.source)
+
+    def _span(self) -> Sequence[str]:
+        """The releases from the source to the one before the target; the source alone where they are the same, or reversed."""
+        catalog = self.target.catalog
+        first = catalog.ordinal(self.source.release)
+        return catalog.releases[first : max(first + 1, catalog.ordinal(self.target.release))]
 
     def _ever(self) -> bool:
         return any(self.target.catalog.life(section, key) for section, key in self._entries())
@@ -71,10 +78,14 @@ class Setting:
     def _gone(self) -> bool:
         """The parser takes any text of such an option; what it stands for has to be registered."""
         value = self.written.value
-        before, after = (view.catalog.get("engine", self.option, view.release) for view in (self.source, self.target))
-        if before is None or after is None or before.choices is None or after.choices is None or not after.open:
+        catalog, target = self.target.catalog, self.target.release
+        after = catalog.get("engine", self.option, target)
+        if after is None or after.choices is None or not after.open:
             return False
-        return value in before.choices and value not in after.choices
+        # Some releases do not list what they have; a later one that does, up to the target, shows it.
+        known = (catalog.get("engine", self.option, release) for release in self._span())
+        before = next((facts for facts in known if facts is not None and facts.choices is not None), None)
+        return before is not None and value in (before.choices or ()) and value not in after.choices
 
     def _stock(self) -> bool:
         entries = self.target.engine.dialect.passes

@@ -252,7 +252,7 @@ class Situations:
         models = b"\n".join(_MODEL.findall(low))
         found: list[Pin] = []
         for name, model in self._knowledge.models.items():
-            if name.encode() not in models and name.replace("-", "").encode() not in models:
+            if not model.since or (name.encode() not in models and name.replace("-", "").encode() not in models):
                 continue
             match = re.search(
                 rb"[\w.-]/[\w.-]*" + re.escape(name.encode()).replace(rb"\-", b"-?") + rb"(?![0-9.]*[0-9])", low
