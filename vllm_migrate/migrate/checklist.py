@@ -20,17 +20,19 @@ IN_FLIGHT = (
     "Fleets: no rollout of one policy may come from servers of both releases; replace all, then let requests in.",
 )
 NOTHING = (
-    "Nothing to write. Where the pin was moved before the settings, `--from RELEASE` says what they were written for."
+    "Nothing to write. Where the pin was moved before the settings, `--from RELEASE` says what they were written for, and `--history` "
+    "looks for it in the Git history."
 )
 
 
-def render(migration: Migration) -> str:
-    """The whole checklist; ends in a newline."""
+def render(migration: Migration, stops: Iterable[str] = ()) -> str:
+    """The whole checklist; ends in a newline. stops: what to say of releases on the way."""
     moving = [project for project in migration.projects if _has_work(project, migration)]
     lines = ["# Checklist: " + (", ".join(map(_move, moving)) or "vLLM"), ""]
     if moving:
         lines += _section("Before the change", _recordings(migration, "record"))
         lines += _section("Versions", _versions(moving))
+    lines += _section("Stops on the way", map(mask, stops))
     lines += _section("Written by `migrate`, to be reviewed", _reviews(migration))
     projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
     waiting = [
@@ -48,7 +50,8 @@ def render(migration: Migration) -> str:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))
     if len(lines) == 2:
-        lines += [NOTHING, ""]
+        notes = dict.fromkeys(note for project in migration.projects for note in project.situation.notes)
+        lines += [NOTHING, *(f"- {mask(note)}" for note in notes), ""]
     lines += ["## Does it start?", "", *verdicts(migration.starts)]
     return "\n".join(map(clean, lines)) + "\n"
 
