@@ -22,6 +22,7 @@ import argparse
 import ast
 import collections
 import contextlib
+import functools
 import json
 import os
 import random
@@ -39,8 +40,10 @@ from typing import NamedTuple
 import yaml
 
 from benchmarks.composition import Compositions
+from vllm_migrate.catalog import store
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
+from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.fix import FixPlan, fix
@@ -101,6 +104,7 @@ OPTIONS = (
         "generation-config",
     ),
 )
+RELEASE = re.compile(r"(?<=[=v:])0\.\d+\.\d+(?:\.post\d+)?")
 NAME = re.compile(r"(?<![\w.-])(--|\+{1,2})?([a-z][a-z_-]{3,}[a-z])(?=\s*[:= ])")
 
 
@@ -117,8 +121,9 @@ class Key(NamedTuple):
 class Fleet:
     """All projects of one call."""
 
-    def __init__(self, releases: tuple[str, str] | None) -> None:
+    def __init__(self, releases: tuple[str, str] | None, record: Path | None = None) -> None:
         self.releases = releases
+        self.record = record
         self.broken: collections.Counter[str] = collections.Counter()
         self.details: list[dict[str, str]] = []
         self.counts: collections.Counter[str] = collections.Counter()
@@ -152,6 +157,7 @@ class Fleet:
                     self._break("crash", folder / name, traceback.format_exc())
                 for detail in self.details[before:]:
                     detail["text"] = changed
+                    self._save()
         return True
 
     def _project(self, folder: Path, negative: bool) -> None:
@@ -212,6 +218,11 @@ class Fleet:
     def _break(self, kind: str, folder: Path, text: str) -> None:
         self.broken[kind] += 1
         self.details.append({"kind": kind, "project": str(folder), "what": text})
+        self._save()
+
+    def _save(self) -> None:
+        if self.record is not None:
+            self.record.write_text(json.dumps(self.details, indent=1), encoding="utf-8")
 
     def show(self) -> None:
         """What was counted, and what is broken."""
@@ -220,13 +231,13 @@ class Fleet:
 
 
 def mutated(text: str, chance: random.Random) -> str:
-    """A text with one to three of its lines changed: an option's name, a value, its place, its indent."""
+    """A text with one to three changes: an option's or a dialect's name, a value, a release, a line's place, indent or quotes."""
     lines = text.split("\n")
     telling = [number for number, line in enumerate(lines) if NAME.search(line)] or list(range(len(lines)))
     for _ in range(chance.randint(1, 3)):
         number = min(chance.choice(telling), len(lines) - 1)
         line = lines[number]
-        kind = chance.randrange(7)
+        kind = chance.randrange(10)
         if kind == 0:
             lines[number] = NAME.sub(lambda found: (found[1] or "") + chance.choice(OPTIONS), line, count=1)
         elif kind == 1:
@@ -247,9 +258,24 @@ def mutated(text: str, chance: random.Random) -> str:
                 number + 1,
                 re.sub(r"([:=] ?)[^\s\\,#)]+", lambda found: found[1] + chance.choice(WORDS), added, count=1),
             )
-        else:
+        elif kind == 6:
             lines[number] = line.replace('"', "'") if '"' in line else line.replace("'", '"')
+        elif kind == 7:
+            other = chance.choice((number, number + 1, chance.randrange(len(lines)))) % len(lines)
+            lines[number], lines[other] = lines[other], line
+        elif kind == 8:
+            lines[number] = NAME.sub(lambda found: (found[1] or "") + chance.choice(_keys()), line, count=1)
+        else:
+            at = chance.choice([place for place, each in enumerate(lines) if RELEASE.search(each)] or [number])
+            lines[at] = RELEASE.sub(chance.choice(store.load().releases), lines[at])
     return "\n".join(lines)
+
+
+@functools.cache
+def _keys() -> tuple[str, ...]:
+    """The last part of every key that a dialect of the product has of its own."""
+    dialects = load_knowledge().dialects
+    return tuple(sorted({key.rpartition(".")[2] for dialect in dialects for key in dialect.keys if "*" not in key}))
 
 
 def parses(path: Path) -> bool:
@@ -342,7 +368,7 @@ def main() -> int:
     )
     parser.add_argument("--details", type=Path)
     options = parser.parse_args()
-    fleet = Fleet(None if options.pinned else (options.source, options.target))
+    fleet = Fleet(None if options.pinned else (options.source, options.target), options.details)
     for folder in () if options.only_mutants else [*options.folders, *options.negative]:
         before = fleet.broken.copy()
         fleet.project(folder.absolute(), folder in options.negative)
@@ -351,8 +377,6 @@ def main() -> int:
     if options.mutants:
         _mutants(fleet, options.folders, options.mutants, random.Random(options.seed))
     fleet.show()
-    if options.details:
-        options.details.write_text(json.dumps(fleet.details, indent=1), encoding="utf-8")
     return 1 if fleet.broken else 0
 
 
@@ -370,6 +394,8 @@ def _mutants(fleet: Fleet, folders: list[Path], count: int, chance: random.Rando
     while made < count and found:
         for folder, name in found:
             made += fleet.mutant(folder, name, chance)
+            if not made % 50:
+                fleet.show()
             if made == count:
                 break
     print(f"{made} mutants", flush=True)

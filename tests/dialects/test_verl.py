@@ -19,7 +19,7 @@ def test_a_false_never_arrives_and_its_pin_does(tmp_path: Path) -> None:
     assert reading.named("yaml-false-dropped").severity == "error"
     outcome = reading.fix()
     assert not outcome.refused
-    assert "+actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True \\\n" in reading.text("run.sh")
+    assert "++actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True \\\n" in reading.text("run.sh")
     after = Reading(tmp_path, {"run.sh": reading.text("run.sh")})
     assert after.arrives("0.18.1")["enable_prefix_caching"] is False
 
@@ -97,7 +97,9 @@ def test_bash_arrays_are_edited_in_place(tmp_path: Path) -> None:
     text += 'python3 -m verl.trainer.main_ppo "${ROLLOUT[@]}" "$@"\n'
     reading = Reading(tmp_path, {"run.sh": text})
     reading.fix()
-    assert "    +actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True\n" in reading.text("run.sh")
+    assert "    ++actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True\n" in reading.text(
+        "run.sh"
+    )
 
 
 def test_rllm_reads_its_own_switch(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def test_companions_are_to_be_matched() -> None:
 
 def test_what_builds_the_project_is_installed_apart() -> None:
     text = '[build-system]\nrequires = ["torch==2.6.0"]\n[project]\ndependencies = ["torch==2.6.0"]\n'
-    assert [found.line for found in demanded("pyproject.toml", text)] == [4]
+    assert [(found.line, found.blocks) for found in demanded("pyproject.toml", text)] == [(2, False), (4, True)]
+    assert "builds the project" in demanded("pyproject.toml", text)[0].text
 
 
 @pytest.mark.parametrize(

@@ -59,4 +59,5 @@ def test_none_is_found(name: str, example: DialectExample, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("file", DIALECTS, ids=lambda file: file.dialect.id)
 def test_every_dialect_has_both(file: DialectFile) -> None:
-    assert file.examples.fires and file.examples.silent
+    # One that knows uses alone finds no engine: the examples of the rules about its uses are its own.
+    assert not file.dialect.engines or (file.examples.fires and file.examples.silent)

@@ -62,7 +62,7 @@ def test_what_shows_the_old_engine_is_kept_where_the_rest_would_not_be_known() -
 def test_a_fix_that_is_taken_back_says_why() -> None:
     """An fp8 cache runs on V0 beside this backend; without it nobody knows which core ran."""
     script = "export VLLM_ATTENTION_BACKEND=FLASHINFER\nvllm serve m --kv-cache-dtype fp8 --max-model-len 4096\n"
-    plan = fix(files={"run.sh": script}, unsafe=True).plan
+    plan = fix(files={"run.sh": script}, from_="0.8.5", unsafe=True).plan
     reasons = {finding.name: why for finding, why in plan.refused}
     assert reasons["attention-backend-env"] == "it would cause VM120 source-engine-undetermined at run.sh:1"
 

@@ -59,7 +59,15 @@ def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspa
             found = _in_tree(file, tree, dialects, catalog, workspace)
             engines.extend(found)
             engines.extend(_inside(tree, index, dialects, catalog, workspace, others=bool(found)))
-    return Discovery(engines)
+    return Discovery(engines, _queries(file, dialects, workspace))
+
+
+def _queries(file: File, dialects: Sequence[Dialect], workspace: Workspace) -> Sequence[Program]:
+    if "vllm:" not in file.source.text:
+        return ()
+    from vllm_migrate.dialects.metrics import programs_of
+
+    return programs_of(file, dialects, workspace)
 
 
 def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:

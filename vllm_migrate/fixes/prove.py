@@ -45,13 +45,12 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        found = self._discovered(engine.file.path)
-        for candidate in found.subjects:
-            if candidate.id == engine.id and os.path.normpath(candidate.file.path) == os.path.normpath(
-                engine.file.path
-            ):
-                return candidate
-        raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
+        path = os.path.normpath(engine.file.path)
+        found = self._discovered(engine.file.path).subjects
+        same_name = [one for one in found if one.id == engine.id and os.path.normpath(one.file.path) == path]
+        if not same_name:
+            raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
+        return next((one for one in same_name if _document(one) == _document(engine)), same_name[0])
 
     def _discovered(self, path: str) -> Discovery:
         """What an edited file holds. Raises ProofFailed."""
@@ -93,6 +92,11 @@ class Prover:
             old, new = before.delivery.values.get(option), after.delivery.values.get(option)
             if old is None or new is None or not _alike(old.value, new.value):
                 raise ProofFailed(f"{option} would change too")
+
+
+def _document(engine: Subject) -> int | None:
+    """The number of the document that an engine stands in: those of several documents may have one name."""
+    return engine.site.place.index if engine.site is not None else None
 
 
 def _arrived_inside(view: View, action: Action) -> None:

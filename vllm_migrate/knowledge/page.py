@@ -19,7 +19,11 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
         ("Why it matters to your loss", page.explain.why),
         ("What to write", page.explain.write),
         ("Silent when", page.silent_when),
+        *price(rule),
+        ("Why there is no edit", _sentence(page.no_edit)),
     ):
+        if not text:
+            continue
         out += [title, textwrap.indent(textwrap.fill(text, width - 2, break_on_hyphens=False), "  "), ""]
     if rule.fix is not None:
         title = rule.fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
@@ -28,6 +32,18 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
         out.append("Evidence")
     out.extend(f"  {evidence_line(entry)}" for entry in page.evidence)
     return "\n".join(out)
+
+
+def price(rule: Rule) -> tuple[tuple[str, str], ...]:
+    """What a rule's pin costs, and when it can go, each with its heading; nothing of one that pins nothing."""
+    fix = rule.fix
+    if fix is None or fix.drop_when is None:
+        return ()
+    return ("What the pin costs", _sentence(fix.cost)), ("When the pin can go", _sentence(fix.drop_when.because))
+
+
+def _sentence(phrase: str) -> str:
+    return f"{phrase[:1].upper()}{phrase[1:]}." if phrase else ""
 
 
 def evidence_line(entry: Evidence) -> str:

@@ -14,7 +14,7 @@ from vllm_migrate.knowledge.records import Each, Layer, Role
 RULE: tuple[str, ...] = get_args(Each)
 NAMED = "named"
 RESOLVING = (*RULE, "effective", NAMED)
-AT_HAND = ("setting", "key", "fact", "remark", NAMED)
+AT_HAND = ("setting", "key", "fact", "remark", "written", NAMED)
 USE = ("use", NAMED)
 DEFAULT = ("default", NAMED)
 DIALECT = ("dialect", "transport", "pin")
@@ -79,6 +79,12 @@ FUNCTIONS = (
         ("text",),
     ),
     Term("crosses", "whether a change in that release lies between the two", (*RULE, NAMED), ("release",), BOOL),
+    Term(
+        "lost_model",
+        "the architecture of the model, by its config.json or its name, if the source has it and the target does not, else ''",
+        (*RULE, NAMED),
+        (),
+    ),
     Term("from_set", "`set` at the source", (*RULE, NAMED), ("option",), BOOL),
     Term("from_since", "`since` of the source", (*RULE, NAMED), ("release",), BOOL),
     Term("arg", "what is passed by that name or in that position, None when nothing is", USE, ("text", "number?")),
@@ -138,7 +144,7 @@ NAMES = (
     Term("setting.after", "its option's effective value at the target", AT_HAND),
     Term("setting.diagnostic", "what becomes of it at the target, '' when it arrives", AT_HAND, values=PROBLEMS),
     Term("setting.was", "what becomes of it at the source, '' when it arrives", AT_HAND, values=PROBLEMS),
-    Term("setting.existed", "whether the source has the option", AT_HAND, values=BOOL),
+    Term("setting.existed", "whether the source has it; of a variable, whether a release before the target does", AT_HAND, values=BOOL),
     Term("setting.exists", "whether the target has the option", AT_HAND, values=BOOL),
     Term("setting.ever", "whether any release has the option", AT_HAND, values=BOOL),
     Term("setting.stock", "whether its value is the framework's own default, in any of its releases", AT_HAND, values=BOOL),
@@ -152,6 +158,8 @@ NAMES = (
     ),
     Term("setting.deprecated", "what the target says against it, '' when nothing", AT_HAND),
     Term("setting.switched", "whether the key names another option at the target", AT_HAND, values=BOOL),
+    Term("setting.idle", "whether the target runs the same without it", AT_HAND, values=BOOL),
+    Term("setting.was_idle", "whether the source runs the same without it", AT_HAND, values=BOOL),
     Term("setting.pairs", "the mapping that image=4,video=1 or a compilation level stands for, None for anything else", AT_HAND),
     Term("setting.remark", "what is wrong with the command line", AT_HAND, values=("", "lost", "repeated", "refused", "taken")),
     Term("default.option", "the option at hand, as rules name it", DEFAULT),

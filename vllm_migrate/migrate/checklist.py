@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from vllm_migrate.migrate.plan import Item, Migration, Project, Start
+from vllm_migrate.migrate.readers import Reader
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.headline import quoted
 from vllm_migrate.report.layout import clean
@@ -19,17 +20,19 @@ IN_FLIGHT = (
     "Fleets: no rollout of one policy may come from servers of both releases; replace all, then let requests in.",
 )
 NOTHING = (
-    "Nothing to write. Where the pin was moved before the settings, `--from RELEASE` says what they were written for."
+    "Nothing to write. Where the pin was moved before the settings, `--from RELEASE` says what they were written for, and `--history` "
+    "looks for it in the Git history."
 )
 
 
-def render(migration: Migration) -> str:
-    """The whole checklist; ends in a newline."""
+def render(migration: Migration, stops: Iterable[str] = ()) -> str:
+    """The whole checklist; ends in a newline. stops: what to say of releases on the way."""
     moving = [project for project in migration.projects if _has_work(project, migration)]
     lines = ["# Checklist: " + (", ".join(map(_move, moving)) or "vLLM"), ""]
     if moving:
         lines += _section("Before the change", _recordings(migration, "record"))
         lines += _section("Versions", _versions(moving))
+    lines += _section("Stops on the way", map(mask, stops))
     lines += _section("Written by `migrate`, to be reviewed", _reviews(migration))
     projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
     waiting = [
@@ -41,12 +44,14 @@ def render(migration: Migration) -> str:
     ]
     lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
     others = {id(finding) for finding in waiting}
-    lines += _section("For code and people", _left(each for each in migration.left if id(each) not in others))
+    left = _left(each for each in migration.left if id(each) not in others)
+    lines += _section("For code and people", (*map(_reader, migration.readers), *left))
     if moving:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))
     if len(lines) == 2:
-        lines += [NOTHING, ""]
+        notes = dict.fromkeys(note for project in migration.projects for note in project.situation.notes)
+        lines += [NOTHING, *(f"- {mask(note)}" for note in notes), ""]
     lines += ["## Does it start?", "", *verdicts(migration.starts)]
     return "\n".join(map(clean, lines)) + "\n"
 
@@ -123,6 +128,13 @@ def _reviews(migration: Migration) -> Iterator[str]:
 def _waiting(finding: Finding) -> str:
     title = finding.fix.title if finding.fix is not None else ""
     return f"`{finding.path}:{finding.line}` {finding.code} {finding.name}: {title}"
+
+
+def _reader(reader: Reader) -> str:
+    return (
+        f"`{reader.path}:{reader.line}` reads `{reader.key}`, which `{reader.dropped}` will no longer have: let it take "
+        "another value where the key is missing, before the settings are written."
+    )
 
 
 def _left(findings: Iterable[Finding]) -> Iterator[str]:

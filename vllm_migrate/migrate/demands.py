@@ -60,12 +60,14 @@ def contradictions(
     pins = list(pins)
     with_vllm = {pin.path for pin in pins if pin.package == VLLM}
     for pin in pins:
-        if pin.path.endswith(".toml") and _builds(sources[pin.path].text, pin.line):
-            continue
         declared = requires.package(pin.package, target)
         specs = declared.specs() if declared is not None else []
         text = f"{pin.text.strip()}: "
-        if pin.package != VLLM and specs and _excluded(pin, specs, requires, target):
+        if pin.path.endswith(".toml") and _builds(sources[pin.path].text, pin.line):
+            if pin.package == "torch" and specs and _excluded(pin, specs, requires, target):
+                asked = " or ".join(sorted(set(specs)))
+                yield Demand(pin.path, pin.line, f"{text}builds the project; {target} runs with torch{asked}", False)
+        elif pin.package != VLLM and specs and _excluded(pin, specs, requires, target):
             asked = " or ".join(sorted(set(specs)))
             blocks = pin.path in with_vllm or not is_aside(pin.path)
             yield Demand(pin.path, pin.line, f"{text}vLLM {target} requires {pin.package}{asked}", blocks)

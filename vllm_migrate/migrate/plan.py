@@ -16,6 +16,7 @@ from vllm_migrate.fixes.write import write_all
 from vllm_migrate.migrate import demands
 from vllm_migrate.migrate.demands import Demand
 from vllm_migrate.migrate.places import Found, Place, apart, find, place_of
+from vllm_migrate.migrate.readers import Reader, readers
 from vllm_migrate.report.finding import CHECKLIST, Finding, order
 from vllm_migrate.report.findings import Detail
 from vllm_migrate.run.fix import FixPlan, fix
@@ -89,7 +90,8 @@ class Migration(NamedTuple):
     """What a migration comes to.
 
     edits: by file, those of fixes and of versions; fixes: the plan of the fixes alone; left: findings that remain once
-    they are written; starts: one an engine, judged on the changed texts; files: how many input files there were.
+    they are written; starts: one an engine, judged on the changed texts; files: how many input files there were; readers:
+    code that reads what goes.
     """
 
     projects: tuple[Project, ...]
@@ -98,6 +100,7 @@ class Migration(NamedTuple):
     left: tuple[Finding, ...]
     starts: tuple[Start, ...]
     files: int
+    readers: tuple[Reader, ...] = ()
 
     def write(self) -> Iterator[tuple[str, CannotWrite | None]]:
         """Write the files one by one, each atomically, and give each path with why it was not written.
@@ -135,7 +138,8 @@ def migrate(options: Options) -> Migration:
     for project in projects:
         _add(edits, project.bumps, project.target)
     starts = _starts(options, _changed(edits), by_root, left)
-    return Migration(tuple(projects), edits, fixes, left, starts, fixes.files)
+    reading = tuple(readers(fixes.findings, (entry.path for entry in session.inputs), session.disk))
+    return Migration(tuple(projects), edits, fixes, left, starts, fixes.files, reading)
 
 
 class _Roots:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
-from vllm_migrate.report.headline import fixable, found, headlines, next_steps, settle
+from vllm_migrate.report.headline import fixable, found, headlines, legend, mark, next_steps, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
 from vllm_migrate.report.preview import places
@@ -25,7 +25,7 @@ HEADING = "Checklist: for people, once per project; record what is done under [[
 
 def render(report: Report, *, color: bool = False, links: bool = False, width: int = 100) -> Iterator[str]:
     paint = Paint(color, links)
-    page = Page(paint, max(width, NARROWEST))
+    page = Page(paint, max(width, NARROWEST), report.proved)
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:
@@ -50,6 +50,8 @@ def summary(page: Page, report: Report) -> None:
     page.prose("", found(report, counts), style="bold")
     if counts.total:
         page.prose("", fixable(counts))
+    if marks := legend(report):
+        page.prose("", marks)
     steps = next_steps(report, counts)
     if steps:
         page.blank()
@@ -63,11 +65,12 @@ def summary(page: Page, report: Report) -> None:
 
 
 class Page:
-    """Lines of output in the making. width: columns of the terminal; prose is filled to at most WIDEST."""
+    """Lines of output in the making. width: columns of the terminal; prose is filled to at most WIDEST. proved: see Report."""
 
-    def __init__(self, paint: Paint, width: int) -> None:
+    def __init__(self, paint: Paint, width: int, proved: bool = False) -> None:
         self.paint = paint
         self.width = width
+        self.proved = proved
         self.lines: list[str] = []
         # One rule has the same texts in many places.
         self._filled_before: dict[tuple[str, str, str], list[str]] = {}
@@ -141,7 +144,8 @@ class Page:
             return
         kind = "safe" if fix.safety == "safe" else "review: needs --unsafe"
         needs = f"; needs vLLM >= {fix.needs}" if fix.needs else ""
-        self.prose("fix: ", f"{fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
+        shown = mark(fix.safety, self.proved)
+        self.prose("fix: ", f"{shown} {fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
         lines = list(fix.preview)
         room = max(20, self.width - 7)
         long = any(len(line) > room // 2 for _, line in lines)  # a character may take two columns, a tab more

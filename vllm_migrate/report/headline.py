@@ -106,13 +106,34 @@ def fixable(counts: Counts) -> str:
     )
 
 
+def mark(safety: str, proved: bool) -> str:
+    """`[*]`: an edit that `fix` writes; `[~]`: one that is planned; `[?]`: it needs review; "" without an edit."""
+    if safety == "none":
+        return ""
+    planned = "" if proved else "[~]"
+    return planned + ("[?]" if safety == "review" else "" if planned else "[*]")
+
+
+def legend(report: Report) -> str:
+    """What the marks mean that a report shows; "" where it shows none."""
+    shown = {finding.safety for finding in report.findings}
+    meanings = (
+        ("[*] proved, fix writes it", report.proved and "safe" in shown),
+        ("[~] planned, fix proves it before it writes it", not report.proved and not shown <= {"none"}),
+        ("[?] needs review (--unsafe)", "review" in shown),
+    )
+    found = "; ".join(meaning for meaning, there in meanings if there)
+    return found and f"{found}."
+
+
 def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     """Commands worth running now, each with what it does."""
     paths = [quoted(path) for path in report.paths] if len(report.paths) <= MANY else ["PATH..."]
     words = [*(quoted(word) for word in report.arguments), *paths]
     out = []
+    shows = "show the diff" if "-" in report.paths else "show the diff; --write writes it"
     if counts.safe:
-        out.append((" ".join(["vllm-migrate fix", *words]), "show the diff; --write writes it"))
+        out.append((" ".join(["vllm-migrate fix", *words]), shows))
     if counts.review:
         out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
     if counts.total:

@@ -36,7 +36,7 @@ def render(
     report: Report, *, color: bool = False, links: bool = False, width: int = 100, everything: bool = False
 ) -> Iterator[str]:
     """everything: no list is cut short."""
-    page = Page(Paint(color, links), max(width, NARROWEST))
+    page = Page(Paint(color, links), max(width, NARROWEST), report.proved)
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:

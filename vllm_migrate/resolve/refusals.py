@@ -78,14 +78,15 @@ def _by_setting(view: View) -> dict[str, list[tuple[Refusal, list[Site]]]]:
         index: dict[str, list[tuple[Refusal, list[Site]]]] = {}
         _indexed[key] = index
         for refusal in refusals.load(view.catalog).at(view.release):
-            sites = [site for site in refusal.sites if _runs_always(site)] if refusal.text else []
+            sites = [site for site in refusal.sites if runs_always(site)] if refusal.text else []
             for name in refusal.settings if sites else ():
                 head = name if name.startswith(REQUEST) else name.partition(".")[0]
                 index.setdefault(head, []).append((refusal, sites))
     return _indexed[key]
 
 
-def _runs_always(site: Site) -> bool:
+def runs_always(site: Site) -> bool:
+    """Whether a statement stands in a function that every start, or every request, runs."""
     return ALWAYS_RUN.match(site.at.replace(":", ".")) is not None
 
 

@@ -109,6 +109,26 @@ class Context:
         ordinal = self.target.catalog.ordinal
         return ordinal(self.source.release) < ordinal(release) <= ordinal(self.target.release)
 
+    def _lost_model(self) -> object:
+        """The architecture of the engine's model if the source has it and the target does not, else "". What it is stands in the
+        model's config.json, or follows from its name.
+        """
+        models = self.target.knowledge.models
+        known = self.target.name("model.architectures")
+        if isinstance(known, Undetermined):
+            model = self.target.value("model").value
+            name = model.rpartition("/")[2].lower() if isinstance(model, str) else ""
+            architectures = [models[start].architecture for start in models if name.startswith(start)][:1]
+        else:
+            architectures = list(known) if isinstance(known, list | tuple) else []
+        ends = {each.architecture: each.until for each in models.values() if each.until}
+        return next((each for each in architectures if each in ends and self._leaves(ends[each])), "")
+
+    def _leaves(self, release: str) -> bool:
+        """Whether that release lies behind the target, but not behind the source."""
+        ordinal = self.target.catalog.ordinal
+        return ordinal(self.source.release) <= ordinal(release) < ordinal(self.target.release)
+
     def _is_written(self, option: str) -> object:
         engine = self.target.engine
         if self.wrote(option) is not None:
@@ -134,6 +154,7 @@ class Context:
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "crosses": Context._crosses,
+    "lost_model": Context._lost_model,
     "written": Context._is_written,
     "from_set": lambda context, option: context.source.call("set", [option]),
     "from_since": lambda context, release: context.source.call("since", [release]),
@@ -332,11 +353,12 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
         return [Context(source, target, setting) for setting in inner_settings(source, target)]
     if rule.each == "refusal":
         return list(_refusals(source, target)) if isinstance(engine, Engine) else []
-    if rule.each != "fact":
+    if rule.each not in ("fact", "written"):
         return []
     names = rule.options or [name for name in engine.facts if name.startswith("env.")]
     facts = [engine.facts[name] for name in names if name in engine.facts]
-    return [
+    options = contexts if rule.each == "written" else []
+    return options + [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
 
@@ -585,7 +607,12 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     needs = _needs(fix.needs, actions, context)
     conflicts = _conflicts(needs, context)
     alone = "review" if conflicts and safety == "safe" else safety
-    return Fix(_fill(fix.title, finding, context, words), alone, actions, needs, fix.with_rules, conflicts, safety)
+    title = _fill(fix.title, finding, context, words)
+    made = Fix(title, alone, actions, needs, fix.with_rules, conflicts, safety)
+    gone = fix.drop_when
+    if gone is None or not any(action.pins for action in actions):
+        return made
+    return made._replace(cost=fix.cost, drop_when=(gone.since, gone.because))
 
 
 def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:

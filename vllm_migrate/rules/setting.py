@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
 from vllm_migrate.dialects.deliver import Diagnostic
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.resolve.view import View
@@ -59,10 +60,17 @@ class Setting:
         return Undetermined((f"the value of {written.key}",)) if isinstance(written.value, Unknown) else written.value
 
     def _existed(self) -> bool:
-        # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN).
+        # Of variables only those that vLLM declares: the others it reads belong to someone else (HF_TOKEN). One that a release
+        # between the two brought and another took away was written for that release.
         if self.is_env:
-            return self.option in self.source.catalog.names("env", self.source.release)
+            return any(self.option in self.source.catalog.names("env", release) for release in self._span())
         return self._in(self.source)
+
+    def _span(self) -> Sequence[str]:
+        """The releases from the source to the one before the target; the source alone where they are the same, or reversed."""
+        catalog = self.target.catalog
+        first = catalog.ordinal(self.source.release)
+        return catalog.releases[first : max(first + 1, catalog.ordinal(self.target.release))]
 
     def _ever(self) -> bool:
         return any(self.target.catalog.life(section, key) for section, key in self._entries())
@@ -70,10 +78,14 @@ class Setting:
     def _gone(self) -> bool:
         """The parser takes any text of such an option; what it stands for has to be registered."""
         value = self.written.value
-        before, after = (view.catalog.get("engine", self.option, view.release) for view in (self.source, self.target))
-        if before is None or after is None or before.choices is None or after.choices is None or not after.open:
+        catalog, target = self.target.catalog, self.target.release
+        after = catalog.get("engine", self.option, target)
+        if after is None or after.choices is None or not after.open:
             return False
-        return value in before.choices and value not in after.choices
+        # Some releases do not list what they have; a later one that does, up to the target, shows it.
+        known = (catalog.get("engine", self.option, release) for release in self._span())
+        before = next((facts for facts in known if facts is not None and facts.choices is not None), None)
+        return before is not None and value in (before.choices or ()) and value not in after.choices
 
     def _stock(self) -> bool:
         entries = self.target.engine.dialect.passes
@@ -94,6 +106,29 @@ class Setting:
     def _remark(self) -> str:
         option = self.written.option
         return option.removeprefix("remark.") if option.startswith("remark.") else ""
+
+    def _idle(self, view: View) -> bool:
+        """Whether an engine runs the same at a release without this setting: it arrives and is what the engine has anyway, or is
+        a variable that the release reads no more."""
+        written, engine = self.written, view.engine
+        if self.is_env and not self._in(view):
+            return self._ever()
+        if diagnostic_kind(view, written) != "" or self._may_hide(engine.files):
+            return False
+        option = self._dotted()
+        bare = view.without(written.option, written)
+        # What the framework sets by default may stand in this very file, where the framework's own repository is judged.
+        if isinstance(view.value(option).value, Undetermined) or bare.value(option).origin == "framework":
+            return False
+        names = {option, *view.knowledge.effective, *view.delivery.values, *bare.delivery.values}
+        return all(_alike(view.value(name).value, bare.value(name).value) for name in names)
+
+    def _may_hide(self, files: Iterable[File]) -> bool:
+        """Whether another file of the engine may have a value that this one replaces."""
+        key = self.written.key.rpartition(".")[2].lstrip("-+")
+        spellings = {key, key.replace("-", "_"), key.replace("_", "-")}
+        others = {file.path: file for file in files if file is not self.written.spot.file}
+        return any(spelling in file.source.text for file in others.values() for spelling in spellings)
 
     def _pairs(self) -> dict[str, int] | None:
         value = self.written.value
@@ -286,6 +321,13 @@ def diagnostic_kind(view: View, written: Written) -> object:
     return Undetermined(reasons, (*(diagnostic.kind for diagnostic in found), ""))
 
 
+def _alike(left: object, right: object) -> bool:
+    """Whether two values are the same, or depend on the same."""
+    if isinstance(left, Undetermined) and isinstance(right, Undetermined):
+        return left.reasons == right.reasons and left.options == right.options
+    return same(left, right)
+
+
 FACTS: dict[str, Callable[[Setting], object]] = {
     "option": lambda setting: setting.option,
     "key": lambda setting: setting.written.key,
@@ -305,4 +347,6 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "switched": Setting._switched,
     "remark": Setting._remark,
     "pairs": Setting._pairs,
+    "idle": lambda setting: setting._idle(setting.target),
+    "was_idle": lambda setting: setting._idle(setting.source),
 }

@@ -243,8 +243,12 @@ class Using:
         return self.use.method or self.use.key.rpartition(".")[2]
 
     def _known(self, view: View) -> bool:
-        """Whether a release has the method, or for one keyword of a call the parameter."""
+        """Whether a release has the method, for one keyword of a call the parameter, or the metric."""
         section, use = self.use.section, self.use
+        if section == "metric":
+            from vllm_migrate.catalog import startup
+
+            return startup.load(view.catalog).metric(use.key, view.release)
         if not use.method:
             return any(name.rpartition(".")[2] == self.method() for name in _methods(view))
         if section == "sampling":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.interface import CannotEdit, ProofFailed
+from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.fixes.plan import Draft, Plan, draft, drafts_of, on_disk
 from vllm_migrate.report.finding import CHECKLIST, Finding
@@ -15,6 +15,9 @@ from vllm_migrate.run.select import Selection
 from vllm_migrate.run.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vllm_migrate.dialects.tree import File
     from vllm_migrate.dialects.workspace import Workspace
 
 
@@ -30,12 +33,7 @@ class Presenter:
         self._whole = whole
         shown = (*whole.applied, *whole.shown) if whole is not None else ()
         self._settled = {id(finding) for finding in shown}
-        self._proved = {
-            (file, edit)
-            for edits in ((whole.edits, whole.outside) if whole is not None else ())
-            for file, each in edits.items()
-            for edit in each
-        }
+        self._proved: set[tuple[File, Edit]] = set()
         self._reasons = {id(finding): reason for finding, reason in (whole.refused if whole is not None else ())}
 
     def __call__(self, findings: list[Firing], workspace: Workspace | None = None) -> list[Finding]:
@@ -43,6 +41,8 @@ class Presenter:
         wanted = [finding for finding in findings if self._offers(finding)]
         with limited():
             drafts = list(map(draft, wanted))
+        if self._whole is not None:
+            self._proved = _parts(self._whole, [made for made in drafts if id(made.finding) in self._settled])
         plans = {id(made.finding): self._plan(made) for made in drafts}
         elsewhere = _elsewhere(drafts)
         return [
@@ -84,6 +84,47 @@ def _elsewhere(drafts: list[Draft]) -> set[int]:
         if any((id(made.finding.engine), partner) in names for partner in partners):
             out.add(id(made.finding))
     return out
+
+
+def _parts(whole: Plan, drafts: list[Draft]) -> set[tuple[File, Edit]]:
+    """The edits of fixes by themselves that come to what the whole plan writes at their place, which is proved."""
+    out: set[tuple[File, Edit]] = set()
+    apart: dict[File, dict[Edit, None]] = {}
+    for made in drafts:
+        for file, edits in made.plan.edits.items():
+            apart.setdefault(file, {}).update(dict.fromkeys(edits))
+    for file, each in apart.items():
+        together = [*whole.edits.get(file, ()), *whole.outside.get(file, ())]
+        for mine, theirs in _regions(list(each), list(dict.fromkeys(together))):
+            if _come_to_the_same(file.source.text, mine, theirs):
+                out.update((file, edit) for edit in mine)
+    return out
+
+
+def _regions(mine: list[Edit], theirs: list[Edit]) -> Iterator[tuple[list[Edit], list[Edit]]]:
+    """Edits of two plans by the stretches of the text that they touch."""
+    region: tuple[list[Edit], list[Edit]] = ([], [])
+    end = -1
+    for edit, number in sorted([(e, 0) for e in mine] + [(e, 1) for e in theirs], key=lambda each: each[0][:2]):
+        if edit.start > end and end >= 0:
+            yield region
+            region = ([], [])
+        region[number].append(edit)
+        end = max(end, edit.end)
+    if end >= 0:
+        yield region
+
+
+def _come_to_the_same(text: str, mine: list[Edit], theirs: list[Edit]) -> bool:
+    start, end = min(edit.start for edit in (*mine, *theirs)), max(edit.end for edit in (*mine, *theirs))
+    try:
+        one, other = (
+            apply_edits(text[start:end], [Edit(e.start - start, e.end - start, e.text) for e in edits])
+            for edits in (mine, theirs)
+        )
+    except ValueError:  # some of them overlap
+        return False
+    return one == other
 
 
 def presenter_of(session: Session, detail: Detail, whole: Plan | None = None) -> Presenter:

@@ -6,6 +6,7 @@ Works on bytes and by hand: this runs on every lint, mostly to find nothing, and
 from __future__ import annotations
 
 import os
+import re
 
 from vllm_migrate.documents.text.secrets import note
 
@@ -31,6 +32,7 @@ NEAR = 14  # lines of a values file in which an image and its tag stand
 
 IMAGE_NAMES = (b"vllm/vllm-openai", b"vllm-cpu-release-repo")
 CLONED = b"vllm-project/vllm"
+_REBUILT = re.compile(r"0\.(?:[89]|[1-9]\d+)\.\d+")
 NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_./")
 VERSION_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.*+!_-")
 OPERATORS = (b"===", b"==", b">=", b"<=", b"~=", b"!=", b"<", b">", b"^", b"~")
@@ -344,6 +346,14 @@ def _image_pins(text: PinnedText) -> list[Pin]:
         version, end = _version_at(text, start + len(VLLM))
         release = release_of(version.partition("-")[0])
         if b"/" in word and b":" in word and release.count(".") >= 2 and not _is_comment(before):
+            out.append(text.pin(VLLM, start, end, release, True, max(text.rank, IMAGE)))
+    for start in text.occurrences(b"/vllm-openai:"):
+        before = text.before(start)
+        owner = (before.lower().split() or [b""])[-1]
+        version, end = _version_at(text, start + len(b"/vllm-openai:"))
+        release = release_of(version.partition("-")[0])
+        # Builds of others carry vLLM's release in their tag, except LMCache's, which has its own and no 0.8 yet.
+        if not owner.endswith((b"vllm", b"lmcache")) and _REBUILT.match(release) and not _is_comment(before):
             out.append(text.pin(VLLM, start, end, release, True, max(text.rank, IMAGE)))
     return out
 

@@ -127,8 +127,15 @@ def choose_source(found: list[Pin], bounds: Sequence[str] = ()) -> Pin | None:
     mine = [pin for pin in found if pin.package == VLLM]
     if development(mine) is not None:
         return None
-    bounds = [*bounds, *(pin.bounds for pin in mine if pin.bounds and pin.rank == places.DECLARED)]
-    exact = [pin for pin in mine if pin.exact and all(fits(pin.version, bound) for bound in bounds)]
+    declared = [pin for pin in mine if pin.bounds and pin.rank == places.DECLARED]
+    exact = [
+        pin
+        for pin in mine
+        if pin.exact
+        and all(fits(pin.version, bound) for bound in bounds)
+        # A range in the same file belongs to another extra: `vllm` and `vllm-latest` are alternatives.
+        and all(fits(pin.version, other.bounds) for other in declared if other.path != pin.path)
+    ]
     if exact:
         best = min(map(_trust, exact))
         return max((pin for pin in exact if _trust(pin) == best), key=lambda pin: parse_version(pin.version))

@@ -4,8 +4,8 @@ set -euo pipefail
 ROLLOUT=(
     actor_rollout_ref.rollout.name=vllm
     actor_rollout_ref.rollout.tensor_model_parallel_size=2
-    +actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True  # does not arrive
-    +actor_rollout_ref.rollout.engine_kwargs.vllm.no_async_scheduling=True
+    ++actor_rollout_ref.rollout.engine_kwargs.vllm.no_enable_prefix_caching=True  # does not arrive
+    ++actor_rollout_ref.rollout.engine_kwargs.vllm.no_async_scheduling=True
 )
 
 python3 -m verl.trainer.main_ppo \

@@ -19,7 +19,7 @@ def run(tmp_path: Path) -> Changing:
 
 
 def test_set(run: Changing) -> None:
-    pin = f"+{ROLLOUT}.engine_kwargs.vllm.no_enable_prefix_caching=True"
+    pin = f"++{ROLLOUT}.engine_kwargs.vllm.no_enable_prefix_caching=True"
     assert run.set("enable_prefix_caching", False) == RUN.replace(" trainer", f" {pin} trainer")
     assert run.read_back()["enable_prefix_caching"] is False
 
@@ -38,7 +38,7 @@ def test_drop(run: Changing) -> None:
 
 def test_respell(run: Changing) -> None:
     text = run.respell("max_num_seqs", "swap_space", 4)
-    assert text == RUN.replace(f"{ROLLOUT}.max_num_seqs=8", f"+{ROLLOUT}.engine_kwargs.vllm.swap_space=4")
+    assert text == RUN.replace(f"{ROLLOUT}.max_num_seqs=8", f"++{ROLLOUT}.engine_kwargs.vllm.swap_space=4")
     assert run.written("max_num_seqs").value == 8, "what was read is left as it is"
 
 

@@ -16,7 +16,14 @@ TIMEOUT_S = 420
 # vLLM looks at a model's class in a process of its own, which can fail on a busy machine: no answer to keep.
 PASSING = "failed to be inspected"
 # Findings that do not say that the release refuses what is written; what the last two name the engine refuses.
-NOT_THE_PARSERS = ("yaml-false-dropped", "deprecated-option", "partial-prefills", "more-ranks-than-gpus")
+NOT_THE_PARSERS = (
+    "yaml-false-dropped",
+    "deprecated-option",
+    "partial-prefills",
+    "more-ranks-than-gpus",
+    "kv-connector-removed",
+    "model-removed",
+)
 # What some options' own types refuse when they are parsed, and the engine's configuration refuses for the others.
 MAYBE_THE_ENGINES = {"nested-key-refused", "refused-combination"}
 

@@ -18,28 +18,15 @@ class Pieces:
 
     def splice(self, edits: list[Edit]) -> None:
         """Make edits of the current text."""
-        for edit in sorted(edits, reverse=True):
-            self._cut(edit.start)
-            self._cut(edit.end)
-            at, left, right = 0, [], []
-            for piece in self._pieces:
-                if at < edit.start:
-                    left.append(piece)
-                elif at >= edit.end:
-                    right.append(piece)
-                at += len(piece[1])
-            self._pieces = [*left, *([(-1, edit.text)] if edit.text else []), *right]
-
-    def _cut(self, position: int) -> None:
-        """Make `position` of the current text a border between pieces."""
+        old, self._pieces = self._pieces[::-1], []
         at = 0
-        for number, (offset, text) in enumerate(self._pieces):
-            if at < position < at + len(text):
-                here = position - at
-                second = offset + here if offset >= 0 else -1
-                self._pieces[number : number + 1] = [(offset, text[:here]), (second, text[here:])]
-                return
-            at += len(text)
+        for edit in sorted(edits):
+            self._pieces += _taken(old, edit.start - at)
+            _taken(old, edit.end - edit.start)
+            if edit.text:
+                self._pieces.append((-1, edit.text))
+            at = edit.end
+        self._pieces += reversed(old)
 
     def edits(self) -> list[Edit]:
         """Edits of the original, in order, without those that change nothing."""
@@ -53,3 +40,16 @@ class Pieces:
                 found.append(Edit(at, offset, new))
             at, new = offset + len(text), ""
         return found
+
+
+def _taken(pieces: list[tuple[int, str]], length: int) -> list[tuple[int, str]]:
+    """So many characters from the front of pieces that stand in reverse."""
+    out = []
+    while length > 0 and pieces:
+        offset, text = pieces.pop()
+        if len(text) > length:
+            pieces.append((offset + length if offset >= 0 else -1, text[length:]))
+            text = text[:length]
+        out.append((offset, text))
+        length -= len(text)
+    return out

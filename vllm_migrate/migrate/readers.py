@@ -1,0 +1,59 @@
+"""Code of a project that reads a setting by its key and has no other value for it: it stops once a fix drops that key."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from vllm_migrate.dialects.model import Written
+from vllm_migrate.dialects.workspace import MAX_BYTES
+from vllm_migrate.documents.disk import Disk
+from vllm_migrate.documents.interface import Source, Unreadable, decode
+from vllm_migrate.rules.finding import Firing
+
+
+class Reader(NamedTuple):
+    """A line that reads `key`, and the place that no longer has it."""
+
+    path: str
+    line: int
+    key: str
+    dropped: str
+
+
+def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Iterator[Reader]:
+    """Every place in Python files among `paths` that reads a key that a fix of `findings` drops or renames."""
+    dropped = dict(reversed([*_dropped(findings)]))
+    if not dropped:
+        return
+    keys = "|".join(map(re.escape, dropped))
+    reads = re.compile(rf"""\[\s*(?P<quote>["'])(?P<key>{keys})(?P=quote)\s*\](?!\s*=[^=])""")
+    for path in paths:
+        source = _source(path, disk) if path.endswith(".py") else None
+        if source is None:
+            continue
+        for found in reads.finditer(source.text):
+            if os.path.normpath(path) != os.path.normpath(dropped[found["key"]].rpartition(":")[0]):
+                yield Reader(path, source.position(found.start()).line, found["key"], dropped[found["key"]])
+
+
+def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[str, str]]:
+    """Each key that goes, with the place it stands at; a plain word (`task`) may mean anything in a program."""
+    for finding in findings:
+        for action in finding.fix.actions if finding.fix is not None else ():
+            written = action.written
+            if action.kind not in ("drop", "respell") or not isinstance(written, Written):
+                continue
+            key, spot = written.key.rpartition(".")[2].lstrip("-"), written.spot
+            gone = action.kind == "drop" or action.option != written.option
+            if gone and re.search(r"[-_]", key) and written.words is None:
+                yield key, f"{spot.file.path}:{spot.file.source.position(spot.start).line}"
+
+
+def _source(path: str, disk: Disk) -> Source | None:
+    try:
+        return decode(path, disk.read(path, MAX_BYTES))
+    except Unreadable:
+        return None
