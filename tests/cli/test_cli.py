@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -339,9 +340,15 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_add_ignores_silences_what_is_found(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["lint", "--add-ignores", "conf"]) == 0
+    before = (conf / "base.yaml").read_text(encoding="utf-8")
+    assert main(["lint", "--add-ignores", "conf"]) == 1
+    assert "+" in capsys.readouterr().out and (conf / "base.yaml").read_text(encoding="utf-8") == before
+    assert main(["lint", "--add-ignores", "--write", "conf"]) == 2
+    assert "needs a reason" in capsys.readouterr().err
+    assert main(["lint", "--write", "conf"]) == 2
+    assert main(["lint", "--add-ignores", "--write", "--reason", "measured:\nno effect", "conf"]) == 0
     text = (conf / "base.yaml").read_text(encoding="utf-8")
-    assert "# vllm-migrate: ignore[" in text
+    assert re.search(r"# vllm-migrate: ignore\[.*\] measured: no effect$", text, re.MULTILINE)
     capsys.readouterr()
     assert names(lint_json(capsys, "conf")) == []
 

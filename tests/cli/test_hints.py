@@ -40,7 +40,14 @@ OPTIONS = (
     ("--baseline", "known.json"),
     ("--diff", "changed.diff"),
 )
-PATHS = (["conf"], ["my conf"], ["it's", "conf/base.yaml"], [], ["--", "-odd"], ["-", "--stdin-filename", "x y.sh"])
+PATHS: tuple[list[str], ...] = (
+    ["conf"],
+    ["my conf"],
+    ["it's", "conf/base.yaml"],
+    [],
+    ["--", "-odd"],
+    ["-", "--stdin-filename", "x y.sh"],
+)
 
 
 @pytest.fixture(autouse=True)

@@ -273,8 +273,8 @@ RULE_TYPOS: list[Edit] = [
     ("logprobs-semantics.yaml", "layer: semantic", "layer: semantc", "layer: 'semantc' is not one of semantic"),
     (
         "logprobs-semantics.yaml",
-        "safety: safe\n  needs",
-        "safety: save\n  needs",
+        "safety: safe\n  cost",
+        "safety: save\n  cost",
         "fix.safety: 'save' is not one of safe, review, none (did you mean 'safe'?)",
     ),
     ("logprobs-semantics.yaml", "needs: 0.10.0", "needs: 0.10.99", "fix.needs: no release '0.10.99'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -57,28 +58,86 @@ def test_git_applies_the_patch(name: str, work: Path) -> None:
     assert files(work) == files(PROJECTS / name / "after")
 
 
-@pytest.mark.parametrize("name", ["pipelinerl", "trl"])
+@pytest.mark.parametrize("name", MOVED)
 def test_an_interrupted_run_leaves_old_or_new_files_and_the_next_completes_it(
     name: str, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = []
+    before, after = files(PROJECTS / name / "before"), files(PROJECTS / name / "after")
+    changed = sum(before[path] != data for path, data in after.items())
 
-    def stop_at_the_second(edits: object, disk: object) -> object:
+    def stop_at_the_last(edits: object, disk: object) -> object:
         calls.append(edits)
-        if len(calls) == 2:
+        if len(calls) == changed:
             raise KeyboardInterrupt
         return fixes_write.write_all(edits, disk)  # type: ignore[arg-type]
 
-    before, after = files(PROJECTS / name / "before"), files(PROJECTS / name / "after")
-    monkeypatch.setattr(plan, "write_all", stop_at_the_second)
+    monkeypatch.setattr(plan, "write_all", stop_at_the_last)
     assert main([*CALL, "--write"]) == 2
     assert "interrupted" in capsys.readouterr().err
     between = files(work)
-    assert between not in (before, after)
+    assert sum(before[path] != data for path, data in between.items()) == changed - 1
     assert all(data in (before[path], after[path]) for path, data in between.items())
     monkeypatch.setattr(plan, "write_all", fixes_write.write_all)
     assert main([*CALL, "--write"]) == 0
     assert files(work) == after
+
+
+# What says which vLLM is installed, in the order of the files, before and after.
+PINS = {
+    "compose": [("compose.yaml", ":v0.8.5"), ("compose.yaml", ":v0.10.2")],
+    "helm": [("values.yaml", '"v0.8.5"')],
+    "nemo-rl": [("Dockerfile", "==0.10.0")],
+    "pipelinerl": [("pyproject.toml", "==0.8.5.post1")],
+    "trl": [("requirements.txt", "==0.10.2"), ("environment.yml", "==0.10.2")],
+}
+RELEASE = re.compile(r"\d+\.\d+\.\d+(\.post\d+)?")
+
+
+def git(*words: str) -> None:
+    """Git, for the tests alone: migrate reads its files itself."""
+    names = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    none = dict.fromkeys(("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"), os.devnull)
+    subprocess.run(["git", *words], check=True, env={**os.environ, **names, **none}, capture_output=True)
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_on_a_pin_that_was_moved_already_the_history_has_the_old_release(
+    name: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = {path: data for path, data in files(PROJECTS / name / "after").items() if path != "uv.lock"}
+    Path("uv.lock").unlink(missing_ok=True)
+    Path(".git").rmdir()
+    git("init", "-q")
+    for message in ("before", "bump"):
+        git("add", "-A")
+        git("commit", "-q", "-m", message)
+        for file, pin in PINS[name]:
+            bumped = RELEASE.sub("0.18.1", pin)
+            Path(file).write_text(Path(file).read_text().replace(pin, bumped))
+    git("gc", "-q")
+
+    def never(*words: object, **options: object) -> None:
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", never)
+    assert main([*CALL, "--history", "--write"]) == 0
+    assert files(work) == after
+    assert main([*CALL, "--history", "--patch", str(work.parent / "second.diff")]) == 0
+    assert (work.parent / "second.diff").read_text() == ""
+
+
+def test_a_history_that_shows_nothing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("requirements.txt").write_text("vllm==0.18.1\n")
+    Path("serve.yaml").write_text("model: m\nmax-model-len: 8192\n")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "first")
+    assert main([*CALL, "--history"]) == 0
+    assert "none of its commits pins an older release" in capsys.readouterr().out
 
 
 def test_a_pin_that_was_moved_already_needs_the_old_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,5 +49,8 @@ class Draft:
         )
 
 
-def render(name: str, draft: Draft, *, color: bool = False, links: bool = False, width: int = 100) -> str:
-    return "".join(formats.render(name, draft.report(), color=color, links=links, width=width))
+def render(
+    name: str, draft: Draft, *, color: bool = False, links: bool = False, width: int = 100, proved: bool = False
+) -> str:
+    report = draft.report()._replace(proved=proved)
+    return "".join(formats.render(name, report, color=color, links=links, width=width))

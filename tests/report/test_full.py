@@ -21,7 +21,7 @@ conf/base.yaml:4:1: error VM101 prefix-caching-default
   4 | vllm_config:
     | ^^^^^^^^^^^
   why: cached blocks keep keys and values of the old policy
-  fix: pin prefix caching off, as 0.8.5 ran (review: needs --unsafe)
+  fix: [~][?] pin prefix caching off, as 0.8.5 ran (review: needs --unsafe)
      +     no-enable-prefix-caching: true
   depends on: the model's generation_config.json, which may set top_p
               the GPU (memory)
@@ -34,7 +34,7 @@ conf/base.yaml:4:1: error VM401 logprobs-semantics
   why: your old_logprobs come from the rollout: at a temperature other than 1,
        or with top_p, top_k, min_p or penalties, they are no longer the
        log-probabilities of the distribution that was sampled
-  fix: pin logprobs_mode (safe; needs vLLM >= 0.10.0)
+  fix: [~] pin logprobs_mode (safe; needs vLLM >= 0.10.0)
      +     logprobs-mode: processed_logprobs
   inherited by: conf/code.yaml, conf/math.yaml
 
@@ -56,9 +56,7 @@ conf/z.yaml:3:7: warning VM903 does-not-parse
 
 Found 2 errors, 2 warnings, 1 info in 14 files (1 suppressed).
 Fixes: 1 safe, 1 needs review (--unsafe); 3 findings have only advice.
-  safe: only restores what the old engine ran; `fix --write` writes it
-  review: does more, or depends on what no file shows; `fix --unsafe --write`
-          writes it too
+[~] planned, fix proves it before it writes it; [?] needs review (--unsafe).
 
   vllm-migrate fix conf           show the diff; --write writes it
   vllm-migrate fix --unsafe conf  also with fixes that need review
@@ -115,7 +113,7 @@ def test_a_fix_in_another_file_names_it(make: Any, maker: Any, empty: Draft) -> 
     parent = maker("conf/parent.yaml").file
     parent.requested = False
     empty.add(*make.planned(make.finding("vllm_config"), Edit(0, 0, "a: 1\n"), file=parent))
-    assert "fix: pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("full", empty)
+    assert "fix: [~] pin it, in conf/parent.yaml, with --follow-parents (safe)" in render("full", empty)
 
 
 @pytest.mark.parametrize(
@@ -157,16 +155,18 @@ def test_a_file_cannot_paint_the_terminal(maker: Any, empty: Draft) -> None:
 def test_concise_is_one_line_a_finding(report: Draft) -> None:
     lines = render("concise", report).splitlines()
     assert lines[0].startswith("vLLM 0.8.5")
-    assert lines[2].startswith("conf/base.yaml:4:1: error VM401 logprobs-semantics [*]: logprobs returned by vLLM")
-    assert lines[1].startswith("conf/base.yaml:4:1: error VM101 prefix-caching-default [?]: ")
-    assert len(lines) == 10
-    assert [line.split(":")[0] for line in lines[-2:]] == ["[*] safe", "[?] review"]
+    assert lines[2].startswith("conf/base.yaml:4:1: error VM401 logprobs-semantics [~]: logprobs returned by vLLM")
+    assert lines[1].startswith("conf/base.yaml:4:1: error VM101 prefix-caching-default [~][?]: ")
+    assert len(lines) == 9 and lines[-1].startswith("[~] planned")
+    proved = render("concise", report, proved=True).splitlines()
+    assert "logprobs-semantics [*]: " in proved[2] and "prefix-caching-default [?]: " in proved[1]
+    assert proved[-1] == "[*] proved, fix writes it; [?] needs review (--unsafe)."
 
 
 def test_statistics_count_by_rule(report: Draft, make: Any) -> None:
     report.add(*make.insertion(make.finding("actor", severity="info"), "actor", "x: 1"))
     lines = render("statistics", report).splitlines()
-    assert lines[2].split() == ["2", "VM401", "error", "logprobs-semantics", "2", "safe"]
+    assert lines[2].split() == ["2", "VM401", "error", "logprobs-semantics", "[~]", "2", "safe"]
     assert [line.split()[1] for line in lines[3:7]] == ["VM101", "VM203", "VM903", "VM302"]
 
 

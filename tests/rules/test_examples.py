@@ -37,7 +37,7 @@ class Linted(NamedTuple):
         return [finding for finding in self.findings if finding.name == rule.name]
 
 
-def lint(folder: Path, example: Example) -> Linted:
+def lint(folder: Path, example: Example, rule: Rule) -> Linted:
     """All files of an example, as one run of the linter judges them."""
     # The framework that the example's own requirements pin, as a session takes it.
     frameworks = {pin.package: pin.version for pin in find_releases(str(folder)) if pin.exact}
@@ -45,7 +45,7 @@ def lint(folder: Path, example: Example) -> Linted:
     paths = [str(folder / name) for name in example.files]
     workspace = Workspace(paths, situate=situate)
     catalog = forked(load_catalog(), example.target, example.fork) if example.fork else load_catalog()
-    run = Run(catalog, load_knowledge(), workspace)
+    run = Run(catalog, load_knowledge().asking(lambda code, name: name == rule.name), workspace)
     for path in paths:
         run.judge_file(path)
     result = run.finish()
@@ -85,7 +85,7 @@ def cases(kind: str) -> list[object]:
 @pytest.mark.parametrize(("rule", "example"), cases("fires"))
 def test_fires(rule: Rule, example: Example, tmp_path: Path) -> None:
     write(tmp_path, example)
-    linted = lint(tmp_path, example)
+    linted = lint(tmp_path, example, rule)
     found = linted.of(rule)
     assert found, [f.name for f in linted.findings]
     finding = found[0]
@@ -110,12 +110,12 @@ def _check_fix(rule: Rule, example: Example, linted: Linted, folder: Path) -> No
     texts = fix(linted, linted.of(rule))
     lines = [line.strip() for text in texts.values() for line in text.splitlines()]
     assert example.after in lines, texts
-    again = lint(folder, example)
+    again = lint(folder, example, rule)
     assert not again.of(rule), "the rule fires on what it fixed"
     # Together with the fixes of every other rule.
     write(folder, example)
     assert fix(linted, linted.findings)
-    again = lint(folder, example)
+    again = lint(folder, example, rule)
     assert not again.of(rule), "the rule fires on what was fixed together"
     assert fix(again, again.findings) == {}, "a second fix changes something"
 
@@ -123,7 +123,7 @@ def _check_fix(rule: Rule, example: Example, linted: Linted, folder: Path) -> No
 @pytest.mark.parametrize(("rule", "example"), cases("silent"))
 def test_silent(rule: Rule, example: Example, tmp_path: Path) -> None:
     write(tmp_path, example)
-    linted = lint(tmp_path, example)
+    linted = lint(tmp_path, example, rule)
     assert not linted.of(rule), [(f.severity, f.message) for f in linted.of(rule)]
 
 

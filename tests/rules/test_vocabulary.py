@@ -75,7 +75,7 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
         "engine": Context(source, target),
         "branch": Context(source, target),
         "refusal": of_refusal,
-        **dict.fromkeys(("setting", "fact", "remark"), at_hand),
+        **dict.fromkeys(("setting", "fact", "remark", "written"), at_hand),
         "key": Context(source, target, next(inner_settings(source, target))),
         "use": of_use,
         "default": Context(source, target, default=default),

@@ -165,7 +165,7 @@ def test_a_link_is_written_inside_alone(repo: Path, capsys: pytest.CaptureFixtur
         ["migrate", "--patch", "out"],
         ["migrate", "--checklist", "out"],
         ["lock", "-o", "out"],
-        ["lint", "--add-ignores"],
+        ["lint", "--reason", "seen", "--write", "--add-ignores"],
     ],
     ids=" ".join,
 )

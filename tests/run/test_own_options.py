@@ -164,7 +164,7 @@ def test_each_engine_has_its_own() -> None:
 
 
 def test_bounds_of_the_project_hold() -> None:
-    files = {"serve.sh": SERVE.format("--attention-backend FLASHINFER")}
+    files = {"serve.sh": SERVE.format("--attention-backend FLEX_ATTENTION")}
     assert releases({**files, "requirements.txt": "vllm>=0.15.0\n"}) == {("0.15.0", "0.18.1")}
     assert releases({**files, "requirements.txt": "vllm>=0.9.0\n"}) == {("0.13.0", "0.18.1")}
     assert releases({**files, "requirements.txt": "vllm>=0.9.0,<0.12\n"}) == {("0.9.0", "0.18.1")}
@@ -181,8 +181,9 @@ def test_bounds_of_the_project_hold() -> None:
         # one went before the other came
         "--linear-backend cutlass --swap-space 4",
         "--linear-backend cutlass --disable-log-requests",
-        # what fixes write where they only add
+        # what fixes write, with their values: the file may be fixed, and not yet moved
         "--no-async-scheduling --logprobs-mode processed_logprobs",
+        "--attention-backend FLASHINFER --runner pooling",
         # of a plugin
         "--tool-parser-plugin p.py --tool-call-parser glm45",
     ],
@@ -224,6 +225,6 @@ def test_a_program_shows_it_where_it_cannot_run_before(text: str, shown: str) ->
 
 def test_a_frameworks_own_keys_show_nothing_and_what_it_hands_on_does() -> None:
     own = "actor_rollout_ref:\n  rollout:\n    name: vllm\n    logprobs_mode: raw_logits\n"
-    handed_on = own + "    engine_kwargs:\n      vllm:\n        attention_backend: FLASHINFER\n"
+    handed_on = own + "    engine_kwargs:\n      vllm:\n        attention_backend: FLEX_ATTENTION\n"
     assert releases({"run.yaml": own}) == {("0.8.5", "0.18.1")}
     assert releases({"run.yaml": handed_on}) == {("0.13.0", "0.18.1")}

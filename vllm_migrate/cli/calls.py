@@ -7,6 +7,7 @@ from argparse import Namespace
 from vllm_migrate.run.settings import Options
 
 UNRECOGNISED = "no-engine-recognised"
+STALE_PIN = "stale-pin"
 
 
 def options_of(call: Namespace) -> Options:
@@ -17,4 +18,6 @@ def options_of(call: Namespace) -> Options:
     }
     if getattr(call, "quiet_unrecognised", False):
         lists["ignore"] = (*lists.get("ignore", ()), UNRECOGNISED)
+    if getattr(call, "stale_pins", False):
+        lists["extend_select"] = (*lists.get("extend_select", ()), STALE_PIN)
     return Options(**{**given, **lists})

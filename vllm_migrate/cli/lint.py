@@ -27,6 +27,10 @@ def run(call: Namespace) -> int:
     """Lint; the exit code: 0 nothing at or above --fail-on, 1 findings, 3 no input files."""
     if call.exit_zero:
         call.fail_on = "never"
+    if (call.write or call.reason is not None) and not call.add_ignores:
+        raise UsageError("--write and --reason belong to --add-ignores", "`vllm-migrate fix --write` writes fixes")
+    if call.add_ignores and call.write and not (call.reason or "").strip():
+        raise UsageError("--add-ignores --write needs a reason", "--reason 'why these findings are fine here'")
     if call.show_files or call.show_settings:
         return _show(call)
     if call.watch:
@@ -52,6 +56,8 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     from vllm_migrate.library import run_lint
     from vllm_migrate.report.formats import detail_of, render
 
+    if call.add_ignores and not call.write:
+        return _show_ignores(call)
     name = "statistics" if call.statistics else call.output_format or "text"
     with progress():
         report, dependencies = run_lint(options_of(call), detail_of(name), call.jobs)
@@ -66,6 +72,24 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
     if report.files == 0:
         print(NO_FILES, file=sys.stderr)
     return report.exit_code, dependencies
+
+
+def _show_ignores(call: Namespace) -> tuple[int, Dependencies]:
+    """The comments of --add-ignores as a diff; the exit code as that of `fix`: 1 where there are any, 3 without input files."""
+    from vllm_migrate.cli.calls import options_of
+    from vllm_migrate.library import run_lint
+    from vllm_migrate.report.formats import detail_of
+
+    report, dependencies = run_lint(options_of(call), detail_of("concise"), call.jobs)
+    sys.stdout.write(report.diff)
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if report.diff and not call.quiet:
+        print("\nnothing is written; --write --reason 'WHY' writes these comments")
+    if report.files == 0:
+        print(NO_FILES, file=sys.stderr)
+        return 3, dependencies
+    return int(bool(report.diff)), dependencies
 
 
 def _print(name: str, pieces: Iterable[str], key: list[str] | None, report: Report, dependencies: Dependencies) -> None:

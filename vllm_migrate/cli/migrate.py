@@ -33,6 +33,7 @@ def run(call: Namespace) -> int:
     if found.files == 0:
         print(NO_FILES, file=sys.stderr)
         return 3
+    stops = _stops(call, found)
     if call.patch or not call.write:
         masked, real = patch(found), patch(found, masked=False)
         if not call.patch:
@@ -42,15 +43,28 @@ def run(call: Namespace) -> int:
         if masked != real:
             print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
     if call.checklist:
-        _put(call.checklist, render(found), call.allow_outside or ())
+        _put(call.checklist, render(found, stops), call.allow_outside or ())
     failed = _write(found) if call.write else False
     if call.checklist:
         print("\n".join(verdicts(found.starts)))
     else:
-        sys.stdout.write(("\n" if found.edits and not (call.write or call.patch) else "") + render(found))
+        sys.stdout.write(("\n" if found.edits and not (call.write or call.patch) else "") + render(found, stops))
     if failed:
         return 2
     return int(any(start.reasons for start in found.starts) or (bool(found.edits) and not call.write))
+
+
+def _stops(call: Namespace, found: Migration) -> list[str]:
+    """What to say of the releases on the way, where stops are named or the way is long."""
+    from vllm_migrate.catalog.store import load
+    from vllm_migrate.migrate.route import advice, check_stops, is_long, routes
+
+    moves = [(project.situation.source.value, project.target) for project in found.projects]
+    if not call.via and not any(is_long(*move, load()) for move in moves):
+        return []
+    ways, _ = routes(options_of(call))
+    check_stops(call.via or (), ways)
+    return list(advice(ways, call.via or ()))
 
 
 def _put(path: str, text: str, allow_outside: Sequence[str], private: bool = False) -> None:

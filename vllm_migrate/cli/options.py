@@ -69,6 +69,7 @@ RELEASES = (
 
 SHARED = (
     *RELEASES,
+    Option("--history", FLAG, "Where the target is pinned already, find the release before it in the Git history."),
     Option("--select", LIST, "Use only these rules (codes, prefixes such as VM1, or names).", "RULES"),
     Option("--ignore", LIST, "Leave these rules out.", "RULES"),
     Option("--extend-select", LIST, "Use these rules too.", "RULES"),
@@ -101,7 +102,10 @@ LINT = (
     Option("--quiet-unrecognised", FLAG, "Do not report named files without an engine (for hooks)."),
     Option("--diff", VALUE, "Report only lines changed by this unified diff; - reads standard input.", "FILE"),
     Option("--write-baseline", FLAG, "Record the current findings in the baseline file."),
-    Option("--add-ignores", FLAG, "Add a suppression comment for every finding."),
+    Option("--add-ignores", FLAG, "Show suppression comments for all findings as a diff; --write writes them."),
+    Option("--write", FLAG, "Write the comments of --add-ignores; needs --reason."),
+    Option("--reason", VALUE, "Why the findings are fine, for the comments of --add-ignores.", "TEXT"),
+    Option("--stale-pins", FLAG, "Also report pins that do nothing in the target release (rule stale-pin)."),
     Option("--no-cache", FLAG, "Do not reuse the cached result of an unchanged run."),
     Option("--watch", FLAG, "Lint again whenever a file changes, until Ctrl+C."),
     Option("--show-files", FLAG, "List the files that would be read, and stop."),
@@ -191,8 +195,16 @@ MIGRATE = (
     *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
     Option("--write", FLAG, "Write settings and version instead of showing the change."),
     Option("--patch", VALUE, "Write the diff to this file, for `git apply`.", "FILE"),
+    Option("--via", LIST, "Releases to stop at on the way: names those that are bad stops.", "RELEASES"),
     Option("--checklist", VALUE, "Write the checklist (Markdown) to this file.", "FILE"),
     Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
+)
+
+
+ROUTE = (
+    PATHS._replace(help="The project's folder, or files and folders in it."),
+    *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
+    JSON_OR_TEXT,
 )
 
 
@@ -241,6 +253,18 @@ vllm-migrate migrate . --to 0.18.1 --write                   write it; a second 
 vllm-migrate migrate . --from 0.8.5 --write                  where the pin was moved already
 
 Exit code: 0 nothing is left to write and every engine starts, 1 something is or one does not, 2 error, 3 no input files.""",
+        ),
+        CommandTable(
+            "route",
+            ROUTE,
+            """The releases between the two of a move, with marks: which of them every engine of the project can stand on.
+
+A stop is bad where an engine does not start, where its framework does not run with it, or where a fault of that release meets what
+the engines are set to (processed logprobs in 0.10.0 and 0.10.1, ...); each is listed with its reason.
+
+vllm-migrate route . --to 0.33.0
+
+Exit code: 0, 2 usage or internal error, 3 no input files.""",
         ),
         CommandTable(
             "effective",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use, Written
-from vllm_migrate.dialects.runs import is_record
+from vllm_migrate.dialects.runs import generated, is_record
 from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op, ProofFailed, Unreadable
 from vllm_migrate.fixes.carriers import file_edits, lowered, writer_of
 from vllm_migrate.fixes.ops import FileOp, place_of
@@ -95,6 +95,9 @@ def drafts_of(ops: Iterable[FileOp], proved: bool) -> Edits:
     groups = _lowered(_grouped(ops))
     if any(is_record(file.outermost) for file in groups):
         raise CannotEdit("it records a finished run: the fix belongs in the configuration that started it")
+    for outer in dict.fromkeys(file.outermost for file in groups):
+        if line := generated(outer):
+            raise CannotEdit(f"the file is generated (line {line} or its name says so): edit what it is generated from")
     made: Edits = {}
     lists: list[ListPlan] = []
     for file, documents in groups.items():

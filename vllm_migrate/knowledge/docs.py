@@ -15,6 +15,7 @@ from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
+from vllm_migrate.knowledge.page import price
 from vllm_migrate.knowledge.records import Evidence, Example
 from vllm_migrate.knowledge.vocabulary import Term
 from vllm_migrate.opening import read_text
@@ -175,6 +176,8 @@ def page(file: RuleFile) -> str:
     lines += ["## What to write", "", _text(file.page.explain.write), ""]
     lines += ["## When it is silent", "", _text(file.page.silent_when), ""]
     lines += _fix(file)
+    for title, text in price(file.rule):
+        lines += [f"## {title}", "", text, ""]
     lines += ["## Evidence", "", *[f"- {evidence(item)}" for item in file.page.evidence], ""]
     lines += ["## It fires on", ""] if file.examples.fires else []
     for example in file.examples.fires:
@@ -209,7 +212,8 @@ def _filled(text: str, file: RuleFile) -> str:
 
 def _fix(file: RuleFile) -> list[str]:
     if file.rule.fix is None:
-        return ["## Fix", "", "None: advice only.", ""]
+        why = f" Why there is no edit: {file.page.no_edit}." if file.page.no_edit else ""
+        return ["## Fix", "", f"None: advice only.{why}", ""]
     said = f"{_text(_filled(file.rule.fix.title, file))}. At best {SAFETY[file.rule.fix.safety]}."
     if file.rule.fix.safety == "safe":
         said += " It needs review if the finding depends on what the files do not show."

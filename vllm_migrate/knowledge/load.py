@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TypeVar
+from collections.abc import Callable
+from copy import copy
+from typing import Self, TypeVar
 
 from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, ModelName, Rule, RulePage
@@ -29,12 +31,21 @@ class Knowledge:
 
     def __init__(self, raw: dict[str, dict[str, object]]) -> None:
         self.rules = tuple(_records(Rule, raw["rules"]).values())
-        # As they are judged: derived rules last.
-        self.in_order = sorted(self.rules, key=lambda rule: rule.derived)
+        # As they are judged; those in preview only where they are asked for.
+        self.in_order = sorted((rule for rule in self.rules if rule.status != "preview"), key=_when_judged)
         self.dialects = tuple(_records(Dialect, raw["dialects"]).values())
         self.effective = _records(EffectiveEntry, raw["effective"])
         self.gpus = _records(Gpu, raw["gpus"])
         self.models = _records(ModelName, raw["models"])
+
+    def asking(self, selects: Callable[[str, str], bool]) -> Self:
+        """The same with the rules in preview that are selected."""
+        chosen = [rule for rule in self.rules if rule.status == "preview" and selects(rule.code, rule.name)]
+        if not chosen:
+            return self
+        found = copy(self)
+        found.in_order = sorted([*self.in_order, *chosen], key=_when_judged)
+        return found
 
     def frameworks(self) -> tuple[str, ...]:
         """The packages of frameworks whose releases a project may pin."""
@@ -44,6 +55,11 @@ class Knowledge:
         """A rule by its code (any case) or its name."""
         wanted = code_or_name.lower()
         return next((rule for rule in self.rules if wanted in (rule.code.lower(), rule.name)), None)
+
+
+def _when_judged(rule: Rule) -> tuple[bool, str]:
+    """Derived rules last."""
+    return rule.derived, rule.code
 
 
 def rule_page(name: str) -> RulePage:

@@ -14,7 +14,7 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
         f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}",
         "",
     ]
-    for title, text in sections(page):
+    for title, text in sections(rule, page):
         out += [title, textwrap.indent(textwrap.fill(text, width - 2, break_on_hyphens=False), "  "), ""]
     if rule.fix is not None:
         out += [f"Fix: {fix_of(rule.fix)}", ""]
@@ -24,21 +24,36 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
     return "\n".join(out)
 
 
-def sections(page: RulePage) -> tuple[tuple[str, str], ...]:
-    """The parts of a page, each with its heading."""
+def sections(rule: Rule, page: RulePage) -> list[tuple[str, str]]:
+    """The parts of a page that have a text, each with its heading."""
     explain = page.explain
-    return (
+    parts = (
         ("What happens", explain.what),
         ("Why it matters to your loss", explain.why),
         ("What to write", explain.write),
         ("Silent when", page.silent_when),
+        *price(rule),
+        ("Why there is no edit", _sentence(page.no_edit)),
     )
+    return [(title, text) for title, text in parts if text]
 
 
 def fix_of(fix: FixSpec) -> str:
     """What a rule's fix does, and how safe it can be."""
     title = fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
     return f"{title} ({fix.safety} at best)"
+
+
+def price(rule: Rule) -> tuple[tuple[str, str], ...]:
+    """What a rule's pin costs, and when it can go, each with its heading; nothing of one that pins nothing."""
+    fix = rule.fix
+    if fix is None or fix.drop_when is None:
+        return ()
+    return ("What the pin costs", _sentence(fix.cost)), ("When the pin can go", _sentence(fix.drop_when.because))
+
+
+def _sentence(phrase: str) -> str:
+    return f"{phrase[:1].upper()}{phrase[1:]}." if phrase else ""
 
 
 def evidence_line(entry: Evidence) -> str:

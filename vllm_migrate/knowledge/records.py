@@ -16,7 +16,7 @@ Carrier = Literal["yaml", "toml", "json", "shell", "python"]
 Layer = Literal["semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "review", "none"]
-Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal"]
+Each = Literal["engine", "setting", "key", "fact", "remark", "use", "default", "branch", "refusal", "written"]
 ValueKind = Literal["true", "false", "none", "empty", "list", "dict"]
 Style = Literal["flag", "no-flag", "no-flag-known", "no-flag-optional", "drop", "literal", "repeat", "json"]
 
@@ -487,11 +487,19 @@ class ActionSpec(Record):
     when: Condition = ALWAYS
 
 
+class Retirement(Record):
+    """When a pin is no longer needed: since a release, or, without one, never by a release alone; because: in words."""
+
+    because: str
+    since: str = ""
+
+
 class FixSpec(Record):
     """How to write it down. safety: what the fix is at best; review_when and dependence lower it.
 
     unless: there is no fix then, and the advice says what to do; needs: the first release that accepts the fixed file;
-    with_rules: edited only together with the fixes of these rules on the same engine.
+    with_rules: edited only together with the fixes of these rules on the same engine. Of a fix that pins a setting: cost: what
+    the pin costs; drop_when: when it can go.
     """
 
     title: str
@@ -500,6 +508,8 @@ class FixSpec(Record):
     unless: Condition = NEVER
     needs: str = ""
     with_rules: tuple[str, ...] = ()
+    cost: str = ""
+    drop_when: Retirement | None = None
     do: tuple[ActionSpec, ...] = ()
 
 
@@ -553,11 +563,13 @@ class Explain(Record):
 
 
 class RulePage(Record):
-    """What is told of a rule and read by no lint. changes: entries of the project's survey of changes that it answers."""
+    """What is told of a rule and read by no lint. changes: entries of the project's survey of changes that it answers; no_edit:
+    of a rule that only advises, why no edit can be determined."""
 
     silent_when: str
     explain: Explain
     evidence: tuple[Evidence, ...]
+    no_edit: str = ""
     changes: tuple[str, ...] = ()
 
 

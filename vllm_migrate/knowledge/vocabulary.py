@@ -14,7 +14,7 @@ from vllm_migrate.knowledge.records import Each, Layer, Role
 RULE: tuple[str, ...] = get_args(Each)
 NAMED = "named"
 RESOLVING = (*RULE, "effective", NAMED)
-AT_HAND = ("setting", "key", "fact", "remark", NAMED)
+AT_HAND = ("setting", "key", "fact", "remark", "written", NAMED)
 USE = ("use", NAMED)
 DEFAULT = ("default", NAMED)
 DIALECT = ("dialect", "transport", "pin")
@@ -158,6 +158,8 @@ NAMES = (
     ),
     Term("setting.deprecated", "what the target says against it, '' when nothing", AT_HAND),
     Term("setting.switched", "whether the key names another option at the target", AT_HAND, values=BOOL),
+    Term("setting.idle", "whether the target runs the same without it", AT_HAND, values=BOOL),
+    Term("setting.was_idle", "whether the source runs the same without it", AT_HAND, values=BOOL),
     Term("setting.pairs", "the mapping that image=4,video=1 or a compilation level stands for, None for anything else", AT_HAND),
     Term("setting.remark", "what is wrong with the command line", AT_HAND, values=("", "lost", "repeated", "refused", "taken")),
     Term("default.option", "the option at hand, as rules name it", DEFAULT),

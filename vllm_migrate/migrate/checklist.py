@@ -19,16 +19,20 @@ IN_FLIGHT = (
     "Checkpoints of a run in progress: finish the run with the old release, or note the step at which the release changed.",
     "Fleets: rollouts of one policy must not come from servers of both releases; replace all servers before you let requests in.",
 )
-NOTHING = "Nothing to write. If the pin was moved before the settings, `--from RELEASE` names the release they were written for."
+NOTHING = (
+    "Nothing to write. If the pin was moved before the settings, `--from RELEASE` names the release they were written for, and "
+    "`--history` looks for it in the Git history."
+)
 
 
-def render(migration: Migration) -> str:
-    """The whole checklist; ends in a newline."""
+def render(migration: Migration, stops: Iterable[str] = ()) -> str:
+    """The whole checklist; ends in a newline. stops: what to say of releases on the way."""
     moving = [project for project in migration.projects if _has_work(project, migration)]
     lines = ["# Checklist: " + (", ".join(map(_move, moving)) or "vLLM"), ""]
     if moving:
         lines += _section("Before the change", _recordings(migration, "record"))
         lines += _section("Versions", _versions(moving))
+    lines += _section("Stops on the way", map(mask, stops))
     lines += _section("Written by `migrate`; please review", _reviews(migration))
     projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
     waiting = [
@@ -46,7 +50,8 @@ def render(migration: Migration) -> str:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))
     if len(lines) == 2:
-        lines += [NOTHING, ""]
+        notes = dict.fromkeys(note for project in migration.projects for note in project.situation.notes)
+        lines += [NOTHING, *(f"- {mask(note)}" for note in notes), ""]
     lines += ["## Does it start?", "", *verdicts(migration.starts)]
     return "\n".join(map(clean, lines)) + "\n"
 

@@ -50,7 +50,7 @@ class OfferedFix(NamedTuple):
     safety: safe (`fix` writes it), review (`fix --unsafe` does), none (nothing can be written; `reason` says why, where
     there was a fix to try). edits: empty where none is offered, and where one would show a secret. preview: the change
     as signs (`-` goes, `+` comes) and lines. files: the files it changes, by path. needs: the oldest release that takes it;
-    conflicts: path, line and text of what installs an older one.
+    conflicts: path, line and text of what installs an older one. cost, drop_when: of a pin, see `rules.finding.Fix`.
     """
 
     safety: str
@@ -61,6 +61,8 @@ class OfferedFix(NamedTuple):
     preview: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, bool], ...] = ()
     conflicts: tuple[tuple[str, int, str], ...] = ()
+    cost: str = ""
+    drop_when: tuple[str, str] | None = None
 
 
 class SourceLine(NamedTuple):

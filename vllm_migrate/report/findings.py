@@ -83,6 +83,8 @@ def _fix(fix: Fix, plan: Plan, known: tuple[str, ...], detail: Detail) -> Offere
         tuple((sign, mask(line, known)) for sign, line in lines),
         tuple((file.path, file.requested) for file in plan.edits),
         tuple((pin.path, pin.line, mask(pin.pin, known)) for pin in fix.conflicts) if offered else (),
+        fix.cost,
+        fix.drop_when,
     )
 
 

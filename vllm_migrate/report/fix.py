@@ -105,7 +105,7 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     out.extend(result.notes)
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))
-    out.append(_summary(plan, written))
+    out.append(_summary(plan, written, result.stdin))
     waiting = [finding for finding, why in plan.refused if why == "needs --unsafe"]
     if waiting:
         out.append(f"{len(waiting)} more with --unsafe, after review: {_names(f.name for f in waiting)}")
@@ -118,7 +118,7 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     return ["", *out] if plan.edits or plan.outside else out
 
 
-def _summary(plan: Plan, written: WriteResult) -> str:
+def _summary(plan: Plan, written: WriteResult, stdin: bool) -> str:
     """How much was written, or would be."""
     if written.paths:
         fixed = "" if written.failed else f", {_count(len(plan.applied), 'finding')} fixed"
@@ -127,7 +127,8 @@ def _summary(plan: Plan, written: WriteResult) -> str:
         return "nothing was written"
     if plan.edits:
         settled = _count(len(plan.applied), "finding")
-        return f"would change {_count(len(plan.edits), 'file')}, {settled}; --write writes them"
+        how = "name a file instead of -, and --write writes it" if stdin else "--write writes them"
+        return f"would change {_count(len(plan.edits), 'file')}, {settled}; {how}"
     return "nothing to write" if plan.outside else "nothing to fix"
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
-from vllm_migrate.report.headline import fixable, found, headlines, legend, next_steps, settle
+from vllm_migrate.report.headline import fixable, found, headlines, legend, mark, next_steps, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
 from vllm_migrate.report.preview import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from vllm_migrate.report.model import Report
 
@@ -25,7 +25,7 @@ HEADING = "Checklist: for people, once per project; record what is done under [[
 
 def render(report: Report, *, color: bool = False, links: bool = False, width: int = 100) -> Iterator[str]:
     paint = Paint(color, links)
-    page = Page(paint, max(width, NARROWEST))
+    page = Page(paint, max(width, NARROWEST), report.proved)
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:
@@ -41,18 +41,18 @@ def render(report: Report, *, color: bool = False, links: bool = False, width: i
         last = finding
     if not report.quiet:
         page.blank()
-        summary(page, report, legend(report.findings))
+        summary(page, report)
     yield page.taken()
 
 
-def summary(page: Page, report: Report, marks: Iterable[tuple[str, str]]) -> None:
+def summary(page: Page, report: Report) -> None:
     """How many findings there are, what their marks mean, and what to run next."""
     counts = report.counts()
     page.prose("", found(report, counts), style="bold")
     if counts.total:
         page.prose("", fixable(counts))
-    for mark, meaning in marks:
-        page.prose(f"{mark}: ", meaning, "  ")
+    if marks := legend(report):
+        page.prose("", marks)
     steps = next_steps(report, counts)
     if steps:
         page.blank()
@@ -66,11 +66,12 @@ def summary(page: Page, report: Report, marks: Iterable[tuple[str, str]]) -> Non
 
 
 class Page:
-    """Lines of output in the making. width: columns of the terminal; prose is filled to at most WIDEST."""
+    """Lines of output in the making. width: columns of the terminal; prose is filled to at most WIDEST. proved: see Report."""
 
-    def __init__(self, paint: Paint, width: int) -> None:
+    def __init__(self, paint: Paint, width: int, proved: bool = False) -> None:
         self.paint = paint
         self.width = width
+        self.proved = proved
         self.lines: list[str] = []
         # One rule has the same texts in many places.
         self._filled_before: dict[tuple[str, str, str], list[str]] = {}
@@ -145,7 +146,8 @@ class Page:
         kind = "safe" if fix.safety == "safe" else "review: needs --unsafe"
         needs = f"; needs vLLM >= {fix.needs}" if fix.needs else ""
         label = "fix: " if findings == 1 else f"fix for {'both' if findings == 2 else f'these {findings}'}: "
-        self.prose(label, f"{fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
+        shown = mark(fix.safety, self.proved)
+        self.prose(label, f"{shown} {fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
         lines = list(fix.preview)
         room = max(20, self.width - 7)
         long = any(len(line) > room // 2 for _, line in lines)  # a character may take two columns, a tab more

@@ -8,9 +8,6 @@ from vllm_migrate.report.layout import clean
 from vllm_migrate.report.model import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from vllm_migrate.report.finding import Finding
     from vllm_migrate.report.model import Counts, Report
 
 # What a `depends_on` reason begins with, and how a user settles it.
@@ -126,21 +123,36 @@ def fixable(counts: Counts) -> str:
     )
 
 
-def legend(findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    """The marks of fixes that these findings have, each with its meaning."""
-    used = {finding.safety for finding in findings}
-    return [(mark, meaning) for mark, meaning in MEANINGS.items() if mark in used]
+def mark(safety: str, proved: bool) -> str:
+    """`[*]`: an edit that `fix` writes; `[~]`: one that is planned; `[?]`: it needs review; "" without an edit."""
+    if safety == "none":
+        return ""
+    planned = "" if proved else "[~]"
+    return planned + ("[?]" if safety == "review" else "" if planned else "[*]")
+
+
+def legend(report: Report) -> str:
+    """What the marks mean that a report shows; "" where it shows none."""
+    shown = {finding.safety for finding in report.findings}
+    meanings = (
+        ("[*] proved, fix writes it", report.proved and "safe" in shown),
+        ("[~] planned, fix proves it before it writes it", not report.proved and not shown <= {"none"}),
+        ("[?] needs review (--unsafe)", "review" in shown),
+    )
+    found = "; ".join(meaning for meaning, there in meanings if there)
+    return found and f"{found}."
 
 
 def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
     """Commands worth running now, each with what it does. They run as they are printed."""
     out = []
+    shows = "show the diff" if "-" in report.paths else "show the diff; --write writes it"
     if len(report.paths) <= MANY:
         paths = [quoted(path) for path in report.paths]
         dashes = ["--"] if any(path.startswith("-") and path != "-" for path in report.paths) else []
         words = [*(quoted(word) for word in report.arguments), *dashes, *paths]
         if counts.safe:
-            out.append((" ".join(["vllm-migrate fix", *words]), "show the diff; --write writes it"))
+            out.append((" ".join(["vllm-migrate fix", *words]), shows))
         if counts.review:
             out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
     if counts.total:

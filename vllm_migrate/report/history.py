@@ -122,7 +122,7 @@ def rule_html(rule: Rule, page: RulePage) -> Iterator[str]:
     """The page of a rule."""
     yield f"{head(f'{rule.code} {rule.name}', STYLE)}\n<h1>{rule.code} {rule.name}</h1>\n<p>{prose(rule.title)}</p>\n"
     yield f'<p><b class="{rule.severity}">{rule.severity}</b>, {rule.layer}, {rule.status} since {rule.since}</p>\n'
-    for title, body in sections(page):
+    for title, body in sections(rule, page):
         yield f"<h2>{title}</h2>\n<p>{prose(body)}</p>\n"
     if rule.fix is not None:
         yield f"<h2>Fix</h2>\n<p>{prose(fix_of(rule.fix))}</p>\n"
@@ -135,7 +135,7 @@ def rule_markdown(rule: Rule, page: RulePage) -> Iterator[str]:
     """The same as Markdown."""
     yield f"# {rule.code} {rule.name}\n\n{plain(rule.title)}\n\n"
     yield f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}\n"
-    for title, body in sections(page):
+    for title, body in sections(rule, page):
         yield f"\n## {title}\n\n{plain(' '.join(body.split()))}\n"
     if rule.fix is not None:
         yield f"\n## Fix\n\n{plain(fix_of(rule.fix))}\n"

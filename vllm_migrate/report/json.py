@@ -5,7 +5,8 @@
       "line", "column", "end_line", "end_column": int from 1, columns in code points, the end after the last one,
       "engine": {"id", "role", "dialect"} or null for a finding about a file,
       "option", "old", "new", "message", "why", "advice": text or null, "url", "depends_on": text or null, "children": [path],
-      "fix": {"safety": "safe|review|none", "title", "needs": specifier or null, "conflicts": [{"path", "line", "pin"}], "edits": [
+      "fix": {"safety": "safe|review|none", "title", "needs": specifier or null, "conflicts": [{"path", "line", "pin"}],
+        of a pin "cost", "drop_when": {"since": release or null, "because"}, "edits": [
         {"path", "start_line", "start_column", "end_line", "end_column", "text"}]} or null,
       "fingerprint"}]}
 
@@ -88,7 +89,11 @@ def _fix(finding: Finding) -> dict[str, object] | None:
     needs = f">={fix.needs}" if fix.needs else None
     edits = [_edit(edit) for edit in fix.edits]
     conflicts = [{"path": path, "line": line, "pin": pin} for path, line, pin in fix.conflicts]
-    return {"safety": fix.safety, "title": title, "needs": needs, "conflicts": conflicts, "edits": edits}
+    made: dict[str, object] = {"safety": fix.safety, "title": title, "needs": needs, "conflicts": conflicts}
+    if fix.drop_when is not None:
+        since, because = fix.drop_when
+        made |= {"cost": fix.cost, "drop_when": {"since": since or None, "because": because}}
+    return {**made, "edits": edits}
 
 
 def _edit(edit: TextEdit) -> dict[str, object]:

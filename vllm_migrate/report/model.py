@@ -56,7 +56,8 @@ class Report(NamedTuple):
     output; suppressed: findings with the reason that the comment gives; problems: files that could not be analysed;
     notes: remarks on the run itself; fail_on: a severity or "never"; paths, arguments: the PATHs and other words of the
     call, to be repeated in what to do next; root: the folder that machine formats make absolute paths relative to ("":
-    where we run); quiet: no summary.
+    where we run); quiet: no summary; proved: every edit that is offered is one that `fix` writes, otherwise they are planned;
+    diff: the suppression comments that would be written.
     """
 
     source: str
@@ -74,6 +75,8 @@ class Report(NamedTuple):
     arguments: tuple[str, ...] = ()
     root: str = ""
     quiet: bool = False
+    proved: bool = False
+    diff: str = ""
     projects: tuple[Project, ...] = ()
     fail_on_checklist: bool = False
     tool: str = f"vllm-migrate {__version__}"

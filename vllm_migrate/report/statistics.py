@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.report.finding import SEVERITIES
-from vllm_migrate.report.headline import fixable, found, headlines
+from vllm_migrate.report.headline import fixable, found, headlines, legend, mark
 from vllm_migrate.report.paint import Paint
 
 if TYPE_CHECKING:
@@ -45,16 +45,20 @@ def render(report: Report, *, color: bool = False) -> Iterator[str]:
         digits = max(5, len(str(rows[0].count)))
         names = max(len(row.name) for row in rows)
         lines.append(f"{'count':>{digits}}  code   severity  {'rule':<{names}}  fixes")
-        lines += [_row(row, digits, names, paint) for row in rows]
+        lines += [_row(row, digits, names, report.proved, paint) for row in rows]
     if not report.quiet:
         counts = report.counts()
         lines.append(found(report, counts))
         if counts.total:
             lines.append(fixable(counts))
+        if marks := legend(report):
+            lines.append(marks)
     yield "\n".join(lines) + "\n"
 
 
-def _row(tally: RuleTally, digits: int, names: int, paint: Paint) -> str:
-    kinds = [f"{number} {kind}" for kind, number in tally.fixes.items() if number and kind != "none"]
+def _row(tally: RuleTally, digits: int, names: int, proved: bool, paint: Paint) -> str:
+    kinds = [
+        f"{mark(kind, proved)} {number} {kind}" for kind, number in tally.fixes.items() if number and kind != "none"
+    ]
     severity = paint(tally.severity, f"{tally.severity:<8}")
     return f"{tally.count:>{digits}}  {tally.code}  {severity}  {tally.name:<{names}}  {', '.join(kinds) or '-'}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
 from vllm_migrate.report.full import HEADING, NARROWEST, Page, summary
-from vllm_migrate.report.headline import headlines, legend, plural
+from vllm_migrate.report.headline import headlines, plural
 from vllm_migrate.report.layout import cells, clean, excerpt
 from vllm_migrate.report.paint import Paint
 
@@ -41,7 +41,7 @@ def render(
     report: Report, *, color: bool = False, links: bool = False, width: int = 100, everything: bool = False
 ) -> Iterator[str]:
     """everything: no list is cut short."""
-    page = Page(Paint(color, links), max(width, NARROWEST))
+    page = Page(Paint(color, links), max(width, NARROWEST), report.proved)
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:
@@ -61,7 +61,7 @@ def render(
         _rule(page, groups, reasons, everything)
     if not report.quiet:
         page.blank()
-        summary(page, report, legend(findings))
+        summary(page, report)
     yield page.taken()
 
 
@@ -128,7 +128,7 @@ def _joined(rules: list[list[Group]]) -> list[list[Group]]:
     first: dict[tuple[object, ...], Group] = {}
     left = []
     for groups in rules:
-        alone = []
+        alone: list[Group] = []
         for group in groups:
             edit = _edit(group)
             before = first.setdefault(edit, group) if edit is not None else group

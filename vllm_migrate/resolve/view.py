@@ -72,6 +72,15 @@ class View:
         view._values["engine"] = Value(core, "resolved", f"had it run {core.upper()}")
         return view
 
+    def without(self, option: str, written: Written) -> View:
+        """The same engine at the same release, had `written` never been written for `option`."""
+        engine = self.engine
+        assert isinstance(engine, Engine)
+        facts = {name: fact for name, fact in engine.facts.items() if name != option}
+        left = [other for other in engine.options if other is not written]
+        bare = Engine(engine.id, engine.origin, facts, engine.container, left, engine.dead, engine.remarks)
+        return View(bare, self.release, self.catalog, self.knowledge, self.is_source)
+
     def value(self, option: str) -> Value:
         """The effective value of an option, a sampling parameter or a fact."""
         known = self._values.get(option)

@@ -168,4 +168,9 @@ def page_of(name: str) -> RulePage:
     """What `explain` tells of one of these rules."""
     rule = named(name)
     explain = Explain(rule.title + ".", rule.why + ".", rule.write + ".")
-    return RulePage("The file can be read and parsed.", explain, ())
+    return RulePage(
+        "The file can be read and parsed.",
+        explain,
+        (),
+        "it is about how the file can be read, and not about a setting in it",
+    )

@@ -33,7 +33,8 @@ class Action(NamedTuple):
 class Fix(NamedTuple):
     """What a rule proposes to write. safety: safe, review or none; needs: the first release that accepts the fixed file, ""
     for any; with_rules: names of rules whose fixes must be made with this one; conflicts: what installs a release before that;
-    with_version: its safety where that is moved too."""
+    with_version: its safety where that is moved too; cost, drop_when: of a pin, what it costs, and since which release ("": no
+    release alone) and why it can go."""
 
     title: str
     safety: str
@@ -42,6 +43,8 @@ class Fix(NamedTuple):
     with_rules: tuple[str, ...] = ()
     conflicts: tuple[PinnedAt, ...] = ()
     with_version: str = "review"
+    cost: str = ""
+    drop_when: tuple[str, str] | None = None
 
 
 class Firing(NamedTuple):

@@ -353,11 +353,12 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
         return [Context(source, target, setting) for setting in inner_settings(source, target)]
     if rule.each == "refusal":
         return list(_refusals(source, target)) if isinstance(engine, Engine) else []
-    if rule.each != "fact":
+    if rule.each not in ("fact", "written"):
         return []
     names = rule.options or [name for name in engine.facts if name.startswith("env.")]
     facts = [engine.facts[name] for name in names if name in engine.facts]
-    return [
+    options = contexts if rule.each == "written" else []
+    return options + [
         Context(source, target, Setting(source, target, fact.written)) for fact in facts if fact.written is not None
     ]
 
@@ -606,7 +607,12 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     needs = _needs(fix.needs, actions, context)
     conflicts = _conflicts(needs, context)
     alone = "review" if conflicts and safety == "safe" else safety
-    return Fix(_fill(fix.title, finding, context, words), alone, actions, needs, fix.with_rules, conflicts, safety)
+    title = _fill(fix.title, finding, context, words)
+    made = Fix(title, alone, actions, needs, fix.with_rules, conflicts, safety)
+    gone = fix.drop_when
+    if gone is None or not any(action.pins for action in actions):
+        return made
+    return made._replace(cost=fix.cost, drop_when=(gone.since, gone.because))
 
 
 def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:

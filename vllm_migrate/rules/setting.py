@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vllm_migrate.catalog.changes import rename_of
 from vllm_migrate.catalog.store import Catalog, Rename
 from vllm_migrate.dialects.deliver import Diagnostic
 from vllm_migrate.dialects.flags import destinations
 from vllm_migrate.dialects.model import Written
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.resolve.view import View
@@ -105,6 +106,29 @@ class Setting:
     def _remark(self) -> str:
         option = self.written.option
         return option.removeprefix("remark.") if option.startswith("remark.") else ""
+
+    def _idle(self, view: View) -> bool:
+        """Whether an engine runs the same at a release without this setting: it arrives and is what the engine has anyway, or is
+        a variable that the release reads no more."""
+        written, engine = self.written, view.engine
+        if self.is_env and not self._in(view):
+            return self._ever()
+        if diagnostic_kind(view, written) != "" or self._may_hide(engine.files):
+            return False
+        option = self._dotted()
+        bare = view.without(written.option, written)
+        # What the framework sets by default may stand in this very file, where the framework's own repository is judged.
+        if isinstance(view.value(option).value, Undetermined) or bare.value(option).origin == "framework":
+            return False
+        names = {option, *view.knowledge.effective, *view.delivery.values, *bare.delivery.values}
+        return all(_alike(view.value(name).value, bare.value(name).value) for name in names)
+
+    def _may_hide(self, files: Iterable[File]) -> bool:
+        """Whether another file of the engine may have a value that this one replaces."""
+        key = self.written.key.rpartition(".")[2].lstrip("-+")
+        spellings = {key, key.replace("-", "_"), key.replace("_", "-")}
+        others = {file.path: file for file in files if file is not self.written.spot.file}
+        return any(spelling in file.source.text for file in others.values() for spelling in spellings)
 
     def _pairs(self) -> dict[str, int] | None:
         value = self.written.value
@@ -297,6 +321,13 @@ def diagnostic_kind(view: View, written: Written) -> object:
     return Undetermined(reasons, (*(diagnostic.kind for diagnostic in found), ""))
 
 
+def _alike(left: object, right: object) -> bool:
+    """Whether two values are the same, or depend on the same."""
+    if isinstance(left, Undetermined) and isinstance(right, Undetermined):
+        return left.reasons == right.reasons and left.options == right.options
+    return same(left, right)
+
+
 FACTS: dict[str, Callable[[Setting], object]] = {
     "option": lambda setting: setting.option,
     "key": lambda setting: setting.written.key,
@@ -316,4 +347,6 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "switched": Setting._switched,
     "remark": Setting._remark,
     "pairs": Setting._pairs,
+    "idle": lambda setting: setting._idle(setting.target),
+    "was_idle": lambda setting: setting._idle(setting.source),
 }

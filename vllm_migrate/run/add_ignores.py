@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Added(NamedTuple):
-    """edits: to make; refused: lines (from 1) for which no comment can be written."""
+    """edits: to make; refused: those of the wanted lines (from 1) for which no comment can be written."""
 
     edits: list[Edit]
     refused: list[int]
@@ -39,18 +39,22 @@ def add_ignores(
         return Added([], sorted(by_line))
     writer = _Writer(text, "//" if kind_of(path) == "json" else "#", reason)
     accept = keeps_meaning or (lambda edited: True)
-    choices = [(line, writer.choices(line, sorted(codes))) for line, codes in sorted(writer.by_start(by_line).items())]
+    starts = {line: writer.start_of(line) for line in by_line}
+    codes: dict[int, set[str]] = {}
+    for line, start in starts.items():
+        codes.setdefault(start, set()).update(by_line[line])
+    choices = [(line, writer.choices(line, sorted(codes[line]))) for line in sorted(codes)]
     first = [edits[0] for _, edits in choices if edits]
     if len(first) == len(choices) and accept(apply_edits(text, first)):
         return Added(first, [])
     out = Added([], [])
-    for line, edits in choices:
+    for start, edits in choices:
         for edit in edits:
             if accept(apply_edits(text, [*out.edits, edit])):
                 out.edits.append(edit)
                 break
         else:
-            out.refused.append(line)
+            out.refused.extend(line for line in sorted(starts) if starts[line] == start)
     return out
 
 
@@ -67,18 +71,16 @@ class _Writer:
         start, end = self.spans[number - 1]
         return self.text[start:end]
 
-    def by_start(self, by_line: dict[int, set[str]]) -> dict[int, set[str]]:
-        """The same with each line replaced by the first of the command that it continues."""
-        out: dict[int, set[str]] = {}
-        for line, codes in by_line.items():
-            if 1 <= line <= len(self.spans):
-                while line > 1 and continues(self.line(line - 1)):
-                    line -= 1
-                out.setdefault(line, set()).update(codes)
-        return out
+    def start_of(self, line: int) -> int:
+        """The first line of the command that a line continues."""
+        while 1 < line <= len(self.spans) and continues(self.line(line - 1)):
+            line -= 1
+        return line
 
     def choices(self, line: int, codes: list[str]) -> list[Edit]:
-        """Ways to suppress the codes there, the most welcome first."""
+        """Ways to suppress the codes there, the most welcome first; none for a line that there is not."""
+        if not 1 <= line <= len(self.spans):
+            return []
         for suppression in self.known.all:
             if suppression.first <= line <= suppression.last and suppression.bracket >= 0:
                 missing = [code for code in codes if suppression.names(code, "") is None]

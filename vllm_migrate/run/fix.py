@@ -30,7 +30,8 @@ class FixPlan(NamedTuple):
     """What a fix would write.
 
     plan: the edits, the findings they settle, those that are refused and why, and what would change in parents outside
-    the PATHs; findings: all that were found; files: how many input files there were; notes: what to say of the run itself.
+    the PATHs; findings: all that were found; files: how many input files there were; notes: what to say of the run itself;
+    stdin: the text came from standard input, and there is no file to write.
     """
 
     plan: Plan
@@ -38,6 +39,7 @@ class FixPlan(NamedTuple):
     files: int
     disk: Disk = DISK
     notes: tuple[str, ...] = ()
+    stdin: bool = False
 
     @property
     def texts(self) -> dict[str, str]:
@@ -82,4 +84,11 @@ def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None 
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
     plan = settle(session, run, result.findings, findings, session.settings.unsafe, held)
-    return FixPlan(plan, findings, result.files, session.disk, tuple(session.settings.remarks(True)))
+    return FixPlan(
+        plan,
+        findings,
+        result.files,
+        session.disk,
+        tuple(session.settings.remarks(True)),
+        any(e.stdin for e in session.inputs),
+    )

@@ -20,6 +20,7 @@ from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 from vllm_migrate.run.walk import Input
 
+UNRECOGNISED = "no-engine-recognised"  # hooks leave it out
 # Below this many files one process is faster than starting more.
 FEW = 64
 
@@ -43,7 +44,7 @@ def lint(
     if options.diff is not None:
         chosen = on_changed_lines(chosen, _diff(options), result.projects)
         session.dependencies.note(options.diff)
-    kept, notes = _written(session, chosen)
+    kept, notes, diff = _written(session, chosen)
     found = checked((_finding(candidate, session) for candidate in kept), session.settings.config)
     source, target = session.releases(result.projects)
     report = Report(
@@ -65,6 +66,8 @@ def lint(
         _arguments(options),
         projects=result.projects,
         fail_on_checklist=session.settings.fail_on_checklist,
+        proved=run is not None,
+        diff=diff,
     )
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
@@ -132,39 +135,45 @@ def _diff(options: Options) -> str:
     return options.diff
 
 
-def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[str]]:
-    """What is left to report, and notes, after the baseline or suppressions are written as the options ask."""
-    kept, notes = chosen.kept, []
+def _written(session: Session, chosen: Filtered) -> tuple[list[Candidate], list[str], str]:
+    """What is left to report, and notes, after the baseline or suppressions are written as the options ask; else the diff of
+    the suppressions."""
+    kept, notes, diff = chosen.kept, [], ""
     if session.options.write_baseline:
         check_output(session.settings.baseline or "", session.options.allow_outside)
         notes.append(record_baseline(kept, session.settings.baseline))
         kept = []
     if session.options.add_ignores:
-        from vllm_migrate.run.ignores import write_ignores
+        from vllm_migrate.report.fix import diff as diff_of
+        from vllm_migrate.run.ignores import plan_ignores, write_ignores
 
-        notes.extend(write_ignores(kept, session.disk))
-        kept = []
-    return kept, notes
+        planned = plan_ignores(kept, session.disk, session.options.reason or "")
+        if session.options.write:
+            planned = write_ignores(planned, session.disk)
+            kept = planned.left
+        else:
+            diff = "".join(f"{line}\n" for file, edits in planned.edits.items() for line in diff_of(file, edits))
+        notes.extend(planned.notes)
+    return kept, notes, diff
 
 
 def _arguments(options: Options) -> tuple[str, ...]:
-    """The words of the call that decide what is read, compared and chosen, as `fix` takes them too."""
-    one = (
+    """The words of the call that decide what is compared, and of which rules and files."""
+    ignored = tuple(rule for rule in options.ignore if rule != UNRECOGNISED)
+    given = (
         ("--from", options.source),
         ("--to", options.target),
         ("--from-engine", options.from_engine),
         ("--gpu", options.gpu),
         ("--model-config", options.model_config),
         ("--stdin-filename", options.stdin_filename),
+        ("--select", ",".join(options.select) or None),
+        ("--ignore", ",".join(ignored) or None),
+        ("--extend-select", ",".join(options.extend_select) or None),
+        *(("--exclude", pattern) for pattern in options.exclude),
         ("--config", options.config),
+        *(("--allow-outside", folder) for folder in options.allow_outside),
     )
-    many = (
-        ("--select", options.select),
-        ("--ignore", options.ignore),
-        ("--extend-select", options.extend_select),
-        ("--exclude", options.exclude),
-    )
-    words = [word for name, value in one if value is not None for word in (name, value)]
-    words += [word for name, values in many if values for word in (name, ",".join(values))]
-    words += [word for folder in options.allow_outside for word in ("--allow-outside", folder)]
-    return (*words, *(["--isolated"] if options.isolated else []))
+    flags = (("--isolated", options.isolated), ("--history", options.history))
+    words = [word for name, value in given if value is not None for word in (name, value)]
+    return (*words, *(name for name, given in flags if given))

@@ -146,10 +146,9 @@ def pinned_options(knowledge: Knowledge) -> list[str]:
 
 
 def pins_written(knowledge: Knowledge) -> tuple[tuple[str, object], ...]:
-    """The options, with their values, that fixes add where they take nothing away: what the source did without them."""
-    fixes = [rule.fix.do for rule in knowledge.rules if rule.fix is not None]
-    only = [do for do in fixes if all(action.set and action.to_of is None for action in do)]
-    return tuple((action.set, action.to) for do in only for action in do)
+    """The options, with their values, that fixes write: a file that has them may be one that was fixed, and not yet moved."""
+    fixes = [action for rule in knowledge.rules if rule.fix is not None for action in rule.fix.do]
+    return tuple((action.set, action.to) for action in fixes if action.set and action.to is not None)
 
 
 class Unique:

@@ -17,6 +17,7 @@ from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.dependencies import Dependencies, Unnoted
 from vllm_migrate.run.fence import fence_of
+from vllm_migrate.run.filtering import selection_of
 from vllm_migrate.run.judging import Present, Result, Run
 from vllm_migrate.run.progress import advanced
 from vllm_migrate.run.settings import Options, Settings
@@ -44,6 +45,7 @@ class Session:
         _note_knowledge(self.dependencies)  # before it is read
         self.catalog = store.load()
         self.knowledge: Knowledge = self._knowledge()
+        self.knowledge = self.knowledge.asking(selection_of(self.settings, self.rules()).selects)
         if self.settings.baseline and not options.baseline:
             self._inside(self.settings.baseline, "baseline")
         self.paths = options.paths or self._included() or (".",)

@@ -19,7 +19,9 @@ class Options(NamedTuple):
     config: the configuration file to read; isolated: read none; model_config: a folder; stdin_filename: the name that
     `-` is judged under; fail_on: a severity or "never"; fail_on_checklist: items of
     the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
-    kept; allow_outside: folders that may be read and written though they are outside of the project.
+    kept; allow_outside: folders that may be read and written though they are outside of the project;
+    write, reason: suppression comments are written, with that reason;
+    history: where a project pins its target already, the release before it is looked for in its Git history.
     """
 
     paths: tuple[str, ...] = ()
@@ -41,9 +43,12 @@ class Options(NamedTuple):
     diff: str | None = None
     write_baseline: bool = False
     add_ignores: bool = False
+    write: bool = False
+    reason: str | None = None
     unsafe: bool = False
     follow_parents: bool = False
     allow_outside: tuple[str, ...] = ()
+    history: bool = False
 
 
 class Settings:

@@ -297,7 +297,9 @@ class Situations:
             return Move(source, source if past else target)
         key = (level.folder, target.value, f"{own.place} {own.version}" if own is not None else "")
         if key not in self._moves:
-            self._moves[key] = self._with_way(level, self._evident(level, target, own))
+            move = self._evident(level, target, own)
+            looks_back = self._settings.options.history and move.source.pinned is not None
+            self._moves[key] = self._from_history(level, move, own) if looks_back else self._with_way(level, move)
         return self._moves[key]
 
     def _with_way(self, level: Level, move: Move) -> Move:
@@ -313,6 +315,33 @@ class Situations:
         last = max(older, key=lambda pin: parse_version(pin.version))
         way = f"--from {self._catalog.canonical(last.version)} shows the way to {move.source.value}: {last.place} names it"
         return move._replace(notes=(*move.notes, way))
+
+    def _from_history(self, level: Level, move: Move, own: Pin | None) -> Move:
+        """A move that is none, from the release that was pinned before; with why there is none, where the history shows none."""
+        if move.source.value != move.target.value:
+            return move
+        from vllm_migrate.documents.git import NoHistory
+        from vllm_migrate.run.history import pinned_before
+
+        pins = [pin for each in level.upward() for pin in each.pins if pin.place == _place(move.source)]
+        pin = own if own is not None and own.exact else next(iter(pins), None)
+        if pin is None:
+            return self._with_way(level, move)
+        folder = next((each.folder for each in level.upward() if pin in each.pins), level.folder)
+
+        def is_older(release: str) -> bool:
+            return parse_version(release) < parse_version(pin.version)
+
+        self.dependencies.settled = False  # what a history is made of is not noted
+        try:
+            found = pinned_before(pin, folder, pin is own, self._disk, is_older)
+        except NoHistory as error:
+            note = f"--history: {error}; --from says what {pin.place} pinned before"
+            return move._replace(notes=(*move.notes, note))
+        older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(found.pin.version)]
+        source = older[-1] if older else SOURCE
+        because = f"{found.pin.place} pinned {found.pin.version} up to commit {found.commit.id[:10]}"
+        return Move(Known(source, because), Known(move.target.value, f"{pin.place} pins it"), move.notes)
 
     def _evident(self, level: Level, target: Known, own: Pin | None) -> Move:
         if own is not None and own.exact:
@@ -394,6 +423,10 @@ class Situations:
 
     def _newer(self, release: str, other: str) -> bool:
         return self._catalog.ordinal(release) > self._catalog.ordinal(other)
+
+
+def _place(known: Known) -> str:
+    return f"{os.path.relpath(known.pinned.path)}:{known.pinned.line}" if known.pinned is not None else ""
 
 
 def _written(config: Config, key: str, path: str) -> Known | None:

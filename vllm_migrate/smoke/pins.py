@@ -8,7 +8,7 @@ from vllm_migrate.smoke.source import SmokeEngine, engine_at, judged_engine, pla
 from vllm_migrate.smoke.update import PAUSE_DEFAULTS
 
 if TYPE_CHECKING:
-    from vllm_migrate.dialects.model import Engine, Written
+    from vllm_migrate.dialects.model import Written
     from vllm_migrate.knowledge.load import Knowledge
     from vllm_migrate.resolve.view import View
 
@@ -67,7 +67,7 @@ def _of_file(path: str, spec: SmokeEngine, release: str, engine_id: str | None, 
     layers, whole = _layers(target.knowledge), engine_at(path, target)
     found = []
     for option, written in _written(target).items():
-        bare, before = _without(target, option, written), _without(judged.source, option, written)
+        bare, before = target.without(option, written), judged.source.without(option, written)
         value, new, old = target.value(option).value, bare.value(option).value, before.value(option).value
         moved = not same(old, new) and same(old, value)
         layer = layers.get(option) or (_relevant(option) if moved else None)
@@ -97,19 +97,6 @@ def _written(view: View) -> dict[str, Written]:
     arrived = {option: each.written for option, each in view.delivery.values.items()}
     facts = {name: fact.written for name, fact in view.engine.facts.items() if name.startswith(("sampling.", "env."))}
     return {option: written for option, written in {**arrived, **facts}.items() if written is not None}
-
-
-def _without(view: View, option: str, written: Written) -> View:
-    """The same engine at the same release, had `written` never been."""
-    from vllm_migrate.dialects.model import Engine
-    from vllm_migrate.resolve.view import View
-
-    engine = view.engine
-    assert isinstance(engine, Engine)
-    facts = {name: fact for name, fact in engine.facts.items() if name != option}
-    left = [other for other in engine.options if other is not written]
-    bare: Engine = Engine(engine.id, engine.origin, facts, engine.container, left, engine.dead, engine.remarks)
-    return View(bare, view.release, view.catalog, view.knowledge, view.is_source)
 
 
 def _layers(knowledge: Knowledge) -> dict[str, str]:

@@ -1,0 +1,63 @@
+"""What pins cost and when they can go; why rules that only advise write nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.cli.main import main
+from vllm_migrate.knowledge.load import load, rule_page
+from vllm_migrate.knowledge.records import Rule
+from vllm_migrate.rules.files import as_rules, page_of
+
+RULES = load().rules
+AT_HAND = ("setting", "default")
+
+
+def fixes(rule: Rule) -> bool:
+    return any(part.fix is not None for part in (rule, *rule.also))
+
+
+def pins(rule: Rule) -> bool:
+    """Whether a rule's fix writes an option of its own choice, or the source's default, where none is written."""
+    actions = rule.fix.do if rule.fix is not None else ()
+    return any(
+        (action.set and action.set not in AT_HAND and not action.in_place) or action.set == "default"
+        for action in actions
+    )
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if not fixes(rule)], ids=lambda rule: rule.name)
+def test_a_rule_that_only_advises_says_why(rule: Rule, capsys: pytest.CaptureFixture[str]) -> None:
+    reason = rule_page(rule.name).no_edit
+    assert len(reason) > 20 and not reason.endswith(".")
+    assert main(["explain", rule.code]) == 0
+    assert "Why there is no edit" in capsys.readouterr().out
+
+
+def test_only_those_say_it() -> None:
+    told = {rule.name for rule in RULES if rule_page(rule.name).no_edit}
+    assert told == {rule.name for rule in RULES if not fixes(rule)}
+    assert all(page_of(rule.name).no_edit for rule in as_rules())
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if pins(rule)], ids=lambda rule: rule.name)
+def test_a_pin_has_a_price_and_an_end(rule: Rule, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rule.fix is not None and rule.fix.cost and rule.fix.drop_when is not None
+    assert rule.fix.drop_when.because
+    since = rule.fix.drop_when.since
+    assert not since or (since in load_catalog().releases and since in rule.fix.drop_when.because)
+    assert main(["explain", rule.code]) == 0
+    shown = capsys.readouterr().out
+    assert "What the pin costs" in shown and "When the pin can go" in shown
+
+
+def test_the_list_of_rules_has_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "--output-format", "json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rules"]}
+    assert rows["cascade-attn-default"]["drop_when"]["since"] == "0.18.0"
+    assert rows["cascade-attn-default"]["cost"] and rows["cascade-attn-default"]["no_edit"] is None
+    assert rows["engine-seed-default"]["no_edit"] and rows["engine-seed-default"]["cost"] is None
+    assert all((row["fix"] == "none") >= bool(row["no_edit"]) for row in rows.values())
