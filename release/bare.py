@@ -55,7 +55,7 @@ def check(wheel: Path, python: str) -> None:
 
 
 def main() -> int:
-    (wheel,) = Path(sys.argv[1]).glob("*.whl")
+    (wheel,) = Path(sys.argv[1]).glob("vllm_migrate-*.whl")
     failed = 0
     for python in sys.argv[2:] or [sys.executable]:
         version = subprocess.run(

@@ -30,7 +30,7 @@ def test_async_scheduling_shows_its_default_and_what_sets_it_later(cat: store.Ca
 
 def test_a_variable_that_became_an_argument(cat: store.Catalog) -> None:
     page = text(cat, "VLLM_ATTENTION_BACKEND")
-    assert "0.15.0     gone; now attention_backend" in page
+    assert "0.15.0     removed; now attention_backend" in page
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ TREE = {
 
 def test_explain_takes_an_option_as_its_flag() -> None:
     done = CliRunner().invoke(build(), ["explain", "--swap-space"])
-    assert done.exit_code == 0 and "swap_space (engine)" in done.output and "gone" in done.output
+    assert done.exit_code == 0 and "swap_space (engine)" in done.output and "removed" in done.output
     assert CliRunner().invoke(build(), ["explain", "--help"]).output.startswith(("Usage", " ", "\n"))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vllm_migrate.run.schemas import NAMES, named
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -29,7 +31,7 @@ def tool(name: str) -> str:
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run([*map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def clean(*words: str | Path) -> None:
@@ -72,6 +74,38 @@ def test_hooks() -> None:
 )
 def test_schemas(schema: str, files: list[Path]) -> None:
     clean(tool("check-jsonschema"), "--builtin-schema", schema, *files)
+
+
+def test_our_own_schemas(tmp_path: Path) -> None:
+    """A third validator takes them, and what they are of: python's jsonschema and ajv are asked in other tests."""
+    check, example = tool("check-jsonschema"), ROOT / "examples/vllm-serve-config/after/serve.yaml"
+    written: dict[str, Path] = {}
+    for name in (*NAMES, "0.8.5", "0.18.1", "0.33.0"):
+        written[name] = tmp_path / f"{name}.json"
+        written[name].write_text(json.dumps(named(name)))
+    for dialect in ("verl", "pipelinerl", "nemo-rl"):
+        written[dialect] = tmp_path / f"{dialect}.json"
+        written[dialect].write_text(json.dumps(named("0.18.1", dialect)))
+    clean(check, "--check-metaschema", *written.values())
+    clean(check, "--schemafile", written["0.18.1"], example)
+    (tmp_path / "wrong.yaml").write_text("max-modle-len: 4096\n")
+    done = run(check, "--schemafile", written["0.18.1"], tmp_path / "wrong.yaml")
+    assert done.returncode == 1 and "max-modle-len" in done.stdout and len(done.stdout) < 4000
+    report = run(
+        sys.executable,
+        "-m",
+        "vllm_migrate",
+        "lint",
+        "--output-format",
+        "json",
+        "--exit-zero",
+        "examples/pipelinerl/before",
+    )
+    (tmp_path / "report.json").write_text(report.stdout)
+    clean(check, "--schemafile", written["lint"], tmp_path / "report.json")
+    findings = json.loads(report.stdout)["findings"]
+    assert all(finding["why"] and finding["url"] for finding in findings)
+    assert any(finding["advice"] for finding in findings) and any(finding["children"] for finding in findings)
 
 
 def test_the_gitlab_template(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ TYPOS: list[Edit] = [
         "'juge' is not one of rl_rollout, reference, judge, teacher, serving, eval, pooling (did you mean 'judge'?)",
     ),
     (D + "verl.yaml", "entrypoint: async_llm", "entrypoint: asyncllm", "'asyncllm' is not one of"),
-    (D + "verl.yaml", 'prefix: "+"', 'prefix: "+++"', "prefix: '+++' is not one of"),
+    (D + "verl.yaml", 'prefix: "++"', 'prefix: "+++"', "prefix: '+++' is not one of"),
     (
         D + "verl.yaml",
         "verified: executed",
@@ -262,7 +262,7 @@ RULE_TYPOS: list[Edit] = [
         "bool-cli-value.yaml",
         "each: setting",
         "each: seting",
-        "each: 'seting' is not one of engine, setting, key, fact, remark, use, default, branch, refusal (did you mean 'setting'?)",
+        "each: 'seting' is not one of engine, setting, key, fact, remark, use, default, branch, refusal, written (did you mean 'setting'?)",
     ),
     (
         "bool-cli-value.yaml",

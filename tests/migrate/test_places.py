@@ -81,16 +81,16 @@ KEPT = [
     ("requirements.txt", "--extra-index-url https://x.example\nvllm==0.8.5\n", "index", True),
     ("requirements.txt", "vllm==0.8.5+cu121\n", "cu121", True),
     ("requirements.txt", "vllm==0.8.5; a\nvllm==0.9.2; b\n", "several", True),
-    ("requirements.txt", "vllm>=0.8.5,<0.9\n", "allows no", True),
+    ("requirements.txt", "vllm>=0.8.5,<0.9\n", "does not allow", True),
     ("requirements.txt", "vllm>=0.8.5\n", "and others", False),
-    ("requirements.txt", "vllm @ https://x.example/vllm-0.8.5-cp38-abi3-linux.whl\n", "address", True),
+    ("requirements.txt", "vllm @ https://x.example/vllm-0.8.5-cp38-abi3-linux.whl\n", "URL", True),
     ("requirements-rocm.txt", "vllm==0.8.5\n", "hardware", False),
     ("Dockerfile", "ARG V=0.8.5\nRUN pip install vllm==$V\n", "variable", True),
     ("Dockerfile", "FROM vllm/vllm-openai:v0.8.5@sha256:00\n", "digest", True),
     ("Dockerfile", "RUN git clone -b v0.8.5 https://x.example/vllm-project/vllm\n", "clone", True),
     ("compose.yaml", "image: vllm/vllm-openai:${TAG:-v0.8.5}\n", "variable", True),
     ("compose.yaml", "image: vllm/vllm-openai:latest\n", "no release", False),
-    ("compose.yaml", "image: x.example/verl:app-vllm0.8.5-cu\n", "another image", True),
+    ("compose.yaml", "image: x.example/verl:app-vllm0.8.5-cu\n", "image", True),
 ]
 
 

@@ -71,7 +71,7 @@ def test_raw_logprobs_at_another_temperature(rollout: MakeRollout, columns: Colu
 
 def test_raw_logprobs_are_named_where_d_cannot_be_read(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(Contract(temperature=0.2, lag=0), columns(rollout(t=0.2, reported_t=1.0)))
-    assert any("D cannot be read" in note for note in verdict.notes)
+    assert any("D cannot be estimated" in note for note in verdict.notes)
     assert verdict.decision == "fail" and verdict.blame.suspects == ("logprobs-semantics",)
 
 
@@ -156,7 +156,7 @@ def test_staleness_is_no_mismatch(rollout: MakeRollout, columns: Columns) -> Non
     made = columns(perturbed(rollout, 0.4))
     stale = judged(Contract(), made, weight_version=3, trainer_version=5)
     assert stale.decision == "inconclusive"
-    assert any("not separable" in note for note in stale.notes)
+    assert any("cannot be separated" in note for note in stale.notes)
     assert stale.metrics["k3_stale"].value > 0.01 and "k3_fresh" not in stale.metrics
     gate = ParityGate(Contract())
     gate.add(step=7, **made, weight_version=5)
@@ -171,7 +171,7 @@ def test_no_versions_and_no_promise_of_synchrony(rollout: MakeRollout, columns: 
     names = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask")
     assert "k3_fresh" in gate.update(step=0, **columns(rollout())).metrics, "before the first update nothing is stale"
     later = gate.update(step=1, **columns(perturbed(rollout, 0.4), *names))
-    assert later.decision == "inconclusive" and any("not separable" in note for note in later.notes)
+    assert later.decision == "inconclusive" and any("cannot be separated" in note for note in later.notes)
     assert gate.update(step=2, **columns(rollout(seed=2))).metrics["k3"].gate == "pass", "lag only adds to the spread"
 
 

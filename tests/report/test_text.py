@@ -72,3 +72,60 @@ def test_reasons_of_a_rule_stand_once() -> None:
     assert text.count("cannot be imported in 0.18.1") == 2
     assert text.count("  why: the program stops with ImportError") == 1
     assert text.count("  advice: import it from its new place") == 1
+
+
+def drawn(*changes: dict[str, Any]) -> str:
+    """The page of a report whose first finding is repeated with these changes."""
+    report = lint(files={"serve.sh": SERVERS["s0/serve.sh"]}, to="0.18.1")
+    first = next(finding for finding in report.findings if finding.code == "VM202")
+    findings = tuple(first._replace(**change) for change in changes)
+    return "".join(formats.render("text", report._replace(findings=findings)))
+
+
+def test_one_edit_of_two_rules_is_one_group() -> None:
+    text = drawn({}, {"code": "VM299", "name": "another-rule", "message": "it says something else"})
+    assert text.count("  fix for both: ") == 1 and "  fix: " not in text
+    assert text.index("VM202 ") < text.index("VM299 ") < text.index("  fix for both: ")
+    third = {"code": "VM298", "name": "a-third", "message": "it says a third thing"}
+    assert "  fix for these 3: " in drawn({}, third, {"code": "VM299", "name": "another-rule", "message": "x"})
+
+
+def test_the_same_edit_for_other_engines_is_not() -> None:
+    text = drawn({}, {"code": "VM299", "name": "another-rule", "engine": None})
+    assert text.count("  fix: ") == 2
+
+
+def test_a_reason_is_told_once() -> None:
+    gpu, model = "the GPU (memory)", "the model's generation_config.json, which may set top_p"
+    text = drawn(
+        {"depends_on": (gpu,)},
+        {"code": "VM298", "depends_on": (gpu, model), "fix": None},
+        {"code": "VM299", "depends_on": (gpu,), "fix": None},
+    )
+    assert text.count(gpu) == 1 and f"depends on: {gpu} [1]\n" in text
+    assert f"depends on: {model}\n" in text
+    assert text.count("[1] above") == 2
+    assert text.count("settle it: pass --gpu NAME") == 1
+
+
+def test_many_files_are_summed_up_by_rule() -> None:
+    text = page(SERVERS)
+    assert "will not start: 9 files (VM202 in 9)" in text.splitlines()
+
+
+def test_marks_are_explained_if_they_occur() -> None:
+    text = page({"serve.sh": SERVERS["s0/serve.sh"]})
+    assert "[~] planned, fix proves it before it writes it.\n" in text
+    assert "[?]" not in text
+    assert "[~] planned" not in page({"serve.sh": "vllm serve org/m --max-model-len 8192\n"})
+
+
+def test_projects_that_make_the_same_move_share_a_line() -> None:
+    lines = page({**SERVERS, "t/serve.sh": "vllm serve m\n", "t/requirements.txt": "vllm==0.10.0\n"}).splitlines()
+    assert lines[0] == "s0, s1, s2 and 6 more: vLLM 0.8.5 (the default) -> 0.18.1 (the default)"
+    assert lines[1].startswith("t: vLLM 0.10.0 (t/requirements.txt:1 pins it) -> 0.18.1")
+
+
+def test_a_message_of_a_rule_stands_once() -> None:
+    text = page({"a.sh": "vllm serve org/m --swap-space 8\n", "b.sh": "vllm serve org/m --swap-space 4\n"})
+    assert text.count("rejects --swap-space") == 1 and text.count("  fix: [~] drop --swap-space") == 2

@@ -36,7 +36,7 @@ def test_what_is_inconclusive_is_skipped_and_named() -> None:
     found = bisect.bisect(names, test)
     assert (found.good, found.bad, found.skipped) == ("3", "7", ("4", "5", "6"))
     text = "\n".join(bisect.as_text(found, []))
-    assert "nothing is known of 4, 5, 6" in text and "there may be others" in text
+    assert "nothing is known about 4, 5, 6" in text and "there may be others" in text
 
 
 def test_a_pair_that_does_not_hold_is_not_sure() -> None:
@@ -51,9 +51,9 @@ def test_a_pair_that_does_not_hold_is_not_sure() -> None:
 
 
 def test_ends_that_are_not_what_they_are_called() -> None:
-    with pytest.raises(UsageError, match="b is called bad, and its test is good"):
+    with pytest.raises(UsageError, match="b was given as bad, but its test is good"):
         bisect.bisect(["a", "b"], lambda name: bisect.GOOD)
-    with pytest.raises(UsageError, match="a is called good, and its test is skip"):
+    with pytest.raises(UsageError, match="a was given as good, but its test is skip"):
         bisect.bisect(["a", "b"], lambda name: bisect.SKIP)
 
 
@@ -90,7 +90,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert asked[0] == ("record", "/opt/0.8.5/python") and ("0.10.2", "/opt/0.10.2/python") in asked
     assert main([*words, "--releases", "0.9.0,0.9.2"]) == 0
     text = capsys.readouterr()
-    assert "0.8.5 is good, 0.9.2 is bad" in text.out and "nothing is known of 0.9.0" in text.out
+    assert "0.8.5 is good, 0.9.2 is bad" in text.out and "nothing is known about 0.9.0" in text.out
     assert "cannot start" in text.err
     assert main([*words[:-1], "/opt/python"]) == 2
     assert main([*words[:-5], "--bad", "0.1", *words[-2:]]) == 2

@@ -179,7 +179,7 @@ def test_a_worker_that_is_run_by_hand(config: Callable[..., Path], lab: SimpleNa
         (("record", "{config}"), "which engine runs"),
         (("record", "{config}", "--job", "/no/such/folder/job.json"), "cannot write"),
         (("compare", "{recording}"), "no scores"),
-        (("score", "{recording}"), "which model scores"),
+        (("score", "{recording}"), "no model to score with"),
         (("compare", "{recording}", "--epsilon", "x"), "epsilon"),
         (("compare", "{recording}", "--margins", "int3"), "no margins"),
         (("compare", "/no/such/file"), "cannot read"),

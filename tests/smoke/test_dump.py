@@ -99,12 +99,12 @@ def test_a_mask_without_the_stop_token_is_said(tmp_path: Path) -> None:
     stopped = {**LINE, "finish_reason": "stop", "response_mask": [1, 1, 0]}
     kept = {**LINE, "finish_reason": "stop", "response_mask": [0, 1, 1]}
     (note,) = read_dump(write(tmp_path, stopped, kept, LINE)).header.notes
-    assert note == "the loss mask leaves out the last token of 1 sequences that ended by a stop token"
+    assert note == "the loss mask leaves out the last token of 1 sequences that ended with a stop token"
 
 
 def test_a_dump_without_the_rollouts_side_says_so(tmp_path: Path) -> None:
     bare = {name: value for name, value in LINE.items() if name != "rollout_logprobs"}
-    with pytest.raises(UsageError, match="holds no rollout logprobs") as error:
+    with pytest.raises(UsageError, match="has no rollout logprobs") as error:
         compare(read_dump(write(tmp_path, bare, bare)))
     assert "rollout_log_probs" in error.value.remedy
 
@@ -112,8 +112,8 @@ def test_a_dump_without_the_rollouts_side_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no sequences"),
-        ("\n\n", "holds no sequences"),
+        ("", "has no sequences"),
+        ("\n\n", "has no sequences"),
         (json.dumps(LINE) + "\n{half", ":2 is not JSON"),
         (json.dumps({**LINE, "trainer_logprobs": ["x", 1, 2]}), ":1: could not convert"),
         (json.dumps({**LINE, "output_ids": ["a", "b", "c"]}), ":1: invalid literal"),

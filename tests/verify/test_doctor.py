@@ -68,7 +68,7 @@ def test_packages_variables_and_plugins(here: Path) -> None:
     )
     assert one(found, "torch 2.6.0").state == "wrong" and "torch==" in one(found, "torch 2.6.0").remedy
     assert one(found, "SAMPLR").remedy == "did you mean VLLM_USE_FLASHINFER_SAMPLER?"
-    assert "no longer" in one(found, "VLLM_USE_V1").what and "does nothing" in one(found, "VLLM_SECRETS").what
+    assert "no longer" in one(found, "VLLM_USE_V1").what and "has no effect" in one(found, "VLLM_SECRETS").what
     assert one(found, "may rewrite settings: mine").state == "note" and one(found, "io processor").state == "ok"
 
 

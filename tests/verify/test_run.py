@@ -210,7 +210,7 @@ def test_what_a_folder_does_not_tell(here: Path) -> None:
     with pytest.raises(UsageError, match="no folder"):
         running("nowhere", None)
     (here / "empty").mkdir()
-    with pytest.raises(UsageError, match="no configuration of an engine"):
+    with pytest.raises(UsageError, match="no engine configuration"):
         running("empty", None)
     with pytest.raises(UsageError, match="does not show the release"):
         running(hydra(here), None)

@@ -20,8 +20,9 @@ from vllm_migrate.catalog import intervals, modules, names, sheets
 from vllm_migrate.catalog.extract import modules as importable
 from vllm_migrate.catalog.extract import release as reader
 from vllm_migrate.catalog.extract.modules import Names
-from vllm_migrate.catalog.store import DATA, HOT
+from vllm_migrate.catalog.store import HOT
 from vllm_migrate.opening import opened_text
+from vllm_migrate.shipped import OWN_CATALOG
 
 
 def build(sources: str, releases: list[str], out: str, jobs: int = 1) -> list[str]:
@@ -129,7 +130,7 @@ def _save(folder: str, name: str, text: str) -> None:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vllm_migrate.catalog.build", description=__doc__)
     parser.add_argument("--sources", required=True, help="folder with one unpacked source tree per release")
-    parser.add_argument("--out", default=DATA, help="folder to write to (default: the package's data)")
+    parser.add_argument("--out", default=OWN_CATALOG, help="folder to write to (default: the package's data)")
     parser.add_argument("--release", action="append", help="only these releases (default: every folder)")
     parser.add_argument(
         "--index-url", default=os.environ.get("PIP_INDEX_URL"), help="package index to fetch missing releases from"

@@ -108,12 +108,12 @@ def select(
     """Changes of these kinds, whose option holds this text, that touch RL, of this layer."""
     kinds = set(kinds)
     table = relevance.layers() if rl or layer else {}
-    wanted = _spelling(option) if option else ""
+    wanted = spelling(option) if option else ""
     kept = []
     for change in found:
         if kinds and change.kind not in kinds:
             continue
-        if wanted and wanted not in _spelling(change.option):
+        if wanted and wanted not in spelling(change.option):
             continue
         if rl and not _touches_rl(change, table):
             continue
@@ -129,7 +129,8 @@ def _touches_rl(change: Change, table: dict[str, str]) -> bool:
     )
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
+    """A name however it is written: as a flag, an argument or a variable."""
     return name.lower().lstrip("-").replace("-", "_")
 
 
@@ -154,14 +155,14 @@ def shown(value: Any, width: int = 60) -> str:
 
 
 def headline(old: str, new: str, found: list[Change]) -> list[str]:
-    """Counts per section: gone, new, other default."""
+    """Counts per section: removed, new, with a new default."""
     lines = []
     for section in SECTIONS:
         mine = [c for c in found if c.section == section]
         counts = {
-            "gone": sum(c.kind in ("removed", "renamed") for c in mine),
+            "removed": sum(c.kind in ("removed", "renamed") for c in mine),
             "new": sum(c.kind == "added" for c in mine),
-            "other default": sum(c.kind == "default" for c in mine),
+            "with a new default": sum(c.kind == "default" for c in mine),
             "resolve differently": sum(c.kind == "resolves" for c in mine),
         }
         words = [f"{number} {word}" for word, number in counts.items() if number]

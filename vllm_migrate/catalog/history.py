@@ -95,21 +95,35 @@ def render_text(explanation: Explanation) -> str:
 
 def _lines(explanation: Explanation, story: Story) -> list[str]:
     lines = [f"{story.option} ({story.section})", f"  {timeline(explanation.releases, story.spans)}"]
-    before: OptionFacts | None = None
-    for span in story.spans:
-        lines.append(f"  {span.since:<10} {_state(span.facts, before)}")
-        before = span.facts
-    if story.spans[-1].until is not None:
-        word = f"gone; now {story.replaced_by}" if story.replaced_by else "gone"
-        lines.append(f"  {story.spans[-1].until:<10} {word}" + (f" ({story.note})" if story.note else ""))
+    lines += [f"  {release:<10} {what}" for release, what in steps(story)]
     if story.doc:
         lines.append("  " + story.doc.split("\n\n")[0])
     if story.late:
         lines.append("  set later on by:")
-        for place, entries in story.late.items():
-            where = place.partition(":")[0]
-            lines += [f"    {where}: {shown(v, 60)}" + (f"  if {_innermost(g)}" if g else "") for g, v in entries]
+        lines += [f"    {where}: {what}" for where, what in late_steps(story)]
     return lines
+
+
+def steps(story: Story) -> list[tuple[str, str]]:
+    """Each release in which an option changed, and what changed in it."""
+    found: list[tuple[str, str]] = []
+    before: OptionFacts | None = None
+    for span in story.spans:
+        found.append((span.since, _state(span.facts, before)))
+        before = span.facts
+    if story.spans[-1].until is not None:
+        word = f"removed; now {story.replaced_by}" if story.replaced_by else "removed"
+        found.append((story.spans[-1].until, word + (f" ({story.note})" if story.note else "")))
+    return found
+
+
+def late_steps(story: Story) -> list[tuple[str, str]]:
+    """The places that set an option after it was parsed, and to what under which condition."""
+    return [
+        (place.partition(":")[0], shown(value, 60) + (f"  if {_innermost(guard)}" if guard else ""))
+        for place, entries in story.late.items()
+        for guard, value in entries
+    ]
 
 
 def _innermost(guard: str, width: int = 110) -> str:
@@ -120,13 +134,16 @@ def _innermost(guard: str, width: int = 110) -> str:
     return "... and " + tail.partition(" and ")[2] if " and " in tail else "..." + tail
 
 
+def states(releases: tuple[str, ...], spans: list[Span]) -> list[tuple[int, int]]:
+    """The spans as positions of releases: the first that has the state, and the one after the last."""
+    position = {release: i for i, release in enumerate(releases)}
+    return [(position[span.since], position[span.until] if span.until else len(releases)) for span in spans]
+
+
 def timeline(releases: tuple[str, ...], spans: list[Span]) -> str:
     """`0.8.5 ====|==== 0.33.0`: one mark per release; `.` not there, `=` there, `|` there and changed."""
     marks = ["."] * len(releases)
-    position = {release: i for i, release in enumerate(releases)}
-    for number, span in enumerate(spans):
-        start = position[span.since]
-        stop = position[span.until] if span.until else len(releases)
+    for number, (start, stop) in enumerate(states(releases, spans)):
         for i in range(start, stop):
             marks[i] = "|" if i == start and number else "="
     return f"{releases[0]} {''.join(marks)} {releases[-1]}"

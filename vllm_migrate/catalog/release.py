@@ -19,6 +19,7 @@ from vllm_migrate.catalog.extract import modules as extract
 from vllm_migrate.catalog.extract.modules import Names
 from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.opening import read_bytes
+from vllm_migrate.shipped import OWN_CATALOG
 
 HOT, SURFACE, DETAILS = "catalog.json", "surface.json", "details.json"
 FILES = (HOT, SURFACE, DETAILS, modules.FILE, names.FILE, *(sheets.file_of(name) for name in sheets.NAMES))
@@ -124,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("new", metavar="NEW", help="an sdist, a wheel, a source tree, a python, or a version to fetch")
     parser.add_argument("--release", metavar="VERSION", help="the version to store it under")
     parser.add_argument("--index-url", default=os.environ.get("PIP_INDEX_URL"), help="package index to fetch from")
-    parser.add_argument("--data", default=store.DATA, help="folder of the data files (default: the package's)")
+    parser.add_argument("--data", default=OWN_CATALOG, help="folder of the data files (default: the package's)")
     parser.add_argument("--out", help="folder to write to (default: that of --data)")
     options = parser.parse_args(argv)
     out = options.out or options.data

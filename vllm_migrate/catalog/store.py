@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING
 
 from vllm_migrate.opening import read_bytes, read_own
+from vllm_migrate.shipped import SHIPPED
 
 if TYPE_CHECKING:
     from typing import Any
@@ -34,7 +35,7 @@ SECTIONS = (
     "config",
 )
 HOT = ("engine", "cli", "frontend", "llm", "sampling", "env")  # in catalog.json; the others in surface.json
-DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
+DATA = SHIPPED.catalog
 
 
 class UnknownRelease(LookupError):

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from vllm_migrate.cli.parser import check_format
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import dialect_page, load, written
 from vllm_migrate.knowledge.records import Dialect
+from vllm_migrate.run.config import nearest
 
 
 def command(
@@ -24,6 +26,7 @@ def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
     """List the frameworks whose files are understood, or explain one; `check FILE...` runs the examples of dialects of your own."""
+    check_format(output_format, ("text", "json"))
     if ident == "check":
         raise typer.Exit(check(files or []))
     if files:
@@ -32,7 +35,7 @@ def command(
     if ident is not None:
         chosen = next((dialect for dialect in dialects if dialect.id == ident), None)
         if chosen is None:
-            raise UsageError(f"there is no dialect {ident!r}", "one of " + ", ".join(d.id for d in dialects))
+            raise UsageError(f"there is no dialect {ident!r}", nearest(ident, [d.id for d in dialects]))
         if matrix:
             print_matrix(chosen, output_format)
             return

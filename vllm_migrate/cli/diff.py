@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
+from vllm_migrate.cli.parser import close_to
 from vllm_migrate.errors import UsageError
+from vllm_migrate.run.config import nearest
+
+if TYPE_CHECKING:
+    from vllm_migrate.catalog.store import Catalog
 
 
 def run(call: Namespace) -> int:
     """Show what changed; the exit code."""
+    if call.output_format == "html" and (call.runs or call.paths):
+        raise UsageError(
+            "html is only for a whole release", "use --output-format markdown, or leave out --runs and PATHs"
+        )
     if call.runs:
         return _runs(call)
     from vllm_migrate.catalog import changes, diff, store
@@ -25,7 +35,13 @@ def run(call: Namespace) -> int:
         raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from error
     if call.paths:
         return _used(call, old, new)
+    _check_option(cat, call.option)
     found = diff.select(diff.diff(cat, old, new), kinds, call.option, call.rl, call.layer)
+    if call.output_format == "html":
+        from vllm_migrate.report.history import diff_html
+
+        sys.stdout.writelines(diff_html(cat, old, new, found))
+        return 0
     if call.output_format == "text" and sys.stdout.isatty():
         from vllm_migrate.catalog.tables import show as draw
 
@@ -62,7 +78,18 @@ def _runs(call: Namespace) -> int:
     return 0
 
 
+def _check_option(cat: Catalog, option: str | None) -> None:
+    """Raise UsageError for a part of a name that no option of any release has."""
+    from vllm_migrate.catalog.diff import spelling
+    from vllm_migrate.catalog.store import SECTIONS
+
+    if not option or any(spelling(option) in spelling(name) for each in SECTIONS for name in cat.all_names(each)):
+        return
+    near = close_to(spelling(option), cat.all_names("engine"))
+    raise UsageError(f"no option has {option!r} in its name", f"did you mean {near}?" if near else "")
+
+
 def _check(what: str, words: list[str], known: tuple[str, ...]) -> None:
     for one in words:
         if one not in known:
-            raise UsageError(f"no {what} {one!r}", f"known: {', '.join(known)}")
+            raise UsageError(f"no {what} {one!r}", nearest(one, known))

@@ -36,10 +36,12 @@ def _check(path: str, call: Namespace) -> int:
     from vllm_migrate.verify.show import word
 
     if call.paths or call.at or call.smoke:
-        raise UsageError("lock --check takes everything from the lock", "vllm-migrate lock --check -o FILE")
+        raise UsageError("lock --check reads its options from the lock", "vllm-migrate lock --check -o FILE")
     moved = lock.check(path, tuple(call.allow_outside or ()))
     for one in moved:
         what = f"{one.option}: {word(one.old)} -> {word(one.new)}" if one.option else "engine"
         print(f"{one.engine}  {what}  ({one.because})")
-    print(f"{path}: {f'{len(moved)} moved; `vllm-migrate lock` accepts that' if moved else 'nothing moved'}")
+    print(
+        f"{path}: {f'{len(moved)} changed; `vllm-migrate lock` accepts the changes' if moved else 'nothing has changed'}"
+    )
     return int(bool(moved))

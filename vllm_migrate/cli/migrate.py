@@ -91,6 +91,6 @@ def _write(found: Migration) -> bool:
                 print(f"error: not written: {error.message}", file=sys.stderr)
     except KeyboardInterrupt:
         rest = [file.path for file in found.edits if file.path not in paths]
-        print(f"interrupted: old: {', '.join(rest) or 'none'}; run migrate again", file=sys.stderr)
+        print(f"interrupted: not yet written: {', '.join(rest) or 'none'}; run migrate again", file=sys.stderr)
         raise
     return len(paths) < len(found.edits)

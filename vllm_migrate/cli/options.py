@@ -168,7 +168,7 @@ DIFF = (
     ENGINE,
     Option("--to", VALUE, "The release of a run, if its folder does not show it.", "RELEASE", field="target"),
     ALLOW_OUTSIDE,
-    JSON_OR_TEXT._replace(choices=("text", "json", "markdown")),
+    JSON_OR_TEXT._replace(choices=("text", "json", "markdown", "html")),
 )
 
 RECORDER = (Option("DIR", VALUE, "Folder to write it to; put it on PYTHONPATH.", "DIR", field="folder", required=True),)

@@ -134,6 +134,14 @@ def close_to(word: str, known: Sequence[str]) -> str:
     return " or ".join(get_close_matches(word, known, n=2))
 
 
+def check_format(word: str, known: Sequence[str]) -> None:
+    """Raise UsageError for an --output-format that there is none of."""
+    if word not in known:
+        near = close_to(word, known)
+        meant = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"--output-format: {word!r} is not one of {', '.join(known)}{meant}")
+
+
 def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migrate") -> argparse.Namespace:
     """The values of a call by field; what was not given has its default.
 
@@ -142,6 +150,10 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
     # Options first, then what they leave: argparse itself takes arguments between options, and `--`, only in part.
     end = words.index("--") if "--" in words else len(words)
     prog = f"{program} {command.name}"
+    known = {"--help", *(name for option in command.options for name in (option.name, option.off))}
+    for word in words[:end]:  # before argparse says that another one is missing
+        if word.startswith("--") and word.partition("=")[0] not in known:
+            raise _unknown(command, prog, word.partition("=")[0])
     try:
         values, rest = _parser(command, prog, arguments=False).parse_known_args(words[:end])
     except HelpWanted as wanted:

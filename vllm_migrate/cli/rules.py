@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vllm_migrate.cli.parser import check_format
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load, rule_page
 from vllm_migrate.knowledge.records import Rule
@@ -17,6 +18,7 @@ def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
     """List the rules: code, name, severity, layer, the best safety of its fix, title."""
+    check_format(output_format, ("text", "json"))
     rules = load().rules + as_rules()
     if output_format == "json":
         fields = ("code", "name", "title", "layer", "severity", "status", "since")

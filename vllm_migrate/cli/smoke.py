@@ -85,7 +85,7 @@ OPTIONS = {
         off="--no-probe",
     ),
     "fixed": Option("--fixed", FLAG, "Apply the safe fixes in memory; the file does not change."),
-    "ablate": Option("--ablate", FLAG, "Then take each pin away in turn, and say which buys what."),
+    "ablate": Option("--ablate", FLAG, "Then remove each pin in turn, and say what it contributes."),
     "tokens": text("--tokens", "REC", "Score this recording's tokens instead of sampling."),
     "job": text("--job", "FILE", "Write the job for the `smoke worker` file, and run nothing."),
     "lines": text("--lines", "FILE", "Use what the worker file printed for such a job instead of running an engine."),
@@ -194,7 +194,7 @@ def score_command(call: Namespace) -> int:
         dump = load(recording)
         count = write(path, dump.header, dump.rows)
     elif model is None:
-        raise UsageError("which model scores?", remedy="--model DIR, the checkpoint of the rollout")
+        raise UsageError("no model to score with", remedy="--model DIR, the checkpoint of the rollout")
     else:
         with progress() as watch:
             count = score(recording, model, score_options(call), path, watch, call.updated)

@@ -179,6 +179,20 @@ class Disk:
         return os.path.islink(path)
 
 
+def similar(path: str, disk: Disk) -> str:
+    """What to say of a path that leads nowhere: a name beside it that is nearly the same; "" where there is none."""
+    if disk.is_link(path):
+        return "is it a broken symbolic link?"
+    from difflib import get_close_matches
+
+    folder, name = os.path.split(path.rstrip("/"))
+    try:
+        near = get_close_matches(name, disk.names(folder or os.curdir), n=1)
+    except OSError:
+        return ""
+    return f"did you mean {os.path.join(folder, near[0])}?" if near else ""
+
+
 class Memory(Disk):
     """A project in memory: files by path, relative to the working folder or absolute. Nothing else exists."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,14 +18,15 @@ from typing import Any, NamedTuple, TypeVar
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge import models, records, vocabulary
 from vllm_migrate.knowledge.check import Checker, Compiler
-from vllm_migrate.knowledge.load import COMPILED, PAGES
 from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.source import Loc, RuleSource, near
 from vllm_migrate.opening import read_text
+from vllm_migrate.shipped import OWN_KNOWLEDGE
 
 Fields = dict[str, Any]
 Kind = TypeVar("Kind", bound=Record)
 
+COMPILED, PAGES = (os.path.join(OWN_KNOWLEDGE, name) for name in ("knowledge.json", "pages.json"))
 # What a further part of a rule takes from the rule where it does not say it itself.
 SHARED = ("code", "name", "title", "layer", "severity", "derived", "why", "status", "since")
 # Tables of a dialect that are joined with those of the dialect it extends.

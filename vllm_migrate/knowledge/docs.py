@@ -23,7 +23,7 @@ from vllm_migrate.opening import read_text
 INDEX = "README.md"
 GITHUB = "https://github.com"
 # Names that stay small at the beginning of a sentence.
-SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf")
+SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf", "await", "task", "n")
 DIES = "the engine does not start: vLLM rejects unknown options"
 NOR = ", nor does `<release>`"
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
@@ -216,7 +216,7 @@ def _fix(file: RuleFile) -> list[str]:
         return ["## Fix", "", f"None: advice only.{why}", ""]
     said = f"{_text(_filled(file.rule.fix.title, file))}. At best {SAFETY[file.rule.fix.safety]}."
     if file.rule.fix.safety == "safe":
-        said += " For review where the finding depends on what the files do not show."
+        said += " It needs review if the finding depends on what the files do not show."
     if file.rule.fix.needs:
         said += f" The fixed file needs vLLM {file.rule.fix.needs} or newer."
     if file.rule.fix.with_rules:

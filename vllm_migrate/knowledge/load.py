@@ -14,10 +14,11 @@ from typing import Self, TypeVar
 from vllm_migrate.knowledge.record import Record
 from vllm_migrate.knowledge.records import Dialect, DialectPage, EffectiveEntry, Gpu, ModelName, Rule, RulePage
 from vllm_migrate.opening import opened_text
+from vllm_migrate.shipped import SHIPPED
 
 Kind = TypeVar("Kind", bound=Record)
 
-DATA = os.path.join(os.path.dirname(os.path.dirname(__file__)), "data")
+DATA = SHIPPED.knowledge
 COMPILED = os.path.join(DATA, "knowledge.json")
 PAGES = os.path.join(DATA, "pages.json")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from vllm_migrate.knowledge.records import Evidence, Rule, RulePage
+from vllm_migrate.knowledge.records import Evidence, FixSpec, Rule, RulePage
 
 
 def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
@@ -14,24 +14,34 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
         f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}",
         "",
     ]
-    for title, text in (
-        ("What happens", page.explain.what),
-        ("Why it matters to your loss", page.explain.why),
-        ("What to write", page.explain.write),
-        ("Silent when", page.silent_when),
-        *price(rule),
-        ("Why there is no edit", _sentence(page.no_edit)),
-    ):
-        if not text:
-            continue
+    for title, text in sections(rule, page):
         out += [title, textwrap.indent(textwrap.fill(text, width - 2, break_on_hyphens=False), "  "), ""]
     if rule.fix is not None:
-        title = rule.fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
-        out += [f"Fix: {title} ({rule.fix.safety} at best)", ""]
+        out += [f"Fix: {fix_of(rule.fix)}", ""]
     if page.evidence:
         out.append("Evidence")
     out.extend(f"  {evidence_line(entry)}" for entry in page.evidence)
     return "\n".join(out)
+
+
+def sections(rule: Rule, page: RulePage) -> list[tuple[str, str]]:
+    """The parts of a page that have a text, each with its heading."""
+    explain = page.explain
+    parts = (
+        ("What happens", explain.what),
+        ("Why it matters to your loss", explain.why),
+        ("What to write", explain.write),
+        ("Silent when", page.silent_when),
+        *price(rule),
+        ("Why there is no edit", _sentence(page.no_edit)),
+    )
+    return [(title, text) for title, text in parts if text]
+
+
+def fix_of(fix: FixSpec) -> str:
+    """What a rule's fix does, and how safe it can be."""
+    title = fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
+    return f"{title} ({fix.safety} at best)"
 
 
 def price(rule: Rule) -> tuple[tuple[str, str], ...]:

@@ -14,14 +14,14 @@ from vllm_migrate.report.mask import mask
 
 MANY = 3
 IN_FLIGHT = (
-    "Replay buffers: drain them, or score their samples again at the new release; do not mix logprobs of both.",
-    "Cached old and reference logprobs: compute them again, or mark which release made them.",
-    "Checkpoints of a run in progress: finish the run at the old release, or note the step at which the release moved.",
-    "Fleets: no rollout of one policy may come from servers of both releases; replace all, then let requests in.",
+    "Replay buffers: drain them, or score their samples again with the new release; do not mix logprobs of both.",
+    "Cached old and reference logprobs: compute them again, or record which release they come from.",
+    "Checkpoints of a run in progress: finish the run with the old release, or note the step at which the release changed.",
+    "Fleets: rollouts of one policy must not come from servers of both releases; replace all servers before you let requests in.",
 )
 NOTHING = (
-    "Nothing to write. Where the pin was moved before the settings, `--from RELEASE` says what they were written for, and `--history` "
-    "looks for it in the Git history."
+    "Nothing to write. If the pin was moved before the settings, `--from RELEASE` names the release they were written for, and "
+    "`--history` looks for it in the Git history."
 )
 
 
@@ -33,7 +33,7 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
         lines += _section("Before the change", _recordings(migration, "record"))
         lines += _section("Versions", _versions(moving))
     lines += _section("Stops on the way", map(mask, stops))
-    lines += _section("Written by `migrate`, to be reviewed", _reviews(migration))
+    lines += _section("Written by `migrate`; please review", _reviews(migration))
     projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
     waiting = [
         finding
@@ -45,7 +45,7 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
     lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
     others = {id(finding) for finding in waiting}
     left = _left(each for each in migration.left if id(each) not in others)
-    lines += _section("For code and people", (*map(_reader, migration.readers), *left))
+    lines += _section("To be settled in code or by people", (*map(_reader, migration.readers), *left))
     if moving:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))
@@ -102,7 +102,7 @@ def _versions(projects: Iterable[Project]) -> Iterator[str]:
     for project in projects:
         if project.obstacles():
             yield (
-                f"{project.root}: nothing is written, neither settings nor version, before what is marked **first** is settled; "
+                f"{project.root}: neither settings nor version are written until what is marked **first** is settled; "
                 "then run `migrate` again"
             )
         yield from (_item(item) for item in sorted(project.items, key=lambda item: (not item.blocks, item)))

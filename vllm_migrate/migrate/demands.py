@@ -16,16 +16,16 @@ from vllm_migrate.run.versions import is_aside
 
 # Packages that work with one release of vLLM or of torch each, and what to do about a pin of one.
 COMPANIONS = {
-    "flash-attn": "built for one torch: take the wheel for the torch that the target brings, or drop it (vLLM has its own)",
-    "flashinfer": "now flashinfer-python: vLLM requires one release of it",
-    "lmcache": "each release works with a range of vLLM's: check its compatibility table",
-    "nixl": "the KV connector: match it with the target's requirements for KV transfer",
-    "vllm-ascend": "one release for each release of vLLM: take that of the target",
-    "vllm-flash-attn": "vLLM brings its own since 0.6: drop it",
-    "bitsandbytes": "vLLM checks for a least release when it loads such a model",
-    "deepspeed": "built for one torch: check it with the torch that the target brings",
-    "apex": "built for one torch: build it again",
-    "transformer-engine": "built for one torch: build it again",
+    "flash-attn": "built for one torch version: use the wheel for the target's torch, or drop it (vLLM has its own)",
+    "flashinfer": "renamed to flashinfer-python: vLLM requires one exact release of it",
+    "lmcache": "each release works with a range of vLLM releases: check its compatibility table",
+    "nixl": "the KV connector: match it to the target's requirements for KV transfer",
+    "vllm-ascend": "one release for each vLLM release: use the target's",
+    "vllm-flash-attn": "vLLM has shipped its own since 0.6: drop it",
+    "bitsandbytes": "vLLM requires a minimum release when it loads such a model",
+    "deepspeed": "built for one torch version: check it with the target's torch",
+    "apex": "built for one torch version: rebuild it",
+    "transformer-engine": "built for one torch version: rebuild it",
 }
 _PYTHON = (
     re.compile(r"^\s*requires-python\s*=\s*[\"'](?P<spec>[^\"']+)", re.MULTILINE),

@@ -122,11 +122,13 @@ def place_of(pin: Pin, source: Source, target: str, catalog: Catalog) -> Place |
     """What a pin of vLLM is for a move to `target`; None where it already names that release, or a later one."""
     place = Place(source, pin.line, pin.text.strip(), pin.version)
     if hardware := _hardware(pin):
-        return place._replace(obstacle=f"for other hardware ({hardware}): its builds are released apart from vLLM's")
+        return place._replace(
+            obstacle=f"for other hardware ({hardware}): its builds are released separately from vLLM's"
+        )
     if pin.bounds:
         return _ranged(place, pin.bounds, target)
     if not pin.exact:
-        return place._replace(obstacle=f"names no release; it has to bring {target}")
+        return place._replace(obstacle=f"names no release; it has to contain {target}")
     if pin.version == target or (catalog.knows(pin.version) and catalog.ordinal(pin.version) > catalog.ordinal(target)):
         return None
     return _located(place, pin)
@@ -144,10 +146,10 @@ def _ranged(place: Place, bounds: str, target: str) -> Place:
         allowed = False
     if allowed:
         return place._replace(
-            release="", obstacle=f"allows {target} and others: only `=={target}` says what is installed"
+            release="", obstacle=f"allows {target} and others: only `=={target}` decides what is installed"
         )
     return place._replace(
-        release="", obstacle=f"allows no {target}: write `=={target}`, or a range with it", blocks=True
+        release="", obstacle=f"does not allow {target}: write `=={target}`, or a range that includes it", blocks=True
     )
 
 
@@ -170,7 +172,7 @@ def _located(place: Place, pin: Pin) -> Place:
     place = place._replace(start=start, end=start + len(written), line=line)
     obstacle = _obstacle(written, pin) or _around(place, pin, name)
     if "variant" in found.re.groupindex and found["variant"]:
-        obstacle = f"another image than vllm-openai ({found['variant'].strip('-')}): check that it exists at the target"
+        obstacle = f"not the vllm-openai image ({found['variant'].strip('-')}): check that it exists for the target"
     return _blocked(place, obstacle) if obstacle else place
 
 
@@ -190,12 +192,12 @@ def _tag_near(source: Source, line: int) -> re.Match[str] | None:
 def _unlike(pin: Pin) -> str:
     """Why a pin that is no plain one is not replaced."""
     if pin.text.lower().startswith("vllm0."):
-        return "another image carries the release in its tag: take the one that is built with the target"
+        return "a different image has the release in its tag: use the one built with the target"
     if "@" in pin.text:
-        return "an address decides what is installed"
+        return "a URL decides what is installed"
     if "vllm-project" in pin.text:
         return "vLLM is built from a clone of its repository"
-    return "not a plain pin" if not pin.path.endswith(".toml") else "its source is set apart"
+    return "not a plain pin" if not pin.path.endswith(".toml") else "its source is set elsewhere"
 
 
 def _obstacle(written: str, pin: Pin) -> str:
@@ -205,26 +207,26 @@ def _obstacle(written: str, pin: Pin) -> str:
     if "@" in written:
         return "a digest decides which image runs, whatever the tag says"
     if "+" in written:
-        return f"a build label ({written.partition('+')[2]}) names a wheel that may not exist at the target"
+        return f"a build label ({written.partition('+')[2]}) names a wheel that may not exist for the target"
     if not PLAIN.fullmatch(written):
-        return f"{written} is no plain release"
+        return f"{written} is not a plain release"
     return "" if written == pin.version else "a variable holds the release"
 
 
 def _around(place: Place, pin: Pin, name: str) -> str:
     """What beside the release decides which build is installed."""
     if name.endswith(".ipynb"):
-        return "it stands in a notebook"
+        return "it is in a notebook"
     text = place.source.text
     command = _logical_line(text, place.start)
     if "--hash" in command:
-        return "hashes fix the files of this release"
+        return "hashes belong to the files of this release"
     if "@sha256:" in text[place.end : place.end + 8]:
         return "a digest decides which image runs, whatever the tag says"
     if index := _INDEX.search(text if pin.rank == REQUIREMENT else command):
-        return f"{index['long'] or index['short']} names an index of its own, which may lack the target"
+        return f"{index['long'] or index['short']} names a custom index, which may not have the target"
     if pin.rank == DECLARED and name not in CONDA and (sourced := _SOURCED.search(text)):
-        return f"its {sourced[1]} is set apart (`{sourced[0].strip()} ...`)"
+        return f"its {sourced[1]} is set separately (`{sourced[0].strip()} ...`)"
     return ""
 
 

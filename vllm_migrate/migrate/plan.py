@@ -113,7 +113,7 @@ class Migration(NamedTuple):
         kept = any(not os.access(file.path, os.W_OK) for file in self.edits)
         for file in (*(file for file in self.edits if file not in last), *last):
             if kept:
-                yield file.path, CannotWrite(f"{file.path}: with it stands a file that cannot be written")
+                yield file.path, CannotWrite(f"{file.path}: a file that must change with it cannot be written")
                 continue
             _, failed = write_all({file: self.edits[file]}, self.fixes.disk)
             kept = bool(failed)
@@ -215,7 +215,11 @@ def _project(
         items += [Item("", 0, text, True) for text in matrix]
     if situation.moves and not pins and not found.locks:
         items.append(
-            Item(root, 0, f"no file here pins vLLM: install {target} where it runs (`pip install vllm=={target}`)")
+            Item(
+                root,
+                0,
+                f"no file here pins vLLM: install {target} where the engine runs (`pip install vllm=={target}`)",
+            )
         )
     locks = tuple((path, _refresh(path)) for path in found.locks) if moves else ()
     project = Project(root, situation, (), tuple(dict.fromkeys(items)), locks)

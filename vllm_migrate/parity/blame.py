@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 OWN = {
     "loss-mask": "the mask keeps tokens the engine did not sample: tool output, forced or padded ones",
     "outcome-filter": "sequences were dropped by their outcome before the gate saw them",
-    "same-tensor": "one tensor was given as both sides",
-    "version-counting": "weight versions and the trainer's are not counted alike",
+    "same-tensor": "the same tensor was given for both sides",
+    "version-counting": "weight versions and the trainer's are counted differently",
 }
 FAULTS = {
     "missing-logprobs": "no logprobs at all on one side",
     "null-logprob": "tokens without a logprob",
     "nan-logprob": "tokens with NaN for a logprob",
-    "impossible-logprob": "above 0, or -9999, which a server writes for one that is missing",
+    "impossible-logprob": "above 0, or -9999, which a server writes for a missing one",
     "trainer-logprob": "the trainer's logprob is NaN or above 0",
     "impossible-token": "a negative token id inside the mask",
     "unequal-tokens": "the scored ids are not those the engine returned",
     "length-mismatch": "columns of different lengths",
     "same-tensor": OWN["same-tensor"],
-    "shifted-by-one": "moved by one token inside their own boundaries, the logprobs agree",
+    "shifted-by-one": "shifted by one token inside their own boundaries, the logprobs agree",
     "unsampled-token": "tokens reported as certain that the trainer finds unlikely: " + OWN["loss-mask"],
     "short-group": OWN["outcome-filter"],
     "version-ahead": "a rollout's weights are newer than the trainer's: " + OWN["version-counting"],
@@ -57,16 +57,16 @@ def invalid(faults: dict[str, int]) -> Blame:
         return Blame("semantic", ("token-alignment",), why, "check the shift of labels against logits, and cu_seqlens")
     if kind == "unsampled-token":
         return Blame(
-            "semantic", ("loss-mask",), why, "mask what the engine did not sample; a missing logprob is no 0.0"
+            "semantic", ("loss-mask",), why, "mask what the engine did not sample; a missing logprob is not 0.0"
         )
     if kind == "short-group":
-        return Blame(None, ("outcome-filter",), why, "call the gate before filters of outcomes, lengths and truncation")
+        return Blame(None, ("outcome-filter",), why, "call the gate before filters by outcome, length or truncation")
     if kind == "unequal-tokens":
         return Blame("semantic", ("token-alignment",), why, "train on the ids the engine returned, not on text")
     if kind == "version-ahead":
-        return Blame(None, ("version-counting",), why, "give trainer_version, counted as weight_version is")
+        return Blame(None, ("version-counting",), why, "give trainer_version, counted the same way as weight_version")
     if kind == "same-tensor":
-        return Blame(None, ("same-tensor",), why, "give the trainer's own forward, not the rollout's logprobs")
+        return Blame(None, ("same-tensor",), why, "give the trainer's own forward pass, not the rollout's logprobs")
     if "logprob" in kind and kind != "trainer-logprob":
         return Blame("semantic", ("logprobs-semantics",), why, "ask the engine for logprobs of every sampled token")
     return Blame(None, (), why)
@@ -93,7 +93,7 @@ def blame(case: Observation) -> Blame:
     return Blame(
         "semantic",
         ("truncation-bias", "min-p-order", "sampling-defaults-inherited"),
-        (f"{case.everything.shown.out.value:.1%} of the tokens lie outside the trainer's support",),
+        (f"{case.everything.shown.out.value:.1%} of the tokens are outside the trainer's support",),
         "compare top_k, top_p and min_p of both sides",
     )
 
@@ -106,21 +106,19 @@ def _reported(case: Observation, gross: bool) -> Blame | None:
     mean = paired([(tally.sums.x, tally.sums.n) for tally in case.base.tallies], case.look.levels.d)
     raw = "logprobs_mode: processed_logprobs"
     if t != 1.0 and abs(slope - 1 / t) < abs(slope - 1) and mean.value > 0:
-        why = (
-            f"the trainer's logprobs on the reported ones have slope {slope:.2f}, and 1/T is {1 / t:.2f}: raw ones came"
-        )
+        why = f"the trainer's logprobs on the reported ones have slope {slope:.2f}, and 1/T is {1 / t:.2f}: the engine returned raw ones"
         return Blame("semantic", ("logprobs-semantics",), (why,), raw)
     side = counts["below"] / max(1, counts["below"] + counts["above"])
     if case.contract.truncates and max(side, 1 - side) > ONE_SIDED:
         if side > ONE_SIDED:
-            why = f"{side:.0%} of the ratios lie below 1: the engine renormalises over its truncated support"
+            why = f"{side:.0%} of the ratios are below 1: the engine renormalises over its truncated support"
             forgets = t != 1.0 and case.gates.get("b") != "pass"
             suspects = ("truncation-bias", "trainer-temperature") if forgets else ("truncation-bias",)
             return Blame("semantic", suspects, (why,), "replay top_k, top_p, min_p and the temperature in the trainer")
-        why = f"{1 - side:.0%} of the ratios lie above 1: logprobs before truncation came"
+        why = f"{1 - side:.0%} of the ratios are above 1: the engine returned logprobs before truncation"
         return Blame("semantic", ("logprobs-semantics",), (why,), raw)
     if gross and mean.low > 0:
-        why = f"the reported logprobs are lower than the trainer's ({mean.value:.2g} nats), which no law that was sampled is"
+        why = f"the reported logprobs are lower than the trainer's ({mean.value:.2g} nats), which those of a sampled distribution never are"
         return Blame("semantic", ("logprobs-semantics",), (why,), raw)
     return None
 
@@ -135,7 +133,10 @@ def _law(case: Observation) -> Blame:
     suspects.append("loss-mask")
     d = case.everything.shown.d.value
     return Blame(
-        "semantic", tuple(suspects), (f"the reported logprobs are not the trainer's law (D {d:+.3g})",), decide
+        "semantic",
+        tuple(suspects),
+        (f"the reported logprobs are not those of the trainer's distribution (D {d:+.3g})",),
+        decide,
     )
 
 
@@ -144,7 +145,7 @@ def _sampling(case: Observation) -> Blame:
     b = case.base.shown.b
     value = b.value if b is not None else 0.0
     which = "sharper" if value > 0 else "flatter"
-    why = f"the tokens were drawn from a {which} law than the trainer claims (b {value:+.3f})"
+    why = f"the tokens were sampled from a {which} distribution than the trainer's (b {value:+.3f})"
     t = case.contract.temperature
     if case.gates.get("k3") == "fail":
         if (t < 1) == (value > 0) and t != 1:
@@ -167,7 +168,7 @@ def _start() -> Blame:
     return Blame(
         "semantic",
         ("token-alignment", "chat-template"),
-        ("the disagreement lies on the tokens that begin a sequence or a turn",),
+        ("the disagreement is on the tokens that begin a sequence or a turn",),
         "check cu_seqlens and position ids at the boundaries, and the prompt ids of both sides",
     )
 
@@ -192,17 +193,17 @@ def _spread(case: Observation) -> Blame:
 
 
 def _update(why: str, falls: bool) -> Blame:
-    """What an update has broken, since earlier looks passed."""
+    """What an update has broken, since earlier checks passed."""
     if falls:
         what = (
-            "earlier looks passed, and it falls along the sequence: keys and values of the prompt are of older weights"
+            "earlier checks passed, and it falls along the sequence: keys and values of the prompt are of older weights"
         )
         stale = ("prefix-caching-default", "inflight-weight-update", "stale-weights")
         return Blame(
             "weight-update", stale, (why, what), "switch prefix caching off, or clear the cache at each update"
         )
     moved = ("stale-weights", "inflight-weight-update", "prefix-caching-default", "lora-weights", "moe-routing")
-    what = "earlier looks passed: the engine's weights, or its keys and values, are not the trainer's"
+    what = "earlier checks passed: the engine's weights, or its keys and values, are not the trainer's"
     return Blame("weight-update", moved, (why, what), "score the same tokens with the weights before the update")
 
 

@@ -41,7 +41,9 @@ class Contract(Law):
         if self.kind not in TABLE:
             raise UsageError(f"no margins for kind {self.kind!r}", remedy=f"one of {', '.join(TABLE)}")
         if not 0 < self.epsilon[0] < 1 or self.epsilon[1] <= 0:
-            raise UsageError(f"epsilon {self.epsilon} is no clip range", remedy="(below, above), such as (0.2, 0.28)")
+            raise UsageError(
+                f"epsilon {self.epsilon} is not a clip range", remedy="(below, above), such as (0.2, 0.28)"
+            )
 
     @classmethod
     def of(cls, source: Contract | Mapping[str, Any] | object) -> Contract:

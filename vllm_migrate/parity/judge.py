@@ -71,7 +71,7 @@ def judge(window: Window, contract: Contract, look: Look) -> Verdict:
         )
     everything = Bins.of(window, ALL, look.levels)
     if everything is None:
-        return Verdict(look.step, "inconclusive", notes=("no token inside the mask lies in the trainer's support",))
+        return Verdict(look.step, "inconclusive", notes=("no token inside the mask is in the trainer's support",))
     fresh = Bins.of(window, ("fresh",), look.levels)
     limits = margins.select(contract.kind, tokens)
     metrics = _gates(everything, fresh, window, contract, limits, look.levels)
@@ -79,7 +79,7 @@ def judge(window: Window, contract: Contract, look: Look) -> Verdict:
     notes = _notes(window, contract, everything, fresh)
     decision = worst(list(outcomes.values()))
     if decision == "pass" and not contract.greedy and not _control(window):
-        decision, notes = "inconclusive", [*notes, "positive control: logprobs moved by one token do not fail either"]
+        decision, notes = "inconclusive", [*notes, "positive control: logprobs shifted by one token do not fail either"]
     found = Blame()
     if decision == "fail":
         case = causes.Observation(
@@ -205,35 +205,39 @@ def _notes(window: Window, contract: Contract, everything: Bins, fresh: Bins | N
     counts = window.counts
     found = []
     if contract.greedy:
-        found.append("greedy: nothing is sampled, so that D and b mean nothing and only the spread is judged")
+        found.append("greedy: nothing is sampled, so D and b mean nothing and only the spread is judged")
     elif contract.blind:
         found.append(
-            "at T = 1 without truncation raw and processed logprobs are the same: a pass tells nothing of T != 1"
+            "at T = 1 without truncation raw and processed logprobs are the same: a pass says nothing about T != 1"
         )
     if everything.shown.b is None and not contract.greedy:
         what = "sampling parameters that both sides miss" if contract.blind else "raw on both sides"
-        found.append(f"cannot see {what}: give entropy (and varentropy) of the trainer's law")
+        found.append(f"cannot see {what}: give the entropy (and varentropy) of the trainer's distribution")
     if fresh is None:
-        found.append("lag and mismatch are not separable: no token is known to be of the weights that score it")
+        found.append("lag and mismatch cannot be separated: no token is known to come from the weights that score it")
     if not everything.shown.interpretable:
         shown = everything.shown
         found.append(
-            f"D cannot be read: the two sides differ too much (ESS/n {shown.ess:.2f}, k3 {shown.k3.value:.2g})"
+            f"D cannot be estimated: the two sides differ too much (ESS/n {shown.ess:.2f}, k3 {shown.k3.value:.2g})"
         )
     if counts["equal"] == counts["tokens"]:
-        found.append("every logprob is the same number on both sides: bitwise equal engines, or one tensor given twice")
+        found.append(
+            "every logprob is the same number on both sides: bitwise equal engines, or the same tensor given twice"
+        )
     if counts["masked"]:
         found.append(
-            f"{int(counts['masked'])} sequences have no token inside the mask: where their outcome decided that, D is biased"
+            f"{int(counts['masked'])} sequences have no token inside the mask: if their outcome decided that, D is biased"
         )
     if counts["unread"]:
-        found.append(f"{int(counts['unread'])} sequences were left unread, by position alone, to bound the cost")
+        found.append(f"{int(counts['unread'])} sequences were skipped, by position only, to limit the cost")
     if counts["end_left_out"]:
         found.append(
-            f"the mask leaves out the stop token of {int(counts['end_left_out'])} sequences: it was sampled, and belongs inside"
+            f"the mask leaves out the stop token of {int(counts['end_left_out'])} sequences: it was sampled and belongs inside"
         )
     if not window.members:
-        found.append("no prompt groups: intervals are by sequence, and an outcome filter before the gate is not seen")
+        found.append(
+            "no prompt groups: intervals are computed over sequences, and a filter by outcome before the gate is not detected"
+        )
     return found
 
 
@@ -244,4 +248,4 @@ def _needed(metrics: dict[str, Metric], tokens: int) -> list[str]:
         if metric.gate == "inconclusive" and metric.margin and name in ("D", "b", "k3")
     ]
     found = [n for n in wanted if n is not None]
-    return [f"about {max(found)} tokens between two looks would decide"] if found else []
+    return [f"about {max(found)} tokens between two checks would decide"] if found else []

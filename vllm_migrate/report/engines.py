@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
-from vllm_migrate.report.html import head
+from vllm_migrate.report.html import head, text
 from vllm_migrate.report.layout import clean
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.report.side_by_side import word
@@ -42,8 +42,8 @@ def as_html(engines: Iterable[Shown], everything: bool) -> Iterator[str]:
     """The page: what changes is marked, what stays is folded, an origin opens when it is clicked."""
     yield f"{head('vllm-migrate: engines', WIDE)}\n<h1>Effective settings</h1>\n"
     for engine in engines:
-        yield f"<h2><code>{_text(engine.title)}</code></h2>\n"
-        yield f'<p class="muted">{"<br>".join(map(_text, engine.known))}</p>\n'
+        yield f"<h2><code>{text(engine.title)}</code></h2>\n"
+        yield f'<p class="muted">{"<br>".join(map(text, engine.known))}</p>\n'
         for name, rows in engine.parts():
             table = "".join(_table(engine.releases, rows, name == "changes"))
             if name == "changes":
@@ -55,22 +55,22 @@ def as_html(engines: Iterable[Shown], everything: bool) -> Iterator[str]:
 
 
 def _table(releases: tuple[str, str], rows: list[SettingRow], changed: bool) -> Iterator[str]:
-    heads = "".join(f"<th>vLLM {_text(release)}</th>" for release in releases)
+    heads = "".join(f"<th>vLLM {text(release)}</th>" for release in releases)
     yield f"<table><thead><tr><th>option</th>{heads}</tr></thead><tbody>\n"
     mark = ' class="changed"' if changed else ""
     for row in rows:
         cells = "".join(
-            f'<td data-release="{_text(release)}">{_cell(row.option, cell)}</td>'
+            f'<td data-release="{text(release)}">{_cell(row.option, cell)}</td>'
             for release, cell in zip(releases, (row.source, row.target), strict=True)
         )
-        yield f"<tr{mark}><td><code>{_text(row.option)}</code></td>{cells}</tr>\n"
+        yield f"<tr{mark}><td><code>{text(row.option)}</code></td>{cells}</tr>\n"
     yield "</tbody></table>\n"
 
 
 def _cell(option: str, cell: Cell) -> str:
-    value = f"<code>{_text(value_of(option, cell))}</code>"
+    value = f"<code>{text(value_of(option, cell))}</code>"
     said = [_origin(cell.origin)] if cell.origin not in ("", "unknown", REFUSED) else []
-    said += [f"depends on {_text(reason)}" for reason in cell.reasons]
+    said += [f"depends on {text(reason)}" for reason in cell.reasons]
     if not said or cell.absent:
         return value
     return f'<details><summary>{value}</summary><span class="muted">{"<br>".join(said)}</span></details>'
@@ -79,8 +79,8 @@ def _cell(option: str, cell: Cell) -> str:
 def _origin(origin: str) -> str:
     file, _, line = origin.rpartition(":")
     if not (file and line.isdecimal()) or file.startswith("/"):
-        return _text(origin)
-    return f'<a href="./{_text(quote(file))}">{_text(origin)}</a>'
+        return text(origin)
+    return f'<a href="./{text(quote(file))}">{text(origin)}</a>'
 
 
 def as_markdown(engines: Iterable[Shown], everything: bool) -> Iterator[str]:
@@ -122,11 +122,7 @@ def _staying(rows: list[SettingRow]) -> str:
     return "1 setting stays as it is" if len(rows) == 1 else f"{len(rows)} settings stay as they are"
 
 
-def _text(text: str) -> str:
-    return escape(clean(text), quote=True)
-
-
-def _plain(text: str) -> str:
+def _plain(words: str) -> str:
     """Text for a cell of a Markdown table: nothing in it is markup."""
-    out = escape(clean(text), quote=False)
+    out = escape(clean(words), quote=False)
     return "".join(f"\\{char}" if char in "|\\`*_[]~" else char for char in out).replace("\n", " ")

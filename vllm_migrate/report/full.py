@@ -12,7 +12,7 @@ from vllm_migrate.report.paint import Paint
 from vllm_migrate.report.preview import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vllm_migrate.report.model import Report
 
@@ -46,6 +46,7 @@ def render(report: Report, *, color: bool = False, links: bool = False, width: i
 
 
 def summary(page: Page, report: Report) -> None:
+    """How many findings there are, what their marks mean, and what to run next."""
     counts = report.counts()
     page.prose("", found(report, counts), style="bold")
     if counts.total:
@@ -112,7 +113,7 @@ class Page:
         if finding.why:
             self.prose("why: ", finding.why, "  ")
         self.remedy(finding)
-        self.depends(finding)
+        self.depends(finding.depends_on)
         self.children(finding, "  ")
 
     def children(self, finding: Finding, indent: str) -> None:
@@ -133,8 +134,8 @@ class Page:
         self.lines.append(f"  {self.paint('frame', number)} {frame} {shown.text.rstrip()}")
         self.lines.append(f"  {gutter} {frame} {marks}")
 
-    def remedy(self, finding: Finding) -> None:
-        """The lines to write, or the advice where none can be written."""
+    def remedy(self, finding: Finding, findings: int = 1) -> None:
+        """The lines to write, or the advice where none can be written. findings: how many the edit settles."""
         fix = finding.fix
         if fix is None or fix.safety == "none":
             if finding.advice:
@@ -144,8 +145,9 @@ class Page:
             return
         kind = "safe" if fix.safety == "safe" else "review: needs --unsafe"
         needs = f"; needs vLLM >= {fix.needs}" if fix.needs else ""
+        label = "fix: " if findings == 1 else f"fix for {'both' if findings == 2 else f'these {findings}'}: "
         shown = mark(fix.safety, self.proved)
-        self.prose("fix: ", f"{shown} {fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
+        self.prose(label, f"{shown} {fix.title}{self._where(finding.path, fix)} ({kind}{needs})", "  ")
         lines = list(fix.preview)
         room = max(20, self.width - 7)
         long = any(len(line) > room // 2 for _, line in lines)  # a character may take two columns, a tab more
@@ -165,9 +167,9 @@ class Page:
         parents = any(not requested for _, requested in fix.files)
         return f", in {' and '.join(paths)}" + (", with --follow-parents" if parents else "")
 
-    def depends(self, finding: Finding) -> None:
+    def depends(self, reasons: Sequence[str]) -> None:
         ways: list[str] = []
-        for i, reason in enumerate(finding.depends_on):
+        for i, reason in enumerate(reasons):
             self.prose("depends on: " if not i else " " * 12, reason, "  ")
             way = settle(reason)
             if way and way not in ways:

@@ -26,12 +26,19 @@ SETTLED_BY = (
     ("vllm_config.use_v1", "pass --from-engine v0 or v1"),
 )
 
-# More paths than these (a hook passes hundreds) are not repeated in a command.
+# What the marks of a fix mean.
+MEANINGS = {
+    "safe": "only restores what the old engine ran; `fix --write` writes it",
+    "review": "does more, or depends on what no file shows; `fix --unsafe --write` writes it too",
+}
+
+# With more paths than these (a hook passes hundreds) no command is printed that would repeat them.
 MANY = 4
 
 
-# More projects than these are counted, and machine formats list them.
-MANY_PROJECTS = 8
+# More moves than these are counted, and of each so many projects are named; machine formats list them all.
+MANY_MOVES = 8
+FEW = 3
 
 
 def headline(report: Report) -> str:
@@ -40,14 +47,24 @@ def headline(report: Report) -> str:
 
 
 def headlines(report: Report) -> list[str]:
-    """The same, a line a project."""
+    """The same, a line for each move that projects make."""
     if len(report.projects) < 2:
         project = report.projects[0] if report.projects else None
         whole = project or Project("", report.source, report.target, report.source_why, report.target_why)
         return [move_of(whole)]
-    lines = [f"{clean(project.root)}: {move_of(project)}" for project in report.projects[:MANY_PROJECTS]]
-    more = len(report.projects) - MANY_PROJECTS
+    roots: dict[str, list[str]] = {}
+    for project in report.projects:
+        roots.setdefault(move_of(project), []).append(clean(project.root))
+    lines = [f"{_some(names)}: {move}" for move, names in list(roots.items())[:MANY_MOVES]]
+    more = sum(map(len, list(roots.values())[MANY_MOVES:]))
     return [*lines, f"and {plural(more, 'project')} more (--output-format json lists them)"] if more > 0 else lines
+
+
+def _some(names: list[str]) -> str:
+    """A few names, and how many more there are."""
+    shown = names[:FEW] if len(names) > FEW + 1 else names
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def move_of(project: Project) -> str:
@@ -127,15 +144,17 @@ def legend(report: Report) -> str:
 
 
 def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
-    """Commands worth running now, each with what it does."""
-    paths = [quoted(path) for path in report.paths] if len(report.paths) <= MANY else ["PATH..."]
-    words = [*(quoted(word) for word in report.arguments), *paths]
+    """Commands worth running now, each with what it does. They run as they are printed."""
     out = []
     shows = "show the diff" if "-" in report.paths else "show the diff; --write writes it"
-    if counts.safe:
-        out.append((" ".join(["vllm-migrate fix", *words]), shows))
-    if counts.review:
-        out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
+    if len(report.paths) <= MANY:
+        paths = [quoted(path) for path in report.paths]
+        dashes = ["--"] if any(path.startswith("-") and path != "-" for path in report.paths) else []
+        words = [*(quoted(word) for word in report.arguments), *dashes, *paths]
+        if counts.safe:
+            out.append((" ".join(["vllm-migrate fix", *words]), shows))
+        if counts.review:
+            out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
     if counts.total:
         out.append((f"vllm-migrate explain {report.most_severe().code}", "everything about this rule"))
     return out

@@ -44,7 +44,7 @@ def head(title: str, style: str = "") -> str:
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>{_text(title)}</title>",
+            f"<title>{text(title)}</title>",
             f"<style>{STYLE}{style}</style>\n</head>\n<body>",
         )
     )
@@ -54,9 +54,9 @@ def render(report: Report) -> Iterator[str]:
     counts = report.counts()
     parts = [
         head(f"vllm-migrate: {severities(counts) or 'nothing to report'}"),
-        f"<h1>{_text(headline(report))}</h1>",
-        f"<p>{_text(found(report, counts))} {_text(fixable(counts))}</p>",
-        *(f'<p class="muted">{_text(note)}</p>' for note in report.notes),
+        f"<h1>{text(headline(report))}</h1>",
+        f"<p>{text(found(report, counts))} {text(fixable(counts))}</p>",
+        *(f'<p class="muted">{text(note)}</p>' for note in report.notes),
     ]
     yield "\n".join(parts) + "\n"
     yield from _table(report.findings)
@@ -64,13 +64,13 @@ def render(report: Report) -> Iterator[str]:
     for number, finding in enumerate(report.findings):
         if finding.path != path:
             path = finding.path
-            yield f"<h2><code>{_text(path)}</code></h2>\n"
+            yield f"<h2><code>{text(path)}</code></h2>\n"
         yield "\n".join(_article(finding, number)) + "\n"
     steps, parts = next_steps(report, counts), []
     if steps:
         parts.append("<h2>Next</h2>")
-        parts += [f"<p><code>{_text(command)}</code> {_text(what)}</p>" for command, what in steps]
-    parts.append(f'<p class="muted">{_text(report.tool)}</p>\n</body>\n</html>')
+        parts += [f"<p><code>{text(command)}</code> {text(what)}</p>" for command, what in steps]
+    parts.append(f'<p class="muted">{text(report.tool)}</p>\n</body>\n</html>')
     yield "\n".join(parts) + "\n"
 
 
@@ -81,25 +81,25 @@ def _table(findings: tuple[Finding, ...]) -> Iterator[str]:
     for number, finding in enumerate(findings):
         yield (
             f'<tr><td><b class="{finding.severity}">{finding.severity}</b></td>'
-            f'<td><a href="#f{number}"><code>{_text(finding.place)}</code></a></td>'
-            f"<td>{_text(finding.code)} {_text(finding.name)}</td>"
+            f'<td><a href="#f{number}"><code>{text(finding.place)}</code></a></td>'
+            f"<td>{text(finding.code)} {text(finding.name)}</td>"
             f'<td class="{finding.safety}">{finding.safety}</td></tr>\n'
         )
     yield "</tbody></table>\n"
 
 
 def _article(finding: Finding, number: int) -> list[str]:
-    title = f'<b class="{finding.severity}">{finding.severity}</b> <b>{_text(finding.code)} {_text(finding.name)}</b>'
-    where = f'<span class="muted">{finding.region.line}:{finding.region.column} &middot; {_text(finding.layer)}</span>'
+    title = f'<b class="{finding.severity}">{finding.severity}</b> <b>{text(finding.code)} {text(finding.name)}</b>'
+    where = f'<span class="muted">{finding.region.line}:{finding.region.column} &middot; {text(finding.layer)}</span>'
     out = [
         f'<article class="{finding.severity}" id="f{number}">',
         f"<p>{title} {where}</p>",
-        f"<p>{_prose(finding.message)}</p>",
+        f"<p>{prose(finding.message)}</p>",
     ]
     out += _source(finding)
     rows = _rows(finding)
     if rows:
-        out.append("<dl>" + "".join(f"<dt>{_text(term)}</dt><dd>{text}</dd>" for term, text in rows) + "</dl>")
+        out.append("<dl>" + "".join(f"<dt>{text(term)}</dt><dd>{cell}</dd>" for term, cell in rows) + "</dl>")
     return [*out, "</article>"]
 
 
@@ -109,7 +109,7 @@ def _source(finding: Finding) -> list[str]:
         return []
     shown = excerpt(line, start, end, ROOM)
     cut = _Cut(shown.text)
-    marked = f"{_text(cut.to(shown.start))}<mark>{_text(cut.to(shown.end))}</mark>{_text(cut.to(None))}"
+    marked = f"{text(cut.to(shown.start))}<mark>{text(cut.to(shown.end))}</mark>{text(cut.to(None))}"
     return [f'<pre><span class="muted">{finding.region.line} | </span>{marked}</pre>']
 
 
@@ -132,33 +132,34 @@ class _Cut:
 
 
 def _rows(finding: Finding) -> list[tuple[str, str]]:
-    rows = [("why", _prose(finding.why))] if finding.why else []
+    rows = [("why", prose(finding.why))] if finding.why else []
     fix = finding.fix
     if fix is not None and fix.safety != "none":
-        needs = f"; needs vLLM &gt;= {_text(fix.needs)}" if fix.needs else ""
-        block = "".join(f"<pre>{_text(line)}</pre>" for line in ["\n".join(finding.preview)] if line)
-        rows.append(("fix", f'{_prose(fix.title)} <span class="{fix.safety}">({fix.safety}{needs})</span>{block}'))
+        needs = f"; needs vLLM &gt;= {text(fix.needs)}" if fix.needs else ""
+        block = "".join(f"<pre>{text(line)}</pre>" for line in ["\n".join(finding.preview)] if line)
+        rows.append(("fix", f'{prose(fix.title)} <span class="{fix.safety}">({fix.safety}{needs})</span>{block}'))
     elif finding.advice:
-        rows.append(("advice", _prose(finding.advice)))
+        rows.append(("advice", prose(finding.advice)))
     if fix is not None and fix.safety == "none" and fix.reason:
-        rows.append(("not fixed", _text(fix.reason)))
+        rows.append(("not fixed", text(fix.reason)))
     if finding.depends_on:
-        rows.append(("depends on", "<br>".join(_text(reason) for reason in finding.depends_on)))
+        rows.append(("depends on", "<br>".join(text(reason) for reason in finding.depends_on)))
         ways = dict.fromkeys(way for way in map(settle, finding.depends_on) if way)
         if ways:
-            rows.append(("settle it", _text("; or ".join(ways))))
+            rows.append(("settle it", text("; or ".join(ways))))
     if finding.children:
-        rows.append(("inherited by", ", ".join(f"<code>{_text(path)}</code>" for path in finding.children)))
+        rows.append(("inherited by", ", ".join(f"<code>{text(path)}</code>" for path in finding.children)))
     return rows
 
 
-def _prose(text: str) -> str:
+def prose(words: str) -> str:
     """Text of a rule: what it puts in backticks is code."""
-    parts = text.split("`")
+    parts = words.split("`")
     if len(parts) % 2 == 0:
-        return _text(text)
-    return "".join(f"<code>{_text(part)}</code>" if i % 2 else _text(part) for i, part in enumerate(parts))
+        return text(words)
+    return "".join(f"<code>{text(part)}</code>" if i % 2 else text(part) for i, part in enumerate(parts))
 
 
-def _text(text: str) -> str:
-    return escape("\n".join(clean(line) for line in text.split("\n")))
+def text(words: str) -> str:
+    """Text that is no markup."""
+    return escape("\n".join(clean(line) for line in words.split("\n")))

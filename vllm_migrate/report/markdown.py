@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MARKER = "<!-- vllm-migrate -->"
 LIMIT = 60_000
 SIGNS = {"error": ":x:", "warning": ":warning:", "info": ":information_source:"}
-FIXES = {"safe": "safe", "review": "to review", "none": "advice"}
+FIXES = {"safe": "safe", "review": "needs review", "none": "advice"}
 SPECIAL = frozenset("\\`*[]|~$")
 ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 JOINER = "\u2060"  # a word joiner: shows nothing, and keeps `@name` and `#12` from being linked

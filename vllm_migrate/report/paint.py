@@ -8,7 +8,7 @@ CODES = {
     "info": "1;36",
     "bold": "1",
     "dim": "2",
-    "frame": "34",
+    "frame": "94",
     "code": "1",
     "safe": "32",
     "review": "33",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
-from vllm_migrate.report.full import HEADING, NARROWEST, Page, listed, summary
+from vllm_migrate.report.full import HEADING, NARROWEST, Page, summary
 from vllm_migrate.report.headline import headlines, plural
 from vllm_migrate.report.layout import cells, clean, excerpt
 from vllm_migrate.report.paint import Paint
@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 
 SHOWN_PLACES = 6
 SHOWN_GROUPS = 4
+SHOWN_FILES = 5
 # The layer of what stops an engine, and one that changes no number.
 STOPS, SPEED = "broken-config", "performance"
 
 
 class Group(NamedTuple):
-    """Findings of one rule that say the same and offer the same edit, at one place or more."""
+    """Findings of one rule that say the same and offer the same edit, at one place or more.
+
+    joined: groups of other rules that this very edit settles too.
+    """
 
     findings: list[Finding]
+    joined: list[Group]
 
     @property
     def first(self) -> Finding:
@@ -44,7 +49,7 @@ def render(
     findings = [finding for finding in report.findings if finding.kind != CHECKLIST]
     _outline(page, findings)
     rules = [*_rules(findings), *_rules(f for f in report.findings if f.kind == CHECKLIST)]
-    edits: dict[tuple[object, ...], str] = {}
+    reasons = Reasons(rules)
     listing = False
     for groups in rules:
         page.blank()
@@ -53,11 +58,31 @@ def render(
             page.prose("", HEADING, style="bold")
             page.blank()
         yield page.taken()
-        _rule(page, groups, edits, everything)
+        _rule(page, groups, reasons, everything)
     if not report.quiet:
         page.blank()
         summary(page, report)
     yield page.taken()
+
+
+class Reasons:
+    """What findings depend on. A reason is told once; where it comes again, by the number it then got."""
+
+    def __init__(self, rules: list[list[Group]]) -> None:
+        seen: dict[str, int] = {}
+        for group in (inner for groups in rules for outer in groups for inner in (outer, *outer.joined)):
+            for reason in group.first.depends_on:
+                seen[reason] = seen.get(reason, 0) + 1
+        again = (reason for reason, times in seen.items() if times > 1)
+        self._numbers = {reason: number for number, reason in enumerate(again, 1)}
+        self._told: set[str] = set()
+
+    def of(self, finding: Finding) -> tuple[list[str], list[str]]:
+        """The reasons to tell now, with their numbers; the numbers of those that were told."""
+        new = [reason for reason in finding.depends_on if reason not in self._told]
+        told = [f"[{self._numbers[reason]}]" for reason in finding.depends_on if reason in self._told]
+        self._told.update(new)
+        return [f"{reason} [{self._numbers[reason]}]" if reason in self._numbers else reason for reason in new], told
 
 
 def _outline(page: Page, findings: list[Finding]) -> None:
@@ -65,14 +90,21 @@ def _outline(page: Page, findings: list[Finding]) -> None:
     stops = [f for f in findings if f.severity == "error" and f.layer == STOPS]
     moves = [f for f in findings if f.severity != "info" and f.layer not in (STOPS, SPEED) and _trains(f)]
     for label, found in (("will not start: ", stops), ("changes the loss: ", moves)):
-        codes: dict[str, list[str]] = {}
-        for finding in found:
-            names = codes.setdefault(finding.path, [])
-            if finding.code not in names:
-                names.append(finding.code)
-        if codes:
-            files = tuple(f"{path} ({', '.join(sorted(names))})" for path, names in codes.items())
-            page.prose(label, listed(files))
+        if found:
+            page.prose(label, _where(found))
+
+
+def _where(findings: list[Finding]) -> str:
+    """Files with the codes found in each; of many files their number, and how many each code is found in."""
+    codes: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
+    for finding in findings:
+        codes.setdefault(finding.path, set()).add(finding.code)
+        files.setdefault(finding.code, set()).add(finding.path)
+    if len(codes) <= SHOWN_FILES:
+        return ", ".join(f"{path} ({', '.join(sorted(names))})" for path, names in codes.items())
+    often = sorted(files.items(), key=lambda item: (-len(item[1]), item[0]))
+    return f"{len(codes)} files ({', '.join(f'{code} in {len(paths)}' for code, paths in often)})"
 
 
 def _trains(finding: Finding) -> bool:
@@ -84,9 +116,35 @@ def _rules(findings: Iterable[Finding]) -> list[list[Group]]:
     by_code: dict[str, dict[tuple[object, ...], Group]] = {}
     for finding in findings:
         groups = by_code.setdefault(finding.code, {})
-        groups.setdefault(_sameness(finding), Group([])).findings.append(finding)
+        groups.setdefault(_sameness(finding), Group([], [])).findings.append(finding)
     found = [sorted(groups.values(), key=lambda g: -SEVERITIES.index(g.first.severity)) for groups in by_code.values()]
-    return sorted(found, key=lambda groups: (-SEVERITIES.index(groups[0].first.severity), groups[0].first.code))
+    return _joined(
+        sorted(found, key=lambda groups: (-SEVERITIES.index(groups[0].first.severity), groups[0].first.code))
+    )
+
+
+def _joined(rules: list[list[Group]]) -> list[list[Group]]:
+    """The same, where a group whose edit an earlier rule makes has gone to that one."""
+    first: dict[tuple[object, ...], Group] = {}
+    left = []
+    for groups in rules:
+        alone: list[Group] = []
+        for group in groups:
+            edit = _edit(group)
+            before = first.setdefault(edit, group) if edit is not None else group
+            (alone if before.first.code == group.first.code else before.joined).append(group)
+        if alone:
+            left.append(alone)
+    return left
+
+
+def _edit(group: Group) -> tuple[object, ...] | None:
+    """What a group writes, and for which engines; None where it offers nothing."""
+    fix = group.first.fix
+    if fix is None or not fix.preview or fix.safety == "none":
+        return None
+    engines = sorted((f.path, f.engine.id if f.engine else "") for f in group.findings)
+    return fix.preview, fix.safety, fix.needs, tuple(engines)
 
 
 def _sameness(finding: Finding) -> tuple[object, ...]:
@@ -96,31 +154,48 @@ def _sameness(finding: Finding) -> tuple[object, ...]:
     return finding.severity, finding.message, finding.why, finding.advice, finding.depends_on, edit
 
 
-def _rule(page: Page, groups: list[Group], edits: dict[tuple[object, ...], str], everything: bool) -> None:
+def _rule(page: Page, groups: list[Group], reasons: Reasons, everything: bool) -> None:
     """One rule: its name, then what it says of which places."""
-    paint, first = page.paint, groups[0].first
-    places = sum(len(group.findings) for group in groups)
-    count = f" ({places} places)" if places > 1 else ""
-    code = paint.link(first.code, rule_url(first.name))
-    page.lines.append(f"{paint(first.severity, first.severity)} {code} {paint('bold', first.name)}{count}")
+    _head(page, groups)
     shown = groups if everything else groups[:SHOWN_GROUPS]
     said: set[str] = set()
     for number, group in enumerate(shown):
         if number:
             page.blank()
-        _group(page, group, edits, said, compact=len(groups) > 1, everything=everything)
+        _group(page, group, reasons, said, compact=len(groups) > 1, everything=everything)
     if len(shown) < len(groups):
         left = sum(len(group.findings) for group in groups[len(shown) :])
         page.blank()
-        page.prose("", f"... and {plural(left, 'place')} more of {first.code} (--all)", "  ")
+        page.prose("", f"... and {plural(left, 'place')} more of {groups[0].first.code} (--all)", "  ")
 
 
-def _group(
-    page: Page, group: Group, edits: dict[tuple[object, ...], str], said: set[str], compact: bool, everything: bool
-) -> None:
-    """said: reasons and advice of the rule that were shown; compact: a place is one line."""
+def _head(page: Page, groups: list[Group]) -> None:
+    paint, first = page.paint, groups[0].first
+    places = sum(len(group.findings) for group in groups)
+    count = f" ({places} places)" if places > 1 else ""
+    code = paint.link(first.code, rule_url(first.name))
+    page.lines.append(f"{paint(first.severity, first.severity)} {code} {paint('bold', first.name)}{count}")
+
+
+def _group(page: Page, group: Group, reasons: Reasons, said: set[str], compact: bool, everything: bool) -> None:
+    """said: messages, reasons and advice of the rule that were shown; compact: a place is one line."""
     finding = group.first
-    page.prose("", finding.message, "  ")
+    _statement(page, group, said, compact, everything)
+    for other in group.joined:
+        _head(page, [other])
+        _statement(page, other, set(), other.first.region == finding.region, everything)
+        _depends(page, other.first, reasons)
+    if finding.fix is not None or finding.advice not in said:
+        page.remedy(finding, len(group.joined) + 1)
+    said |= {finding.message, finding.why, finding.advice}
+    _depends(page, finding, reasons)
+
+
+def _statement(page: Page, group: Group, said: set[str], compact: bool, everything: bool) -> None:
+    """What happens, where, and why it matters; what the rule said of an earlier group is not repeated."""
+    finding = group.first
+    if finding.message not in said:
+        page.prose("", finding.message, "  ")
     if len(group.findings) == 1 and not compact:
         page.lines.append(f"  {page.paint('frame', '-->')} {page.paint('bold', clean(finding.place))}")
         page.source(finding)
@@ -129,14 +204,13 @@ def _group(
         _places(page, group.findings, everything)
     if finding.why and finding.why not in said:
         page.prose("why: ", finding.why, "  ")
-    edit = (*_sameness(finding)[5:], tuple(sorted(f.path for f in group.findings)))
-    before = edits.setdefault(edit, finding.code) if finding.fix is not None and finding.fix.preview else finding.code
-    if before != finding.code:
-        page.prose("fix: ", f"the same edit as {before}, above", "  ")
-    elif finding.fix is not None or finding.advice not in said:
-        page.remedy(finding)
-    said |= {finding.why, finding.advice}
-    page.depends(finding)
+
+
+def _depends(page: Page, finding: Finding, reasons: Reasons) -> None:
+    new, told = reasons.of(finding)
+    page.depends(new)
+    if told:
+        page.prose("depends on: " if not new else " " * 12, f"{', '.join(told)} above", "  ")
 
 
 def _places(page: Page, findings: list[Finding], everything: bool) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.documents.disk import DISK
+from vllm_migrate.documents.disk import DISK, similar
 from vllm_migrate.errors import UsageError
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ def load_baseline(path: str) -> Baseline:
     try:
         raw = json.loads(DISK.bytes_of(path).decode("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"no such baseline: {path}", "--write-baseline makes it") from None
+        raise UsageError(f"no such baseline: {path}", similar(path, DISK) or "--write-baseline makes it") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 
+from vllm_migrate.documents.disk import DISK, similar
 from vllm_migrate.errors import UsageError
 from vllm_migrate.opening import read_bytes
 from vllm_migrate.report.finding import Region
@@ -55,7 +56,7 @@ def read_diff(path: str) -> Changed:
         else:
             data = read_bytes(path, wait=True)
     except OSError as error:
-        raise UsageError(f"--diff: {path}: {error.strerror or error}") from None
+        raise UsageError(f"--diff: {path}: {error.strerror or error}", similar(path, DISK)) from None
     return Changed(changed_lines(data.decode("utf-8", "surrogateescape").split("\n")))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.documents.disk import DISK, Disk, similar
 from vllm_migrate.errors import UsageError
 from vllm_migrate.opening import NotRegular
 
@@ -182,7 +182,9 @@ def read_config(path: str, disk: Disk = DISK) -> Config:
     shared = os.path.basename(path) == SHARED_FILE
     config = _read(path, shared, disk, named=True)
     if config is None:
-        raise UsageError(f"{path}: no [tool.{TABLE}] table" if disk.is_file(path) else f"no such file: {path}")
+        if disk.is_file(path):
+            raise UsageError(f"{path}: no [tool.{TABLE}] table")
+        raise UsageError(f"no such file: {path}", similar(path, disk))
     return config
 
 

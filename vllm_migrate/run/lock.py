@@ -135,7 +135,7 @@ def check(path: str, allow_outside: tuple[str, ...] = ()) -> list[Moved]:
     fence = fence_of(options._replace(paths=(folder,)), DISK)
     for named in (*options.paths, options.model_config or ""):
         if not fence.holds(os.path.realpath(_joined(folder, named))):
-            raise UsageError(f"{path}: {named} {OUTSIDE}", "`vllm-migrate lock` writes the lock anew")
+            raise UsageError(f"{path}: {named} {OUTSIDE}", "`vllm-migrate lock` rewrites the lock")
     return differences(lock, build(options, folder))
 
 

@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.knowledge.load import DATA, load
+from vllm_migrate.knowledge.load import load
 from vllm_migrate.opening import opened_text
 from vllm_migrate.run import config
+from vllm_migrate.shipped import OWN_KNOWLEDGE
 
 Schema = dict[str, Any]
 NAMES = ("config", "rule", "dialect", "lock", "lint")
@@ -58,8 +59,9 @@ def named(name: str, dialect: str | None = None) -> Schema:
     try:
         release = catalog.canonical(name)
     except store.UnknownRelease as error:
-        remedy = f"a release (`vllm-migrate releases` lists them), or one of {', '.join(NAMES)}"
-        raise UsageError(str(error), remedy) from None
+        if name[:1].isdigit():
+            raise UsageError(str(error), "`vllm-migrate releases` lists the releases") from None
+        raise UsageError(f"no schema {name!r}", config.nearest(name, NAMES) + "; a release has one too") from None
     if dialect is None or dialect == "vllm-serve-config":
         return schema.schema(catalog, release)
     from vllm_migrate.knowledge.schemas import dialect_schema
@@ -77,7 +79,7 @@ def _own(name: str) -> Schema:
         from vllm_migrate.knowledge.schemas import file_schema
 
         return file_schema(name)
-    with opened_text(os.path.join(DATA, f"{name}.schema.json")) as stream:
+    with opened_text(os.path.join(OWN_KNOWLEDGE, f"{name}.schema.json")) as stream:
         found: Schema = json.load(stream)
     return found
 

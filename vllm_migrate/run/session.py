@@ -23,6 +23,7 @@ from vllm_migrate.run.progress import advanced
 from vllm_migrate.run.settings import Options, Settings
 from vllm_migrate.run.situations import Situations
 from vllm_migrate.run.walk import Input, walk
+from vllm_migrate.shipped import SHIPPED, WHEEL_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -125,7 +126,8 @@ class Session:
         """What to say of the evidence, and of releases that are the user's own, so that nobody takes them for shipped ones."""
         used = [release for project in projects for release in (project.source, project.target)]
         added = [self._added(release) for release in dict.fromkeys(used) if self.catalog.is_added(release)]
-        return [*dict.fromkeys(note for project in projects for note in project.notes), *added]
+        unused = [SHIPPED.unused] if SHIPPED.unused else []
+        return [*unused, *dict.fromkeys(note for project in projects for note in project.notes), *added]
 
     def _added(self, release: str) -> str:
         instead = ", in place of the shipped one" if release in self.catalog.shipped else ""
@@ -222,5 +224,6 @@ def model_files(
 
 def _note_knowledge(dependencies: Dependencies) -> None:
     """Note the data that is judged by: the compiled rules, the shipped catalog, the releases that the user added."""
+    dependencies.note(WHEEL_MANIFEST)
     for folder in (DATA, store.DATA, store.cache_folder()):
         dependencies.note_files(folder)

@@ -19,7 +19,7 @@ from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
-from vllm_migrate.run.config import Config, config_in
+from vllm_migrate.run.config import Config, config_in, nearest
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.merge import pins_written
 from vllm_migrate.run.neighbours import Near, Neighbours
@@ -169,7 +169,7 @@ class Situations:
         named += [(table.get("gpu"), config.path) for _, table in config.per_file_settings()]
         for gpu, where in named:
             if gpu is not None and gpu.lower() not in gpus:
-                raise UsageError(f"{where}: GPU {gpu!r} is not known", "one of " + ", ".join(sorted(gpus)))
+                raise UsageError(f"{where}: GPU {gpu!r} is not known", nearest(gpu, sorted(gpus)))
 
     def _release(self, asked: Known) -> Known:
         """A release that the user names: one release, the newest of a series (`0.18`), or the newest of all (`latest`)."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 
-from vllm_migrate.documents.disk import DISK, Disk
+from vllm_migrate.documents.disk import DISK, Disk, similar
 from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.gitignore import Rules, read_rules, rules_of
@@ -106,28 +106,12 @@ def walk(
     """
     for path in paths:
         if path != STDIN and not disk.leads_somewhere(path):
-            raise UsageError(f"no such file or folder: {path}", _meant(path, disk))
+            raise UsageError(
+                f"no such file or folder: {path}",
+                similar(path, disk) or "a PATH is a file, a folder, or - for standard input",
+            )
     return _inputs(
         paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies, disk), force_exclude
-    )
-
-
-def _meant(path: str, disk: Disk) -> str:
-    """What to say of a PATH that leads nowhere: a name beside it that is nearly the same, where there is one."""
-    if disk.is_link(path):
-        return "is it a broken symbolic link?"
-    from difflib import get_close_matches
-
-    folder, name = os.path.split(path.rstrip("/"))
-    try:
-        entries = disk.names(folder or os.curdir)
-    except OSError:
-        entries = []
-    near = get_close_matches(name, entries, n=1)
-    return (
-        f"did you mean {os.path.join(folder, near[0])}?"
-        if near
-        else "a PATH is a file, a folder, or - for standard input"
     )
 
 

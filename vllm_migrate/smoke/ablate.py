@@ -178,12 +178,12 @@ def exit_code(found: Ablation) -> int:
 
 
 MEANING: dict[Effect, str] = {
-    "moves": "the rollout is another one without it",
-    "none": "the engine runs without it, and nothing measured here moves",
-    "inert": "this platform does the same with and without it: nothing is shown",
-    "default": "this release does the same without it: not run",
+    "moves": "the rollout is different without it",
+    "none": "the engine runs without it, and nothing that was measured moves",
+    "inert": "this platform does the same with and without it, so nothing is shown",
+    "default": "this release does the same without it, so it was not run",
     "stops": "the engine does not start without it",
-    "unmeasured": "only an update of the weights shows it: --model DIR, a local checkpoint, with the smoke extra installed",
+    "unmeasured": "only a weight update shows it: --model DIR, a local checkpoint, with the smoke extra installed",
 }
 
 

@@ -29,10 +29,10 @@ RULES = (
 NOT_RULES = {
     "trainer-temperature": "the trainer does not divide its logits by the temperature",
     "truncation-bias": "the trainer does not replay top_k, top_p or min_p",
-    "token-alignment": "logprobs are shifted against tokens, or the text was tokenised again",
-    "chat-template": "the two sides see different prompts: a lost BOS or another chat template",
+    "token-alignment": "logprobs are shifted relative to the tokens, or the text was tokenised again",
+    "chat-template": "the two sides see different prompts: a lost BOS or a different chat template",
     "rope-scaling": "position encoding or context length differ",
-    "lora-weights": "a LoRA adapter is missing, stale or another one",
+    "lora-weights": "a LoRA adapter is missing, stale or a different one",
     "stale-weights": "one side has older weights",
     "moe-routing": "experts are routed differently on the two sides",
     "grammar-dead-end": "a grammar left no token to sample",
@@ -47,7 +47,7 @@ INVALID = {
     ),
     "null-logprob": Blame("semantic", ("logprobs-semantics",), ("tokens came without a logprob",)),
     "unequal-prompt": Blame("semantic", ("chat-template",), ("the two sides saw different prompt tokens",)),
-    "dead-end-token-0": Blame("semantic", ("grammar-dead-end",), ("a grammar came to a dead end",)),
+    "dead-end-token-0": Blame("semantic", ("grammar-dead-end",), ("a grammar reached a dead end",)),
 }
 
 
@@ -100,7 +100,7 @@ def _gross(case: Comparison, triple: Blame | None) -> Blame:
         if evidence.shifted(case.data, by) < 0.5 * here:
             side = "late" if by > 0 else "early"
             return Blame(
-                "semantic", ("token-alignment",), (f"moved by one token, the logprobs agree: they come one {side}",)
+                "semantic", ("token-alignment",), (f"shifted by one token, the logprobs agree: they come one {side}",)
             )
     if triple is not None:
         return triple
@@ -192,7 +192,7 @@ def _cached(case: Comparison) -> Blame | None:
 
 
 def _spread(case: Comparison) -> Blame:
-    """Steps 5 and 6: the law is right and the spread is too large."""
+    """Steps 5 and 6: the distribution is right but the spread is too large."""
     known = _cached(case) or _versions(case)
     if known is not None:
         return known
@@ -207,7 +207,7 @@ def _spread(case: Comparison) -> Blame:
     return Blame(
         None,
         ("fp32-lm-head", "numeric-noise", "stale-weights", "lora-weights", "rope-scaling"),
-        ("the law is right and the spread is too large",),
+        ("the distribution is right but the spread is too large",),
         "score with --head-dtype float32 and bfloat16, record one sequence at a time, and score on the old weights",
     )
 
@@ -238,7 +238,7 @@ def _outside(case: Comparison) -> Blame:
     return Blame(
         "semantic",
         ("flashinfer-sampler-default", "min-p-order", "sampling-defaults-inherited"),
-        (f"{share:.1%} of the tokens lie outside the claimed support",),
+        (f"{share:.1%} of the tokens are outside the claimed support",),
         "record with --set logprobs_mode=processed_logprobs and compare the recorded supports",
     )
 
@@ -252,12 +252,14 @@ def _law(case: Comparison) -> Blame:
         return Blame(
             "semantic",
             ("logprobs-semantics", "sampling-defaults-inherited"),
-            (f"both sides agree on the logprobs, and the tokens were drawn from a {which} law than either claims",),
+            (
+                f"both sides agree on the logprobs, but the tokens were sampled from a {which} distribution than either claims",
+            ),
             "score with the sampling contract's columns, to tell a temperature from a penalty",
         )
     return Blame(
         "semantic",
         ("logprobs-semantics", "truncation-bias", "trainer-temperature"),
-        ("the reported logprobs are not the law the trainer claims",),
+        ("the reported logprobs are not those of the trainer's distribution",),
         "score the recording with --model, to see which column was reported",
     )

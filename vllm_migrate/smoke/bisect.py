@@ -45,7 +45,7 @@ def between(releases: Sequence[str], good: str, bad: str) -> list[str]:
     """The releases from one end to the other, both included. Raises UsageError."""
     for name in (good, bad):
         if name not in releases:
-            raise UsageError(f"{name} is none of the releases", f"known: {', '.join(releases)}")
+            raise UsageError(f"{name} is not one of the releases", f"known: {', '.join(releases)}")
     first, last = releases.index(good), releases.index(bad)
     if first == last:
         raise UsageError("--good and --bad are one release", "name two")
@@ -87,8 +87,8 @@ def _ends(first: str, last: str, releases: Sequence[str]) -> None:
     for state, expected, release in ((first, GOOD, releases[0]), (last, BAD, releases[-1])):
         if state != expected:
             raise UsageError(
-                f"{release} is called {expected}, and its test is {state}",
-                "more --num-prompts where it is skipped; else the ends are not what they are taken for",
+                f"{release} was given as {expected}, but its test is {state}",
+                "use more --num-prompts if it is skipped; otherwise --good and --bad are not what you think",
             )
 
 
@@ -131,12 +131,12 @@ def as_text(found: Bisected, changes: list[str]) -> list[str]:
     """What was found, and what it does not show."""
     lines = [f"{found.good} is good, {found.bad} is bad ({len(found.trials)} runs)"]
     if found.skipped:
-        lines.append(f"nothing is known of {', '.join(found.skipped)}, which lie between them")
+        lines.append(f"nothing is known about {', '.join(found.skipped)}, which lie between them")
     if not found.sure:
-        lines.append("a second run of the two did not give the same: take more --num-prompts")
-    lines.append("parity is not monotone over releases: this is one step from good to bad, and there may be others")
+        lines.append("a second run of the two gave a different result: use more --num-prompts")
+    lines.append("parity need not change only once: this is one step from good to bad, and there may be others")
     if changes:
-        lines.append(f"what the catalog has between them that can move a rollout ({len(changes)}):")
+        lines.append(f"changes in the catalog between them that can affect a rollout ({len(changes)}):")
         lines += [f"  {change}" for change in changes[:SHOWN]]
         if len(changes) > SHOWN:
             lines.append(f"  and {len(changes) - SHOWN} more: vllm-migrate diff {found.good} {found.bad} --rl")

@@ -210,7 +210,7 @@ def _range(text: str | None, default: tuple[float, float]) -> tuple[float, float
         low, _, high = text.partition(",")
         found = (float(low), float(high or low))
     except ValueError:
-        raise UsageError(f"epsilon {text!r} is no number", remedy="LOW[,HIGH], such as 0.2 or 3e-4,4e-4") from None
+        raise UsageError(f"epsilon {text!r} is not a number", remedy="LOW[,HIGH], such as 0.2 or 3e-4,4e-4") from None
     if not (0 < found[0] < 1 and found[1] > 0):
         raise UsageError(f"epsilon {text} is out of range", remedy="LOW[,HIGH] with 0 < LOW < 1 and 0 < HIGH")
     return found
@@ -262,7 +262,9 @@ def samples(path: str) -> Recording:
     """A recording of samples. Raises UsageError."""
     found = read(path)
     if found.header.protocol != "samples":
-        raise UsageError(f"{path} is no recording of samples", remedy="vllm-migrate smoke record, on the old release")
+        raise UsageError(
+            f"{path} is not a recording of samples", remedy="vllm-migrate smoke record, on the old release"
+        )
     return found
 
 
@@ -287,14 +289,14 @@ def prove(
         verdicts.append(compare(scored, scored_before, choice))
     else:
         notes.append(
-            "no trainer forward: torch and a local --model are needed for it; the engines were compared token by token"
+            "no trainer forward pass, which needs torch and a local --model; the engines were compared token by token"
         )
     blind = Contract.of(before.header.sampling.get(USER, {})).blind
     if found.steps is not None and found.steps.rows and not blind:
         verdicts.append(compare(before, found.steps, choice))
     elif blind:
         notes.append(
-            "the reference's own contract cannot tell raw from processed logprobs; its tokens were not step-scored"
+            "the reference's own contract cannot tell raw from processed logprobs, and its tokens were not step-scored"
         )
     if not verdicts:
         raise UsageError(
@@ -440,7 +442,7 @@ def prove_update(
     for folder in (model, change.weights):
         if folder is not None and not Path(folder).is_dir():
             raise UsageError(
-                f"the update probe needs the files of a checkpoint, and {folder} is no folder",
+                f"the update probe needs a checkpoint's files, and {folder} is not a folder",
                 remedy="--model DIR (and --updated-model DIR), local checkpoints",
             )
     with scratch(options.workdir) as folder:

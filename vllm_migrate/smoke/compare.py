@@ -85,10 +85,10 @@ def judge_samples(a: Recording, b: Recording | None, options: CompareOptions) ->
             "record with a temperature other than 1, or with --probe, which adds T = 0.7 rows",
         )
     if first is not None and b is not None and b.header.score is None:
-        note = "the reference has no scores: its prompts were compared with these, its spread was not"
+        note = "the reference has no scores: its prompts were compared, its spread was not"
         first = first._replace(notes=(*first.notes, note))
     if first is not None and b is not None and _older(a.header, b.header):
-        note = f"A is of vLLM {a.header.vllm} and B of {b.header.vllm}: A is judged, and B is the reference"
+        note = f"A is from vLLM {a.header.vllm}, B from {b.header.vllm}: A is judged, B is the reference"
         first = first._replace(notes=(*first.notes, note))
     second = _judge(a.header, probe, options, name=PROBE) if probe else None
     if first is None or second is None:
@@ -167,7 +167,7 @@ def _judge(
     limits = margins_for(header, tokens, options)
     columns: dict[str, str | None] = dict(zip(("reported", "sampled", "claimed"), triple.names, strict=True))
     if numbers is None:
-        blame = semantics.blame(triple) or Blame(None, (), ("no token lies in the claimed support",))
+        blame = semantics.blame(triple) or Blame(None, (), ("no token is in the claimed support",))
         return SmokeVerdict("fail", blame, {}, columns, len(rows), tokens, {})
     outside = Against.column(rows, claimed).estimates()
     numbers = numbers._replace(out=outside.out if outside else numbers.out)
@@ -242,7 +242,7 @@ def _decide(metrics: dict[str, Metric], numbers: Estimates) -> tuple[Decision, l
     notes = []
     if not numbers.interpretable:
         notes.append(
-            f"D cannot be read: the two sides differ too much (ESS/n {numbers.ess:.2f}, k3 {numbers.k3.value:.2g})"
+            f"D cannot be estimated: the two sides differ too much (ESS/n {numbers.ess:.2f}, k3 {numbers.k3.value:.2g})"
         )
     return worst(outcomes), notes
 
@@ -271,10 +271,8 @@ def _control(
         numbers = Against.column(rows, name).estimates()
         gates = [m.gate for m in measure(numbers, limits).values()] if numbers else ["fail"]
         if "fail" in gates:
-            return decision, [f"positive control: column {name} fails, as it must"]
-    return worst([decision, "inconclusive"]), [
-        "positive control: no wrong column fails, so that a pass would mean nothing"
-    ]
+            return decision, [f"positive control: column {name} fails, as it should"]
+    return worst([decision, "inconclusive"]), ["positive control: no wrong column fails, so a pass would mean nothing"]
 
 
 def _shown(header: Header, data: Against, mixed: Against | None, given: Loss) -> tuple[dict[str, Metric], list[str]]:
@@ -287,7 +285,7 @@ def _shown(header: Header, data: Against, mixed: Against | None, given: Loss) ->
         if numbers is not None:
             found["k3_mixed_versions"] = Metric.of(numbers.k3)
         count = len(mixed.rows)
-        notes.append(f"{count} sequences whose tokens came from more than one weight version are kept apart")
+        notes.append(f"{count} sequences with tokens from more than one weight version are reported separately")
     return found | previews(data, loss), [*notes, *remarks(header, data.rows), *preview_notes(data, loss)]
 
 
@@ -321,7 +319,7 @@ def _with_probe(first: SmokeVerdict, second: SmokeVerdict, blind: bool) -> Smoke
     note = (
         f"a probe at temperature 0.7, top_p 0.9, top_k 20 was added, since the contract {why}"
         if blind
-        else ("the recording holds probe rows at temperature 0.7, top_p 0.9, top_k 20")
+        else ("the recording has probe rows at temperature 0.7, top_p 0.9, top_k 20")
     )
     own = first
     if blind and first.decision == "inconclusive" and all(m.gate in (None, "pass") for m in first.metrics.values()):
@@ -332,7 +330,7 @@ def _with_probe(first: SmokeVerdict, second: SmokeVerdict, blind: bool) -> Smoke
     if second.decision == "fail" and own.decision != "fail":
         blame, columns = second.blame, second.columns
         extra = [
-            "the user's own rows agree: at this contract both kinds of logprobs are equal; at any other they are not"
+            "your own rows agree: under this contract both kinds of logprobs are equal; under any other they are not"
         ]
     notes = (
         note,
@@ -388,7 +386,7 @@ def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVe
     if unknown:
         total = sum(len(row.tokens) for row in joined) + unknown
         notes.append(
-            f"{unknown} of {total} tokens were not compared: they are not among the likely ones whose logprobs the engine gives"
+            f"{unknown} of {total} tokens were not compared: they are not among the most likely ones, whose logprobs the engine returns"
         )
     return judge_claims(Recording(header, joined), options, kinds, key, tuple(notes))
 
@@ -419,7 +417,7 @@ def judge_claims(
     """Logprobs of both sides without columns: D, b where there are entropies, k3, out."""
     if a.header.protocol == "dump" and a.rows and all(v is None for row in a.rows for v in row.logprobs):
         raise UsageError(
-            f"{a.header.source or 'the dump'} holds no rollout logprobs",
+            f"{a.header.source or 'the dump'} has no rollout logprobs",
             remedy=f"add them as one of {', '.join(NAMES['rollout'])}; or compare a recording with the dump: compare REC DUMP",
         )
     rows, found = valid(a.rows)
@@ -439,7 +437,7 @@ def judge_claims(
     columns: dict[str, str | None] = {"reported": None, "sampled": None, "claimed": key}
     if numbers is None:
         return SmokeVerdict(
-            "fail", Blame(None, (), ("no token lies in the claimed support",)), {}, columns, len(rows), tokens, {}
+            "fail", Blame(None, (), ("no token is in the claimed support",)), {}, columns, len(rows), tokens, {}
         )
     limits = margins_for(a.header, tokens, options)
     metrics = measure(numbers, limits)
@@ -452,9 +450,9 @@ def judge_claims(
         blame = attribute(Comparison(data, numbers, gates, limits, None, None))
         blame = _step_blame(blame, numbers, key)
     elif not _shift_fails(data, numbers):
-        decision, more = "inconclusive", [*more, "positive control: logprobs moved by one token do not fail either"]
+        decision, more = "inconclusive", [*more, "positive control: logprobs shifted by one token do not fail either"]
     else:
-        more = [*more, "positive control: logprobs moved by one token fail, as they must"]
+        more = [*more, "positive control: logprobs shifted by one token fail, as they should"]
     beside, shown = _shown(a.header, data, Against.column(mixed, key) if mixed else None, options.loss)
     metrics |= beside
     more = [*a.header.notes, *more, *shown]

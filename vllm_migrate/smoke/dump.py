@@ -68,11 +68,11 @@ def read_dump(path: str, sampling: Mapping[str, Any] | None = None) -> Recording
         unstopped += value.get("finish_reason") == "stop" and any(mask) and not mask[-1]
     if not rows:
         raise RecordingError(
-            f"{path} holds no sequences", remedy="one JSON object a line, or one Parquet row a sequence"
+            f"{path} has no sequences", remedy="one JSON object per line, or one Parquet row per sequence"
         )
     notes = []
     if unstopped:
-        notes.append(f"the loss mask leaves out the last token of {unstopped} sequences that ended by a stop token")
+        notes.append(f"the loss mask leaves out the last token of {unstopped} sequences that ended with a stop token")
     header = Header(protocol="dump", source=path, sampling={USER: dict(sampling or {})}, notes=notes)
     return Recording(header, rows)
 

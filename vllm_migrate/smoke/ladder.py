@@ -71,7 +71,7 @@ def render(found: Ablation, console: Console) -> None:
     for kind in dict.fromkeys(row.effect for row in found.rows):
         console.print(Text(f"{EFFECTS[kind]}: {MEANING[kind]}", style="dim"), soft_wrap=True)
     if not found.rows:
-        console.print("the config has no pins: nothing was taken away", soft_wrap=True)
+        console.print("the config has no pins, so nothing was removed", soft_wrap=True)
 
 
 def page(found: Ablation, title: str) -> str:
@@ -85,7 +85,7 @@ def page(found: Ablation, title: str) -> str:
     out = [
         head(title, "table{display:block;overflow-x:auto}"),
         f"<h1>{text(title)}</h1>",
-        "<p>Each pin was taken away in turn. Look at the layers from top to bottom: while one moves, those below it say little.</p>",
+        "<p>Each pin was removed in turn. Read the layers from top to bottom: while one moves, those below it say little.</p>",
         f"<table><thead><tr>{heads}</tr></thead><tbody>",
         f"<tr><td><b>{WHOLE}</b></td><td></td><td></td>{''.join(f'<td>{cell}</td>' for cell in _cells(found.pinned))}</tr>",
         "</tbody></table>",

@@ -119,7 +119,7 @@ def estimate(groups: Sequence[Sums], levels: Levels = SMOKE) -> Estimates:
     total = merge(groups)
     n, out = total.n, total.out
     if n == 0:
-        raise ValueError("no token lies in the claimed support")
+        raise ValueError("no token is in the claimed support")
     mean_r = total.r / n
     g = len(groups)
     d_se = _clustered([s.r - s.n * mean_r for s in groups]) / (n * mean_r)

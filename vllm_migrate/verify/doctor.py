@@ -128,7 +128,7 @@ def _environment(found: Interpreter) -> Iterator[Line]:
         near = difflib.get_close_matches(name, sorted(names), 1, 0.85)
         ever = bool(catalog.life("env", name))
         remedy = f"did you mean {near[0]}?" if near else f"`vllm-migrate explain {name}`" if ever else f"unset {name}"
-        why = "that release no longer has it" if ever else "it does nothing"
+        why = "that release no longer reads it" if ever else "it has no effect"
         yield Line(WRONG, f"vLLM {found.vllm} has no variable {name}: {why}", remedy)
     if not unknown:
         yield Line(OK, f"{len(found.env)} vLLM variables are set, all known")
@@ -194,7 +194,7 @@ def _generation(judged: tuple[JudgedEngine, ...]) -> Iterator[Line]:
         text = ", ".join(f"{name}={value}" for name, value in found.items())
         yield Line(
             NOTE,
-            f"{model}: generation_config.json sets {text} for requests that do not",
+            f"{model}: generation_config.json sets {text} for requests that leave it open",
             f"lint --model-config {folder}; generation_config: vllm switches it off",
         )
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 CONFIG, ARGUMENT, DEFAULT, ENVIRONMENT = "config", "argument", "default", "environment"
 SAME, DIFFERS, NOT_TOLD = "same", "differs", "not-told"
 PAUSE = (
-    "how generation is paused for an update stands in no engine's configuration: it is an argument of each "
+    "no engine's configuration says how generation is paused for an update: it is an argument of each "
     "pause_generation call"
 )
 

@@ -67,7 +67,7 @@ def running(path: str, target: str | None, engine: str | None = None) -> list[Ru
             found.append(log.running(lines_of(stream), one, folder.release or target))
     if not found:
         raise UsageError(
-            f"--run: {path} has no configuration of an engine and no log of a start",
+            f"--run: {path} has no engine configuration and no startup log",
             "Hydra keeps .hydra/config.yaml, W&B files/config.yaml; --log FILE reads a log elsewhere",
         )
     return found
@@ -75,7 +75,7 @@ def running(path: str, target: str | None, engine: str | None = None) -> list[Ru
 
 def judged_in(folder: Folder, target: str | None, engine: str | None = None) -> JudgedEngine | None:
     """The engine of a run's configurations at its release; None where they have none. Raises UsageError."""
-    missing = f"{folder.path} does not show the release: no requirements.txt, and no log of a start"
+    missing = f"{folder.path} does not show the release: no requirements.txt and no startup log"
     release = known(folder.release or target or "", missing)
     judged = Session(Options(folder.artefacts, release, release, isolated=True)).run(keep=True).judged
     return chosen((), judged, engine, folder.path) if judged else None

@@ -54,7 +54,7 @@ def side(path: str, target: str | None, engine: str | None) -> Side:
         release = reported.release or release
         values.update(_logged(reported))
     if not values:
-        raise UsageError(f"{path} has no configuration of an engine and no log of a start", "two folders of runs")
+        raise UsageError(f"{path} has no engine configuration and no startup log", "two folders of runs")
     return Side(path, release, why, values)
 
 
