@@ -23,6 +23,7 @@ NOT_THE_PARSERS = (
     "more-ranks-than-gpus",
     "kv-connector-removed",
     "model-removed",
+    "value-removed",  # the model configuration refuses it
 )
 # What some options' own types refuse when they are parsed, and the engine's configuration refuses for the others.
 MAYBE_THE_ENGINES = {"nested-key-refused", "refused-combination"}
