@@ -270,6 +270,7 @@ RULE_TYPOS: list[Edit] = [
         "each: engine",
         "setting.diagnostic cannot be asked in a rule with each: engine",
     ),
+    ("stale-prefix-cache.yaml", "  - each: use", "  - each: engine", "also[0].each: 'engine' is not one of use"),
     ("logprobs-semantics.yaml", "layer: semantic", "layer: semantc", "layer: 'semantc' is not one of semantic"),
     (
         "logprobs-semantics.yaml",

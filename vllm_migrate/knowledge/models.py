@@ -9,7 +9,7 @@ import re
 import types
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -119,6 +119,7 @@ EXAMPLES = model_of("Examples", records.Examples, silent=SILENT)
 def _part() -> Model:
     hints = typing.get_type_hints(records.Rule)
     needed = ("each", "when", "message")
+    hints["each"] = Literal["use"]  # only programs are asked by parts
     fields: dict[str, Any] = {name: (_checked(hints[name]), ... if name in needed else None) for name in PART}
     return create_model("Part", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
