@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -123,8 +124,16 @@ def test_watch(folder: Path) -> None:
     words = [sys.executable, "-u", "-m", "vllm_migrate", "lint", "--watch", "--output-format", "concise", "."]
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
+    # A suite that was started in the background ignores SIGINT, and so would what it starts.
+    attend = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=attend,
     ) as process:
         assert process.stdout is not None
 
