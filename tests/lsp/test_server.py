@@ -99,7 +99,7 @@ def test_hover_says_both_values_and_the_life_of_the_option(tmp_path: Path) -> No
         text = await editor.hover("conf/base.yaml", "num-scheduler-steps")
         assert "**num_scheduler_steps** (pipelinerl, rl_rollout)" in text
         assert "| vLLM 0.8.5 | vLLM 0.18.1 |" in text and "`1` (conf/base.yaml:7)" in text
-        assert "0.18.1: no such option" in text and "num_scheduler_steps (engine)" in text and "gone" in text
+        assert "0.18.1: no such option" in text and "num_scheduler_steps (engine)" in text and "removed" in text
         assert "settings change" in await editor.hover("conf/base.yaml", "vllm_kwargs")
         assert await editor.hover("conf/base.yaml", "finetune:") == ""
 

@@ -115,9 +115,9 @@ def test_many_files_are_summed_up_by_rule() -> None:
 
 def test_marks_are_explained_if_they_occur() -> None:
     text = page({"serve.sh": SERVERS["s0/serve.sh"]})
-    assert "[~] planned, fix proves it before it writes it.\n" in text
-    assert "[?]" not in text
-    assert "[~] planned" not in page({"serve.sh": "vllm serve org/m --max-model-len 8192\n"})
+    assert "[*] proved, fix writes it; [?] needs review (--unsafe).\n" in text
+    text = page({"serve.sh": "vllm serve org/m --max-model-len 8192\n"})
+    assert "[*]" not in text and "[?] needs review (--unsafe).\n" in text
 
 
 def test_projects_that_make_the_same_move_share_a_line() -> None:
@@ -128,4 +128,4 @@ def test_projects_that_make_the_same_move_share_a_line() -> None:
 
 def test_a_message_of_a_rule_stands_once() -> None:
     text = page({"a.sh": "vllm serve org/m --swap-space 8\n", "b.sh": "vllm serve org/m --swap-space 4\n"})
-    assert text.count("rejects --swap-space") == 1 and text.count("  fix: [~] drop --swap-space") == 2
+    assert text.count("rejects --swap-space") == 1 and text.count("  fix: [*] drop --swap-space") == 2

@@ -127,8 +127,9 @@ def test_a_dialect_describes_its_options() -> None:
 @pytest.mark.parametrize(
     ("name", "dialect", "words"),
     [
-        ("9.9", None, "one of config, rule"),
-        ("lock", "verl", "config"),
+        ("9.9", None, "vllm-migrate releases"),
+        ("confg", None, "config"),
+        ("lock", "verl", "RELEASE --dialect verl"),
         ("0.18.1", "nemo", "nemo-rl"),
         ("0.18.1", "vllm-argv", "dialects"),
         ("0.18.1", "vllm-python", "dialects"),

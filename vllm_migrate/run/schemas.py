@@ -61,6 +61,10 @@ def named(name: str, dialect: str | None = None) -> Schema:
     except store.UnknownRelease as error:
         if name[:1].isdigit():
             raise UsageError(str(error), "`vllm-migrate releases` lists the releases") from None
+        if name in NAMES:
+            raise UsageError(
+                f"the schema {name} takes no --dialect", f"give a release: schema RELEASE --dialect {dialect}"
+            ) from None
         raise UsageError(f"no schema {name!r}", config.nearest(name, NAMES) + "; a release has one too") from None
     if dialect is None or dialect == "vllm-serve-config":
         return schema.schema(catalog, release)
