@@ -224,7 +224,7 @@ def test_swapped_recordings_are_pointed_out(healthy: Recording) -> None:
     """Which of two recordings is judged is told by their order."""
     old = Recording(healthy.header.model_copy(update={"vllm": "0.8.5"}), healthy.rows)
     new = Recording(healthy.header.model_copy(update={"vllm": "0.18.1"}), healthy.rows)
-    said = "A is of vLLM 0.8.5 and B of 0.18.1: A is judged, and B is the reference"
+    said = "A is from vLLM 0.8.5, B from 0.18.1: A is judged, B is the reference"
     assert said in compare(old, new).notes
     assert not any(note.startswith("A is of") for note in compare(new, old).notes)
 
