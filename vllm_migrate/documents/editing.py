@@ -214,7 +214,10 @@ def _round(document: DataDocument, chosen: list[_Numbered], proved: bool) -> tup
     """The first splices of all of them at once; None where they do not go together."""
     edits: list[Edit] = []
     for index, op in chosen:
-        edits += next(_planning(document).candidates(document, op, index), [])
+        first = next(_planning(document).candidates(document, op, index), None)
+        if first is None:
+            return None
+        edits += first
     edits.sort()
     if any(_touch(one, other) for one, other in pairwise(edits)):
         return None
