@@ -31,6 +31,12 @@ def own_words(written: Written, engine: Subject) -> list[int]:
     return [head, *values[:takes]]
 
 
+def is_one_sided(option: str, target: str) -> bool:
+    """Whether an option is a flag that only switches on."""
+    flags, name = store.load().flags(target), option.replace("_", "-")
+    return bool(flags.matching(f"--{name}")) and not flags.matching(f"--no-{name}")
+
+
 def _takes(key: str, target: str) -> int | None:
     """How many values an option takes; -1 for any number, None for an option that no release has."""
     catalog, name = store.load(), option_text(key)
