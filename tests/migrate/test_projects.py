@@ -18,9 +18,7 @@ PROJECTS = Path(__file__).parents[2] / "examples" / "projects"
 NAMES = sorted(folder.name for folder in PROJECTS.iterdir())
 BLOCKED = ("verl",)
 # What people settle first where the checklist asks for it; the project moves then.
-SETTLED = {
-    "verl": {"requirements.txt": {"verl==0.5.0": "verl==0.9.0", "transformers==4.51.3": "transformers==4.57.1"}}
-}
+SETTLED = {"verl": {"requirements.txt": {"verl==0.5.0": "verl==0.9.0", "transformers==4.51.3": "transformers==4.57.1"}}}
 CALL = ["migrate", "--isolated", "."]
 
 

@@ -59,7 +59,12 @@ def spell(engine: Subject, option: str, value: object) -> Spelling:
 def _carried(engine: Subject, value: object) -> object:
     """A mapping as JSON where the framework would make Python's text of it."""
     ways = engine.dialect.transport
-    if isinstance(value, dict) and engine.site is not None and ways and all(way.kind == "cli" and "dict" not in way.values for way in ways):
+    if (
+        isinstance(value, dict)
+        and engine.site is not None
+        and ways
+        and all(way.kind == "cli" and "dict" not in way.values for way in ways)
+    ):
         return json.dumps(value)
     return value
 

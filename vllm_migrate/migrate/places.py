@@ -16,7 +16,9 @@ from vllm_migrate.run.versions import CONDA, MAX_NOTEBOOK, find_releases, own_pi
 
 HARDWARE = frozenset(("rocm", "amd", "npu", "ascend", "xpu", "hpu", "gaudi", "tpu", "neuron", "cpu", "arm", "metal"))
 PLAIN = re.compile(r"\d+(?:\.\d+)+(?:\.post\d+)?")
-_REQUIREMENT = re.compile(r"vllm\s*(?:\[[^\]\n]*\])?\s*\(?\s*(?:={1,3})\s*[\"']?(?P<release>[^\s\"',;#\\)]+)", re.IGNORECASE)
+_REQUIREMENT = re.compile(
+    r"vllm\s*(?:\[[^\]\n]*\])?\s*\(?\s*(?:={1,3})\s*[\"']?(?P<release>[^\s\"',;#\\)]+)", re.IGNORECASE
+)
 _ENTRY = re.compile(
     r"\s*\"?vllm\"?\s*=\s*(?:\{[^}\n]*?version\s*=\s*)?[\"']\s*(?:={2,3}\s*)?(?P<release>[^\s\"',]+)", re.IGNORECASE
 )
@@ -31,7 +33,9 @@ _INDEXED = re.compile(
     re.MULTILINE,
 )
 _INDEX_TABLE = re.compile(r"^\[\[tool\.(?:uv\.index|poetry\.source)\]\](?P<rest>(?:\n(?!\s*\[).*)*)", re.MULTILINE)
-_ASKED = re.compile(r"\bexplicit\s*=\s*true|\bpriority\s*=\s*[\"']explicit|//pypi\.org/")  # an index for what names it alone
+_ASKED = re.compile(
+    r"\bexplicit\s*=\s*true|\bpriority\s*=\s*[\"']explicit|//pypi\.org/"
+)  # an index for what names it alone
 _DIGEST = re.compile(r"[ \t-]*digest:[ \t]*[\"']?sha256")
 _SOURCED = re.compile(r"^\s*vllm\s*=\s*[\[{][^\n]*\b(index|git|url|path)\s*=", re.MULTILINE)
 _VARIABLE = re.compile(r"[:=]v?[\"']*(?:[${%]|$)")

@@ -198,9 +198,7 @@ def _project(
     target = situation.target.value
     pins = [pin for pin in found.pins if pin.package == VLLM]
     forked = all(map(is_for_hardware, pins))
-    seen = (
-        place_of(pin, found.sources[pin.path], target, catalog, forked or pin.path in found.own) for pin in pins
-    )
+    seen = (place_of(pin, found.sources[pin.path], target, catalog, forked or pin.path in found.own) for pin in pins)
     places = apart([place for place in seen if place is not None])
     moves = situation.moves or bool(places)
     others: list[Demand] = []

@@ -141,7 +141,9 @@ def _rope(source: View, target: View, setting: Setting) -> Iterator[Action]:
     if scaling is not None:
         if not isinstance(scaling, dict) or theta is None:
             return
-        scaling = {"rope_type" if key == "type" and "rope_type" not in scaling else key: scaling[key] for key in scaling}
+        scaling = {
+            "rope_type" if key == "type" and "rope_type" not in scaling else key: scaling[key] for key in scaling
+        }
         if not scaling.keys() >= PARTS.get(str(scaling.get("rope_type")), WHOLE):
             return
         value = {"rope_parameters": {**scaling, "rope_theta": theta}}

@@ -30,7 +30,15 @@ from engine_config import pretend_cuda
 from serve_parser import environment
 
 # Of the user's model, which is not here.
-OF_MODEL = ("tokenizer", "revision", "tokenizer_revision", "hf_config_path", "quantization", "load_format", "served_model_name")
+OF_MODEL = (
+    "tokenizer",
+    "revision",
+    "tokenizer_revision",
+    "hf_config_path",
+    "quantization",
+    "load_format",
+    "served_model_name",
+)
 
 
 class Taken(Exception):
