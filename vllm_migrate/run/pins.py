@@ -366,9 +366,9 @@ def _image_pins(text: PinnedText) -> list[Pin]:
             release = release_of(tag.partition("@")[0].partition("-")[0])
             out.append(text.pin(VLLM, start, end, release, bool(release), max(text.rank, IMAGE)))
     for name, start in [(each, at) for each in FORK_NAMES for at in text.occurrences(each)]:
-        tag = _FORK_TAG.match(text.data, start + len(name))
-        if tag is not None and not _is_comment(text.before(start)):
-            out.append(text.pin(VLLM, start, tag.end(), "", False, max(text.rank, IMAGE)))
+        fork = _FORK_TAG.match(text.data, start + len(name))
+        if fork is not None and not _is_comment(text.before(start)):
+            out.append(text.pin(VLLM, start, fork.end(), "", False, max(text.rank, IMAGE)))
     for start in text.occurrences(b"vllm0."):
         before = text.before(start)
         word = (before.split() or [b""])[-1]
