@@ -57,6 +57,7 @@ class Workspace:
         self.composed: Compositions = Compositions(under.composed if under is not None else None, self.texts)
         self._under = under
         self._files: dict[str, File | None] = {}
+        self._plain: dict[str, File | None] = {}
 
     def situation_of(self, file: File) -> Situation:
         """What is known of the engines of a file besides what is written for them."""
@@ -93,6 +94,31 @@ class Workspace:
         elif key in self.texts or self.disk.is_file(path):
             self._files[key] = self._parse(path, key)
         return self._files[key]
+
+    def text(self, path: str) -> File | None:
+        """A file of no kind of document, as text; None when there is none or it is not text."""
+        key = os.path.normpath(path)
+        if key not in self._plain:
+            if self._note is not None:
+                self._note(path)
+            self._plain[key] = None
+            if key in self.texts or (not self.disk.outside(path) and self.disk.is_file(path)):
+                try:
+                    self._plain[key] = File(self.source(path), None, key in self.requested)
+                except Unreadable as error:
+                    self.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+        return self._plain[key]
+
+    def beside(self, path: str, endings: tuple[str, ...]) -> list[str]:
+        """The files with these endings in the folder of a file, in order; empty where the folder cannot be read."""
+        folder = os.path.dirname(path)
+        if self._note is not None:
+            self._note(folder)
+        try:
+            names = sorted(self.disk.names(folder or os.curdir))
+        except OSError:
+            return []
+        return [os.path.join(folder, name) for name in names if name.endswith(endings)]
 
     def _known(self, key: str) -> File | None:
         """What the workspace below, or one below that, has read of a file that stands as it did."""
