@@ -59,6 +59,8 @@ def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspa
             found = _in_tree(file, tree, dialects, catalog, workspace)
             engines.extend(found)
             engines.extend(_inside(tree, index, dialects, catalog, workspace, others=bool(found)))
+        elif tree is not None and tree.is_seq:
+            engines.extend(_inside(tree, index, dialects, catalog, workspace, others=False))
     return Discovery(engines, _programs(file, dialects, workspace, bool(engines)))
 
 

@@ -149,17 +149,22 @@ class Workspace:
         return self.adopt(decode(path, data), True), False
 
     def read_only(self, path: str, data: bytes, why: str) -> File | None:
-        """A script that bash refuses because of placeholders, to read and never to write; None for any other file."""
-        if kind_of(path) != "shell":
-            return None
-        from vllm_migrate.documents.shell.placeholders import parse_filled
+        """A script that bash refuses because of placeholders, or YAML in which a template fills in values, to read and never to
+        write; None for any other file."""
+        kind, source = kind_of(path), decode(path, data)
+        document: DataDocument | ShellDocument | None = None
+        if kind == "shell":
+            from vllm_migrate.documents.shell.placeholders import parse_filled
 
-        source = decode(path, data)
-        document = parse_filled(source)
+            document = parse_filled(source)
+        elif kind == "yaml":
+            from vllm_migrate.documents.yaml.filled import parse_filled_yaml
+
+            document = parse_filled_yaml(source)
         if document is None:
             return None
         file = File(source, document, True)
-        file.inside = Inside(File.bare(source), 0, (), why, "shell")
+        file.inside = Inside(File.bare(source), 0, (), why, kind)
         return self.hold(file)
 
     def adopt(self, source: Source, requested: bool) -> File:
