@@ -47,7 +47,10 @@ def pod(reference: str) -> str:
         ({"compose.yaml": COMPOSE.format("[none.env, ./vllm.env]"), "vllm.env": VARIABLES}, "vllm.env:3"),
         ({"compose.yaml": COMPOSE.format("[{path: vllm.env, required: false}]"), "vllm.env": VARIABLES}, "vllm.env:3"),
         ({"pod.yaml": pod("configMapRef: {name: settings}") + MAP.format("ConfigMap", "data")}, "pod.yaml:16"),
-        ({"pod.yaml": pod("configMapRef: {name: settings}"), "map.yaml": MAP.format("ConfigMap", "data")}, "map.yaml:6"),
+        (
+            {"pod.yaml": pod("configMapRef: {name: settings}"), "map.yaml": MAP.format("ConfigMap", "data")},
+            "map.yaml:6",
+        ),
         ({"pod.yaml": pod("secretRef: {name: settings}"), "map.yml": MAP.format("Secret", "stringData")}, "map.yml:6"),
         (
             {
@@ -74,7 +77,10 @@ def test_a_finding_stands_where_the_variable_does(files: dict[str, str], place: 
 
 
 def test_a_variable_of_the_container_goes_before_its_file() -> None:
-    files = {"compose.yaml": COMPOSE.format("vllm.env").replace("HF_HOME: /hf", "VLLM_USE_V1: '1'"), "vllm.env": "VLLM_USE_V1=0\n"}
+    files = {
+        "compose.yaml": COMPOSE.format("vllm.env").replace("HF_HOME: /hf", "VLLM_USE_V1: '1'"),
+        "vllm.env": "VLLM_USE_V1=0\n",
+    }
     (engine,) = effective(["compose.yaml"], files=files)
     assert next(row for row in engine.settings if row.option == "engine").source.value == "v1"
 
@@ -92,7 +98,10 @@ UNREAD = [
 @pytest.mark.parametrize("files", UNREAD)
 def test_what_is_not_here_decides_nothing_and_makes_nothing_fire(files: dict[str, str]) -> None:
     path = next(iter(files))
-    known = {name: text.replace("--env-file", "--label").replace("env_file", "x-file").replace("envFrom", "xFrom") for name, text in files.items()}
+    named = {"--env-file": "--label", "env_file": "x-file", "envFrom": "xFrom"}
+    known = dict(files)
+    for word, other in named.items():
+        known = {name: text.replace(word, other) for name, text in known.items()}
     before = {(f.code, f.line) for f in lint([path], files=known).findings}
     report = lint([path], files=files)
     assert {(f.code, f.line) for f in report.findings} <= before

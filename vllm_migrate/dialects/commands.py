@@ -294,8 +294,8 @@ class _Line:
 
     def _env_sources(self, start: int) -> list[EnvSource]:
         """What the container of the command, and words such as `--env-file FILE` before the program, take variables from."""
-        found, words = list(self.file.env_sources), self.command.words[:start]
-        for word, after in zip(words, [*words[1:], None], strict=True):
+        found, words = list(self.file.env_sources), self.command.words[: start or None]
+        for word, after in zip(words, (*words[1:], None), strict=False):
             name, equals, value = (word.value or "").partition("=")
             if name == "--env-file" and (equals or after is not None):
                 path = value if equals or after is None else after.value or after.raw

@@ -55,9 +55,9 @@ def variables_from(source: EnvSource, workspace: Workspace) -> list[Fact] | None
     """The variables of a source, each where it stands; None where the project does not hold it."""
     if source.kind == "file":
         return _of_file(source.name, source.file, workspace)
-    found = [tree for tree in manifests(source.file.outermost, source.kind, source.name, workspace)]
-    if found:
-        return [fact for key in ("data", "stringData") for fact in _of_mapping(found[0], key, source)]
+    found = next(manifests(source.file.outermost, source.kind, source.name, workspace), None)
+    if found is not None:
+        return [fact for key in ("data", "stringData") for fact in _of_mapping(found, key, source)]
     return _generated(source, workspace)
 
 
@@ -84,7 +84,9 @@ def _of_mapping(manifest: Tree, key: str, source: EnvSource) -> Iterator[Fact]:
     data = manifest.get(key)
     for name, value in data.children.items() if data is not None and data.is_map else ():
         place = value.place
-        text = value.value if isinstance(value.value, str) else place.file.source.text[place.node.start : place.node.end]
+        text = (
+            value.value if isinstance(value.value, str) else place.file.source.text[place.node.start : place.node.end]
+        )
         coded = source.kind == "Secret" and key == "data"
         spot = Spot(place.file, place.key_start, place.node.end)
         yield _fact(source.prefix + name, "$" if coded else text, spot, value)
@@ -115,7 +117,9 @@ def _of_generator(item: Tree, workspace: Workspace) -> Iterator[Fact]:
 def _fact(name: str, value: str, spot: Spot, tree: Tree | None = None) -> Fact:
     option = f"env.{name}"
     if "$" in value:
-        return Fact(Undetermined((f"the value of {name}",)), Written(name, option, Unknown(value), spot, spot, tree=tree))
+        return Fact(
+            Undetermined((f"the value of {name}",)), Written(name, option, Unknown(value), spot, spot, tree=tree)
+        )
     return Fact(value, Written(name, option, value, spot, spot, tree=tree))
 
 

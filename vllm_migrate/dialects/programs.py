@@ -123,7 +123,9 @@ class _Sign:
         if entry.imports:
             return text.imports(self.package)
         if entry.variables:
-            return b"VLLM_" in text.data and any(name.rpartition(".")[2].encode() in text.data for name in entry.variables)
+            return b"VLLM_" in text.data and any(
+                name.rpartition(".")[2].encode() in text.data for name in entry.variables
+            )
         if entry.of_class:
             return any(name.encode() in text.data for name in entry.of_class)
         if entry.remote:

@@ -136,6 +136,7 @@ def _call(file: File, code: PythonDocument, entry: UseSpec, call: Call) -> Use:
         positional=[argument.value for argument in call.args],
         more=call.has_kwargs or call.has_star,
         awaited=call.awaited,
+        guarded=call.guarded,
         section=entry.section or "",
         in_loop=call.in_loop,
         rebound=call.rebound,
@@ -160,6 +161,7 @@ def _each_argument(file: File, entry: UseSpec, call: Call, whole: Use) -> Iterat
             arguments=whole.arguments,
             positional=whole.positional,
             more=whole.more,
+            guarded=whole.guarded,
         )
 
 

@@ -166,7 +166,7 @@ class Run:
                 found = discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
-            if named or error.reason not in TEXTUAL or any(word in data.lower() for word in SPEAKS):
+            if named or error.reason not in TEXTUAL or any(word in (data or b"").lower() for word in SPEAKS):
                 self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
         if filled is not None and found.subjects:
