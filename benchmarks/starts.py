@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from benchmarks.fleet import SUFFIXES
 from tests.real.oracles.client import run_oracle
 from vllm_migrate.dialects.model import Engine
+from vllm_migrate.fixes.own_words import takes
 from vllm_migrate.migrate.plan import Start, migrate
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
@@ -96,7 +97,7 @@ def _case(engine: Engine) -> tuple[dict[str, Any], bool] | None:
     shell = engine.file.shell
     if engine.argv is not None and engine.site is None and shell is not None and engine.dialect.id == "vllm-argv":
         words = shell.commands[engine.argv.command].words[engine.argv.start :]
-        argv = ["1" if word.value is None else word.value for word in words]
+        argv = list(_guessed([word.value for word in words], engine.target))
         if any(word == "--config" or word.startswith("--config=") for word in argv):
             return None
         serve = engine.origin.entrypoint in ("serve", "image")
@@ -112,6 +113,17 @@ def _case(engine: Engine) -> tuple[dict[str, Any], bool] | None:
         rest = sorted(values.keys() - plain.keys())
         return {"call": engine.origin.entrypoint, "keywords": plain, "open": rest}, False
     return None
+
+
+def _guessed(words: list[str | None], target: str) -> Iterator[str]:
+    """The words, with `1` for a value that the file does not decide; `$ARGS` by itself may be empty."""
+    before: str | None = "-"
+    for word in words:
+        if word is not None:
+            yield word
+        elif before is not None and before.startswith("-") and "=" not in before and takes(before, target) != 0:
+            yield "1"
+        before = word
 
 
 def _with_template(argv: list[str]) -> tuple[list[str], dict[str, str]]:
