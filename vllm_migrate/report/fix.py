@@ -99,7 +99,7 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     for pin in dict.fromkeys(pin for f in plan.shown if f.fix for pin in f.fix.conflicts):
         out.append(
             mask(
-                f"{pin.path}:{pin.line} installs an older one ({pin.pin}): `vllm-migrate migrate` writes both together"
+                f"{pin.path}:{pin.line} installs a release that rejects it ({pin.pin}): `vllm-migrate migrate` moves both together, or says what must move first"
             )
         )
     out.extend(result.notes)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.environment import runs
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.dialects.situation import PinnedAt
 from vllm_migrate.documents.interface import Unknown
@@ -606,7 +607,12 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
         safety = "review"
     needs = _needs(fix.needs, actions, context)
     conflicts = _conflicts(needs, context)
-    alone = "review" if conflicts and safety == "safe" else safety
+    origin = context.target.engine.origin
+    moves = any(action.kind != "drop" for action in actions) and not runs(origin, context.target.release)
+    if moves:  # what is written is spelled for the release of the framework that runs with the target
+        framework = origin.situation.frameworks[origin.dialect.framework]
+        conflicts = (*conflicts, *([framework.pinned] if framework.pinned is not None else []))
+    alone = "review" if (conflicts or moves) and safety == "safe" else safety
     title = _fill(fix.title, finding, context, words)
     made = Fix(title, alone, actions, needs, fix.with_rules, conflicts, safety)
     gone = fix.drop_when
