@@ -142,3 +142,36 @@ def test_a_framework_that_the_target_rules_out_makes_its_pins_reviews(verl: str,
 def test_a_framework_that_runs_with_both_releases_keeps_a_safe_fix() -> None:
     files = {"requirements.txt": "trl==0.29.0\nvllm==0.12.0\n", "run.sh": "vllm serve org/m --async-scheduling=true\n"}
     assert all(f.fix.conflicts == () for f in lint(files=files).findings if f.fix is not None)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "enable_chunked_prefill",
+        "compilation_config",
+        "guided_decoding_backend",
+        "enforce_eager",
+        "kv_cache_dtype",
+        "task",
+    ],
+)
+@pytest.mark.parametrize("text", ["gen.py", "serve.sh"])
+def test_no_fix_writes_a_value_over_a_variable(option: str, text: str) -> None:
+    flag = option.replace("_", "-")
+    files = {
+        "gen.py": f"from vllm import LLM\nllm = LLM(model='org/m', {option}=chosen.value, max_model_len=4096)\n",
+        "serve.sh": f'vllm serve org/m --{flag} "$CHOSEN" --max-model-len 4096\n',
+    }
+    texts = fix(files={text: files[text]}, unsafe=True).texts
+    after = texts.get(text, files[text])
+    mine = [
+        line for line in after.replace(",", "\n").replace("--", "\n--").splitlines() if option in line or flag in line
+    ]
+    assert all("chosen.value" in line or "$CHOSEN" in line for line in mine)
+
+
+def test_a_literal_beside_it_is_replaced() -> None:
+    files = {
+        "gen.py": "from vllm import LLM\nllm = LLM(model='org/m', enable_chunked_prefill=False, max_model_len=4096)\n"
+    }
+    assert "enable_chunked_prefill=True" in fix(files=files, unsafe=True, from_="0.10.2").texts["gen.py"]

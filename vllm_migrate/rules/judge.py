@@ -599,7 +599,7 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     actions = tuple(action for entry in fix.do for action in _actions(entry, context))
     if _goes_back(context.source, context.target) and any(action.pins for action in actions):
         return None
-    if not actions:
+    if not actions or any(map(_replaces_unknown, actions)):
         return None
     safety: str = fix.safety
     lowered = fix.review_when.evaluate(context)
@@ -619,6 +619,14 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     if gone is None or not any(action.pins for action in actions):
         return made
     return made._replace(cost=fix.cost, drop_when=(gone.since, gone.because))
+
+
+def _replaces_unknown(action: Action) -> bool:
+    """Whether an action writes a value of its own over one that only a run decides (a variable, an expression)."""
+    here = action.written
+    if action.kind != "respell" or not isinstance(here, Written) or action.value is here.value:
+        return False
+    return isinstance(here.value, Unknown | Undetermined)
 
 
 def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:
