@@ -174,6 +174,8 @@ class Using:
         """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
         start, text = self.use.spot.start, self.use.spot.file.source.text
         name = ASSIGNED.search(text[max(0, start - 200) : start])
+        if name is not None and re.search(rf"(?<![\w.]){re.escape(name[1])}\.output_kind\s*=[^=]", text):
+            return False
         for stream in self.named("stream"):
             if stream.spot.start <= start < stream.spot.end:
                 return True
