@@ -86,7 +86,9 @@ def test_every_field_and_unknown_names(release: str, vllm_pythons: dict[str, str
     asked = cases(release)
     answers: list[Any] = run_oracle({**vllm_pythons, **MORE}[release], "nested_keys.py", asked, tiny_model, timeout_s=1800)
     wrong, compared, other = [], 0, 0
-    for case, theirs in zip(asked, answers, strict=True):
+    for case, answered in zip(asked, answers, strict=True):
+        # A class may name the keys that it has lost, and refuse them by itself.
+        theirs = "refused" if f"`{case['key']}` was removed" in str(answered) else answered
         if str(theirs).startswith("other"):
             other += 1  # the value is refused, not the key
             # The parser of 0.8.5 names the text, and not what is wrong with it.

@@ -15,6 +15,8 @@ from vllm_migrate.knowledge.records import UseSpec
 SETTING = "worker_extension_cls"
 ENDING = "workerextension"  # of classes that are mixed into the worker, by custom
 MAKERS = ("from_engine_args", "from_vllm_config")
+# Attributes of engines that hold an object of one class, whatever the engine is called.
+HELD = {"output_processor": "vllm.v1.engine.output_processor.OutputProcessor"}
 
 
 def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
@@ -146,6 +148,9 @@ def objects_of(code: PythonDocument) -> Objects:
 def class_of(code: PythonDocument, call: Call, objects: Objects) -> str:
     """The class of vLLM's that a call's receiver is an object of, by the assignments that it can see; "" for none."""
     name = call.dotted.rpartition(".")[0]
+    held = HELD.get(name.rpartition(".")[2]) if "." in name else None
+    if held is not None:
+        return held
     own = objects.get((_scope(name, call.function), name))
     if own is None and code.index.bound.get(name) == 1:
         own = next((cls for (_, other), cls in objects.items() if other == name), "")

@@ -122,17 +122,17 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
 def _written(view: View, settings: tuple[str, ...]) -> Written | None:
     """The setting of a combination that the user wrote: that of the request, if there is one, else the last of them."""
     found: list[Written] = []
+    by_default: list[Written] = []
     for name in settings:
         if name.startswith((REQUEST, "env.")):
             fact = view.engine.facts.get(name)
             found += [fact.written] if fact is not None and fact.written is not None else []
-            if not found and name.startswith(REQUEST) and name.removeprefix(REQUEST) in defaults_of(view):
-                arrived = view.delivery.values.get(DEFAULTS)
-                found += [arrived.written] if arrived is not None and arrived.written is not None else []
+            arrived = view.delivery.values.get(DEFAULTS) if name.removeprefix(REQUEST) in defaults_of(view) else None
+            by_default += [arrived.written] if arrived is not None and arrived.written is not None else []
             continue
         arrived = view.delivery.values.get(name.partition(".")[0])
         found += [arrived.written] if arrived is not None and arrived.written is not None else []
-    of_request = [written for written in found if written.option.startswith(REQUEST)]
+    of_request = [written for written in found if written.option.startswith(REQUEST)] or by_default
     return (of_request or found)[-1] if found else None
 
 

@@ -162,7 +162,7 @@ class Using:
             return self._value_refused(view)
         signature = _contract(view).signature(self.use.method, view.release)
         if signature is None:
-            return ""
+            return GONE if _contract(view).has(self.use.method, view.release) is False else ""
         return signature.refuses(len(self.use.positional), frozenset(self.use.arguments), self.use.more)
 
     def fitted(self) -> bool:
@@ -293,6 +293,7 @@ class Using:
         return None
 
 
+GONE = "has no such method"
 # Classes that vLLM itself makes objects of, so that their constructors have to fit.
 CONSTRUCTED = re.compile(
     r"vllm\.(?:v1\.(?:core\.sched|executor|worker|metrics\.loggers)\.|(?:entrypoints\.openai\.)?tool_parsers\.|reasoning\."
