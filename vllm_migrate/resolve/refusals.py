@@ -133,7 +133,7 @@ def _written(view: View, settings: tuple[str, ...]) -> Written | None:
         arrived = view.delivery.values.get(name.partition(".")[0])
         found += [arrived.written] if arrived is not None and arrived.written is not None else []
     of_request = [written for written in found if written.option.startswith(REQUEST)] or by_default
-    return (of_request or found)[-1] if found else None
+    return next(reversed(of_request or found), None)
 
 
 @lru_cache(4096)
