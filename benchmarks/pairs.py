@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vllm_migrate.catalog import changes, diff, relevance, store
+from vllm_migrate.catalog import diff, relevance, store
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.situation import Known, Situation, everywhere
 from vllm_migrate.dialects.workspace import Workspace
@@ -109,12 +109,16 @@ def main() -> None:
         if target == TARGET:
             left += [move for move in rest if move not in left]
     print(f"\n## Rules that can fire from {DETAILED} to {TARGET}\n")
-    print("| code | rule | severity | examples that fire here | evidence of a release after it |\n|---|---|---|---|---|")
+    print(
+        "| code | rule | severity | examples that fire here | evidence of a release after it |\n|---|---|---|---|---|"
+    )
     for file in files:
         rule = file.rule
         if rule.name not in details:
             continue
-        later = sorted({str(one.release) for one in file.page.evidence if one.release and _after(catalog, str(one.release))})
+        later = sorted(
+            {str(one.release) for one in file.page.evidence if one.release and _after(catalog, str(one.release))}
+        )
         print(f"| {rule.code} | {rule.name} | {rule.severity} | {'; '.join(details[rule.name])} | {', '.join(later)} |")
     print("\n## Defaults that moved on the way to 0.33.0 and that no rule names\n")
     print("| section | option | before → after |\n|---|---|---|")

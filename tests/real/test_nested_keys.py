@@ -84,11 +84,16 @@ def mine(case: dict[str, Any], release: str) -> str:
 @pytest.mark.parametrize("release", [*RELEASES, *MORE])
 def test_every_field_and_unknown_names(release: str, vllm_pythons: dict[str, str], tiny_model: str) -> None:
     asked = cases(release)
-    answers: list[Any] = run_oracle({**vllm_pythons, **MORE}[release], "nested_keys.py", asked, tiny_model, timeout_s=1800)
+    answers: list[Any] = run_oracle(
+        {**vllm_pythons, **MORE}[release], "nested_keys.py", asked, tiny_model, timeout_s=1800
+    )
     wrong, compared, other = [], 0, 0
     for case, answered in zip(asked, answers, strict=True):
         # A class may name the keys that it has lost, and refuse them by itself.
         theirs = "refused" if f"`{case['key']}` was removed" in str(answered) else answered
+        if case["option"] == "override_pooler_config" and theirs == "kept":
+            other += 1  # 0.9.0 to 0.11.0 make the class of it for a pooling model alone, and this model generates
+            continue
         if str(theirs).startswith("other"):
             other += 1  # the value is refused, not the key
             # The parser of 0.8.5 names the text, and not what is wrong with it.

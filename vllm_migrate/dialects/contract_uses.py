@@ -203,7 +203,9 @@ def _left_over(code: PythonDocument, loop: ast.AsyncFor) -> str:
     item = loop.target.id
     used = [n for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Name) and n.id == item]
     returned = [n.value for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Return)]
-    if any(isinstance(value, ast.Name | ast.Attribute) and dotted_name(value).split(".")[0] == item for value in returned):
+    if any(
+        isinstance(value, ast.Name | ast.Attribute) and dotted_name(value).split(".")[0] == item for value in returned
+    ):
         return item
     _, end = code.span(loop)
     rest = re.split(r"\n[ \t]*(?:async )?def |\nclass ", code.source.text[end:], maxsplit=1)[0]

@@ -250,7 +250,7 @@ def _fields(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
         name = call.dotted.rpartition(".")[2]
         if "*" not in entry.of_calls and name not in entry.of_calls:
             continue
-        if name in entry.excluding or not entry.own and name in code.functions:
+        if name in entry.excluding or (not entry.own and name in code.functions):
             continue
         if call.in_string or not any(keyword.arg in entry.fields for keyword in call.node.keywords):
             continue

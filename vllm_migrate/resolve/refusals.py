@@ -220,7 +220,9 @@ class _Reader:
                 return OPEN if any(isinstance(item, Undetermined) for item in items) else items
             case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub()):
                 return self._arithmetic(node)
-            case ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id="PoolingParams" | "SamplingParams" as kind)]):
+            case ast.Call(
+                func=ast.Name(id="isinstance"), args=[_, ast.Name(id="PoolingParams" | "SamplingParams" as kind)]
+            ):
                 asked_of_requests = any(name.startswith(REQUEST) for names in self.leaves.values() for name in names)
                 return kind == "SamplingParams" if asked_of_requests else OPEN
             case ast.Name():
