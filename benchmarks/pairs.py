@@ -23,6 +23,56 @@ TARGET = "0.33.0"
 SOURCES = ("0.12.0", "0.18.1", "0.21.0", "0.24.0", "0.28.0")
 REFERENCE = ("0.8.5", "0.18.1")
 DETAILED = "0.18.1"
+# Why no rule speaks of a default that moved, by the option's bare name.
+SPEED, ELSEWHERE, MODEL = "speed or memory", "said by", "one model's or platform's"
+LEFT = {
+    "VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE": SPEED,
+    "VLLM_CONFIGURE_LOGGING": "the same, spelled otherwise",
+    "VLLM_DBO_COMM_SMS": SPEED,
+    "VLLM_DEEPEP_V2_ALLOW_HYBRID_MODE": SPEED,
+    "VLLM_ENABLE_PREGRAD_PASSES": f"{ELSEWHERE} compile-and-kernels in kind: rounding of compiled kernels",
+    "VLLM_FLASHINFER_ALLREDUCE_BACKEND": f"{ELSEWHERE} flashinfer-allreduce-default",
+    "VLLM_MAIN_CUDA_VERSION": "the build",
+    "VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS": f"{ELSEWHERE} cudagraph-memory-counted",
+    "VLLM_OBJECT_STORAGE_SHM_BUFFER_NAME": "a name",
+    "VLLM_ROCM_USE_AITER_FP4BMM": MODEL,
+    "VLLM_ROCM_USE_AITER_FP8BMM": MODEL,
+    "VLLM_USE_MEGA_AOT_ARTIFACT": SPEED,
+    "convert": "task is gone (arg-task)",
+    "cp_kv_cache_interleave_size": "unset resolves to what it was",
+    "data_parallel_hybrid_lb": "how ranks are started",
+    "data_parallel_rank": "how ranks are started",
+    "data_parallel_size_local": "how ranks are started",
+    "dcp_comm_backend": "unset resolves to what it was",
+    "disable_chunked_mm_input": MODEL,
+    "disable_hybrid_kv_cache_manager": SPEED,
+    "disable_nccl_for_dp_synchronization": "how ranks agree, not what they compute",
+    "disable_sliding_window": MODEL,
+    "eliminate_noops": "the same graph",
+    "enable_chunked_processing": "pooling alone",
+    "enable_mm_embeds": MODEL,
+    "enable_qk_norm_rope_fusion": "by the optimisation level; rounding of fused kernels",
+    "indexer_kv_dtype": MODEL,
+    "kv_buffer_device": MODEL,
+    "kv_cache_dtype_skip_layers": MODEL,
+    "kv_offloading_backend": "read with kv_offloading_size alone",
+    "long_prefill_token_threshold": "partial prefills alone",
+    "mamba_block_size": SPEED,
+    "mamba_cache_mode": "unset resolves to what it was",
+    "mm_encoder_only": "an encoder's own server",
+    "mm_encoder_tp_mode": "the deprecated option is gone",
+    "mm_processor_cache_gb": "the deprecated option is gone",
+    "mm_processor_kwargs": MODEL,
+    "quantization_config": f"{ELSEWHERE} online-fp8-refused",
+    "rejection_sample_method": "the same method under another name; a written strict is refused (nested-value-not-a-choice)",
+    "revision": "the same revision, looked up once",
+    "runner": "task is gone (arg-task)",
+    "safetensors_load_strategy": "how files are read",
+    "tokenizer": "the same files",
+    "tokenizer_revision": "the same revision, looked up once",
+    "torch_profiler_with_stack": "what a profile shows",
+    "use_async": "when experts are moved, not what they compute",
+}
 HEAD = """# Moves to 0.33.0
 
 Made by `python -m benchmarks.pairs`. An example of a rule counts for a pair where the rule fires on it when it is judged at that pair.
@@ -121,9 +171,10 @@ def main() -> None:
         )
         print(f"| {rule.code} | {rule.name} | {rule.severity} | {'; '.join(details[rule.name])} | {', '.join(later)} |")
     print("\n## Defaults that moved on the way to 0.33.0 and that no rule names\n")
-    print("| section | option | before → after |\n|---|---|---|")
+    print("| section | option | before → after | why none does |\n|---|---|---|---|")
     for move in left:
-        print(f"| {move.section} | {move.option} | {_cell(move.what)} |")
+        why = LEFT.get(move.option.rpartition(".")[2], "**open**")
+        print(f"| {move.section} | {move.option} | {_cell(move.what)} | {why} |")
 
 
 def _after(catalog: Catalog, release: str) -> bool:
