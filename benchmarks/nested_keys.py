@@ -119,7 +119,9 @@ def main() -> int:
             wrong += len(faults)
             counts = " | ".join("whole" if keys == [WHOLE] else str(len(keys)) for keys in told.values())
             ways = " | ".join(str(become[entry] or "other code reads it") for entry in ("parser", "llm", "engine"))
-            print(f"| {release} | {name} | {len(mine)} | {len(faults)} | {len(strange)} | {ways} | {counts} |", flush=True)
+            print(
+                f"| {release} | {name} | {len(mine)} | {len(faults)} | {len(strange)} | {ways} | {counts} |", flush=True
+            )
     print(f"\nDisagreements: {wrong}")
     return 1 if wrong else 0
 
