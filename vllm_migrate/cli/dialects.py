@@ -25,7 +25,10 @@ def command(
     ] = False,
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """List the frameworks whose files are understood, or explain one; `check FILE...` runs the examples of dialects of your own."""
+    """List the supported frameworks, or describe one.
+
+    `check FILE...` runs the examples of your own dialects.
+    """
     check_format(output_format, ("text", "json"))
     if ident == "check":
         raise typer.Exit(check(files or []))
@@ -55,7 +58,7 @@ def command(
 
 
 def check(files: list[str]) -> int:
-    """Print what becomes of every example of the files; the exit code: 1 where one is not as it should be."""
+    """Print the result of every example in the files; the exit code is 1 if one fails."""
     from pathlib import Path
 
     from vllm_migrate.run.examples import check_dialects
