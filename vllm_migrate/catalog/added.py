@@ -194,7 +194,7 @@ def _installed(python: str) -> Source:
             raise ValueError("not a path and a version")
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError, TypeError, RecursionError) as error:
         raise UsageError(
-            f"{python} did not tell where its vLLM lies", "name a python that has vLLM installed"
+            f"{python} did not say where its vLLM is", "name a python that has vLLM installed"
         ) from error
     if not root:
         raise UsageError(f"{python} has no vLLM installed", "name a python that has vLLM installed")

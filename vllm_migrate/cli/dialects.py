@@ -90,7 +90,7 @@ def print_matrix(dialect: Dialect, output_format: str) -> None:
         print(json.dumps({"schema": 1, "dialect": dialect.id, "matrix": [row._asdict() for row in rows]}, indent=2))
         return
     named = dialect.framework or dialect.id
-    print(f"{named}: the releases of vLLM, of {releases[0]} to {releases[-1]}, that its own requirement takes")
+    print(f"{named}: the releases of vLLM, of {releases[0]} to {releases[-1]}, that its own requirement allows")
     width = max(len(row.framework) for row in rows)
     wide = max(len(row.requires) for row in rows)
     for row in rows:
