@@ -233,7 +233,8 @@ Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warni
             FIX,
             """Write the settings that keep the old behaviour.
 
-Each is spelled so that it reaches the engine. The diff is shown; --write writes it. --unsafe also applies fixes that need review. Every fix is proved by reading the edited file back.
+Each is spelled so that it reaches the engine. The diff is shown; --write writes it.
+--unsafe also applies fixes that need review. Every fix is proved by reading the edited file back.
 
 Exit code: 0 done or nothing to do, 1 something to write (without --write), 2 error, 3 no input files.""",
         ),

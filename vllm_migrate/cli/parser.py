@@ -81,7 +81,9 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         default = option.default if option.off else False
         group.add_argument(*names, dest=dest, action="store_true", default=default, help=text)
         if option.off:
-            group.add_argument(option.off, dest=dest, action="store_false", default=default, help=f"The opposite of {option.name}.")
+            group.add_argument(
+                option.off, dest=dest, action="store_false", default=default, help=f"The opposite of {option.name}."
+            )
         return
     group.add_argument(
         *names,

@@ -111,7 +111,9 @@ OPTIONS = {
     "python_for": text(
         "--python-for", "TEMPLATE", "How to start a release; {release} is replaced: '/opt/vllm-{release}/bin/python'."
     )._replace(required=True),
-    "releases": Option("--releases", LIST, "Only these releases and the two ends; default: all in between.", "RELEASES"),
+    "releases": Option(
+        "--releases", LIST, "Only these releases and the two ends; default: all in between.", "RELEASES"
+    ),
     "recorded": text("--reference", "REC", "A recording of the good release; default: record it first."),
     "backend": Option("--backend", VALUE, "", default="vllm", hidden=True),
 }

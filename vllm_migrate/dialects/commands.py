@@ -73,7 +73,8 @@ class _Line:
                 self._tree = tree_of_overrides(self.file, self.command, self.overrides)
             if kind not in self._configured:
                 self._configured[kind] = self._configuration(dialect, self._tree)
-            engines = self._composed(dialect, self._configured[kind])
+            configuration = self._configured[kind]
+            engines = self._composed(dialect, configuration) if configuration is not None else []
             if not engines and self.command.lost:
                 engines = self._all_cut_off(dialect)
             return engines or None
@@ -142,9 +143,9 @@ class _Line:
             over = tree_of_flags(self.file, self.command, 1, dialect.flags)
         return over if named is None else named.tree if over is None else laid_over(named, over)
 
-    def _composed(self, dialect: Dialect, configuration: Tree | None) -> list[Engine]:
+    def _composed(self, dialect: Dialect, configuration: Tree) -> list[Engine]:
         """Engines of a command that sets a framework's configuration."""
-        tree = recognised(dialect, configuration, self.catalog) if configuration is not None else None
+        tree = recognised(dialect, configuration, self.catalog)
         if tree is None:
             return []
         named, word = self._named[dialect.compose], self.command.words[0]
@@ -161,7 +162,8 @@ class _Line:
         """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
         words = [*self.command.words, *(word for broken in self.command.lost for word in broken.lost)]
         tree = tree_of_overrides(self.file, self.command, overrides_in(words))
-        engines = self._composed(dialect, self._configuration(dialect, tree))[:1]
+        configuration = self._configuration(dialect, tree)
+        engines = self._composed(dialect, configuration)[:1] if configuration is not None else []
         return [Engine(e.id, e.origin, e.facts, e.container, remarks=e.remarks) for e in engines]
 
     def _by_flags(self, dialect: Dialect, start: int) -> list[Engine]:

@@ -46,9 +46,9 @@ layer says what changes: what a logprob means (`semantic`), how tokens are compu
 weights reach the engine (`weight-update`), rounding (`numerics`), whether the engine starts (`broken-config`),
 or speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
-VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its own
-words; those of a rule depend on what it applies to (`each`). The build rejects a word that does not exist or is not valid in its place,
-and a comparison with a value that cannot occur."""
+VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
+own words; those of a rule depend on what it applies to (`each`). The build rejects a word that does not exist or is not valid in its
+place, and a comparison with a value that cannot occur."""
 FAMILIES = {
     "VM1": "A default changed or resolves differently",
     "VM2": "Removed, renamed, or changed values",

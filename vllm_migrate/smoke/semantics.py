@@ -136,7 +136,9 @@ def blame(triple: Triple) -> Blame | None:
         return Blame(
             "semantic",
             ("sampling-defaults-inherited",),
-            (f"the tokens were not sampled as the contract says ({seen}): the request lost or gained sampling parameters",),
+            (
+                f"the tokens were not sampled as the contract says ({seen}): the request lost or gained sampling parameters",
+            ),
         )
     if told == contract:
         return _trainer_side(claimed, contract, seen)

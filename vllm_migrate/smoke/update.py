@@ -157,7 +157,9 @@ def judge_update(a: Recording, options: CompareOptions) -> SmokeVerdict:
     running, more = _inflight(phases["inflight"], column)
     control = _control(phases["before"] + phases["cached"], column, limits)
     if decision == "fail" and found is None:
-        found = Blame("weight-update", SUSPECTS, ("what the engine reports after the update does not match the new weights",))
+        found = Blame(
+            "weight-update", SUSPECTS, ("what the engine reports after the update does not match the new weights",)
+        )
     if running is not None:
         decision, found = worst([decision, "fail"]), found or running
     if not control:
