@@ -129,7 +129,8 @@ def json_page() -> str:
 def file_rule(rule: object) -> str:
     """The page of a rule about files that could not be analysed; those of rules/ have theirs in docs/."""
     code, name, title, why, write = (str(getattr(rule, field)) for field in ("code", "name", "title", "why", "write"))
+    why, write = (text[:1].upper() + text[1:] for text in (why, write))
     return (
-        f"# {code} {name}\n\n{title}.\n\n## Why it matters\n\n{why[:1].upper()}{why[1:]}.\n\n## What to do\n\n{write[:1].upper()}{write[1:]}.\n\n"
+        f"# {code} {name}\n\n{title}.\n\n## Why it matters\n\n{why}.\n\n## What to do\n\n{write}.\n\n"
         f"To silence it at one place: `# vllm-migrate: ignore[{code}] reason`.\n"
     )
