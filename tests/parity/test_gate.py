@@ -13,7 +13,7 @@ from tests.parity.conftest import Columns, MakeRollout
 from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.parity import Contract, ParityError, ParityGate, bound
 from vllm_migrate.parity.blame import FAULTS, OWN
-from vllm_migrate.parity.budget import Budget
+from vllm_migrate.parity.budget import Budget, Evidence
 from vllm_migrate.smoke.attribute import NOT_RULES, RULES
 
 TEMPERED = Contract(temperature=0.7, lag=0)
@@ -48,6 +48,66 @@ def test_the_error_budget_covers_a_run_of_any_length() -> None:
     assert sum(planned.share(look) for look in range(200)) == pytest.approx(0.01)
     assert planned.levels(0).d == pytest.approx(1 - 0.01 / 200 / 5)
     assert planned.levels(0).b == pytest.approx(4.42, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", ["rare", "heavy", "level", "short"])
+def test_the_evidence_keeps_the_budget_at_the_ceiling_itself(shape: str) -> None:
+    """A mean of exactly the ceiling, in every shape: no more runs with an alarm than the budget allows."""
+    random_ = random.Random(shape)
+
+    def cluster() -> tuple[float, int]:
+        tokens = random_.randrange(1, 200) if shape == "short" else 50
+        if shape == "rare":
+            return tokens * (1000.0 if random_.random() < 0.001 else 0.0), tokens
+        if shape == "heavy":  # log-normal with mean 1
+            return tokens * random_.lognormvariate(-2.0, 2.0), tokens
+        return tokens * random_.uniform(0.0, 2.0), tokens
+
+    alarms = 0
+    for _ in range(200):
+        evidence, budget = Evidence(), Budget(0.5, gates=1)  # a budget large enough to be seen in 200 runs
+        for look in range(25):
+            evidence = evidence.after([cluster() for _ in range(4)], 1.0, budget.each(look))
+            alarms += evidence.enough
+            if evidence.enough:
+                break
+    assert alarms <= 100
+
+
+@pytest.mark.parametrize("excess", [3.0, 1e3])
+def test_evidence_accumulates_over_looks_of_four_prompts(excess: float) -> None:
+    evidence, budget = Evidence(), Budget()
+    for look in range(20):
+        evidence = evidence.after([(10.0, 50)] * 4, 1.0, budget.each(look))
+        assert not evidence.enough
+    looks = 0
+    while not evidence.enough:
+        looks += 1
+        evidence = evidence.after([(50 * excess, 50)] * 4, 1.0, budget.each(20 + looks))
+    assert looks <= (2 if excess > 20 else 8)
+    assert not evidence.after([(10.0, 50)] * 4, 1.0, budget.each(40)).enough, "a clean look ends the alarm"
+
+
+def test_one_wild_cluster_is_no_evidence() -> None:
+    evidence = Evidence().after([(1e300, 50), *[(0.0, 50)] * 3], 1.0, Budget().each(0))
+    assert not evidence.enough and not evidence.after([(1e300, 50)], 1.0, Budget().each(1)).enough
+    assert Evidence().after([], 1.0, 0.1) == Evidence((0.1,) * 5) and not Evidence().after([(0.0, 0)], 1.0, 0.1).enough
+
+
+def test_a_stale_cache_is_found_with_four_prompts_a_look(rollout: MakeRollout, columns: Columns) -> None:
+    torch = pytest.importorskip("torch")
+    gate = ParityGate(Contract(lag=0, kind="fp32"), every=1)
+    names = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask")
+    fading = torch.linspace(0.2, 0.01, 32)[:, None]
+    groups = [i // 4 for i in range(16)]
+    found = []
+    for step in range(5):
+        made = rollout(seed=step, tokens=32, noise=1e-6) if step < 2 else perturbed(rollout, fading, seed=step, tokens=32)
+        found.append(known(gate.update(step=step, groups=groups, **columns(made, *names))))
+    assert [verdict.decision for verdict in found[:2]] == ["pass", "pass"]
+    alarm = next(verdict for verdict in found if verdict.alarm)
+    assert alarm.step <= 3 and alarm.blame.layer == "weight-update"
+    assert "prefix-caching-default" in alarm.blame.suspects
 
 
 def test_a_clean_step_passes_with_what_it_cannot_show(rollout: MakeRollout, columns: Columns) -> None:

@@ -7,10 +7,10 @@ from typing import Any, Unpack
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.parity.batch import Columns, Layout
-from vllm_migrate.parity.budget import Budget
+from vllm_migrate.parity.budget import Budget, Evidence
 from vllm_migrate.parity.contract import Contract
 from vllm_migrate.parity.errors import ParityError
-from vllm_migrate.parity.judge import Look, judge
+from vllm_migrate.parity.judge import Look, gather, judge
 from vllm_migrate.parity.tally import Where, Window
 from vllm_migrate.parity.verdict import Verdict
 
@@ -54,6 +54,7 @@ class ParityGate:
         self._next: int | None = None
         self.calls = 0
         self._passed = False
+        self._spread = Evidence()
 
     def update(
         self,
@@ -119,7 +120,8 @@ class ParityGate:
     def judge(self, step: int) -> Verdict:
         """Judges what was added since the last look. With `reduce`, all ranks must call it at the same steps."""
         window = self._window if self.reduce is None else Window.merged(self.reduce(self._window))
-        look = Look(step, self.budget.levels(self.looks), self._passed)
+        self._spread = gather(window, self.contract, self._spread, self.budget.each(self.looks))
+        look = Look(step, self.budget.levels(self.looks), self._passed, self._spread)
         verdict = judge(window, self.contract, look)
         self._window = Window.empty()
         if self.due(step):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vllm_migrate.parity import blame as causes
+from vllm_migrate.parity.budget import Evidence
 from vllm_migrate.parity.contract import Contract
 from vllm_migrate.parity.tally import Bin, Tally, Window, by_cluster, slope
 from vllm_migrate.parity.verdict import Verdict
@@ -35,11 +36,12 @@ START = 10.0  # the spread of tokens that begin a turn may be this many times th
 
 
 class Look(NamedTuple):
-    """One look: what it must clear to fail, and whether an earlier one passed."""
+    """One look: what it must clear to fail, whether an earlier one passed, and the evidence on k3 with its own in it."""
 
     step: int
     levels: Levels
     passed_before: bool
+    spread: Evidence
 
 
 class Bins(NamedTuple):
@@ -61,6 +63,14 @@ class Bins(NamedTuple):
         return cls(estimate(sums), estimate(sums, levels), capped, tallies)
 
 
+def gather(window: Window, contract: Contract, evidence: Evidence, share: float) -> Evidence:
+    """The evidence that k3 lies above its ceiling, with that of a window; invalid rows and lagging tokens add none."""
+    clusters = [(tally.capped, tally.sums.n) for tally in by_cluster(window, ("fresh",))]
+    if _faults(window, contract) or not clusters:
+        return evidence
+    return evidence.after(clusters, margins.select(contract.kind, int(window.counts["tokens"])).k3, share)
+
+
 def judge(window: Window, contract: Contract, look: Look) -> Verdict:
     """The verdict on what was seen since the last look."""
     tokens, sequences = int(window.counts["tokens"]), len(window.ratios)
@@ -74,7 +84,7 @@ def judge(window: Window, contract: Contract, look: Look) -> Verdict:
         return Verdict(look.step, "inconclusive", notes=("no token inside the mask is in the trainer's support",))
     fresh = Bins.of(window, ("fresh",), look.levels)
     limits = margins.select(contract.kind, tokens)
-    metrics = _gates(everything, fresh, window, contract, limits, look.levels)
+    metrics = _gates(everything, fresh, window, contract, limits, look)
     outcomes = {name: metric.gate for name, metric in metrics.items() if metric.gate is not None}
     notes = _notes(window, contract, everything, fresh)
     decision = worst(list(outcomes.values()))
@@ -108,14 +118,14 @@ def _faults(window: Window, contract: Contract) -> dict[str, int]:
 
 
 def _gates(
-    everything: Bins, fresh: Bins | None, window: Window, contract: Contract, limits: Margins, levels: Levels
+    everything: Bins, fresh: Bins | None, window: Window, contract: Contract, limits: Margins, look: Look
 ) -> dict[str, Metric]:
     """Every gate. D holds under any staleness; b and k3 are calibrated for fresh tokens: over others they may pass, since
     lag only adds to them, and cannot fail.
     """
     law = everything if everything.shown.interpretable or fresh is None else fresh
     base = fresh or everything
-    found = {"k3": Metric.of(base.shown.k3, limits.k3, _spread(base, limits.k3))}
+    found = {"k3": Metric.of(base.shown.k3, limits.k3, _spread(base.shown.k3, limits.k3, look.spread))}
     if not contract.greedy:  # the likeliest token is no sample: neither D nor b means anything
         outcome = _two(gate_d(law.shown, limits.d), gate_d(law.alarm, limits.d))
         found = {"D": Metric.of(law.shown.d, limits.d, outcome), **found}
@@ -124,7 +134,7 @@ def _gates(
             found["b"] = Metric.of(base.shown.b, limits.b, outcome)
     out = everything.shown.out
     found["out"] = Metric.of(out, limits.out, _two(share(out, limits.out), share(everything.alarm.out, limits.out)))
-    start = paired(window.starts.values(), levels.d)
+    start = paired(window.starts.values(), look.levels.d)
     limit = max(0.1, START * limits.k3)
     if window.starts:
         found["k3_start"] = Metric.of(start, limit, "fail" if start.low > limit else "pass")
@@ -142,11 +152,11 @@ def _two(shown: Outcome, alarm: Outcome) -> Outcome:
     return "inconclusive" if shown == "fail" else shown
 
 
-def _spread(bins: Bins, limit: float) -> Outcome:
-    """The capped k3 lies below k3, so that a fail of it is one of k3, and hangs on no single token."""
-    if ceiling(bins.alarm.k3, limit) == "fail" or bins.capped.low > limit:
-        return "fail"
-    return _two(ceiling(bins.shown.k3, limit), "inconclusive")
+def _spread(shown: Estimate, limit: float, evidence: Evidence) -> Outcome:
+    """A pass by the interval of this look, a fail only by the evidence. That is of the capped k3, which lies below k3, so
+    that a fail of it is one of k3, and hangs on no single token.
+    """
+    return _two(ceiling(shown, limit), "fail" if evidence.enough else "inconclusive")
 
 
 def _control(window: Window) -> bool:
