@@ -102,7 +102,9 @@ def test_a_stale_cache_is_found_with_four_prompts_a_look(rollout: MakeRollout, c
     groups = [i // 4 for i in range(16)]
     found = []
     for step in range(5):
-        made = rollout(seed=step, tokens=32, noise=1e-6) if step < 2 else perturbed(rollout, fading, seed=step, tokens=32)
+        made = (
+            rollout(seed=step, tokens=32, noise=1e-6) if step < 2 else perturbed(rollout, fading, seed=step, tokens=32)
+        )
         found.append(known(gate.update(step=step, groups=groups, **columns(made, *names))))
     assert [verdict.decision for verdict in found[:2]] == ["pass", "pass"]
     alarm = next(verdict for verdict in found if verdict.alarm)

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 from vllm_migrate.smoke.stats import Levels
 
-BETS = (0.05, 0.1, 0.2, 0.4, 0.8)  # what part of its wealth each bettor stakes on a cluster: for many small excesses and few large ones
+BETS = (
+    0.05,
+    0.1,
+    0.2,
+    0.4,
+    0.8,
+)  # what part of its wealth each bettor stakes on a cluster: for many small excesses and few large ones
 MOST = 20.0  # a cluster counts for this many ceilings at most, so that it takes three to raise an alarm on their own
 
 

@@ -29,7 +29,7 @@ from vllm_migrate.verify.model import (
 )
 
 ALIASES = {"half": "float16", "float": "float32", "fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgKMG]?)")
+_SIZE = re.compile(r"(\d{1,40}(?:\.\d{1,40})?)([kmgKMG]?)")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 EMPTY: tuple[object, ...] = (None, False, "", {}, [])
 # Variables that a start sets by itself, or that only steer the process around the engine.
@@ -201,7 +201,7 @@ def _plain(value: object) -> object:
     if value.startswith(("{", "[")):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     size = _SIZE.fullmatch(value)
     if size is not None:

@@ -138,7 +138,7 @@ def _release(files: list[str]) -> tuple[str, str]:
 def _packages(text: str) -> list[str]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     found = data.get("pip") or data.get("packages") if isinstance(data, dict) else None
     return [str(one) for one in found] if isinstance(found, list) else []
