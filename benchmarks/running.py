@@ -126,7 +126,8 @@ def row(dialect: str, release: str, config: Path, served: Served) -> Row:
             for option, value in common.items()
             if not (alike(value, truth[option]) and alike(truth[option], value))
         ]
-    verdicts, planted, unexplained = {}, {}, []
+    verdicts, unexplained = {}, []
+    planted: dict[str, dict[str, bool | None]] = {}
     expected = {FLAG[0], f"env.{VARIABLE[0]}", DROPPED}
     for name, place in (("server", served.url), ("log", served.log), ("record", served.record)):
         (found,) = verify(Options((str(config),), gpu="h100", source=release), Sources(**{name: place}))

@@ -474,13 +474,83 @@ def test_one_bad_rank_stops_all_alike(rollout: MakeRollout, columns: Columns) ->
     assert len({str(error) for error in found}) == 1 and found[0].verdict.invalid == {"null-logprob": 1}
 
 
-def test_a_bad_call_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no margins"):
-        ParityGate({"kind": "int3"})
-    with pytest.raises(UsageError, match="every"):
-        ParityGate({}, every=0)
-    with pytest.raises(UsageError, match="clip range"):
-        Contract(epsilon=(2.0, 0.2))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("every", value) for value in (0, -1, 1.5, "1", None, float("nan"))),
+        *(("looks", value) for value in (0, -3, 1.5)),
+        *(("most", value) for value in (0, -1, 0.5)),
+        *(("false_alarms", value) for value in (0, 1, 0.0, 2.0, "x")),
+        *((name, value) for name in ("log", "reduce") for value in (3, "x")),
+    ],
+)
+def test_what_a_gate_cannot_be_made_of(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=name):
+        ParityGate({}, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        *((value, "is no contract") for value in (None, 3, "x", [])),
+        *(({"temperature": value}, "temperature") for value in (-1, "0.7", float("nan"), float("inf"), True)),
+        *(({"top_p": value}, "top_p") for value in (0, 1.5, "x")),
+        *(({"top_k": value}, "top_k") for value in (-7, 0.5)),
+        ({"min_p": 2}, "min_p"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        *(({"kind": value}, "kind") for value in ("BF16", "int3", [])),
+        *(({"lag": value}, "lag") for value in (1, "0", False)),
+        *(({"group_size": value}, "group_size") for value in (0, -1, "4")),
+        *(({"epsilon": value}, "epsilon") for value in ((0.2,), (0.2, 0.3, 0.4), "x", (0, 0.2), (2.0, 0.2))),
+        ({"logprobs_mode": "raw"}, "logprobs_mode"),
+        *(({"stop_token_ids": value}, "stop_token_ids") for value in ("5", [-1], [0.5])),
+        ({"per_sequence": "no"}, "per_sequence"),
+        *(({name: 0.7}, f"has no {name}") for name in ("Temperature", "temprature", "temperatur")),
+    ],
+)
+def test_what_is_no_contract(source: Any, what: str) -> None:
+    with pytest.raises(UsageError, match=what) as caught:
+        Contract.of(source)
+    assert caught.value.remedy
+
+
+def test_what_a_contract_takes() -> None:
+    params = {"temperature": 1, "n": 8, "max_tokens": 64, "stop": None, "logprobs": 0, "min_tokens": 1, "top_k": 0}
+    assert Contract.of(params) == Contract(temperature=1, top_k=0)
+    assert Contract.of({"epsilon": 0.2, "stop_token_ids": 5}) == Contract(epsilon=(0.2, 0.2), stop_token_ids=(5,))
+
+
+def test_a_logger_that_fails_stops_nothing_and_hides_nothing(rollout: MakeRollout, columns: Columns) -> None:
+    def broken(numbers: dict[str, float]) -> None:
+        raise RuntimeError("no network")
+
+    with pytest.warns(RuntimeWarning, match="no network"):
+        verdict = ParityGate(TEMPERED, log=broken).update(step=0, **columns(rollout(t=0.7)))
+    assert verdict.decision == "pass"
+    gate = ParityGate(TEMPERED, log=broken, stop=True)
+    with pytest.warns(RuntimeWarning), pytest.raises(ParityError, match="logprobs-semantics"):
+        gate.update(step=0, **columns(rollout(t=0.7, reported_t=1.0)))
+
+
+@pytest.mark.parametrize("found", [None, [], 3, [None]])
+def test_a_reduce_that_returns_no_windows(rollout: MakeRollout, columns: Columns, found: Any) -> None:
+    with pytest.raises(UsageError, match="reduce"):
+        ParityGate(TEMPERED, reduce=lambda window: found).update(step=0, **columns(rollout(t=0.7)))
+
+
+@pytest.mark.parametrize("step", [None, "3", 1.5, float("nan")])
+def test_a_step_is_a_whole_number(rollout: MakeRollout, columns: Columns, step: Any) -> None:
+    with pytest.raises(UsageError, match="step"):
+        ParityGate(TEMPERED).update(step=step, **columns(rollout(t=0.7)))
+
+
+def test_logprobs_beyond_what_a_float_holds_are_judged(rollout: MakeRollout, columns: Columns) -> None:
+    for low in (-800.0, -5000.0):
+        made = columns(rollout(t=0.7))
+        made["trainer_logprobs"] = [[low] * 64 for _ in range(16)]
+        verdict = judged(TEMPERED, made)
+        assert verdict.decision in ("fail", "invalid"), low
+        assert verdict.json() and verdict.scalars()
 
 
 def test_every_fault_is_explained_and_has_a_place_in_the_order() -> None:

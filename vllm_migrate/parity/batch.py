@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 from vllm_migrate.smoke.validity import SERVER_FLOOR, defect_of
 
 ROUNDING = 0.01  # a trainer's logprob above this is no rounding of 0, bfloat16 included
+PER_SEQUENCE_OR_TOKEN = "weight_version has one for each sequence, or one for each token"
 LEAST_ENTROPY = -0.1  # below this an entropy is no rounding of 0
 
 
@@ -134,6 +135,8 @@ def pieces(columns: Columns, layout: Layout, most: int | None = None) -> Iterato
         yield Left("boundaries")
         return
     count = len(tokens) if boundaries is None else len(boundaries) - 1
+    if boundaries is None and isinstance(versions, list) and len(versions) != count:
+        raise ValueError(PER_SEQUENCE_OR_TOKEN)
     ids = _ids(layout.get("sequences"), count), _ids(layout.get("groups"), count)
     size = sum(map(len, tokens)) if boundaries is None else boundaries[-1]
     stride = math.ceil(size / most) if most and size else 1
@@ -191,7 +194,7 @@ def _versions_of(versions: Any, cut: _Cut, length: int, packed: bool) -> Any:
         flat = versions[0] if versions and isinstance(versions[0], list) else versions
         found = flat if len(flat) == length else flat[cut.number]
     if isinstance(found, list) and len(found) != length:
-        raise ValueError("weight_version has one for each sequence, or one for each token")
+        raise ValueError(PER_SEQUENCE_OR_TOKEN)
     return found[cut.low : cut.high] if isinstance(found, list) else found
 
 

@@ -32,6 +32,7 @@ from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Metric, worst
 
 ALL: tuple[Bin, ...] = ("fresh", "mixed", "stale", "unknown")
 UNSAMPLED = 1e-3  # this share of tokens reported as certain that the trainer finds unlikely: they were never sampled
+RARE = 20.0  # nats: no token that a vocabulary has is sampled at a surprisal beyond this
 START = 10.0  # the spread of tokens that begin a turn may be this many times the ceiling, and 0.1 nat at any rate
 
 
@@ -130,7 +131,7 @@ def _gates(
         outcome = _two(gate_d(law.shown, limits.d), gate_d(law.alarm, limits.d))
         found = {"D": Metric.of(law.shown.d, limits.d, outcome), **found}
         if base.shown.b is not None and base.alarm.b is not None:
-            outcome = _two(gate(base.shown.b, limits.b), gate(base.alarm.b, limits.b))
+            outcome = _two(gate(base.shown.b, limits.b), _sharper_or_flatter(base, limits.b, look.levels))
             found["b"] = Metric.of(base.shown.b, limits.b, outcome)
     out = everything.shown.out
     found["out"] = Metric.of(out, limits.out, _two(share(out, limits.out), share(everything.alarm.out, limits.out)))
@@ -150,6 +151,17 @@ def _two(shown: Outcome, alarm: Outcome) -> Outcome:
     if alarm == "fail":
         return "fail"
     return "inconclusive" if shown == "fail" else shown
+
+
+def _sharper_or_flatter(base: Bins, margin: float, levels: Levels) -> Outcome:
+    """b's gate. Its interval is a normal one, and where the policy is nearly certain, all of its variance may lie in rare
+    tokens of which a look has none, or one too many. Those alone stay within RARE times the log of 1 / P(false alarm).
+    """
+    assert base.alarm.b is not None
+    surprise = abs(math.fsum(tally.sums.c for tally in base.tallies))
+    few = surprise <= RARE * math.log(1 / (1 - levels.d))
+    outcome = gate(base.alarm.b, margin)
+    return "inconclusive" if few and outcome == "fail" else outcome
 
 
 def _spread(shown: Estimate, limit: float, evidence: Evidence) -> Outcome:
