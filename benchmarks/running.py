@@ -133,8 +133,9 @@ def row(dialect: str, release: str, config: Path, served: Served) -> Row:
         (found,) = verify(Options((str(config),), gpu="h100", source=release), Sources(**{name: place}))
         count = [sum(one.verdict == verdict for one in found.settings) for verdict in (SAME, DIFFERS, NOT_TOLD)]
         verdicts[name] = (count[0], count[1], count[2])
-        # A false that the release itself drops is what the files are said to come to: the finding on it is confirmed.
-        naming = {one.option for one in found.settings if one.verdict == DIFFERS or "VM301" in one.confirms}
+        # A false that the release itself drops is what the files are said to come to: the finding on it is confirmed. What
+        # the files leave open is told as settled.
+        naming = {one.option for one in found.settings if one.verdict == DIFFERS or one.open or "VM301" in one.confirms}
         reported = {one.option for one in found.settings if one.running is not None}
         for option in expected:
             planted.setdefault(option, {})[name] = option in naming if option in reported else None
@@ -143,7 +144,7 @@ def row(dialect: str, release: str, config: Path, served: Served) -> Row:
             for one in found.differing
             if one.option not in FORCED | expected | PLACES
         ]
-    if DROPPED in truth and truth[DROPPED] is False:  # a platform or V0 has it off: losing the false changes nothing
+    if not truth.get(DROPPED):  # V0 has it off by itself: losing the false changes nothing
         planted.pop(DROPPED)
     return Row(release, dialect, values, wrong, verdicts, unexplained, planted)
 

@@ -218,3 +218,13 @@ def test_what_is_no_record(serve: Path, tmp_path: Path, line: str, capsys: pytes
 def test_a_release_that_is_none_is_refused(serve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", serve.name, "--record", recorded(tmp_path), "--to", "zzz"]) == 2
     assert "zzz is not in the catalog" in capsys.readouterr().err
+
+
+def test_a_false_behind_a_flag_that_is_on_all_the_same_differs(serve: Path, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "actor:\n  llm_max_rollouts: 16\nvllm_config:\n  use_v1: false\n  vllm_kwargs:\n    enable-prefix-caching: false\n"
+    )
+    (found,) = verify(Options(("base.yaml",), gpu="h100"), Sources(record=recorded(tmp_path)))
+    caching = setting(found, "enable_prefix_caching")
+    assert (caching.written, caching.running, caching.verdict) == (False, True, "differs")
+    assert caching.origin == "base.yaml:6" and "VM302" in caching.confirms

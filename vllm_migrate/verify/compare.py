@@ -90,6 +90,7 @@ def _declared(view: View, option: str) -> Cell:
 
 def _setting(view: View, option: str, cell: Cell, running: Running, findings: Sequence[Firing]) -> Setting:
     reported = _reported_of(view, option, running)
+    cell = _as_written(view, option, cell)
     verdict, is_open = _verdict(view, option, cell, reported)
     confirms, refutes = _judged(view, option, reported, verdict, findings)
     return Setting(
@@ -104,6 +105,18 @@ def _setting(view: View, option: str, cell: Cell, running: Running, findings: Se
         confirms,
         refutes,
     )
+
+
+def _as_written(view: View, option: str, cell: Cell) -> Cell:
+    """The cell of a setting that does not arrive and stops no start: what the file has, which is not what runs."""
+    mine = [one for one in view.delivery.diagnostics if one.option == option]
+    if cell.origin != REFUSED or not mine or any(one.kind in REFUSALS for one in mine):
+        return cell
+    written = mine[-1].written
+    if isinstance(written.value, Undetermined | Unknown) or written.spot is None:
+        return cell
+    line = written.spot.file.source.position(written.spot.start).line
+    return Cell(written.value, f"{written.spot.file.path}:{line}", None)
 
 
 def _reported_of(view: View, option: str, running: Running) -> Reported | None:
