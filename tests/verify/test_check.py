@@ -189,7 +189,7 @@ def test_the_arguments_of_another_program_are_none_of_vllms(
         *(
             {name: value}
             for name in ("pid", "stage", "release", "core", "env", "sampling")
-            for value in ([1], {}, 7, None)
+            for value in ([1], {"a": 1}, 7, None)
         ),
         {"config": {"cache_config": {"swap_space_bytes": 1e308, "gpu_memory_utilization": "x"}}},
         {"config": {"a": {"b": [1]}, "model_config": [3]}},

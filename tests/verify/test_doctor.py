@@ -124,5 +124,5 @@ def test_what_is_no_interpreter(here: Path, answer: str, capsys: pytest.CaptureF
 
 def test_files_without_an_engine_are_named_whatever_the_interpreter_has(here: Path) -> None:
     (here / "run.sh").write_text("echo nothing\n")
-    for versions in (ANSWER["versions"], {}):
+    for versions in (ANSWER["versions"], dict[str, str]()):
         assert one(lines(here, versions=versions), "no vLLM engine").state == "note"
