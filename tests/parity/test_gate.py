@@ -152,6 +152,24 @@ def test_a_trainer_that_forgets_the_temperature(rollout: MakeRollout, columns: C
     assert verdict.decision == "fail" and verdict.blame.suspects == ("trainer-temperature",)
 
 
+@pytest.mark.parametrize("exact", [True, False], ids=["varentropy", "entropy"])
+def test_a_policy_that_is_nearly_certain_is_no_sharper_than_it_says(exact: bool) -> None:
+    """All of the variance lies in rare tokens, of which a look has none or one: its own squares then say nothing of it."""
+    torch = pytest.importorskip("torch")
+    for seed in range(6):
+        generator = torch.Generator().manual_seed(seed)
+        logits = torch.randn(16, 32, 256, generator=generator, dtype=torch.float64)
+        logits[..., 0] += 17
+        law = logits.log_softmax(-1)
+        drawn = law.exp().flatten(0, 1).multinomial(1, generator=generator).view(16, 32, 1)
+        own = law.gather(-1, drawn).squeeze(-1)
+        entropy = -(law.exp() * law).sum(-1)
+        made = {"token_ids": drawn.squeeze(-1), "rollout_logprobs": own, "trainer_logprobs": own - 1e-6, "mask": None}
+        made |= {"entropy": entropy, "varentropy": (law.exp() * law**2).sum(-1) - entropy**2 if exact else None}
+        verdict = judged(Contract(temperature=0.7, lag=0, kind="fp32"), made)
+        assert not verdict.alarm, (seed, verdict.describe())
+
+
 def test_truncation_that_the_trainer_does_not_replay(rollout: MakeRollout, columns: Columns) -> None:
     made = rollout(t=1.0, noise=0.002)
     renormalised = [[min(0.0, r + 0.08) for r in row] for row in made.rollout_logprobs]
