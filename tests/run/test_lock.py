@@ -143,7 +143,7 @@ def test_a_check_takes_nothing_that_the_lock_holds(
 ) -> None:
     written(here)
     assert main(["lock", "--check", *words]) == 2
-    assert "reads its options from the lock" in capsys.readouterr().err
+    assert "takes its paths and options from the lock" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,11 @@ class Using:
                 parameter.name in places and len(use.positional) > places.index(parameter.name)
             )
             if passed and not fits and parameter.name not in old and parameter.kind not in ("args", "kwargs"):
-                return f"passes {parameter.name} to it, which it does not take"
+                return f"passes {parameter.name} to it, which it does not accept"
         new = {parameter.name for parameter in after.parameters}
         for name, required in use.arguments.items():
             if required and name in old and name not in new and len(use.positional) > len(places):
-                return f"no longer passes {name}, which it asks for"
+                return f"no longer passes {name}, which it requires"
         return ""
 
     def refuses(self, view: View) -> str:
