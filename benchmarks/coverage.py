@@ -33,6 +33,7 @@ from typing import NamedTuple
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.prefilter import Prefilter
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unreadable
 from vllm_migrate.documents.kinds import kind_of
@@ -192,7 +193,7 @@ class Recogniser:
         if kind_of(path) is None or not self.prefilter.may_concern(path, data):
             return ()
         try:
-            file, _ = self.workspace.take(path, data)
+            file = self._file(path, data)
             found = discover(file, self.dialects, self.catalog, self.workspace)
         except Unreadable as error:
             return ((f"unreadable: {error.reason}", "", 0),)
@@ -201,6 +202,18 @@ class Recogniser:
         self.workspace.release(file)
         engines = tuple((engine.dialect.id, engine.role, len(engine.options)) for engine in found.engines)
         return engines or ((("program", "", 0),) if found.programs else ())
+
+
+    def _file(self, path: str, data: bytes) -> File:
+        """The file as a lint reads it: a script in which only placeholders are wrong is read with them filled in."""
+        try:
+            return self.workspace.take(path, data)[0]
+        except Unreadable as error:
+            file = self.workspace.read_only(path, data, error.message)
+            if file is None:
+                raise
+            return file
+
 
 
 def rows_of(folder: Path) -> list[Row]:
@@ -262,7 +275,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--save", type=Path)
     options = parser.parse_args(argv)
     started = time.process_time()
-    rows = {folder.resolve().name: rows_of(folder) for folder in options.folders}
+    rows = {}
+    for folder in options.folders:
+        rows[folder.resolve().name] = rows_of(folder)
+        print(folder.name, len(rows[folder.resolve().name]), f"{time.process_time() - started:.0f} s", file=sys.stderr)
     print(table(rows))
     print(f"\n{len(rows)} repositories, {time.process_time() - started:.0f} s of CPU")
     by_dialect: dict[str, list[str]] = collections.defaultdict(list)

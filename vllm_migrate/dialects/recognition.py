@@ -80,7 +80,9 @@ def has_values(node: Tree, values: dict[str, Scalar]) -> bool:
 
 
 def may_have(tree: Tree, wanted: Sign) -> bool:
-    """False only when no mapping of the tree can have what `has` and `where` ask for."""
+    """False only when no mapping of the tree can have what `has`, `prefix` and `where` ask for."""
+    if wanted.prefix and not any(wanted.prefix in place.file.source.text for place in tree.places):
+        return False
     return all(map(tree.may_have, _keys(wanted.has, *wanted.where)))
 
 
