@@ -78,7 +78,9 @@ _LEFT_OUT = re.compile(
     r"|benchmark_report|kustomization|prefetch_|megatron_generation|cluster_configs"
 )
 _SGLANG = re.compile(r"(?m)^\s*rollout_backend:\s*sglang")
-_OTHER = re.compile(r"(?m)^\s*(?:allocation_mode|backend):\s*[\"']?(?:sglang|megatron)")  # and `vllm:` beside it is not read
+_OTHER = re.compile(
+    r"(?m)^\s*(?:allocation_mode|backend):\s*[\"']?(?:sglang|megatron)"
+)  # and `vllm:` beside it is not read
 _VLLM_TOO = re.compile(r"(?:allocation_mode|backend):\s*[\"']?vllm")
 
 Recognised = tuple[str, str, int]  # dialect, role, number of settings
@@ -115,7 +117,7 @@ def kinds_of(path: str, text: str) -> tuple[str, ...]:
 def _counts(carrier: str, text: str) -> bool:
     names_vllm = "vllm" in text.lower()
     if carrier == "notebook":
-        return bool(_MAKES.search(text)) and names_vllm or bool(_START.search(text))
+        return (bool(_MAKES.search(text)) and names_vllm) or bool(_START.search(text))
     if carrier == "dockerfile":
         text = text.replace("\\\n", " ")
         return bool(_IMAGE_PROGRAM.search(text) or _IMAGE_ARGUMENTS.search(text))
@@ -127,7 +129,7 @@ def _counts(carrier: str, text: str) -> bool:
         if "vllm_mode server" in text and not re.search(r"(?m)^\s*(?:[A-Z_]+=\S+\s+)*swift rollout", text):
             return False
         kept = "\n".join(line for line in text.split("\n") if not _NO_ENGINE_LINE.search(line))
-        return bool(_START.search(kept)) or bool(_OPTION.search(kept)) and "vllm" in kept.lower()
+        return bool(_START.search(kept)) or (bool(_OPTION.search(kept)) and "vllm" in kept.lower())
     if not names_vllm or _SGLANG.search(text) or ("base_args" in text and "\nomni:" in text):
         return False
     if _OTHER.search(text) and re.search(r"(?m)^vllm:\s*$", text) and not _VLLM_TOO.search(text):
@@ -203,7 +205,6 @@ class Recogniser:
         engines = tuple((engine.dialect.id, engine.role, len(engine.options)) for engine in found.engines)
         return engines or ((("program", "", 0),) if found.programs else ())
 
-
     def _file(self, path: str, data: bytes) -> File:
         """The file as a lint reads it: a script in which only placeholders are wrong is read with them filled in."""
         try:
@@ -213,7 +214,6 @@ class Recogniser:
             if file is None:
                 raise
             return file
-
 
 
 def rows_of(folder: Path) -> list[Row]:

@@ -18,7 +18,6 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough, RoleSign
 
-
 _BOOLEANS = {"true": True, "false": False}
 
 

@@ -110,8 +110,9 @@ class EngineSpec(Record):
     """Where a dialect's engines are.
 
     root: the dotted path of its mapping (`*` one level, `**` any number; "": the top); has: a mapping or list in it; prefix: how
-    a key of it begins; where: values in it; excluding: paths that are none; when: of this backend. vllm_names: its keys are vLLM's own; keys: the
-    framework's, where they differ from the dialect's. In Python, calls whose keywords are the mapping, imported from `of`.
+    a key of it begins; where: values in it; excluding: paths that are none; when: of this backend. vllm_names: its keys are
+    vLLM's own; keys: the framework's, where they differ from the dialect's. In Python, calls whose keywords are the mapping,
+    imported from `of`.
     """
 
     role: Role
