@@ -5,7 +5,8 @@
 PY has vLLM 0.26.0 or newer, whose head follows `hf_overrides: {head_dtype: float32}`. Two random models: one with ordinary
 logits, one whose logits share an offset of about a hundred, which a softmax does not see and bfloat16 rounds by up to a
 quarter. Each is recorded with both heads and scored under both; a ratio above 1 says that the head the trainer claims
-fits worse. (At T = 1 without truncation a recording is refused as evidence.)
+fits worse, and "engine's head" is what the proof reads from the rounding alone. (At T = 1 without truncation a recording is
+refused as evidence.) Exits 1 where a precision is misread, or not read with the offset.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker
 from vllm_migrate.smoke.commands import ScoreOptions, score_in_memory
 from vllm_migrate.smoke.compare import CompareOptions
+from vllm_migrate.smoke.evidence import heads
 from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.recording import Header, Recording, Row
+from vllm_migrate.smoke.score import other_head
+from vllm_migrate.smoke.verdict import Metric
 
 VOCABULARY, HIDDEN, PROMPTS = 1024, 128, 16
 HEADS = ("bfloat16", "float32")
@@ -81,6 +85,20 @@ def record(python: str, model: str, head: str, temperature: float, tokens: int) 
     return Recording(Header.model_validate(kinds[0]), [Row.model_validate(line) for line in kinds[1:]])
 
 
+def read(scored: Recording) -> str | None:
+    """The precision of the engine's head, as the proof reads it from the rounding alone."""
+    score = scored.header.score
+    assert score is not None
+    found = heads(
+        scored.rows, score.claimed["user"], score.head_dtype, other_head(score.head_dtype, score.dtype, scored.header)
+    )
+    return found.engine if found else None
+
+
+def _shown(metric: Metric) -> str:
+    return f"{metric.value:.3g} ({metric.low:.3g} to {metric.high:.3g})"
+
+
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.smoke_head", description=__doc__)
     parser.add_argument("--engine", required=True, metavar="PY", help="a python with vLLM 0.26.0 or newer")
@@ -88,23 +106,28 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="any but 1")
     parser.add_argument("--logits", choices=LOGITS, nargs="+", default=list(LOGITS))
     options = parser.parse_args(words)
-    print("| logits | engine's head | trainer's head | k3 | ratio to the other head | verdict | blames |")
-    print("|---" * 7 + "|")
+    print(
+        "| logits | engine | trainer | k3 | ratio to the other head | share of rounding | engine's head | verdict | blames |"
+    )
+    print("|---" * 9 + "|")
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.logits:
-            model = str(Path(folder) / name)
-            make_model(model, name == "offset")
+        for logits in options.logits:
+            model = str(Path(folder) / logits)
+            make_model(model, logits == "offset")
             for engine in HEADS:
                 recording = record(options.engine, model, engine, options.temperature, options.tokens)
                 for head in HEADS:
                     scored = score_in_memory(recording, model, ScoreOptions(head_dtype=head), lambda line: None)
                     verdict = compare(scored, None, CompareOptions())
-                    ratio = verdict.metrics["head_ratio"]
-                    shown = f"{ratio.value:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
-                    cells = [name, engine, head, f"{verdict.metrics['k3'].value:.3g}", shown, verdict.decision]
-                    print("| " + " | ".join([*cells, ", ".join(verdict.blame.suspects)]) + " |", flush=True)
-                    wrong += name == "offset" and (ratio.low > 1) != (engine != head)
+                    seen = read(scored)
+                    figures = [_shown(verdict.metrics[name]) for name in ("head_ratio", "head_rounding")]
+                    cells = [logits, engine, head, f"{verdict.metrics['k3'].value:.3g}", *figures, seen or "not shown"]
+                    print(
+                        "| " + " | ".join([*cells, verdict.decision, ", ".join(verdict.blame.suspects)]) + " |",
+                        flush=True,
+                    )
+                    wrong += seen not in ((engine,) if logits == "offset" else (engine, None))
     return 1 if wrong else 0
 
 

@@ -204,6 +204,17 @@ def test_a_lock_beats_a_requirement_and_an_exact_pin_beats_a_range(here: Path) -
     ]
 
 
+def test_images_of_services_side_by_side_are_no_contradiction(here: Path) -> None:
+    services = [f"  s{n}:\n    image: vllm/vllm-openai:v0.{n}.0\n" for n in (9, 10, 11)]
+    (here / "compose.yaml").write_text("services:\n" + "".join(services))
+    assert notes(find_releases(".")) == []
+    (here / "requirements.txt").write_text("vllm==0.10.0\n")
+    assert notes(find_releases(".")) == [
+        f"compose.yaml:{line} pins {release}, but requirements.txt:1 is used (0.10.0)"
+        for line, release in ((3, "0.9.0"), (7, "0.11.0"))
+    ]
+
+
 def test_a_locked_development_version_is_unknown_whatever_else_is_pinned(here: Path) -> None:
     (here / "uv.lock").write_text(LOCK.format("0.11.1.dev7+gabc"))
     (here / "requirements.txt").write_text("vllm==0.8.4\n")

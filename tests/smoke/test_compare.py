@@ -141,6 +141,16 @@ def test_unequal_heads_are_numerics_and_equal_ones_pass(lab: SimpleNamespace) ->
     assert any(note.startswith("head: bfloat16 fits the engine better than the trainer's") for note in unequal.notes)
     equal = compare(lab.scored(recording, lab.model, head_dtype="bfloat16"))
     assert equal.decision == "pass"
+    for verdict in (unequal, equal):
+        assert any(note.startswith("head: the engine's head is in bfloat16 (") for note in verdict.notes)
+        assert verdict.metrics["head_rounding"].value > 0.9
+
+
+def test_an_engine_that_does_not_round_is_seen_whatever_head_the_trainer_claims(lab: SimpleNamespace) -> None:
+    recording = lab.run(lab.job(lab.model, **PROCESSED))
+    verdict = compare(lab.scored(recording, lab.model, head_dtype="bfloat16"))
+    assert any(note.startswith("head: the engine's head is in float32 (") for note in verdict.notes)
+    assert abs(verdict.metrics["head_rounding"].value) < 0.1
 
 
 def test_bfloat16_passes_at_its_own_margins(lab: SimpleNamespace, tiny_bf16: Path) -> None:

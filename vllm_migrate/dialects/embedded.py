@@ -63,7 +63,7 @@ def scripts_inside(file: File) -> list[File]:
     for inner in nested(document):
         found = File(file.source, inner, file.requested)
         found.inside = Inside(file, 0, (), "", "nested")
-        found.variables = file.variables
+        found.variables, found.env_sources = file.variables, file.env_sources
         out.append(found)
     return out
 
@@ -149,9 +149,8 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
             exact = "\\" not in inner and _words(inner) == _words(value)
     if not exact:
         inner = value.replace("\n", " ") if kind == "words" else value
-    before = "".join(c if c in "\r\n" else " " for c in outer[:start])
-    rest = outer[start + len(inner) :] if exact else ""
-    return before + inner + "".join(c if c in "\r\n" else " " for c in rest), exact
+    blank = place.file.source.blank
+    return blank[:start] + inner + (blank[start + len(inner) :] if exact else ""), exact
 
 
 def _blank_templates(text: str) -> str:

@@ -249,6 +249,8 @@ class Using:
             from vllm_migrate.catalog import startup
 
             return startup.load(view.catalog).metric(use.key, view.release)
+        if section == "env":
+            return use.key in view.catalog.names("env", view.release)
         if not use.method:
             return any(name.rpartition(".")[2] == self.method() for name in _methods(view))
         if section == "sampling":

@@ -16,6 +16,7 @@ from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.run import pins as places
 from vllm_migrate.run.pins import (
     FRAMEWORKS,
+    IMAGE,
     LONGEST,
     PACKAGES,
     VLLM,
@@ -199,10 +200,15 @@ def notes(found: list[Pin]) -> list[str]:
             if chosen is None:
                 out.append(f"{place} names no single release ({pin.text})")
             continue
-        elif chosen is not None and pin.version != chosen.version:
+        elif chosen is not None and pin.version != chosen.version and not _beside(pin, chosen):
             out.append(f"{place} pins {pin.version}, but {chosen.path}:{chosen.line} is used ({chosen.version})")
         seen.add(pin.version)
     return out
+
+
+def _beside(pin: Pin, chosen: Pin) -> bool:
+    """Whether two images (or scripts' installs) of one file say nothing of each other: each service runs its own."""
+    return pin.path == chosen.path and min(pin.rank, chosen.rank) >= IMAGE
 
 
 def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = None, disk: Disk = DISK) -> str:

@@ -13,7 +13,7 @@ from vllm_migrate.smoke import evidence, margins, semantics
 from vllm_migrate.smoke.attribute import Comparison, attribute, invalid
 from vllm_migrate.smoke.columns import RAW
 from vllm_migrate.smoke.dump import NAMES
-from vllm_migrate.smoke.evidence import Against
+from vllm_migrate.smoke.evidence import Against, Heads
 from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
 from vllm_migrate.smoke.preview import Loss, previews
 from vllm_migrate.smoke.preview import notes as preview_notes
@@ -171,7 +171,8 @@ def _judge(
         return SmokeVerdict("fail", blame, {}, columns, len(rows), tokens, {})
     outside = Against.column(rows, claimed).estimates()
     numbers = numbers._replace(out=outside.out if outside else numbers.out)
-    head = evidence.head_ratio(rows, claimed)
+    heads = _heads(header, rows, claimed)
+    head = heads.ratio if heads else None
     metrics = measure(numbers, limits, reference, head)
     if header.contract(name).greedy:  # the likeliest token is no sample: nothing to calibrate against
         metrics["b"] = metrics["b"]._replace(gate=None) if "b" in metrics else Metric(0.0, 0.0, 0.0)
@@ -189,10 +190,9 @@ def _judge(
     beside, more = _shown(header, data, Against.claimed(mixed, claimed) if mixed else None, options.loss)
     metrics |= beside
     notes += [*more, *([_alike(triple)] if len(triple.reported.alike) > 1 else [])]
-    if head is not None and header.score is not None and "head_ratio" in metrics:
-        notes.append(
-            _fitting(header.score.head_dtype, other_head(header.score.head_dtype, header.score.dtype, header), head)
-        )
+    if heads is not None:
+        metrics["head_rounding"] = Metric.of(heads.rounding)
+        notes += [*([_fitting(heads)] if "head_ratio" in metrics else []), _rounding(heads)]
     notes += _limits(limits, decision)
     needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
     return SmokeVerdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
@@ -218,14 +218,36 @@ def measure(
     return found | {name: Metric(value, value, value) for name, value in exact.items()}
 
 
-def _fitting(claimed: str, other: str | None, head: Estimate) -> str:
+def _heads(header: Header, rows: list[Row], name: str) -> Heads | None:
+    score = header.score
+    if score is None:
+        return None
+    return evidence.heads(rows, name, score.head_dtype, other_head(score.head_dtype, score.dtype, header))
+
+
+def _fitting(heads: Heads) -> str:
     """Which precision of the trainer's head fits the engine, and how surely."""
-    shown = f"spread under {claimed} over spread under {other}: {head.value:.3g}, 95 % interval {head.low:.3g} to {head.high:.3g}"
-    if head.low > 1:
-        return f"head: {other} fits the engine better than the trainer's {claimed} ({shown})"
-    if head.high < 1:
-        return f"head: the trainer's {claimed} fits the engine better than {other} ({shown})"
-    return f"head: {claimed} and {other} cannot be told apart here ({shown})"
+    trainer, other, ratio = heads.trainer, heads.other, heads.ratio
+    shown = f"spread under {trainer} over spread under {other}: {_interval(ratio)}"
+    if ratio.low > 1:
+        return f"head: {other} fits the engine better than the trainer's {trainer} ({shown})"
+    if ratio.high < 1:
+        return f"head: the trainer's {trainer} fits the engine better than {other} ({shown})"
+    return f"head: {trainer} and {other} cannot be told apart here ({shown})"
+
+
+def _rounding(heads: Heads) -> str:
+    """Which precision the engine's own head has, and how surely."""
+    low = heads.other if heads.trainer == "float32" else heads.trainer
+    share = f"share of the {low} head's rounding in the engine's logprobs: {_interval(heads.rounding)}"
+    noise = f"other noise over the {low} head's rounding, both squared: {_interval(heads.noise)}"
+    if heads.engine is None:
+        return f"head: the recording does not show the precision of the engine's head ({share}; {noise})"
+    return f"head: the engine's head is in {heads.engine} ({noise if heads.engine == 'float32' else share})"
+
+
+def _interval(value: Estimate) -> str:
+    return f"{value.value:.3g}, 95 % interval {value.low:.3g} to {value.high:.3g}"
 
 
 def _exp(value: float) -> float:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from vllm_migrate.smoke import stats
 from vllm_migrate.smoke.recording import Row
 from vllm_migrate.smoke.score import OTHER_HEAD, REPLAY
-from vllm_migrate.smoke.stats import Estimate, Estimates, Sums, estimate, merge, paired, ratio, sums
+from vllm_migrate.smoke.stats import Estimate, Estimates, Sums, estimate, merge, paired, ratio, slope, sums
 
 HEAVY_TOP, HEAVY_SHARE = 0.01, 0.6
 DECILES = 10
@@ -82,20 +82,46 @@ def k3(x: float) -> float:
     return math.expm1(min(x, 50.0)) - x
 
 
-def head_ratio(rows: Sequence[Row], name: str) -> Estimate | None:
-    """k3 under the claimed head over k3 under the other one; None where only one was scored."""
-    if not all(name + OTHER_HEAD in (row.scores or {}) for row in rows):
+class Heads(NamedTuple):
+    """Which precision the two heads have. Every estimate is over the tokens that both precisions scored.
+
+    ratio: k3 under the trainer's head over k3 under the other one. With d = low - float32, the trainer's logprobs under
+    its two heads, and e = reported - float32: rounding is sum(e d) / sum(d d), 1 where the engine rounds as the trainer
+    does and 0 where it does not round (noise of the layers before the head lowers it), and noise is sum(e e) / sum(d d).
+    An engine that rounds differs from float32 by its rounding at least, so noise below 1 shows a float32 head.
+    """
+
+    trainer: str
+    other: str
+    ratio: Estimate
+    rounding: Estimate
+    noise: Estimate
+
+    @property
+    def engine(self) -> str | None:
+        """The precision of the engine's head; None where the recording does not show it."""
+        low = self.other if self.trainer == "float32" else self.trainer
+        return low if self.rounding.low > 0 else "float32" if self.noise.high < 1 else None
+
+
+def heads(rows: Sequence[Row], name: str, trainer: str, other: str | None) -> Heads | None:
+    """What a column scored with the trainer's head and with one of the other precision says; None where only one was scored."""
+    if other is None or not all(name + OTHER_HEAD in (row.scores or {}) for row in rows):
         return None
-    claimed, other = Against.column(rows, name), Against.column(rows, name + OTHER_HEAD)
-    pairs = []
+    claimed, switched = Against.column(rows, name), Against.column(rows, name + OTHER_HEAD)
+    spreads, roundings, noises = [], [], []
     for i, row in enumerate(rows):
         both = [
             (a - r, b - r)
-            for a, b, r in zip(claimed.logp[i], other.logp[i], row.logprobs, strict=True)
+            for a, b, r in zip(claimed.logp[i], switched.logp[i], row.logprobs, strict=True)
             if a is not None and b is not None and r is not None
         ]
-        pairs.append((sum(k3(x) for x, _ in both), sum(k3(y) for _, y in both)))
-    return ratio(pairs)
+        spreads.append((sum(k3(x) for x, _ in both), sum(k3(y) for _, y in both)))
+        exact = [(-x, y - x) if trainer == "float32" else (-y, x - y) for x, y in both]
+        squares = sum(d * d for _, d in exact)
+        roundings.append((sum(e * d for e, d in exact), squares))
+        noises.append((sum(e * e for e, _ in exact), squares))
+    return Heads(trainer, other, ratio(spreads), slope(roundings), ratio(noises))
 
 
 def k3_by_decile(data: Against) -> list[Estimate]:

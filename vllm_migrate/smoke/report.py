@@ -20,6 +20,7 @@ MEANINGS = {
     "out": "tokens outside the claimed support",
     "k3_ratio": "spread over the reference run's",
     "head_ratio": "spread over that of the other head",
+    "head_rounding": "share of a 16-bit head's rounding in the rollout",
     "mean_ratio": "mean of reference over rollout",
     "mean_x": "mean log ratio (minus a KL, not gated)",
     "mean_abs_x": "mean |log ratio|",

@@ -182,6 +182,16 @@ def ratio(pairs: Sequence[tuple[float, float]]) -> Estimate:
     return Estimate(math.exp(center), math.exp(center - h), math.exp(center + h))
 
 
+def slope(pairs: Sequence[tuple[float, float]]) -> Estimate:
+    """Ratio of the sums of paired cluster totals, of which the first may be negative (delta method)."""
+    top, bottom = math.fsum(p for p, _ in pairs), math.fsum(q for _, q in pairs)
+    if bottom <= 0 or len(pairs) < 2:
+        return Estimate(math.nan, -math.inf, math.inf)
+    value = top / bottom
+    se = _clustered([p - value * q for p, q in pairs]) / bottom
+    return around(value, student_t(LEVEL_D, len(pairs) - 1), se)
+
+
 def unpaired_ratio(top: Estimate, bottom: Estimate) -> Estimate:
     """Ratio of two independent positive estimates (two runs); the half-widths add in quadrature on the logarithm."""
     if top.value <= 0 or bottom.value <= 0:

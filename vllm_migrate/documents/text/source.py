@@ -54,7 +54,7 @@ class Source:
     Lines end at \\n, \\r\\n or \\r only, never at the other Unicode line breaks.
     """
 
-    __slots__ = ("_starts", "bom", "data", "newline", "path", "text")
+    __slots__ = ("_blank", "_starts", "bom", "data", "newline", "path", "text")
 
     def __init__(self, path: str, data: bytes, text: str, bom: bool, newline: str) -> None:
         self.path = path
@@ -63,6 +63,18 @@ class Source:
         self.bom = bom
         self.newline = newline
         self._starts: list[int] | None = None
+        self._blank: str | None = None
+
+    @property
+    def blank(self) -> str:
+        """The text with a blank for everything but its line ends."""
+        if self._blank is None:
+            lines = self.text.split("\n")
+            self._blank = "\n".join(
+                " " * len(line) if "\r" not in line else "".join(c if c == "\r" else " " for c in line)
+                for line in lines
+            )
+        return self._blank
 
     def _line_starts(self) -> list[int]:
         if self._starts is None:
