@@ -376,7 +376,7 @@ def _beyond(found: Beyond) -> Firing:
 
 def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Firing:
     rule = named("outside-project" if outside else "parent-not-found")
-    why = "leads outside of the project and was not read" if outside else "was not found"
+    why = "leads outside the project and was not read" if outside else "was not found"
     message = f"the parent config {name} {why}, so what it sets is not known"
     return file_finding(rule, message, spot, name, engine)._replace(option=name)
 

@@ -241,7 +241,8 @@ class Situations:
         for each in level.upward():
             for pin in each.pins:
                 if pin.exact and pin.package != VLLM:
-                    out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it"))
+                    pinned = PinnedAt(pin.path, pin.line, pin.text.strip())
+                    out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it", pinned))
             if each.own is not None:
                 out.setdefault(each.own.package, Known(each.own.version, f"from {each.own.place}"))
         return out
@@ -373,7 +374,10 @@ class Situations:
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(pin.version)]
         nearest = older[-1] if older else SOURCE
         told = (*told, f"{pin.place} pins vllm {pin.version}, which is not in the catalog; compared as {nearest}")
-        move = self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+        shown = Known(
+            nearest, f"for {pin.version}, which {pin.place} pins", PinnedAt(pin.path, pin.line, pin.text.strip())
+        )
+        move = self._from(shown, target, told)
         beyond = Beyond(pin.path, pin.line, pin.version, nearest) if self._beyond(pin.version) else None
         return move._replace(pinned=pin.version, beyond=beyond)
 
@@ -394,9 +398,9 @@ class Situations:
             return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "", open=left)
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
-                remarks.append(f"{target.value} is none of the releases that {why}")
+                remarks.append(f"{target.value} is not among the releases that {why}")
         if SOURCE in allowed:
-            shown = Known(SOURCE, f"{DEFAULT}, and one that {bounds[0][1]}")
+            shown = Known(SOURCE, f"{DEFAULT}, which {bounds[0][1]}")
             return Move(shown, target, tuple(remarks), open=tuple(allowed))
         why = next(why for bound, why in bounds if not _fits(SOURCE, bound))
         return self._from(Known(allowed[0], f"the oldest that {why}"), target, tuple(remarks))._replace(
