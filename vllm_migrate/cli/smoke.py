@@ -48,8 +48,12 @@ OPTIONS = {
     "base_url": text("--base-url", "URL", "A running OpenAI-compatible server instead."),
     "engine": text("--engine", "ID", "Id or role of the engine, if the file has several."),
     "model": text("--model", "DIR", "Use this model instead of the config's; also for scoring."),
-    "source": text("--from", "RELEASE", "The vLLM release you use today."),
-    "target": text("--to", "RELEASE", "The vLLM release that runs, if the interpreter does not show it."),
+    "source": text("--from", "RELEASE", "The vLLM release you use today; only --fixed and --ablate need it."),
+    "target": text(
+        "--to",
+        "RELEASE",
+        "The vLLM release that runs, if no interpreter or server shows it; default: the project's pin.",
+    ),
     "output": Option("--output", VALUE, "File for the recording.", "FILE", short="-o"),
     "num_prompts": number("--num-prompts", 16, "Number of prompts.", least=1),
     "max_tokens": number("--max-tokens", 64, "New tokens per prompt.", least=1),
@@ -161,6 +165,8 @@ def record_command(call: Namespace) -> int:
 
     if call.job:
         spec = write_job(call.config, engine_options(call, engine_dtype=True), call.job, call.tokens)
+        for note in spec.notes:
+            print(f"- {note}", file=sys.stderr)
         env = "".join(f"{name}={value} " for name, value in spec.env.items())
         print(f"{env}python worker.py {call.job} > lines.txt    # worker.py: vllm-migrate smoke worker")
         print(f"vllm-migrate smoke record {call.config} --lines lines.txt    # with the options of this call")

@@ -18,11 +18,12 @@ from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.reading import for_reason, named
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.report.model import Project
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.files import file_finding, for_reason, named
+from vllm_migrate.rules.files import file_finding
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.run.merge import (

@@ -13,8 +13,8 @@ from vllm_migrate.documents.disk import DISK, OUTSIDE, Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.reading import as_rules
 from vllm_migrate.knowledge.records import Rule
-from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.dependencies import Dependencies, Unnoted
 from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.filtering import selection_of
