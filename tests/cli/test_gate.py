@@ -213,7 +213,7 @@ def test_short_keys_and_versions_of_names(text: str) -> None:
         ["dialects"],
         ["diff", "0.18.0", "0.18.1"],
         ["diff", "0.18.0", "0.18.1", "--output-format", "json"],
-        ["route", "0.8.5", "0.18.1"],
+        ["route", "serve.yaml"],
         ["migrate", "serve.yaml"],
         ["schema", "config"],
         ["smoke", "worker"],

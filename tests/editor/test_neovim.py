@@ -72,7 +72,7 @@ def test_the_snippet_for_older_versions_starts_one_server_for_a_project(tmp_path
     (tmp_path / "init.lua").write_text(text.partition("```lua\n")[2].partition("```")[0])
     server = tmp_path / "bin" / "vllm-migrate"
     server.parent.mkdir()
-    server.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexec sleep 5\n")
+    server.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexec sleep 60\n")
     server.chmod(0o755)
     (tmp_path / "pyproject.toml").touch()
     for name in ("a.yaml", "b.yaml", "c.py"):

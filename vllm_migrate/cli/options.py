@@ -277,9 +277,12 @@ Exit code: 0, 2 usage or internal error, 3 no input files.""",
             """What changed between two releases of vLLM: removed, renamed, new, deprecated, another default, resolution or choices.
 
 With PATHs, only what they use or patch: options, fields, variables, routes, imports, calls, metrics, as Markdown.
+
 vllm-migrate diff 0.10.2 0.11.0 src/ configs/
 
-With --runs, what changed between two runs, by layer: vllm-migrate diff --runs outputs/good outputs/bad""",
+With --runs, what changed between two runs, by layer.
+
+vllm-migrate diff --runs outputs/good outputs/bad""",
         ),
         CommandTable(
             "verify",
@@ -287,7 +290,9 @@ With --runs, what changed between two runs, by layer: vllm-migrate diff --runs o
             """Compare what the files say an engine has with what the running engine says, setting by setting.
 
 Name at least one source. Each setting is the same, differs, or is not told by that source; a finding of `lint` that the run
-confirms or refutes is named beside it. vllm-migrate verify conf.yaml --log serve.log
+confirms or refutes is named beside it.
+
+vllm-migrate verify conf.yaml --log serve.log
 
 Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
         ),
@@ -296,7 +301,9 @@ Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
             LOCK,
             """Write what every engine ends up with to vllm-migrate.lock, or with --check say what has moved since.
 
-The one file that is written without --write. Commit it; in CI and where a run starts: vllm-migrate lock --check
+The one file that is written without --write. Commit it; in CI and where a run starts:
+
+vllm-migrate lock --check
 
 Exit code: 0 written, or nothing moved; 1 something moved (a file, a release), 2 usage or internal error.""",
         ),
@@ -305,7 +312,9 @@ Exit code: 0 written, or nothing moved; 1 something moved (a file, a release), 2
             DOCTOR,
             """Look at the machine that trains: its vLLM, packages, plugins, variables, GPU, model and disk, beside the files.
 
-One line a check, with what to do. vllm-migrate doctor conf/ --python /opt/venv/bin/python
+One line a check, with what to do.
+
+vllm-migrate doctor conf/ --python /opt/venv/bin/python
 
 Exit code: 0 nothing is wrong, 1 something is, 2 usage or internal error.""",
         ),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, CommandTable, Option
+from vllm_migrate.cli.terminal import width
 from vllm_migrate.errors import UsageError
 
-WIDTH = 100
+WIDTH = 100  # at most
 
 
 class HelpWanted(Exception):
@@ -19,17 +21,25 @@ class HelpWanted(Exception):
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help in the form that the other commands have. A fixed width, so that no call asks the terminal for its own."""
+    """Help in the form that the other commands have."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=WIDTH)
+        super().__init__(prog, max_help_position=30, width=min(width(), WIDTH))
 
     def add_usage(self, usage, actions, groups, prefix=None):  # type: ignore[no-untyped-def]
         super().add_usage(usage, actions, groups, "Usage: ")
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        paragraphs = (super(_Formatter, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
+        paragraphs = (
+            part if _is_example(part) else super(_Formatter, self)._fill_text(part, width, indent)
+            for part in text.split("\n\n")
+        )
         return "\n\n".join(paragraphs)
+
+
+def _is_example(paragraph: str) -> bool:
+    """Whether every line of a paragraph is a command: those stay lines."""
+    return all(re.match(r"(?:[A-Z_]+=\S+ )*(?:vllm-migrate|vllm) ", line) for line in paragraph.splitlines())
 
 
 class _Parser(argparse.ArgumentParser):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from vllm_migrate.cli import terminal
 from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable, Option
 from vllm_migrate.cli.parser import parse
 from vllm_migrate.smoke.backends.interface import Line, Watch
@@ -270,9 +271,7 @@ def ablate(call: Namespace, choice: Any) -> int:
     if call.output_format == "json":
         print(json.dumps(as_json(found), indent=2))
     else:
-        from rich.console import Console
-
-        render(found, Console() if sys.stdout.isatty() else Console(width=140))
+        render(found, terminal.console(140))
     return exit_code(found)
 
 
@@ -382,11 +381,9 @@ def show(verdict: Any, output_format: str) -> int:
     if output_format == "json":
         print(json.dumps(verdict.json(), indent=2))
     else:
-        from rich.console import Console
-
         from vllm_migrate.smoke.report import render
 
-        render(verdict, Console() if sys.stdout.isatty() else Console(width=120))
+        render(verdict, terminal.console(120))
     code: int = verdict.exit_code
     return code
 

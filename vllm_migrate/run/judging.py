@@ -15,6 +15,7 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.disk import OUTSIDE
 from vllm_migrate.documents.interface import Source, Unreadable, decode
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
@@ -40,6 +41,7 @@ from vllm_migrate.run.merge import (
 )
 
 MARK = b"vllm-migrate:"
+STDIN = "stdin.yaml"  # what standard input is called that has no name and no `#!` line
 PLAIN = Detail(edits=False, preview=False)
 
 # Makes findings for reports, with what they offer, of those that rules made of one file.
@@ -119,6 +121,7 @@ class Run:
         self.knowledge = knowledge
         self.workspace = workspace
         self.files = 0
+        self.parses_named = True  # also those in which the bytes alone show that no engine can be recognised
         self.judged: list[JudgedEngine] = []
         self._present = present
         self._keep = keep
@@ -157,6 +160,8 @@ class Run:
             if not self._prefilter.may_concern(path, data):
                 if named:
                     decode(path, data)  # one that is not UTF-8 says so
+                    if self.parses_named and kind_of(path):  # and one that does not parse
+                        workspace.release(self._taken(path, data)[0])
                     self._unrecognised(path, data)
                 return
             file, is_parent = self._taken(path, data)
@@ -371,4 +376,7 @@ def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Fi
 
 def _unread(problem: Problem) -> Firing:
     spot = Spot(File.bare(Source(problem.path, b"", "", False, "\n")), problem.line, problem.column)
-    return file_finding(for_reason(problem.reason), problem.message, spot, problem.reason)
+    message = problem.message
+    if problem.path == STDIN and problem.reason == "syntax":
+        message += "; standard input is read as YAML, unless --stdin-filename NAME says what it is (train.py, run.sh)"
+    return file_finding(for_reason(problem.reason), message, spot, problem.reason)
