@@ -1,4 +1,4 @@
-"""The reference pages that are made of the program's own tables: commands, dialects, options by release, and JSON."""
+"""The reference pages that are made of the program's own tables: commands, dialects, options by release, JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def commands() -> str:
     out = [
         "# Commands",
         "",
-        "What `--help` prints. `explain`, `rules`, `dialects`, `releases`, `schema` and `catalog` have theirs, too.",
+        "What `--help` prints. The other commands (`explain`, `rules`, `dialects`, `releases`, `schema`, `catalog`) have a `--help` too.",
     ]
     for program, table in (("vllm-migrate", COMMANDS), ("vllm-migrate smoke", smoke.COMMANDS)):
         for command in table.values():
@@ -49,7 +49,7 @@ def dialects() -> str:
     out = [
         "# Dialects",
         "",
-        f"{len(found)} ways in which frameworks write settings of vLLM. `vllm-migrate dialects ID` prints one.",
+        f"{len(found)} ways in which frameworks write vLLM settings. `vllm-migrate dialects ID` describes one.",
     ]
     for dialect in found:
         out += ["", f"## {dialect.title}", "", _prose(dialect_page(dialect.id).about), ""]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -30,16 +29,9 @@ class _Formatter(argparse.HelpFormatter):
         super().add_usage(usage, actions, groups, "Usage: ")
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        paragraphs = (
-            part if _is_example(part) else super(_Formatter, self)._fill_text(part, width, indent)
-            for part in text.split("\n\n")
-        )
-        return "\n\n".join(paragraphs)
-
-
-def _is_example(paragraph: str) -> bool:
-    """Whether every line of a paragraph is a command: those stay lines."""
-    return all(re.match(r"(?:[A-Z_]+=\S+ )*(?:vllm-migrate|vllm) ", line) for line in paragraph.splitlines())
+        """Paragraphs filled one by one; an indented one, which holds commands, stays as it is."""
+        fill = super()._fill_text
+        return "\n\n".join(part if part.startswith(" ") else fill(part, width, indent) for part in text.split("\n\n"))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,7 +82,9 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         default = option.default if option.off else False
         group.add_argument(*names, dest=dest, action="store_true", default=default, help=text)
         if option.off:
-            group.add_argument(option.off, dest=dest, action="store_false", default=default, help="The opposite.")
+            group.add_argument(
+                option.off, dest=dest, action="store_false", default=default, help=f"The opposite of {option.name}."
+            )
         return
     group.add_argument(
         *names,

@@ -10,6 +10,7 @@ from functools import cached_property
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed, UnreadInput
+from vllm_migrate.dialects.env_files import EnvSource, variables_from
 from vllm_migrate.dialects.images import image_at, image_name, image_text, tells
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config, unfound_config
@@ -203,7 +204,9 @@ class _Line:
 
     def _origin(self, dialect: Dialect, start: int) -> Origin:
         origin = at_command(origin_of(self.file, dialect, self.workspace), self.command.start, self.command.end)
-        return origin._replace(argv=CommandLine(self.command.index, start))
+        sources = self._env_sources(start)
+        unread = tuple(each.shown for each in sources if variables_from(each, self.workspace) is None)
+        return origin._replace(argv=CommandLine(self.command.index, start), unread_variables=unread)
 
     def _option(self, group: list[int], number: int) -> Written:
         """An option with the values behind it, or the model before any option."""
@@ -257,7 +260,7 @@ class _Line:
                 continue
             other = self.workspace.load(os.path.normpath(os.path.join(os.path.dirname(self.file.path), name)))
             if other is not None and other.shell is not None and other is not self.file:
-                yield from (_variable(other, key, word) for key, word in other.shell.exports)
+                yield from (variable(other, key, word) for key, word in other.shell.exports)
 
     def _unread(self, groups: list[list[int]], origin: Origin) -> list[UnreadInput]:
         """What may hold more options than are seen: a `--config` file that is not here, words that an expansion brings."""
@@ -291,15 +294,26 @@ class _Line:
         """Whether a shell makes several words of one that it expands: not in quotes, nor where no shell reads it."""
         return word.raw.startswith("$") and (self.file.inside is None or self.file.inside.kind != "container")
 
+    def _env_sources(self, start: int) -> list[EnvSource]:
+        """What the container of the command, and words such as `--env-file FILE` before the program, take variables from."""
+        found, words = list(self.file.env_sources), self.command.words[: start or None]
+        for word, after in zip(words, (*words[1:], None), strict=False):
+            name, equals, value = (word.value or "").partition("=")
+            if name == "--env-file" and (equals or after is not None):
+                path = value if equals or after is None else after.value or after.raw
+                found.append(EnvSource("file", path, self.file.outermost))
+        return found
+
     def _variables(self, start: int) -> dict[str, Fact]:
         """Variables around the script, exported before the command, and written in front of it, the nearest last."""
         file, command = self.file, self.command
-        found = [_around(name, value, item) for name, value, item in file.variables]
+        found = [fact for source in self._env_sources(start) for fact in variables_from(source, self.workspace) or ()]
+        found.extend(_around(name, value, item) for name, value, item in file.variables)
         if self.document.outer is not None and file.inside is not None:
             found.extend(_around_string(file.inside.host, self.document.outer, command))
         found.extend(self._sourced())
-        found.extend(_variable(file, name, word) for name, word in self.document.exports if word.start < command.start)
-        found.extend(_variable(file, name, word) for name, word in command.assignments)
+        found.extend(variable(file, name, word) for name, word in self.document.exports if word.start < command.start)
+        found.extend(variable(file, name, word) for name, word in command.assignments)
         found.extend(_set_by_words(file, command.words[:start]))
         return {fact.written.option: fact for fact in found if fact.written is not None}
 
@@ -389,12 +403,12 @@ def _around_string(host: File, outer: ShellDocument, inner: Command) -> Iterator
     """The environment of a script in a string or heredoc: what is exported before it, and what stands on its command."""
     before = [command for command in outer.commands if command.start < inner.start]
     if not before:
-        yield from (_variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
+        yield from (variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
         return
     holder = before[-1]
     if ELSEWHERE.isdisjoint(os.path.basename(word.raw) for word in holder.written[:2]):
-        yield from (_variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
-        yield from (_variable(host, name, word) for name, word in holder.assignments)
+        yield from (variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
+        yield from (variable(host, name, word) for name, word in holder.assignments)
     yield from _set_by_words(host, holder.written)
 
 
@@ -407,7 +421,7 @@ def _set_by_words(file: File, words: Sequence[Word]) -> Iterator[Fact]:
     for word in words:
         found = _NAMED.match(word.value or "")
         if found is not None:
-            yield _variable(file, found[1], word, found[2])
+            yield variable(file, found[1], word, found[2])
 
 
 # A variable with a default, as compose and shells write it.
@@ -424,8 +438,8 @@ def _around(name: str, value: Tree, item: Tree) -> Fact:
     return Fact(text, Written(name, f"env.{name}", text, spot, spot, tree=item))
 
 
-def _variable(file: File, name: str, word: Word, own: str | None = None) -> Fact:
-    """`own`: the value, where the word holds more than that."""
+def variable(file: File, name: str, word: Word, own: str | None = None) -> Fact:
+    """A variable that a word sets. `own`: the value, where the word holds more than that."""
     value = own if own is not None else word.assumed
     spot = Spot(file, word.start if own is not None else _name_start(file, name, word), word.end)
     if value is None:

@@ -8,8 +8,8 @@ from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Sever
 
 
 class FileRule(NamedTuple):
-    """silent: when it does not fire; reasons: the slugs under which a parser raises it (none: the run itself finds it);
-    checklist: people settle it elsewhere.
+    """silent: when it does not fire; reasons: the slugs under which a parser raises it (none: the run itself finds it); milder:
+    those for which it is an info; checklist: people settle it elsewhere.
     """
 
     code: str
@@ -20,6 +20,7 @@ class FileRule(NamedTuple):
     write: str
     silent: str
     reasons: tuple[str, ...] = ()
+    milder: tuple[str, ...] = ()
     checklist: bool = False
 
 
@@ -50,16 +51,18 @@ FILE_RULES = (
         "the parent's settings may change the findings of its children; findings that depend on it say so",
         "lint it together with its configuration folder",
         "every parent that a configuration names is found, or the name depends on something that no file shows",
+        checklist=True,
     ),
     FileRule(
         "VM903",
         "does-not-parse",
         "warning",
         "A file does not parse",
-        "nothing in it was judged, but for engines of a script in which only placeholders are wrong",
+        "nothing in it was judged, except engines of a script in which only placeholders are wrong",
         "fix the syntax, or run vllm-migrate with the Python version that the file is written for",
         "the file parses; of files that were not named, those that show no sign of vLLM are not parsed",
         ("syntax",),
+        ("placeholders",),
     ),
     FileRule(
         "VM904",
@@ -96,7 +99,7 @@ FILE_RULES = (
         "VM907",
         "too-deep",
         "warning",
-        "A file nests too deep",
+        "A file nests too deeply",
         "nothing in it was judged",
         "exclude it",
         "the file does not nest too deep, nor does it contain itself",
@@ -155,6 +158,9 @@ FILE_RULES = (
 
 def for_reason(reason: str) -> FileRule:
     """The rule for a reason why a file could not be read."""
+    milder = next((rule for rule in FILE_RULES if reason in rule.milder), None)
+    if milder is not None:
+        return milder._replace(severity="info")
     return next((rule for rule in FILE_RULES if reason in rule.reasons), FILE_RULES[0])
 
 
@@ -173,7 +179,9 @@ def as_rules() -> tuple[Rule, ...]:
 def page_of(name: str) -> RulePage:
     """What `explain` tells of one of these rules."""
     rule = named(name)
-    what, why, write, silent = (f"{text[:1].upper()}{text[1:]}." for text in (rule.title, rule.why, rule.write, rule.silent))
+    what, why, write, silent = (
+        f"{text[:1].upper()}{text[1:]}." for text in (rule.title, rule.why, rule.write, rule.silent)
+    )
     return RulePage(
         silent,
         Explain(what, why, write),

@@ -132,8 +132,8 @@ def _waiting(finding: Finding) -> str:
 
 def _reader(reader: Reader) -> str:
     return (
-        f"`{reader.path}:{reader.line}` reads `{reader.key}`, which `{reader.dropped}` will no longer have: let it take "
-        "another value where the key is missing, before the settings are written."
+        f"`{reader.path}:{reader.line}` reads `{reader.key}`, which `{reader.dropped}` will no longer have: give it a "
+        "value to use when the key is missing, before the settings are written."
     )
 
 

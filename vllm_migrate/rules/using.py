@@ -148,11 +148,11 @@ class Using:
                 parameter.name in places and len(use.positional) > places.index(parameter.name)
             )
             if passed and not fits and parameter.name not in old and parameter.kind not in ("args", "kwargs"):
-                return f"passes {parameter.name} to it, which it does not take"
+                return f"passes {parameter.name} to it, which it does not accept"
         new = {parameter.name for parameter in after.parameters}
         for name, required in use.arguments.items():
             if required and name in old and name not in new and len(use.positional) > len(places):
-                return f"no longer passes {name}, which it asks for"
+                return f"no longer passes {name}, which it requires"
         return ""
 
     def refuses(self, view: View) -> str:
@@ -249,6 +249,8 @@ class Using:
             from vllm_migrate.catalog import startup
 
             return startup.load(view.catalog).metric(use.key, view.release)
+        if section == "env":
+            return use.key in view.catalog.names("env", view.release)
         if not use.method:
             return any(name.rpartition(".")[2] == self.method() for name in _methods(view))
         if section == "sampling":

@@ -42,6 +42,9 @@ from vllm_migrate.run.merge import (
 
 MARK = b"vllm-migrate:"
 STDIN = "stdin.yaml"  # what standard input is called that has no name and no `#!` line
+# Of files that do not parse, those speak of vLLM that have one of these words; others are no loss.
+SPEAKS = (b"vllm", b"gpu_memory_utilization", b"gpu-memory-utilization", b"max_model_len", b"max-model-len", b"rollout")
+TEXTUAL = ("syntax", "template")
 PLAIN = Detail(edits=False, preview=False)
 
 # Makes findings for reports, with what they offer, of those that rules made of one file.
@@ -161,16 +164,21 @@ class Run:
                 if named:
                     decode(path, data)  # one that is not UTF-8 says so
                     if self.parses_named and kind_of(path):  # and one that does not parse
-                        workspace.release(self._taken(path, data)[0])
+                        file, is_parent, _ = self._taken(path, data)
+                        if not is_parent:
+                            workspace.release(file)
                     self._unrecognised(path, data)
                 return
-            file, is_parent = self._taken(path, data)
+            file, is_parent, filled = self._taken(path, data)
             with limited():
                 found = discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
-            self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+            if named or error.reason not in TEXTUAL or any(word in (data or b"").lower() for word in SPEAKS):
+                self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
+        if filled is not None and found.subjects:
+            self._problems.append(filled)
         if named and not fresh and all(map(_imports_alone, found.subjects)):
             self._unrecognised(path, data, bool(found.subjects))
         read = {each for subject in found.subjects for each in subject.files}
@@ -183,18 +191,20 @@ class Run:
         if self._present is not None or not fresh:
             workspace.release(file)
 
-    def _taken(self, path: str, data: bytes) -> tuple[File, bool]:
-        """The File, and whether a child of it has loaded it before. Raises Unreadable."""
+    def _taken(self, path: str, data: bytes) -> tuple[File, bool, Problem | None]:
+        """The File, whether a child of it has loaded it before, and what is wrong with a script of which placeholders alone are
+        wrong. Raises Unreadable."""
         try:
-            return self.workspace.take(path, data)
+            return *self.workspace.take(path, data), None
         except Unreadable as error:
-            why = f"the script does not parse (line {error.line})"
-            file = self.workspace.read_only(path, data, why) if error.reason == "syntax" else None
+            what = "file is a template" if error.reason == "template" else "script does not parse"
+            readable = error.reason in TEXTUAL
+            file = self.workspace.read_only(path, data, f"the {what} (line {error.line})") if readable else None
             if file is None:
                 raise
+            reason = "placeholders" if error.reason == "syntax" else error.reason
             message = f"{error.message}; its placeholders are read as variables, and nothing is written in it"
-            self._problems.append(Problem(path, error.reason, message, error.line, error.column))
-            return file, False
+            return file, False, Problem(path, reason, message, error.line, error.column)
 
     def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new."""
@@ -236,13 +246,18 @@ class Run:
         document = fired.spot.file.data
         if document is None or document.carrier != "python":
             return False
-        from vllm_migrate.dialects.gates import skipped
+        from vllm_migrate.dialects.gates import left_out, skipped
         from vllm_migrate.documents.python.document import PythonData
 
         assert isinstance(document, PythonData)
         key = (fired.spot.file.path, release)
         if key not in self._skipped:
             self._skipped[key] = skipped(document.code, release)
+            folder, name = os.path.split(fired.spot.file.path)
+            package = self.workspace.load(os.path.join(folder, "__init__.py")) if name != "__init__.py" else None
+            code = package.data.code if package is not None and isinstance(package.data, PythonData) else None
+            if code is not None and left_out(code, name.removesuffix(".py"), release):
+                self._skipped[key] = [(0, len(document.source.text) + 1)]
         return any(start <= fired.spot.start < end for start, end in self._skipped[key])
 
     def _add(self, candidate: Candidate) -> bool:
@@ -369,7 +384,7 @@ def _beyond(found: Beyond) -> Firing:
 
 def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Firing:
     rule = named("outside-project" if outside else "parent-not-found")
-    why = "leads outside of the project and was not read" if outside else "was not found"
+    why = "leads outside the project and was not read" if outside else "was not found"
     message = f"the parent config {name} {why}, so what it sets is not known"
     return file_finding(rule, message, spot, name, engine)._replace(option=name)
 
