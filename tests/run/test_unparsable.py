@@ -9,7 +9,7 @@ import pytest
 from vllm_migrate.cli.main import main
 
 BROKEN = {
-    "broken.yaml": (b"a: 1\nb: [1, 2\n", "broken.yaml:2:"),
+    "broken.yaml": (b"a: 1\nb: [1, 2\n", "broken.yaml:3:"),
     "bad.py": (b"import os\nx = (1,\n", "bad.py:2"),
     "bad.toml": (b"a = 1\n[table\n", "bad.toml:2"),
     "bad.json": (b'{"a": 1,\n "b": }\n', "bad.json:2"),

@@ -246,6 +246,6 @@ def test_what_is_wrong_with_the_engine_is_not_blamed_on_the_config(
 def test_a_job_of_a_config_that_the_release_refuses_is_not_written(tmp_path: Path) -> None:
     config, job = tmp_path / "serve.yaml", tmp_path / "job.json"
     config.write_text("model: m\nguided-decoding-backend: xgrammar\n")
-    with pytest.raises(EngineRunError, match=r"vLLM 0.18.1 \(.*\) refuses the config"):
+    with pytest.raises(EngineRunError, match=r"vLLM 0.18.1 \(.*\) rejects the config"):
         write_job(str(config), EngineOptions(), str(job), None)
     assert not job.exists()

@@ -129,7 +129,9 @@ def _version(value: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True),
+        typer.Option(
+            "--version", "-V", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Find every vLLM default that changes between two releases, see what it does to the RL loss, write the settings that

@@ -120,7 +120,9 @@ def dispatch(argv: list[str]) -> int:
         code = run_tabled(argv)
         if code is not None:
             return code
-        if argv == ["--version"]:
+        if argv[0] == "help":
+            return dispatch([*argv[1:], "--help"])
+        if argv in (["--version"], ["-V"]):
             from vllm_migrate.cli import version
 
             print(version.text())

@@ -172,6 +172,10 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
 
 
 def _unknown(command: CommandTable, prog: str, name: str) -> UsageError:
+    if prog.endswith(" lint") and name == "--fix":
+        return UsageError(
+            f"{prog}: no option {name}", f"{prog.removesuffix('lint')}fix PATH shows the edits; --write writes them"
+        )
     near = close_to(name, [option.name for option in command.options if not option.is_argument and not option.hidden])
     return UsageError(f"{prog}: no option {name}", f"did you mean {near}?" if near else f"`{prog} --help` lists them")
 

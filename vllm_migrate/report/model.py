@@ -12,8 +12,8 @@ NEVER = "never"
 
 
 class Counts(NamedTuple):
-    """Findings by severity; of these, how many `fix` writes (safe), writes with --unsafe (review), cannot (advice); items of
-    the checklist, which are not counted among them."""
+    """Findings by severity, and how many of them have only advice; items of the checklist, which are not counted among them;
+    how many of both `fix` writes (safe), and writes with --unsafe (review)."""
 
     error: int
     warning: int
@@ -91,6 +91,8 @@ class Report(NamedTuple):
         for finding in self.findings:
             if finding.kind == CHECKLIST:
                 checklist += 1
+                if finding.safety != "none":
+                    number[finding.safety] += 1
                 continue
             number[finding.severity] += 1
             number[finding.safety] += 1
