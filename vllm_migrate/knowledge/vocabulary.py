@@ -216,6 +216,7 @@ FACTS = (
     Term("rl.trainer_head_fp32", "the trainer computes logits in float32", RESOLVING, values=TELLS),
     Term("rl.engine_head_fp32", "the framework makes the engine compute logits in float32", RESOLVING, values=TELLS),
     Term("rl.head_patch", "the framework patches the engine's logits layer to float32", RESOLVING, values=TELLS),
+    Term("rl.replays_routing", "the trainer routes tokens to the experts that the rollout's engine took", RESOLVING, values=TELLS),
     Term("rl.trainer_router_fp32", "the trainer computes expert routing in float32", RESOLVING, values=TELLS),
     Term("rl.engine_router_fp32", "the engine computes expert routing in float32", RESOLVING, values=TELLS),
     Term("rl.inflight_updates", "weights are updated while requests are running", RESOLVING, values=TELLS),

@@ -162,7 +162,7 @@ class Using:
             return self._value_refused(view)
         signature = _contract(view).signature(self.use.method, view.release)
         if signature is None:
-            return ""
+            return GONE if _contract(view).has(self.use.method, view.release) is False else ""
         return signature.refuses(len(self.use.positional), frozenset(self.use.arguments), self.use.more)
 
     def fitted(self) -> bool:
@@ -174,6 +174,8 @@ class Using:
         """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
         start, text = self.use.spot.start, self.use.spot.file.source.text
         name = ASSIGNED.search(text[max(0, start - 200) : start])
+        if name is not None and re.search(rf"(?<![\w.]){re.escape(name[1])}\.output_kind\s*=[^=]", text):
+            return False
         for stream in self.named("stream"):
             if stream.spot.start <= start < stream.spot.end:
                 return True
@@ -293,6 +295,7 @@ class Using:
         return None
 
 
+GONE = "has no such method"
 # Classes that vLLM itself makes objects of, so that their constructors have to fit.
 CONSTRUCTED = re.compile(
     r"vllm\.(?:v1\.(?:core\.sched|executor|worker|metrics\.loggers)\.|(?:entrypoints\.openai\.)?tool_parsers\.|reasoning\."
