@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -211,7 +212,7 @@ def test_what_changes_on_the_disk_is_judged_where_it_was_read(tmp_path: Path) ->
 
 def test_it_ends_in_silence(tmp_path: Path) -> None:
     """The console script itself: after `shutdown` and `exit` it ends with 0, and nothing on standard error."""
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": {}}},
         {"method": "initialized", "params": {}},
         {"id": 2, "method": "shutdown"},

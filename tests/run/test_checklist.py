@@ -84,7 +84,7 @@ def test_an_entry_for_some_files_leaves_the_others() -> None:
     "text", ['[[acknowledged]]\nrule = "VM105"\n', '[acknowledged]\nVM105 = "x"\n', '[[acknowledged]]\nrul = "VM105"\n']
 )
 def test_an_entry_says_why(text: str) -> None:
-    with pytest.raises(UsageError, match="rule, path and reason"):
+    with pytest.raises(UsageError, match="each with rule and reason"):
         of({"run.sh": SERVE, "vllm-migrate.toml": text})
 
 
@@ -110,7 +110,7 @@ def test_the_summary_counts_the_fixes_that_fix_counts(
 ) -> None:
     """Items of the checklist may have a fix, too."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "serve.sh").write_text("vllm serve m --max-model-len 4096 --guided-decoding-backend xgrammar\n")
+    (tmp_path / "serve.sh").write_text("vllm serve m --swap-space 4 --guided-decoding-backend xgrammar\n")
     main(["lint", "serve.sh"])
     text = " ".join(capsys.readouterr().out.split())
     main(["fix", "serve.sh"])

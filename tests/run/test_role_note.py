@@ -18,4 +18,4 @@ def test_the_role_is_said_unless_it_was_stated(role: str, tmp_path: Path, monkey
     (tmp_path / "serve.sh").write_text(SERVE)
     stated = f'[per-file-settings."serve.sh"]\nrole = "{role}"\n' if role else ""
     (tmp_path / "vllm-migrate.toml").write_text(stated)
-    assert (NOTE in lint("serve.sh").notes) == (role == "")
+    assert (lint("serve.sh").role == NOTE) == (role == "")

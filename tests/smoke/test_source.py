@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_the_release_that_runs_is_the_interpreters_then_the_one_asked_for_then_t
     python.write_text("#!/bin/sh\necho release=0.10.2+cpu\n")
     python.chmod(0o755)
 
-    def says(**options: str) -> str:
+    def says(**options: Any) -> str:
         return engine_of(str(config), EngineOptions(**options)).notes[0]
 
     assert "0.18.1 (the default target, since the project pins none" in engine_of(str(config), EngineOptions()).release
@@ -235,7 +236,7 @@ def test_the_release_that_runs_is_the_interpreters_then_the_one_asked_for_then_t
     ],
 )
 def test_what_is_wrong_with_the_engine_is_not_blamed_on_the_config(
-    options: dict[str, str], message: str, tmp_path: Path
+    options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "serve.yaml"
     config.write_text("model: m\nguided-decoding-backend: xgrammar\n")  # which 0.18.1 refuses

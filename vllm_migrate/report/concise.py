@@ -29,6 +29,8 @@ def render(report: Report, *, color: bool = False, links: bool = False) -> Itera
             yield ways + "\n"
         if marks := legend(report):
             yield marks + "\n"
+        if report.role:
+            yield f"{clean(report.role)}.\n"
 
 
 def _line(finding: Finding, proved: bool, paint: Paint) -> str:

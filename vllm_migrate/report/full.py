@@ -53,6 +53,8 @@ def summary(page: Page, report: Report) -> None:
         page.prose("", ways)
     if marks := legend(report):
         page.prose("", marks)
+    if report.role:
+        page.prose("", f"{report.role}.")
     steps = next_steps(report, counts)
     if steps:
         page.blank()

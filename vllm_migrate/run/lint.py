@@ -66,7 +66,6 @@ def lint(
         (
             *session.settings.remarks(False),
             *session.remarks(result.projects),
-            *_served(found.findings, session),
             *chosen.notes,
             *notes,
             *found.unused,
@@ -78,14 +77,15 @@ def lint(
         fail_on_checklist=session.settings.fail_on_checklist,
         proved=run is not None,
         diff=diff,
+        role=_served(found.findings, session),
     )
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
     return report, session.dependencies
 
 
-def _served(findings: Iterable[Finding], session: Session) -> list[str]:
-    """How to state the role, where findings may be graver of an engine that makes rollouts."""
+def _served(findings: Iterable[Finding], session: Session) -> str:
+    """How to state the role, where findings may be graver of an engine that makes rollouts; else ""."""
     most = {rule.code: _gravest(rule) for rule in session.knowledge.rules if _asks_role(rule)}
     served = (
         f.path
@@ -97,11 +97,9 @@ def _served(findings: Iterable[Finding], session: Session) -> list[str]:
     )
     paths = [path for path in dict.fromkeys(served) if session.situations.of(path).role is None]
     if not paths:
-        return []
+        return ""
     others = f" (and {plural(len(paths) - 1, 'more file')})" if len(paths) > 1 else ""
-    return [
-        f'{paths[0]}{others} is judged as serving; if it makes rollouts, set role = "rl_rollout" for it (per-file-settings)'
-    ]
+    return f'{paths[0]}{others} is judged as serving; if it makes rollouts, set role = "rl_rollout" for it (per-file-settings)'
 
 
 def _asks_role(rule: Rule) -> bool:
