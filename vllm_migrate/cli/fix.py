@@ -20,10 +20,8 @@ def run(call: Namespace) -> int:
     from vllm_migrate.run.fix import WriteResult
 
     if call.write and call.check:
-        raise UsageError(
-            "--check writes nothing", "leave out --check to write, or --write to be told what would change"
-        )
-    writes = call.write
+        print("note: with --check nothing is written, whatever --write says", file=sys.stderr)
+    writes = call.write and not call.check
     if writes and "-" in call.paths:
         raise UsageError(
             "--write: standard input (-) is not a file", "leave out --write: the diff goes to standard output"
