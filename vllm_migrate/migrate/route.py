@@ -12,12 +12,12 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.errors import UsageError
 from vllm_migrate.migrate import demands
-from vllm_migrate.migrate.plan import REFUSED, STOPS
 from vllm_migrate.report.finding import CHECKLIST
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.run.judging import JudgedEngine
+from vllm_migrate.run.merge import stopping
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 
@@ -152,10 +152,9 @@ def _mark(fired: Firing, last: frozenset[tuple[str, str]]) -> Mark | None:
     """What a finding makes of a stop; None where it makes nothing of it."""
     if fired.kind == CHECKLIST or fired.severity == "info":
         return None
-    refused = fired.layer == STOPS and (fired.severity == "error" or fired.name in REFUSED)
     if fired.fix is not None:
         return "edits" if fired.severity == "error" else None
-    if refused:
+    if stopping(fired):
         return "stops"
     return "fault" if (fired.code, fired.option) not in last else None
 

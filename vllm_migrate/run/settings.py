@@ -21,6 +21,7 @@ class Options(NamedTuple):
     the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
     kept; allow_outside: folders that may be read and written though they are outside of the project;
     write, reason: suppression comments are written, with that reason;
+    to_write: what keeps an engine from starting counts whether or not the project hides it, and so does all that a baseline hides;
     history: where a project pins its target already, the release before it is looked for in its Git history.
     """
 
@@ -46,6 +47,7 @@ class Options(NamedTuple):
     write: bool = False
     reason: str | None = None
     unsafe: bool = False
+    to_write: bool = False
     follow_parents: bool = False
     allow_outside: tuple[str, ...] = ()
     history: bool = False
