@@ -90,8 +90,8 @@ def test_python(path: str, text: str, blocks: bool) -> None:
 def test_a_framework_that_does_not_run_with_the_target_is_named_with_what_does() -> None:
     dialects = load().dialects
     (found,) = of_frameworks({"verl": Known("0.5.0", "requirements.txt:1 pins it")}, dialects, TARGET)
-    assert "requirements.txt:1" in found
-    assert "verl >= 0.9.0" in found
+    assert "requirements.txt:1" in found.text
+    assert "verl >= 0.9.0" in found.text
     assert list(of_frameworks({"verl": Known("0.9.0", "")}, dialects, TARGET)) == []
 
 

@@ -123,25 +123,71 @@ def _specifier(text: str) -> str:
 
 
 def _fits(version: str, specifier: str) -> bool:
+    return fits_or(version, specifier, True)
+
+
+class Unfit(NamedTuple):
+    """Why a framework does not run with a release of vLLM, and what is required instead, as the end of a sentence."""
+
+    because: str
+    instead: str
+
+    @property
+    def text(self) -> str:
+        return self.because + self.instead
+
+
+def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], target: str) -> list[Unfit]:
+    """Releases of frameworks that do not run with the target, each once."""
+    found: dict[Unfit, None] = {}
+    for dialect in dialects:
+        release = frameworks.get(dialect.framework)
+        if release is None or dialect.extends:
+            continue
+        spec = required(dialect, release.value)
+        if spec and not _fits(target, spec):
+            because = f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because})"
+            found[Unfit(because, _instead(dialect, target))] = None
+    return list(found)
+
+
+def required(dialect: Dialect, release: str) -> str:
+    """The vLLM that a release of a dialect's framework asks for; "" where that is not known."""
+    known = [one for one in dialect.requires if parse_version(one) <= parse_version(release)]
+    return dialect.requires[max(known, key=parse_version)] if known else ""
+
+
+def _instead(dialect: Dialect, target: str) -> str:
+    enough = [one for one, range_ in dialect.requires.items() if _fits(target, range_)]
+    if enough:
+        return f"; needs {dialect.framework} >= {min(enough, key=parse_version)}"
+    return f"; no known {dialect.framework} supports {target}"
+
+
+def of_ranges(pins: Iterable[Pin], dialects: Iterable[Dialect], target: str) -> list[Demand]:
+    """Ranges of frameworks that allow no release known to run with the target; one that allows newer releases decides nothing."""
+    dialects = [dialect for dialect in dialects if dialect.requires and not dialect.extends]
+    found: dict[Demand, None] = {}
+    for pin in pins:
+        for dialect in dialects:
+            if dialect.framework != pin.package or not pin.bounds:
+                continue
+            ends = [clause.strip(" <>=!~").removesuffix(".*") for clause in pin.bounds.split(",")]
+            allowed = [one for one in (*dialect.requires, *ends) if fits_or(one, pin.bounds, False)]
+            asked = [spec for one in allowed if (spec := required(dialect, one))]
+            if asked and not any(_fits(target, spec) for spec in asked):
+                newer = fits_or(f"{max(dialect.requires, key=parse_version)}.999", pin.bounds, True)
+                text = f"{pin.text.strip()}: allows no known {pin.package} that runs with vLLM {target}"
+                found[Demand(pin.path, pin.line, text + _instead(dialect, target), not newer)] = None
+    return list(found)
+
+
+def fits_or(version: str, specifier: str, otherwise: bool) -> bool:
+    """Whether a version fits a specifier; `otherwise` where they cannot be compared."""
     try:
         return fits(version, specifier)
     except ValueError:
-        return True
-
-
-def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], target: str) -> Iterator[str]:
-    """Releases of frameworks that do not run with the target, in words, with what is required instead."""
-    for dialect in dialects:
-        release = frameworks.get(dialect.framework)
-        if release is None or dialect.extends or not dialect.requires:
-            continue
-        known = [one for one in dialect.requires if parse_version(one) <= parse_version(release.value)]
-        spec = dialect.requires[max(known, key=parse_version)] if known else ""
-        if not spec or _fits(target, spec):
-            continue
-        enough = [one for one, range_ in dialect.requires.items() if _fits(target, range_)]
-        instead = f"; needs {dialect.framework} >= {min(enough, key=parse_version)}" if enough else ""
-        yield f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because}){instead}"
+        return otherwise
 
 
 class Runs(NamedTuple):

@@ -88,12 +88,14 @@ class Project(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Whether an engine starts at a release: with why it does not, "" where it does. engine: "" for a program."""
+    """Whether an engine starts at a release: with why it does not, none where it does. engine: "" for a program; has_model: its
+    files name the model."""
 
     path: str
     engine: str
     release: str
     reasons: tuple[str, ...]
+    has_model: bool = False
 
 
 class Migration(NamedTuple):
@@ -195,7 +197,10 @@ def _projects(session: Session, unread: Mapping[str, Problem]) -> list[Project]:
         situations.setdefault(roots.of(path), session.situations.of(path))
     needs, catalog = requires.load(), store.load()
     targets = {situation.target.value for situation in situations.values()}
-    packages = tuple(dict.fromkeys((VLLM, *(name for target in targets for name in demands.packages(needs, target)))))
+    frameworks = session.knowledge.frameworks()
+    packages = tuple(
+        dict.fromkeys((VLLM, *frameworks, *(name for target in targets for name in demands.packages(needs, target))))
+    )
     found = find(paths, packages, session.disk)
     owners = {path: _owner(path, roots, situations) for path in (*found.sources, *found.locks)}
     projects = []
@@ -246,7 +251,9 @@ def _project(
     ]
     items += [Item(*demand) for demand in others]
     matrix = demands.of_frameworks(situation.frameworks, session.knowledge.dialects, target)
-    items += [Item("", 0, text, True) for text in matrix]
+    items += [Item("", 0, unfit.text, True) for unfit in matrix]
+    ranges = [pin for pin in found.pins if pin.package not in situation.frameworks]
+    items += [Item(*demand) for demand in demands.of_ranges(ranges, session.knowledge.dialects, target)]
     if moves:
         images = {pin.path for pin in pins}
         items += [
@@ -367,4 +374,7 @@ def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Pr
         mine = finding.path == path and (finding.engine is None or finding.engine.id == engine.id)
         if mine or path in finding.children:
             reasons.append(reason_of(finding))
-    return Start(path, engine.id, release, tuple(reasons))
+    arrived = judged.source.delivery.values.get("model")
+    models = [written.value for written in engine.options if written.key in ("model", "model_tag", "model-tag")]
+    models += [arrived.value] if arrived is not None else []
+    return Start(path, engine.id, release, tuple(reasons), any(isinstance(model, str) for model in models))

@@ -45,7 +45,8 @@ def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Ite
 
 
 def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[Firing, str, str]]:
-    """Each finding whose fix makes a key go, with that key and the place it stands at; a plain word (`task`) may mean anything in a program."""
+    """Each finding whose fix makes a key go, with that key and the place it stands at; a plain word (`task`) may mean anything
+    in a program."""
     for finding in findings:
         for action in finding.fix.actions if finding.fix is not None else ():
             written = action.written
