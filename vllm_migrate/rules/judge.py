@@ -109,6 +109,11 @@ class Context:
         ordinal = self.target.catalog.ordinal
         return ordinal(self.source.release) < ordinal(release) <= ordinal(self.target.release)
 
+    def _refused_since(self, release: str) -> bool:
+        """Whether what a release refuses meets the target: the source is older, or no other release is compared."""
+        source, target = self.source.release, self.target.release
+        return self._crosses(release) or (source == target and bool(self.target.call("since", [release])))
+
     def _lost_model(self) -> object:
         """The architecture of the engine's model if the source has it and the target does not, else "". What it is stands in the
         model's config.json, or follows from its name.
@@ -125,9 +130,10 @@ class Context:
         return next((each for each in architectures if each in ends and self._leaves(ends[each])), "")
 
     def _leaves(self, release: str) -> bool:
-        """Whether that release lies behind the target, but not behind the source."""
+        """Whether that release lies behind the target, but not behind the source where another release is compared."""
         ordinal = self.target.catalog.ordinal
-        return ordinal(self.source.release) <= ordinal(release) < ordinal(self.target.release)
+        source, target = ordinal(self.source.release), ordinal(self.target.release)
+        return ordinal(release) < target and (source <= ordinal(release) or source == target)
 
     def _is_written(self, option: str) -> object:
         engine = self.target.engine
@@ -154,6 +160,7 @@ class Context:
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "crosses": Context._crosses,
+    "refused_since": Context._refused_since,
     "lost_model": Context._lost_model,
     "written": Context._is_written,
     "from_set": lambda context, option: context.source.call("set", [option]),
@@ -532,7 +539,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         if "{taken}" in text:
             text = text.replace("{taken}", context.using.taken())
         if "{refused}" in text:
-            text = text.replace("{refused}", context.using.refuses(context.target))
+            text = text.replace("{refused}", context.using.refuses(context.target.release))
         if "{unfit}" in text:
             text = text.replace("{unfit}", context.using.unfit())
     if context.default is not None:
