@@ -133,7 +133,7 @@ class Fleet:
         """One project, in a copy."""
         with tempfile.TemporaryDirectory() as temporary:
             copy = Path(temporary, folder.name)
-            _copy(folder, copy)
+            copy_project(folder, copy)
             with contextlib.chdir(copy):
                 try:
                     self._project(folder, negative)
@@ -312,7 +312,7 @@ def same_outside(before: bytes, after: bytes, file: File, edits: list[Edit]) -> 
     return left == text[at:].encode()
 
 
-def _copy(folder: Path, copy: Path) -> None:
+def copy_project(folder: Path, copy: Path) -> None:
     """What a run reads of a project: configurations, scripts, programs and pins."""
     for path in _files(folder):
         to = copy / path.relative_to(folder)

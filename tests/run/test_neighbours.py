@@ -60,6 +60,19 @@ def test_a_server_stays_a_server(files: dict[str, str]) -> None:
     assert roles({"serve.sh": SERVE, **files}, "serve.sh") == {"serving"}
 
 
+ACTOR = "class Actor:\n    def generate(self, *args, **kwargs):\n        return self.llm.generate(*args, **kwargs)\n"
+CALLS = "import ray  # vllm\nout = llm.generate.remote(sampling_params=p, prompt_token_ids=ids)\n"
+
+
+@pytest.mark.parametrize(
+    ("actor", "found"), [(ACTOR, 1), (ACTOR.replace("*args, **kwargs", "prompt_token_ids, sampling_params"), 0), ("", 0)]
+)
+def test_an_actor_that_hands_on_what_it_gets(actor: str, found: int) -> None:
+    files = {".git/HEAD": "", "trainer/ray/engine.py": actor, "trainer/ppo/maker.py": CALLS}
+    named = [f for f in lint(["trainer/ppo/maker.py"], files=files).findings if f.name == "llm-generate-kwargs"]
+    assert len(named) == found
+
+
 def test_another_project_does_not_count_and_the_configuration_goes_first() -> None:
     loop = ASKS[0] + TRAINS[0]
     other = {"a/serve.sh": SERVE, "a/requirements.txt": "vllm==0.8.5\n", "loop.py": loop}

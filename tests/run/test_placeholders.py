@@ -22,7 +22,7 @@ SCRIPTS = [
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_engines_beside_a_placeholder(script: str, tmp_path: Path) -> None:
     reading = Reading(tmp_path, {"run.sh": script})
-    assert [problem.reason for problem in reading.result.problems] == ["syntax"]
+    assert [problem.reason for problem in reading.result.problems] == ["placeholders"]
     assert "nothing is written in it" in reading.result.problems[0].message
     spot = reading.named("arg-disable-log-requests").spot
     line = spot.file.source.position(spot.start).line

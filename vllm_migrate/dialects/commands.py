@@ -10,6 +10,7 @@ from functools import cached_property
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
 from vllm_migrate.dialects.composition import Composed, UnreadInput
+from vllm_migrate.dialects.env_files import EnvSource, variables_from
 from vllm_migrate.dialects.images import image_at, image_name, image_text, tells
 from vllm_migrate.dialects.model import CommandLine, Engine, Fact, Origin, Spot, Written
 from vllm_migrate.dialects.named import laid_over, named_config, unfound_config
@@ -203,7 +204,9 @@ class _Line:
 
     def _origin(self, dialect: Dialect, start: int) -> Origin:
         origin = at_command(origin_of(self.file, dialect, self.workspace), self.command.start, self.command.end)
-        return origin._replace(argv=CommandLine(self.command.index, start))
+        sources = self._env_sources(start)
+        unread = tuple(each.shown for each in sources if variables_from(each, self.workspace) is None)
+        return origin._replace(argv=CommandLine(self.command.index, start), unread_variables=unread)
 
     def _option(self, group: list[int], number: int) -> Written:
         """An option with the values behind it, or the model before any option."""
@@ -291,10 +294,21 @@ class _Line:
         """Whether a shell makes several words of one that it expands: not in quotes, nor where no shell reads it."""
         return word.raw.startswith("$") and (self.file.inside is None or self.file.inside.kind != "container")
 
+    def _env_sources(self, start: int) -> list[EnvSource]:
+        """What the container of the command, and words such as `--env-file FILE` before the program, take variables from."""
+        found, words = list(self.file.env_sources), self.command.words[: start or None]
+        for word, after in zip(words, (*words[1:], None), strict=False):
+            name, equals, value = (word.value or "").partition("=")
+            if name == "--env-file" and (equals or after is not None):
+                path = value if equals or after is None else after.value or after.raw
+                found.append(EnvSource("file", path, self.file.outermost))
+        return found
+
     def _variables(self, start: int) -> dict[str, Fact]:
         """Variables around the script, exported before the command, and written in front of it, the nearest last."""
         file, command = self.file, self.command
-        found = [_around(name, value, item) for name, value, item in file.variables]
+        found = [fact for source in self._env_sources(start) for fact in variables_from(source, self.workspace) or ()]
+        found.extend(_around(name, value, item) for name, value, item in file.variables)
         if self.document.outer is not None and file.inside is not None:
             found.extend(_around_string(file.inside.host, self.document.outer, command))
         found.extend(self._sourced())

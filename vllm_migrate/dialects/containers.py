@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.embedded import embedded
+from vllm_migrate.dialects.env_files import sources_of
 from vllm_migrate.dialects.images import tells
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Inside, Place, Tree
@@ -300,6 +301,7 @@ class _Container:
         """A script with the variables that the container has around it."""
         if file is not None:
             file.variables = variables_of(self._field(self.embed.env))
+            file.env_sources = sources_of(self.site)
         return file
 
     def _document(self) -> File:
@@ -314,6 +316,7 @@ class _Container:
         file.shell = ContainerDocument(host, command)
         refused = "it is under a YAML anchor that others share" if place.node.shared else ""
         file.inside = Inside(host, place.index, place.path, refused, "container")
+        file.env_sources = sources_of(self.site)
         return file
 
     def _environment(self, command: ContainerCommand) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.python.calls import Call, PythonDocument
-from vllm_migrate.documents.python.values import dotted_name
+from vllm_migrate.documents.python.values import dotted_name, without_brackets
 from vllm_migrate.knowledge.records import UseSpec
 
 SETTING = "worker_extension_cls"
@@ -128,6 +128,16 @@ def objects_of(code: PythonDocument) -> Objects:
         place = _scope(name, functions.get(id(call), "")), name
         found[place] = cls if found.get(place, cls) == cls else ""
     return found
+
+
+def attributes_of(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    """Attributes of objects that the module makes of a class of vLLM's: `self.engine = AsyncLLMEngine(...)`, `self.engine.engine`."""
+    names = {name for (_, name), cls in objects_of(code).items() if cls.rpartition(".")[2] in entry.of_class}
+    wanted = [f"{name}.{attribute}." for name in names for attribute in entry.attributes]
+    for chain in code.chains if wanted else ():
+        if any(f"{without_brackets(chain.dotted)}.".startswith(each) for each in wanted):
+            spot = Spot(file, *code.span(chain.node))
+            yield Use(entry.name, Written(chain.dotted, f"use.{entry.name}", None, spot, spot), chain.function)
 
 
 def class_of(code: PythonDocument, call: Call, objects: Objects) -> str:

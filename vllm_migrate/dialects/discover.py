@@ -59,15 +59,25 @@ def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspa
             found = _in_tree(file, tree, dialects, catalog, workspace)
             engines.extend(found)
             engines.extend(_inside(tree, index, dialects, catalog, workspace, others=bool(found)))
-    return Discovery(engines, _queries(file, dialects, workspace))
+        elif tree is not None and tree.is_seq:
+            engines.extend(_inside(tree, index, dialects, catalog, workspace, others=False))
+    return Discovery(engines, _programs(file, dialects, workspace, bool(engines)))
 
 
-def _queries(file: File, dialects: Sequence[Dialect], workspace: Workspace) -> Sequence[Program]:
-    if "vllm:" not in file.source.text:
-        return ()
-    from vllm_migrate.dialects.metrics import programs_of
+def _programs(file: File, dialects: Sequence[Dialect], workspace: Workspace, others: bool) -> Sequence[Program]:
+    """What a document says of vLLM besides its engines: metrics that it names, variables for others to run with.
 
-    return programs_of(file, dialects, workspace)
+    others: it describes engines, to which its variables belong."""
+    text, out = file.source.text, list[Program]()
+    if "vllm:" in text:
+        from vllm_migrate.dialects import metrics
+
+        out += metrics.programs_of(file, dialects, workspace)
+    if "env_vars" in text and "VLLM_" in text and not others:
+        from vllm_migrate.dialects import runtime_env
+
+        out += runtime_env.programs_of(file, dialects, workspace)
+    return out
 
 
 def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:

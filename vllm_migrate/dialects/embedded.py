@@ -63,7 +63,7 @@ def scripts_inside(file: File) -> list[File]:
     for inner in nested(document):
         found = File(file.source, inner, file.requested)
         found.inside = Inside(file, 0, (), "", "nested")
-        found.variables = file.variables
+        found.variables, found.env_sources = file.variables, file.env_sources
         out.append(found)
     return out
 

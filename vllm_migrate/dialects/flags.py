@@ -38,6 +38,11 @@ def is_serve_option(catalog: Catalog, name: str) -> bool:
     return name in _sets(catalog)[0]
 
 
+def is_short(catalog: Catalog, flag: str) -> bool:
+    """Whether a flag, with its one dash, is short for an option of the newest release: `-tp`."""
+    return not flag.startswith("--") and flag in catalog.flags(catalog.releases[-1])
+
+
 def telling_options(catalog: Catalog) -> frozenset[str]:
     """Options, with dashes, that no other program's configuration is likely to have."""
     return _sets(catalog)[1]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.argv import is_option
-from vllm_migrate.dialects.flags import is_serve_option, is_telling_option, is_vllms_own
+from vllm_migrate.dialects.flags import is_serve_option, is_short, is_telling_option, is_vllms_own
 from vllm_migrate.documents.shell.expand import Word
 
 PROGRAMS = frozenset(("docker", "podman", "nerdctl"))
@@ -77,7 +77,9 @@ def tells(image: str, arguments: Sequence[str], variables: Iterable[str], least:
     ):
         return False
     names = {
-        text.partition("=")[0].partition(".")[0].lstrip("-").replace("_", "-") for text in arguments if is_option(text)
+        text.partition("=")[0].partition(".")[0].lstrip("-").replace("_", "-")
+        for text in arguments
+        if is_option(text) and not is_short(catalog, text.partition("=")[0])
     }
     if not all(is_serve_option(catalog, name) for name in names):
         return False

@@ -98,6 +98,8 @@ class Origin(NamedTuple):
     files: the composition, root of the chain first, the primary last; root: the composed configuration; site: the mapping
     in it that the options stand in, at dotted `path`; spec: the entry of the dialect's `engines`; entrypoint: the program
     that reads the options (serve, api_server, image, or a class); situation: its releases, and what else is known of it.
+    unread_variables: files and ConfigMaps that may set environment variables and were not read; variables_open: any variable
+    may be set by them, where otherwise none is.
     """
 
     dialect: Dialect
@@ -112,6 +114,8 @@ class Origin(NamedTuple):
     missing: Sequence[UnreadInput] = ()
     argv: CommandLine | None = None
     entrypoint: str = ""
+    unread_variables: tuple[str, ...] = ()
+    variables_open: bool = False
 
     @property
     def target(self) -> str:
@@ -249,13 +253,14 @@ class Engine(Subject):
         return [written for written in (*self.options, *facts) if written.assumed]
 
     def opened(self) -> Engine:
-        """The same engine, with nothing assumed."""
+        """The same engine, with nothing assumed, and every variable open that an unread file may set."""
         facts = dict(self.facts)
         for name, fact in self.facts.items():
             if fact.written is not None and fact.written.assumed:
                 facts[name] = Fact(Undetermined((f"the value of {fact.written.key}",)), fact.written.open)
         options = [written.open for written in self.options]
-        return Engine(self.id, self.origin, facts, self.container, options, self.dead, self.remarks)
+        origin = self.origin._replace(variables_open=True)
+        return Engine(self.id, origin, facts, self.container, options, self.dead, self.remarks)
 
     def replace(
         self,

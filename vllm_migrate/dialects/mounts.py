@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from vllm_migrate.dialects.embedded import embedded
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.interface import Unreadable
 
 
 def mounted(file: File, path: str, workspace: Workspace) -> File | None:
@@ -57,23 +58,23 @@ def _mounts(container: Tree, above: list[Tree]) -> Iterator[tuple[str, _Source]]
             source, target = short.split(":")[:2]
             yield target, ("path", source, "")
         else:
-            source, target = _text(item, "source"), _text(item, "target")
+            source, target = text_at(item, "source"), text_at(item, "target")
             if source and target:
                 yield target, ("path", source, "")
     mounts = container.get("volumeMounts")
     for item in mounts.items if mounts is not None else ():
-        name, target = _text(item, "name"), _text(item, "mountPath")
+        name, target = text_at(item, "name"), text_at(item, "mountPath")
         for config in (_config_map(tree, name) for tree in above if tree.is_map):
             if config and target:
-                yield target, ("map", config, _text(item, "subPath"))
+                yield target, ("map", config, text_at(item, "subPath"))
 
 
 def _config_map(pod: Tree, volume: str) -> str:
     """The name of the ConfigMap that a volume of a pod holds."""
     volumes = pod.get("volumes")
     for item in volumes.items if volumes is not None else ():
-        if _text(item, "name") == volume:
-            return _text(item, "configMap.name")
+        if text_at(item, "name") == volume:
+            return text_at(item, "configMap.name")
     return ""
 
 
@@ -91,16 +92,47 @@ def _read(host: File, source: _Source, rest: str, workspace: Workspace) -> File 
         if name.startswith(("/", "~", "$")) or not name:
             return None  # another place of the machine that it runs on
         return workspace.load(os.path.normpath(os.path.join(os.path.dirname(host.path), name, rest)))
-    for index in range(len(host.data.roots) if host.data is not None else 0):
-        tree = tree_of(host, index)
-        if tree is None or _text(tree, "kind") != "ConfigMap" or _text(tree, "metadata.name") != name:
-            continue
+    for tree in manifests(host, "ConfigMap", name, workspace):
         data = tree.get("data")
         node = data.get(key or rest) if data is not None else None
         return embedded(node.place, "yaml") if node is not None and isinstance(node.value, str) else None
     return None
 
 
-def _text(tree: Tree, path: str) -> str:
+# How many files beside a manifest are looked at.
+MAX_FILES = 60
+
+
+def manifests(host: File, kind: str, name: str, workspace: Workspace) -> Iterator[Tree]:
+    """The objects of a kind and name among the manifests of a file, then of those beside it; all of the file for no kind."""
+    yield from _documents(host, kind, name)
+    if not kind:
+        return
+    for path in workspace.beside(host.path, (".yaml", ".yml"))[:MAX_FILES]:
+        other = workspace.load(path) if _speaks(workspace, path, kind, name) else None
+        if other is not None and other is not host:
+            yield from _documents(other, kind, name)
+
+
+def _documents(file: File, kind: str, name: str) -> Iterator[Tree]:
+    for index in range(len(file.data.roots) if file.data is not None else 0):
+        tree = tree_of(file, index)
+        if tree is None or not tree.is_map:
+            continue
+        if not kind or (text_at(tree, "kind") == kind and text_at(tree, "metadata.name") == name):
+            yield tree
+
+
+def _speaks(workspace: Workspace, path: str, kind: str, name: str) -> bool:
+    """Whether a file has both words, so that others are not parsed."""
+    try:
+        data = workspace.read(path)
+    except Unreadable:
+        return False
+    return kind.encode() in data and name.encode() in data
+
+
+def text_at(tree: Tree, path: str) -> str:
+    """The text at a path of a mapping; "" where none stands there."""
     found = tree.at(path) if tree.is_map else None
     return found.value if found is not None and isinstance(found.value, str) else ""

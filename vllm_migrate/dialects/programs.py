@@ -122,6 +122,14 @@ class _Sign:
             return text.may_stream
         if entry.imports:
             return text.imports(self.package)
+        if entry.variables:
+            return b"VLLM_" in text.data and any(
+                name.rpartition(".")[2].encode() in text.data for name in entry.variables
+            )
+        if entry.of_class:
+            return any(name.encode() in text.data for name in entry.of_class)
+        if entry.remote:
+            return b".remote(" in text.data and any(name + b".remote" in text.data for name in self.calls)
         if self.chains:
             return any(all(link.may_be_in(text.data) for link in chain) for chain in self.chains)
         if self.words:

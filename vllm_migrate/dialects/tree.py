@@ -12,6 +12,9 @@ from vllm_migrate.documents.interface import MAP, SEQ, DataDocument, Node, Path,
 from vllm_migrate.documents.steps import spend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vllm_migrate.dialects.env_files import EnvSource
     from vllm_migrate.documents.shell.document import ShellDocument
 
 
@@ -36,10 +39,10 @@ class File:
 
     `requested`: it was among the PATHs of the call, so a fix may be written. `inside`: where it stands in another document
     (then path and source are those of the file on disk); `variables`: the environment that a script is run in, by name, with
-    the value and what an edit takes away.
+    the value and what an edit takes away; `env_sources`: where more of it stands.
     """
 
-    __slots__ = ("data", "inside", "path", "requested", "shell", "source", "variables")
+    __slots__ = ("data", "env_sources", "inside", "path", "requested", "shell", "source", "variables")
 
     def __init__(self, source: Source, document: DataDocument | ShellDocument | None, requested: bool) -> None:
         self.path = source.path
@@ -49,6 +52,7 @@ class File:
         self.shell = document if document is not None and not isinstance(document, DataDocument) else None
         self.inside: Inside | None = None
         self.variables: list[tuple[str, Tree, Tree]] = []
+        self.env_sources: Sequence[EnvSource] = ()
 
     @property
     def outermost(self) -> File:

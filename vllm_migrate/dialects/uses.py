@@ -65,6 +65,12 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
         yield from contract_uses.streams(file, code, entry)
     elif entry.imports:
         yield from (_module_names if entry.module_names else _imports)(file, code, entry)
+    elif entry.variables:
+        from vllm_migrate.dialects import runtime_env
+
+        yield from runtime_env.in_program(file, code, entry)
+    elif entry.of_class:
+        yield from contract_uses.attributes_of(file, code, entry)
     elif entry.attributes:
         yield from _attributes(file, code, entry)
     elif entry.texts:
@@ -84,13 +90,15 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
                 yield use
 
 
+# What Ray puts behind the name of an actor's method.
+REMOTE = ".remote"
 # Classes of vLLM's whose objects are what the receivers of uses mean.
 ENGINES = ("LLM", "LLMEngine", "AsyncLLM", "AsyncLLMEngine")
 
 
 def _calls(code: PythonDocument, entry: UseSpec) -> Iterator[Call]:
     objects: contract_uses.Objects | None = None
-    for call in code.find(set(entry.calls)):
+    for call in code.find({f"{name}{REMOTE}" for name in entry.calls} if entry.remote else set(entry.calls)):
         if call.in_string or call.resolved in entry.excluding or not comes_from(call.resolved, entry.of):
             continue
         if entry.awaited and not call.awaited:
@@ -128,6 +136,7 @@ def _call(file: File, code: PythonDocument, entry: UseSpec, call: Call) -> Use:
         positional=[argument.value for argument in call.args],
         more=call.has_kwargs or call.has_star,
         awaited=call.awaited,
+        guarded=call.guarded,
         section=entry.section or "",
         in_loop=call.in_loop,
         rebound=call.rebound,
@@ -147,11 +156,12 @@ def _each_argument(file: File, entry: UseSpec, call: Call, whole: Use) -> Iterat
         spot = Spot(file, argument.start, argument.start + len(argument.name))
         use = _use_at(entry, argument.name, spot, whole.function, argument.value, whole.written.tree)
         yield use._replace(
-            method=call.dotted.rpartition(".")[2],
+            method=call.dotted.removesuffix(REMOTE).rpartition(".")[2],
             section=whole.section,
             arguments=whole.arguments,
             positional=whole.positional,
             more=whole.more,
+            guarded=whole.guarded,
         )
 
 

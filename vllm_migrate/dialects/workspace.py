@@ -57,6 +57,7 @@ class Workspace:
         self.composed: Compositions = Compositions(under.composed if under is not None else None, self.texts)
         self._under = under
         self._files: dict[str, File | None] = {}
+        self._plain: dict[str, File | None] = {}
 
     def situation_of(self, file: File) -> Situation:
         """What is known of the engines of a file besides what is written for them."""
@@ -94,6 +95,31 @@ class Workspace:
             self._files[key] = self._parse(path, key)
         return self._files[key]
 
+    def text(self, path: str) -> File | None:
+        """A file of no kind of document, as text; None when there is none or it is not text."""
+        key = os.path.normpath(path)
+        if key not in self._plain:
+            if self._note is not None:
+                self._note(path)
+            self._plain[key] = None
+            if key in self.texts or (not self.disk.outside(path) and self.disk.is_file(path)):
+                try:
+                    self._plain[key] = File(self.source(path), None, key in self.requested)
+                except Unreadable as error:
+                    self.problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+        return self._plain[key]
+
+    def beside(self, path: str, endings: tuple[str, ...]) -> list[str]:
+        """The files with these endings in the folder of a file, in order; empty where the folder cannot be read."""
+        folder = os.path.dirname(path)
+        if self._note is not None:
+            self._note(folder)
+        try:
+            names = sorted(self.disk.names(folder or os.curdir))
+        except OSError:
+            return []
+        return [os.path.join(folder, name) for name in names if name.endswith(endings)]
+
     def _known(self, key: str) -> File | None:
         """What the workspace below, or one below that, has read of a file that stands as it did."""
         under = self._under
@@ -123,17 +149,22 @@ class Workspace:
         return self.adopt(decode(path, data), True), False
 
     def read_only(self, path: str, data: bytes, why: str) -> File | None:
-        """A script that bash refuses because of placeholders, to read and never to write; None for any other file."""
-        if kind_of(path) != "shell":
-            return None
-        from vllm_migrate.documents.shell.placeholders import parse_filled
+        """A script that bash refuses because of placeholders, or YAML in which a template fills in values, to read and never to
+        write; None for any other file."""
+        kind, source = kind_of(path), decode(path, data)
+        document: DataDocument | ShellDocument | None = None
+        if kind == "shell":
+            from vllm_migrate.documents.shell.placeholders import parse_filled
 
-        source = decode(path, data)
-        document = parse_filled(source)
+            document = parse_filled(source)
+        elif kind == "yaml":
+            from vllm_migrate.documents.yaml.filled import parse_filled_yaml
+
+            document = parse_filled_yaml(source)
         if document is None:
             return None
         file = File(source, document, True)
-        file.inside = Inside(File.bare(source), 0, (), why, "shell")
+        file.inside = Inside(File.bare(source), 0, (), why, kind)
         return self.hold(file)
 
     def adopt(self, source: Source, requested: bool) -> File:

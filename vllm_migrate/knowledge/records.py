@@ -148,7 +148,9 @@ class UseSpec(Record):
     that are mixed into vLLM's worker (extension), or that inherit from a class of vLLM's (subclass). bound: calls of vLLM's functions,
     classes, and methods of objects that the module makes of its classes. streams: `async for` over a generate of which the last item
     alone is kept. program: a word that the module must have; unless: packages of which it imports none.
-    metrics: names of Prometheus metrics, in YAML or JSON.
+    metrics: names of Prometheus metrics, in YAML or JSON. variables: mappings of environment variables, by path; in a program by name.
+    of_class: attributes of objects of this class of vLLM's. remote: also as a method of a Ray actor (`.remote(...)`) under the name of
+    another use.
     """
 
     name: str
@@ -177,6 +179,9 @@ class UseSpec(Record):
     members: Literal["extension", "subclass"] | None = None
     bound: bool = False
     streams: bool = False
+    variables: tuple[str, ...] = ()
+    of_class: tuple[str, ...] = ()
+    remote: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 

@@ -157,7 +157,14 @@ class View:
         return Value(value, "written" if arrived.written else "framework", arrived.because, arrived.written)
 
     def _maybe_inherited(self, option: str) -> Value | None:
-        """A sampling parameter or fact that nobody sets here, while a parent is missing: not known."""
+        """A sampling parameter or variable that nobody sets here, while a parent or a file of variables is missing: not known."""
+        origin = self.engine.origin
+        if option.startswith("env."):
+            # A variable that asks for V0 is shown, or the source ran V1.
+            if not origin.variables_open or not origin.unread_variables or option == "env.VLLM_USE_V1":
+                return None
+            reason = f"whether {' or '.join(origin.unread_variables)} sets {option.removeprefix('env.')}"
+            return Value(Undetermined((reason,)), "unknown", reason)
         if not self.engine.missing or not option.startswith("sampling.") or option == "sampling.via":
             return None
         reason = f"whether {unseen(self.engine.missing)} sets {option.removeprefix('sampling.')}"

@@ -10,7 +10,8 @@ from vllm_migrate.rules.finding import CHECKLIST, Firing
 
 
 class FileRule(NamedTuple):
-    """reasons: the slugs under which a parser raises it (none: the run itself finds it); checklist: people settle it elsewhere."""
+    """reasons: the slugs under which a parser raises it (none: the run itself finds it); milder: those for which it is an info;
+    checklist: people settle it elsewhere."""
 
     code: str
     name: str
@@ -19,6 +20,7 @@ class FileRule(NamedTuple):
     why: str
     write: str
     reasons: tuple[str, ...] = ()
+    milder: tuple[str, ...] = ()
     checklist: bool = False
 
 
@@ -46,6 +48,7 @@ FILE_RULES = (
         "A parent configuration was not found",
         "the parent's settings may change the findings of its children; findings that depend on it say so",
         "lint it together with its configuration folder",
+        checklist=True,
     ),
     FileRule(
         "VM903",
@@ -55,6 +58,7 @@ FILE_RULES = (
         "nothing in it was judged, but for engines of a script in which only placeholders are wrong",
         "fix the syntax, or run vllm-migrate with the Python version that the file is written for",
         ("syntax",),
+        ("placeholders",),
     ),
     FileRule(
         "VM904",
@@ -141,6 +145,9 @@ FILE_RULES = (
 
 def for_reason(reason: str) -> FileRule:
     """The rule for a reason why a file could not be read."""
+    milder = next((rule for rule in FILE_RULES if reason in rule.milder), None)
+    if milder is not None:
+        return milder._replace(severity="info")
     return next((rule for rule in FILE_RULES if reason in rule.reasons), FILE_RULES[0])
 
 

@@ -177,7 +177,7 @@ def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> 
     assert isinstance(engine, Engine)
     found = _of_cores(engine, source, target, knowledge)
     assumed = engine.assumed
-    if not assumed:
+    if not assumed and not engine.origin.unread_variables:
         return found
     opened = engine.opened()
     before, after = (View(opened, v.release, v.catalog, knowledge, v.is_source) for v in (source, target))
@@ -196,6 +196,10 @@ def _as_assumed(found: Firing, sure: Firing | None, assumed: Sequence[Written], 
     if sure is not None and (sure.depends_on, sure.severity) == (found.depends_on, found.severity):
         safe = sure.fix is not None and sure.fix.safety == "safe"
         return found if safe else found._replace(fix=_reviewed(found.fix))
+    if not assumed:
+        depends_on = sure.depends_on if sure is not None else ()
+        unread = f"what {' and '.join(found.engine.origin.unread_variables)} sets" if found.engine is not None else ""
+        return found._replace(depends_on=depends_on or (*found.depends_on, unread), fix=_reviewed(found.fix))
     by = [written for written in assumed if written.key == found.key]
     by = by or _naming(assumed, sure.depends_on if sure is not None else ()) or list(settles)
     reasons = tuple(f"what the caller sets in place of {written.assumed}" for written in by)

@@ -270,6 +270,8 @@ class Using:
             from vllm_migrate.catalog import startup
 
             return startup.load(catalog).metric(use.key, release)
+        if section == "env":
+            return use.key in catalog.names("env", release)
         if not use.method:
             return any(name.rpartition(".")[2] == self.method() for name in _methods(catalog, release))
         if section == "sampling":

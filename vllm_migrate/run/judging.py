@@ -39,6 +39,9 @@ from vllm_migrate.run.merge import (
 )
 
 MARK = b"vllm-migrate:"
+# Of files that do not parse, those speak of vLLM that have one of these words; others are no loss.
+SPEAKS = (b"vllm", b"gpu_memory_utilization", b"gpu-memory-utilization", b"max_model_len", b"max-model-len", b"rollout")
+TEXTUAL = ("syntax", "template")
 PLAIN = Detail(edits=False, preview=False)
 
 # Makes findings for reports, with what they offer, of those that rules made of one file.
@@ -158,13 +161,16 @@ class Run:
                     decode(path, data)  # one that is not UTF-8 says so
                     self._unrecognised(path, data)
                 return
-            file, is_parent = self._taken(path, data)
+            file, is_parent, filled = self._taken(path, data)
             with limited():
                 found = discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
-            self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
+            if named or error.reason not in TEXTUAL or any(word in (data or b"").lower() for word in SPEAKS):
+                self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
+        if filled is not None and found.subjects:
+            self._problems.append(filled)
         if named and not fresh and all(map(_imports_alone, found.subjects)):
             self._unrecognised(path, data, bool(found.subjects))
         read = {each for subject in found.subjects for each in subject.files}
@@ -177,18 +183,20 @@ class Run:
         if self._present is not None or not fresh:
             workspace.release(file)
 
-    def _taken(self, path: str, data: bytes) -> tuple[File, bool]:
-        """The File, and whether a child of it has loaded it before. Raises Unreadable."""
+    def _taken(self, path: str, data: bytes) -> tuple[File, bool, Problem | None]:
+        """The File, whether a child of it has loaded it before, and what is wrong with a script of which placeholders alone are
+        wrong. Raises Unreadable."""
         try:
-            return self.workspace.take(path, data)
+            return *self.workspace.take(path, data), None
         except Unreadable as error:
-            why = f"the script does not parse (line {error.line})"
-            file = self.workspace.read_only(path, data, why) if error.reason == "syntax" else None
+            what = "file is a template" if error.reason == "template" else "script does not parse"
+            readable = error.reason in TEXTUAL
+            file = self.workspace.read_only(path, data, f"the {what} (line {error.line})") if readable else None
             if file is None:
                 raise
+            reason = "placeholders" if error.reason == "syntax" else error.reason
             message = f"{error.message}; its placeholders are read as variables, and nothing is written in it"
-            self._problems.append(Problem(path, error.reason, message, error.line, error.column))
-            return file, False
+            return file, False, Problem(path, reason, message, error.line, error.column)
 
     def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new."""

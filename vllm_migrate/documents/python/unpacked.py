@@ -1,6 +1,7 @@
 """What a call gets by `**name` where the module shows it: a dict literal near the call, with what is put into it later.
 
-`kwargs = {"model": m}`, `kwargs["seed"] = 0`, `LLM(**kwargs)`. The name must be bound once in the function of the call. What a
+`kwargs = {"model": m}`, `kwargs["seed"] = 0`, `LLM(**kwargs)`; also `kwargs = settings(args)`, where a function of the module returns
+the dict. The name must be bound once in the function of the call, or last in a block that the call is in. What a
 branch puts in is a key without a decided value; a dict that is handed to anything else may hold more than is seen.
 """
 
@@ -38,8 +39,22 @@ NOTHING = Unpacked({}, False)
 def unpacked(tree: ast.Module) -> dict[int, Unpacked]:
     """By the id of the expression behind `**`, what the calls of a module get."""
     out: dict[int, Unpacked] = {}
+    returned = _returned(tree)
     for body in bodies(tree):
-        out.update(_in_body(body))
+        out.update(_in_body(body, returned))
+    return out
+
+
+def _returned(tree: ast.Module) -> dict[str, ast.expr]:
+    """By the name of a function of the module, the one dict that it returns, as a literal."""
+    out: dict[str, ast.expr] = {}
+    for function in tree.body:
+        if not isinstance(function, ast.FunctionDef) or function.decorator_list:
+            continue
+        returns = [node for node, _ in statements(function.body) if isinstance(node, ast.Return)]
+        value = returns[0].value if len(returns) == 1 else None
+        if isinstance(value, ast.Dict | ast.Call) and _of_literal(value) is not NOTHING:
+            out[function.name] = value
     return out
 
 
@@ -82,13 +97,15 @@ def inline(node: ast.AST) -> Iterator[ast.AST]:
 class _Body(NamedTuple):
     """Statements with their depth (see `statements`), and by name the numbers of those that name it and that bind it."""
 
+    block: list[ast.stmt]
     lines: list[tuple[ast.stmt, int]]
     naming: dict[str, list[int]]
     binding: dict[str, list[int]]
+    returned: dict[str, ast.expr]
 
 
-def _in_body(body: list[ast.stmt]) -> Iterator[tuple[int, Unpacked]]:
-    read = _Body(list(statements(body)), {}, {})
+def _in_body(body: list[ast.stmt], returned: dict[str, ast.expr]) -> Iterator[tuple[int, Unpacked]]:
+    read = _Body(body, list(statements(body)), {}, {}, returned)
     stars: list[tuple[ast.expr, int]] = []
     for number, (node, _) in enumerate(read.lines):
         for found in inline(node):
@@ -128,13 +145,14 @@ def _of_literal(node: ast.expr) -> Unpacked:
 
 
 def _of_name(body: _Body, name: ast.Name, until: int) -> Unpacked:
-    bound = body.binding.get(name.id, [])
-    if len(bound) != 1 or bound[0] >= until:
+    every = body.binding.get(name.id, [])
+    bound = [number for number in every if number < until][-1:]
+    if not bound:
         return NOTHING
     made, depth = body.lines[bound[0]]
     value = made.value if isinstance(made, ast.Assign | ast.AnnAssign) else None
-    known = _of_literal(value) if value is not None else NOTHING
-    if known is NOTHING:
+    known = _of_value(value, body.returned) if value is not None else NOTHING
+    if known is NOTHING or (len(every) > 1 and not _leads(body.block, made, body.lines[until][0])):
         return NOTHING
     entries, complete = dict(known.entries), known.complete
     for number in body.naming[name.id]:
@@ -145,6 +163,28 @@ def _of_name(body: _Body, name: ast.Name, until: int) -> Unpacked:
             for entry in put:
                 entries[entry.key] = entry._replace(sure=level <= depth)
     return Unpacked(entries, complete)
+
+
+def _of_value(value: ast.expr, returned: dict[str, ast.expr]) -> Unpacked:
+    """The dict that an expression makes, or that the function returns which it calls."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in returned:
+        known = _of_literal(returned[value.func.id])
+        # What the function puts in is known by its arguments alone, and belongs to other callers, too.
+        return known._replace(entries={key: e._replace(owner=None, sure=False) for key, e in known.entries.items()})
+    return _of_literal(value)
+
+
+def _leads(block: list[ast.stmt], made: ast.stmt, use: ast.stmt) -> bool:
+    """Whether a statement stands in a block before one that is, or holds, another: no branch goes around it."""
+    for at, node in enumerate(block):
+        if node is made:
+            return any(use is inner for later in block[at + 1 :] for inner in ast.walk(later))
+        inner_blocks = [getattr(node, field, None) or [] for field in ("body", "orelse", "finalbody")]
+        inner_blocks += [handler.body for handler in getattr(node, "handlers", None) or []]
+        inner_blocks += [case.body for case in getattr(node, "cases", None) or []]
+        if any(_leads(inner, made, use) for inner in inner_blocks):
+            return True
+    return False
 
 
 def _put(node: ast.stmt, name: ast.Name) -> tuple[list[Entry], bool]:

@@ -22,6 +22,8 @@ class VariableWriter:
         if self.engine.file.data is not None:
             raise CannotEdit("the program sets it: remove the assignment")
         spot = written.spot
+        if spot.file.shell is None:
+            raise CannotEdit(f"{spot.file.path} sets it: remove the line")
         return [FileOp(spot.file, 0, DropVariable(written.key, spot.start, spot.end))]
 
     def respell(self, written: Written, option: str, value: object) -> list[FileOp]:
