@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from vllm_migrate.catalog import requires
+from vllm_migrate.dialects.frameworks import of_frameworks
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.documents.interface import decode
 from vllm_migrate.knowledge.load import load
-from vllm_migrate.migrate.demands import Demand, contradictions, disjoint, of_frameworks, of_python, packages
+from vllm_migrate.migrate.demands import Demand, contradictions, disjoint, of_python, packages
 from vllm_migrate.run.pins import REQUIREMENT, PinnedText, requirement_pins
 
 TARGET = "0.18.1"

@@ -65,7 +65,8 @@ CALLS = "import ray  # vllm\nout = llm.generate.remote(sampling_params=p, prompt
 
 
 @pytest.mark.parametrize(
-    ("actor", "found"), [(ACTOR, 1), (ACTOR.replace("*args, **kwargs", "prompt_token_ids, sampling_params"), 0), ("", 0)]
+    ("actor", "found"),
+    [(ACTOR, 1), (ACTOR.replace("*args, **kwargs", "prompt_token_ids, sampling_params"), 0), ("", 0)],
 )
 def test_an_actor_that_hands_on_what_it_gets(actor: str, found: int) -> None:
     files = {".git/HEAD": "", "trainer/ray/engine.py": actor, "trainer/ppo/maker.py": CALLS}

@@ -79,6 +79,7 @@ FUNCTIONS = (
         ("text",),
     ),
     Term("crosses", "whether a change in that release lies between the two", (*RULE, NAMED), ("release",), BOOL),
+    Term("framework", "why the pinned release of the engine's framework cannot run with the target, '' if it can", (*RULE, NAMED), ()),
     Term(
         "refused_since",
         "`crosses`; where no other release is compared, whether the target is that release or newer: for what does not work since",
@@ -112,7 +113,7 @@ FUNCTIONS = (
     Term("mentions", "whether the module has that name anywhere", USE, ("text",), BOOL),
     Term("beside", "whether a Python file of the package around the program has that text", USE, ("text",), BOOL),
     Term("varies", "whether loops may pass another value by that name, or in that position, each time", USE, ("text", "number"), BOOL),
-    Term("gone", "of an import: the release up to the target since which it fails, '' when it does not, or failed before the source", USE, ()),
+    Term("gone", "of an import: the release since which it fails, '' when it does not, or failed before the source", USE, ()),
     Term("streamed", "whether these sampling parameters reach a generate of which an `async for` keeps the last item", USE, (), BOOL),
     Term("has", "whether the composed configuration has that path", DIALECT, ("path",), BOOL),
     Term("config", "the value at that path, interpolations followed; None when it is absent", DIALECT, ("path",)),
@@ -193,12 +194,12 @@ NAMES = (
     Term("use.in_loop", "whether it stands in a loop", USE, values=BOOL),
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
     Term("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
-    Term("use.existed", "whether the source, or where no other release is compared an earlier one, has the method, or the parameter", USE, values=BOOL),
+    Term("use.existed", "whether the source (or an earlier one, if no other is compared) has the method or parameter", USE, values=BOOL),
     Term("refusal.per_request", "whether the target refuses each request, and not the engine", ("refusal",), values=BOOL),
     Term("use.taken", "of a name that a class defines: the release since which vLLM's class has it, '' for none", USE),
     Term("use.refused", "of a call, or a configuration class's keyword: why the target raises an error, '' where it does not", USE),
     Term("use.unfit", "of a method that overrides one of vLLM's: what the target passes and it cannot take, '' where it fits", USE),
-    Term("use.fitted", "of a call: whether the source, or where no other release is compared an earlier one, takes the call", USE, values=BOOL),
+    Term("use.fitted", "of a call: whether the source (or an earlier one, if no other is compared) takes it", USE, values=BOOL),
     Term(
         "use.becomes",
         "of a configuration class's keyword: '' where the target has the field, else unknown (refused) or lost (dropped)",
@@ -210,6 +211,7 @@ NAMES = (
 )  # fmt: skip
 
 # What releases decide by themselves and no option of vLLM sets; entries of rules/effective/ say how.
+FRAMEWORK = "framework"  # of `at`: the line that pins the release of the engine's framework
 RESOLVED = ("engine", "model_runner")
 
 # What a dialect can say of an engine, in its `facts` or by a key that maps to it. None where it says nothing.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vllm_migrate.catalog.requires import Requires
-from vllm_migrate.dialects.situation import Known
+from vllm_migrate.dialects.frameworks import fits_or, instead, required
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.records import Dialect
@@ -107,7 +107,9 @@ def of_python(sources: Iterable[Source], requires: Requires, target: str) -> Ite
         for pattern in _PYTHON if needed else ():
             for found in pattern.finditer(source.text):
                 asked = _specifier(found["spec"])
-                if not any(_fits(version, asked) and _fits(version, needed or "") for version in PYTHONS):
+                if not any(
+                    fits_or(version, asked, True) and fits_or(version, needed or "", True) for version in PYTHONS
+                ):
                     line = source.position(found.start("spec")).line
                     yield Demand(
                         source.path, line, f"Python {found['spec'].strip()}: vLLM {target} requires {needed}", True
@@ -122,48 +124,6 @@ def _specifier(text: str) -> str:
     return text
 
 
-def _fits(version: str, specifier: str) -> bool:
-    return fits_or(version, specifier, True)
-
-
-class Unfit(NamedTuple):
-    """Why a framework does not run with a release of vLLM, and what is required instead, as the end of a sentence."""
-
-    because: str
-    instead: str
-
-    @property
-    def text(self) -> str:
-        return self.because + self.instead
-
-
-def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], target: str) -> list[Unfit]:
-    """Releases of frameworks that do not run with the target, each once."""
-    found: dict[Unfit, None] = {}
-    for dialect in dialects:
-        release = frameworks.get(dialect.framework)
-        if release is None or dialect.extends:
-            continue
-        spec = required(dialect, release.value)
-        if spec and not _fits(target, spec):
-            because = f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because})"
-            found[Unfit(because, _instead(dialect, target))] = None
-    return list(found)
-
-
-def required(dialect: Dialect, release: str) -> str:
-    """The vLLM that a release of a dialect's framework asks for; "" where that is not known."""
-    known = [one for one in dialect.requires if parse_version(one) <= parse_version(release)]
-    return dialect.requires[max(known, key=parse_version)] if known else ""
-
-
-def _instead(dialect: Dialect, target: str) -> str:
-    enough = [one for one, range_ in dialect.requires.items() if _fits(target, range_)]
-    if enough:
-        return f"; needs {dialect.framework} >= {min(enough, key=parse_version)}"
-    return f"; no known {dialect.framework} supports {target}"
-
-
 def of_ranges(pins: Iterable[Pin], dialects: Iterable[Dialect], target: str) -> list[Demand]:
     """Ranges of frameworks that allow no release known to run with the target; one that allows newer releases decides nothing."""
     dialects = [dialect for dialect in dialects if dialect.requires and not dialect.extends]
@@ -175,19 +135,11 @@ def of_ranges(pins: Iterable[Pin], dialects: Iterable[Dialect], target: str) -> 
             ends = [clause.strip(" <>=!~").removesuffix(".*") for clause in pin.bounds.split(",")]
             allowed = [one for one in (*dialect.requires, *ends) if fits_or(one, pin.bounds, False)]
             asked = [spec for one in allowed if (spec := required(dialect, one))]
-            if asked and not any(_fits(target, spec) for spec in asked):
+            if asked and not any(fits_or(target, spec, True) for spec in asked):
                 newer = fits_or(f"{max(dialect.requires, key=parse_version)}.999", pin.bounds, True)
                 text = f"{pin.text.strip()}: allows no known {pin.package} that runs with vLLM {target}"
-                found[Demand(pin.path, pin.line, text + _instead(dialect, target), not newer)] = None
+                found[Demand(pin.path, pin.line, text + instead(dialect, target), not newer)] = None
     return list(found)
-
-
-def fits_or(version: str, specifier: str, otherwise: bool) -> bool:
-    """Whether a version fits a specifier; `otherwise` where they cannot be compared."""
-    try:
-        return fits(version, specifier)
-    except ValueError:
-        return otherwise
 
 
 class Runs(NamedTuple):
@@ -206,6 +158,6 @@ def matrix(dialect: Dialect, releases: Iterable[str]) -> list[Runs]:
     """Releases of a dialect's framework against those of vLLM, oldest first; each holds until the next one listed."""
     known = tuple(releases)
     return [
-        Runs(one, spec, tuple(release for release in known if _fits(release, spec)), spec.startswith("=="))
+        Runs(one, spec, tuple(release for release in known if fits_or(release, spec, True)), spec.startswith("=="))
         for one, spec in sorted(dialect.requires.items(), key=lambda item: parse_version(item[0]))
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vllm_migrate.catalog import requires, store
+from vllm_migrate.dialects.frameworks import of_frameworks
 from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem
@@ -32,6 +33,7 @@ from vllm_migrate.run.settings import Options
 from vllm_migrate.run.versions import SUBFOLDERS
 
 IMAGE = "vllm/vllm-openai"
+OUTSIDE_TARGET = "framework-outside-target"
 UNREAD = "it cannot be read, so its settings would stay behind"
 # Reasons why a file was not read that say nothing of settings in it.
 NO_CONFIGURATION = ("template", "too-large", "binary", "vanished")
@@ -155,7 +157,7 @@ def migrate(options: Options) -> Migration:
     reading: dict[Reader, Firing] = {}
     fixes = planned(session, run, result, held, refuse)
     edits: dict[File, list[Edit]] = {file: list(each) for file, each in fixes.plan.edits.items()}
-    left = lint(options, PLAIN, 1, _changed(edits))[0].findings
+    left = _judged_on(options, _changed(edits))
     for project in projects:
         _add(edits, project.bumps, project.target)
     starts = _starts(options, _changed(edits), by_root, left)
@@ -250,7 +252,7 @@ def _project(
         if place.obstacle
     ]
     items += [Item(*demand) for demand in others]
-    matrix = demands.of_frameworks(situation.frameworks, session.knowledge.dialects, target)
+    matrix = of_frameworks(situation.frameworks, session.knowledge.dialects, target)
     items += [Item("", 0, unfit.text, True) for unfit in matrix]
     ranges = [pin for pin in found.pins if pin.package not in situation.frameworks]
     items += [Item(*demand) for demand in demands.of_ranges(ranges, session.knowledge.dialects, target)]
@@ -333,12 +335,17 @@ def _changed(edits: Mapping[File, list[Edit]]) -> Disk:
 # -- does it start
 
 
+def _judged_on(options: Options, disk: Disk) -> tuple[Finding, ...]:
+    """The findings of changed files; a framework's release is an obstacle of its project, and no finding of an engine."""
+    return tuple(each for each in lint(options, PLAIN, 1, disk)[0].findings if each.name != OUTSIDE_TARGET)
+
+
 def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project], left: Iterable[Finding]) -> tuple[Start, ...]:
     """Every engine, and every program that stops, of the changed files.
 
     left: findings with the releases as they were. Some rules compare with the source, and say nothing once it is the target.
     """
-    findings = (*left, *lint(options, PLAIN, 1, disk)[0].findings)
+    findings = (*left, *_judged_on(options, disk))
     by_place = {(each.path, each.line, each.option): each for each in reversed(findings) if stopping(each)}
     stops = sorted(by_place.values(), key=order)
     judged = Session(options, disk).run(keep=True).judged

@@ -9,9 +9,10 @@ from typing import Literal, NamedTuple
 from vllm_migrate.catalog import requires
 from vllm_migrate.catalog.requires import Requires
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.errors import UsageError
-from vllm_migrate.migrate import demands
+from vllm_migrate.migrate.plan import OUTSIDE_TARGET
 from vllm_migrate.report.finding import CHECKLIST
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing
@@ -117,7 +118,8 @@ def _firings(judged: JudgedEngine, release: str) -> Iterator[Firing]:
     source = judged.source
     catalog, knowledge = source.catalog, source.knowledge
     if catalog.ordinal(source.release) < catalog.ordinal(release):
-        yield from judge(judged.engine, source, View(judged.engine, release, catalog, knowledge), knowledge)
+        found = judge(judged.engine, source, View(judged.engine, release, catalog, knowledge), knowledge)
+        yield from (fired for fired in found if fired.name != OUTSIDE_TARGET)
 
 
 def _stop(
@@ -161,10 +163,10 @@ def _mark(fired: Firing, last: frozenset[tuple[str, str]]) -> Mark | None:
     return "fault" if (fired.code, fired.option) not in last else None
 
 
-def _refused(situation: Situation, release: str, session: Session) -> list[demands.Unfit]:
+def _refused(situation: Situation, release: str, session: Session) -> list[Unfit]:
     """Why the frameworks of a project do not run with a release."""
     frameworks = {name: Known(known.value, known.because) for name, known in situation.frameworks.items()}
-    return demands.of_frameworks(frameworks, session.knowledge.dialects, release)
+    return of_frameworks(frameworks, session.knowledge.dialects, release)
 
 
 # -- shown

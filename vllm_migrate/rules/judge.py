@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
-from vllm_migrate.dialects.situation import PinnedAt
-from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.dialects.situation import Known, PinnedAt
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import Source, Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
+from vllm_migrate.knowledge.vocabulary import FRAMEWORK
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import CHECKLIST, SEVERITIES, Action, Firing, Fix, identity
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
@@ -109,6 +112,14 @@ class Context:
         ordinal = self.target.catalog.ordinal
         return ordinal(self.source.release) < ordinal(release) <= ordinal(self.target.release)
 
+    def unfit(self) -> Unfit | None:
+        """Why the release that the project pins of the engine's framework does not run with the target; None where it does."""
+        name, target = self.target.engine.dialect.framework, self.target
+        known = target.situation.frameworks.get(name)
+        if known is None or known.pinned is None:
+            return None
+        return next(iter(of_frameworks({name: known}, target.knowledge.dialects, target.release)), None)
+
     def _refused_since(self, release: str) -> bool:
         """Whether what a release refuses meets the target: the source is older, or no other release is compared."""
         source, target = self.source.release, self.target.release
@@ -161,6 +172,7 @@ class Context:
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "crosses": Context._crosses,
     "refused_since": Context._refused_since,
+    "framework": lambda context: unfit.text if (unfit := context.unfit()) is not None else "",
     "lost_model": Context._lost_model,
     "written": Context._is_written,
     "from_set": lambda context, option: context.source.call("set", [option]),
@@ -470,6 +482,8 @@ def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
     written = context.written
     if written is None:
         for option in rule.at:
+            if option == FRAMEWORK and engine.dialect.framework in context.target.situation.frameworks:
+                return _pinned(context.target.situation.frameworks[engine.dialect.framework]), option
             written = context.wrote(option)
             if written is not None:
                 break
@@ -478,6 +492,12 @@ def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
     if written is not None:
         return written.spot, f"{engine.site_path}.{written.key}".lstrip(".")
     return engine.spot(), engine.site_path
+
+
+def _pinned(known: Known) -> Spot:
+    """The line that pins a release, in a file that is not read again."""
+    assert known.pinned is not None
+    return Spot(File.bare(Source(known.pinned.path, b"", "", False, "\n")), known.pinned.line, 1)
 
 
 def _side(fixed: object, computed: Condition | None, context: Context, view: View, option: str) -> object:
@@ -527,6 +547,8 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         if diagnostic is not None and diagnostic.text.startswith("unexpected keyword")
         else OPTION,
     }
+    if "{framework}" in text and (unfit := context.unfit()) is not None:
+        words["framework"] = unfit.text
     if "{because}" in text:
         because = context.source.value(finding.option).because
         words["because"] = f" ({because})" if because else ""

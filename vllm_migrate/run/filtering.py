@@ -153,7 +153,7 @@ def _against_baseline(out: Filtered, path: str, inputs: Iterable[str], known: Kn
 
 
 def on_changed_lines(out: Filtered, diff: str, projects: Iterable[Project]) -> Filtered:
-    """Findings on lines that a diff changes; where it changes what decides a project's releases, all of that project.
+    """Findings on lines that a diff (its text) changes; where it changes what decides a project's releases, all of that project.
 
     Raises UsageError for a diff that cannot be read.
     """
