@@ -1,8 +1,10 @@
-"""Keys inside options whose value is a mapping: `python -m benchmarks.nested_keys SOURCES RELEASE...`.
+"""Keys inside options whose value is a mapping: `python -m benchmarks.nested_keys SOURCES RELEASE... > benchmarks/nested_keys.md`.
 
 For each release and option, every field that the class has in the release's own source (read here with `ast`, not by the catalog) and 20
 names that are no fields are written for a shell command, a YAML file of `--config`, a call of LLM() and NeMo-RL's `vllm_kwargs`, and
-linted. A field must not be reported; the line says of the other names how many are. The exit code is 1 when a field was reported.
+linted. A field must not be reported. Of the other names all are, or none, as the release's own way in (the flag, EngineArgs, LLM())
+refuses, drops or keeps them; `tests/real/test_nested_keys.py` holds that against real constructors. The exit code is 1 on any
+disagreement.
 """
 
 from __future__ import annotations
@@ -25,6 +27,16 @@ OPTIONS = {
     "profiler_config": "kv_events_config",
 }
 REPORTED = ("VM216", "VM306", "VM716")
+WHOLE = "VM210"  # the parser refuses the mapping as it is written, whatever is in it
+ENTRIES = {"shell": "parser", "yaml": "parser", "python": "llm", "nemo-rl": "engine"}
+HEAD = """# Keys inside options whose value is a mapping
+
+Made by `python -m benchmarks.nested_keys SOURCES RELEASE...`. Every field that a class has in the release's source, and names that are
+none, written on four carriers. Where the carriers differ, the release's ways in differ: a flag, LLM() and EngineArgs (NeMo-RL) each do
+something of their own with a key that is no field. `whole`: the release's parser takes no mapping from a YAML file there.
+
+| release | option | fields | of them reported | names that are none | a flag | LLM() | EngineArgs | told: shell | YAML | Python | NeMo-RL |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
 OTHERS = (
     *(f"zz_{n}" for n in range(10)),
     *("levels", "modes", "use_cuda", "backends", "num_tokens", "typ", "kv_conn", "enabled_", "maxlen", "draft"),
@@ -73,6 +85,9 @@ def reported(option: str, keys: list[str], release: str) -> dict[str, list[str]]
     out: dict[str, list[str]] = {}
     for carrier, (name, text) in carriers(option, keys).items():
         report = lint(name, files={name: text}, from_=release, to=release)
+        if any(finding.code == WHOLE for finding in report.findings):
+            out[carrier] = [WHOLE]
+            continue
         messages = [finding.message for finding in report.findings if finding.code in REPORTED]
         out[carrier] = [key for key in keys if any(f".{key} " in f"{message} " for message in messages)]
         out[carrier] += [key for key in keys if key not in out[carrier] and any(f".{key}:" in m for m in messages)]
@@ -84,20 +99,30 @@ def main() -> int:
     parser.add_argument("sources", type=Path, help="folder with one source tree a release")
     parser.add_argument("releases", nargs="+")
     options = parser.parse_args()
-    wrong = 0
+    wrong, facts = 0, nested.load()
+    print(HEAD, flush=True)
     for release in options.releases:
         known = classes(options.sources / release)
         for option, before in OPTIONS.items():
-            name = option if nested.load().class_of(option, release) else before
-            cls = nested.load().class_of(name, release) if name else None
+            name = option if facts.class_of(option, release) else before
+            cls = facts.class_of(name, release) if name else None
             if cls is None:
                 continue
             mine = list(dict.fromkeys(fields(known, cls)))
-            faults = {carrier: keys for carrier, keys in reported(name, mine, release).items() if keys}
-            others = reported(name, [key for key in OTHERS if key not in mine], release)
-            wrong += sum(map(len, faults.values()))
-            counts = ", ".join(f"{carrier} {len(keys)}" for carrier, keys in others.items())
-            print(f"{release} {name}: {len(mine)} fields, reported {faults or 0}; of the others {counts}", flush=True)
+            faults = [key for keys in reported(name, mine, release).values() for key in keys if key != WHOLE]
+            strange = [key for key in OTHERS if key not in mine]
+            become = {entry: facts.unknown_key(name, entry, release) for entry in nested.ENTRIES}
+            told = reported(name, strange, release)
+            for carrier, keys in told.items():
+                expected = len(strange) if become[ENTRIES[carrier]] in ("refused", "dropped") else 0
+                wrong += keys != [WHOLE] and len(keys) != expected
+            wrong += len(faults)
+            counts = " | ".join("whole" if keys == [WHOLE] else str(len(keys)) for keys in told.values())
+            ways = " | ".join(str(become[entry] or "other code reads it") for entry in ("parser", "llm", "engine"))
+            print(
+                f"| {release} | {name} | {len(mine)} | {len(faults)} | {len(strange)} | {ways} | {counts} |", flush=True
+            )
+    print(f"\nDisagreements: {wrong}")
     return 1 if wrong else 0
 
 

@@ -37,13 +37,13 @@ class Shipped:
             fits = _numbers(first) <= _numbers(tool) < _numbers(before)
             newer = _numbers(version) > _numbers(self.version)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            self.unused = f"{WHEEL} is installed and cannot be read ({type(error).__name__}): reinstall it"
+            self.unused = f"{WHEEL} is installed but cannot be read ({type(error).__name__}): reinstall it"
             return
         if not newer:
-            self.unused = f"{WHEEL} {version} is installed and not newer than the {self.version} of vllm-migrate itself"
+            self.unused = f"{WHEEL} {version} is installed but not newer than vllm-migrate's own data ({self.version})"
         elif not fits:
             self.unused = (
-                f"{WHEEL} {version} is installed and needs vllm-migrate >= {first}, < {before}; this is {tool}"
+                f"{WHEEL} {version} is installed but needs vllm-migrate >= {first}, < {before}; this is {tool}"
             )
         else:
             self.version, self.origin = version, WHEEL

@@ -37,7 +37,7 @@ def commands() -> str:
     out = [
         "# Commands",
         "",
-        "What `--help` prints. `explain`, `rules`, `dialects`, `releases`, `schema` and `catalog` have theirs, too.",
+        "What `--help` prints. The other commands (`explain`, `rules`, `dialects`, `releases`, `schema`, `catalog`) have a `--help` too.",
     ]
     for program, table in (("vllm-migrate", COMMANDS), ("vllm-migrate smoke", smoke.COMMANDS)):
         for command in table.values():
@@ -51,7 +51,7 @@ def dialects() -> str:
     out = [
         "# Dialects",
         "",
-        f"{len(found)} ways in which frameworks write settings of vLLM. `vllm-migrate dialects ID` prints one.",
+        f"{len(found)} ways in which frameworks write vLLM settings. `vllm-migrate dialects ID` describes one.",
     ]
     for dialect in found:
         out += ["", f"## {dialect.title}", "", _prose(dialect_page(dialect.id).about), ""]
@@ -129,6 +129,7 @@ def json_page() -> str:
 def file_rule(rule: object) -> str:
     """The page of a rule about files that could not be analysed; those of rules/ have theirs in docs/."""
     code, name, title, why, write = (str(getattr(rule, field)) for field in ("code", "name", "title", "why", "write"))
+    why, write = (text[:1].upper() + text[1:] for text in (why, write))
     return (
         f"# {code} {name}\n\n{title}.\n\n## Why it matters\n\n{why}.\n\n## What to do\n\n{write}.\n\n"
         f"To silence it at one place: `# vllm-migrate: ignore[{code}] reason`.\n"

@@ -264,7 +264,7 @@ def test_an_interpreter_that_answers_anything(answer: str, tmp_path: Path) -> No
     python.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
     python.chmod(0o755)
     (tmp_path / "answer").write_text(answer)
-    with pytest.raises(UsageError, match="did not tell where its vLLM lies"):
+    with pytest.raises(UsageError, match="did not say where its vLLM is"):
         added.add(str(python))
 
 

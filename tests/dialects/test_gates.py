@@ -186,3 +186,32 @@ def test_a_field_that_is_asked_for_picks_the_branch() -> None:
     assert "VM702" not in codes
     swapped = text.replace("hasattr", "not hasattr")
     assert "VM702" in {f.code for f in lint(files={"gen.py": swapped}, from_="0.8.5", to="0.18.1").findings}
+
+
+CALL = "from vllm import LLM\nllm = LLM(model='m')\nllm.generate(prompt_token_ids=batch)\n"
+PACKAGE = """\
+from importlib.metadata import version
+package_name = "vllm"
+package_version = version(package_name)
+if {test}:
+    from .old import Rollout
+else:
+    from .new import Rollout
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "reached"),
+    [
+        (PACKAGE.format(test='package_version <= "0.6.3"'), False),
+        (PACKAGE.format(test='package_version <= "0.30.0"'), True),
+        (PACKAGE.format(test="os.environ.get('OLD')"), True),
+        ("from .old import Rollout\n" + PACKAGE.format(test='package_version <= "0.6.3"'), True),
+        ("from .new import Rollout\n", True),
+        ("", True),
+    ],
+)
+def test_a_module_that_its_package_imports_for_another_release(package: str, reached: bool) -> None:
+    files = {"rollout/__init__.py": package, "rollout/old.py": CALL}
+    found = {finding.name for finding in lint(["rollout/old.py"], files=files).findings}
+    assert ("llm-generate-kwargs" in found) == reached

@@ -97,7 +97,7 @@ def test_a_worktree_has_the_history_of_its_repository(tmp_path: Path) -> None:
     run(folder, "worktree", "add", "-q", "../tree", "HEAD~1")
     assert len(list(History(str(tmp_path / "tree"), DISK).commits())) == 2
     fenced = Disk().within(Fence([str(tmp_path / "tree")]))
-    with pytest.raises(NoHistory, match="outside of the project"):
+    with pytest.raises(NoHistory, match="outside the project"):
         History(str(tmp_path / "tree"), fenced)
 
 

@@ -254,7 +254,7 @@ def test_a_target_that_may_not_be_written_is_left(file: Path) -> None:
     link = file.with_name("link.yaml")
     link.symlink_to(file)
     asked: list[str] = []
-    with pytest.raises(CannotWrite, match="outside of the project"):
+    with pytest.raises(CannotWrite, match="outside the project"):
         write_atomic(str(link), source(link), "a: 2\n", lambda target: bool(asked.append(target)))
     assert asked == [str(file.resolve())] and file.read_bytes() == b"a: 1\r\n"
 

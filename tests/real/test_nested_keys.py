@@ -1,4 +1,8 @@
-"""Keys inside options whose value is a mapping: every field and unknown names, against real constructors."""
+"""Keys inside options whose value is a mapping: every field and unknown names, against real constructors.
+
+VLLM_MIGRATE_REAL_MORE=0.33.0=PYTHON adds releases; PYTHON may be an environment of a neighbouring release that has the sources of this
+one in front of its path.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.oracles.client import run_oracle
+from tests.real.oracles.client import MORE, RELEASES, run_oracle
 from vllm_migrate.catalog import nested, store
 from vllm_migrate.dialects.inner import verdict
 
@@ -77,12 +81,19 @@ def mine(case: dict[str, Any], release: str) -> str:
     return {"unknown": "refused", "lost": "lost", "": "kept"}[found.kind]
 
 
-@pytest.mark.parametrize("release", ["0.8.5", "0.18.1"])
+@pytest.mark.parametrize("release", [*RELEASES, *MORE])
 def test_every_field_and_unknown_names(release: str, vllm_pythons: dict[str, str], tiny_model: str) -> None:
     asked = cases(release)
-    answers: list[Any] = run_oracle(vllm_pythons[release], "nested_keys.py", asked, tiny_model, timeout_s=1800)
+    answers: list[Any] = run_oracle(
+        {**vllm_pythons, **MORE}[release], "nested_keys.py", asked, tiny_model, timeout_s=1800
+    )
     wrong, compared, other = [], 0, 0
-    for case, theirs in zip(asked, answers, strict=True):
+    for case, answered in zip(asked, answers, strict=True):
+        # A class may name the keys that it has lost, and refuse them by itself.
+        theirs = "refused" if f"`{case['key']}` was removed" in str(answered) else answered
+        if case["option"] == "override_pooler_config" and theirs == "kept" and mine(case, release) != "kept":
+            other += 1  # 0.9.0 to 0.11.0 make the class of it for a pooling model alone, and this model generates
+            continue
         if str(theirs).startswith("other"):
             other += 1  # the value is refused, not the key
             # The parser of 0.8.5 names the text, and not what is wrong with it.

@@ -5,13 +5,12 @@ VLLM_MIGRATE_REAL_MORE=0.12.0=PYTHON:0.24.0=PYTHON adds the pair from the first 
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
 import pytest
 
-from tests.real.oracles.client import NOT_THE_PARSERS, RELEASES, agree, run_oracle
+from tests.real.oracles.client import MORE, NOT_THE_PARSERS, RELEASES, agree, run_oracle
 from tests.situations import move
 from vllm_migrate.catalog.store import Flag
 from vllm_migrate.catalog.store import load as load_catalog
@@ -20,7 +19,6 @@ from vllm_migrate.knowledge.load import load as load_knowledge
 from vllm_migrate.run.judging import Run
 
 SOURCE, TARGET = RELEASES[0], RELEASES[-1]
-MORE = dict(pair.split("=", 1) for pair in os.environ.get("VLLM_MIGRATE_REAL_MORE", "").split(":") if "=" in pair)
 PAIRS = [(SOURCE, TARGET), *([(next(iter(MORE)), next(reversed(MORE)))] if len(MORE) > 1 else [])]
 WRITTEN_FOR = (SOURCE, "0.10.2", TARGET, "0.27.0", *MORE)
 LEFT_OUT = ("-h", "--help", "-v", "--version", "--config")

@@ -40,7 +40,7 @@ def test_what_is_the_same_in_many_places_is_one_group() -> None:
     assert text.count("vLLM 0.18.1 rejects") == 1
     assert "VM202 scheduler-policy-preemption (9 places)" in text
     assert text.count("  fix: [*] drop") == 1
-    assert "... and 3 places more (--all)" in text
+    assert "... and 3 more places (--all)" in text
     assert "s8/serve.sh:1" not in text
 
 

@@ -1,4 +1,4 @@
-"""Nothing outside of the project is read, quoted or written, unless the call or the environment allows it."""
+"""Nothing outside the project is read, quoted or written, unless the call or the environment allows it."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_link_is_written_inside_alone(repo: Path, capsys: pytest.CaptureFixtur
     for words in (["."], ["a.yaml"]):
         main(["fix", "--write", *words])
         assert target.read_text() == SERVE
-    assert "outside of the project" in "".join(capsys.readouterr())
+    assert "outside the project" in "".join(capsys.readouterr())
     assert main(["fix", "--write", "a.yaml", "--allow-outside", "../outside"]) == 0
     assert "swap-space" not in target.read_text()
 
@@ -178,7 +178,7 @@ def test_outputs_do_not_follow_a_link_out(words: list[str], repo: Path, capsys: 
     main([*words, *(["."] if words[0] != "lock" else [])])
     assert target.read_text() == OUTSIDE
     if words[-1] != "--add-ignores":
-        assert "outside of the project" in capsys.readouterr().err
+        assert "outside the project" in capsys.readouterr().err
         main([*words, "--allow-outside", "../outside", *(["."] if words[0] != "lock" else [])])
         assert target.read_text() != OUTSIDE
 
@@ -197,7 +197,7 @@ def test_a_lock_names_what_is_in_its_own_project(repo: Path, capsys: pytest.Capt
         (repo / "vllm-migrate.lock").write_text(json.dumps({**lock, **change}))
         assert main(["lock", "--check"]) == 2
         shown = "".join(capsys.readouterr())
-        assert "outside of the project" in shown and SECRET not in shown
+        assert "outside the project" in shown and SECRET not in shown
 
 
 def root_of(path: str) -> Callable[[str], bool]:

@@ -167,7 +167,7 @@ def test_a_worker_that_is_run_by_hand(config: Callable[..., Path], lab: SimpleNa
     assert smoke("record", path, "--lines", lines, "-o", recording).stdout.startswith(f"{recording}: 16 sequences")
     assert smoke("compare", recording, "--model", lab.model).exit_code == 0
     lines.write_text(lines.read_text()[:-100])
-    with pytest.raises(VllmMigrateError, match=r"not the protocol's|holds no whole recording"):
+    with pytest.raises(VllmMigrateError, match=r"does not follow the protocol|holds no whole recording"):
         smoke("record", path, "--lines", lines, "-o", recording)
     with pytest.raises(VllmMigrateError, match="cannot read /no/such/lines"):
         smoke("record", path, "--lines", "/no/such/lines", "-o", recording)

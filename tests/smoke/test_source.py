@@ -55,7 +55,7 @@ def test_a_refusal_names_the_place(tmp_path: Path) -> None:
     job = Job("record", {}, {}, [], [], {})
     with pytest.raises(EngineRunError, match="the real launch would fail as well") as error:
         run_job(TorchEngine(), job, spec, lambda line: None)
-    assert error.value.remedy == f"vllm-migrate fix {path} shows what it accepts; --fixed runs it so, in memory"
+    assert error.value.remedy == f"vllm-migrate fix {path} shows what it accepts; --fixed does so in memory"
 
 
 def test_what_the_framework_overrides_refuses_nothing(tmp_path: Path) -> None:

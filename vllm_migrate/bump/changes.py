@@ -196,7 +196,8 @@ def _of_option(section: str, name: str, releases: Releases) -> Iterator[Finding]
 
 
 def _text(change: Change) -> str:
-    return f"{change.kind} {diff.describe(change).strip()}".strip()
+    what = diff.describe(change).strip()
+    return f"{change.kind}{',' if what.startswith('was ') else ''} {what}".strip()
 
 
 def _of_route(path: str, releases: Releases) -> Iterator[Finding]:

@@ -193,9 +193,7 @@ def _installed(python: str) -> Source:
         if not isinstance(root, str | None) or not isinstance(version, str | None):
             raise ValueError("not a path and a version")
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError, TypeError, RecursionError) as error:
-        raise UsageError(
-            f"{python} did not tell where its vLLM lies", "name a python that has vLLM installed"
-        ) from error
+        raise UsageError(f"{python} did not say where its vLLM is", "name a python that has vLLM installed") from error
     if not root:
         raise UsageError(f"{python} has no vLLM installed", "name a python that has vLLM installed")
     return Source(root, _plain(version), {"artefact": "installed", "kind": "interpreter"})

@@ -214,7 +214,7 @@ def _resolution_change(old: list[str], new: list[str]) -> str:
     more = [line for line in new if line not in old]
     parts = [f"no longer {shown(one, 90)}" for one in less[:1]] + [f"now {shown(one, 90)}" for one in more[:1]]
     left = len(less[1:]) + len(more[1:])
-    return "; ".join(parts) + (f" (and {left} more places)" if left else "")
+    return "; ".join(parts) + (f" (and {left} more place{'s' if left > 1 else ''})" if left else "")
 
 
 def as_text(old: str, new: str, found: list[Change]) -> str:

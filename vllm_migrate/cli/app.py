@@ -126,8 +126,8 @@ def _root(
         typer.Option("--version", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Finds every default of vLLM that depends on the release, says what it does to the RL loss, writes the pins that reach the
-    engine, and proves it with a short rollout.
+    """Find every vLLM default that changes between two releases, see what it does to the RL loss, write the settings that
+    keep the old behaviour, and prove it with a short rollout.
 
     Start with: vllm-migrate lint PATH
     """

@@ -11,7 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Manage releases of your own beside the shipped ones.",
+    help="Manage your own vLLM releases next to the shipped ones.",
 )
 
 
@@ -55,7 +55,7 @@ def list_added() -> None:
 
 @app.command()
 def remove(release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release you added.")]) -> None:
-    """Forget a release you added."""
+    """Remove a release you added."""
     from vllm_migrate.catalog import added
 
     added.remove(release)

@@ -25,7 +25,10 @@ def command(
     ] = False,
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """List the frameworks whose files are understood, or explain one; `check FILE...` runs the examples of dialects of your own."""
+    """List the supported frameworks, or describe one.
+
+    `check FILE...` runs the examples of your own dialects.
+    """
     check_format(output_format, ("text", "json"))
     if ident == "check":
         raise typer.Exit(check(files or []))
@@ -55,7 +58,7 @@ def command(
 
 
 def check(files: list[str]) -> int:
-    """Print what becomes of every example of the files; the exit code: 1 where one is not as it should be."""
+    """Print the result of every example in the files; the exit code is 1 if one fails."""
     from pathlib import Path
 
     from vllm_migrate.run.examples import check_dialects
@@ -87,7 +90,7 @@ def print_matrix(dialect: Dialect, output_format: str) -> None:
         print(json.dumps({"schema": 1, "dialect": dialect.id, "matrix": [row._asdict() for row in rows]}, indent=2))
         return
     named = dialect.framework or dialect.id
-    print(f"{named}: the releases of vLLM, of {releases[0]} to {releases[-1]}, that its own requirement takes")
+    print(f"{named}: the releases of vLLM, of {releases[0]} to {releases[-1]}, that its own requirement allows")
     width = max(len(row.framework) for row in rows)
     wide = max(len(row.requires) for row in rows)
     for row in rows:

@@ -25,7 +25,7 @@ def command(
     what: Annotated[str, typer.Argument(metavar="CODE|OPTION", help="VM101, prefix-caching-default, swap_space, ...")],
     output_format: Annotated[str, typer.Option(help="text, html or markdown.", metavar="FORMAT")] = "text",
 ) -> None:
-    """Say all about a rule (by code or name), or show an option's life as a line of releases."""
+    """Explain a rule by code or name, or show an option's history."""
     check_format(output_format, FORMATS)
     knowledge = load()
     known = knowledge.rule(what)

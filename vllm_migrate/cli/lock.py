@@ -36,7 +36,10 @@ def _check(path: str, call: Namespace) -> int:
     from vllm_migrate.verify.show import word
 
     if call.paths or call.at or call.smoke:
-        raise UsageError("lock --check reads its options from the lock", "vllm-migrate lock --check -o FILE")
+        raise UsageError(
+            "lock --check takes its paths and options from the lock",
+            "vllm-migrate lock --check, with -o FILE for a different lock",
+        )
     moved = lock.check(path, tuple(call.allow_outside or ()))
     for one in moved:
         what = f"{one.option}: {word(one.old)} -> {word(one.new)}" if one.option else "engine"

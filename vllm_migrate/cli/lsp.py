@@ -21,7 +21,9 @@ def command(
         ),
     ] = True,
 ) -> None:
-    """Speak the Language Server Protocol on standard input and output, for an editor.
+    """Run the language server for editors.
+
+    It speaks the Language Server Protocol on standard input and output.
 
     docs/editors.md says how to set up VS Code, Cursor, Neovim, Helix and Emacs. Needs: pip install "vllm-migrate[lsp]"
     """

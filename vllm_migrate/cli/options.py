@@ -69,7 +69,7 @@ RELEASES = (
 
 SHARED = (
     *RELEASES,
-    Option("--history", FLAG, "Where the target is pinned already, find the release before it in the Git history."),
+    Option("--history", FLAG, "If the target is already pinned, find the release before it in the Git history."),
     Option("--select", LIST, "Use only these rules (codes, prefixes such as VM1, or names).", "RULES"),
     Option("--ignore", LIST, "Leave these rules out.", "RULES"),
     Option("--extend-select", LIST, "Use these rules too.", "RULES"),
@@ -92,7 +92,7 @@ LINT = (
     Option(
         "--fail-on",
         VALUE,
-        "Exit with 1 from this severity on.",
+        "Exit with 1 on findings of this severity or higher.",
         "SEVERITY",
         ("error", "warning", "info", "never"),
     ),
@@ -146,7 +146,7 @@ VERIFY = (
     Option("--log", VALUE, "Its startup log, or - for standard input.", "FILE"),
     Option("--run", VALUE, "Folder of a run: Hydra or W&B output, prime-rl configs, job logs.", "DIR"),
     Option("--record", VALUE, "What the recorder wrote during the run (`vllm-migrate recorder --help`).", "FILE"),
-    Option("--python", VALUE, "A Python interpreter; asks its vLLM what it makes of the arguments.", "PY"),
+    Option("--python", VALUE, "A Python interpreter, whose vLLM is asked what it makes of the arguments.", "PY"),
     ENGINE,
     Option("--to", VALUE, "The vLLM release that runs, if the source does not show it.", "RELEASE", field="target"),
     *(option for option in RELEASES if option.name in ABOUT_ENGINES),
@@ -195,7 +195,7 @@ MIGRATE = (
     *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
     Option("--write", FLAG, "Write settings and version instead of showing the change."),
     Option("--patch", VALUE, "Write the diff to this file, for `git apply`.", "FILE"),
-    Option("--via", LIST, "Releases to stop at on the way: names those that are bad stops.", "RELEASES"),
+    Option("--via", LIST, "Releases to stop at on the way; the checklist names the bad ones.", "RELEASES"),
     Option("--checklist", VALUE, "Write the checklist (Markdown) to this file.", "FILE"),
     Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
 )
@@ -222,7 +222,7 @@ COMMANDS = {
         CommandTable(
             "lint",
             LINT,
-            """What changes for these files between two releases of vLLM.
+            """Show what changes for these files between two vLLM releases.
 
 PATHs are files, folders or - (standard input); by default the configuration's `include`, else the current folder.
 
@@ -231,93 +231,112 @@ Exit code: 0 nothing to report, 1 findings at or above --fail-on (default: warni
         CommandTable(
             "fix",
             FIX,
-            """Write the settings that keep the old behaviour, in the spelling that reaches the engine.
+            """Write the settings that keep the old behaviour.
 
-Shows the diff; --write writes it. --unsafe also applies fixes that need review. Every fix is proved by reading the edited file back.
+Each is spelled so that it reaches the engine. The diff is shown; --write writes it.
+--unsafe also applies fixes that need review. Every fix is proved by reading the edited file back.
 
 Exit code: 0 done or nothing to do, 1 something to write (without --write), 2 error, 3 no input files.""",
         ),
         CommandTable(
             "migrate",
             MIGRATE,
-            """Move a project to another vLLM in one step: its settings, the version it pins, and a checklist for people.
+            """Move a project's settings and vLLM version in one step.
 
-Shows one diff, then the checklist, then for each engine whether it starts with the target release. --write writes the files.
+Prints one diff, then a checklist for people, then whether each engine starts with the target release. --write writes the files.
 Settings are those of `fix --unsafe`. The version is written if the project has a plain `==` pin or an image tag, and only if nothing else
 that the project pins (torch, Python, transformers, a framework) contradicts the target; otherwise nothing in that project is
 written, and the checklist says what has to come first. Lock files are never edited; the command that refreshes each is printed.
 
-vllm-migrate migrate .                                       look at the change
-vllm-migrate migrate . --patch up.diff --checklist TODO.md   keep it: git apply up.diff
-vllm-migrate migrate . --to 0.18.1 --write                   write it; a second run has nothing to write
-vllm-migrate migrate . --from 0.8.5 --write                  where the pin was moved already
+  vllm-migrate migrate .                                       look at the change
+  vllm-migrate migrate . --patch up.diff --checklist TODO.md   save it, for git apply up.diff
+  vllm-migrate migrate . --to 0.18.1 --write                   write it
+  vllm-migrate migrate . --from 0.8.5 --write                  if the pin has already moved
 
-Exit code: 0 nothing is left to write and every engine starts, 1 something is or one does not, 2 error, 3 no input files.""",
+Exit code: 0 nothing is left to write and every engine starts, 1 something is left or an engine does not start, 2 error,
+3 no input files.""",
         ),
         CommandTable(
             "route",
             ROUTE,
-            """The releases between the two of a move, with marks: which of them every engine of the project can stand on.
+            """Mark the releases on the way at which every engine can stop.
 
-A stop is bad where an engine does not start, where its framework does not run with it, or where a fault of that release meets what
-the engines are set to (processed logprobs in 0.10.0 and 0.10.1, ...); each is listed with its reason.
+A release is a bad stop if an engine does not start, if its framework does not run with it, or if one of its faults affects these
+settings (processed logprobs in 0.10.0 and 0.10.1, ...). Each bad stop is listed with its reason.
 
-vllm-migrate route . --to 0.33.0
+  vllm-migrate route . --to 0.33.0
 
-Exit code: 0, 2 usage or internal error, 3 no input files.""",
+Exit code: 0 done, 2 usage or internal error, 3 no input files.""",
         ),
         CommandTable(
             "effective",
             EFFECTIVE,
-            """Every engine's settings at both releases side by side, each with its origin; changed ones first.""",
+            """Show every engine's settings in both releases side by side.
+
+Each has its origin; settings that change come first.""",
         ),
         CommandTable(
             "diff",
             DIFF,
-            """What changed between two releases of vLLM: removed, renamed, new, deprecated, another default, resolution or choices.
+            """Show what changed between two vLLM releases.
 
-With PATHs, only what they use or patch: options, fields, variables, routes, imports, calls, metrics, as Markdown.
-vllm-migrate diff 0.10.2 0.11.0 src/ configs/
+Lists options that are new, renamed, deprecated or removed, and those with a different default, resolution or choices.
 
-With --runs, what changed between two runs, by layer: vllm-migrate diff --runs outputs/good outputs/bad""",
+  vllm-migrate diff 0.10.2 0.11.0
+
+With PATHs, only what they use or patch: options, fields, variables, routes, imports, calls and metrics, as Markdown.
+
+  vllm-migrate diff 0.10.2 0.11.0 src/ configs/
+
+With --runs, what changed between two runs, by layer.
+
+  vllm-migrate diff --runs outputs/good outputs/bad""",
         ),
         CommandTable(
             "verify",
             VERIFY,
-            """Compare what the files say an engine has with what the running engine says, setting by setting.
+            """Compare the files with what a running engine reports.
 
-Name at least one source. Each setting is the same, differs, or is not told by that source; a finding of `lint` that the run
-confirms or refutes is named beside it. vllm-migrate verify conf.yaml --log serve.log
+Name at least one source. Each setting is the same, differs, or is not reported by that source; a finding of `lint` that the run
+confirms or refutes is shown next to its setting.
+
+  vllm-migrate verify conf.yaml --log serve.log
 
 Exit code: 0 nothing differs, 1 something does, 2 usage or internal error.""",
         ),
         CommandTable(
             "lock",
             LOCK,
-            """Write what every engine ends up with to vllm-migrate.lock, or with --check say what has moved since.
+            """Write every engine's effective settings to vllm-migrate.lock.
 
-The one file that is written without --write. Commit it; in CI and where a run starts: vllm-migrate lock --check
+This is the only file that is written without --write. Commit it; then check in CI, and at the start of a run, what has changed:
 
-Exit code: 0 written, or nothing moved; 1 something moved (a file, a release), 2 usage or internal error.""",
+  vllm-migrate lock --check
+
+Exit code: 0 written, or nothing has changed, 1 something has changed (a file, a release), 2 usage or internal error.""",
         ),
         CommandTable(
             "doctor",
             DOCTOR,
-            """Look at the machine that trains: its vLLM, packages, plugins, variables, GPU, model and disk, beside the files.
+            """Check the training machine against the files.
 
-One line a check, with what to do. vllm-migrate doctor conf/ --python /opt/venv/bin/python
+Looks at its vLLM, packages, plugins, variables, GPU, model and disk. Prints one line per check, with what to do about it.
+
+  vllm-migrate doctor conf/ --python /opt/venv/bin/python
 
 Exit code: 0 nothing is wrong, 1 something is, 2 usage or internal error.""",
         ),
         CommandTable(
             "recorder",
             RECORDER,
-            """Write the recorder: a file that vLLM loads from its path and that notes the engine's resolved configuration.
+            """Write the recorder, which records a running engine's settings.
 
-PYTHONPATH=DIR VLLM_MIGRATE_RECORD=record.jsonl vllm serve ...     (any release from 0.8.5 on, server or LLM())
+It is a file that vLLM loads from PYTHONPATH, in every release since 0.8.5, for a server as for LLM():
 
-It is off where the variable names no file, and never stops a run. Where VLLM_PLUGINS is set, add vllm_migrate_recorder to it.
-From 0.11.1 on it also notes what a server has after its start; vLLM then keeps its statistics on.""",
+  PYTHONPATH=DIR VLLM_MIGRATE_RECORD=record.jsonl vllm serve ...
+
+It is off unless the variable names a file, and never stops a run. If VLLM_PLUGINS is set, add vllm_migrate_recorder to it.
+From 0.11.1 on, it also records what a server runs with once it has started; vLLM then keeps its statistics on.""",
         ),
     )
 }

@@ -28,8 +28,9 @@ class _Formatter(argparse.HelpFormatter):
         super().add_usage(usage, actions, groups, "Usage: ")
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        paragraphs = (super(_Formatter, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
-        return "\n\n".join(paragraphs)
+        """Paragraphs filled one by one; an indented one, which holds commands, stays as it is."""
+        fill = super()._fill_text
+        return "\n\n".join(part if part.startswith(" ") else fill(part, width, indent) for part in text.split("\n\n"))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,7 +81,9 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         default = option.default if option.off else False
         group.add_argument(*names, dest=dest, action="store_true", default=default, help=text)
         if option.off:
-            group.add_argument(option.off, dest=dest, action="store_false", default=default, help="The opposite.")
+            group.add_argument(
+                option.off, dest=dest, action="store_false", default=default, help=f"The opposite of {option.name}."
+            )
         return
     group.add_argument(
         *names,

@@ -13,7 +13,10 @@ from vllm_migrate.cli.parser import check_format
 def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """List the releases in the catalog, oldest first, with the artefact each was read from."""
+    """List the releases in the catalog, oldest first.
+
+    Each is listed with the artefact it was read from.
+    """
     check_format(output_format, ("text", "json"))
     from vllm_migrate.catalog import details, store
 

@@ -27,5 +27,5 @@ def run(call: Namespace) -> int:
     for line in as_text(found):
         print(clean(line))
     if not found:
-        print("no engine moves to another release, so there is no way between two")
+        print("no engine moves to a different release, so there are no stops to list")
     return 0

@@ -17,7 +17,10 @@ from vllm_migrate.rules.files import as_rules, page_of
 def command(
     output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """List the rules: code, name, severity, layer, the best safety of its fix, title."""
+    """List the rules.
+
+    Each line has the code, the name, the severity, the layer, the best safety of its fix, and the title.
+    """
     check_format(output_format, ("text", "json"))
     rules = load().rules + as_rules()
     if output_format == "json":

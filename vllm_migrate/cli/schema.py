@@ -14,12 +14,15 @@ def command(
         str | None, typer.Option(metavar="DIALECT", help="With a release: for the files of this framework.")
     ] = None,
 ) -> None:
-    """Print a JSON Schema (2020-12): of what `vllm serve --config` reads at a release, of a framework's files with --dialect,
-    or of vllm-migrate's own files and output.
+    """Print a JSON Schema for vLLM, framework or vllm-migrate files.
 
-    vllm-migrate schema 0.18.1 > serve.schema.json                    the keys of `vllm serve --config`
-    vllm-migrate schema 0.18.1 --dialect nemo-rl > nemo.schema.json   a framework's configuration
-    vllm-migrate schema config > vllm-migrate.schema.json             vllm-migrate.toml; likewise rule, dialect, lock, lint
+    The schema (2020-12) describes what `vllm serve --config` reads in a release, a framework's files (with --dialect), or
+    vllm-migrate's own files and output.
+
+    \b
+    vllm-migrate schema 0.18.1 > serve.schema.json
+    vllm-migrate schema 0.18.1 --dialect nemo-rl > nemo.schema.json
+    vllm-migrate schema config > vllm-migrate.schema.json
     """
     from vllm_migrate.run.schemas import named
 

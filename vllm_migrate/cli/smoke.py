@@ -13,6 +13,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from inspect import cleandoc
 from typing import Any
 
 from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable, Option
@@ -20,7 +21,7 @@ from vllm_migrate.cli.parser import parse
 from vllm_migrate.smoke.backends.interface import Line, Watch
 
 EXIT_ERROR = 2
-HELP = "A short rollout that says pass, fail or inconclusive, and names the layer that moved."
+HELP = "Prove with a short rollout that logprobs agree.\n\nThe verdict is pass, fail or inconclusive, and names the layer that moved."
 
 
 def text(name: str, metavar: str, help: str, default: str | None = None) -> Option:
@@ -110,7 +111,9 @@ OPTIONS = {
     "python_for": text(
         "--python-for", "TEMPLATE", "How to start a release; {release} is replaced: '/opt/vllm-{release}/bin/python'."
     )._replace(required=True),
-    "releases": Option("--releases", LIST, "Only these releases and the two ends; default: all between.", "RELEASES"),
+    "releases": Option(
+        "--releases", LIST, "Only these releases and the two ends; default: all in between.", "RELEASES"
+    ),
     "recorded": text("--reference", "REC", "A recording of the good release; default: record it first."),
     "backend": Option("--backend", VALUE, "", default="vllm", hidden=True),
 }
@@ -139,7 +142,7 @@ def command(name: str, *fields: str, **defaults: object) -> Callable[[Run], Run]
         for field in dict.fromkeys(fields):
             option = OPTIONS[field]._replace(field=field)
             options.append(option._replace(default=defaults[field]) if field in defaults else option)
-        COMMANDS[name] = CommandTable(name, tuple(options), run.__doc__ or "")
+        COMMANDS[name] = CommandTable(name, tuple(options), cleandoc(run.__doc__ or ""))
         _RUNS[name] = run
         return run
 
@@ -182,7 +185,7 @@ def record_command(call: Namespace) -> int:
 
 @command("score", "recording", *SCORING, "output", "updated", "batch_tokens", "output_format")
 def score_command(call: Namespace) -> int:
-    """The trainer's side: what the model claims for the recorded tokens."""
+    """Score the recorded tokens as the trainer does."""
     from vllm_migrate.errors import UsageError
     from vllm_migrate.smoke.commands import load, score
     from vllm_migrate.smoke.dump import is_dump
@@ -207,7 +210,7 @@ def score_command(call: Namespace) -> int:
 
 @command("compare", "first", "second", *SCORING, *JUDGING)
 def compare_command(call: Namespace) -> int:
-    """The verdict on recordings, offline."""
+    """Compare recordings, offline, and give the verdict."""
     from vllm_migrate.smoke.commands import compare_files
 
     options = judging(call)
@@ -218,7 +221,7 @@ def compare_command(call: Namespace) -> int:
 
 @command("run", "config", "reference", "ablate", *ENGINE, *SCORING, *JUDGING)
 def run_command(call: Namespace) -> int:
-    """Run the config as it is on disk and compare it with a reference recording."""
+    """Run the config as it is and compare it with a recording."""
     from vllm_migrate.smoke.commands import run
 
     choice = judging(call)
@@ -290,7 +293,7 @@ def write_report(path: str, text: str) -> None:
     max_tokens=32,
 )
 def update_command(call: Namespace) -> int:
-    """Replace the weights while a request runs, and see which weights the engine answers from."""
+    """Change the weights during a request; see which are used."""
     from vllm_migrate.smoke.commands import Update, update
 
     given = (("mode", call.pause_mode), ("clear_cache", call.clear_cache))
@@ -310,9 +313,11 @@ def update_command(call: Namespace) -> int:
     *("claims", "margins"),
 )
 def bisect_command(call: Namespace) -> int:
-    """Find the neighbouring releases between which the config's rollout went wrong, each tested twice.
+    """Find the release that broke the config's rollout.
 
-    vllm-migrate smoke bisect conf.yaml --good 0.8.5 --bad 0.18.1 --python-for '/opt/vllm-{release}/bin/python' --model DIR
+    It searches for the two neighbouring releases between which the rollout went wrong; each is tested twice.
+
+      vllm-migrate smoke bisect conf.yaml --good 0.8.5 --bad 0.18.1 --python-for '/opt/vllm-{release}/bin/python' --model DIR
     """
     from vllm_migrate.errors import UsageError
     from vllm_migrate.smoke import bisect
@@ -341,7 +346,7 @@ def bisect_command(call: Namespace) -> int:
 
 @command("worker")
 def worker_command(call: Namespace) -> int:
-    """Print the worker file, to be copied to a cluster."""
+    """Print the worker file, for use on a cluster."""
     from vllm_migrate.smoke.backends.vllm_worker import worker_source
 
     sys.stdout.write(worker_source())

@@ -13,7 +13,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.composition import UnreadInput
 from vllm_migrate.dialects.model import Engine, Fact, Program, Spot, Use, Written, determined
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec, runs
-from vllm_migrate.dialects.recognition import has, origin_of, recognised
+from vllm_migrate.dialects.recognition import has, origin_of, recognised, role_of
 from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.uses import comes_from, uses_of
 from vllm_migrate.dialects.workspace import Workspace
@@ -43,7 +43,7 @@ def discover_code(
         for spec in dialect.engines:
             engines.extend(_made(file, code, dialect, spec, uses, workspace))
         if uses:
-            origin = origin_of(file, dialect, workspace).of_role(_role(dialect, "serving", uses, file))
+            origin = origin_of(file, dialect, workspace).of_role(role_of(dialect, "serving", uses, file))
             facts = Reader(origin, _environment(file, code)).all_facts()
             programs.append(Program(f"{dialect.id}:.", origin, facts, uses))
     engines.extend(_in_dicts(file, code, dialects, catalog, workspace))
@@ -72,21 +72,6 @@ def _in_dicts(
                 break
 
 
-def _role(dialect: Dialect, otherwise: str, uses: list[Use], file: File) -> str:
-    """A program that updates weights trains, and so does one that speaks of training; what else it is, its dialect states."""
-    if any(use.name in dialect.rollout_uses for use in uses):
-        return "rl_rollout"
-    if otherwise == "serving" and dialect.rollout_words:
-        text = file.source.text.lower()
-        if sum(word in text for word in dialect.rollout_words) >= SEVERAL:
-            return "rl_rollout"
-    return otherwise
-
-
-# How many words of training a program has to use that is taken to train.
-SEVERAL = 2
-
-
 def _made(
     file: File, code: PythonDocument, dialect: Dialect, spec: EngineSpec, uses: list[Use], workspace: Workspace
 ) -> list[Engine]:
@@ -96,7 +81,7 @@ def _made(
     calls = [call for call in calls if not _shows_nothing(call)]
     if not calls:
         return []
-    shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(_role(dialect, spec.role, uses, file))
+    shared = of_spec(origin_of(file, dialect, workspace), spec).of_role(role_of(dialect, spec.role, uses, file))
     out: list[Engine] = []
     for call in calls:
         tree = tree_of(file, call.index)

@@ -260,7 +260,7 @@ class _Line:
                 continue
             other = self.workspace.load(os.path.normpath(os.path.join(os.path.dirname(self.file.path), name)))
             if other is not None and other.shell is not None and other is not self.file:
-                yield from (_variable(other, key, word) for key, word in other.shell.exports)
+                yield from (variable(other, key, word) for key, word in other.shell.exports)
 
     def _unread(self, groups: list[list[int]], origin: Origin) -> list[UnreadInput]:
         """What may hold more options than are seen: a `--config` file that is not here, words that an expansion brings."""
@@ -312,8 +312,8 @@ class _Line:
         if self.document.outer is not None and file.inside is not None:
             found.extend(_around_string(file.inside.host, self.document.outer, command))
         found.extend(self._sourced())
-        found.extend(_variable(file, name, word) for name, word in self.document.exports if word.start < command.start)
-        found.extend(_variable(file, name, word) for name, word in command.assignments)
+        found.extend(variable(file, name, word) for name, word in self.document.exports if word.start < command.start)
+        found.extend(variable(file, name, word) for name, word in command.assignments)
         found.extend(_set_by_words(file, command.words[:start]))
         return {fact.written.option: fact for fact in found if fact.written is not None}
 
@@ -403,12 +403,12 @@ def _around_string(host: File, outer: ShellDocument, inner: Command) -> Iterator
     """The environment of a script in a string or heredoc: what is exported before it, and what stands on its command."""
     before = [command for command in outer.commands if command.start < inner.start]
     if not before:
-        yield from (_variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
+        yield from (variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
         return
     holder = before[-1]
     if ELSEWHERE.isdisjoint(os.path.basename(word.raw) for word in holder.written[:2]):
-        yield from (_variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
-        yield from (_variable(host, name, word) for name, word in holder.assignments)
+        yield from (variable(host, name, word) for name, word in outer.exports if word.start < inner.start)
+        yield from (variable(host, name, word) for name, word in holder.assignments)
     yield from _set_by_words(host, holder.written)
 
 
@@ -421,7 +421,7 @@ def _set_by_words(file: File, words: Sequence[Word]) -> Iterator[Fact]:
     for word in words:
         found = _NAMED.match(word.value or "")
         if found is not None:
-            yield _variable(file, found[1], word, found[2])
+            yield variable(file, found[1], word, found[2])
 
 
 # A variable with a default, as compose and shells write it.
@@ -438,8 +438,8 @@ def _around(name: str, value: Tree, item: Tree) -> Fact:
     return Fact(text, Written(name, f"env.{name}", text, spot, spot, tree=item))
 
 
-def _variable(file: File, name: str, word: Word, own: str | None = None) -> Fact:
-    """`own`: the value, where the word holds more than that."""
+def variable(file: File, name: str, word: Word, own: str | None = None) -> Fact:
+    """A variable that a word sets. `own`: the value, where the word holds more than that."""
     value = own if own is not None else word.assumed
     spot = Spot(file, word.start if own is not None else _name_start(file, name, word), word.end)
     if value is None:

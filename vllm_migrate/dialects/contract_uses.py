@@ -15,6 +15,8 @@ from vllm_migrate.knowledge.records import UseSpec
 SETTING = "worker_extension_cls"
 ENDING = "workerextension"  # of classes that are mixed into the worker, by custom
 MAKERS = ("from_engine_args", "from_vllm_config")
+# Attributes of engines that hold an object of one class, whatever the engine is called.
+HELD = {"output_processor": "vllm.v1.engine.output_processor.OutputProcessor"}
 
 
 def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
@@ -22,7 +24,7 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
 
     key: the name; method: the class of vLLM's that it is mixed into or inherits from, "" for the worker.
     """
-    nothing = _nothing(code)
+    nothing, mixed = _nothing(code), _mixed_in(code)
     for node in code.index.classes:
         named = [dotted_name(b) for b in node.bases]
         bases = [base for base in map(code.resolve, named) if base.startswith("vllm.")]
@@ -30,7 +32,7 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
         if for_types:
             bases = []
         if entry.members == "extension":
-            owners = [""] if for_types or (not bases and _extends(code, node.name)) else []
+            owners = [""] if for_types or (not bases and node.name in mixed) else []
         else:
             owners = bases
         for owner in owners:
@@ -71,6 +73,19 @@ def _nothing(code: PythonDocument) -> frozenset[str]:
     return frozenset(
         dotted_name(n.targets[0]) for n in assigned if isinstance(n.value, ast.Name) and n.value.id == "object"
     )
+
+
+def _mixed_in(code: PythonDocument) -> frozenset[str]:
+    """The module's classes that are mixed into the worker, and those of its own that they inherit from."""
+    bases = {node.name: [dotted_name(base) for base in node.bases] for node in code.index.classes}
+    found: set[str] = set()
+    asked = [name for name in bases if _extends(code, name)]
+    while asked:
+        name = asked.pop()
+        if name not in found and name in bases:
+            found.add(name)
+            asked += bases[name]
+    return frozenset(found)
 
 
 def _extends(code: PythonDocument, name: str) -> bool:
@@ -143,6 +158,9 @@ def attributes_of(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[
 def class_of(code: PythonDocument, call: Call, objects: Objects) -> str:
     """The class of vLLM's that a call's receiver is an object of, by the assignments that it can see; "" for none."""
     name = call.dotted.rpartition(".")[0]
+    held = HELD.get(name.rpartition(".")[2]) if "." in name else None
+    if held is not None:
+        return held
     own = objects.get((_scope(name, call.function), name))
     if own is None and code.index.bound.get(name) == 1:
         own = next((cls for (_, other), cls in objects.items() if other == name), "")
@@ -173,7 +191,7 @@ def streams(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
     for loop, function in code.index.loops:
         source = loop.iter if isinstance(loop.iter, ast.Call) else made.get(dotted_name(loop.iter))
         call = calls.get(id(source))
-        kept = _kept(loop)
+        kept = _kept(loop) or _left_over(code, loop)
         if call is None or not kept or f"{kept}.outputs[0]" in code.source.text:
             continue
         start, end = code.span(call.node)
@@ -186,6 +204,22 @@ def streams(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
             [argument.value for argument in call.args],
             call.has_kwargs or call.has_star,
         )
+
+
+def _left_over(code: PythonDocument, loop: ast.AsyncFor) -> str:
+    """The name of a loop's item where the loop does nothing with it but return it, and the rest of its block uses it."""
+    if not isinstance(loop.target, ast.Name):
+        return ""
+    item = loop.target.id
+    used = [n for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Name) and n.id == item]
+    returned = [n.value for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Return)]
+    if any(
+        isinstance(value, ast.Name | ast.Attribute) and dotted_name(value).split(".")[0] == item for value in returned
+    ):
+        return item
+    _, end = code.span(loop)
+    rest = re.split(r"\n[ \t]*(?:async )?def |\nclass ", code.source.text[end:], maxsplit=1)[0]
+    return item if not used and re.search(rf"\b{item}\b", rest) else ""
 
 
 def _kept(loop: ast.AsyncFor) -> str:

@@ -43,7 +43,8 @@ def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspac
 
 def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
     if file.shell is not None:
-        return Discovery(_in_script(file, dialects, catalog, workspace))
+        started = _in_script(file, dialects, catalog, workspace)
+        return Discovery(started, _variables(file, dialects, workspace, bool(started) or file.inside is not None))
     if isinstance(file.data, DataDocument) and file.data.carrier == "notebook":
         return _in_notebook(file, dialects, catalog, workspace)
     if isinstance(file.data, DataDocument) and file.data.carrier == "dockerfile":
@@ -65,19 +66,22 @@ def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspa
 
 
 def _programs(file: File, dialects: Sequence[Dialect], workspace: Workspace, others: bool) -> Sequence[Program]:
-    """What a document says of vLLM besides its engines: metrics that it names, variables for others to run with.
-
-    others: it describes engines, to which its variables belong."""
+    """What a document says of vLLM besides its engines: metrics that it names, variables for others to run with."""
     text, out = file.source.text, list[Program]()
     if "vllm:" in text:
         from vllm_migrate.dialects import metrics
 
         out += metrics.programs_of(file, dialects, workspace)
-    if "env_vars" in text and "VLLM_" in text and not others:
-        from vllm_migrate.dialects import runtime_env
+    return [*out, *(_variables(file, dialects, workspace, others) if "env_vars" in text else ())]
 
-        out += runtime_env.programs_of(file, dialects, workspace)
-    return out
+
+def _variables(file: File, dialects: Sequence[Dialect], workspace: Workspace, others: bool) -> Sequence[Program]:
+    """The variables that a file sets for engines elsewhere. others: it describes engines, to which they belong."""
+    if others or "VLLM_" not in file.source.text:
+        return ()
+    from vllm_migrate.dialects import runtime_env
+
+    return runtime_env.programs_of(file, dialects, workspace)
 
 
 def _in_program(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
@@ -122,7 +126,7 @@ def _in_dockerfile(file: File, dialects: Sequence[Dialect], catalog: Catalog, wo
         for number, inner in enumerate(documents_of_stage(tree)):
             found = _in_script(inner, dialects, catalog, workspace)
             engines.extend(engine.replace(ident=f"{engine.id}@{index}.{number}") for engine in found)
-    return Discovery(engines)
+    return Discovery(engines, _variables(file, dialects, workspace, bool(engines)))
 
 
 def _in_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:

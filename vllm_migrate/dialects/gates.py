@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.specifiers import fits
@@ -15,7 +15,7 @@ from vllm_migrate.documents.python.calls import PythonDocument
 from vllm_migrate.documents.python.values import dotted_name
 
 _MAY_TEST = re.compile(
-    r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d|hasattr\(\w+,"
+    r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|package_version|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d|hasattr\(\w+,"
 )
 # A class or package that is for one release alone, by its name.
 _FOR_ONE = re.compile(r"vllm_v?_?(\d+)_(\d+)(?:_(\d+))?")
@@ -53,6 +53,13 @@ def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
         ]
         found += [(code.span(dead[0])[0], code.span(dead[-1])[1]) for dead in parts if dead]
     return found
+
+
+def left_out(package: PythonDocument, module: str, release: str) -> bool:
+    """Whether a package's `__init__` imports one of its modules, and does so nowhere that it gets to at a release."""
+    imports = [item for item in package.imports if item.module.rpartition(".")[2] == module and item.module[:1] == "."]
+    spans = skipped(package, release) if imports else []
+    return bool(imports) and all(any(start <= item.start < end for start, end in spans) for item in imports)
 
 
 def _behind_exit(block: Sequence[ast.stmt], tests: _Tests) -> Sequence[ast.stmt]:
@@ -256,7 +263,7 @@ class _Tests:
             if (
                 isinstance(node, ast.Call)
                 and _last(node.func) in _PARSERS
-                and not _is_lookup(node)
+                and not _is_lookup(node, self._code.constants)
                 and len(node.args) == 1
             ):
                 node = node.args[0]
@@ -265,7 +272,7 @@ class _Tests:
             else:
                 break
         if isinstance(node, ast.Call):
-            return _is_lookup(node)
+            return _is_lookup(node, self._code.constants)
         if not isinstance(node, ast.Name | ast.Attribute):
             return False
         dotted = dotted_name(node)
@@ -316,7 +323,8 @@ def _last(node: ast.expr) -> str:
     return dotted_name(node).rpartition(".")[2] if isinstance(node, ast.Name | ast.Attribute) else ""
 
 
-def _is_lookup(node: ast.Call) -> bool:
-    """Whether a call asks for the release of the installed vLLM."""
+def _is_lookup(node: ast.Call, constants: Mapping[str, ast.expr]) -> bool:
+    """Whether a call asks for the release of the installed vLLM. constants: texts by the names that stand for them."""
     name = node.args[0] if len(node.args) == 1 else None
+    name = constants.get(name.id) if isinstance(name, ast.Name) else name
     return _last(node.func) in _LOOKUPS and isinstance(name, ast.Constant) and name.value == "vllm"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.flags import is_serve_option, is_telling_option
-from vllm_migrate.dialects.model import Origin
+from vllm_migrate.dialects.model import Origin, Use
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Place, Tree, mount
 from vllm_migrate.dialects.workspace import Workspace
@@ -151,3 +152,18 @@ def scopes(file: File, place: Place | None = None) -> list[tuple[int, int]]:
         else:
             node = node.get(key) if isinstance(key, str) else None
     return spans[::-1]
+
+
+def role_of(dialect: Dialect, otherwise: str, uses: Sequence[Use], file: File) -> str:
+    """A program that updates weights trains, and so does one that speaks of training; what else it is, its dialect states."""
+    if any(use.name in dialect.rollout_uses for use in uses):
+        return "rl_rollout"
+    if otherwise == "serving" and dialect.rollout_words:
+        text = file.source.text.lower()
+        if sum(word in text for word in dialect.rollout_words) >= SEVERAL:
+            return "rl_rollout"
+    return otherwise
+
+
+# How many words of training a program has to use that is taken to train.
+SEVERAL = 2

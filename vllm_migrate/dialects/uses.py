@@ -257,9 +257,10 @@ def _fields(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
         if text.key and text.value in entry.fields and within:
             yield _field(file, entry, text, code)
     for call in code.calls if entry.of_calls else ():
-        if "*" not in entry.of_calls and call.dotted.rpartition(".")[2] not in entry.of_calls:
+        name = call.dotted.rpartition(".")[2]
+        if "*" not in entry.of_calls and name not in entry.of_calls:
             continue
-        if call.dotted.rpartition(".")[2] in entry.excluding:
+        if name in entry.excluding or (not entry.own and name in code.functions):
             continue
         if call.in_string or not any(keyword.arg in entry.fields for keyword in call.node.keywords):
             continue

@@ -35,7 +35,7 @@ class Outside(OSError):
         super().__init__(EACCES, OUTSIDE, path)
 
 
-OUTSIDE = "leads outside of the project; --allow-outside DIR lets it"
+OUTSIDE = "leads outside the project; --allow-outside DIR allows it"
 INSIDE, ABOVE, ELSEWHERE = range(3)
 
 

@@ -292,6 +292,6 @@ def _check_repeated(document: DataDocument, ops: list[Op], index: int) -> None:
     try:
         again = plan(document, ops, index)
     except CannotEdit as error:
-        raise ProofFailed(f"made again it fails: {error}") from None
+        raise ProofFailed(f"applied a second time, it fails: {error}") from None
     if again:
-        raise ProofFailed("made again it changes the file again")
+        raise ProofFailed("applied a second time, it changes the file again")

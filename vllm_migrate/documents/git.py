@@ -65,10 +65,10 @@ class History:
             return path
         text = self._text(path)
         if not text.startswith("gitdir:"):
-            raise NoHistory("no Git repository lies around the files")
+            raise NoHistory("the files are not in a Git repository")
         found = os.path.normpath(os.path.join(os.path.dirname(path), text.partition(":")[2].strip()))
         if self._disk.outside(found):
-            raise NoHistory(f"its Git folder {found} lies outside of the project; --allow-outside lets it be read")
+            raise NoHistory(f"its Git folder {found} is outside the project; --allow-outside allows it")
         return found
 
     def _common(self) -> str:
@@ -76,7 +76,7 @@ class History:
         named = self._text(os.path.join(self._home, "commondir")).strip()
         found = os.path.normpath(os.path.join(self._home, named)) if named else self._home
         if self._disk.outside(found):
-            raise NoHistory(f"its Git folder {found} lies outside of the project; --allow-outside lets it be read")
+            raise NoHistory(f"its Git folder {found} is outside the project; --allow-outside allows it")
         return found
 
     def _text(self, path: str) -> str:

@@ -306,7 +306,7 @@ def stale(folder: Path) -> list[str]:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m vllm_migrate.knowledge.build", description="Check and compile rules/.")
-    parser.add_argument("--check", action="store_true", help="only tell whether the compiled files are stale (exit 1)")
+    parser.add_argument("--check", action="store_true", help="only say whether the compiled files are stale (exit 1)")
     if parser.parse_args(argv).check:
         old = stale(rules_folder())
         print(

@@ -47,8 +47,8 @@ weights reach the engine (`weight-update`), rounding (`numerics`), whether the e
 or speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
 VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
-words: those of a rule depend on what it is asked of (`each`). The build refuses a word that does not exist, that is not valid in its
-place, and a comparison with something that it never is."""
+own words; those of a rule depend on what it applies to (`each`). The build rejects a word that does not exist or is not valid in its
+place, and a comparison with a value that cannot occur."""
 FAMILIES = {
     "VM1": "A default changed or resolves differently",
     "VM2": "Removed, renamed, or changed values",
@@ -302,7 +302,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         "python -m vllm_migrate.knowledge.docs", description="Write docs/rules/ and docs/vocabulary.md."
     )
-    parser.add_argument("--check", action="store_true", help="only tell whether the pages are stale (exit 1)")
+    parser.add_argument("--check", action="store_true", help="only say whether the pages are stale (exit 1)")
     parser.add_argument("--table", action="store_true", help="print what every rule fires on and is silent on")
     options = parser.parse_args(argv)
     rules = rules_folder()

@@ -158,8 +158,8 @@ def _grouped(items: Iterable[tuple[Finding, str]]) -> list[str]:
 
 def _reader(reader: Reader) -> str:
     return (
-        f"`{reader.path}:{reader.line}` reads `{reader.key}`, so `{reader.dropped}` keeps it: let it take another value where "
-        "the key is missing, then run `migrate` again."
+        f"`{reader.path}:{reader.line}` reads `{reader.key}`, so `{reader.dropped}` keeps it: give it a value to use when the "
+        "key is missing, then run `migrate` again."
     )
 
 

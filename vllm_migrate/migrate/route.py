@@ -175,7 +175,7 @@ SIGNS: dict[Mark, str] = {"stands": "o", "edits": "~", "fault": "!", "stops": "x
 LEGEND = {
     "stands": "every engine starts as it is written",
     "edits": "it starts once `migrate --to` has made the edits for that release",
-    "fault": "it starts, and a fault of that release meets these settings: do not stop here",
+    "fault": "it starts, but a fault of that release affects these settings: do not stop here",
     "stops": "an engine does not start, or its framework does not run with it",
 }
 
@@ -250,7 +250,7 @@ def advice(found: Iterable[Route], via: Iterable[str]) -> Iterator[str]:
         for releases, reason in together(route.stops, ("fault", "stops")):
             yield f"{route.root}: do not stop at {_spans(releases, route)}: {_because(reason)}"
         good = [stop.release for stop in route.stops[:-1] if stop.mark in ("stands", "edits")]
-        yield f"{route.root}: every engine can stand on {', '.join(good) or 'none of the releases between'}"
+        yield f"{route.root}: every engine can stop at {', '.join(good) or 'none of the releases between'}"
 
 
 def _because(reason: Reason) -> str:

@@ -57,7 +57,7 @@ def headlines(report: Report) -> list[str]:
         roots.setdefault(move_of(project), []).append(clean(project.root))
     lines = [f"{_some(names)}: {move}" for move, names in list(roots.items())[:MANY_MOVES]]
     more = sum(map(len, list(roots.values())[MANY_MOVES:]))
-    return [*lines, f"and {plural(more, 'project')} more (--output-format json lists them)"] if more > 0 else lines
+    return [*lines, f"and {plural(more, 'more project')} (--output-format json lists them)"] if more > 0 else lines
 
 
 def _some(names: list[str]) -> str:
@@ -136,7 +136,7 @@ def legend(report: Report) -> str:
     shown = {finding.safety for finding in report.findings}
     meanings = (
         ("[*] proved, fix writes it", report.proved and "safe" in shown),
-        ("[~] planned, fix proves it before it writes it", not report.proved and not shown <= {"none"}),
+        ("[~] planned; fix proves it before writing it", not report.proved and not shown <= {"none"}),
         ("[?] needs review (--unsafe)", "review" in shown),
     )
     found = "; ".join(meaning for meaning, there in meanings if there)
@@ -154,7 +154,7 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
         if counts.safe:
             out.append((" ".join(["vllm-migrate fix", *words]), shows))
         if counts.review:
-            out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also with fixes that need review"))
+            out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also apply fixes that need review"))
     if counts.total:
         out.append((f"vllm-migrate explain {report.most_severe().code}", "everything about this rule"))
     return out

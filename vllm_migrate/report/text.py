@@ -166,7 +166,7 @@ def _rule(page: Page, groups: list[Group], reasons: Reasons, everything: bool) -
     if len(shown) < len(groups):
         left = sum(len(group.findings) for group in groups[len(shown) :])
         page.blank()
-        page.prose("", f"... and {plural(left, 'place')} more of {groups[0].first.code} (--all)", "  ")
+        page.prose("", f"... and {plural(left, 'more place')} of {groups[0].first.code} (--all)", "  ")
 
 
 def _head(page: Page, groups: list[Group]) -> None:
@@ -229,4 +229,4 @@ def _places(page: Page, findings: list[Finding], everything: bool) -> None:
         )
         page.children(finding, "      ")
     if len(shown) < len(findings):
-        page.prose("", f"... and {plural(len(findings) - len(shown), 'place')} more (--all)", "      ")
+        page.prose("", f"... and {plural(len(findings) - len(shown), 'more place')} (--all)", "      ")

@@ -35,6 +35,7 @@ THERE = frozenset(
 )
 REQUEST = "sampling."
 METHOD = "speculative_config.method"
+DEFAULTS = "override_generation_config"  # what requests to a server are sampled with where they say nothing else
 OPEN = Undetermined(("what the source does not decide",), (True, False))
 _OPS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
@@ -56,6 +57,7 @@ def refused(view: View) -> list[Refused]:
     known, out = nested.load(view.catalog), list[Refused]()
     touched = {name for name, arrived in view.delivery.values.items() if arrived.written is not None}
     touched |= {name for name, fact in view.engine.facts.items() if fact.written is not None}
+    touched |= {f"{REQUEST}{name}" for name in defaults_of(view)}
     asked: dict[str, tuple[Refusal, list[Site]]] = {}
     for name in touched:
         asked.update({refusal.id: (refusal, sites) for refusal, sites in _by_setting(view).get(name, ())})
@@ -63,6 +65,13 @@ def refused(view: View) -> list[Refused]:
         found = next((f for site in sites if (f := _at(view, known, refusal, site)) is not None), None)
         out += [found] if found is not None else []
     return out
+
+
+def defaults_of(view: View) -> dict[str, object]:
+    """The sampling parameters that an engine's own options give to each request."""
+    arrived = view.delivery.values.get(DEFAULTS)
+    value = view.value(DEFAULTS).value if arrived is not None and arrived.written is not None else None
+    return {str(name): item for name, item in value.items()} if isinstance(value, dict) else {}
 
 
 _indexed: dict[tuple[Catalog, str], dict[str, list[tuple[Refusal, list[Site]]]]] = {}
@@ -113,15 +122,18 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
 def _written(view: View, settings: tuple[str, ...]) -> Written | None:
     """The setting of a combination that the user wrote: that of the request, if there is one, else the last of them."""
     found: list[Written] = []
+    by_default: list[Written] = []
     for name in settings:
         if name.startswith((REQUEST, "env.")):
             fact = view.engine.facts.get(name)
             found += [fact.written] if fact is not None and fact.written is not None else []
+            arrived = view.delivery.values.get(DEFAULTS) if name.removeprefix(REQUEST) in defaults_of(view) else None
+            by_default += [arrived.written] if arrived is not None and arrived.written is not None else []
             continue
         arrived = view.delivery.values.get(name.partition(".")[0])
         found += [arrived.written] if arrived is not None and arrived.written is not None else []
-    of_request = [written for written in found if written.option.startswith(REQUEST)]
-    return (of_request or found)[-1] if found else None
+    of_request = [written for written in found if written.option.startswith(REQUEST)] or by_default
+    return next(reversed(of_request or found), None)
 
 
 @lru_cache(4096)
@@ -185,6 +197,8 @@ class _Reader:
         fact = self.view.engine.facts.get(name)
         if fact is not None and fact.written is not None:
             return _plain(fact.value)
+        if key in (given := defaults_of(self.view)):
+            return _plain(given[key])
         facts = self.view.catalog.get("sampling", key, self.view.release)
         return facts.default if facts is not None and facts.decided else OPEN
 
@@ -206,6 +220,11 @@ class _Reader:
                 return OPEN if any(isinstance(item, Undetermined) for item in items) else items
             case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub()):
                 return self._arithmetic(node)
+            case ast.Call(
+                func=ast.Name(id="isinstance"), args=[_, ast.Name(id="PoolingParams" | "SamplingParams" as kind)]
+            ):
+                asked_of_requests = any(name.startswith(REQUEST) for names in self.leaves.values() for name in names)
+                return kind == "SamplingParams" if asked_of_requests else OPEN
             case ast.Name():
                 return 1e-5 if node.id == "_SAMPLING_EPS" else self._named("", node.id)
             case ast.Attribute(value=owner):

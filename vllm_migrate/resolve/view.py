@@ -239,7 +239,7 @@ class View:
         return option in self.catalog.names("engine", self.release)
 
     def _key(self, option: str, key: str) -> object:
-        """A key of an option that is a mapping (hf_overrides, compilation_config); None when absent."""
+        """A key of an option that is a mapping (hf_overrides, compilation_config), `outer.inner` of one below it; None when absent."""
         value = self.value(option).value
         if isinstance(value, Undetermined):
             return value
@@ -250,7 +250,9 @@ class View:
                 value = json.loads(value)
             except ValueError:
                 return None
-        return value.get(key) if isinstance(value, dict) else None
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
 
     def _generation(self, name: str) -> object:
         """A sampling default of override_generation_config, else of the model's generation_config.json; None: neither has it."""

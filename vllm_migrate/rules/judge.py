@@ -78,6 +78,8 @@ class Context:
             return self.setting.option
         if self.refusal is not None:
             return next(iter(self.refusal.settings))
+        if self.using is not None and self.using.use.section == "env":
+            return self.using.use.key
         return self.default.option if self.default is not None else ""
 
     def name(self, dotted: str) -> object:

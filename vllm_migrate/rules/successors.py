@@ -122,12 +122,23 @@ def _rope(source: View, target: View, setting: Setting) -> Iterator[Action]:
             or not {*scaling, *(("rope_type",) if "type" in scaling else ())} >= WHOLE
         ):
             return
-        value = {"rope_parameters": {**scaling, "rope_theta": theta}}
+        named = {"rope_type" if key == "type" and "rope_type" not in scaling else key: scaling[key] for key in scaling}
+        value = {**_yarn_length(named, target), "rope_parameters": {**named, "rope_theta": theta}}
     elif package is None or not all("<5" in spec.split(",") for spec in package.specs()):
         return
     first, *rest = parts.values()
     yield Action("respell", OVERRIDES, value, first.written)
     yield from map(_drop, rest)
+
+
+def _yarn_length(scaling: dict[str, object], target: View) -> dict[str, object]:
+    """The context length that YaRN's factor gave by itself up to 0.29.0."""
+    length, factor = scaling["original_max_position_embeddings"], scaling["factor"]
+    plain = isinstance(length, int) and isinstance(factor, int | float)
+    if scaling["rope_type"] != "yarn" or not plain or not target._since("0.30.0"):
+        return {}
+    assert isinstance(length, int) and isinstance(factor, int | float)
+    return {"max_position_embeddings": int(length * factor)}
 
 
 def _backend(setting: Setting, option: str, value: str) -> list[Successor] | None:

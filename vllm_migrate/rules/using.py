@@ -166,11 +166,11 @@ class Using:
                 parameter.name in places and len(use.positional) > places.index(parameter.name)
             )
             if passed and not fits and parameter.name not in old and parameter.kind not in ("args", "kwargs"):
-                return f"passes {parameter.name} to it, which it does not take"
+                return f"passes {parameter.name} to it, which it does not accept"
         new = {parameter.name for parameter in after.parameters}
         for name, required in use.arguments.items():
             if required and name in old and name not in new and len(use.positional) > len(places):
-                return f"no longer passes {name}, which it asks for"
+                return f"no longer passes {name}, which it requires"
         return ""
 
     def refuses(self, release: str) -> str:
@@ -180,7 +180,7 @@ class Using:
             return self._value_refused(release)
         signature = _contract(self.target).signature(self.use.method, release)
         if signature is None:
-            return ""
+            return GONE if _contract(self.target).has(self.use.method, release) is False else ""
         return signature.refuses(len(self.use.positional), frozenset(self.use.arguments), self.use.more)
 
     def fitted(self) -> bool:
@@ -195,6 +195,8 @@ class Using:
         """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
         start, text = self.use.spot.start, self.use.spot.file.source.text
         name = ASSIGNED.search(text[max(0, start - 200) : start])
+        if name is not None and re.search(rf"(?<![\w.]){re.escape(name[1])}\.output_kind\s*=[^=]", text):
+            return False
         for stream in self.named("stream"):
             if stream.spot.start <= start < stream.spot.end:
                 return True
@@ -314,6 +316,7 @@ class Using:
         return None
 
 
+GONE = "has no such method"
 # Classes that vLLM itself makes objects of, so that their constructors have to fit.
 CONSTRUCTED = re.compile(
     r"vllm\.(?:v1\.(?:core\.sched|executor|worker|metrics\.loggers)\.|(?:entrypoints\.openai\.)?tool_parsers\.|reasoning\."

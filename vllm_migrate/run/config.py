@@ -230,7 +230,7 @@ def _parse(path: str, data: bytes) -> tuple[dict[str, object], str]:
         digits = "".join(c for c in place.partition(",")[0] if c.isdigit())
         raise UsageError(f"{path}:{digits or data.count(NEWLINE) + 1}: not TOML: {reason}") from None
     except RecursionError:
-        raise UsageError(f"{path}:1: nests too deep") from None
+        raise UsageError(f"{path}:1: nests too deeply") from None
 
 
 def toml_fault(path: str, data: bytes) -> str:

@@ -38,7 +38,7 @@ def check_output(path: str, allow_outside: Sequence[str] = ()) -> None:
     options = Options((os.path.dirname(path) or os.curdir,), allow_outside=tuple(allow_outside))
     target = os.path.realpath(path)
     if not fence_of(options, DISK).holds(target):
-        raise UsageError(f"{path}: it leads to {target}, outside of the project", "--allow-outside DIR lets it")
+        raise UsageError(f"{path}: it leads to {target}, outside the project", "--allow-outside DIR allows it")
 
 
 def _allowed(folders: Sequence[str]) -> list[str]:

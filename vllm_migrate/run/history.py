@@ -51,7 +51,7 @@ def _repository(folder: str, disk: Disk) -> str:
     at = os.path.abspath(folder)
     while not disk.exists(os.path.join(at, ".git")):
         if os.path.dirname(at) == at:
-            raise NoHistory("no Git repository lies around the files")
+            raise NoHistory("the files are not in a Git repository")
         at = os.path.dirname(at)
     return at
 

@@ -238,13 +238,18 @@ class Run:
         document = fired.spot.file.data
         if document is None or document.carrier != "python":
             return False
-        from vllm_migrate.dialects.gates import skipped
+        from vllm_migrate.dialects.gates import left_out, skipped
         from vllm_migrate.documents.python.document import PythonData
 
         assert isinstance(document, PythonData)
         key = (fired.spot.file.path, release)
         if key not in self._skipped:
             self._skipped[key] = skipped(document.code, release)
+            folder, name = os.path.split(fired.spot.file.path)
+            package = self.workspace.load(os.path.join(folder, "__init__.py")) if name != "__init__.py" else None
+            code = package.data.code if package is not None and isinstance(package.data, PythonData) else None
+            if code is not None and left_out(code, name.removesuffix(".py"), release):
+                self._skipped[key] = [(0, len(document.source.text) + 1)]
         return any(start <= fired.spot.start < end for start, end in self._skipped[key])
 
     def _add(self, candidate: Candidate) -> bool:
@@ -371,7 +376,7 @@ def _beyond(found: Beyond) -> Firing:
 
 def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Firing:
     rule = named("outside-project" if outside else "parent-not-found")
-    why = "leads outside of the project and was not read" if outside else "was not found"
+    why = "leads outside the project and was not read" if outside else "was not found"
     message = f"the parent config {name} {why}, so what it sets is not known"
     return file_finding(rule, message, spot, name, engine)._replace(option=name)
 

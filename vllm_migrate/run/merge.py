@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vllm_migrate.dialects.model import Subject
+from vllm_migrate.dialects.model import Program, Subject
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
@@ -53,7 +53,8 @@ class Candidate(NamedTuple):
     severity: as it is now; line: where a suppression comment for it stands; path: of its engine's file ("" without);
     home: where a new setting of the engine goes, when others may share that; chain: the mappings it inherits from, the
     root first; actions: of its fix, where that changes nothing written; pins: what its fix sets anew; children: other
-    files that inherit the place; own: it holds for the file that it stands in, too; finding: as reports have it; fired: as
+    files that inherit the place; own: it holds for the file that it stands in, too; engineless: no engine is known
+    for it; finding: as reports have it; fired: as
     rules made it, where that is kept.
     """
 
@@ -68,6 +69,7 @@ class Candidate(NamedTuple):
     pins: tuple[tuple[str, object], ...] = ()
     children: tuple[str, ...] = ()
     own: bool = True
+    engineless: bool = False
     finding: Finding | None = None
     fired: Firing | None = None
 
@@ -121,6 +123,7 @@ def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
         tuple((action.kind, action.option, action.value) for action in actions) if whole else None,
         tuple((action.option, action.value) for action in actions if action.pins),
         own=engine is None or engine.file is spot.file,
+        engineless=isinstance(engine, Program),
         fired=fired,
     )
 
@@ -166,7 +169,7 @@ def pins_written(knowledge: Knowledge) -> tuple[tuple[str, object], ...]:
 
 
 class Unique:
-    """Candidates by identity, each once: the most severe, and of equals the first."""
+    """Candidates by identity, each once: the most severe; of equals one for which an engine is known, else the first."""
 
     __slots__ = ("_children", "_kept", "_own")
 
@@ -179,7 +182,7 @@ class Unique:
         """Whether the candidate is now the one for its identity. The file of its engine is a child of another place."""
         key = candidate.identity
         known = self._kept.get(key)
-        wins = known is None or SEVERITIES.index(candidate.severity) > SEVERITIES.index(known.severity)
+        wins = known is None or _weight(candidate) > _weight(known)
         if wins:
             self._kept[key] = candidate
         if candidate.own:
@@ -204,6 +207,10 @@ class Unique:
             candidate._replace(children=tuple(self._children[key]), own=key in self._own)
             for key, candidate in self._kept.items()
         ]
+
+
+def _weight(candidate: Candidate) -> tuple[int, bool]:
+    return SEVERITIES.index(candidate.severity), not candidate.engineless
 
 
 def settled(candidates: list[Candidate], engines: Iterable[Ran]) -> list[Candidate]:

@@ -37,7 +37,7 @@ MEANING = {
     "per-file-ignores": "Rules to leave out for some files, by pattern.",
     "per-file-settings": "Releases, engine, GPU and role for some files, by pattern.",
     "severity": "Another severity for some rules, or off.",
-    "fail-on": "Exit with 1 from this severity on.",
+    "fail-on": "Exit with 1 on findings of this severity or higher.",
     "baseline": "A file of known findings.",
     "unsafe-fixes": "Also apply fixes that need review.",
     "fail-on-checklist": "Checklist items count for the exit code too.",

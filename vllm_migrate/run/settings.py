@@ -95,7 +95,7 @@ class Settings:
         if self.fail_on == "never" and self.options.fail_on is None and not writes:
             out.append(f'{self.config.where("fail-on")} sets fail-on = "never": whatever is found, the exit code is 0')
         if self.unsafe and not self.options.unsafe:
-            out.append(f"{self.config.where('unsafe-fixes')} sets unsafe-fixes: fixes that need a review are made, too")
+            out.append(f"{self.config.where('unsafe-fixes')} sets unsafe-fixes: fixes that need review are applied too")
         return out
 
     @property

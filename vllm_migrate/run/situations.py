@@ -424,9 +424,9 @@ class Situations:
             return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "", open=left)
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
-                remarks.append(f"{target.value} is none of the releases that {why}")
+                remarks.append(f"{target.value} is not among the releases that {why}")
         if SOURCE in allowed:
-            shown = Known(SOURCE, f"{DEFAULT}, and one that {bounds[0][1]}")
+            shown = Known(SOURCE, f"{DEFAULT}, which {bounds[0][1]}")
             return Move(shown, target, tuple(remarks), open=tuple(allowed))
         why = next(why for bound, why in bounds if not _fits(SOURCE, bound))
         return self._from(Known(allowed[0], f"the oldest that {why}"), target, tuple(remarks))._replace(

@@ -408,7 +408,8 @@ def judge_joined(a: Recording, b: Recording, options: CompareOptions) -> SmokeVe
     if unknown:
         total = sum(len(row.tokens) for row in joined) + unknown
         notes.append(
-            f"{unknown} of {total} tokens were not compared: they are not among the most likely ones, whose logprobs the engine returns"
+            f"{unknown} of {total} tokens were not compared: they are not among the most likely ones, "
+            "and the engine returns logprobs of no others"
         )
     return judge_claims(Recording(header, joined), options, kinds, key, tuple(notes))
 

@@ -21,7 +21,7 @@ from vllm_migrate.smoke.source import SmokeEngine
 
 M = TypeVar("M", bound=BaseModel)
 PROMPT_TOKENS = 24
-PROMPTS = 'a line a prompt: {"prompt_token_ids": [1, 2]}, [1, 2], or text for the model\'s tokenizer'
+PROMPTS = 'one prompt per line: {"prompt_token_ids": [1, 2]}, [1, 2], or text for the model\'s tokenizer'
 
 
 class Ask(NamedTuple):
@@ -72,7 +72,7 @@ def contracts(spec: SmokeEngine, ask: Ask) -> dict[str, dict[str, Any]]:
         first = error.errors()[0]
         raise UsageError(
             f"{spec.path}: sampling parameter {'.'.join(map(str, first['loc']))}={first['input']!r}: {first['msg']}",
-            remedy="mend it there, or --set NAME=VALUE",
+            remedy="correct it there, or --set NAME=VALUE",
         ) from None
     found = {USER: user}
     if ask.probe and Contract.of(user).blind:
@@ -211,8 +211,8 @@ def run_job(backend: Backend, job: Job, spec: SmokeEngine, watch: Watch) -> Roll
     """Runs a job and sorts its rows. Raises EngineRunError."""
     if spec.refused:
         raise EngineRunError(
-            "this release refuses the config, and the real launch would fail as well: " + "; ".join(spec.refused),
-            f"vllm-migrate fix {spec.path} shows what it accepts; --fixed runs it so, in memory",
+            "this release rejects the config, and the real launch would fail as well: " + "; ".join(spec.refused),
+            f"vllm-migrate fix {spec.path} shows what it accepts; --fixed does so in memory",
         )
     notes = list(spec.notes)
 

@@ -136,14 +136,16 @@ def blame(triple: Triple) -> Blame | None:
         return Blame(
             "semantic",
             ("sampling-defaults-inherited",),
-            (f"the tokens were not drawn by the contract ({seen}): the request lost or gained sampling parameters",),
+            (
+                f"the tokens were not sampled as the contract says ({seen}): the request lost or gained sampling parameters",
+            ),
         )
     if told == contract:
         return _trainer_side(claimed, contract, seen)
     if claimed == told:
         why = f"{told} on both sides: the ratio is right and both miss what was sampled ({seen})"
         return Blame("semantic", ("logprobs-semantics",), (why,))
-    why = f"the engine reports {told} logprobs for tokens drawn from {drawn} ({seen})"
+    why = f"the engine reports {told} logprobs for tokens sampled from {drawn} ({seen})"
     return Blame("semantic", ("logprobs-semantics",), (why,))
 
 

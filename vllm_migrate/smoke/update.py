@@ -157,7 +157,9 @@ def judge_update(a: Recording, options: CompareOptions) -> SmokeVerdict:
     running, more = _inflight(phases["inflight"], column)
     control = _control(phases["before"] + phases["cached"], column, limits)
     if decision == "fail" and found is None:
-        found = Blame("weight-update", SUSPECTS, ("what the engine says after the update is not the new weights",))
+        found = Blame(
+            "weight-update", SUSPECTS, ("what the engine reports after the update does not match the new weights",)
+        )
     if running is not None:
         decision, found = worst([decision, "fail"]), found or running
     if not control:
@@ -223,9 +225,9 @@ def _inflight(rows: Sequence[Row], column: str) -> tuple[Blame | None, list[str]
     found = fit(rows[:1], column)
     outcomes = {
         "old": "the running request kept the old weights to its end",
-        "stale": "the running request went on with its old keys and values, as on V0",
+        "stale": "the running request continued with its old keys and values, as on V0",
         "switched": "the running request was preempted and recomputed under the new weights",
-        "new": "the running request is that of the new weights throughout",
+        "new": "the running request matches the new weights throughout",
     }[found.best]
     notes = [f"{outcomes} (the weights changed after {row.switch} of its {len(row.tokens)} tokens)"]
     if row.versions:

@@ -11,6 +11,8 @@ from typing import Any
 
 VARIABLES = {"0.8.5": "VLLM_MIGRATE_REAL_0_8_5", "0.18.1": "VLLM_MIGRATE_REAL_0_18_1"}
 RELEASES = tuple(VARIABLES)
+# Further releases, VLLM_MIGRATE_REAL_MORE=0.12.0=PYTHON:0.24.0=PYTHON: release -> interpreter.
+MORE = dict(pair.split("=", 1) for pair in os.environ.get("VLLM_MIGRATE_REAL_MORE", "").split(":") if "=" in pair)
 ORACLES = Path(__file__).parent
 TIMEOUT_S = 420
 # vLLM looks at a model's class in a process of its own, which can fail on a busy machine: no answer to keep.

@@ -92,7 +92,7 @@ def parse_dockerfile(source: Source) -> Dockerfile:
     if len(source.text) > MAX_CHARACTERS:
         raise Unreadable("too-large", f"more than {MAX_CHARACTERS:,} characters")
     if re.match(r"(?:#.*\n)*#[ \t]*escape[ \t]*=[ \t]*`", source.text):
-        raise Unreadable("syntax", "another escape character than the backslash")
+        raise Unreadable("syntax", "an escape character other than the backslash")
     instructions = list(_instructions(source.text))
     return Dockerfile(source, _stages(source, instructions), instructions)
 

@@ -81,7 +81,7 @@ def _variable(document: Dockerfile, root: Node, op: Op) -> Iterator[list[Edit]]:
         yield [] if same else [Edit(pair.value.start, pair.value.end, op.value)]
         return
     if op.kind != DELETE:
-        raise CannotEdit("a variable is set or taken away")
+        raise CannotEdit("a variable is set or removed")
     holder = next(each for each in document.instructions if each.start <= pair.key_node.start < each.end)
     others = [p for p in env.pairs if p is not pair and holder.start <= p.key_node.start < holder.end] if env else []
     yield [_without(document.source.text, holder, pair.key_node.start, pair.value.end, bool(others))]

@@ -60,7 +60,7 @@ def _refuse_duplicates(source: Source, root: Node) -> None:
         for pair in node.pairs:
             if pair.key in keys:
                 line = source.position(pair.key_node.start).line
-                raise CannotEdit(f"the key {pair.key!r} stands twice in one object (line {line})")
+                raise CannotEdit(f"the key {pair.key!r} appears twice in one object (line {line})")
             keys.add(pair.key)
             stack.append(pair.value)
         stack.extend(node.items)

@@ -42,7 +42,7 @@ def plan(document: PythonDocument, ops: list[CallOp]) -> list[Edit]:
             raise CannotEdit(f"no call {op.call}")
         call = document.calls[op.call]
         if call.in_string:
-            raise CannotEdit("the call stands inside an f-string")
+            raise CannotEdit("the call is inside an f-string")
         if op.kind == SET and call.get(op.name) is None:
             _check_new(call, op.name)
             inserted.setdefault(op.call, []).append(op)

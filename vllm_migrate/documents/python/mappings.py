@@ -45,7 +45,7 @@ def dict_edits(document: PythonDocument, node: ast.Dict, ops: list[Op], quote: s
             if at is not None:
                 raise CannotEdit(f"{rest[0]} is built by an expression")
             if None in owner.keys:
-                raise CannotEdit("the dict takes another one in, which may hold the same key")
+                raise CannotEdit("the dict includes another one, which may have the same key")
             last = len(owner.keys) - 1
             known = wanted.get(last, Change())
             text = f"{render(str(rest[0]), quote)}: {render(nested(rest[1:], op.value), quote)}"

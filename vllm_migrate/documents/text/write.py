@@ -50,7 +50,7 @@ def write_atomic(path: str, source: Source, new_text: str, allowed: Callable[[st
     try:
         target = os.path.realpath(path, strict=True)
         if not allowed(target):
-            raise CannotWrite(f"{path}: it leads to {target}, outside of the project", "--allow-outside DIR lets it")
+            raise CannotWrite(f"{path}: it leads to {target}, outside the project", "--allow-outside DIR allows it")
         _check_kind(path, target, os.stat(target))
         with _locked(path, target) as alone:
             before = os.stat(target)

@@ -101,7 +101,7 @@ class YamlPlanner:
         twice = self._twice(self.root.raw)
         if twice is not None:
             line = self.source.position(twice[1]).line
-            raise CannotEdit(f"the key {twice[0]!r} stands twice in one mapping (line {line})")
+            raise CannotEdit(f"the key {twice[0]!r} appears twice in one mapping (line {line})")
         return {SET: self._set, DELETE: self._delete, RENAME: self._rename, INSERT: self._insert}[op.kind](op)
 
     def _twice(self, root: yaml.Node) -> tuple[str, int] | None:

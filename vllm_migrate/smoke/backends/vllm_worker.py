@@ -186,7 +186,7 @@ class _Protocol:
                 raise ValueError
         except (ValueError, RecursionError):
             self.remember(raw)
-            raise self.failure("the worker printed a line that is not the protocol's") from None
+            raise self.failure("the worker printed a line that does not follow the protocol") from None
         return value
 
     def _engine_error(self, error: Line) -> EngineRunError:
