@@ -118,3 +118,60 @@ def test_a_pin_that_refuses_what_is_written_is_named() -> None:
     assert fix_ is not None and alone is not None
     assert (fix_.needs, fix_.safety, fix_.conflicts) == ("0.10.0", "review", (("requirements.txt", 2, "vllm==0.8.5"),))
     assert (alone.needs, alone.conflicts) == ("0.10.0", ())
+
+
+VERL_RUN = (
+    f"python3 -m verl.trainer.main_ppo {VERL}.name=vllm {VERL}.temperature=0.7 {VERL}.gpu_memory_utilization=0.5\n"
+)
+
+
+@pytest.mark.parametrize("vllm", ["", "vllm==0.8.3\n", "vllm==0.8.5.post1\n"])
+@pytest.mark.parametrize("verl", ["0.4.1", "0.5.0"])
+def test_a_framework_that_the_target_rules_out_makes_its_pins_reviews(verl: str, vllm: str) -> None:
+    """What is written is spelled for the framework's release that runs with the target; the installed one would refuse it."""
+    files = {"requirements.txt": f"verl=={verl}\n{vllm}", "run.sh": VERL_RUN}
+    written = [f for f in lint(files=files).findings if f.fix is not None and f.fix.edits]
+    assert written
+    for finding in written:
+        assert finding.fix is not None and finding.fix.safety == "review"
+        assert ("requirements.txt", 1, f"verl=={verl}") in finding.fix.conflicts
+        assert any(text == vllm.strip() for _, _, text in finding.fix.conflicts) == bool(vllm)
+    assert fix(files=files).texts == {}
+
+
+def test_a_framework_that_runs_with_both_releases_keeps_a_safe_fix() -> None:
+    files = {"requirements.txt": "trl==0.29.0\nvllm==0.12.0\n", "run.sh": "vllm serve org/m --async-scheduling=true\n"}
+    assert all(f.fix.conflicts == () for f in lint(files=files).findings if f.fix is not None)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "enable_chunked_prefill",
+        "compilation_config",
+        "guided_decoding_backend",
+        "enforce_eager",
+        "kv_cache_dtype",
+        "task",
+    ],
+)
+@pytest.mark.parametrize("text", ["gen.py", "serve.sh"])
+def test_no_fix_writes_a_value_over_a_variable(option: str, text: str) -> None:
+    flag = option.replace("_", "-")
+    files = {
+        "gen.py": f"from vllm import LLM\nllm = LLM(model='org/m', {option}=chosen.value, max_model_len=4096)\n",
+        "serve.sh": f'vllm serve org/m --{flag} "$CHOSEN" --max-model-len 4096\n',
+    }
+    texts = fix(files={text: files[text]}, unsafe=True).texts
+    after = texts.get(text, files[text])
+    mine = [
+        line for line in after.replace(",", "\n").replace("--", "\n--").splitlines() if option in line or flag in line
+    ]
+    assert all("chosen.value" in line or "$CHOSEN" in line for line in mine)
+
+
+def test_a_literal_beside_it_is_replaced() -> None:
+    files = {
+        "gen.py": "from vllm import LLM\nllm = LLM(model='org/m', enable_chunked_prefill=False, max_model_len=4096)\n"
+    }
+    assert "enable_chunked_prefill=True" in fix(files=files, unsafe=True, from_="0.10.2").texts["gen.py"]

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vllm_migrate.cli.gate import beneath
 from vllm_migrate.run.progress import listening
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 PATIENCE_S = 1.0
@@ -41,12 +43,18 @@ class Bar:
             self._shown[0].stop()
 
 
-def _started(total: int) -> tuple[Progress, TaskID]:
+def live_console() -> Console:
+    """Standard error for what moves the cursor."""
     from rich.console import Console
+
+    return Console(file=beneath(sys.stderr))
+
+
+def _started(total: int) -> tuple[Progress, TaskID]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    bars = Progress(*columns, console=live_console(), transient=True, redirect_stdout=False, redirect_stderr=False)
     task = bars.add_task("checking files", total=total)
     bars.start()
     return bars, task

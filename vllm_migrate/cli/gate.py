@@ -51,6 +51,11 @@ class Gate:
         return getattr(self.stream, name)
 
 
+def beneath(stream: TextIO) -> TextIO:
+    """The stream under the gate, for what moves the cursor. Nothing that comes from a file or a worker may be written to it."""
+    return stream.stream if isinstance(stream, Gate) else stream
+
+
 def _without_secrets(text: str) -> str:
     text = hide(text)
     if "\\" in text or "&" in text:  # as JSON and HTML spell it

@@ -393,16 +393,21 @@ def show(verdict: Any, output_format: str) -> int:
 @contextmanager
 def progress() -> Iterator[Watch]:
     """Shows progress lines on standard error while it is a terminal. A SIGTERM ends the engine's process, too."""
-    from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
+
+    from vllm_migrate.cli.bar import live_console
+    from vllm_migrate.cli.gate import without_controls
 
     def ended(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
     with suppress(ValueError):  # only the main thread may
         signal.signal(signal.SIGTERM, ended)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+    console, hidden = live_console(), not sys.stderr.isatty()
+    with Progress(
+        console=console, transient=True, disable=hidden, redirect_stdout=False, redirect_stderr=False
+    ) as bars:
         tasks: dict[str, Any] = {}
 
         def watch(line: Line) -> None:
@@ -410,7 +415,7 @@ def progress() -> Iterator[Watch]:
                 return
             what = str(line.get("what", "rollout"))
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=line["total"])
+                tasks[what] = bars.add_task(escape(without_controls(what)), total=line["total"])
             bars.update(tasks[what], completed=line["done"], total=line["total"])
 
         try:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from vllm_migrate.cli.gate import beneath
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.run.dependencies import Dependencies
 
@@ -35,7 +36,8 @@ def watch(lint: Callable[[], Dependencies]) -> int:
 
 def _run(lint: Callable[[], Dependencies]) -> Dependencies:
     if sys.stdout.isatty():
-        sys.stdout.write(CLEAR)
+        sys.stdout.flush()
+        beneath(sys.stdout).write(CLEAR)
     dependencies = lint()
     print("watching for changes, Ctrl+C ends", file=sys.stderr)
     sys.stdout.flush()

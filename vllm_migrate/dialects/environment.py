@@ -96,7 +96,7 @@ class DialectEnv:
         """
         version = self.origin.framework
         supporting = self._supporting()
-        pinned = version is not None and _is_version(version) and (not supporting or self._runs(version))
+        pinned = version is not None and _is_version(version) and (not supporting or runs(self.origin, self.release))
         versions = [version] if pinned else supporting
         answers = {fits(v, wanted) for v in versions if v is not None}
         if len(answers) == 1:
@@ -124,12 +124,6 @@ class DialectEnv:
         written = [release for path, release in self.origin.dialect.shows.items() if self._found(path) is not None]
         return max(written, key=parse_version, default="")
 
-    def _runs(self, version: str) -> bool:
-        """Whether the framework at `version` runs with this release of vLLM, by the newest entry that is not newer."""
-        requires = self.origin.dialect.requires
-        known = [fw for fw in requires if parse_version(fw) <= parse_version(version)]
-        return not known or fits(self.release, requires[max(known, key=parse_version)])
-
     def scalar(self, tree: Tree, path: str) -> object:
         if tree.is_map or tree.is_seq:
             return tree.plain()
@@ -155,6 +149,16 @@ class DialectEnv:
         "word": word,
         "fw": framework,
     }
+
+
+def runs(origin: Origin, release: str) -> bool:
+    """Whether the release of the framework that a project shows runs with a release of vLLM, by the newest entry of the dialect
+    that is not newer. True where nothing shows either."""
+    version, requires = origin.framework, origin.dialect.requires
+    if version is None or not _is_version(version):
+        return True
+    known = [fw for fw in requires if parse_version(fw) <= parse_version(version)]
+    return not known or fits(release, requires[max(known, key=parse_version)])
 
 
 def _is_version(text: str) -> bool:

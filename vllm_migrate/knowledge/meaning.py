@@ -101,7 +101,7 @@ def _dialect(checker: Checker, fields: Fields) -> Faults:
     yield from _placeholders(fields, ("option", "key"), ("switch_off",))
     yield from _uses(checker, "rollout_uses", fields.get("rollout_uses", ()))
     for name in fields.get("facts", ()):
-        if name not in checker.facts:
+        if name not in checker.facts and name not in checker.variables:
             yield ("facts", name), f"no such fact{near(name, checker.facts)}"
     for name in fields.get("define", ()):
         if name in checker.names:

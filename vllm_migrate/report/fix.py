@@ -97,11 +97,8 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     if needs:
         out.append(f"needs vLLM >= {needs}: older releases reject what is written here")
     for pin in dict.fromkeys(pin for f in plan.shown if f.fix for pin in f.fix.conflicts):
-        out.append(
-            mask(
-                f"{pin.path}:{pin.line} installs an older one ({pin.pin}): `vllm-migrate migrate` writes both together"
-            )
-        )
+        where = f"{pin.path}:{pin.line} installs a release that rejects it ({pin.pin})"
+        out.append(mask(f"{where}: `vllm-migrate migrate` moves both together, or says what must move first"))
     out.extend(result.notes)
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.environment import runs
 from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.dialects.situation import Known, PinnedAt
@@ -499,7 +501,7 @@ def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
 def _pinned(known: Known) -> Spot:
     """The line that pins a release, in a file that is not read again."""
     assert known.pinned is not None
-    return Spot(File.bare(Source(known.pinned.path, b"", "", False, "\n")), known.pinned.line, 1)
+    return Spot(File.bare(Source(os.path.relpath(known.pinned.path), b"", "", False, "\n")), known.pinned.line, 1)
 
 
 def _side(fixed: object, computed: Condition | None, context: Context, view: View, option: str) -> object:
@@ -633,7 +635,7 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
     actions = tuple(action for entry in fix.do for action in _actions(entry, context))
     if _goes_back(context.source, context.target) and any(action.pins for action in actions):
         return None
-    if not actions:
+    if not actions or any(map(_replaces_unknown, actions)):
         return None
     safety: str = fix.safety
     lowered = fix.review_when.evaluate(context)
@@ -641,13 +643,26 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
         safety = "review"
     needs = _needs(fix.needs, actions, context)
     conflicts = _conflicts(needs, context)
-    alone = "review" if conflicts and safety == "safe" else safety
+    origin = context.target.engine.origin
+    moves = any(action.kind != "drop" for action in actions) and not runs(origin, context.target.release)
+    if moves:  # what is written is spelled for the release of the framework that runs with the target
+        framework = origin.situation.frameworks[origin.dialect.framework]
+        conflicts = (*conflicts, *([framework.pinned] if framework.pinned is not None else []))
+    alone = "review" if (conflicts or moves) and safety == "safe" else safety
     title = _fill(fix.title, finding, context, words)
     made = Fix(title, alone, actions, needs, fix.with_rules, conflicts, safety)
     gone = fix.drop_when
     if gone is None or not any(action.pins for action in actions):
         return made
     return made._replace(cost=fix.cost, drop_when=(gone.since, gone.because))
+
+
+def _replaces_unknown(action: Action) -> bool:
+    """Whether an action writes a value of its own over one that only a run decides (a variable, an expression)."""
+    here = action.written
+    if action.kind != "respell" or not isinstance(here, Written) or action.value is here.value:
+        return False
+    return isinstance(here.value, Unknown | Undetermined)
 
 
 def _needs(least: str, actions: tuple[Action, ...], context: Context) -> str:

@@ -109,10 +109,10 @@ class Setting:
 
     def _idle(self, view: View) -> bool:
         """Whether an engine runs the same at a release without this setting: it arrives and is what the engine has anyway, or is
-        a variable that the release reads no more."""
+        a variable of vLLM's own that the release reads no more (HF_TOKEN, which a release read as well, is for others, too)."""
         written, engine = self.written, view.engine
         if self.is_env and not self._in(view):
-            return self._ever()
+            return self._ever() and self.option.startswith("VLLM_")
         if diagnostic_kind(view, written) != "" or self._may_hide(engine.files):
             return False
         option = self._dotted()

@@ -249,8 +249,8 @@ class Situations:
         for each in level.upward():
             for pin in each.pins:
                 if pin.exact and pin.package != VLLM:
-                    at = PinnedAt(os.path.relpath(pin.path), pin.line, pin.text.strip())
-                    out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it", at))
+                    pinned = PinnedAt(pin.path, pin.line, pin.text.strip())
+                    out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it", pinned))
             if each.own is not None:
                 out.setdefault(each.own.package, Known(each.own.version, f"from {each.own.place}"))
         return out
@@ -403,7 +403,10 @@ class Situations:
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(pin.version)]
         nearest = older[-1] if older else SOURCE
         told = (*told, f"{pin.place} pins vllm {pin.version}, which is not in the catalog; compared as {nearest}")
-        move = self._from(Known(nearest, f"for {pin.version}, which {pin.place} pins"), target, told)
+        shown = Known(
+            nearest, f"for {pin.version}, which {pin.place} pins", PinnedAt(pin.path, pin.line, pin.text.strip())
+        )
+        move = self._from(shown, target, told)
         beyond = Beyond(pin.path, pin.line, pin.version, nearest) if self._beyond(pin.version) else None
         return move._replace(pinned=pin.version, beyond=beyond)
 
