@@ -3,8 +3,8 @@
     python -m benchmarks.parity_trl --engine PY [--steps 200] [--only NAME...] [--out DIR]
 
 Needs trl, transformers and torch here, and vLLM in the interpreter that is named. Engine arguments and the temperature
-are those that vllm-migrate reads in the replay's PipelineRL file, before and after its fix. The clean runs look at every
-step; each of the other runs has one planted fault, and stops where the gate raises. Exits 1 when a run ends otherwise
+are those that vllm-migrate reads in the replay's PipelineRL file, before and after its fix. Each step of four prompts is a
+look. Runs that are not clean have one planted fault each, and stop where the gate raises. Exits 1 when a run ends otherwise
 than expected.
 """
 
@@ -34,7 +34,7 @@ GROUPS = 4  # prompts a step
 MICRO_BATCHES = 2
 LEARNING_RATE = 1e-3
 CONTROLS = 6  # steps of a run that is clean and short
-LATE, APART = 11, 5  # steps of a run whose fault needs an update, and steps between its looks: four prompts are few
+LATE = 11  # steps of a run whose fault shows after some updates
 TURN, TOOL = 12, 8  # tokens of a turn, and of the tool's answer between two
 
 
@@ -139,7 +139,7 @@ class Plan(NamedTuple):
 
     arm: what the engine runs with; temperature: what the trainer divides its logits by, where that is not the engine's;
     frozen: the engine keeps its first weights; tool: a tool answers between two turns; keep: a filter's share of each
-    group; gate: the class of the gate; kind: the row of the margins; every: steps between looks.
+    group; gate: the class of the gate; kind: the row of the margins.
     """
 
     name: str
@@ -153,11 +153,10 @@ class Plan(NamedTuple):
     gate: type[Timed] = Timed
     kind: str = "fp32"
     steps: int = CONTROLS
-    every: int = 1
 
     def late(self) -> Plan:
         """The same, for a fault that shows after some updates."""
-        return self._replace(steps=LATE, every=APART)
+        return self._replace(steps=LATE)
 
 
 class Outcome(NamedTuple):
@@ -243,7 +242,7 @@ def run(plan: Plan, python: str, folder: Path) -> Outcome:
         reported = engine.answer()["reported"]
         sampling = plan.arm.reading.sampling
         contract = {"temperature": sampling["temperature"], "kind": plan.kind, "group_size": task.GROUP}
-        gate = plan.gate(contract, every=plan.every, stop=True)
+        gate = plan.gate(contract, every=1, stop=True)
         rewards: list[float] = []
         trainer = grpo(model, Rollout(engine, folder, plan), plan, folder, rewards)
         trainer.remove_callback(PrinterCallback)

@@ -1,11 +1,13 @@
-"""What `migrate` says of each engine, held against the target's own parser: "starts" is accepted, "does not start" refused.
+"""What `migrate` says of each engine, held against the target itself: "starts" is accepted, "does not start" refused.
 
-    python -m benchmarks.starts PYTHON FOLDER... [--files N] [--seed N] [--from 0.8.5] [--to 0.18.1]
+    python -m benchmarks.starts PYTHON MODEL FOLDER... [--files N] [--programs N] [--seed N] [--from 0.8.5] [--to 0.18.1]
 
-PYTHON imports the target. Files of the folders in which engines of vLLM's own command line, of `--config` files and of Python
-calls stand are copied, each as a project by itself, and `migrate` writes them. Then each command's words, each configuration
-and each call's keywords are given to that release. A word that the file does not decide is replaced by `1`; where such an
-engine is refused, nothing is concluded. What only the engine refuses, after its arguments were taken, is counted by itself.
+PYTHON imports the target; MODEL is a folder with a small model. Files of the folders in which engines of vLLM's own command line, of
+`--config` files and of Python calls stand are copied, each as a project by itself, and `migrate` writes them; N of them at least are
+programs. Then each command's words and each configuration are given to that release's parser, each call's keywords to its `LLM`,
+`EngineArgs` or `AsyncEngineArgs`. A word that the file does not decide is replaced by `1`; where such an engine is refused, nothing is
+concluded. Of a keyword whose value nobody knows, the name is asked about. What is said not to start and is taken so far must be
+refused when the engine's configuration is built, for MODEL.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import collections
 import contextlib
 import json
 import random
-import subprocess
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,29 +25,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.fleet import SUFFIXES
-from tests.real.oracles.client import MAYBE_THE_ENGINES, NOT_THE_PARSERS, run_oracle
+from tests.real.oracles.client import run_oracle
 from vllm_migrate.dialects.model import Engine
+from vllm_migrate.fixes.own_words import takes
 from vllm_migrate.migrate.plan import Start, migrate
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 
-# Reads [{"keywords": {...}}], writes what EngineArgs raises for each, "" for nothing.
-KEYWORDS = """
-import json, os, sys
-out = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
-from vllm.engine.arg_utils import EngineArgs
-def raised(keywords):
-    try:
-        EngineArgs(**{"model": "m", **keywords})
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
-cases = json.load(sys.stdin)
-json.dump([raised(case["keywords"]) for case in cases], out)
-"""
 PATIENCE = 3600.0  # seconds; importing vLLM alone takes minutes on a busy machine
-LATER = (*NOT_THE_PARSERS, *MAYBE_THE_ENGINES)
+LONG = {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}
+OF_MODEL = ("--model", "--tokenizer", "--revision", "--quantization", "-q", "--load-format", "--chat-template")
+CALL = re.compile(rb"\b(?:LLM|EngineArgs)\(")
 
 
 class Asked(NamedTuple):
@@ -57,25 +47,34 @@ class Asked(NamedTuple):
     guessed: bool
 
 
-def questions(folders: list[Path], count: int, seed: int, releases: tuple[str, str]) -> Iterator[Asked]:
-    """One for each engine of at least `count` files that can be asked."""
-    paths = sorted(
-        path
-        for folder in folders
-        for path in folder.rglob("*")
-        if path.suffix in SUFFIXES and path.is_file() and b"vllm" in path.read_bytes().lower()
+def questions(folders: list[Path], count: int, programs: int, seed: int, releases: tuple[str, str]) -> Iterator[Asked]:
+    """One for each engine of at least `count` files that can be asked, `programs` of which are Python."""
+    found = sorted(
+        path for folder in folders for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()
     )
+    texts = ((path, path.read_bytes()) for path in found)
+    # The prefilter of the sample alone: a program without such a call has no engine of its own.
+    paths = [(path, path.suffix == ".py") for path, text in texts if _may_ask(path, text)]
     random.Random(seed).shuffle(paths)
-    done = 0
-    for path in paths:
-        with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
-            Path(".git").mkdir()
-            Path(path.name).write_bytes(path.read_bytes())
-            found = list(_asked(path, Options((".",), isolated=True, source=releases[0], target=releases[1])))
-        yield from found
-        done += bool(found)
-        if done == count:
-            return
+    options = Options((".",), isolated=True, source=releases[0], target=releases[1])
+    for wanted, is_program in ((programs, True), (count - programs, False)):
+        for path in (path for path, python in paths if python is is_program):
+            if not wanted:
+                break
+            asked = _in_copy(path, options)
+            yield from asked
+            wanted -= bool(asked)
+
+
+def _may_ask(path: Path, text: bytes) -> bool:
+    return b"vllm" in text.lower() and (path.suffix != ".py" or CALL.search(text) is not None)
+
+
+def _in_copy(path: Path, options: Options) -> list[Asked]:
+    with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
+        Path(".git").mkdir()
+        Path(path.name).write_bytes(path.read_bytes())
+        return list(_asked(path, options))
 
 
 def _asked(path: Path, options: Options) -> Iterator[Asked]:
@@ -98,7 +97,7 @@ def _case(engine: Engine) -> tuple[dict[str, Any], bool] | None:
     shell = engine.file.shell
     if engine.argv is not None and engine.site is None and shell is not None and engine.dialect.id == "vllm-argv":
         words = shell.commands[engine.argv.command].words[engine.argv.start :]
-        argv = ["1" if word.value is None else word.value for word in words]
+        argv = list(_guessed([word.value for word in words], engine.target))
         if any(word == "--config" or word.startswith("--config=") for word in argv):
             return None
         serve = engine.origin.entrypoint in ("serve", "image")
@@ -110,9 +109,21 @@ def _case(engine: Engine) -> tuple[dict[str, Any], bool] | None:
         return {"argv": ["serve", "m", "--config", "serve.yaml"], "files": {"serve.yaml": text}}, False
     if engine.dialect.id == "vllm-python" and engine.origin.entrypoint in ("llm", "async_llm", "engine"):
         values = {written.key: written.value for written in engine.options if not written.attribute}
-        plain = {key: value for key, value in values.items() if _is_plain(value)}  # others can be what they must be
-        return {"keywords": plain}, False
+        plain = {key: value for key, value in values.items() if _is_plain(value)}
+        rest = sorted(values.keys() - plain.keys())
+        return {"call": engine.origin.entrypoint, "keywords": plain, "open": rest}, False
     return None
+
+
+def _guessed(words: list[str | None], target: str) -> Iterator[str]:
+    """The words, with `1` for a value that the file does not decide; `$ARGS` by itself may be empty."""
+    before: str | None = "-"
+    for word in words:
+        if word is not None:
+            yield word
+        elif before is not None and before.startswith("-") and "=" not in before and takes(before, target) != 0:
+            yield "1"
+        before = word
 
 
 def _with_template(argv: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -133,56 +144,63 @@ def _is_plain(value: object) -> bool:
     return True
 
 
-def answers(python: str, asked: list[Asked]) -> list[str]:
-    """What the release says of each, "" where it takes it."""
-    out: dict[int, str] = {}
-    commands = [(number, each.case) for number, each in enumerate(asked) if "argv" in each.case]
-    calls = [(number, each.case) for number, each in enumerate(asked) if "keywords" in each.case]
-    for (number, _), answer in zip(
-        commands, run_oracle(python, "serve_parser.py", [c for _, c in commands], timeout_s=PATIENCE), strict=True
+def answers(python: str, model: str, asked: list[Asked]) -> list[tuple[str, str]]:
+    """What the release's parser, or the call, says of each, and what the engine's configuration says of those that are said not to
+    start and were taken; "" for nothing."""
+    out = [("", "")] * len(asked)
+    commands = [number for number, each in enumerate(asked) if "argv" in each.case]
+    calls = [number for number, each in enumerate(asked) if "call" in each.case]
+    cases = [asked[number].case for number in commands]
+    for number, answer in zip(commands, run_oracle(python, "serve_parser.py", cases, timeout_s=PATIENCE), strict=True):
+        out[number] = ("" if answer["ok"] else " ".join(answer["error"][-1:]) or "refused", "")
+    cases = [{**asked[number].case, "engine": bool(asked[number].start.reasons)} for number in calls]
+    for number, answer in zip(calls, run_oracle(python, "calls.py", cases, model, timeout_s=PATIENCE), strict=True):
+        out[number] = (answer["error"], answer["engine"])
+    later = [number for number in commands if asked[number].start.reasons and not out[number][0]]
+    cases = [{"argv": _options(asked[number].case), "env": LONG} for number in later]
+    for number, answer in zip(
+        later, run_oracle(python, "engine_config.py", cases, "--cuda", model, timeout_s=PATIENCE), strict=True
     ):
-        out[number] = "" if answer["ok"] else " ".join(answer["error"][-1:]) or "refused"
-    if calls:
-        told = subprocess.run(
-            [python, "-c", KEYWORDS],
-            input=json.dumps([case for _, case in calls]),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        out.update(zip((number for number, _ in calls), json.loads(told.stdout), strict=True))
-    return [out[number] for number in range(len(asked))]
+        out[number] = ("", "" if answer["ok"] else "{type}: {message}".format(**answer["error"]))
+    return out
+
+
+def _options(case: dict[str, Any]) -> list[str]:
+    """The words of a command without its model, and what belongs to that."""
+    words = case["argv"][1:] if "entry" not in case else case["argv"]
+    words = words[1:] if words and not words[0].startswith("-") else words
+    out: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        if before not in OF_MODEL and word not in OF_MODEL and word.partition("=")[0] not in OF_MODEL:
+            out.append(word)
+    return out
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("python")
+    parser.add_argument("model")
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--files", type=int, default=150)
+    parser.add_argument("--programs", type=int, default=40, help="of the files, how many are Python")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--from", dest="source", default="0.8.5")
     parser.add_argument("--to", dest="target", default="0.18.1")
     options = parser.parse_args()
     folders = [folder.absolute() for folder in options.folders]
-    asked = list(questions(folders, options.files, options.seed, (options.source, options.target)))
+    releases = (options.source, options.target)
+    asked = list(questions(folders, options.files, options.programs, options.seed, releases))
     counts: collections.Counter[str] = collections.Counter()
-    for each, error in zip(asked, answers(options.python, asked), strict=True):
-        later = all(any(f" {name}:" in reason for name in LATER) for reason in each.start.reasons)
-        kind = (
-            "keywords" if "keywords" in each.case else "configuration" if "--config" in each.case["argv"] else "command"
-        )
-        verdict = "starts" if not each.start.reasons else "refused"
+    for each, (error, later) in zip(asked, answers(options.python, options.model, asked), strict=True):
+        kind = "call" if "call" in each.case else "configuration" if "--config" in each.case["argv"] else "command"
+        verdict = "starts" if not each.start.reasons else "refused" if error else "refused by the engine"
         if error and each.guessed:
             verdict = "not decided"
-        elif bool(error) is not bool(each.start.reasons):
-            verdict = "refused later" if each.start.reasons and later else f"WRONG: {verdict}"
+        elif bool(error or later) is not bool(each.start.reasons):
+            verdict = f"WRONG: {verdict}"
         counts[f"{kind} {verdict}"] += 1
-        if verdict.startswith("WRONG"):
-            print(
-                json.dumps(
-                    [each.file, each.start.engine, each.start.reasons, error, each.case.get("argv") or each.case]
-                )
-            )
+        if verdict != "starts":
+            print(json.dumps([verdict, each.file, each.start.engine, each.start.reasons, error or later, each.case]))
     print(f"{len({each.file for each in asked})} files, {len(asked)} engines:", dict(sorted(counts.items())))
     return 1 if any("WRONG" in name for name in counts) else 0
 

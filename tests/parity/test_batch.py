@@ -121,3 +121,95 @@ def test_a_contract_is_taken_from_mappings_and_objects() -> None:
     assert (found.temperature, found.top_p, found.kind) == (0.7, 0.9, "bf16")
     assert Contract.of({"temperature": 0.7, "epsilon": 0.1, "max_tokens": 5}).epsilon == (0.1, 0.1)
     assert Contract.of(found) is found
+
+
+NAN, INFINITE = float("nan"), float("inf")
+ONE_ROW: dict[str, Any] = {
+    "token_ids": [5, 6, 7, 8],
+    "rollout_logprobs": [-0.1, -0.2, -0.3, -0.4],
+    "trainer_logprobs": [-0.1, -0.25, -0.3, -0.4],
+    "mask": [1, 1, 0, 1],
+}
+ROWS: dict[str, Any] = {
+    "token_ids": IDS,
+    "rollout_logprobs": OURS,
+    "trainer_logprobs": THEIRS,
+    "mask": MASK,
+    "entropy": [[0.5] * 4] * 2,
+    "varentropy": [[0.1] * 4] * 2,
+}
+
+
+def refused(columns: dict[str, Any], kinds: set[str]) -> None:
+    """The batch is no evidence, by one of the kinds, on one rank and on several, and raises nothing but the verdict."""
+    for reduce in (None, lambda window: [window]):
+        gate = ParityGate({"lag": 0}, reduce=reduce)
+        verdict = gate.update(step=0, **columns)
+        assert verdict.decision == "invalid" and set(verdict.invalid) <= kinds, verdict.describe()
+        assert verdict.json() and verdict.scalars() and verdict.blame.reasons
+
+
+@pytest.mark.filterwarnings("ignore:batch 1:RuntimeWarning")
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("value", ["text", 1j, [1.0], {}], ids=str)
+def test_what_is_no_number(name: str, value: Any) -> None:
+    column = [[value, *ROWS[name][0][1:]], ROWS[name][1]]
+    refused({**ROWS, name: column}, {"malformed"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        *(("token_ids", value, "impossible-token") for value in (-1, NAN, INFINITE)),
+        *(("mask", value, "malformed") for value in (-1, NAN, INFINITE)),
+        *(("entropy", value, "impossible-entropy") for value in (NAN, INFINITE, -1.0)),
+        *(("varentropy", value, "impossible-entropy") for value in (NAN, INFINITE)),
+        *(("trainer_logprobs", value, "trainer-logprob") for value in (NAN, INFINITE, 0.5)),
+        *(("rollout_logprobs", value, "impossible-logprob") for value in (INFINITE, -INFINITE, -9999.0)),
+    ],
+)
+def test_what_is_no_value_of_its_column(name: str, value: float, kind: str) -> None:
+    refused({**ROWS, name: [[value, *ROWS[name][0][1:]], ROWS[name][1]]}, {kind})
+
+
+@pytest.mark.filterwarnings("ignore:batch 1:RuntimeWarning")
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "shape",
+    [lambda rows: rows[:1], lambda rows: rows[0], lambda rows: [rows[0][:2], rows[1]], lambda rows: [rows, rows]],
+)
+def test_what_has_another_shape(name: str, shape: Any) -> None:
+    refused({**ROWS, name: shape(ROWS[name])}, {"length-mismatch", "malformed"})
+
+
+@pytest.mark.filterwarnings("ignore:batch 1:RuntimeWarning")
+@pytest.mark.parametrize("name", ["groups", "sequences", "weight_version"])
+@pytest.mark.parametrize("value", [[0], [0, 0, 0], [[0], [0], [0]]], ids=str)
+def test_ids_that_do_not_fit(name: str, value: Any) -> None:
+    refused({**ROWS, name: value}, {"malformed"})
+
+
+@pytest.mark.filterwarnings("ignore:batch 1:RuntimeWarning")
+@pytest.mark.parametrize(
+    "layout",
+    [
+        *({"cu_seqlens": value} for value in ([], [0], [0, 9], [1, 4], [0, 3, 2, 4], [-1, 4], [0, 2], "x", [[0, 4]])),
+        *({"cu_seqlens": [0, 4], "offset": value} for value in (-1, 9, "x")),
+    ],
+    ids=str,
+)
+def test_boundaries_that_do_not_fit(layout: Any) -> None:
+    refused({**ONE_ROW, **layout}, {"boundaries", "malformed"})
+
+
+def test_boundaries_belong_to_one_row_and_may_leave_padding_out() -> None:
+    refused({**ROWS, "cu_seqlens": [0, 4]}, {"boundaries"})
+    padded = {**ONE_ROW, "mask": [1, 1, 0, 0], "cu_seqlens": [0, 2]}
+    assert ParityGate({"lag": 0}).update(step=0, **padded).n_tokens == 2
+
+
+def test_a_column_that_is_missing_beside_others() -> None:
+    refused({**ROWS, "token_ids": None}, {"length-mismatch"})
+    refused({**ROWS, "token_ids": []}, {"length-mismatch"})
+    nothing: dict[str, Any] = {name: [] for name in ROWS}
+    assert ParityGate({"lag": 0}).update(step=0, **nothing).decision == "inconclusive", "a rank without sequences"

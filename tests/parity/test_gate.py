@@ -13,7 +13,7 @@ from tests.parity.conftest import Columns, MakeRollout
 from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.parity import Contract, ParityError, ParityGate, bound
 from vllm_migrate.parity.blame import FAULTS, OWN
-from vllm_migrate.parity.budget import Budget
+from vllm_migrate.parity.budget import Budget, Evidence
 from vllm_migrate.smoke.attribute import NOT_RULES, RULES
 
 TEMPERED = Contract(temperature=0.7, lag=0)
@@ -48,6 +48,68 @@ def test_the_error_budget_covers_a_run_of_any_length() -> None:
     assert sum(planned.share(look) for look in range(200)) == pytest.approx(0.01)
     assert planned.levels(0).d == pytest.approx(1 - 0.01 / 200 / 5)
     assert planned.levels(0).b == pytest.approx(4.42, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", ["rare", "heavy", "level", "short"])
+def test_the_evidence_keeps_the_budget_at_the_ceiling_itself(shape: str) -> None:
+    """A mean of exactly the ceiling, in every shape: no more runs with an alarm than the budget allows."""
+    random_ = random.Random(shape)
+
+    def cluster() -> tuple[float, int]:
+        tokens = random_.randrange(1, 200) if shape == "short" else 50
+        if shape == "rare":
+            return tokens * (1000.0 if random_.random() < 0.001 else 0.0), tokens
+        if shape == "heavy":  # log-normal with mean 1
+            return tokens * random_.lognormvariate(-2.0, 2.0), tokens
+        return tokens * random_.uniform(0.0, 2.0), tokens
+
+    alarms = 0
+    for _ in range(200):
+        evidence, budget = Evidence(), Budget(0.5, gates=1)  # a budget large enough to be seen in 200 runs
+        for look in range(25):
+            evidence = evidence.after([cluster() for _ in range(4)], 1.0, budget.each(look))
+            alarms += evidence.enough
+            if evidence.enough:
+                break
+    assert alarms <= 100
+
+
+@pytest.mark.parametrize("excess", [3.0, 1e3])
+def test_evidence_accumulates_over_looks_of_four_prompts(excess: float) -> None:
+    evidence, budget = Evidence(), Budget()
+    for look in range(20):
+        evidence = evidence.after([(10.0, 50)] * 4, 1.0, budget.each(look))
+        assert not evidence.enough
+    looks = 0
+    while not evidence.enough:
+        looks += 1
+        evidence = evidence.after([(50 * excess, 50)] * 4, 1.0, budget.each(20 + looks))
+    assert looks <= (2 if excess > 20 else 8)
+    assert not evidence.after([(10.0, 50)] * 4, 1.0, budget.each(40)).enough, "a clean look ends the alarm"
+
+
+def test_one_wild_cluster_is_no_evidence() -> None:
+    evidence = Evidence().after([(1e300, 50), *[(0.0, 50)] * 3], 1.0, Budget().each(0))
+    assert not evidence.enough and not evidence.after([(1e300, 50)], 1.0, Budget().each(1)).enough
+    assert Evidence().after([], 1.0, 0.1) == Evidence((0.1,) * 5) and not Evidence().after([(0.0, 0)], 1.0, 0.1).enough
+
+
+def test_a_stale_cache_is_found_with_four_prompts_a_look(rollout: MakeRollout, columns: Columns) -> None:
+    torch = pytest.importorskip("torch")
+    gate = ParityGate(Contract(lag=0, kind="fp32"), every=1)
+    names = ("token_ids", "rollout_logprobs", "trainer_logprobs", "mask")
+    fading = torch.linspace(0.2, 0.01, 32)[:, None]
+    groups = [i // 4 for i in range(16)]
+    found = []
+    for step in range(5):
+        made = (
+            rollout(seed=step, tokens=32, noise=1e-6) if step < 2 else perturbed(rollout, fading, seed=step, tokens=32)
+        )
+        found.append(known(gate.update(step=step, groups=groups, **columns(made, *names))))
+    assert [verdict.decision for verdict in found[:2]] == ["pass", "pass"]
+    alarm = next(verdict for verdict in found if verdict.alarm)
+    assert alarm.step <= 3 and alarm.blame.layer == "weight-update"
+    assert "prefix-caching-default" in alarm.blame.suspects
 
 
 def test_a_clean_step_passes_with_what_it_cannot_show(rollout: MakeRollout, columns: Columns) -> None:
@@ -88,6 +150,24 @@ def test_raw_on_both_sides(rollout: MakeRollout, columns: Columns) -> None:
 def test_a_trainer_that_forgets_the_temperature(rollout: MakeRollout, columns: Columns) -> None:
     verdict = judged(TEMPERED, columns(rollout(t=0.7, claimed_t=1.0)))
     assert verdict.decision == "fail" and verdict.blame.suspects == ("trainer-temperature",)
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["varentropy", "entropy"])
+def test_a_policy_that_is_nearly_certain_is_no_sharper_than_it_says(exact: bool) -> None:
+    """All of the variance lies in rare tokens, of which a look has none or one: its own squares then say nothing of it."""
+    torch = pytest.importorskip("torch")
+    for seed in range(6):
+        generator = torch.Generator().manual_seed(seed)
+        logits = torch.randn(16, 32, 256, generator=generator, dtype=torch.float64)
+        logits[..., 0] += 17
+        law = logits.log_softmax(-1)
+        drawn = law.exp().flatten(0, 1).multinomial(1, generator=generator).view(16, 32, 1)
+        own = law.gather(-1, drawn).squeeze(-1)
+        entropy = -(law.exp() * law).sum(-1)
+        made = {"token_ids": drawn.squeeze(-1), "rollout_logprobs": own, "trainer_logprobs": own - 1e-6, "mask": None}
+        made |= {"entropy": entropy, "varentropy": (law.exp() * law**2).sum(-1) - entropy**2 if exact else None}
+        verdict = judged(Contract(temperature=0.7, lag=0, kind="fp32"), made)
+        assert not verdict.alarm, (seed, verdict.describe())
 
 
 def test_truncation_that_the_trainer_does_not_replay(rollout: MakeRollout, columns: Columns) -> None:
@@ -412,13 +492,83 @@ def test_one_bad_rank_stops_all_alike(rollout: MakeRollout, columns: Columns) ->
     assert len({str(error) for error in found}) == 1 and found[0].verdict.invalid == {"null-logprob": 1}
 
 
-def test_a_bad_call_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no margins"):
-        ParityGate({"kind": "int3"})
-    with pytest.raises(UsageError, match="every"):
-        ParityGate({}, every=0)
-    with pytest.raises(UsageError, match="clip range"):
-        Contract(epsilon=(2.0, 0.2))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("every", value) for value in (0, -1, 1.5, "1", None, float("nan"))),
+        *(("looks", value) for value in (0, -3, 1.5)),
+        *(("most", value) for value in (0, -1, 0.5)),
+        *(("false_alarms", value) for value in (0, 1, 0.0, 2.0, "x")),
+        *((name, value) for name in ("log", "reduce") for value in (3, "x")),
+    ],
+)
+def test_what_a_gate_cannot_be_made_of(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=name):
+        ParityGate({}, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        *((value, "is no contract") for value in (None, 3, "x", [0.7])),
+        *(({"temperature": value}, "temperature") for value in (-1, "0.7", float("nan"), float("inf"), True)),
+        *(({"top_p": value}, "top_p") for value in (0, 1.5, "x")),
+        *(({"top_k": value}, "top_k") for value in (-7, 0.5)),
+        ({"min_p": 2}, "min_p"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        *(({"kind": value}, "kind") for value in ("BF16", "int3", ["bf16"])),
+        *(({"lag": value}, "lag") for value in (1, "0", False)),
+        *(({"group_size": value}, "group_size") for value in (0, -1, "4")),
+        *(({"epsilon": value}, "epsilon") for value in ((0.2,), (0.2, 0.3, 0.4), "x", (0, 0.2), (2.0, 0.2))),
+        ({"logprobs_mode": "raw"}, "logprobs_mode"),
+        *(({"stop_token_ids": value}, "stop_token_ids") for value in ("5", [-1], [0.5])),
+        ({"per_sequence": "no"}, "per_sequence"),
+        *(({name: 0.7}, f"has no {name}") for name in ("Temperature", "temprature", "temperatur")),
+    ],
+)
+def test_what_is_no_contract(source: Any, what: str) -> None:
+    with pytest.raises(UsageError, match=what) as caught:
+        Contract.of(source)
+    assert caught.value.remedy
+
+
+def test_what_a_contract_takes() -> None:
+    params = {"temperature": 1, "n": 8, "max_tokens": 64, "stop": None, "logprobs": 0, "min_tokens": 1, "top_k": 0}
+    assert Contract.of(params) == Contract(temperature=1, top_k=0)
+    assert Contract.of({"epsilon": 0.2, "stop_token_ids": 5}) == Contract(epsilon=(0.2, 0.2), stop_token_ids=(5,))
+
+
+def test_a_logger_that_fails_stops_nothing_and_hides_nothing(rollout: MakeRollout, columns: Columns) -> None:
+    def broken(numbers: dict[str, float]) -> None:
+        raise RuntimeError("no network")
+
+    with pytest.warns(RuntimeWarning, match="no network"):
+        verdict = ParityGate(TEMPERED, log=broken).update(step=0, **columns(rollout(t=0.7)))
+    assert verdict.decision == "pass"
+    gate = ParityGate(TEMPERED, log=broken, stop=True)
+    with pytest.warns(RuntimeWarning), pytest.raises(ParityError, match="logprobs-semantics"):
+        gate.update(step=0, **columns(rollout(t=0.7, reported_t=1.0)))
+
+
+@pytest.mark.parametrize("found", [None, [], 3, [None]])
+def test_a_reduce_that_returns_no_windows(rollout: MakeRollout, columns: Columns, found: Any) -> None:
+    with pytest.raises(UsageError, match="reduce"):
+        ParityGate(TEMPERED, reduce=lambda window: found).update(step=0, **columns(rollout(t=0.7)))
+
+
+@pytest.mark.parametrize("step", [None, "3", 1.5, float("nan")])
+def test_a_step_is_a_whole_number(rollout: MakeRollout, columns: Columns, step: Any) -> None:
+    with pytest.raises(UsageError, match="step"):
+        ParityGate(TEMPERED).update(step=step, **columns(rollout(t=0.7)))
+
+
+def test_logprobs_beyond_what_a_float_holds_are_judged(rollout: MakeRollout, columns: Columns) -> None:
+    for low in (-800.0, -5000.0):
+        made = columns(rollout(t=0.7))
+        made["trainer_logprobs"] = [[low] * 64 for _ in range(16)]
+        verdict = judged(TEMPERED, made)
+        assert verdict.decision in ("fail", "invalid"), low
+        assert verdict.json() and verdict.scalars()
 
 
 def test_every_fault_is_explained_and_has_a_place_in_the_order() -> None:

@@ -34,4 +34,4 @@ def test_what_is_refused_is_refused(vllm_py_0181: str, tiny_model: str, tmp_path
     assert [one for one in found if one[2] and not one[1]] == [], "a false alarm"
     both = sum(1 for _, theirs, ours in found if theirs and ours)
     print(f"{RELEASE}: {both} refused by both, {sum(1 for _, t, o in found if not t and not o)} by neither")
-    assert both >= 28
+    assert both >= 30

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.real.oracles.serving import FORCED, serving
 from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import log, record, server
 from vllm_migrate.verify.check import Sources, verify
 from vllm_migrate.verify.compare import alike
-from vllm_migrate.verify.install import install
 from vllm_migrate.verify.model import Running, Verified
 
 RELEASES = ("0.8.5", "0.18.1")
-START = "from vllm.entrypoints.cli.main import main; import sys; sys.argv[0] = 'vllm'; main()"
 SERVE = "model: {model}\nmax-model-len: 512\ndtype: float32\nseed: 3\nenforce-eager: true\nenable-prefix-caching: false\nmax-num-seqs: 16\n"
 # What another person changed on the way: a wrapper's flag, and a variable of the job.
 PLANTED = ["--max-num-batched-tokens", "1024"]
 VARIABLE = {"VLLM_IMAGE_FETCH_TIMEOUT": "3"}
-# The CPU platform forces these, whatever a GPU would do.
-FORCED = {
-    *("engine", "async_scheduling", "enable_chunked_prefill", "disable_cascade_attn", "distributed_executor_backend"),
-    *("compilation_config.mode", "compilation_config.cudagraph_mode", "enable_prefix_caching", "block_size"),
-}
-STARTUP_S = 240
 
 
 class Started(NamedTuple):
@@ -44,21 +30,6 @@ class Started(NamedTuple):
     config: str
     log: str
     record: str
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2):
-            return True
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -78,47 +49,12 @@ def started(
     )
     config = folder / "serve.yaml"
     config.write_text(SERVE.format(model=model))
-    install(str(folder / "rec"))
-    (folder / "rec" / "pip").mkdir()  # vLLM's collect_env asks for pip's list, and these environments have no pip
-    (folder / "rec" / "pip" / "__main__.py").write_text("")
-    (folder / "rec" / "pip" / "__init__.py").write_text("")
-    port = free_port()
-    env = {
-        **os.environ,
-        **VARIABLE,
-        "VLLM_SERVER_DEV_MODE": "1",
-        "PYTHONPATH": str(folder / "rec"),
-        "OMP_NUM_THREADS": "1",
-    }
-    env["VLLM_MIGRATE_RECORD"] = str(folder / "record.jsonl")
-    if request.param != "0.8.5":
-        env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    command = [
-        vllm_pythons[request.param],
-        "-c",
-        START,
-        "serve",
-        "--config",
-        str(config),
-        "--port",
-        str(port),
-        *PLANTED,
-    ]
-    with open(folder / "serve.log", "wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=folder, start_new_session=True
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            end = time.monotonic() + STARTUP_S
-            while not answers(url):
-                if process.poll() is not None or time.monotonic() > end:
-                    pytest.fail((folder / "serve.log").read_text(errors="replace")[-2000:])
-                time.sleep(1)
-            yield Started(url, str(config), str(folder / "serve.log"), str(folder / "record.jsonl"))
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(60)
+    words = ["--config", str(config), *PLANTED]
+    try:
+        with serving(vllm_pythons[request.param], request.param, words, VARIABLE, folder) as served:
+            yield Started(served.url, str(config), served.log, served.record)
+    except RuntimeError as error:
+        pytest.fail(str(error))
 
 
 def reported(source: Running) -> dict[str, Any]:

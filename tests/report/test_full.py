@@ -56,7 +56,7 @@ conf/z.yaml:3:7: warning VM903 does-not-parse
 
 Found 2 errors, 2 warnings, 1 info in 14 files (1 suppressed).
 Fixes: 1 safe, 1 needs review (--unsafe); 3 findings have only advice.
-[~] planned; fix proves it before writing it; [?] needs review (--unsafe).
+[~] planned (fix proves it before writing it); [?] needs review (--unsafe).
 
   vllm-migrate fix conf           show the diff; --write writes it
   vllm-migrate fix --unsafe conf  also apply fixes that need review

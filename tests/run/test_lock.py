@@ -111,3 +111,46 @@ def test_without_a_release_it_is_the_default_of_a_lint(here: Path) -> None:
     (here / "requirements.txt").unlink()
     found = lock.build(Options(("conf",)), ".")
     assert [(one["release"], one["why"]) for one in found["engines"]] == [("0.8.5", "the default")]
+
+
+def test_a_lock_that_somebody_broke(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(here, "conf")
+    whole = (here / lock.NAME).read_text()
+    for text in (
+        *("", "{", "[]", "null", "1", "[" * 100_000, whole[:-30], whole + whole, "\ufffe"),
+        *(
+            whole.replace(old, new)
+            for old, new in (('"catalog"', '"c"'), ('"value"', '"v"'), ('"conf"', '"a\\u0000b"'))
+        ),
+        *(
+            whole.replace('"assumed": {}', f'"assumed": {{{one}}}')
+            for one in ('"gpu": "toaster"', '"from_engine": "v7"', '"x": "y"')
+        ),
+        *(whole.replace('"at": null', f'"at": {one}') for one in ("3", '"zzz"', '"../x"')),
+    ):
+        assert text != whole
+        (here / lock.NAME).write_text(text)
+        assert main(["lock", "--check"]) == 2, text[-60:]
+        error = capsys.readouterr().err
+        assert "internal" not in error and "help: " in error
+
+
+@pytest.mark.parametrize(
+    "words", [["conf"], ["--at", "0.9.2"], ["--gpu", "h100"], ["--from-engine", "v0"], ["--model-config", "conf"]]
+)
+def test_a_check_takes_nothing_that_the_lock_holds(
+    here: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(here)
+    assert main(["lock", "--check", *words]) == 2
+    assert "takes its paths and options from the lock" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "[" * 100_000, '{"metrics": {"D": {"value": NaN}}, "verdict": "pass", "layer": null, "n_tokens": 1}'],
+)
+def test_what_is_no_smoke_verdict(here: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "verdict.json").write_text(text)
+    assert main(["lock", "conf", "--smoke", "verdict.json"]) == 2
+    assert "internal" not in capsys.readouterr().err

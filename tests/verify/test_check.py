@@ -140,3 +140,91 @@ def test_the_command(serve: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "serve.yaml", "--record", recorded(serve.parent), "--gpu", "h100", "--all"]) == 0
     assert main(["verify", "serve.yaml", "--record", "nowhere"]) == 2
     assert main(["verify", "serve.yaml", "--log", "nowhere"]) == 2
+
+
+# Lines whose values no configuration can have, before those of a start.
+ODD = (
+    "INFO non-default args: {'max_num_seqs': inf, 'gpu_memory_utilization': nan}",
+    "INFO non-default args: {'max_num_seqs': 1e999999}",
+    f"INFO non-default args: {{'max_num_seqs': {'9' * 6000}}}",
+    f"INFO non-default args: {{'model': '{'9' * 6000}', 'max_model_len': '{'9' * 400}k'}}",
+    f"INFO non-default args: {{'model': '{'[' * 100_000}', 'compilation_config': '{'{' * 100_000}'}}",
+    f"INFO Chunked prefill is enabled with max_num_batched_tokens={'9' * 6000}.",
+    f"INFO Using max model len {'9' * 6000}",
+    f"INFO Using default chat sampling params from model: {{'temperature': {'9' * 6000}}}",
+    "INFO non-default args: " + "{'a': " * 50_000,
+    "INFO args: Namespace(" + "a=dict(" * 9_000,
+    "INFO non-default args: {'model': " + "<" * 100_000,
+    "INFO vLLM API server version 0.18.1 \x00\ufffd\x1b[31m",
+)
+
+
+@pytest.mark.parametrize("line", ODD, ids=lambda line: line[:40])
+def test_a_log_with_what_no_configuration_can_have(
+    serve: Path, tmp_path: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.log").write_text(line + "\n", encoding="utf-8", errors="replace")
+    assert main(["verify", serve.name, "--log", "odd.log", "--to", "0.18.1", "--output-format", "json"]) in (0, 1)
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["engines"][0]["release"] == "0.18.1"
+
+
+def test_the_arguments_of_another_program_are_none_of_vllms(
+    serve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its line must not stand for a complete one, by which everything left out has vLLM's default."""
+    (tmp_path / "other.log").write_text(
+        "INFO non-default args: {'lr': 0.1, 'epochs': 3}\nINFO args: Namespace(seed=1)\n"
+    )
+    main(["verify", serve.name, "--log", "other.log", "--to", "0.18.1", "--output-format", "json"])
+    told = [
+        one for one in json.loads(capsys.readouterr().out)["engines"][0]["settings"] if one["verdict"] != "not-told"
+    ]
+    assert {one["option"] for one in told} <= {"engine"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {name: value}
+            for name in ("pid", "stage", "release", "core", "env", "sampling")
+            for value in ([1], {"a": 1}, 7, None)
+        ),
+        {"config": {"cache_config": {"swap_space_bytes": 1e308, "gpu_memory_utilization": "x"}}},
+        {"config": {"a": {"b": [1]}, "model_config": [3]}},
+    ],
+    ids=str,
+)
+def test_a_record_that_somebody_edited(
+    serve: Path, tmp_path: Path, change: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recorded(tmp_path)
+    lines = [{**json.loads(line), **change} for line in Path(path).read_text().splitlines()[:2]]
+    Path(path).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["verify", serve.name, "--record", path, "--to", "0.18.1", "--output-format", "json"]) in (0, 1)
+    json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "[" * 100_000, '{"schema": 1, "config": ' + "[" * 100_000, "\x00", '{"schema": 2, "config": {}}']
+)
+def test_what_is_no_record(serve: Path, tmp_path: Path, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "no.jsonl").write_text(line + "\n")
+    assert main(["verify", serve.name, "--record", "no.jsonl"]) == 2
+    assert "no line from the recorder" in capsys.readouterr().err
+
+
+def test_a_release_that_is_none_is_refused(serve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", serve.name, "--record", recorded(tmp_path), "--to", "zzz"]) == 2
+    assert "zzz is not in the catalog" in capsys.readouterr().err
+
+
+def test_a_false_behind_a_flag_that_is_on_all_the_same_differs(serve: Path, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "actor:\n  llm_max_rollouts: 16\nvllm_config:\n  use_v1: false\n  vllm_kwargs:\n    enable-prefix-caching: false\n"
+    )
+    (found,) = verify(Options(("base.yaml",), gpu="h100"), Sources(record=recorded(tmp_path)))
+    caching = setting(found, "enable_prefix_caching")
+    assert (caching.written, caching.running, caching.verdict) == (False, True, "differs")
+    assert caching.origin == "base.yaml:6" and "VM302" in caching.confirms

@@ -110,3 +110,19 @@ def test_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines(here, versions={}, variables=None)
     assert main(["doctor", "run.sh", "--python", str(here / "py")]) == 1
     assert main(["doctor", "nowhere", "--python", str(here / "py")]) == 2
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "{}", "\\377\\376", "null", '{"variables": [], "x": 1}'])
+def test_what_is_no_interpreter(here: Path, answer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    py = here / "py"
+    py.write_text(f"#!/bin/sh\ncat > /dev/null\nprintf '{answer}'\n")
+    py.chmod(0o755)
+    assert main(["doctor", "run.sh", "--python", str(py)]) == 2
+    error = capsys.readouterr().err
+    assert "did not answer" in error and "internal" not in error
+
+
+def test_files_without_an_engine_are_named_whatever_the_interpreter_has(here: Path) -> None:
+    (here / "run.sh").write_text("echo nothing\n")
+    for versions in (ANSWER["versions"], dict[str, str]()):
+        assert one(lines(here, versions=versions), "no vLLM engine").state == "note"

@@ -1,4 +1,4 @@
-"""Logs in the shapes in which people publish them, of nineteen releases: what is reported is right, what is not there is not told.
+"""Logs in the shapes in which people publish them, of seventeen releases: what is reported is right, what is not there is not told.
 
 Each is rewritten from what a public log showed (in an issue, a guide, a repository of results): the lines that count, with other
 names. `reported` is all that may be said with a value; what a line leaves out, cuts off or prints of an object is in `silent`.

@@ -35,7 +35,7 @@ def _check(path: str, call: Namespace) -> int:
     from vllm_migrate.run import lock
     from vllm_migrate.verify.show import word
 
-    if call.paths or call.at or call.smoke:
+    if any((call.paths, call.at, call.smoke, call.from_engine, call.gpu, call.model_config)):
         raise UsageError(
             "lock --check takes its paths and options from the lock",
             "vllm-migrate lock --check, with -o FILE for a different lock",

@@ -99,17 +99,28 @@ class _Line:
         dialect's own); None when the sign is not there."""
         texts, names = self.texts, self.names
         for sign in dialect.recognise:
-            if sign.words and sign.words[0] in names:
+            if sign.words and (sign.telling or sign.words[0] in names):
                 first, *others = sign.words
                 for at, name in enumerate(names[: len(names) - len(others)]):
                     end = at + len(sign.words)
-                    if name == first and texts[at + 1 : end] == others and not _gives(texts[at:], sign.without_option):
+                    named = name == first if not sign.telling else self.command.words[at].value is None
+                    if (
+                        named
+                        and texts[at + 1 : end] == others
+                        and not _gives(texts[at:], sign.without_option)
+                        and (not sign.telling or self._options_tell(end, sign.telling))
+                    ):
                         return end, sign.entrypoint or ""
             if sign.image and self.image and self._runs_image(sign):
                 started = _own_program(texts, self.image, dialect)
                 if started is not None:
                     return started or self.image + 1, sign.entrypoint or ""
         return None
+
+    def _options_tell(self, start: int, least: int) -> bool:
+        """Whether the options behind a program that the file does not name are vLLM's."""
+        first = next((at for at in range(start, len(self.texts)) if is_option(self.texts[at])), None)
+        return first is not None and tells("", self.texts[first:], (), least, self.catalog)
 
     def _runs_image(self, sign: Sign) -> bool:
         """Whether the command runs one of a sign's images with the arguments that it asks for."""

@@ -98,9 +98,13 @@ def _in_text(outer: Written, key: str) -> Spot:
     return outer.spot
 
 
+# Fields of SpeculativeConfig whose values it takes as they are (SkipValidation).
+UNCHECKED = frozenset(f"{side}_{kind}_config" for side in ("target", "draft") for kind in ("model", "parallel"))
+
+
 def field_of(nested: Nested, option: str, path: tuple[str, ...], release: str) -> tuple[str, OptionFacts | None] | None:
     """The class that a path's last key belongs to and what it has of it (None: no such field); None where it has no class."""
-    cls = nested.class_of(option, release)
+    cls = None if UNCHECKED.intersection(path[:-1]) else nested.class_of(option, release)
     for key in path[:-1]:
         facts = nested.field(cls, key, release) if cls else None
         cls = nested.class_in(facts.type, release) if facts is not None else None

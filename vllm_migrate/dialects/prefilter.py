@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _HEADS = re.compile(rb"^[\"' \xef\xbb\xbf{]*([A-Za-z][^\W_]*[-_][\w-]*)[\"' \xef\xbb\xbf{]*(?::|$)", re.MULTILINE)
 
 
+_JSON_COMMANDS = "commands in json"
+
+
 class Prefilter:
     """Markers per kind of file, from the dialects: one of them must stand in the text."""
 
@@ -38,7 +41,7 @@ class Prefilter:
                     self._markers.setdefault("notebook", []).extend(markers)
                 if kind == "shell":
                     self._markers.setdefault("dockerfile", []).extend(markers)
-            for embedding in ("yaml", "dockerfile"):
+            for embedding in ("yaml", "dockerfile", _JSON_COMMANDS):
                 self._markers.setdefault(embedding, []).extend(marker.encode() for marker in dialect.embed_markers)
 
     def may_concern(self, path: str, data: bytes) -> bool:
@@ -46,6 +49,8 @@ class Prefilter:
         kind = kind_of(path)
         if kind and any(marker in data for marker in self._markers.get(kind, ())):
             return kind != "python" or self._may_use(path, data)
+        if kind == "json" and b'ommand"' in data:
+            return any(marker in data for marker in self._markers[_JSON_COMMANDS])
         if kind != "yaml":
             return False
         return (self._composed and b"\ndefaults:" in b"\n" + data) or (self._top_level and self._serve_keys(data))

@@ -39,7 +39,7 @@ class Programs:
         entries = [entry for dialect in programs for entry in (*dialect.uses, *map(_as_use, dialect.engines))]
         self._signs = list(map(_Sign, entries))
         scripts = [sign.words for dialect in dialects if "shell" in dialect.carriers for sign in dialect.recognise]
-        self._commands = {tuple(word.encode() for word in words) for words in scripts if words}
+        self._commands = {tuple(word.encode() for word in words if word != "*") for words in scripts if words}
         # Configurations that a program writes as dict literals.
         self._keys = {marker.encode() for d in dialects if "yaml" in d.carriers for marker in d.markers}
 
@@ -53,7 +53,9 @@ class Programs:
             return True
         if any(all(_ends_text(word, data) for word in words) for words in self._commands):
             return True
-        return any(key in data and (key + b'":' in data or key + b"':" in data) for key in self._keys)
+        return any(
+            key in data and (key.endswith(b"_") or key + b'":' in data or key + b"':" in data) for key in self._keys
+        )
 
 
 class _Text:

@@ -18,6 +18,8 @@ from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough, RoleSign
 
+_BOOLEANS = {"true": True, "false": False}
+
 
 def engines_in(
     origin: Origin, tree: Tree, composed: Composed | None = None, facts: Mapping[str, Fact] | None = None
@@ -141,9 +143,13 @@ class Reader:
     def _handed_on(self, path: str, tree: Tree, entry: Passthrough) -> None:
         when, because = entry.when, entry.unread
         for key, child in tree.children.items() if tree.is_map else ():
-            if key not in entry.excluding:
-                written = self._written(key, "", child, _join(self.origin.path, path, key))
-                self.options.append(written._replace(when=when, unread_because=because, passed=True))
+            if key in entry.excluding or not key.startswith(entry.prefix):
+                continue
+            written = self._written(key, "", child, _join(self.origin.path, path, key))
+            if entry.prefix:
+                name, text = key.removeprefix(entry.prefix).lower(), str(written.value).lower()
+                written = written._replace(option=name, value=_BOOLEANS.get(text, written.value))
+            self.options.append(written._replace(when=when, unread_because=because, passed=True))
         for written in self._arguments(path, tree) if tree.is_seq else ():
             self.options.append(written._replace(when=when, unread_because=because, number=len(self.options)))
 

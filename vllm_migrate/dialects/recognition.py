@@ -40,7 +40,8 @@ def _has_sign(sign: Sign, tree: Tree, catalog: Catalog) -> bool:
         return node is not None and (node.is_map if sign.equals is None else _is_scalar(node, sign.equals))
     if sign.all or sign.any:
         some_there = not sign.any or any(tree.at(path) is not None for path in sign.any)
-        return some_there and all(tree.at(path) is not None for path in sign.all)
+        nothing_else = not sign.only or all(key in sign.only or key[:1] == "$" for key in tree.children)
+        return some_there and nothing_else and all(tree.at(path) is not None for path in sign.all)
     return sign.serve_flags > 0 and _serve_keys(tree, sign.serve_flags, catalog)
 
 
@@ -63,11 +64,14 @@ def _is_scalar(node: Tree | None, value: Scalar) -> bool:
 
 
 def has(node: Tree, wanted: EngineSpec | Sign) -> bool:
-    """Whether a mapping has the mapping or list that `has` names, and the values that `where` gives by path."""
+    """Whether a mapping has the mapping or list that `has` names, a key with the prefix, and the values that `where` gives by
+    path."""
     if wanted.has:
         child = node.at(wanted.has)
         if child is None or not (child.is_map or child.is_seq):
             return False
+    if wanted.prefix and not any(key.startswith(wanted.prefix) for key in node.children):
+        return False
     return has_values(node, wanted.where)
 
 
@@ -77,7 +81,9 @@ def has_values(node: Tree, values: dict[str, Scalar]) -> bool:
 
 
 def may_have(tree: Tree, wanted: Sign) -> bool:
-    """False only when no mapping of the tree can have what `has` and `where` ask for."""
+    """False only when no mapping of the tree can have what `has`, `prefix` and `where` ask for."""
+    if wanted.prefix and not any(wanted.prefix in place.file.source.text for place in tree.places):
+        return False
     return all(map(tree.may_have, _keys(wanted.has, *wanted.where)))
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.model import Subject
+from vllm_migrate.dialects.model import Subject, Written
 from vllm_migrate.dialects.situation import Situate, Situation, everywhere
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
@@ -71,7 +71,11 @@ class Fixer:
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
         changed = {name for _, actions in by_engine.values() for action in actions for name in _names(action)}
         for engine, actions in by_engine.values():
-            prover.check(engine, self._unedited(engine), actions, changed)
+            before = self._unedited(engine)
+            # A key that names another option at the target gives that one up.
+            numbers = {action.written.number for action in actions if isinstance(action.written, Written)}
+            named = {name for number, name in before.delivery.named.items() if number in numbers}
+            prover.check(engine, before, actions, changed | named)
 
     def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""

@@ -20,18 +20,24 @@ def own_words(written: Written, engine: Subject) -> list[int]:
     head, *values = written.words
     if written.attached or not values:
         return [head]
-    takes = _takes(written.key, engine.target)
-    if takes is None or takes < 0:
-        if is_undecided(written.value) or (takes is None and len(values) > 1):
+    count = takes(written.key, engine.target)
+    if count is None or count < 0:
+        if is_undecided(written.value) or (count is None and len(values) > 1):
             raise CannotEdit(f"it is not known how many of the words after {written.key} belong to it")
-        takes = len(values)
-    if not takes:  # a word behind a switch (`--enable-prefix-caching False`) is taken for its value by whoever wrote it
+        count = len(values)
+    if not count:  # a word behind a switch (`--enable-prefix-caching False`) is taken for its value by whoever wrote it
         behind = written.value if isinstance(written.value, list) else [written.value]
-        takes = next((number for number, value in enumerate(behind) if is_undecided(value)), len(values))
-    return [head, *values[:takes]]
+        count = next((number for number, value in enumerate(behind) if is_undecided(value)), len(values))
+    return [head, *values[:count]]
 
 
-def _takes(key: str, target: str) -> int | None:
+def is_one_sided(option: str, target: str) -> bool:
+    """Whether an option is a flag that only switches on."""
+    flags, name = store.load().flags(target), option.replace("_", "-")
+    return bool(flags.matching(f"--{name}")) and not flags.matching(f"--no-{name}")
+
+
+def takes(key: str, target: str) -> int | None:
     """How many values an option takes; -1 for any number, None for an option that no release has."""
     catalog, name = store.load(), option_text(key)
     lives = [facts for section in ("cli", "frontend") for _, _, facts in catalog.life(section, name)]

@@ -76,7 +76,9 @@ class Prover:
         value = view.value(action.option)
         if isinstance(value.value, Undetermined):
             raise ProofFailed(f"whether {action.option} arrives depends on " + "; ".join(value.value.reasons))
-        if value.written is None or not same(_plain(value.value), _plain(action.value)):
+        # A flag without an opposite is switched off by leaving it out.
+        off = action.value is False and action.written is not None
+        if (value.written is None and not off) or not same(_plain(value.value), _plain(action.value)):
             raise ProofFailed(f"{action.option} reads back as {value.value!r}, not {action.value!r}")
 
     @staticmethod

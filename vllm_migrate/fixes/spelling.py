@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from vllm_migrate.dialects.environment import DialectEnv
@@ -49,8 +50,23 @@ def spell(engine: Subject, option: str, value: object) -> Spelling:
         if "_" in key and key.startswith("no-"):
             key = "no_" + key[3:]
         argument = pin.argument.replace("{kebab}", option.replace("_", "-"))
+        if pin.write is None and not argument:
+            value = _carried(engine, value)
         return Spelling(key, value if pin.write is None else pin.write, pin.prefix, argument)
     raise NoSpelling(f"{engine.dialect.title} has no way to set {option}")
+
+
+def _carried(engine: Subject, value: object) -> object:
+    """A mapping as JSON where the framework would make Python's text of it."""
+    ways = engine.dialect.transport
+    if (
+        isinstance(value, dict)
+        and engine.site is not None
+        and ways
+        and all(way.kind == "cli" and "dict" not in way.values for way in ways)
+    ):
+        return json.dumps(value)
+    return value
 
 
 def spells_arguments(engine: Subject) -> bool:

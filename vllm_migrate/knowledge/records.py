@@ -67,7 +67,8 @@ class Sign(Record):
     serve_flags (at least this part of the keys are options of `vllm serve`). inside: the key of the text in which the document
     stands. mount: the path to which a file that stands alone is moved. In a command: words in a row; image (the last part of its
     name, "*": any); with_option, without_option among the arguments behind them; telling: how many of those have to show that the
-    program is vLLM's; entrypoint: the program that the sign starts, where it is not the engine's.
+    program is vLLM's, and the first of `words` is then any word that the file does not decide; entrypoint: the program that the
+    sign starts, where it is not the engine's. only: no other keys are at the top. prefix: how a key of the glob's mapping begins.
     """
 
     path: str = ""
@@ -75,8 +76,10 @@ class Sign(Record):
     inside: str = ""
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     glob: str = ""
     has: str = ""
+    prefix: str = ""
     where: dict[str, Scalar] = {}
     serve_flags: float = 0.0
     mount: str = ""
@@ -106,15 +109,17 @@ class Key(Record):
 class EngineSpec(Record):
     """Where a dialect's engines are.
 
-    root: the dotted path of its mapping (`*` one level, `**` any number; "": the top); has: a mapping or list in it; where:
-    values in it; excluding: paths that are none; when: of this backend. vllm_names: its keys are vLLM's own; keys: the
-    framework's, where they differ from the dialect's. In Python, calls whose keywords are the mapping, imported from `of`.
+    root: the dotted path of its mapping (`*` one level, `**` any number; "": the top); has: a mapping or list in it; prefix: how
+    a key of it begins; where: values in it; excluding: paths that are none; when: of this backend. vllm_names: its keys are
+    vLLM's own; keys: the framework's, where they differ from the dialect's. In Python, calls whose keywords are the mapping,
+    imported from `of`.
     """
 
     role: Role
     entrypoint: Entrypoint | None = None
     root: str = ""
     has: str = ""
+    prefix: str = ""
     where: dict[str, Scalar] = {}
     excluding: tuple[str, ...] = ()
     when: Condition = ALWAYS
@@ -218,10 +223,12 @@ class Embed(Record):
 class Passthrough(Record):
     """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`.
 
-    path: below the engine's mapping; `*` is any key.
+    path: below the engine's mapping; `*` is any key. prefix: environment variables that begin so, the rest being the name in
+    capitals; the texts true and false are booleans there.
     """
 
     path: str
+    prefix: str = ""
     when: Condition = ALWAYS
     unread: str = ""
     excluding: tuple[str, ...] = ()

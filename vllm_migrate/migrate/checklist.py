@@ -118,7 +118,7 @@ def _versions(projects: Iterable[Project]) -> Iterator[str]:
     for project in projects:
         if project.obstacles():
             yield (
-                f"{project.root}: neither settings nor version are written until what is marked **first** is settled; "
+                f"{project.root}: neither settings nor version are written until the items marked **first** are settled; "
                 "then run `migrate` again (`vllm-migrate fix --unsafe` shows the settings meanwhile)"
             )
         yield from (_item(item) for item in sorted(project.items, key=lambda item: (not item.blocks, item)))

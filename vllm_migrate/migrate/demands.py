@@ -27,6 +27,7 @@ COMPANIONS = {
     "apex": "built for one torch version: rebuild it",
     "transformer-engine": "built for one torch version: rebuild it",
 }
+FORK = "vllm-ascend"  # beside vLLM, in whose place it runs
 _PYTHON = (
     re.compile(r"^\s*requires-python\s*=\s*[\"'](?P<spec>[^\"']+)", re.MULTILINE),
     re.compile(r"\bpython_requires\s*=\s*[\"']?(?P<spec>[<>=!~][^\"'\n#)]+)"),
@@ -71,8 +72,8 @@ def contradictions(
             asked = " or ".join(sorted(set(specs)))
             blocks = pin.path in with_vllm or not is_aside(pin.path)
             yield Demand(pin.path, pin.line, f"{text}vLLM {target} requires {pin.package}{asked}", blocks)
-        elif pin.package in COMPANIONS and (pin.exact or pin.bounds):
-            yield Demand(pin.path, pin.line, text + COMPANIONS[pin.package], False)
+        elif pin.package in COMPANIONS:
+            yield Demand(pin.path, pin.line, text + COMPANIONS[pin.package], pin.package == FORK)
 
 
 def _builds(text: str, line: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.specifiers import fits
+from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.run.pins import DECLARED, LOCK, NOTED, REQUIREMENT, VLLM, Pin
@@ -16,18 +16,33 @@ from vllm_migrate.run.versions import CONDA, MAX_NOTEBOOK, find_releases, own_pi
 
 HARDWARE = frozenset(("rocm", "amd", "npu", "ascend", "xpu", "hpu", "gaudi", "tpu", "neuron", "cpu", "arm", "metal"))
 PLAIN = re.compile(r"\d+(?:\.\d+)+(?:\.post\d+)?")
-_REQUIREMENT = re.compile(r"vllm\s*(?:\[[^\]\n]*\])?\s*(?:={1,3})\s*[\"']?(?P<release>[^\s\"',;#\\)]+)", re.IGNORECASE)
+_REQUIREMENT = re.compile(
+    r"vllm\s*(?:\[[^\]\n]*\])?\s*\(?\s*(?:={1,3})\s*[\"']?(?P<release>[^\s\"',;#\\)]+)", re.IGNORECASE
+)
 _ENTRY = re.compile(
     r"\s*\"?vllm\"?\s*=\s*(?:\{[^}\n]*?version\s*=\s*)?[\"']\s*(?:={2,3}\s*)?(?P<release>[^\s\"',]+)", re.IGNORECASE
 )
 _IMAGE = re.compile(r"vllm/vllm-openai(?P<variant>[\w-]*):[\"']?v?(?P<release>[^\s\"',;#\\]+)", re.IGNORECASE)
-_TAG = re.compile(r"[ \t-]*tag:[ \t]*[\"']?v?(?P<release>[^\s\"'#]+)")
+_TAG = re.compile(r"[ \t-]*(?:tag|newTag):[ \t]*[\"']?v?(?P<release>[^\s\"'#]+)")
 _INDEX = re.compile(
     r"(?:^|\s)(?:(?P<long>--extra-index-url|--index-url|--find-links)[ =]|(?P<short>-i|-f) ?https?://)", re.MULTILINE
 )
+# Another index for every install of a file, in the environment or in a table.
+_INDEXED = re.compile(
+    r"\b(?:PIP|UV)_(?:(?:EXTRA_|DEFAULT_)?INDEX(?:_URL)?|FIND_LINKS)(?=[ =])|^\s*(?:(?:extra-)?index-url|find-links)(?=\s*=)",
+    re.MULTILINE,
+)
+_INDEX_TABLE = re.compile(r"^\[\[tool\.(?:uv\.index|poetry\.source)\]\](?P<rest>(?:\n(?!\s*\[).*)*)", re.MULTILINE)
+_ASKED = re.compile(
+    r"\bexplicit\s*=\s*true|\bpriority\s*=\s*[\"']explicit|//pypi\.org/"
+)  # an index for what names it alone
+_DIGEST = re.compile(r"[ \t-]*digest:[ \t]*[\"']?sha256")
 _SOURCED = re.compile(r"^\s*vllm\s*=\s*[\[{][^\n]*\b(index|git|url|path)\s*=", re.MULTILINE)
+_VARIABLE = re.compile(r"[:=]v?[\"']*(?:[${%]|$)")
+_NUMBER = re.compile(r"[:=]v?(\d+(?:\.\d+)+)[^\s\"',;]*")
+_FLOW_TAG = re.compile(r"[^}\n]*?\b(?:tag|newTag):[ \t]*[\"']?v?(?P<release>[^\s,\"'}]+)")
 _WORDS = re.compile(r"[a-z]+")
-NEAR = (1, 2, 3, -1, -2)  # lines from a Helm `repository:` to its `tag:`
+NEAR = (1, 2, 3, -1, -2)  # lines from the name of an image to its tag
 
 
 class Place(NamedTuple):
@@ -92,7 +107,7 @@ def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
 def is_service(path: str) -> bool:
     """Whether a file says which image its services run, rather than what is installed for others."""
     name = os.path.basename(path).lower()
-    return name.endswith((".yaml", ".yml")) and name not in CONDA
+    return name.endswith((".yaml", ".yml")) and name not in CONDA and not name.startswith("kustomization")
 
 
 def _in_folders(files: list[str], packages: tuple[str, ...], disk: Disk) -> Iterator[Pin]:
@@ -115,23 +130,42 @@ def _in_files(files: list[str], disk: Disk) -> Iterator[Pin]:
         except Unreadable:
             continue
         if VLLM.encode() in data.lower():
-            yield from own_pins(path, data)
+            yield from own_pins(path, data, every=not path.endswith(".ipynb"))
 
 
-def place_of(pin: Pin, source: Source, target: str, catalog: Catalog) -> Place | None:
-    """What a pin of vLLM is for a move to `target`; None where it already names that release, or a later one."""
+def place_of(pin: Pin, source: Source, target: str, catalog: Catalog, alone: bool = False) -> Place | None:
+    """What a pin of vLLM is for a move to `target`; None where it already names that release, or a later one.
+
+    alone: nothing but builds for other hardware is installed there."""
     place = Place(source, pin.line, pin.text.strip(), pin.version)
     if hardware := _hardware(pin):
-        return place._replace(
-            obstacle=f"for other hardware ({hardware}): its builds are released separately from vLLM's"
-        )
+        obstacle = f"for other hardware ({hardware}): its builds are released separately from vLLM's"
+        return place._replace(obstacle=obstacle, blocks=alone)
     if pin.bounds:
         return _ranged(place, pin.bounds, target)
     if not pin.exact:
-        return place._replace(obstacle=f"names no release; it has to contain {target}")
+        return _open(place, pin, target)
     if pin.version == target or (catalog.knows(pin.version) and catalog.ordinal(pin.version) > catalog.ordinal(target)):
         return None
     return _located(place, pin)
+
+
+def _open(place: Place, pin: Pin, target: str) -> Place | None:
+    """The place of a pin that names no final release; None where it names a later one than `target`."""
+    if "://" in pin.text:
+        return _blocked(place, _unlike(pin))
+    if _VARIABLE.search(pin.text):
+        return _blocked(place, "a variable holds the release")
+    number = _NUMBER.search(pin.text)
+    if number is None:
+        return place._replace(obstacle=f"names no release; it has to contain {target}")
+    later = parse_version(number[1]) > parse_version(target)
+    return None if later else _blocked(place, f"{number[0].lstrip(':=')} is not a plain release")
+
+
+def is_for_hardware(pin: Pin) -> bool:
+    """Whether a pin is of a build that is released separately from vLLM's own."""
+    return bool(_hardware(pin))
 
 
 def _hardware(pin: Pin) -> str:
@@ -160,7 +194,7 @@ def _located(place: Place, pin: Pin) -> Place:
     at = max(begin, _offset(place.source, pin.at))
     name = os.path.basename(pin.path).lower()
     if ":" not in pin.text and pin.text.lower().startswith("vllm/vllm-openai"):
-        found = _tag_near(place.source, pin.line)
+        found = _FLOW_TAG.match(text, at) or _near(_TAG, place.source, pin.line)
     else:
         entry = _ENTRY.match(text, begin) if name.endswith(".toml") else None
         found = entry or _IMAGE.match(text, at) or _REQUIREMENT.match(text, at)
@@ -180,10 +214,10 @@ def _blocked(place: Place, obstacle: str) -> Place:
     return place._replace(obstacle=obstacle, blocks=True)
 
 
-def _tag_near(source: Source, line: int) -> re.Match[str] | None:
-    """The `tag:` beside the `repository:` of a Helm values file."""
+def _near(key: re.Pattern[str], source: Source, line: int) -> re.Match[str] | None:
+    """What stands beside the name of an image: its tag, its digest."""
     for distance in NEAR:
-        found = _TAG.match(source.text, _line_start(source.text, line + distance)) if line + distance > 0 else None
+        found = key.match(source.text, _line_start(source.text, line + distance)) if line + distance > 0 else None
         if found is not None:
             return found
     return None
@@ -193,7 +227,7 @@ def _unlike(pin: Pin) -> str:
     """Why a pin that is no plain one is not replaced."""
     if pin.text.lower().startswith("vllm0."):
         return "a different image has the release in its tag: use the one built with the target"
-    if "@" in pin.text:
+    if "@" in pin.text or "://" in pin.text:
         return "a URL decides what is installed"
     if "vllm-project" in pin.text:
         return "vLLM is built from a clone of its repository"
@@ -221,10 +255,15 @@ def _around(place: Place, pin: Pin, name: str) -> str:
     command = _logical_line(text, place.start)
     if "--hash" in command:
         return "hashes belong to the files of this release"
-    if "@sha256:" in text[place.end : place.end + 8]:
-        return "a digest decides which image runs, whatever the tag says"
+    if "vllm-openai" in pin.text:
+        of_tag = ":" not in pin.text and _near(_DIGEST, place.source, pin.line)
+        digest = "@sha256:" in text[place.end : place.end + 8] or of_tag
+        return "a digest decides which image runs, whatever the tag says" if digest else ""
     if index := _INDEX.search(text if pin.rank == REQUIREMENT else command):
         return f"{index['long'] or index['short']} names a custom index, which may not have the target"
+    tables = (table for table in _INDEX_TABLE.finditer(text) if not _ASKED.search(table["rest"]))
+    if indexed := _INDEXED.search(text) or next(tables, None):
+        return f"{indexed[0].strip().partition(chr(10))[0]} names a custom index, which may not have the target"
     if pin.rank == DECLARED and name not in CONDA and (sourced := _SOURCED.search(text)):
         return f"its {sourced[1]} is set separately (`{sourced[0].strip()} ...`)"
     return ""

@@ -18,7 +18,7 @@ from vllm_migrate.documents.text.write import CannotWrite
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.migrate import demands
 from vllm_migrate.migrate.demands import Demand
-from vllm_migrate.migrate.places import Found, Place, apart, find, is_service, place_of
+from vllm_migrate.migrate.places import Found, Place, apart, find, is_for_hardware, is_service, place_of
 from vllm_migrate.migrate.readers import Reader, readers
 from vllm_migrate.report.finding import Finding, order
 from vllm_migrate.report.findings import Detail
@@ -236,7 +236,8 @@ def _project(
 ) -> Project:
     target = situation.target.value
     pins = [pin for pin in found.pins if pin.package == VLLM]
-    seen = (place_of(pin, found.sources[pin.path], target, catalog) for pin in pins)
+    forked = all(map(is_for_hardware, pins))
+    seen = (place_of(pin, found.sources[pin.path], target, catalog, forked or pin.path in found.own) for pin in pins)
     reach = _Reach(session, found.own, situation)
     places = [reach.of(place, unread) for place in apart([place for place in seen if place is not None])]
     moves = situation.moves or bool(places)

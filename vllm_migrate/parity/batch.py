@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypedDict
 
-from vllm_migrate.smoke.validity import defect_of
+from vllm_migrate.smoke.validity import SERVER_FLOOR, defect_of
 
 ROUNDING = 0.01  # a trainer's logprob above this is no rounding of 0, bfloat16 included
+PER_SEQUENCE_OR_TOKEN = "weight_version has one for each sequence, or one for each token"
+LEAST_ENTROPY = -0.1  # below this an entropy is no rounding of 0
 
 
 class Layout(TypedDict, total=False):
@@ -121,16 +123,24 @@ def pieces(columns: Columns, layout: Layout, most: int | None = None) -> Iterato
     tokens = _rows(columns.token_ids) or []
     table = [_rows(c) for c in (columns.rollout, columns.trainer, columns.mask, columns.entropy, columns.varentropy)]
     table.append(_rows(layout.get("rollout_token_ids")))
-    whole = _unusable(columns, [len(tokens), *(len(column) for column in table if column is not None)])
+    lengths = [len(tokens), *(len(column) for column in table if column is not None)]
+    whole = _unusable(columns, lengths)
     if whole is not None:
-        if tokens:
+        if any(lengths):
             yield Left(whole)
         return
-    ids = plain(layout.get("sequences")), plain(layout.get("groups"))
     versions, boundaries = plain(columns.versions), plain(layout.get("cu_seqlens"))
+    offset = layout.get("offset", 0)
+    if boundaries is not None and not _fits(boundaries, tokens, table[2], layout):
+        yield Left("boundaries")
+        return
+    count = len(tokens) if boundaries is None else len(boundaries) - 1
+    if boundaries is None and isinstance(versions, list) and len(versions) != count:
+        raise ValueError(PER_SEQUENCE_OR_TOKEN)
+    ids = _ids(layout.get("sequences"), count), _ids(layout.get("groups"), count)
     size = sum(map(len, tokens)) if boundaries is None else boundaries[-1]
     stride = math.ceil(size / most) if most and size else 1
-    for cut in _cuts([len(row) for row in tokens], boundaries, layout.get("offset", 0)):
+    for cut in _cuts([len(row) for row in tokens], boundaries, offset):
         named = [None if known is None else known[cut.number] for known in ids]
         row: list[Any] = [tokens[cut.row], *(None if column is None else column[cut.row] for column in table)]
         if cut.number % stride:
@@ -150,8 +160,32 @@ def _unusable(columns: Columns, lengths: Sequence[int]) -> str | None:
     return "length-mismatch" if len(set(lengths)) > 1 else None
 
 
+def _fits(boundaries: Sequence[int], tokens: list[list[Any]], mask: list[list[Any]] | None, layout: Layout) -> bool:
+    """Whether they rise from 0 over a single row; of what lies behind the last one, nothing may be inside the mask."""
+    rising = all(low <= high for low, high in pairwise(boundaries))
+    if len(tokens) > 1 or len(boundaries) < 2 or boundaries[0] != 0 or not rising or layout.get("offset", 0) < 0:
+        return False
+    if not tokens:
+        return True
+    end = boundaries[-1] - layout.get("offset", 0)
+    if "offset" not in layout and end > len(tokens[0]):
+        return False
+    behind = range(max(0, end), len(tokens[0]))
+    return not behind or (mask is not None and not any(mask[0][i] for i in behind if i < len(mask[0])))
+
+
+def _ids(value: Any, count: int) -> list[Any] | None:
+    """One id a sequence. Raises ValueError for another number of them."""
+    found = plain(value)
+    if found is None:
+        return None
+    if not isinstance(found, list | tuple) or len(found) != count:
+        raise ValueError("groups and sequences have one id for each sequence")
+    return [tuple(one) if isinstance(one, list) else one for one in found]
+
+
 def _versions_of(versions: Any, cut: _Cut, length: int, packed: bool) -> Any:
-    """One version of the sequence, or a list with one a token of it."""
+    """One version of the sequence, or a list with one a token of it. Raises ValueError where they do not fit."""
     if not isinstance(versions, list):
         return versions
     if not packed:
@@ -159,19 +193,23 @@ def _versions_of(versions: Any, cut: _Cut, length: int, packed: bool) -> Any:
     else:
         flat = versions[0] if versions and isinstance(versions[0], list) else versions
         found = flat if len(flat) == length else flat[cut.number]
+    if isinstance(found, list) and len(found) != length:
+        raise ValueError(PER_SEQUENCE_OR_TOKEN)
     return found[cut.low : cut.high] if isinstance(found, list) else found
 
 
 def _piece(cut: _Cut, row: Sequence[Any], named: Sequence[Any], versions: Any) -> Slice | Left:
     columns: list[Any] = [None if column is None else column[cut.low : cut.high] for column in row]
     ids, reported, mask = columns[0], columns[1], columns[3]
+    if mask is not None and not all(0 <= inside < math.inf for inside in mask):
+        return Left("malformed", cut.number, *named)
     kept = range(len(ids)) if mask is None else [i for i, inside in enumerate(mask) if inside]
     if not kept:
         return Left("masked", cut.number, *named)
     picked = [None if column is None else [column[i] for i in kept] for column in columns]
     tokens, values, scored, _, entropy, varentropy, theirs = picked
     assert tokens is not None and values is not None and scored is not None
-    defect = defect_of(values) or _defect(tokens, scored, theirs)
+    defect = defect_of(values) or _defect(tokens, scored, theirs) or _defect_of_law(entropy, varentropy)
     if defect is not None:
         return Left(defect, cut.number, *named)
     after = kept[-1] + 1
@@ -181,7 +219,7 @@ def _piece(cut: _Cut, row: Sequence[Any], named: Sequence[Any], versions: Any) -
         named[1],
         tokens,
         values,
-        [None if value is None or value == -math.inf else value for value in scored],
+        [None if value is None or value <= SERVER_FLOOR else value for value in scored],
         entropy,
         varentropy,
         [versions[i] for i in kept] if isinstance(versions, list) else versions,
@@ -195,6 +233,12 @@ def _defect(tokens: Sequence[int], scored: Sequence[float | None], theirs: Seque
     """What is wrong with the trainer's side of a sequence, or with its ids."""
     if any(value is not None and (math.isnan(value) or value > ROUNDING) for value in scored):
         return "trainer-logprob"
-    if min(tokens) < 0:
+    if not all(0 <= token < math.inf for token in tokens):
         return "impossible-token"
     return "unequal-tokens" if theirs is not None and list(theirs) != list(tokens) else None
+
+
+def _defect_of_law(entropy: Sequence[float] | None, varentropy: Sequence[float] | None) -> str | None:
+    """What is wrong with the entropies of the trainer's distribution; a varentropy below 0 is rounding."""
+    low = any(not LEAST_ENTROPY <= value < math.inf for value in entropy or ())
+    return "impossible-entropy" if low or not all(map(math.isfinite, varentropy or ())) else None

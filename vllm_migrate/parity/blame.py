@@ -25,9 +25,12 @@ FAULTS = {
     "nan-logprob": "tokens with NaN for a logprob",
     "impossible-logprob": "above 0, or -9999, which a server writes for a missing one",
     "trainer-logprob": "the trainer's logprob is NaN or above 0",
-    "impossible-token": "a negative token id inside the mask",
+    "impossible-entropy": "the trainer's entropy is below 0 or no number",
+    "impossible-token": "what is no token id inside the mask",
     "unequal-tokens": "the scored ids are not those the engine returned",
     "length-mismatch": "columns of different lengths",
+    "boundaries": "cu_seqlens that do not fit the packed row",
+    "malformed": "columns that are no rows of numbers, or ids and versions that do not fit them: a warning says which",
     "same-tensor": OWN["same-tensor"],
     "shifted-by-one": "shifted by one token inside their own boundaries, the logprobs agree",
     "unsampled-token": "tokens reported as certain that the trainer finds unlikely: " + OWN["loss-mask"],
@@ -61,6 +64,8 @@ def invalid(faults: dict[str, int]) -> Blame:
         )
     if kind == "short-group":
         return Blame(None, ("outcome-filter",), why, "call the gate before filters by outcome, length or truncation")
+    if kind == "boundaries":
+        return Blame("semantic", ("token-alignment",), why, "give those of the whole packed row, from 0 to its end")
     if kind == "unequal-tokens":
         return Blame("semantic", ("token-alignment",), why, "train on the ids the engine returned, not on text")
     if kind == "version-ahead":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import operator
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
 from vllm_migrate.errors import UsageError
 from vllm_migrate.parity.batch import Columns, Layout
-from vllm_migrate.parity.budget import Budget
+from vllm_migrate.parity.budget import Budget, Evidence
 from vllm_migrate.parity.contract import Contract
 from vllm_migrate.parity.errors import ParityError
-from vllm_migrate.parity.judge import Look, judge
+from vllm_migrate.parity.judge import Look, gather, judge
 from vllm_migrate.parity.tally import Where, Window
 from vllm_migrate.parity.verdict import Verdict
 
@@ -43,8 +45,14 @@ class ParityGate:
         false_alarms: float = 0.01,
         most: int | None = MOST,
     ) -> None:
-        if every < 1 or not 0 < false_alarms < 1:
-            raise UsageError("every is at least 1, and false_alarms between 0 and 1")
+        for name, value in (("every", every), ("looks", looks), ("most", most)):
+            if not (value is None and name != "every") and _whole(name, value) < 1:
+                raise UsageError(f"{name} is {value}", "a whole number from 1 on")
+        if not isinstance(false_alarms, float) or not 0 < false_alarms < 1:
+            raise UsageError(f"false_alarms is {false_alarms!r}", "a probability between 0 and 1")
+        for name, function in (("log", log), ("reduce", reduce)):
+            if function is not None and not callable(function):
+                raise UsageError(f"{name} is {function!r}, which cannot be called", "a function, such as wandb.log")
         self.contract = Contract.of(contract)
         self.every, self.log, self.stop, self.reduce, self.most = every, log, stop, reduce, most
         self.budget = Budget(false_alarms, looks)
@@ -54,6 +62,7 @@ class ParityGate:
         self._next: int | None = None
         self.calls = 0
         self._passed = False
+        self._spread = Evidence()
 
     def update(
         self,
@@ -100,7 +109,10 @@ class ParityGate:
         varentropy: Any = None,
         **layout: Unpack[Layout],
     ) -> None:
-        """Adds a batch (one of several of a step) without judging."""
+        """Adds a batch (one of several of a step) without judging. What cannot be read of it is no evidence, and no error: an
+        exception on one rank would leave the others waiting.
+        """
+        step = _whole("step", step)
         self.calls += 1
         columns = Columns(token_ids, rollout_logprobs, trainer_logprobs, mask, weight_version, entropy, varentropy)
         version = layout.get("trainer_version")
@@ -109,7 +121,7 @@ class ParityGate:
 
     def due(self, step: int) -> bool:
         """Whether a look is due: at the first step seen, and whenever a multiple of `every` is reached."""
-        return self._next is None or step >= self._next
+        return self._next is None or _whole("step", step) >= self._next
 
     def check(self, step: int) -> Verdict:
         """Judges where a look is due, or, where one process trains, where evidence is invalid; else pending."""
@@ -118,8 +130,9 @@ class ParityGate:
 
     def judge(self, step: int) -> Verdict:
         """Judges what was added since the last look. With `reduce`, all ranks must call it at the same steps."""
-        window = self._window if self.reduce is None else Window.merged(self.reduce(self._window))
-        look = Look(step, self.budget.levels(self.looks), self._passed)
+        step, window = _whole("step", step), self._whole_window()
+        self._spread = gather(window, self.contract, self._spread, self.budget.each(self.looks))
+        look = Look(step, self.budget.levels(self.looks), self._passed, self._spread)
         verdict = judge(window, self.contract, look)
         self._window = Window.empty()
         if self.due(step):
@@ -129,7 +142,34 @@ class ParityGate:
         self._passed |= verdict.decision == "pass"
         self.last = verdict
         if self.log is not None:
-            self.log(verdict.scalars())
+            self._write(self.log, verdict)
         if self.stop and verdict.alarm:
             raise ParityError(verdict)
         return verdict
+
+    def _whole_window(self) -> Window:
+        """What all ranks have seen. Raises UsageError."""
+        if self.reduce is None:
+            return self._window
+        parts = self.reduce(self._window)
+        if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Window) for part in parts):
+            raise UsageError("reduce returns no windows", "those of all ranks, in the same order on each")
+        return Window.merged(parts)
+
+    @staticmethod
+    def _write(log: Log, verdict: Verdict) -> None:
+        """A logger that fails neither stops training nor hides the verdict."""
+        try:
+            log(verdict.scalars())
+        except Exception as error:
+            warnings.warn(
+                f"the parity gate's log failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=3
+            )
+
+
+def _whole(name: str, value: Any) -> int:
+    """Raises UsageError for what is no whole number."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UsageError(f"{name} is {value!r}", "a whole number") from None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vllm_migrate.parity import blame as causes
+from vllm_migrate.parity.budget import Evidence
 from vllm_migrate.parity.contract import Contract
 from vllm_migrate.parity.tally import Bin, Tally, Window, by_cluster, slope
 from vllm_migrate.parity.verdict import Verdict
@@ -31,15 +32,17 @@ from vllm_migrate.smoke.verdict import DISCLAIMER, Blame, Metric, worst
 
 ALL: tuple[Bin, ...] = ("fresh", "mixed", "stale", "unknown")
 UNSAMPLED = 1e-3  # this share of tokens reported as certain that the trainer finds unlikely: they were never sampled
+RARE = 20.0  # nats: no token that a vocabulary has is sampled at a surprisal beyond this
 START = 10.0  # the spread of tokens that begin a turn may be this many times the ceiling, and 0.1 nat at any rate
 
 
 class Look(NamedTuple):
-    """One look: what it must clear to fail, and whether an earlier one passed."""
+    """One look: what it must clear to fail, whether an earlier one passed, and the evidence on k3 with its own in it."""
 
     step: int
     levels: Levels
     passed_before: bool
+    spread: Evidence
 
 
 class Bins(NamedTuple):
@@ -61,6 +64,14 @@ class Bins(NamedTuple):
         return cls(estimate(sums), estimate(sums, levels), capped, tallies)
 
 
+def gather(window: Window, contract: Contract, evidence: Evidence, share: float) -> Evidence:
+    """The evidence that k3 lies above its ceiling, with that of a window; invalid rows and lagging tokens add none."""
+    clusters = [(tally.capped, tally.sums.n) for tally in by_cluster(window, ("fresh",))]
+    if _faults(window, contract) or not clusters:
+        return evidence
+    return evidence.after(clusters, margins.select(contract.kind, int(window.counts["tokens"])).k3, share)
+
+
 def judge(window: Window, contract: Contract, look: Look) -> Verdict:
     """The verdict on what was seen since the last look."""
     tokens, sequences = int(window.counts["tokens"]), len(window.ratios)
@@ -74,7 +85,7 @@ def judge(window: Window, contract: Contract, look: Look) -> Verdict:
         return Verdict(look.step, "inconclusive", notes=("no token inside the mask is in the trainer's support",))
     fresh = Bins.of(window, ("fresh",), look.levels)
     limits = margins.select(contract.kind, tokens)
-    metrics = _gates(everything, fresh, window, contract, limits, look.levels)
+    metrics = _gates(everything, fresh, window, contract, limits, look)
     outcomes = {name: metric.gate for name, metric in metrics.items() if metric.gate is not None}
     notes = _notes(window, contract, everything, fresh)
     decision = worst(list(outcomes.values()))
@@ -108,23 +119,23 @@ def _faults(window: Window, contract: Contract) -> dict[str, int]:
 
 
 def _gates(
-    everything: Bins, fresh: Bins | None, window: Window, contract: Contract, limits: Margins, levels: Levels
+    everything: Bins, fresh: Bins | None, window: Window, contract: Contract, limits: Margins, look: Look
 ) -> dict[str, Metric]:
     """Every gate. D holds under any staleness; b and k3 are calibrated for fresh tokens: over others they may pass, since
     lag only adds to them, and cannot fail.
     """
     law = everything if everything.shown.interpretable or fresh is None else fresh
     base = fresh or everything
-    found = {"k3": Metric.of(base.shown.k3, limits.k3, _spread(base, limits.k3))}
+    found = {"k3": Metric.of(base.shown.k3, limits.k3, _spread(base.shown.k3, limits.k3, look.spread))}
     if not contract.greedy:  # the likeliest token is no sample: neither D nor b means anything
         outcome = _two(gate_d(law.shown, limits.d), gate_d(law.alarm, limits.d))
         found = {"D": Metric.of(law.shown.d, limits.d, outcome), **found}
         if base.shown.b is not None and base.alarm.b is not None:
-            outcome = _two(gate(base.shown.b, limits.b), gate(base.alarm.b, limits.b))
+            outcome = _two(gate(base.shown.b, limits.b), _sharper_or_flatter(base, limits.b, look.levels))
             found["b"] = Metric.of(base.shown.b, limits.b, outcome)
     out = everything.shown.out
     found["out"] = Metric.of(out, limits.out, _two(share(out, limits.out), share(everything.alarm.out, limits.out)))
-    start = paired(window.starts.values(), levels.d)
+    start = paired(window.starts.values(), look.levels.d)
     limit = max(0.1, START * limits.k3)
     if window.starts:
         found["k3_start"] = Metric.of(start, limit, "fail" if start.low > limit else "pass")
@@ -142,11 +153,22 @@ def _two(shown: Outcome, alarm: Outcome) -> Outcome:
     return "inconclusive" if shown == "fail" else shown
 
 
-def _spread(bins: Bins, limit: float) -> Outcome:
-    """The capped k3 lies below k3, so that a fail of it is one of k3, and hangs on no single token."""
-    if ceiling(bins.alarm.k3, limit) == "fail" or bins.capped.low > limit:
-        return "fail"
-    return _two(ceiling(bins.shown.k3, limit), "inconclusive")
+def _sharper_or_flatter(base: Bins, margin: float, levels: Levels) -> Outcome:
+    """b's gate. Its interval is a normal one, and where the policy is nearly certain, all of its variance may lie in rare
+    tokens of which a look has none, or one too many. Those alone stay within RARE times the log of 1 / P(false alarm).
+    """
+    assert base.alarm.b is not None
+    surprise = abs(math.fsum(tally.sums.c for tally in base.tallies))
+    few = surprise <= RARE * math.log(1 / (1 - levels.d))
+    outcome = gate(base.alarm.b, margin)
+    return "inconclusive" if few and outcome == "fail" else outcome
+
+
+def _spread(shown: Estimate, limit: float, evidence: Evidence) -> Outcome:
+    """A pass by the interval of this look, a fail only by the evidence. That is of the capped k3, which lies below k3, so
+    that a fail of it is one of k3, and hangs on no single token.
+    """
+    return _two(ceiling(shown, limit), "fail" if evidence.enough else "inconclusive")
 
 
 def _control(window: Window) -> bool:

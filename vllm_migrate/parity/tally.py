@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from math import expm1
@@ -88,7 +89,15 @@ class Window(NamedTuple):
         return any(n for name, n in self.counts.items() if name.startswith("fault:"))
 
     def add(self, columns: Columns, layout: Layout, contract: Contract, where: Where) -> None:
-        """Adds a batch."""
+        """Adds a batch; what of it has no shape of a batch is counted, and said in a warning."""
+        try:
+            self._read(columns, layout, contract, where)
+        except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+            self.counts["fault:malformed"] += 1
+            what = f"batch {where.call} at step {where.step} cannot be read: {type(error).__name__}: {error}"
+            warnings.warn(what, RuntimeWarning, stacklevel=3)
+
+    def _read(self, columns: Columns, layout: Layout, contract: Contract, where: Where) -> None:
         for piece in pieces(columns, layout, where.most):
             key: Key = _key(piece.sequence, where, piece.number, layout)
             group: Key = key if piece.group is None else ("group", piece.group)

@@ -136,7 +136,7 @@ def legend(report: Report) -> str:
     shown = {finding.safety for finding in report.findings}
     meanings = (
         ("[*] proved, fix writes it", report.proved and "safe" in shown),
-        ("[~] planned; fix proves it before writing it", not report.proved and not shown <= {"none"}),
+        ("[~] planned (fix proves it before writing it)", not report.proved and not shown <= {"none"}),
         ("[?] needs review (--unsafe)", "review" in shown),
     )
     found = "; ".join(meaning for meaning, there in meanings if there)

@@ -308,7 +308,8 @@ def _in_model(config: Mapping[str, object], name: str) -> object:
 
 
 def _product(numbers: list[float]) -> float:
-    return numbers[0] * numbers[1]
+    product = numbers[0] * numbers[1]
+    return int(product) if float(product).is_integer() else product
 
 
 def arithmetic(function: Callable[[list[float]], float], *args: object) -> object:

@@ -726,7 +726,11 @@ def _actions(entry: ActionSpec, context: Context) -> Iterator[Action]:
     elif entry.rename and context.setting is not None:
         rename = context.setting.rename()
         if rename is not None and rename.new is not None and rename.polarity == "same":
-            yield Action("respell", rename.new.lstrip("-").replace("-", "_"), context.setting.written.value, written)
+            from vllm_migrate.rules.successors import renamed_keys
+
+            option = rename.new.lstrip("-").replace("-", "_")
+            value = renamed_keys(context.source, context.target, option, context.setting.written.value)
+            yield Action("respell", option, value, written)
     elif entry.succeed and context.setting is not None:
         from vllm_migrate.rules import successors
 

@@ -131,7 +131,8 @@ class Setting:
         return any(spelling in file.source.text for file in others.values() for spelling in spellings)
 
     def _pairs(self) -> dict[str, int] | None:
-        value = self.written.value
+        key, value = self.written.key, self.written.value
+        value = key[2:] if key.startswith("-O") and value is True else value  # -O3
         if self.option == "compilation_config" and str(value) in LEVELS:
             has_mode = self.target.catalog.get("config", "CompilationConfig.mode", self.target.release) is not None
             return {"mode" if has_mode else "level": int(str(value))}

@@ -27,7 +27,9 @@ TRUE, FALSE = ("1", "true", "True"), ("0", "false", "False", "")
 # `profiler_config.torch_profiler_dir` in the note of a rename: the mapping and its field.
 FIELD = re.compile(r"(?P<option>[a-z]\w+_config)\.(?P<field>\w+)")
 ROPE, OVERRIDES = ("rope_scaling", "rope_theta"), "hf_overrides"
-WHOLE = {"rope_type", "factor", "original_max_position_embeddings"}  # else a default of the model's class fills in
+# What has to be written of a kind of scaling; of others everything, for a default of the model's class fills in.
+WHOLE = {"rope_type", "factor", "original_max_position_embeddings"}
+PARTS = {"linear": {"rope_type", "factor"}, "dynamic": {"rope_type", "factor"}}
 # What vLLM 0.8.5 took behind the colon of a guided decoding backend -> the field of structured_outputs_config.
 BACKEND_OPTIONS = {
     "disable-any-whitespace": "disable_any_whitespace",
@@ -81,6 +83,27 @@ def actions(source: View, target: View, setting: Setting) -> Iterator[Action]:
     yield from (_drop(one) for one, _ in group[1:])
 
 
+def renamed_keys(source: View, target: View, option: str, value: object) -> object:
+    """A mapping with the names that its keys have at the target, where a renamed option takes it along."""
+    whole = value
+    with suppress(ValueError):
+        whole = json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+    known, catalog = nested.load(target.catalog), target.catalog
+    cls = known.class_of(option, target.release)
+    if not isinstance(whole, dict) or cls is None:
+        return value
+    low, high = catalog.ordinal(source.release), catalog.ordinal(target.release)
+    new = {
+        rename.old.removeprefix(f"{cls}."): (rename.new or "").rpartition(".")[2]
+        for rename in catalog.renames
+        if rename.section == "config" and rename.polarity == "same" and low < catalog.ordinal(rename.since) <= high
+    }
+    out = {new.get(key, key): inner for key, inner in whole.items()}
+    if out.keys() == whole.keys() or len(out) < len(whole):
+        return value
+    return json.dumps(out) if isinstance(value, str) else out
+
+
 def successors(setting: Setting) -> list[Successor] | None:
     """What a removed setting becomes: nothing where its value has no meaning any more, None where it is not determined."""
     rename, value = setting.rename(), setting.written.value
@@ -116,14 +139,14 @@ def _rope(source: View, target: View, setting: Setting) -> Iterator[Action]:
         return
     value: dict[str, object] = {"rope_theta": theta}
     if scaling is not None:
-        if (
-            not isinstance(scaling, dict)
-            or theta is None
-            or not {*scaling, *(("rope_type",) if "type" in scaling else ())} >= WHOLE
-        ):
+        if not isinstance(scaling, dict) or theta is None:
             return
-        named = {"rope_type" if key == "type" and "rope_type" not in scaling else key: scaling[key] for key in scaling}
-        value = {**_yarn_length(named, target), "rope_parameters": {**named, "rope_theta": theta}}
+        scaling = {
+            "rope_type" if key == "type" and "rope_type" not in scaling else key: scaling[key] for key in scaling
+        }
+        if not scaling.keys() >= PARTS.get(str(scaling.get("rope_type")), WHOLE):
+            return
+        value = {**_yarn_length(scaling, target), "rope_parameters": {**scaling, "rope_theta": theta}}
     elif package is None or not all("<5" in spec.split(",") for spec in package.specs()):
         return
     first, *rest = parts.values()
@@ -133,7 +156,7 @@ def _rope(source: View, target: View, setting: Setting) -> Iterator[Action]:
 
 def _yarn_length(scaling: dict[str, object], target: View) -> dict[str, object]:
     """The context length that YaRN's factor gave by itself up to 0.29.0."""
-    length, factor = scaling["original_max_position_embeddings"], scaling["factor"]
+    length, factor = scaling.get("original_max_position_embeddings"), scaling["factor"]
     plain = isinstance(length, int) and isinstance(factor, int | float)
     if scaling["rope_type"] != "yarn" or not plain or not target._since("0.30.0"):
         return {}

@@ -16,6 +16,7 @@ from vllm_migrate.documents.text.secrets import hide
 from vllm_migrate.errors import UsageError
 from vllm_migrate.opening import read_bytes
 from vllm_migrate.resolve.table import REFUSED, Cell
+from vllm_migrate.run.config import CHOICES
 from vllm_migrate.run.effective import EngineView, effective
 from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.files import replace_file
@@ -95,7 +96,7 @@ def read(path: str) -> dict[str, Any]:
         lock: dict[str, Any] = json.loads(read_bytes(path))
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {error}", "`vllm-migrate lock` rewrites it") from None
     if not _is_lock(lock):
         raise UsageError(f"{path} is not a lock of this version", "`vllm-migrate lock` rewrites it")
@@ -110,7 +111,9 @@ def _is_lock(lock: object) -> bool:
     if not isinstance(paths, list) or not isinstance(assumed, dict) or not isinstance(engines, list):
         return False
     texts = [*paths, *assumed.values(), *((lock["at"],) if lock["at"] is not None else ())]
-    if not all(isinstance(text, str) for text in texts) or not set(assumed) <= set(ASSUMED):
+    if not all(isinstance(text, str) and "\0" not in text for text in texts) or not set(assumed) <= set(ASSUMED):
+        return False
+    if assumed.get("from_engine", "auto") not in CHOICES["from-engine"]:
         return False
     return all(isinstance(engine, dict) and _is_engine(engine) for engine in engines)
 
@@ -230,11 +233,15 @@ def _shown(folder: str, text: str) -> str:
 def _smoke(path: str) -> dict[str, object]:
     """The verdict and its key figures. Raises UsageError."""
     try:
-        found = json.loads(read_bytes(path))
+        found = json.loads(read_bytes(path), parse_constant=_no_number)
         metrics = found["metrics"]
         figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}
         return {"verdict": found["verdict"], "layer": found["layer"], "n_tokens": found["n_tokens"], **figures}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"--smoke: {path}: {error}", "what `vllm-migrate smoke run --output-format json` printed"
         ) from None
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")

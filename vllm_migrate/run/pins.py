@@ -31,7 +31,12 @@ MAX_LINE = 2000
 NEAR = 14  # lines of a values file in which an image and its tag stand
 
 IMAGE_NAMES = (b"vllm/vllm-openai", b"vllm-cpu-release-repo")
+FORK_NAMES = (b"rocm/vllm", b"ascend/vllm-ascend")  # images with releases of their own
 CLONED = b"vllm-project/vllm"
+_FORK_TAG = re.compile(rb"[\w-]*:[\w.-]+")
+_ADDRESS = re.compile(rb"(?:^|(?<=[\s\"'=]))(?P<address>(?:git\+)?(?:https?|ssh|file)://[^\s\"']*/)$")
+# `{repository: vllm/vllm-openai, tag: v0.8.5}`
+_FLOW_TAG = re.compile(rb"[\"']?\s*,[^}\n]*?\b(?:tag|newTag):\s*[\"']?([^\s,\"'}]+)")
 _REBUILT = re.compile(r"0\.(?:[89]|[1-9]\d+)\.\d+")
 NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_./")
 VERSION_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.*+!_-")
@@ -155,6 +160,8 @@ def requirement_pins(text: PinnedText, quoted: bool, toml: bool = False, conda: 
                 found = _toml_entry(text, package, at)
             elif not quoted and not before.lstrip(b" \t-"):
                 found = _specifier(text, package, at, at + len(package), spaces=True, conda=conda)
+            elif not quoted:
+                found = _from_address(text, package, at, before)
             else:
                 continue
             if found is not None:
@@ -162,14 +169,28 @@ def requirement_pins(text: PinnedText, quoted: bool, toml: bool = False, conda: 
     return out
 
 
+def _from_address(text: PinnedText, package: str, at: int, before: bytes) -> Pin | None:
+    """The pin of an address whose last part begins at `at`: a wheel, or a repository with what is checked out."""
+    address = _ADDRESS.search(before)
+    if address is None or _is_comment(before):
+        return None
+    start = at - len(before) + address.start("address")
+    name = text.low[at : at + MAX_LINE].split(None, 1)[0]
+    wheel = name.startswith(package.encode() + b"-") and b".whl" in name and b"/" not in name
+    cloned = name.startswith((package.encode() + b".git@", package.encode() + b"@"))
+    return _from_url(text, package, start, start) if wheel or cloned else None
+
+
 def command_pins(text: PinnedText) -> list[Pin]:
     """Pins in commands and images: scripts, Dockerfiles, compose and Kubernetes files, set-up blocks in YAML."""
     out = []
     for package in text.packages:
         for at in text.occurrences(package.encode()):
-            if at and (text.low[at - 1] in NAME_BYTES):
-                continue
             before = text.before(at)
+            if at and (text.low[at - 1] in NAME_BYTES):
+                found = _from_address(text, package, at, before)
+                out += [found] if found is not None else []
+                continue
             rank = text.rank
             if _is_comment(before):
                 # A commented command is no pin, but some scripts open with what they were made for.
@@ -210,6 +231,8 @@ def _specifier(text: PinnedText, package: str, start: int, at: int, spaces: bool
         at = _skip(data, at) if spaces else at
     if data[at : at + 1] == b"@" and spaces:
         return _from_url(text, package, start, _skip(data, at + 1))
+    if spaces and data[at : at + 1] == b"(":
+        at += 1
     clauses: list[tuple[str, str]] = []
     while True:
         if spaces:
@@ -222,6 +245,8 @@ def _specifier(text: PinnedText, package: str, start: int, at: int, spaces: bool
         at += len(operator)
         start_of_version = _skip(data, at) if spaces else at
         version, at = _version_at(text, start_of_version)
+        if at == start_of_version and data[at : at + 1] in (b"{", b"%"):  # f"vllm=={RELEASE}"
+            return text.pin(package, start, at + 1, "", False, text.rank)
         if at == start_of_version:
             return None
         clauses.append((operator.decode(), version))
@@ -283,7 +308,7 @@ def _from_url(text: PinnedText, package: str, start: int, at: int) -> Pin | None
     if name.endswith((".whl", ".tar.gz")) and "-" in name:
         version = name.split("-")[1].removesuffix(".tar.gz").replace("%2B", "+").replace("%2b", "+")
     else:
-        version = url.rpartition(".git@")[2].partition("#")[0] if ".git@" in url else ""
+        version = name.rpartition("@")[2].partition("#")[0] if "@" in name else ""
     release = release_of(version)
     return text.pin(package, start, end, release, bool(release), text.rank)
 
@@ -336,10 +361,14 @@ def _image_pins(text: PinnedText) -> list[Pin]:
         if data[at : at + 1] == b":":
             tag, end = _version_at(text, at + 1)
         else:
-            tag, end = _helm_tag(text, at), at
-        if tag:
-            release = release_of(tag.partition("-")[0])
+            tag, end = _tag_beside(text, at), at
+        if tag or data[at + 1 : end].startswith(b"$"):
+            release = release_of(tag.partition("@")[0].partition("-")[0])
             out.append(text.pin(VLLM, start, end, release, bool(release), max(text.rank, IMAGE)))
+    for name, start in [(each, at) for each in FORK_NAMES for at in text.occurrences(each)]:
+        fork = _FORK_TAG.match(text.data, start + len(name))
+        if fork is not None and not _is_comment(text.before(start)):
+            out.append(text.pin(VLLM, start, fork.end(), "", False, max(text.rank, IMAGE)))
     for start in text.occurrences(b"vllm0."):
         before = text.before(start)
         word = (before.split() or [b""])[-1]
@@ -358,16 +387,25 @@ def _image_pins(text: PinnedText) -> list[Pin]:
     return out
 
 
-def _helm_tag(text: PinnedText, at: int) -> str:
-    """The `tag:` beside a `repository:` line of a Helm values file."""
-    if b"repository:" not in text.before(at):
+# What names an image -> what names its tag beside it: in Helm's values, in a kustomization.
+_TAG_OF = {b"repository:": b"tag:", b"name:": b"newTag:", b"newName:": b"newTag:"}
+
+
+def _tag_beside(text: PinnedText, at: int) -> str:
+    """The tag beside the line that ends at `at` and names an image."""
+    before = text.before(at)
+    flow = _FLOW_TAG.match(text.data, at) if b"{" in before else None
+    if flow is not None:
+        return flow[1].decode("utf-8", "replace")
+    key = next((tag for name, tag in _TAG_OF.items() if before.lstrip(b" -").startswith(name)), None)
+    if key is None:
         return ""
-    indent = len(text.before(at)) - len(text.before(at).lstrip(b" -"))
+    indent = len(before) - len(before.lstrip(b" -"))
     above = text.data.rfind(b"\n", 0, text.data.rfind(b"\n", 0, at) + 1 or 0)
     above = text.data.rfind(b"\n", 0, max(above, 0)) + 1
     for line in text.data[above : at + MAX_LINE].split(b"\n")[:NEAR]:
-        if line.strip().startswith(b"tag:") and len(line) - len(line.lstrip()) == indent:
-            return line.partition(b"tag:")[2].partition(b"#")[0].strip().strip(b"\"'").decode("utf-8", "replace")
+        if line.strip().startswith(key) and len(line) - len(line.lstrip()) == indent:
+            return line.partition(key)[2].partition(b"#")[0].strip().strip(b"\"'").decode("utf-8", "replace")
     return ""
 
 
@@ -381,6 +419,8 @@ def _version_at(text: PinnedText, at: int) -> tuple[str, int]:
     end = at
     while end < len(data) and data[end] in VERSION_BYTES:
         end += 1
+    if data[at:end] == b"v" and data[end : end + 1] == b"$":
+        return _variable(text, end)
     return data[at:end].decode().rstrip("."), end
 
 

@@ -32,11 +32,11 @@ MEANING = {
     "include": "Files and folders to check if a call names none.",
     "exclude": "Paths that are skipped, as in .gitignore.",
     "select": "Only these rules: codes, prefixes such as VM1, names.",
-    "ignore": "Not these rules.",
+    "ignore": "Leave these rules out.",
     "extend-select": "Use these rules too.",
     "per-file-ignores": "Rules to leave out for some files, by pattern.",
     "per-file-settings": "Releases, engine, GPU and role for some files, by pattern.",
-    "severity": "Another severity for some rules, or off.",
+    "severity": "A different severity for some rules, or off.",
     "fail-on": "Exit with 1 on findings of this severity or higher.",
     "baseline": "A file of known findings.",
     "unsafe-fixes": "Also apply fixes that need review.",
@@ -108,8 +108,8 @@ def _shape(key: str, shape: str) -> Schema:
     if shape == config.ENTRIES:
         fields = {
             "rule": {**TEXT, "description": "A code or a name."},
-            "path": {**TEXT, "description": "A pattern of paths; all without it."},
-            "reason": {**TEXT, "description": "Why it is done.", "minLength": 1},
+            "path": {**TEXT, "description": "A pattern of paths; by default, all."},
+            "reason": {**TEXT, "description": "Why the item is done.", "minLength": 1},
         }
         inner = {"type": "object", "properties": fields, "required": ["rule", "reason"], "additionalProperties": False}
         return {"type": "array", "items": inner}

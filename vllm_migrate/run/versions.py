@@ -64,6 +64,7 @@ INSTALLING = (
     "prepare",
     "env",
     "requirements",
+    "kustomization",
 )
 
 
@@ -94,9 +95,9 @@ def find_releases(
     return found
 
 
-def own_pins(path: str, data: bytes) -> list[Pin]:
+def own_pins(path: str, data: bytes, every: bool = False) -> list[Pin]:
     """The releases of vLLM that a file under judgement shows itself: the image of a service or container, a `pip install` in
-    a job; of ranges and exact releases the exact ones alone."""
+    a job; of ranges and exact releases the exact ones alone. every: all of them, also what names no release."""
     notebook = path.endswith(".ipynb")
     own = os.path.splitext(path)[1].lower() in OWN or kind_of(path) == "dockerfile"
     if not own or len(data) > (MAX_NOTEBOOK if notebook else MAX_BYTES):
@@ -110,7 +111,7 @@ def own_pins(path: str, data: bytes) -> list[Pin]:
         lines = data.split(b"\n")
         found = [pin for pin in found if b"install" in lines[pin.line - 1] and b'"#' not in lines[pin.line - 1]]
     exact = [pin for pin in found if pin.exact]
-    return exact or [pin for pin in found if pin.bounds]
+    return found if every else exact or [pin for pin in found if pin.bounds]
 
 
 def development(found: list[Pin]) -> Pin | None:

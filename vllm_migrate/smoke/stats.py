@@ -15,6 +15,7 @@ LEVEL_D = 0.95  # two-sided, on D and k3
 LEVEL_B = 1.645  # standard errors on b: a 90 % interval
 Z_SHARE = 1.96  # standard errors on a share
 CLIP = 10.0  # a fail of D must survive ratios clipped here
+NO_RATIO = 1e-300  # in place of a mean ratio that a float cannot hold
 MIN_ESS, MAX_K3 = 0.2, 0.3  # outside: the models differ too much for D
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -120,7 +121,7 @@ def estimate(groups: Sequence[Sums], levels: Levels = SMOKE) -> Estimates:
     n, out = total.n, total.out
     if n == 0:
         raise ValueError("no token is in the claimed support")
-    mean_r = total.r / n
+    mean_r = max(total.r / n, NO_RATIO)
     g = len(groups)
     d_se = _clustered([s.r - s.n * mean_r for s in groups]) / (n * mean_r)
     mean_k3 = total.k3 / n
@@ -136,10 +137,10 @@ def estimate(groups: Sequence[Sums], levels: Levels = SMOKE) -> Estimates:
         n,
         wilson(out, n + out, levels.share),
         around(center, t, d_se),
-        math.log(total.clipped / n),
+        math.log(max(total.clipped / n, NO_RATIO)),
         b,
         around(mean_k3, t, k3_se),
-        total.r * total.r / (total.r2 * n),
+        total.r * total.r / (total.r2 * n) if total.r2 else 0.0,
         mean_r,
         total.x / n,
         total.absolute / n,

@@ -15,6 +15,7 @@ from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import compare
 from vllm_migrate.verify.engine import judged_at
 from vllm_migrate.verify.model import PAUSE, Running, Verified
+from vllm_migrate.verify.releases import known
 
 
 class Sources(NamedTuple):
@@ -35,6 +36,8 @@ def verify(options: Options, sources: Sources, engine: str | None = None) -> lis
     """
     if not any(sources[:5]):
         raise UsageError("nothing to compare with", "--server URL, --log FILE, --run DIR, --python PY or --record FILE")
+    if sources.target:
+        known(sources.target, "")
     found = []
     for running in _running(options, sources, engine):
         release = running.release or sources.target or ""
@@ -79,7 +82,7 @@ def _python(options: Options, command: str, target: str | None, engine: str | No
     from vllm_migrate.smoke.backends.vllm_worker import release_of
     from vllm_migrate.smoke.source import load_engine
     from vllm_migrate.verify import python
-    from vllm_migrate.verify.releases import known, shown
+    from vllm_migrate.verify.releases import shown
 
     release = known(shown(release_of(command) or "", target) or target or "", f"{command} has no vLLM")
     spec = load_engine(options.paths[0], release, engine, source=options.source or OLDEST)

@@ -29,7 +29,7 @@ from vllm_migrate.verify.model import (
 )
 
 ALIASES = {"half": "float16", "float": "float32", "fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgKMG]?)")
+_SIZE = re.compile(r"(\d{1,40}(?:\.\d{1,40})?)([kmgKMG]?)")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 EMPTY: tuple[object, ...] = (None, False, "", {}, [])
 # Variables that a start sets by itself, or that only steer the process around the engine.
@@ -39,6 +39,9 @@ OWN = frozenset(
         *("MIGRATE_RECORD", "NO_USAGE_STATS", "SERVER_DEV_MODE", "CPU_KVCACHE_SPACE", "CPU_OMP_THREADS_BIND", "PORT"),
         *("HOST_IP", "WORKER_MULTIPROC_METHOD", "DISABLE_SHARED_EXPERTS_STREAM", "CACHE_ROOT", "CONFIG_ROOT"),
         *("XLA_CACHE_PATH", "DO_NOT_TRACK", "RPC_BASE_PATH", "ASSETS_CACHE", "LOGGING_LEVEL", "CONFIGURE_LOGGING"),
+        *("SSM_CONV_STATE_LAYOUT", "USE_AOT_COMPILE", "USE_BREAKABLE_CUDAGRAPH", "USE_DEEP_GEMM_E8M0", "DIST_IDENT"),
+        *("MOE_SKIP_PADDING", "USE_RAY_COMPILED_DAG", "USE_RAY_COMPILED_DAG_CHANNEL_TYPE", "USE_RAY_SPMD_WORKER"),
+        *("ROCM_USE_SKINNY_GEMM", "USE_TRITON_AWQ", "CUSTOM_ALLREDUCE_ALGO", "ALLREDUCE_USE_SYMM_MEM"),
         *("RPC_TIMEOUT", "LORA_RESOLVER_CACHE_DIR", "VERSION", "CUDART_SO_PATH", "ENABLE_V1_MULTIPROCESSING", "USE_V1"),
     )
 )
@@ -90,6 +93,7 @@ def _declared(view: View, option: str) -> Cell:
 
 def _setting(view: View, option: str, cell: Cell, running: Running, findings: Sequence[Firing]) -> Setting:
     reported = _reported_of(view, option, running)
+    cell = _as_written(view, option, cell)
     verdict, is_open = _verdict(view, option, cell, reported)
     confirms, refutes = _judged(view, option, reported, verdict, findings)
     return Setting(
@@ -104,6 +108,18 @@ def _setting(view: View, option: str, cell: Cell, running: Running, findings: Se
         confirms,
         refutes,
     )
+
+
+def _as_written(view: View, option: str, cell: Cell) -> Cell:
+    """The cell of a setting that does not arrive and stops no start: what the file has, which is not what runs."""
+    mine = [one for one in view.delivery.diagnostics if one.option == option]
+    if cell.origin != REFUSED or not mine or any(one.kind in REFUSALS for one in mine):
+        return cell
+    written = mine[-1].written
+    if isinstance(written.value, Undetermined | Unknown) or written.spot is None:
+        return cell
+    line = written.spot.file.source.position(written.spot.start).line
+    return Cell(written.value, f"{written.spot.file.path}:{line}", None)
 
 
 def _reported_of(view: View, option: str, running: Running) -> Reported | None:
@@ -201,7 +217,7 @@ def _plain(value: object) -> object:
     if value.startswith(("{", "[")):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     size = _SIZE.fullmatch(value)
     if size is not None:

@@ -35,6 +35,7 @@ class Reader:
         self.startup = startup.load()
         self._fields = {_bare(name): option for name, option in self.startup.fields(release).items()}
         self._engine = self.catalog.names("engine", release)
+        self._flags = {flag.dest for flag in self.catalog.flags(release).values()}
 
     def tree(self, config: Mapping[str, Any], where: str) -> dict[str, Reported]:
         """A VllmConfig as nested mappings, as `/server_info?config_format=json` and a record hold it."""
@@ -83,10 +84,13 @@ class Reader:
         facts = self.catalog.get("engine", name, self.release)
         return value in (None, "auto", "", [], {}) or (facts is not None and same(facts.default, value))
 
+    def takes(self, name: str) -> bool:
+        """Whether a server of the release has such an argument, the engine's or its own."""
+        return name in self._engine or name == "model_tag" or name in self._flags
+
     def _carried(self) -> frozenset[str]:
         """Engine arguments that the line can carry: those with a flag."""
-        flags = {flag.dest for flag in self.catalog.flags(self.release).values()}
-        return frozenset(name for name in self._engine if name in flags)
+        return frozenset(name for name in self._engine if name in self._flags)
 
     def variables(self, env: Mapping[str, object], where: str, kind: str, *, resolved: bool) -> dict[str, Reported]:
         """Variables of the process. `resolved`: vLLM's own values, of which those that differ from the default are set."""

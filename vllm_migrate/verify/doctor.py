@@ -52,6 +52,10 @@ def examine(options: Options, command: str | None) -> list[Line]:
 
 
 def _vllm(found: Interpreter, command: str, judged: tuple[JudgedEngine, ...]) -> Iterator[Line]:
+    if not judged:
+        yield Line(
+            NOTE, "no vLLM engine was recognised in the files", "name the configuration: vllm-migrate doctor CONFIG"
+        )
     if not found.vllm:
         yield Line(WRONG, f"{command} (Python {found.python}) has no vLLM", "--python PY, the interpreter that trains")
         return
@@ -61,11 +65,6 @@ def _vllm(found: Interpreter, command: str, judged: tuple[JudgedEngine, ...]) ->
         )
     else:
         yield Line(OK, f"vLLM {found.vllm} in {command} (Python {found.python})")
-    if not judged:
-        yield Line(
-            NOTE, "no vLLM engine was recognised in the files", "name the configuration: vllm-migrate doctor CONFIG"
-        )
-        return
     releases = {one.engine.situation.source: one for one in judged}
     for release, one in releases.items():
         if _release(found) == release.value:
@@ -216,7 +215,7 @@ def model_folder(model: str) -> str | None:
 def _sampling(path: str) -> dict[str, object]:
     try:
         found = json.loads(read_bytes(path))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {name: found[name] for name in SAMPLING if isinstance(found, dict) and found.get(name) is not None}
 

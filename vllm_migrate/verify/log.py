@@ -26,9 +26,9 @@ _ENGINE = re.compile(
     r"(?:Initializing an?|input data for|\]) (?:(V[01]) )?LLM engine \(v([^)\s]+)\) with config: ?(.*)"
 )
 _ARGUMENTS = re.compile(r"(?:\A|[\]\s:])(non-default args|args): (?=\{|Namespace\()")
-_CHUNKED = re.compile(r"Chunked prefill is enabled with max_num_batched_tokens=(\d+)")
+_CHUNKED = re.compile(r"Chunked prefill is enabled with max_num_batched_tokens=(\d{1,18})\b")
 _ASYNC = re.compile(r"Asynchronous scheduling is (enabled|disabled)\.")
-_LENGTH = re.compile(r"Using max model len (\d+)\s*\Z")
+_LENGTH = re.compile(r"Using max model len (\d{1,18})\s*\Z")
 _UNKNOWN = re.compile(r"Unknown vLLM environment variable detected: (\w+)")
 _ATTENTION = re.compile(
     r"Using (\w+) attention backend out of potential|Using (\w[\w ]*?) backend(?: on V1 engine)?\.\s*\Z"
@@ -147,7 +147,7 @@ def _reported(reader: Reader, seen: list[Seen], where: str, core: str, tells_rel
     for one in seen:
         if one.kind in ARGUMENTS:
             values = mapping(one.text)
-            if values is not None and one.kind == "args" and "served_model_name" not in values:
+            if values is not None and not _of_vllm(one.kind, values, reader):
                 continue  # another program's
             if values is None:
                 notes.append(f"{_at(where, one)}: the line with the arguments is cut off, so it shows nothing")
@@ -178,6 +178,12 @@ def _reported(reader: Reader, seen: list[Seen], where: str, core: str, tells_rel
     masked = {name: one._replace(value=mask_value(name, one.value)) for name, one in found.items()}
     release = reader.release if tells_release else ""
     return Running(SOURCE, where, release, masked, unknown, cleared[-1] if cleared else "", tuple(notes))
+
+
+def _of_vllm(kind: str, values: dict[str, object], reader: Reader) -> bool:
+    if kind == "args":
+        return "served_model_name" in values
+    return not values or any(reader.takes(name) for name in values)
 
 
 def _at(where: str, one: Seen) -> str:

@@ -17,13 +17,13 @@ SOURCE = "record"
 
 def running(path: str, target: str | None = None) -> list[Running]:
     """The engines of a record, each once: the last line of each process and stage, equal ones together. Raises UsageError."""
-    lines: dict[tuple[object, object], tuple[int, Mapping[str, object]]] = {}
+    lines: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {}
     try:
         with opened_text(path, wait=True) as stream:
             for number, line in enumerate(lines_of(stream), 1):
                 entry = _entry(line)
                 if entry is not None:
-                    lines[entry.get("pid"), entry.get("stage")] = number, entry
+                    lines[str(entry.get("pid")), str(entry.get("stage"))] = number, entry
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--record: {path}: {error}", "a file that the recorder wrote") from None
     if not lines:
@@ -58,8 +58,8 @@ def of_entry(entry: Mapping[str, object], source: str, where: str, target: str |
 
 def _entry(line: str) -> Mapping[str, object] | None:
     try:
-        entry = json.loads(line)
-    except ValueError:
+        entry = json.loads(line, parse_constant=str)  # as the recorder writes what is no number of JSON
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and entry.get("schema") == 1 and "config" in entry else None
 

@@ -42,7 +42,7 @@ class Folder(NamedTuple):
 def read(path: str, target: str | None = None) -> Folder:
     """What a folder holds. `target` stands for a release that the catalog lacks. Raises UsageError."""
     if not os.path.isdir(path):
-        raise UsageError(f"--run: no folder {path}", "the folder that Hydra, W&B or the framework wrote")
+        raise UsageError(f"no folder {path}", "the folder that Hydra, W&B or the framework wrote")
     files = sorted(_files(path))
     logs = [one for one in files if one.endswith(LOGS) and _shows_start(one)][:MAX_LOGS]
     release, why = _release(files)
@@ -138,7 +138,7 @@ def _release(files: list[str]) -> tuple[str, str]:
 def _packages(text: str) -> list[str]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     found = data.get("pip") or data.get("packages") if isinstance(data, dict) else None
     return [str(one) for one in found] if isinstance(found, list) else []

@@ -124,7 +124,7 @@ def _get(root: str, path: str) -> _Answer:
         request.add_header("Authorization", f"Bearer {key}")
     try:
         with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-            return _Answer(200, json.loads(_body(answer)))
+            return _Answer(200, json.loads(_body(answer), parse_constant=str))
     except urllib.error.HTTPError as error:
         with error:
             if error.code in (301, 302, 303, 307, 308):

@@ -6,6 +6,7 @@ Nothing is evaluated. What has no value that a reader could know (`<function f a
 from __future__ import annotations
 
 import ast
+import math
 import re
 from typing import NamedTuple
 
@@ -75,6 +76,14 @@ def pairs(text: str) -> dict[str, object]:
             break
         reader.at += 1
     return found
+
+
+def _number(text: str) -> object:
+    """A number that JSON can hold, too; of any other, nothing is known."""
+    if re.fullmatch(r"[-+]?\d{1,40}", text):
+        return int(text)
+    value = float(text)
+    return value if math.isfinite(value) else Opaque(text)
 
 
 class _Reader:
@@ -176,8 +185,7 @@ class _Reader:
         number = _NUMBER.match(self.text, self.at)
         if number is not None:
             self.at = number.end()
-            text = number[0].replace("_", "")
-            return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+            return _number(number[0].replace("_", ""))
         name = _NAME.match(self.text, self.at)
         after = self.text[name.end() : name.end() + 1] if name is not None else ""
         if name is not None and after == "(":

@@ -28,7 +28,7 @@ NOT_THE_PARSERS = (
     "value-removed",  # the model configuration refuses it
 )
 # What some options' own types refuse when they are parsed, and the engine's configuration refuses for the others.
-MAYBE_THE_ENGINES = {"nested-key-refused", "refused-combination"}
+MAYBE_THE_ENGINES = {"attention-backend-gone", "nested-key-refused", "refused-combination"}
 
 
 def agree(found: list[str], accepted: bool) -> bool:

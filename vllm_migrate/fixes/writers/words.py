@@ -7,7 +7,7 @@ import json
 from vllm_migrate.dialects.model import Engine, Subject, Written
 from vllm_migrate.documents.shell.document import WordOp
 from vllm_migrate.fixes.ops import FileOp, texts_of
-from vllm_migrate.fixes.own_words import own_words
+from vllm_migrate.fixes.own_words import is_one_sided, own_words
 from vllm_migrate.fixes.spelling import spell
 
 REST = ("$@", "$*", "${@}")  # all arguments of the script: new options go in front of them
@@ -27,6 +27,8 @@ class WordWriter:
         return [self._op("delete", at) for at in own_words(written, self.engine)]
 
     def respell(self, written: Written, option: str, value: object) -> list[FileOp]:
+        if value is False and is_one_sided(option, self.engine.target):
+            return self.drop(written, option)
         texts = self._texts(option, value)
         assert written.words is not None
         if len(written.words) > 1 and value is written.value:  # only its name changes
