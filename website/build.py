@@ -18,8 +18,8 @@ from pathlib import Path
 
 from vllm_migrate.catalog import store
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.reading import as_rules
 from vllm_migrate.knowledge.site import SITE, rule_url
-from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.schemas import NAMES, named
 from website import reference
 from website.assets import ROOT, Missing, playground

@@ -1,4 +1,4 @@
-"""The reference pages that are made of the program's own tables: commands, dialects, options by release, JSON, rules about files."""
+"""The reference pages that are made of the program's own tables: commands, dialects, options by release, JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from vllm_migrate.knowledge.docs import GITHUB
 from vllm_migrate.knowledge.load import dialect_page, load
 from vllm_migrate.knowledge.records import Dialect
 from vllm_migrate.report import json as json_report
-from vllm_migrate.rules.files import FILE_RULES
 
 SECTIONS = {
     "engine": (
@@ -29,8 +28,7 @@ SECTIONS = {
 def pages() -> dict[str, str]:
     """Every generated page by its path below docs/."""
     out = {"commands.md": commands(), "dialects.md": dialects(), "json.md": json_page()}
-    out |= {f"options-{section}.md": options(section) for section in SECTIONS}
-    return out | {f"rules/{rule.name}.md": file_rule(rule) for rule in FILE_RULES}
+    return out | {f"options-{section}.md": options(section) for section in SECTIONS}
 
 
 def commands() -> str:
@@ -124,13 +122,3 @@ def _cell(text: str) -> str:
 def json_page() -> str:
     contract = inspect.getdoc(json_report) or ""
     return f"# JSON output\n\n`vllm-migrate lint --output-format json`\n\n```text\n{contract}\n```\n"
-
-
-def file_rule(rule: object) -> str:
-    """The page of a rule about files that could not be analysed; those of rules/ have theirs in docs/."""
-    code, name, title, why, write = (str(getattr(rule, field)) for field in ("code", "name", "title", "why", "write"))
-    why, write = (text[:1].upper() + text[1:] for text in (why, write))
-    return (
-        f"# {code} {name}\n\n{title}.\n\n## Why it matters\n\n{why}.\n\n## What to do\n\n{write}.\n\n"
-        f"To silence it at one place: `# vllm-migrate: ignore[{code}] reason`.\n"
-    )

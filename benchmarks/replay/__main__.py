@@ -52,7 +52,7 @@ def plan(renderer: Renderer, seeds: int, steps: int, ablate: bool) -> list[Task]
 def interpreter(python: str) -> Interpreter:
     """Raises UsageError where it has no vLLM."""
     release = release_of(python)
-    if release is None:
+    if not release:
         raise UsageError(f"{python} has no vLLM", "a python that imports vllm; see benchmarks/replay/README.md")
     return Interpreter(python, release)
 

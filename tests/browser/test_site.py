@@ -11,8 +11,8 @@ import pytest
 from tests.browser.conftest import Open
 from vllm_migrate.catalog import store
 from vllm_migrate.knowledge.load import load
+from vllm_migrate.knowledge.reading import as_rules
 from vllm_migrate.knowledge.site import SITE, rule_url
-from vllm_migrate.rules.files import as_rules
 
 
 def test_every_rule_has_its_address(site: Path) -> None:

@@ -158,3 +158,21 @@ def test_text_and_markdown(found: list[Change]) -> None:
     page = diff.as_markdown("0.8.5", "0.18.1", few)
     assert "| 0.18.0 | engine | `swap_space` |" in page
     assert all(line.count("|") - line.count("\\|") == 5 for line in page.splitlines() if line.startswith("|"))
+
+
+def test_what_is_shown_of_two_values_differs(cat: store.Catalog) -> None:
+    """A pair that is cut before it differs says that nothing changed."""
+    for old, new in (("0.8.5", "0.18.1"), ("0.10.2", cat.releases[-1])):
+        for change in diff.diff(cat, old, new):
+            text = diff.describe(change)
+            for mark in (" -> ", "; now "):
+                was, found, now = text.removeprefix("no longer ").partition(mark)
+                if found and change.kind in ("default", "resolves"):
+                    assert not now.startswith(was.removesuffix("...")) or not was.endswith("..."), text
+    assert diff.distinct("a" * 70 + "1", "a" * 70 + "2", 60) == ("a" * 70 + "1", "a" * 70 + "2")
+    assert diff.distinct("b" * 70, "a" * 70, 60) == ("b" * 57 + "...", "a" * 57 + "...")
+
+
+def test_the_default_of_what_is_gone_is_called_so() -> None:
+    gone = Change("removed", "engine", "swap_space", True, None, "0.18.0")
+    assert diff.describe(gone) == "its default was true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vllm_migrate.catalog import history, store
+from vllm_migrate.catalog import details, history, store
 
 
 def text(cat: store.Catalog, name: str) -> str:
@@ -61,3 +61,27 @@ def test_timeline_has_one_mark_per_release(cat: store.Catalog) -> None:
     assert marks[cat.ordinal("0.14.0")] == "|"
     gone = [history.Span(*one) for one in cat.life("engine", "swap_space")]
     assert history.timeline(cat.releases, gone).split()[1].endswith("..")
+
+
+def test_a_condition_is_shown_whole(cat: store.Catalog) -> None:
+    """A condition that is cut at its head may read as its opposite."""
+    late = details.load(cat)
+    for name in ("async_scheduling", "worker_cls", "enable_prefix_caching", "distributed_executor_backend"):
+        found = history.explain_option(cat, name)
+        assert found is not None
+        guards = {g for entries in late.late_of(name, cat.releases[-1]).values() for g, _ in entries if g}
+        text = history.render_text(found)
+        assert guards and all(f"  if {guard}" in text for guard in guards)
+        words = history.render_text(found, 80).split()
+        assert words == text.split()
+        assert all(len(line) <= 80 or " " not in line.strip() for line in history.render_text(found, 80).splitlines())
+
+
+def test_choices_in_another_order_are_no_change(cat: store.Catalog) -> None:
+    for name in ("logprobs-mode", "kv_cache_dtype", "quantization", "load_format", "dtype"):
+        found = history.explain_option(cat, name)
+        assert found is not None
+        for story in found.stories:
+            shown = [what for _, what in history.steps(story)]
+            assert not any('choices ""' in what for what in shown), (name, story.section)
+            assert len(story.spans) <= len(shown)

@@ -176,3 +176,38 @@ def test_hooks_name_files_that_hold_no_engine(
     assert "VM901" in capsys.readouterr().out
     assert main(["lint", "--isolated", "--quiet-unrecognised", "--fail-on", "info", "values.yaml"]) == 0
     assert "VM901" not in capsys.readouterr().out
+
+
+def test_common_habits_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-V"]) == 0 and capsys.readouterr().out.startswith("vllm-migrate ")
+    assert main(["help", "lint"]) == 0 and capsys.readouterr().out.startswith("Usage: vllm-migrate lint")
+    assert main(["lint", "--fix", "."]) == 2
+    assert "vllm-migrate fix PATH shows the edits; --write writes them" in capsys.readouterr().err
+
+
+def test_help_fits_the_terminal_and_cuts_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for columns in (60, 80, 140):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERMINAL_WIDTH", str(columns))
+        for words in (["--help"], ["lint", "--help"]):
+            assert main(words) == 0
+            text = capsys.readouterr().out
+            assert "..." not in text.replace("[PATH]...", "").replace("[ARGS]...", "").replace(", ...)", "")
+            assert max(map(len, text.splitlines())) <= max(columns, 80)
+
+
+def test_no_color_leaves_no_style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bold and dim are styles, too. Asked of the console, since nothing here is a terminal."""
+    from vllm_migrate.cli.terminal import console
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    for value in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", value)
+        made = console()
+        with made.capture() as caught:
+            made.print("a", style="bold")
+        assert ("\x1b[" in caught.get()) == (value == "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -196,3 +197,48 @@ def test_short_keys_and_versions_of_names(text: str) -> None:
     assert secret in secrets_of(text.format(secret), code=False)
     assert not secrets_of(text.format("$KEY"), code=False)
     assert not secrets_of("docker login registry-of-ours\nlogin with your account\n", code=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["lint", "serve.yaml"],
+        ["lint", "--output-format", "json", "serve.yaml"],
+        ["fix", "serve.yaml"],
+        ["effective", "serve.yaml"],
+        ["explain", "VM101"],
+        ["explain", "swap_space", "--output-format", "html"],
+        ["rules"],
+        ["releases"],
+        ["dialects"],
+        ["diff", "0.18.0", "0.18.1"],
+        ["diff", "0.18.0", "0.18.1", "--output-format", "json"],
+        ["route", "serve.yaml"],
+        ["migrate", "serve.yaml"],
+        ["schema", "config"],
+        ["smoke", "worker"],
+        ["smoke", "--help"],
+        ["--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_goes_away_is_no_error(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `| head` does. Every command ends as a program that SIGPIPE ends, and says nothing."""
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+        def fileno(self) -> int:
+            return null
+
+    (tmp_path / "serve.yaml").write_text("model: m\nguided-decoding-backend: xgrammar\nswap-space: 4\n")
+    monkeypatch.chdir(tmp_path)
+    null = os.open(os.devnull, os.O_WRONLY)
+    monkeypatch.setattr(sys, "stdout", Closed())
+    assert main(words) == 141
+    os.close(null)
+    assert capsys.readouterr().err == ""

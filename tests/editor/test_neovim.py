@@ -64,3 +64,21 @@ def test_a_session_in_neovim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "conf/base.yaml").write_text(dropped)
     monkeypatch.chdir(tmp_path)
     assert fix("conf/base.yaml").texts["conf/base.yaml"] == answers["written"] + "\n"
+
+
+def test_the_snippet_for_older_versions_starts_one_server_for_a_project(tmp_path: Path) -> None:
+    """As docs/editors.md has it; the server is a stand-in that counts its starts."""
+    text = (ROOT / "docs/editors.md").read_text(encoding="utf-8").partition("For older versions")[2]
+    (tmp_path / "init.lua").write_text(text.partition("```lua\n")[2].partition("```")[0])
+    server = tmp_path / "bin" / "vllm-migrate"
+    server.parent.mkdir()
+    server.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexec sleep 60\n")
+    server.chmod(0o755)
+    (tmp_path / "pyproject.toml").touch()
+    for name in ("a.yaml", "b.yaml", "c.py"):
+        (tmp_path / name).write_text("a: 1\n" if name.endswith("yaml") else "a = 1\n")
+    words = [str(NEOVIM), "--headless", "--clean", "-n", "-c", "filetype on", "-c", "luafile init.lua"]
+    words += ["-c", "edit a.yaml", "-c", "edit b.yaml", "-c", "edit c.py", "-c", "sleep 500m", "-c", "qall!"]
+    environment = {**os.environ, "PATH": f"{server.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (tmp_path / "starts").read_text() == "started\n", done.stderr

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from vllm_migrate.knowledge.build import read_rules, rules_folder
+from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.docs import evidence, index, main, pages, table
+from vllm_migrate.knowledge.page import rule_page
+from vllm_migrate.knowledge.reading import FILE_RULES, as_rules, page_of
 from vllm_migrate.knowledge.records import Evidence
+from vllm_migrate.report.history import rule_html, rule_markdown
 
 RULES = read_rules(rules_folder())
 DOCS = rules_folder().parent / "docs" / "rules"
@@ -26,7 +30,7 @@ def test_the_index_has_every_rule_once() -> None:
     text = index(RULES)
     for file in RULES:
         assert text.count(f"]({file.rule.name}.md)") == 1
-    assert text.count("\n| VM") == len(RULES)
+    assert text.count("\n| VM") == len(RULES) + len(FILE_RULES)
 
 
 def test_the_table_counts_examples_and_evidence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,6 +51,27 @@ def test_no_placeholder_is_left_in_a_page() -> None:
     for name, text in pages(RULES).items():
         said = text.partition("## What it says")[2].partition("## When it is silent")[0]
         assert "{from}" not in said and "{to}" not in said, name
+
+
+def test_explain_shows_no_placeholder() -> None:
+    """In every format; braces of the explanation itself are code."""
+    written = re.compile(r"(?<![\w$({])\{[a-z_]+\}")
+    for file in RULES:
+        explain, silent = file.page.explain, file.page.silent_when
+        own = set(written.findall(f"{explain.what} {explain.why} {explain.write} {silent}"))
+        assert not own & {"{key}", "{from}", "{to}", "{value}"}, file.rule.code
+        for text in (rule_page(file.rule, file.page), *map("".join, _as_html_and_markdown(file))):
+            assert set(written.findall(text)) <= own, (file.rule.code, written.findall(text))
+
+
+def _as_html_and_markdown(file: RuleFile) -> list[Iterable[str]]:
+    return [rule_html(file.rule, file.page), rule_markdown(file.rule, file.page)]
+
+
+def test_each_rule_about_files_says_when_itself_is_silent() -> None:
+    pages = {rule.code: page_of(rule.name) for rule in as_rules()}
+    assert len({page.silent_when for page in pages.values()}) == len(pages)
+    assert "not named" in pages["VM901"].silent_when
 
 
 def test_a_page_has_its_parts_and_no_place_or_time() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,3 +208,18 @@ def test_what_changes_on_the_disk_is_judged_where_it_was_read(tmp_path: Path) ->
         assert codes(await editor.diagnostics("conf/math.yaml")) != first
 
     run(tmp_path, PROJECT, steps)
+
+
+def test_it_ends_in_silence(tmp_path: Path) -> None:
+    """The console script itself: after `shutdown` and `exit` it ends with 0, and nothing on standard error."""
+    messages: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": {"processId": None, "rootUri": None, "capabilities": {}}},
+        {"method": "initialized", "params": {}},
+        {"id": 2, "method": "shutdown"},
+        {"method": "exit"},
+    ]
+    texts = [json.dumps({"jsonrpc": "2.0", **message}) for message in messages]
+    sent = "".join(f"Content-Length: {len(text)}\r\n\r\n{text}" for text in texts).encode()
+    words = [sys.executable, "-m", "vllm_migrate", "lsp"]
+    done = subprocess.run(words, input=sent, capture_output=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == b"" and b'"id":2' in done.stdout.replace(b" ", b"")

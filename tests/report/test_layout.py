@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vllm_migrate.report.layout import cells, clean, excerpt, fill
+from vllm_migrate.report.layout import cells, clean, column_widths, excerpt, fill
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,11 @@ def test_a_long_word_is_not_broken() -> None:
 
 def test_wide_characters_count_twice() -> None:
     assert fill("多步 多步 多步", 9, "", "") == ["多步 多步", "多步"]
+
+
+def test_columns_shrink_to_their_words_first_and_then_to_fit() -> None:
+    rows = [["option", "one long value here", "x"], ["o", "FULL_AND_PIECEWISE", "y"]]
+    assert column_widths(rows, 60, (1,)) == [6, 19, 1]
+    assert column_widths(rows, 25, (1,)) == [6, 18, 1]
+    assert column_widths(rows, 17, (1,)) == [6, 10, 1]
+    assert column_widths(rows, 3, (1,)) == [6, 6, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vllm_migrate.knowledge.build import rules_folder
 from vllm_migrate.knowledge.load import load
-from vllm_migrate.rules.files import as_rules
+from vllm_migrate.knowledge.reading import as_rules
 from vllm_migrate.run.select import Selection
 
 LISTED = [line.split() for line in (rules_folder() / "codes.txt").read_text(encoding="utf-8").splitlines()]

@@ -9,8 +9,8 @@ import pytest
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.cli.main import main
 from vllm_migrate.knowledge.load import load, rule_page
+from vllm_migrate.knowledge.reading import as_rules, page_of
 from vllm_migrate.knowledge.records import Rule
-from vllm_migrate.rules.files import as_rules, page_of
 
 RULES = load().rules
 AT_HAND = ("setting", "default")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_an_entry_for_some_files_leaves_the_others() -> None:
     "text", ['[[acknowledged]]\nrule = "VM105"\n', '[acknowledged]\nVM105 = "x"\n', '[[acknowledged]]\nrul = "VM105"\n']
 )
 def test_an_entry_says_why(text: str) -> None:
-    with pytest.raises(UsageError, match="rule, path and reason"):
+    with pytest.raises(UsageError, match="each with rule and reason"):
         of({"run.sh": SERVE, "vllm-migrate.toml": text})
 
 
@@ -102,3 +103,20 @@ def test_the_text_has_it_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert out.index("VM202") < out.index("Checklist: ") < out.index("VM105")
     assert "2 items on the checklist" in " ".join(out.split())
+
+
+def test_the_summary_counts_the_fixes_that_fix_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Items of the checklist may have a fix, too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "serve.sh").write_text("vllm serve m --swap-space 4 --guided-decoding-backend xgrammar\n")
+    main(["lint", "serve.sh"])
+    text = " ".join(capsys.readouterr().out.split())
+    main(["fix", "serve.sh"])
+    fixed = capsys.readouterr().out
+    counted = dict(
+        zip(("safe", "review"), re.search(r"Fixes: (\d+) safe, (\d+) needs? review", text).groups(), strict=True)
+    )
+    assert f", {counted['safe']} finding" in fixed and f"\n{counted['review']} more with --unsafe" in fixed
+    assert "fix --unsafe serve.sh" in text

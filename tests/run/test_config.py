@@ -196,3 +196,30 @@ def test_toml_is_only_imported_when_there_is_something_of_ours(here: Path) -> No
 
 
 ROOT = str(Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[per-file-settings."judges/a.sh"]\nrole = "judges"\n', 2),
+        ('[per-file-settings."judges/**"]\nfrom = "0.8.5"\nrole = "judges"\n', 3),
+        ('# a\n[per-file-settings]\n"a.sh" = {role = "judges"}\n', 3),
+        ('to = "0.18.1"\nfail-on = "warn"\n', 2),
+        ('[severity]\n"VM101" = "bad"\n', 2),
+    ],
+)
+def test_a_wrong_value_is_placed_on_its_line(text: str, line: int, tmp_path: Path) -> None:
+    for name, head in (("vllm-migrate.toml", ""), ("pyproject.toml", "[tool.vllm-migrate]\n")):
+        (tmp_path / name).write_text(
+            text
+            if not head
+            else head + text.replace("[per", "[tool.vllm-migrate.per").replace("[sev", "[tool.vllm-migrate.sev")
+        )
+        with pytest.raises(UsageError, match=rf"{name}:{line + bool(head)}: "):
+            read_config(str(tmp_path / name))
+
+
+def test_an_acknowledgement_needs_rule_and_reason_alone(tmp_path: Path) -> None:
+    (tmp_path / "vllm-migrate.toml").write_text('[[acknowledged]]\nrule = "VM405"\n')
+    with pytest.raises(UsageError, match="each with rule and reason, and with path if"):
+        read_config(str(tmp_path / "vllm-migrate.toml"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -174,3 +175,46 @@ def test_without_pyarrow_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UsageError, match="needs pyarrow, which is not installed here") as error:
         read_dump(str(tmp_path / "dump.parquet"))
     assert error.value.remedy == "pip install pyarrow, or write the dump as JSON Lines"
+
+
+def agreeing(prompts: int, tokens: int, copies: int = 1, wrong: float = 0.0) -> list[dict[str, Any]]:
+    """Rows whose two sides differ by a little noise of mean ratio 1, and by `wrong` nats; each prompt `copies` times."""
+    draw = random.Random(prompts * tokens)
+    lines = []
+    for prompt in range(prompts):
+        rollout = [-draw.uniform(0.1, 3.0) for _ in range(tokens)]
+        trainer = [value + draw.gauss(-5e-5, 0.01) + wrong for value in rollout]
+        line = {"prompt_ids": [prompt], "output_ids": [draw.randrange(9999) for _ in range(tokens)]}
+        lines += [{**line, "rollout_logprobs": rollout, "trainer_logprobs": trainer}] * copies
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "decision", "wanted"),
+    [
+        (agreeing(1, 3, 2), "inconclusive", 128),
+        (agreeing(2, 128), "inconclusive", 16),
+        (agreeing(2, 500, 32), "inconclusive", 16),  # 64 sequences, and two prompts
+        (agreeing(15, 600), "inconclusive", 16),
+        (agreeing(20, 4), "inconclusive", 96),
+        (agreeing(16, 24), "pass", None),
+        (agreeing(64, 64), "pass", None),
+        (agreeing(16, 24, 4), "pass", None),
+        (agreeing(4, 60, wrong=0.4), "fail", None),  # a large fault needs few
+    ],
+)
+def test_a_pass_needs_the_prompts_and_tokens_that_the_margins_hold_for(
+    lines: list[dict[str, Any]], decision: str, wanted: int | None, tmp_path: Path
+) -> None:
+    verdict = compare(read_dump(write(tmp_path, *lines)))
+    assert verdict.decision == decision, verdict
+    found = [note for note in verdict.notes if note.startswith("too few for a verdict")]
+    assert [f"{wanted} sequences, each of another prompt" in note for note in found] == ([True] if wanted else [])
+    assert (verdict.tokens_needed is not None) == bool(wanted)
+
+
+def test_copies_of_a_row_under_other_prompts_show_no_variance(tmp_path: Path) -> None:
+    """Two equal clusters have an interval without width: no fail, however far it lies from the margin."""
+    row = agreeing(1, 30, wrong=0.4)[0]
+    verdict = compare(read_dump(write(tmp_path, *({**row, "prompt_ids": [i]} for i in range(5)))))
+    assert verdict.decision == "inconclusive" and "5 sequences of 5 prompts" in " ".join(verdict.notes)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vllm_migrate.errors import UsageError
+from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.torch_engine import TorchEngine
+from vllm_migrate.smoke.commands import EngineOptions, engine_of, record, write_job
 from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.rollout import (
     Ask,
@@ -202,3 +205,48 @@ def test_prompts_of_text_need_a_tokenizer(tmp_path: Path) -> None:
     path.write_text('{"prompt": "hello"}\n')
     with pytest.raises(UsageError, match="tokenizer"):
         read_prompts(str(path), None)
+
+
+def test_the_release_that_runs_is_the_interpreters_then_the_one_asked_for_then_the_projects(tmp_path: Path) -> None:
+    config, python = tmp_path / "serve.yaml", tmp_path / "python"
+    config.write_text("model: m\nguided-decoding-backend: xgrammar\nport: 8000\n")
+    python.write_text("#!/bin/sh\necho release=0.10.2+cpu\n")
+    python.chmod(0o755)
+
+    def says(**options: Any) -> str:
+        return engine_of(str(config), EngineOptions(**options)).notes[0]
+
+    assert "0.18.1 (the default target, since the project pins none" in engine_of(str(config), EngineOptions()).release
+    (tmp_path / "requirements.txt").write_text("vllm==0.8.5\n")
+    assert says().endswith("requirements.txt:1 pins it)") and "vLLM 0.8.5 (" in says()
+    assert "vLLM 0.9.2 (--to names it)" in says(target="0.9.2")
+    assert f"vLLM 0.10.2 ({python} has it)" in says(target="0.9.2", python=str(python))
+    assert any(note.endswith("no engine arguments: port") for note in engine_of(str(config), EngineOptions()).notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"python": "/no/such/python"}, "cannot start /no/such/python"),
+        ({"python": sys.executable}, "has no vLLM"),
+        ({"base_url": "http://127.0.0.1:9"}, "no answer from http://127.0.0.1:9"),
+        ({}, "which engine runs"),
+        ({"python": "a", "base_url": "b"}, "Both --python and --base-url"),
+        ({"lines": "/no/such/lines"}, "cannot read /no/such/lines"),
+    ],
+)
+def test_what_is_wrong_with_the_engine_is_not_blamed_on_the_config(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "serve.yaml"
+    config.write_text("model: m\nguided-decoding-backend: xgrammar\n")  # which 0.18.1 refuses
+    with pytest.raises(VllmMigrateError, match=message):
+        record(str(config), EngineOptions(**options), str(tmp_path / "r.jsonl"), lambda line: None)
+
+
+def test_a_job_of_a_config_that_the_release_refuses_is_not_written(tmp_path: Path) -> None:
+    config, job = tmp_path / "serve.yaml", tmp_path / "job.json"
+    config.write_text("model: m\nguided-decoding-backend: xgrammar\n")
+    with pytest.raises(EngineRunError, match=r"vLLM 0.18.1 \(.*\) rejects the config"):
+        write_job(str(config), EngineOptions(), str(job), None)
+    assert not job.exists()

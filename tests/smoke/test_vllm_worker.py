@@ -116,7 +116,7 @@ def test_the_folder_it_is_called_in_is_not_imported_from(tmp_path: Path, monkeyp
         (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert release_of(sys.executable) is None
+    assert not release_of(sys.executable)
     assert ask(sys.executable).vllm == ""
     with pytest.raises(EngineRunError):
         list(VllmWorker(sys.executable, timeout=60).run(JOB, lambda line: None))
@@ -211,8 +211,11 @@ def test_a_path_with_spaces_is_one_word(tmp_path: Path) -> None:
 
 
 def test_the_release_of_an_interpreter_without_vllm() -> None:
-    assert release_of(sys.executable) is None
-    assert release_of("/no/such/python") is None
+    assert release_of(sys.executable) == ""
+    with pytest.raises(UsageError, match="cannot start /no/such/python: No such file or directory"):
+        release_of("/no/such/python")
+    with pytest.raises(UsageError, match="ended with exit code 3: no shared library"):
+        release_of("sh -c 'echo no shared library >&2; exit 3'")
 
 
 def test_the_worker_without_vllm_says_so(tmp_path: Path) -> None:

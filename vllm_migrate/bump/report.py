@@ -57,7 +57,8 @@ def as_markdown(bump: Bump) -> str:
         if mine:
             lines += ["", f"## {title}", "", "| kind | name | what | since | where |", "|---|---|---|---|---|"]
             lines += [
-                f"| {one.kind} | `{one.name}` | {_cell(one.what)} | {one.since} | {_places(one)} |" for one in mine
+                f"| {one.kind} | `{one.name}` | {_cell(one.what)} | {one.since or 'not known'} | {_places(one)} |"
+                for one in mine
             ]
     if bump.patches:
         lines += [

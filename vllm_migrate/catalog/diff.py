@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from vllm_migrate.catalog import changes, details, relevance
@@ -154,6 +156,13 @@ def shown(value: Any, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
+def distinct(old: Any, new: Any, width: int) -> tuple[str, str]:
+    """Both values in a short line; where they would be cut before they differ, whole."""
+    cut = shown(old, width), shown(new, width)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*cut, strict=False)))
+    return cut if same < width - 3 else (shown(old, sys.maxsize), shown(new, sys.maxsize))
+
+
 def headline(old: str, new: str, found: list[Change]) -> list[str]:
     """Counts per section: removed, new, with a new default."""
     lines = []
@@ -187,7 +196,7 @@ def describe(change: Change) -> str:
     if change.kind == "renamed":
         text = f"-> {change.replaced_by}"
     elif change.kind == "removed":
-        text = "" if change.old is None else f"was {shown(change.old)}"
+        text = "" if change.old is None else f"its default was {shown(change.old)}"
     elif change.kind == "added":
         text = shown(change.new)
     elif change.kind == "deprecated":
@@ -197,13 +206,13 @@ def describe(change: Change) -> str:
     elif isinstance(change.old, list) and change.kind == "resolves":
         text = _resolution_change(change.old, change.new)
     else:
-        text = f"{shown(change.old)} -> {shown(change.new)}"
+        text = " -> ".join(distinct(change.old, change.new, 60))
     return f"{text} ({change.note})" if change.note else text
 
 
 def _choice_change(old: Any, new: Any) -> str:
     if not isinstance(old, list) or not isinstance(new, list):
-        return f"{shown(old)} -> {shown(new)}"
+        return " -> ".join(distinct(old, new, 60))
     less = [str(v) for v in old if v not in new]
     more = [str(v) for v in new if v not in old]
     return "; ".join(f"{word} {', '.join(part)}" for word, part in (("without", less), ("with", more)) if part)
@@ -212,7 +221,11 @@ def _choice_change(old: Any, new: Any) -> str:
 def _resolution_change(old: list[str], new: list[str]) -> str:
     less = [line for line in old if line not in new]
     more = [line for line in new if line not in old]
-    parts = [f"no longer {shown(one, 90)}" for one in less[:1]] + [f"now {shown(one, 90)}" for one in more[:1]]
+    if less and more:
+        was, now = distinct(less[0], more[0], 90)
+        parts = [f"no longer {was}", f"now {now}"]
+    else:
+        parts = [f"no longer {shown(one, 90)}" for one in less[:1]] + [f"now {shown(one, 90)}" for one in more[:1]]
     left = len(less[1:]) + len(more[1:])
     return "; ".join(parts) + (f" (and {left} more place{'s' if left > 1 else ''})" if left else "")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import changes
@@ -76,7 +78,7 @@ def _tails(names: set[str], spellings: set[str], section: str) -> list[str]:
 
 
 def _story(cat: Catalog, section: str, option: str, details: Details) -> Story:
-    spans = [Span(*one) for one in cat.life(section, option)]
+    spans = _apart([Span(*one) for one in cat.life(section, option)])
     last = cat.releases[-1] if spans[-1].until is None else cat.releases[cat.ordinal(spans[-1].until) - 1]
     gone = spans[-1].until is not None
     pair = changes.rename_of(cat, section, option) if gone else None
@@ -85,12 +87,39 @@ def _story(cat: Catalog, section: str, option: str, details: Details) -> Story:
     return Story(section, option, spans, doc, pair.new if pair else None, pair.note if pair else None, late)
 
 
+def _apart(spans: list[Span]) -> list[Span]:
+    """The spans whose neighbours differ by more than the order of their choices."""
+    found: list[Span] = []
+    for span in spans:
+        before = found[-1] if found else None
+        if before is not None and before.until == span.since and _unordered(before.facts) == _unordered(span.facts):
+            found[-1] = before._replace(until=span.until)
+        else:
+            found.append(span)
+    return found
+
+
+def _unordered(facts: OptionFacts) -> dict[str, Any]:
+    return {**facts.raw, "c": sorted(facts.choices, key=str) if facts.choices else facts.raw.get("c")}
+
+
 # -- printing ------------------------------------------------------------------------------------
 
 
-def render_text(explanation: Explanation) -> str:
-    """Every story as a line of releases, its changes below."""
-    return "\n\n".join("\n".join(_lines(explanation, story)) for story in explanation.stories)
+def render_text(explanation: Explanation, width: int = sys.maxsize) -> str:
+    """Every story as a line of releases, its changes below; wrapped at words."""
+    stories = ([_wrapped(line, width) for line in _lines(explanation, story)] for story in explanation.stories)
+    return "\n\n".join("\n".join(lines) for lines in stories)
+
+
+def _wrapped(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    lines = textwrap.wrap(
+        line, width, subsequent_indent=indent + "    ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def _lines(explanation: Explanation, story: Story) -> list[str]:
@@ -120,18 +149,10 @@ def steps(story: Story) -> list[tuple[str, str]]:
 def late_steps(story: Story) -> list[tuple[str, str]]:
     """The places that set an option after it was parsed, and to what under which condition."""
     return [
-        (place.partition(":")[0], shown(value, 60) + (f"  if {_innermost(guard)}" if guard else ""))
+        (place.partition(":")[0], shown(value, 60) + (f"  if {guard}" if guard else ""))
         for place, entries in story.late.items()
         for guard, value in entries
     ]
-
-
-def _innermost(guard: str, width: int = 110) -> str:
-    """The end of a long condition: what is tested last says most."""
-    if len(guard) <= width:
-        return guard
-    tail = guard[-width:]
-    return "... and " + tail.partition(" and ")[2] if " and " in tail else "..." + tail
 
 
 def states(releases: tuple[str, ...], spans: list[Span]) -> list[tuple[int, int]]:
@@ -156,7 +177,7 @@ def _state(facts: OptionFacts, before: OptionFacts | None) -> str:
         words.append(f"default {shown(default)}")
     if facts.type and (before is None or facts.type != before.type):
         words.append(facts.type if before is None else f"type {facts.type}")
-    if facts.choices and (before is None or facts.choices != before.choices):
+    if facts.choices and (before is None or set(map(str, facts.choices)) != set(map(str, before.choices or []))):
         words.append(_choices(facts, before))
     for key in ("gate", "task"):
         if facts.extra(key) and (before is None or facts.extra(key) != before.extra(key)):

@@ -8,6 +8,8 @@ from rich.table import Table
 from vllm_migrate.catalog.changes import KINDS, Change
 from vllm_migrate.catalog.diff import TITLES, describe, headline
 
+LEAST, GAP = 24, 2  # columns that a change keeps; between two columns of the table
+
 
 def show(old: str, new: str, found: list[Change], console: Console | None = None) -> None:
     """Draw the changes from `old` to `new`."""
@@ -19,13 +21,18 @@ def show(old: str, new: str, found: list[Change], console: Console | None = None
         mine = [change for change in found if change.kind == kind]
         if mine:
             console.print()
-            console.print(_table(f"{TITLES[kind]} ({len(mine)})", mine))
+            console.print(_table(f"{TITLES[kind]} ({len(mine)})", mine, console.width))
 
 
-def _table(title: str, found: list[Change]) -> Table:
+def _table(title: str, found: list[Change], columns: int) -> Table:
+    """Names stay whole as far as the terminal is wide enough for them."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
-    for heading, ratio in (("since", None), ("section", None), ("option", 2), ("change", 3)):
-        table.add_column(heading, ratio=ratio, overflow="fold")
+    since = max(len("since"), *(len(change.since) for change in found))
+    section = max(len("section"), *(len(change.section) for change in found))
+    room = columns - since - section - 3 * GAP
+    option = max(len("option"), min(max(len(change.option) for change in found), room - LEAST))
+    for heading, width in (("since", since), ("section", section), ("option", option), ("change", room - option)):
+        table.add_column(heading, width=max(width, 1), overflow="fold")
     for change in found:
         cells = (change.since, change.section, change.option, describe(change))
         table.add_row(*(cell.replace("[", "\\[") for cell in cells))

@@ -11,7 +11,7 @@ import typer.core
 import typer.main
 
 from vllm_migrate.cli.options import COMMANDS, CommandTable
-from vllm_migrate.cli.parser import close_to, help_text
+from vllm_migrate.cli.parser import WIDTH, close_to, help_text
 from vllm_migrate.cli.tabled import run_tabled
 from vllm_migrate.errors import UsageError
 
@@ -82,6 +82,12 @@ class _Lazy(_Group):
     def list_commands(self, ctx: Any) -> list[str]:
         return [*COMMANDS, *OTHERS]
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each command with its first sentence, whole: lines are wrapped, not cut."""
+        texts = {name: command.help.partition("\n\n")[0] for name, command in COMMANDS.items()} | OTHERS
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in texts.items()])
+
     def get_command(self, ctx: Any, name: str) -> Any:
         if name in COMMANDS:
             return _Tabled(COMMANDS[name])
@@ -123,7 +129,9 @@ def _version(value: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True),
+        typer.Option(
+            "--version", "-V", help="Print the tool's and the catalog's version.", callback=_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Find every vLLM default that changes between two releases, see what it does to the RL loss, write the settings that
@@ -141,7 +149,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
     )
     app.callback()(_root)
     return app

@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from vllm_migrate.cli import terminal
 from vllm_migrate.cli.parser import close_to
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.config import nearest
@@ -45,7 +46,7 @@ def run(call: Namespace) -> int:
     if call.output_format == "text" and sys.stdout.isatty():
         from vllm_migrate.catalog.tables import show as draw
 
-        draw(old, new, found)
+        draw(old, new, found, terminal.console())
         return 0
     show = {"text": diff.as_text, "json": diff.as_json, "markdown": diff.as_markdown}[call.output_format]
     print(show(old, new, found))

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 
 from vllm_migrate.cli.calls import options_of
+from vllm_migrate.cli.terminal import say
 
 
 def run(call: Namespace) -> int:
@@ -17,5 +18,5 @@ def run(call: Namespace) -> int:
         print(json.dumps(as_json(lines), indent=2))
     else:
         for line in as_text(lines):
-            print(line)
+            say(line)
     return int(any(line.state == WRONG for line in lines))

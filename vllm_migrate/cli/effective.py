@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from vllm_migrate.cli import terminal
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.report.headline import move_of
@@ -77,11 +78,9 @@ def _cell(cell: Cell) -> dict[str, object]:
 
 def show(found: Effective, everything: bool) -> None:
     """One table an engine, below what is known of it."""
-    from rich.console import Console
-
     from vllm_migrate.report.side_by_side import SideBySide
 
-    console = Console(highlight=False)
+    console = terminal.console()
     if not found.engines:
         console.print("no vLLM engine was recognised", markup=False)
         return

@@ -11,7 +11,7 @@ from vllm_migrate.cli.parser import check_format, close_to
 from vllm_migrate.cli.terminal import say, width
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load, rule_page
-from vllm_migrate.rules.files import as_rules, page_of
+from vllm_migrate.knowledge.reading import as_rules, page_of
 
 if TYPE_CHECKING:
     from vllm_migrate.catalog.history import Explanation
@@ -64,7 +64,7 @@ def _option(found: Explanation, output_format: str) -> None:
     if output_format == "text":
         from vllm_migrate.catalog.history import render_text
 
-        say(render_text(found))
+        say(render_text(found, min(width(), 100)))
         return
     from vllm_migrate.report import history
 

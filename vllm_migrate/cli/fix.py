@@ -9,7 +9,7 @@ from vllm_migrate.cli.bar import progress
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.gate import Gate
 from vllm_migrate.cli.lint import NO_FILES
-from vllm_migrate.cli.terminal import use_color
+from vllm_migrate.cli.terminal import use_color, width
 from vllm_migrate.errors import UsageError
 
 
@@ -19,6 +19,8 @@ def run(call: Namespace) -> int:
     from vllm_migrate.report.fix import render
     from vllm_migrate.run.fix import WriteResult
 
+    if call.write and call.check:
+        print("note: with --check nothing is written, whatever --write says", file=sys.stderr)
     writes = call.write and not call.check
     if writes and "-" in call.paths:
         raise UsageError(
@@ -29,7 +31,9 @@ def run(call: Namespace) -> int:
     written = plan.write() if writes else WriteResult()
     if isinstance(sys.stdout, Gate):
         sys.stdout.patch = not sys.stdout.isatty()
-    sys.stdout.write(render(plan, written, color=use_color(call.color), check=call.check, quiet=call.quiet))
+    columns = width() if sys.stdout.isatty() else 0
+    color = use_color(call.color)
+    sys.stdout.write(render(plan, written, color=color, check=call.check, quiet=call.quiet, width=columns))
     for error in written.failed:
         print(f"error: not written: {error.message}" + (f" ({error.remedy})" if error.remedy else ""), file=sys.stderr)
     if plan.files == 0:

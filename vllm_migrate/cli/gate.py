@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+class OutputClosedError(Exception):
+    """Whoever reads went away (`| head`). No OSError, which typer and rich answer each with an exit code of its own."""
+
+
 class Gate:
     """A stream that writes to another what is safe to be read there."""
 
@@ -26,7 +30,16 @@ class Gate:
         self.patch = False  # whether the text is a patch for a program, which has to be as the file is
 
     def write(self, text: str) -> int:
-        return self.stream.write(self.passed(text))
+        try:
+            return self.stream.write(self.passed(text))
+        except BrokenPipeError:
+            raise OutputClosedError from None
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except BrokenPipeError:
+            raise OutputClosedError from None
 
     def passed(self, text: str) -> str:
         """The text as it is written."""

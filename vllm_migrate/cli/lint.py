@@ -69,6 +69,8 @@ def _lint(call: Namespace, key: list[str] | None) -> tuple[int, Dependencies]:
         write_report(call.output_file, pieces, call.allow_outside or ())
     else:
         _print(name, pieces, key, report, dependencies)
+    for note in report.notes if name == "gitlab" else ():  # whose issues all need a place
+        print(f"note: {note}", file=sys.stderr)
     if report.files == 0:
         print(NO_FILES, file=sys.stderr)
     return report.exit_code, dependencies

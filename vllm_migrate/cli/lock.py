@@ -27,7 +27,8 @@ def run(call: Namespace) -> int:
     found = lock.build(options._replace(source=call.at, target=call.at), folder, call.smoke)
     check_output(path, call.allow_outside or ())
     lock.write(path, found)
-    print(f"{path}: {len(found['engines'])} engines")
+    count = len(found["engines"])
+    print(f"{path}: {count} engine{'s' * (count != 1)}")
     return 0
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, cast
 
-from vllm_migrate.cli.gate import Gate
+from vllm_migrate.cli.gate import Gate, OutputClosedError
 from vllm_migrate.cli.parser import HelpWanted
 from vllm_migrate.cli.tabled import run_tabled
 from vllm_migrate.errors import VllmMigrateError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 EXIT_ERROR = 2
+EXIT_CLOSED = 128 + 13  # as a program that SIGPIPE ends
 COLLECT_AFTER = 50_000
 
 
@@ -47,13 +48,19 @@ def _called() -> int:
 
 
 def flushed(code: int) -> int:
-    """The exit code, after all that was printed has been written; EXIT_ERROR where it cannot be."""
+    """The exit code, after all that was printed has been written; EXIT_ERROR where it cannot be, EXIT_CLOSED where whoever
+    reads went away.
+    """
+    if sys.stdout.closed:  # by the language server, at its end
+        return code
     try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        _give_up_output()
+        return EXIT_CLOSED
     except OSError as error:
         _give_up_output()
-        if not isinstance(error, BrokenPipeError):
-            print(f"error: standard output: {error.strerror or error}", file=sys.stderr)
+        print(f"error: standard output: {error.strerror or error}", file=sys.stderr)
         return EXIT_ERROR
     return code
 
@@ -84,9 +91,9 @@ def _main(argv: list[str]) -> int:
         if error.remedy:
             print(f"help: {error.remedy}", file=sys.stderr)
         return EXIT_ERROR
-    except BrokenPipeError:
-        _give_up_output()  # the reader went away (`| head`): not an error of ours
-        return EXIT_ERROR
+    except OutputClosedError:
+        _give_up_output()
+        return EXIT_CLOSED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_ERROR
@@ -113,7 +120,9 @@ def dispatch(argv: list[str]) -> int:
         code = run_tabled(argv)
         if code is not None:
             return code
-        if argv == ["--version"]:
+        if argv[0] == "help":
+            return dispatch([*argv[1:], "--help"])
+        if argv in (["--version"], ["-V"]):
             from vllm_migrate.cli import version
 
             print(version.text())

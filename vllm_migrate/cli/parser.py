@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, CommandTable, Option
+from vllm_migrate.cli.terminal import width
 from vllm_migrate.errors import UsageError
 
-WIDTH = 100
+WIDTH = 100  # at most
 
 
 class HelpWanted(Exception):
@@ -19,10 +20,10 @@ class HelpWanted(Exception):
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help in the form that the other commands have. A fixed width, so that no call asks the terminal for its own."""
+    """Help in the form that the other commands have."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=WIDTH)
+        super().__init__(prog, max_help_position=30, width=min(width(), WIDTH))
 
     def add_usage(self, usage, actions, groups, prefix=None):  # type: ignore[no-untyped-def]
         super().add_usage(usage, actions, groups, "Usage: ")
@@ -171,6 +172,10 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
 
 
 def _unknown(command: CommandTable, prog: str, name: str) -> UsageError:
+    if prog.endswith(" lint") and name == "--fix":
+        return UsageError(
+            f"{prog}: no option {name}", f"{prog.removesuffix('lint')}fix PATH shows the edits; --write writes them"
+        )
     near = close_to(name, [option.name for option in command.options if not option.is_argument and not option.hidden])
     return UsageError(f"{prog}: no option {name}", f"did you mean {near}?" if near else f"`{prog} --help` lists them")
 

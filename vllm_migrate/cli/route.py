@@ -9,6 +9,7 @@ from argparse import Namespace
 from vllm_migrate.cli.bar import progress
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.lint import NO_FILES
+from vllm_migrate.cli.terminal import say
 
 
 def run(call: Namespace) -> int:
@@ -25,7 +26,7 @@ def run(call: Namespace) -> int:
         print(json.dumps(as_json(found), indent=2))
         return 0
     for line in as_text(found):
-        print(clean(line))
+        say(clean(line))
     if not found:
         print("no engine moves to a different release, so there are no stops to list")
     return 0

@@ -10,8 +10,8 @@ import typer
 from vllm_migrate.cli.parser import check_format
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load, rule_page
+from vllm_migrate.knowledge.reading import as_rules, page_of
 from vllm_migrate.knowledge.records import Rule
-from vllm_migrate.rules.files import as_rules, page_of
 
 
 def command(

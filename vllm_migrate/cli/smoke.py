@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from inspect import cleandoc
 from typing import Any
 
+from vllm_migrate.cli import terminal
 from vllm_migrate.cli.options import FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable, Option
 from vllm_migrate.cli.parser import parse
 from vllm_migrate.smoke.backends.interface import Line, Watch
@@ -49,8 +50,12 @@ OPTIONS = {
     "base_url": text("--base-url", "URL", "A running OpenAI-compatible server instead."),
     "engine": text("--engine", "ID", "Id or role of the engine, if the file has several."),
     "model": text("--model", "DIR", "Use this model instead of the config's; also for scoring."),
-    "source": text("--from", "RELEASE", "The vLLM release you use today."),
-    "target": text("--to", "RELEASE", "The vLLM release that runs, if the interpreter does not show it."),
+    "source": text("--from", "RELEASE", "The vLLM release you use today; only --fixed and --ablate need it."),
+    "target": text(
+        "--to",
+        "RELEASE",
+        "The vLLM release that runs, if no interpreter or server shows it; default: the project's pin.",
+    ),
     "output": Option("--output", VALUE, "File for the recording.", "FILE", short="-o"),
     "num_prompts": number("--num-prompts", 16, "Number of prompts.", least=1),
     "max_tokens": number("--max-tokens", 64, "New tokens per prompt.", least=1),
@@ -164,6 +169,8 @@ def record_command(call: Namespace) -> int:
 
     if call.job:
         spec = write_job(call.config, engine_options(call, engine_dtype=True), call.job, call.tokens)
+        for note in spec.notes:
+            print(f"- {note}", file=sys.stderr)
         env = "".join(f"{name}={value} " for name, value in spec.env.items())
         print(f"{env}python worker.py {call.job} > lines.txt    # worker.py: vllm-migrate smoke worker")
         print(f"vllm-migrate smoke record {call.config} --lines lines.txt    # with the options of this call")
@@ -267,9 +274,7 @@ def ablate(call: Namespace, choice: Any) -> int:
     if call.output_format == "json":
         print(json.dumps(as_json(found), indent=2))
     else:
-        from rich.console import Console
-
-        render(found, Console() if sys.stdout.isatty() else Console(width=140))
+        render(found, terminal.console(140))
     return exit_code(found)
 
 
@@ -381,11 +386,9 @@ def show(verdict: Any, output_format: str) -> int:
     if output_format == "json":
         print(json.dumps(verdict.json(), indent=2))
     else:
-        from rich.console import Console
-
         from vllm_migrate.smoke.report import render
 
-        render(verdict, Console() if sys.stdout.isatty() else Console(width=120))
+        render(verdict, terminal.console(120))
     code: int = verdict.exit_code
     return code
 

@@ -7,6 +7,10 @@ import sys
 
 from vllm_migrate.cli.gate import Gate
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def use_color(when: str | None) -> bool:
     """--color decides; else a terminal, unless NO_COLOR is set or TERM is dumb. FORCE_COLOR forces it."""
@@ -24,6 +28,16 @@ def use_color(when: str | None) -> bool:
 def use_links(color: bool) -> bool:
     """Whether a text may hold hyperlinks: on a terminal that shows colour."""
     return color and sys.stdout.isatty()
+
+
+def console(piped: int = 160) -> Console:
+    """Rich's console for standard output: without any style where there is to be no colour, `piped` columns wide where there
+    is no terminal.
+    """
+    from rich.console import Console
+
+    columns = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else piped
+    return Console(highlight=False, width=columns, color_system="auto" if use_color(None) else None)
 
 
 def width() -> int:
@@ -47,7 +61,12 @@ def fitted(text: str, columns: int, cut: bool = False) -> str:
         else:
             indent = " " * (len(line) - len(line.lstrip()))
             filled = textwrap.fill(
-                line.strip(), columns, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+                line.strip(),
+                columns,
+                initial_indent=indent,
+                subsequent_indent=indent,
+                break_on_hyphens=False,
+                break_long_words=False,
             )
             out.append(filled)
     return "\n".join(out)

@@ -7,7 +7,6 @@ rule, the examples that it fires on and is silent on.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
-from vllm_migrate.knowledge.page import price
+from vllm_migrate.knowledge.page import filled, price
+from vllm_migrate.knowledge.reading import FILE_RULES, FileRule, page_of
 from vllm_migrate.knowledge.records import Evidence, Example
 from vllm_migrate.knowledge.vocabulary import Term
 from vllm_migrate.opening import read_text
@@ -24,21 +24,6 @@ INDEX = "README.md"
 GITHUB = "https://github.com"
 # Names that stay small at the beginning of a sentence.
 SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf", "await", "task", "n")
-DIES = "the engine does not start: vLLM rejects unknown options"
-NOR = ", nor does `<release>`"
-# Placeholders that are parts of a sentence, and not values: what a page says in their place.
-PARTS = {
-    "because": "",
-    "removed_in": " in `<release>`",
-    "instead": "",
-    "note": "",
-    "hint": "",
-    "dies": DIES,
-    "refuses": "rejects",
-    "successor": "",
-    "follows": "the changes from V0 to V1",
-    "nor": NOR,
-}
 INTRO = """An `error` breaks the run or silently corrupts training; a `warning` changes
 behaviour; an `info` cannot reach this run's loss, or is good to know. A `safe` fix restores
 what the old engine ran and does nothing else; a `review` fix does more, or depends on something no file shows. The
@@ -46,6 +31,9 @@ layer says what changes: what a logprob means (`semantic`), how tokens are compu
 weights reach the engine (`weight-update`), rounding (`numerics`), whether the engine starts (`broken-config`),
 or speed and memory (`performance`)."""
 MADE = "<!-- Made from rules/{source} by python -m vllm_migrate.knowledge.docs; edit that. -->"
+MADE_OF_TABLE = (
+    "<!-- Made from vllm_migrate/knowledge/reading.py by python -m vllm_migrate.knowledge.docs; edit that. -->"
+)
 VOCABULARY = """Conditions stand in rules (`when`, `severity_when`, `fix`, ...), in `rules/effective/`, and in dialects. Each place has its
 own words; those of a rule depend on what it applies to (`each`). The build rejects a word that does not exist or is not valid in its
 place, and a comparison with a value that cannot occur."""
@@ -112,6 +100,7 @@ def _values(word: Term) -> str:
 def pages(files: list[RuleFile]) -> dict[str, str]:
     """Every page by file name, the index among them."""
     out = {f"{file.rule.name}.md": page(file) for file in files}
+    out |= {f"{rule.name}.md": reading_page(rule) for rule in FILE_RULES}
     out[INDEX] = index(files)
     return out
 
@@ -119,12 +108,15 @@ def pages(files: list[RuleFile]) -> dict[str, str]:
 def index(files: list[RuleFile]) -> str:
     lines = [MADE.format(source="*.yaml"), "", "# Rules", ""]
     lines.append(
-        f"{len(files)} rules. `vllm-migrate explain CODE` prints a page on the terminal. Every example is a test."
+        f"{len(files)} rules, and {len(FILE_RULES)} about files that cannot be analysed.\n"
+        "`vllm-migrate explain CODE` prints a page on the terminal. Every example is a test."
     )
     lines += ["", INTRO]
     for family, title in FAMILIES.items():
         members = [file for file in files if file.rule.code.startswith(family)]
-        if not members:
+        if family == "VM9":
+            lines += ["", f"## {family}xx: {title}", "", "| code | rule | severity |", "|---|---|---|"]
+            lines += [f"| {r.code} | [{r.name}]({r.name}.md): {r.title} | {r.severity} |" for r in FILE_RULES]
             continue
         lines += [
             "",
@@ -189,6 +181,26 @@ def page(file: RuleFile) -> str:
     return "\n".join(lines)
 
 
+def reading_page(rule: FileRule) -> str:
+    """The page of a rule about files that could not be analysed."""
+    page = page_of(rule.name)
+    lines = [
+        MADE_OF_TABLE,
+        "",
+        f"# {rule.code} {rule.name}",
+        "",
+        rule.title + ".",
+        "",
+        f"Severity: {rule.severity}.",
+        "",
+    ]
+    parts = ("Why it matters", page.explain.why), ("What to write", page.explain.write)
+    for title, text in (*parts, ("When it is silent", page.silent_when)):
+        lines += [f"## {title}", "", text, ""]
+    lines += [f"To silence it at one place: `# vllm-migrate: ignore[{rule.code}] reason`.", ""]
+    return "\n".join(lines)
+
+
 def _severities(file: RuleFile) -> str:
     others = sorted({case.severity for case in file.rule.severity_when} - {file.rule.severity})
     return file.rule.severity + (f" ({' or '.join(others)} in some cases)" if others else "")
@@ -207,7 +219,7 @@ def _filled(text: str, file: RuleFile) -> str:
     first = next(iter(file.examples.fires), None)
     for side, release in (("{from}", first.source), ("{to}", first.target)) if first is not None else ():
         text = text.replace(side, release)
-    return re.sub(r"\{(\w+)\}", lambda found: PARTS.get(found[1], f"`<{found[1]}>`"), text)
+    return filled(text, "`<{}>`")
 
 
 def _fix(file: RuleFile) -> list[str]:

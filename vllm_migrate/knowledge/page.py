@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from vllm_migrate.knowledge.records import Evidence, FixSpec, Rule, RulePage
+
+# Placeholders that are parts of a sentence, and not values: what a page says in their place.
+PARTS = {
+    "because": "",
+    "removed_in": " in {release}",
+    "instead": "",
+    "note": "",
+    "hint": "",
+    "dies": "the engine does not start: vLLM rejects unknown options",
+    "refuses": "rejects",
+    "successor": "",
+    "follows": "the changes from V0 to V1",
+    "nor": ", nor does {release}",
+}
 
 
 def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
@@ -41,7 +56,16 @@ def sections(rule: Rule, page: RulePage) -> list[tuple[str, str]]:
 def fix_of(fix: FixSpec) -> str:
     """What a rule's fix does, and how safe it can be."""
     title = fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
-    return f"{title} ({fix.safety} at best)"
+    return f"{filled(title)} ({fix.safety} at best)"
+
+
+def filled(text: str, form: str = "<{}>") -> str:
+    """A message or title with its placeholders as readers see them: what a file decides is named in this form."""
+
+    def shown(found: re.Match[str]) -> str:
+        return PARTS.get(found[1], form.format(found[1])).replace("{release}", form.format("release"))
+
+    return re.sub(r"\{(\w+)\}", shown, text)
 
 
 def price(rule: Rule) -> tuple[tuple[str, str], ...]:

@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 def render(report: Report, *, color: bool = False, links: bool = False) -> Iterator[str]:
     paint = Paint(color, links)
-    for line in headlines(report):
+    for line in (*headlines(report), *(f"note: {clean(note)}" for note in report.notes)):
         yield line + "\n"
     for finding in report.findings:
         yield _line(finding, report.proved, paint) + "\n"
     if not report.quiet:
         counts = report.counts()
         yield found(report, counts) + "\n"
-        if counts.total:
-            yield fixable(counts) + "\n"
+        if ways := fixable(counts):
+            yield ways + "\n"
         if marks := legend(report):
             yield marks + "\n"
+        if report.role:
+            yield f"{clean(report.role)}.\n"
 
 
 def _line(finding: Finding, proved: bool, paint: Paint) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit, apply_edits
+from vllm_migrate.report.findings import region_of
+from vllm_migrate.report.layout import fill
 from vllm_migrate.report.mask import HIDDEN, mask
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 
 NOT_TO_APPLY = "secrets are hidden, so this diff cannot be applied as shown; --write keeps them in the files"
+NO_ENGINE = (
+    "no vLLM engine was recognised, so there is nothing to fix; `vllm-migrate dialects` lists what is recognised"
+)
 NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -59,8 +64,15 @@ def _quoted(c: str) -> str:
     return f"\\{ord(c):03o}" if c < " " or c == "\x7f" else c
 
 
-def render(result: FixPlan, written: WriteResult, color: bool = False, check: bool = False, quiet: bool = False) -> str:
-    """The whole output, ending in a newline unless it is empty."""
+def render(
+    result: FixPlan,
+    written: WriteResult,
+    color: bool = False,
+    check: bool = False,
+    quiet: bool = False,
+    width: int = 0,
+) -> str:
+    """The whole output, ending in a newline unless it is empty. width: in which what follows the diff is filled; 0: as it is."""
     plan = result.plan
     out: list[str] = []
     if check:
@@ -75,7 +87,7 @@ def render(result: FixPlan, written: WriteResult, color: bool = False, check: bo
     if hidden and not quiet:
         out.append(NOT_TO_APPLY)
     if not quiet:
-        out.extend(_remarks(result, written))
+        out.extend(_remarks(result, written, width))
     return "\n".join(out) + "\n" if out else ""
 
 
@@ -89,7 +101,7 @@ def _paint(line: str) -> str:
     return f"\x1b[36m{line}\x1b[0m" if line.startswith("@@") else line
 
 
-def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
+def _remarks(result: FixPlan, written: WriteResult, width: int = 0) -> list[str]:
     """After the diff: the release the files now need, the framework's own code, what is left."""
     plan = result.plan
     out: list[str] = []
@@ -102,7 +114,8 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     out.extend(result.notes)
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))
-    out.append(_summary(plan, written, result.stdin))
+    unseen = not result.engines and not result.plan.edits
+    out.append(NO_ENGINE if unseen else _summary(plan, written, result.stdin))
     waiting = [finding for finding, why in plan.refused if why == "needs --unsafe"]
     if waiting:
         out.append(f"{len(waiting)} more with --unsafe, after review: {_names(f.name for f in waiting)}")
@@ -111,8 +124,10 @@ def _remarks(result: FixPlan, written: WriteResult) -> list[str]:
     for finding, why in refused:
         out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:
-        out.append(f"no fix: {_place(finding)}: {finding.code} {finding.name}: {finding.advice or finding.message}")
-    return ["", *out] if plan.edits or plan.outside else out
+        said = f"{finding.message}; {finding.advice}" if finding.engine is None else finding.advice or finding.message
+        out.append(f"no fix: {_place(finding)}: {finding.code} {finding.name}: {said}")
+    out = ["", *out] if plan.edits or plan.outside else out
+    return [part for line in out for part in (fill(line, width, rest="  ") if width and line else [line])]
 
 
 def _summary(plan: Plan, written: WriteResult, stdin: bool) -> str:
@@ -136,7 +151,8 @@ def _outside(plan: Plan) -> list[str]:
 
 
 def _place(finding: Firing) -> str:
-    return f"{finding.spot.file.path}:{finding.spot.file.source.position(finding.spot.start).line}"
+    region = region_of(finding)
+    return f"{region.path}:{region.line}"
 
 
 def _upgrades(findings: Sequence[Firing]) -> list[str]:

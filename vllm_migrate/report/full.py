@@ -49,10 +49,12 @@ def summary(page: Page, report: Report) -> None:
     """How many findings there are, what their marks mean, and what to run next."""
     counts = report.counts()
     page.prose("", found(report, counts), style="bold")
-    if counts.total:
-        page.prose("", fixable(counts))
+    if ways := fixable(counts):
+        page.prose("", ways)
     if marks := legend(report):
         page.prose("", marks)
+    if report.role:
+        page.prose("", f"{report.role}.")
     steps = next_steps(report, counts)
     if steps:
         page.blank()

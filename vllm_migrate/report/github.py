@@ -21,7 +21,7 @@ COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def render(report: Report) -> Iterator[str]:
-    for line in headlines(report):
+    for line in (*headlines(report), *(f"note: {clean(note)}" for note in report.notes)):
         yield _plain(line) + "\n"
     for finding in report.findings:
         yield _command(finding, report.root) + "\n"

@@ -103,7 +103,9 @@ def found(report: Report, counts: Counts) -> str:
         return f"Found {severities(counts)} {where}{hidden}{listed}."
     if report.engines == 0:
         return f"No vLLM engine was recognised {where}, so no settings were judged{hidden}."
-    return f"Nothing to report {where}{hidden}{listed}."
+    if counts.checklist:
+        return f"{plural(counts.checklist, 'item')} on the checklist {where}{hidden}, nothing else to report."
+    return f"Nothing to report {where}{hidden}."
 
 
 def fixable(counts: Counts) -> str:
@@ -119,7 +121,7 @@ def fixable(counts: Counts) -> str:
         else ""
     )
     return "; ".join(part for part in ("Fixes: " + ", ".join(ways) if ways else "", advice) if part) + "." * bool(
-        counts.total
+        counts.total or ways
     )
 
 

@@ -6,6 +6,10 @@ move the cursor or hide what stands in it.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 TAB = 4
 CUT = "..."
 
@@ -123,3 +127,19 @@ def fill(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
         empty = False
     out.append(line.rstrip() if empty else line)
     return out
+
+
+LEAST = 6  # columns that a cell keeps, however narrow the terminal
+
+
+def column_widths(rows: Sequence[Sequence[str]], room: int, flexible: Sequence[int]) -> list[int]:
+    """The widths of a table's columns, of which all are to fit in `room`: each is as wide as its longest cell; where that is too
+    much, the flexible ones are narrower, down to their longest word, and then to what is left.
+    """
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(cells, column)) for column in columns]
+    words = [max((cells(word) for cell in column for word in cell.split()), default=0) for column in columns]
+    for least in (words, [LEAST] * len(columns)):
+        while sum(widths) > room and (able := [i for i in flexible if widths[i] > least[i]]):
+            widths[max(able, key=widths.__getitem__)] -= 1
+    return widths

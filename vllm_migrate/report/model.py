@@ -12,8 +12,8 @@ NEVER = "never"
 
 
 class Counts(NamedTuple):
-    """Findings by severity; of these, how many `fix` writes (safe), writes with --unsafe (review), cannot (advice); items of
-    the checklist, which are not counted among them."""
+    """Findings by severity, and how many of them have only advice; items of the checklist, which are not counted among them;
+    how many of both `fix` writes (safe), and writes with --unsafe (review)."""
 
     error: int
     warning: int
@@ -57,7 +57,7 @@ class Report(NamedTuple):
     notes: remarks on the run itself; fail_on: a severity or "never"; paths, arguments: the PATHs and other words of the
     call, to be repeated in what to do next; root: the folder that machine formats make absolute paths relative to ("":
     where we run); quiet: no summary; proved: every edit that is offered is one that `fix` writes, otherwise they are planned;
-    diff: the suppression comments that would be written.
+    diff: the suppression comments that would be written; role: what to say of the role that engines are judged in.
     """
 
     source: str
@@ -79,6 +79,7 @@ class Report(NamedTuple):
     diff: str = ""
     projects: tuple[Project, ...] = ()
     fail_on_checklist: bool = False
+    role: str = ""
     tool: str = f"vllm-migrate {__version__}"
 
     def most_severe(self) -> Finding:
@@ -91,6 +92,8 @@ class Report(NamedTuple):
         for finding in self.findings:
             if finding.kind == CHECKLIST:
                 checklist += 1
+                if finding.safety != "none":
+                    number[finding.safety] += 1
                 continue
             number[finding.severity] += 1
             number[finding.safety] += 1

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vllm_migrate.report.layout import clean
+from vllm_migrate.report.layout import clean, column_widths
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import REFUSED, Cell, SettingRow
 
@@ -69,22 +69,27 @@ class SideBySide:
         releases: tuple[str, str],
         reasons: dict[str, int],
     ) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1) if self.wide else (0, 1, 0, 0))
+        lines = [[self._line(path, row, reasons) for row in rows] for _, rows, _ in parts]
         table.add_column(parts[0][0], no_wrap=True)
-        for release in releases:
-            table.add_column(release, overflow="fold")
-            # Told apart by its place, not by a title: a second "from" would be read as a release.
-            table.add_column("", overflow="fold", style="dim")
-        for number, (name, rows, style) in enumerate(parts):
+        heads = ["", releases[0], "", releases[1], ""]
+        room = self.console.width - len(heads) * (2 if self.wide else 1)
+        _, *widths = column_widths([heads, *(line for part in lines for line in part)], room, (1, 3))
+        # Origins are told apart by their place, not by a title: a second "from" would be read as a release.
+        for head, width in zip(heads[1:], widths, strict=True):
+            table.add_column(head, overflow="fold", width=width, style="" if head else "dim")
+        for number, ((name, _, style), mine) in enumerate(zip(parts, lines, strict=True)):
             if number:
                 table.add_row(name, style="dim")
-            for row in rows:
-                cells = [
-                    part for side in (row.source, row.target) for part in self._cell(row.option, path, side, reasons)
-                ]
+            for line in mine:
                 # As texts: what stands in brackets in a value is no markup.
-                table.add_row(*(Text(clean(cell)) for cell in (row.option, *cells)), style=style)
+                table.add_row(*map(Text, line), style=style)
         return table
+
+    def _line(self, path: str, row: SettingRow, reasons: dict[str, int]) -> list[str]:
+        """The cells of a setting: its name, then value and origin at both releases."""
+        cells = [part for side in (row.source, row.target) for part in self._cell(row.option, path, side, reasons)]
+        return [clean(cell) for cell in (row.option, *cells)]
 
     def _cell(self, option: str, path: str, cell: Cell, reasons: dict[str, int]) -> tuple[str, str]:
         """The value, and where it comes from."""

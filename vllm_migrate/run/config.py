@@ -26,7 +26,7 @@ NEWLINE = b"\n"
 
 TEXT, TEXTS, FLAG, TABLE_OF_TEXTS, TABLE_OF_TEXT = "a string", "a list of strings", "true or false", "lists", "strings"
 TABLE_OF_TABLES = "tables"
-ENTRIES = "a list of tables with rule, path and reason"
+ENTRIES = "a list of tables, each with rule and reason, and with path if it does not hold everywhere"
 KEYS: dict[str, str] = {
     "from": TEXT,
     "to": TEXT,
@@ -257,8 +257,10 @@ def _check(config: Config, values: dict[str, object]) -> None:
                     nearest(choice, CHOICES[key]),
                 )
     for pattern, table in config.per_file_settings():
-        where = config.where(pattern, "per-file-settings")
+        of_pattern = config.where(pattern, "per-file-settings")
         for name, choice in table.items():
+            where = config.where(name, f"per-file-settings.{pattern}")
+            where = of_pattern if where.endswith(":1") else where
             if name not in PER_FILE:
                 raise UsageError(f"{where}: unknown setting {name!r} for some files", nearest(name, PER_FILE))
             if choice not in CHOICES.get(name, (choice,)):
@@ -314,16 +316,19 @@ def _line_of(lines: list[str], key: str, path: str, table: str = "") -> int:
 
     table: the table that the key stands in, whose own line is the answer where the key is not found.
     """
+    table = table.replace('"', "").replace(" ", "")
     shared = os.path.basename(path) == SHARED_FILE
     ours, header, within = not shared, 0, ""
     for number, line in enumerate(lines, 1):
         bare = line.strip()
         if bare.startswith("["):
-            name = bare.partition("]")[0].strip("[ ").replace('"', "").replace(" ", "")
-            within = name.rpartition(".")[2]
+            name = bare.rpartition("]")[0].strip("[] ").replace('"', "").replace(" ", "")
+            within = name.removeprefix(f"tool.{TABLE}.")
             if shared:
                 ours = name == f"tool.{TABLE}" or name.startswith(f"tool.{TABLE}.")
                 header = header or (number if ours else 0)
+            if ours and table and within == f"{table}.{key}":
+                return number
             if ours and within == (table or key):
                 if not table:
                     return number

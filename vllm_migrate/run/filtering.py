@@ -10,11 +10,12 @@ from vllm_migrate.dialects.model import Spot
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.errors import UsageError
+from vllm_migrate.knowledge.reading import named
 from vllm_migrate.knowledge.records import Rule
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.report.model import Project
-from vllm_migrate.rules.files import file_finding, named
+from vllm_migrate.rules.files import file_finding
 from vllm_migrate.run.judging import Marked, Result
 from vllm_migrate.run.merge import Candidate, candidate_of
 from vllm_migrate.run.select import Selection, check_selectors, layered

@@ -32,7 +32,7 @@ class FixPlan(NamedTuple):
 
     plan: the edits, the findings they settle, those that are refused and why, and what would change in parents outside
     the PATHs; findings: all that were found; files: how many input files there were; notes: what to say of the run itself;
-    stdin: the text came from standard input, and there is no file to write.
+    stdin: the text came from standard input, and there is no file to write; engines: how many were found.
     """
 
     plan: Plan
@@ -41,6 +41,7 @@ class FixPlan(NamedTuple):
     disk: Disk = DISK
     notes: tuple[str, ...] = ()
     stdin: bool = False
+    engines: int = 0
 
     @property
     def texts(self) -> dict[str, str]:
@@ -107,4 +108,5 @@ def planned(
         session.disk,
         tuple(session.settings.remarks(True)),
         any(e.stdin for e in session.inputs),
+        result.engines,
     )

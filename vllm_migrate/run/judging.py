@@ -15,14 +15,16 @@ from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.disk import OUTSIDE
 from vllm_migrate.documents.interface import Source, Unreadable, decode
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
+from vllm_migrate.knowledge.reading import for_reason, named
 from vllm_migrate.report.finding import Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.report.model import Project
 from vllm_migrate.resolve.view import View
-from vllm_migrate.rules.files import file_finding, for_reason, named
+from vllm_migrate.rules.files import file_finding
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.run.merge import (
@@ -39,6 +41,7 @@ from vllm_migrate.run.merge import (
 )
 
 MARK = b"vllm-migrate:"
+STDIN = "stdin.yaml"  # what standard input is called that has no name and no `#!` line
 # Of files that do not parse, those speak of vLLM that have one of these words; others are no loss.
 SPEAKS = (b"vllm", b"gpu_memory_utilization", b"gpu-memory-utilization", b"max_model_len", b"max-model-len", b"rollout")
 TEXTUAL = ("syntax", "template")
@@ -121,6 +124,7 @@ class Run:
         self.knowledge = knowledge
         self.workspace = workspace
         self.files = 0
+        self.parses_named = True  # also those in which the bytes alone show that no engine can be recognised
         self.judged: list[JudgedEngine] = []
         self._present = present
         self._keep = keep
@@ -159,6 +163,10 @@ class Run:
             if not self._prefilter.may_concern(path, data):
                 if named:
                     decode(path, data)  # one that is not UTF-8 says so
+                    if self.parses_named and kind_of(path):  # and one that does not parse
+                        file, is_parent, _ = self._taken(path, data)
+                        if not is_parent:
+                            workspace.release(file)
                     self._unrecognised(path, data)
                 return
             file, is_parent, filled = self._taken(path, data)
@@ -383,4 +391,7 @@ def _missing_parent(engine: Subject, name: str, spot: Spot, outside: bool) -> Fi
 
 def _unread(problem: Problem) -> Firing:
     spot = Spot(File.bare(Source(problem.path, b"", "", False, "\n")), problem.line, problem.column)
-    return file_finding(for_reason(problem.reason), problem.message, spot, problem.reason)
+    message = problem.message
+    if problem.path == STDIN and problem.reason == "syntax":
+        message += "; standard input is read as YAML, unless --stdin-filename NAME says what it is (train.py, run.sh)"
+    return file_finding(for_reason(problem.reason), message, spot, problem.reason)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.errors import UsageError
-from vllm_migrate.report.finding import Finding
+from vllm_migrate.knowledge.records import Rule
+from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
 from vllm_migrate.report.findings import EVERYTHING, Detail
+from vllm_migrate.report.headline import plural
 from vllm_migrate.report.model import Report
 from vllm_migrate.run.changed import text_of
 from vllm_migrate.run.checklist import checked
@@ -63,7 +66,13 @@ def lint(
             *found.acknowledged,
         ),
         result.problems,
-        (*session.settings.remarks(False), *session.remarks(result.projects), *chosen.notes, *notes, *found.unused),
+        (
+            *session.settings.remarks(False),
+            *session.remarks(result.projects),
+            *chosen.notes,
+            *notes,
+            *found.unused,
+        ),
         session.settings.fail_on,
         session.paths,
         _arguments(options),
@@ -71,10 +80,41 @@ def lint(
         fail_on_checklist=session.settings.fail_on_checklist,
         proved=run is not None,
         diff=diff,
+        role=_served(found.findings, session),
     )
     if session.settings.baseline:
         session.dependencies.note(session.settings.baseline)
     return report, session.dependencies
+
+
+def _served(findings: Iterable[Finding], session: Session) -> str:
+    """How to state the role, where findings may be graver of an engine that makes rollouts; else ""."""
+    most = {rule.code: _gravest(rule) for rule in session.knowledge.rules if _asks_role(rule)}
+    served = (
+        f.path
+        for f in findings
+        if f.engine is not None
+        and f.engine.role == "serving"
+        and f.code in most
+        and (f.kind == CHECKLIST or SEVERITIES.index(f.severity) < most[f.code])
+    )
+    paths = [path for path in dict.fromkeys(served) if session.situations.of(path).role is None]
+    if not paths:
+        return ""
+    others = f" (and {plural(len(paths) - 1, 'more file')})" if len(paths) > 1 else ""
+    return f'{paths[0]}{others} is judged as serving; if it makes rollouts, set role = "rl_rollout" for it (per-file-settings)'
+
+
+def _asks_role(rule: Rule) -> bool:
+    return any(
+        "'role'" in repr(condition) for condition in (rule.checklist, *(case.when for case in rule.severity_when))
+    )
+
+
+def _gravest(rule: Rule) -> int:
+    return max(
+        SEVERITIES.index(severity) for severity in (rule.severity, *(case.severity for case in rule.severity_when))
+    )
 
 
 def _proved(session: Session, detail: Detail, run: Run, result: Result, chosen: Filtered) -> Filtered:

@@ -13,12 +13,12 @@ from vllm_migrate.documents.disk import DISK, OUTSIDE, Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
+from vllm_migrate.knowledge.reading import as_rules, named
 from vllm_migrate.knowledge.records import Rule
-from vllm_migrate.rules.files import as_rules
 from vllm_migrate.run.dependencies import Dependencies, Unnoted
 from vllm_migrate.run.fence import fence_of
 from vllm_migrate.run.filtering import selection_of
-from vllm_migrate.run.judging import Present, Result, Run
+from vllm_migrate.run.judging import STDIN, Present, Result, Run
 from vllm_migrate.run.progress import advanced
 from vllm_migrate.run.settings import Options, Settings
 from vllm_migrate.run.situations import Situations
@@ -153,7 +153,10 @@ class Session:
         """A run that has judged nothing yet. texts: stand for what is on disk, by normal path."""
         paths = [entry.path for entry in self.inputs]
         workspace = Workspace(paths, texts, note=self.dependencies.note, disk=self.disk, situate=self.situations.of)
-        return Run(self.catalog, self.knowledge, workspace, present, keep)
+        run = Run(self.catalog, self.knowledge, workspace, present, keep)
+        unrecognised = named("no-engine-recognised")
+        run.parses_named = selection_of(self.settings, self.rules()).selects(unrecognised.code, unrecognised.name)
+        return run
 
     def judge(self, run: Run, entry: Input) -> None:
         """Judge one input file; not one that a script before it has named, nor the baseline."""
@@ -193,7 +196,7 @@ def _stdin_name(data: bytes) -> str:
             return "stdin.py"
         if not runner.isdisjoint((b"sh", b"bash", b"dash", b"ksh", b"zsh")):
             return "stdin.sh"
-    return "stdin.yaml"
+    return STDIN
 
 
 def model_files(

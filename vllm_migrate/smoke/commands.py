@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.catalog.scratch import scratch
-from vllm_migrate.errors import UsageError
+from vllm_migrate.catalog.store import load as load_catalog
+from vllm_migrate.dialects.situation import Known
+from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.run.files import replace_file
 from vllm_migrate.smoke import ablate as ablation
 from vllm_migrate.smoke import bisect as bisection
@@ -23,7 +25,7 @@ from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.margins import TABLE
 from vllm_migrate.smoke.preview import SEQUENCE_CLIP, TOKEN_CLIP, Loss
 from vllm_migrate.smoke.recording import USER, Recording, read, stream, write
-from vllm_migrate.smoke.source import SmokeEngine, load_engine
+from vllm_migrate.smoke.source import SmokeEngine, check_file, load_engine
 from vllm_migrate.smoke.verdict import Metric, SmokeVerdict, worst
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class ScoreOptions(NamedTuple):
 
 def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
     """The backend that the options name."""
+    check_engine(options)
     if options.backend == "torch":
         from vllm_migrate.smoke.backends.torch_engine import TorchEngine
 
@@ -84,11 +87,6 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
         from vllm_migrate.smoke.backends.vllm_worker import Printed
 
         return Printed(options.lines)
-    if (options.python is None) == (options.base_url is None):
-        raise UsageError(
-            "which engine runs? Both --python and --base-url are given" if options.python else "which engine runs?",
-            remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server",
-        )
     if options.base_url is not None:
         from vllm_migrate.smoke.backends.server import Server
 
@@ -99,23 +97,69 @@ def backend_for(options: EngineOptions, env: dict[str, str]) -> Backend:
     return VllmWorker(options.python, env=env, timeout=options.timeout, workdir=options.workdir)
 
 
+def check_engine(options: EngineOptions) -> None:
+    """Raises UsageError unless exactly one engine is named."""
+    if options.backend != "torch" and options.lines is None and (options.python is None) == (options.base_url is None):
+        raise UsageError(
+            "which engine runs? Both --python and --base-url are given" if options.python else "which engine runs?",
+            remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server",
+        )
+
+
 def engine_of(config: str, options: EngineOptions) -> SmokeEngine:
-    """The engine of the config as the release that will run it gets it."""
+    """The engine of the config as the release that will run it gets it. Its first note names that release."""
+    check_file(config)
+    release = running(config, options)
     spec = load_engine(
-        config, _release(options), options.engine, source=options.source or DEFAULT_FROM, fixed=options.fixed
+        config, release.value, options.engine, source=options.source or DEFAULT_FROM, fixed=options.fixed
     )
+    if spec.release:
+        shown = f"{release.value} ({release.because})"
+        spec = spec._replace(release=shown, notes=(f"engine arguments are those of vLLM {shown}", *spec.notes))
     spec = rollout.override(spec, options.overrides)
     return spec if options.base_url is not None else rollout.with_model(spec, options.model)
 
 
-def _release(options: EngineOptions) -> str:
-    """The release that will run."""
-    release = None
-    if options.backend == "vllm" and options.python is not None:
+def running(config: str, options: EngineOptions) -> Known:
+    """The release that will run, and what shows it: the interpreter or the server; else --to, else the project's own pin."""
+    found, whose = None, ""
+    if options.backend == "torch":
+        pass
+    elif options.python is not None:
         from vllm_migrate.smoke.backends.vllm_worker import release_of
 
-        release = release_of(options.python)
-    return release or options.target or DEFAULT_TO
+        found, whose = release_of(options.python), f"{options.python} has it"
+        if found == "":
+            raise UsageError(f"{options.python} has no vLLM", remedy="--python PY, an interpreter with vLLM")
+    elif options.base_url is not None:
+        from vllm_migrate.smoke.backends.server import Server
+
+        server = Server(options.base_url, model=options.model, timeout=options.timeout)
+        found, whose = server.release(), f"{options.base_url} runs it"
+    elif options.lines is not None:
+        from vllm_migrate.smoke.backends.vllm_worker import Printed
+
+        header = next(Printed(options.lines).run(Job("record", {}, {}, [], [], {}), lambda line: None), {})
+        found, whose = header.get("vllm"), f"{options.lines} is from it"
+    release = str(found or "").split("+")[0]
+    if release and (options.target is None or load_catalog().knows(release)):
+        return Known(release, whose)
+    return Known(options.target, "--to names it") if options.target else _pinned(config)
+
+
+def _pinned(config: str) -> Known:
+    """The release that the project of a config pins, else the default target."""
+    from vllm_migrate.run.session import Session
+    from vllm_migrate.run.settings import Options
+    from vllm_migrate.run.situations import DEFAULT
+
+    try:
+        source = Session(Options(paths=(config,))).situations.of(config).source
+    except VllmMigrateError as error:
+        return Known(DEFAULT_TO, f"the default target, for the project's own is not known: {error.message}")
+    if source.because.startswith(DEFAULT):
+        return Known(DEFAULT_TO, "the default target, since the project pins none; --to RELEASE names another")
+    return Known(source.value, source.because)
 
 
 def ask_of(options: EngineOptions, spec: SmokeEngine) -> rollout.Ask:
@@ -132,6 +176,7 @@ def ask_of(options: EngineOptions, spec: SmokeEngine) -> rollout.Ask:
 
 def record(config: str, options: EngineOptions, output: str, watch: Watch, tokens: str | None = None) -> Recording:
     """Records the config's engine, or step-scores the tokens of another recording; writes `output`."""
+    check_engine(options)
     spec, job = prepared(config, options, tokens)
     rolled = rollout.run_job(backend_for(options, spec.env), job, spec, watch)
     found = rolled.samples if tokens is None else rolled.steps
@@ -151,6 +196,7 @@ def prepared(config: str, options: EngineOptions, tokens: str | None) -> tuple[S
 def write_job(config: str, options: EngineOptions, path: str, tokens: str | None) -> SmokeEngine:
     """Writes the job that the worker file takes, for a machine that only the user reaches."""
     spec, job = prepared(config, options, tokens)
+    rollout.check(spec)
     try:
         replace_file(path, json.dumps(job.line()).encode("utf-8"), durable=False, mode=0o600)
     except OSError as error:
@@ -318,7 +364,7 @@ def ablated(
     from vllm_migrate.smoke.pins import pins_of
 
     spec, before = engine_of(config, options), samples(reference)
-    release = _release(options)
+    release = running(config, options).value
     pins = pins_of(config, spec, release, options.engine, options.source or DEFAULT_FROM, options.fixed)
     local = options.base_url is None and Path(str(spec.engine_args.get("model"))).is_dir() and _has_torch()
 

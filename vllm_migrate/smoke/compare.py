@@ -14,7 +14,7 @@ from vllm_migrate.smoke.attribute import Comparison, attribute, invalid
 from vllm_migrate.smoke.columns import RAW
 from vllm_migrate.smoke.dump import NAMES
 from vllm_migrate.smoke.evidence import Against, Heads
-from vllm_migrate.smoke.margins import HEAD_RATIO, SPREAD_RATIO, Margins
+from vllm_migrate.smoke.margins import FEWEST_PROMPTS, FEWEST_TOKENS, HEAD_RATIO, SPREAD_RATIO, Margins
 from vllm_migrate.smoke.preview import Loss, previews
 from vllm_migrate.smoke.preview import notes as preview_notes
 from vllm_migrate.smoke.recording import PROBE, USER, Header, Recording, Row, Scores, first_defects, valid
@@ -180,6 +180,8 @@ def _judge(
     blamed = semantics.blame(triple)
     if decision == "pass" and blamed is not None:
         decision = "fail" if _semantic_shows(triple, rows, limits) else decision
+    decision, few, enough = _sufficient(decision, numbers, len(rows))
+    notes += few
     blame = Blame()
     if decision == "fail":
         gates = {key: metric.gate for key, metric in metrics.items() if metric.gate}
@@ -194,7 +196,7 @@ def _judge(
         metrics["head_rounding"] = Metric.of(heads.rounding)
         notes += [*([_fitting(heads)] if "head_ratio" in metrics else []), _rounding(heads)]
     notes += _limits(limits, decision)
-    needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
+    needed = _needed(metrics, tokens, enough) if decision == "inconclusive" else None
     return SmokeVerdict(decision, blame, metrics, columns, len(rows), tokens, {}, tuple(notes), needed)
 
 
@@ -269,6 +271,23 @@ def _decide(metrics: dict[str, Metric], numbers: Estimates) -> tuple[Decision, l
     return worst(outcomes), notes
 
 
+def _sufficient(decision: Decision, numbers: Estimates, sequences: int) -> tuple[Decision, list[str], int]:
+    """A pass on fewer prompts or tokens than the margins hold for is none, nor is a fail that copies of a row make;
+    with the reason, and the tokens that would be enough (0 where there are enough).
+    """
+    prompts, n = numbers.clusters, numbers.n
+    if decision == "fail" and not (numbers.copies and prompts < FEWEST_PROMPTS):
+        return decision, [], 0
+    if prompts >= FEWEST_PROMPTS and n >= FEWEST_TOKENS:
+        return decision, [], 0
+    wanted = max(FEWEST_PROMPTS, math.ceil(FEWEST_TOKENS * sequences / n))
+    note = (
+        f"too few for a verdict: {sequences} sequences of {prompts} prompt{'s' * (prompts != 1)}, {n} tokens. The margins hold from "
+        f"{FEWEST_PROMPTS} prompts and {FEWEST_TOKENS} tokens on: at this length, {wanted} sequences, each of another prompt"
+    )
+    return "inconclusive", [note], math.ceil(wanted * n / sequences)
+
+
 def _semantic_shows(triple: semantics.Triple, rows: Sequence[Row], limits: Margins) -> bool:
     """Whether a disagreement of the columns that the gates let pass is larger than the margins."""
     reported, drawn, claimed = triple.names
@@ -325,14 +344,14 @@ def _limits(limits: Margins, decision: Decision) -> list[str]:
     return [f"margins of {limits.name}: it {limits.says}", DISCLAIMER] if decision != "fail" else [DISCLAIMER]
 
 
-def _needed(metrics: dict[str, Metric], limits: Margins, tokens: int) -> int | None:
+def _needed(metrics: dict[str, Metric], tokens: int, least: int) -> int | None:
+    """The tokens at which every gate would decide, at least `least` (0: no such bound)."""
     wanted = [
         tokens_needed(Estimate(metric.value, metric.low, metric.high), metric.margin, tokens)
         for name, metric in metrics.items()
         if metric.gate == "inconclusive" and metric.margin and name in ("D", "b", "k3")
     ]
-    found = [n for n in wanted if n is not None]
-    return max(found) if found else None
+    return max([least, *(n for n in wanted if n is not None)]) or None
 
 
 def _with_probe(first: SmokeVerdict, second: SmokeVerdict, blind: bool) -> SmokeVerdict:
@@ -344,7 +363,12 @@ def _with_probe(first: SmokeVerdict, second: SmokeVerdict, blind: bool) -> Smoke
         else ("the recording has probe rows at temperature 0.7, top_p 0.9, top_k 20")
     )
     own = first
-    if blind and first.decision == "inconclusive" and all(m.gate in (None, "pass") for m in first.metrics.values()):
+    if (
+        blind
+        and first.tokens_needed is None
+        and first.decision == "inconclusive"
+        and all(m.gate in (None, "pass") for m in first.metrics.values())
+    ):
         own = first._replace(decision="pass")  # only the control was missing; the probe brings its own
     decision = worst([own.decision, second.decision])
     probe = {f"probe_{name}": metric for name, metric in second.metrics.items() if metric.gate}
@@ -467,6 +491,8 @@ def judge_claims(
     if key == "step" and "b" in metrics and metrics["b"].gate == "inconclusive":
         metrics["b"] = metrics["b"]._replace(gate=None)  # whose tokens these are, their own run decides
     decision, more = _decide(metrics, numbers)
+    decision, few, enough = _sufficient(decision, numbers, len(rows))
+    more += few
     blame = Blame()
     if decision == "fail":
         gates = {name: metric.gate for name, metric in metrics.items() if metric.gate}
@@ -479,7 +505,7 @@ def judge_claims(
     beside, shown = _shown(a.header, data, Against.column(mixed, key) if mixed else None, options.loss)
     metrics |= beside
     more = [*a.header.notes, *more, *shown]
-    needed = _needed(metrics, limits, tokens) if decision == "inconclusive" else None
+    needed = _needed(metrics, tokens, enough) if decision == "inconclusive" else None
     return SmokeVerdict(
         decision, blame, metrics, columns, len(rows), tokens, {}, (*notes, *more, *_limits(limits, decision)), needed
     )

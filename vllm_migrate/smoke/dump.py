@@ -55,7 +55,9 @@ def is_dump(path: str) -> bool:
             first = json.loads(file.readline(LINE))
     except (OSError, ValueError):
         return False
-    return isinstance(first, dict) and first.get("kind") != "header" and _get(first, "trainer") is not None
+    if not isinstance(first, dict) or first.get("kind") is not None or "samples" in first:
+        return False
+    return any(_get(first, part) is not None for part in ("trainer", "rollout", "tokens"))
 
 
 def read_dump(path: str, sampling: Mapping[str, Any] | None = None) -> Recording:

@@ -207,13 +207,19 @@ def _valid(model: type[M], line: dict[str, Any], what: str) -> M:
         raise EngineRunError(f"{what} that the engine gave: {first_error(error)}") from None
 
 
-def run_job(backend: Backend, job: Job, spec: SmokeEngine, watch: Watch) -> Rollout:
-    """Runs a job and sorts its rows. Raises EngineRunError."""
+def check(spec: SmokeEngine) -> None:
+    """Raises EngineRunError where the release refuses what the config says."""
     if spec.refused:
+        release = f"vLLM {spec.release}" if spec.release else "this release"
         raise EngineRunError(
-            "this release rejects the config, and the real launch would fail as well: " + "; ".join(spec.refused),
+            f"{release} rejects the config, and the real launch would fail as well: " + "; ".join(spec.refused),
             f"vllm-migrate fix {spec.path} shows what it accepts; --fixed does so in memory",
         )
+
+
+def run_job(backend: Backend, job: Job, spec: SmokeEngine, watch: Watch) -> Rollout:
+    """Runs a job and sorts its rows. Raises EngineRunError."""
+    check(spec)
     notes = list(spec.notes)
 
     def listen(line: dict[str, Any]) -> None:

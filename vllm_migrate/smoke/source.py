@@ -53,7 +53,8 @@ class SmokeEngine(NamedTuple):
     engine_args: EngineArgs by name; sampling: the request's parameters; env: variables of its process; server: whether
     a server fills in the model's generation_config; pause: arguments of pause_generation, where the config has them;
     refused: what the release would refuse at start; notes: what could not be carried over; loss: of the RL loss, the
-    clip range (`epsilon_low`, `epsilon_high`), whether that is a sequence's (`per_sequence`, GSPO) and the responses' `length`.
+    clip range (`epsilon_low`, `epsilon_high`), whether that is a sequence's (`per_sequence`, GSPO) and the responses' `length`;
+    release: whose arguments these are, "" where the file gives them as they are.
     """
 
     engine_args: dict[str, Any]
@@ -67,6 +68,16 @@ class SmokeEngine(NamedTuple):
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     loss: dict[str, Any] = {}
+    release: str = ""
+
+
+def check_file(path: str) -> None:
+    """Raises UsageError unless a path is a file's."""
+    if not os.path.isfile(path):
+        what = f"{path} is a folder" if os.path.isdir(path) else f"no file {path}"
+        raise UsageError(
+            what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines"
+        )
 
 
 def load_engine(
@@ -77,11 +88,7 @@ def load_engine(
     `engine_id` chooses where there are several (the id, or its role). `fixed` applies the safe fixes for a move from
     `source` in memory; the file is never written. Raises UsageError.
     """
-    if not os.path.isfile(path):
-        what = f"{path} is a folder" if os.path.isdir(path) else f"no file {path}"
-        raise UsageError(
-            what, remedy="give the file with the engine in it; `vllm-migrate effective PATH` lists engines"
-        )
+    check_file(path)
     plain = plain_engine(path)
     if plain is not None:
         if fixed:
@@ -198,12 +205,17 @@ def engine_at(path: str, view: View, notes: Sequence[str] = ()) -> SmokeEngine:
     assert isinstance(engine, Engine)
     known = catalog.names("engine", view.release) | catalog.names("llm", view.release)
     args: dict[str, Any] = {}
+    left_out: list[str] = []
     for option, arrived in view.delivery.values.items():
         if isinstance(arrived.value, Undetermined):
             if arrived.written is not None:
                 notes.append(f"{option} is left to vLLM's default: it depends on {'; '.join(arrived.value.reasons)}")
         elif option in known and arrived.value is not None:
             args[option] = _typed(option, arrived.value)
+        elif option not in known and option not in MODEL_KEYS and arrived.written is not None:
+            left_out.append(option)
+    if left_out:
+        notes.append(f"left out, for they are no engine arguments: {', '.join(left_out)}")
     for written in engine.options:  # the model of `vllm serve MODEL`
         if written.key in MODEL_KEYS and isinstance(written.value, str):
             args.setdefault("model", written.value)
@@ -240,6 +252,7 @@ def engine_at(path: str, view: View, notes: Sequence[str] = ()) -> SmokeEngine:
         refused,
         tuple(notes),
         _prefixed(engine.facts, "loss."),
+        view.release,
     )
 
 

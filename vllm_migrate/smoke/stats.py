@@ -114,6 +114,11 @@ class Estimates(NamedTuple):
         """Whether D means anything: enough effective samples, not too much spread."""
         return self.n > 0 and self.ess >= MIN_ESS and self.k3.value <= MAX_K3
 
+    @property
+    def copies(self) -> bool:
+        """Whether the clusters differ from the other side, and all by the same sums: copies, which show no variance."""
+        return self.k3.value > 0 and all(e.half <= 1e-9 * abs(e.value) for e in (self.d, self.k3))
+
 
 def estimate(groups: Sequence[Sums], levels: Levels = SMOKE) -> Estimates:
     """The estimators over clusters. Raises ValueError when no token is finite."""

