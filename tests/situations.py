@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vllm_migrate.dialects.model import Engine
-from vllm_migrate.dialects.situation import Known, Situate, Situation, everywhere
+from vllm_migrate.dialects.situation import Known, PinnedAt, Situate, Situation, everywhere
 
 
 def move(
@@ -20,7 +20,10 @@ def move(
         Situation(
             Known(source),
             Known(target),
-            frameworks={package: Known(release) for package, release in (frameworks or {}).items()},
+            frameworks={
+                package: Known(release, "requirements.txt:1 pins it", PinnedAt("requirements.txt", 1, package))
+                for package, release in (frameworks or {}).items()
+            },
             core=Known(engine, f"--from-engine {engine}") if engine not in (None, "auto") else None,
             gpu=Known(gpu, "--gpu") if gpu else None,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from vllm_migrate.catalog import requires
+from vllm_migrate.dialects.frameworks import of_frameworks
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.documents.interface import decode
 from vllm_migrate.knowledge.load import load
-from vllm_migrate.migrate.demands import Demand, contradictions, disjoint, of_frameworks, of_python, packages
+from vllm_migrate.migrate.demands import Demand, contradictions, disjoint, of_python, packages
 from vllm_migrate.run.pins import REQUIREMENT, PinnedText, requirement_pins
 
 TARGET = "0.18.1"
@@ -90,8 +91,8 @@ def test_python(path: str, text: str, blocks: bool) -> None:
 def test_a_framework_that_does_not_run_with_the_target_is_named_with_what_does() -> None:
     dialects = load().dialects
     (found,) = of_frameworks({"verl": Known("0.5.0", "requirements.txt:1 pins it")}, dialects, TARGET)
-    assert "requirements.txt:1" in found
-    assert "verl >= 0.9.0" in found
+    assert "requirements.txt:1" in found.text
+    assert "verl >= 0.9.0" in found.text
     assert list(of_frameworks({"verl": Known("0.9.0", "")}, dialects, TARGET)) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import os
@@ -150,7 +151,7 @@ def test_a_moved_pin_brings_every_finding_of_its_project(
     monkeypatch.chdir(repository)
     Path("requirements.txt").write_text("# pins\nvllm==0.9.0\n")
     Path("pin.diff").write_text(git(repository, "diff"))
-    assert codes(capsys, ".", "--diff", "pin.diff") == codes(capsys, ".") != []
+    assert codes(capsys, ".", "--diff", "pin.diff") == codes(capsys, ".", "--from", "0.8.5") != []
 
 
 def test_the_diff_on_standard_input(
@@ -185,7 +186,7 @@ def test_a_region_of_several_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     Path("x.yaml").write_text("")
     Path("d").write_text("--- x.yaml\n+++ x.yaml\n@@ -4 +4 @@\n-x\n+y\n")
-    changed = read_diff("d")
+    changed = read_diff(Path("d").read_text())
     assert changed.holds(Region("x.yaml", 3, 1, 5, 1)) and changed.holds(Region(str(tmp_path / "x.yaml"), 4, 1, 4, 1))
     assert not changed.holds(Region("x.yaml", 5, 1, 6, 1)) and not changed.holds(Region("y.yaml", 4, 1, 4, 1))
     assert (
@@ -193,3 +194,61 @@ def test_a_region_of_several_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         and not changed.names("x.yaml:40 pins it")
         and not changed.names("the default")
     )
+
+
+PINS = {
+    "requirements.txt": "vllm=={}\ntorch\n",
+    "pyproject.toml": '[project]\nname = "p"\ndependencies = ["vllm=={}", "torch"]\n',
+    "Dockerfile": "FROM python:3.12\nRUN pip install vllm=={}\n",
+    "docker/Dockerfile": "FROM vllm/vllm-openai:v{}\n",
+    "requirements/gpu.txt": "torch\nvllm=={}\n",
+    "uv.lock": 'version = 1\n\n[[package]]\nname = "vllm"\nversion = "{}"\nsource = {{ registry = "x" }}\n',
+    "compose.yaml": "services:\n  a:\n    image: vllm/vllm-openai:v{}\n    command: --model m --disable-log-requests\n",
+}
+
+
+@pytest.mark.parametrize("way", ["changed", "moved", "below"])
+@pytest.mark.parametrize("name", PINS)
+def test_the_source_of_a_bump_is_the_release_that_the_diff_removes(
+    name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    below = "a/" if way == "below" else ""
+    old, new = (PINS[name].format(release).splitlines(True) for release in ("0.8.5.post1", "0.18.1"))
+    to = name if way == "changed" or name == "compose.yaml" else "setup.cfg" if way == "moved" else name
+    texts = {to: "".join(new) if to == name else "[options]\ninstall_requires =\n  vllm==0.18.1\n"}
+    diff = difflib.unified_diff(
+        old, new if to == name else [], f"a/{below}{name}", f"b/{below}{name}" if to == name else os.devnull
+    )
+    patch = "".join(diff)
+    if to != name:
+        patch += "".join(difflib.unified_diff([], texts[to].splitlines(True), os.devnull, f"b/{to}"))
+    for path, text in {**texts, "serve.sh": "vllm serve m --disable-log-requests\n"}.items():
+        at = tmp_path / below / path
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_text(text)
+    (tmp_path / "pr.diff").write_text(patch)
+    assert main(["lint", "--no-cache", "--isolated", ".", "--diff", "pr.diff"]) == 1
+    shown = capsys.readouterr().out
+    assert "0.8.5.post1" in shown and "the diff removes" in shown and "VM204" in shown
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        "--- a/requirements.txt\n+++ b/requirements.txt\n@@ -1,2 +1,2 @@\n vllm==0.18.1\n-torch\n+numpy\n",
+        "--- a/other/requirements.txt\n+++ b/other/requirements.txt\n@@ -1 +1 @@\n-vllm==0.8.5\n+vllm==0.18.1\n",
+        "--- a/requirements.txt\n+++ b/requirements.txt\n@@ -1 +1 @@\n-vllm==0.33.0\n+vllm==0.18.1\n",
+    ],
+)
+def test_a_diff_that_moves_no_pin_forward_shows_no_source(
+    diff: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    Path("requirements.txt").write_text("vllm==0.18.1\nnumpy\n")
+    Path("serve.sh").write_text("vllm serve m\n")
+    Path("pr.diff").write_text(diff)
+    main(["lint", "--no-cache", "--isolated", ".", "--diff", "pr.diff"])
+    assert "the diff removes" not in capsys.readouterr().out

@@ -38,6 +38,8 @@ def run(call: Namespace) -> int:
         masked, real = patch(found), patch(found, masked=False)
         if not call.patch:
             sys.stdout.write(masked)
+        elif not real:
+            print(f"note: {call.patch} was not written: nothing changes", file=sys.stderr)
         else:
             _put(call.patch, real, call.allow_outside or (), private=masked != real)
         if masked != real:

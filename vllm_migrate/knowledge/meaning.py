@@ -22,7 +22,7 @@ SAID = frozenset(
     (
         *("old", "new", "from", "to", "nor", "option", "key", "value", "why", "upgrade", "off", "reads", "engine", "dies", "refuses"),
         *("because", "removed_in", "hint", "candidates", "deprecated", "renamed", "instead", "note", "gone", "home"),
-        *("since", "follows", "method", "successor", "taken", "refused", "unfit", "class", "refusal", "settings"),
+        *("since", "follows", "method", "successor", "taken", "refused", "unfit", "class", "refusal", "settings", "framework"),
     )
 )  # fmt: skip
 OF_KIND = {
@@ -49,7 +49,7 @@ def _placeholders(fields: Fields, names: Iterable[str], texts: Iterable[str]) ->
 
 
 def _option(checker: Checker, field: str | Loc, name: object) -> Faults:
-    if name and not checker.is_option(str(name)) and name not in vocabulary.RESOLVED:
+    if name and not checker.is_option(str(name)) and name not in (*vocabulary.RESOLVED, vocabulary.FRAMEWORK):
         loc = (field,) if isinstance(field, str) else field
         yield loc, f"no option {name!r}{near(str(name), checker.all_options())}"
 

@@ -79,9 +79,18 @@ FUNCTIONS = (
         ("text",),
     ),
     Term("crosses", "whether a change in that release lies between the two", (*RULE, NAMED), ("release",), BOOL),
+    Term("framework", "why the pinned release of the engine's framework cannot run with the target, '' if it can", (*RULE, NAMED), ()),
+    Term(
+        "refused_since",
+        "`crosses`; where no other release is compared, whether the target is that release or newer: for what does not work since",
+        (*RULE, NAMED),
+        ("release",),
+        BOOL,
+    ),
     Term(
         "lost_model",
-        "the architecture of the model, by its config.json or its name, if the source has it and the target does not, else ''",
+        "the architecture of the model, by its config.json or its name, if the source (or an earlier release, where no other is "
+        "compared) has it and the target does not, else ''",
         (*RULE, NAMED),
         (),
     ),
@@ -92,7 +101,7 @@ FUNCTIONS = (
     Term("ends", "whether that argument, or an item of it, is a name that ends in one of these", USE, ("text", "text*"), BOOL),
     Term("items", "how many items the list has that is passed by that name, 0 for anything else", USE, ("text",)),
     Term("takes", "whether the method has that parameter in the target", USE, ("text",), BOOL),
-    Term("from_takes", "whether the method has that parameter in the source", USE, ("text",), BOOL),
+    Term("from_takes", "`takes` in the source, or if no other release is compared in an earlier one", USE, ("text",), BOOL),
     Term("earlier", "whether one of these uses comes before this one in its function", USE, ("use", "use*"), BOOL),
     Term("later", "whether one of these uses comes after this one in its function", USE, ("use", "use*"), BOOL),
     Term("nearest", "the last of these uses before this one in its function, '' when there is none", USE, ("use", "use*")),
@@ -104,7 +113,7 @@ FUNCTIONS = (
     Term("mentions", "whether the module has that name anywhere", USE, ("text",), BOOL),
     Term("beside", "whether a Python file of the package around the program has that text", USE, ("text",), BOOL),
     Term("varies", "whether loops may pass a different value by that name, or in that position, each time", USE, ("text", "number"), BOOL),
-    Term("gone", "of an import: the first release between the two in which it fails, '' if it does not", USE, ()),
+    Term("gone", "of an import: the first release up to the target in which it fails, '' if it does not", USE, ()),
     Term("streamed", "whether these sampling parameters reach a generate of which an `async for` keeps the last item", USE, (), BOOL),
     Term("has", "whether the composed configuration has that path", DIALECT, ("path",), BOOL),
     Term("config", "the value at that path, interpolations followed; None when it is absent", DIALECT, ("path",)),
@@ -185,12 +194,12 @@ NAMES = (
     Term("use.in_loop", "whether it is in a loop", USE, values=BOOL),
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
     Term("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
-    Term("use.existed", "whether the source has the method, or the parameter", USE, values=BOOL),
+    Term("use.existed", "whether the source (or an earlier one, if no other is compared) has the method or parameter", USE, values=BOOL),
     Term("refusal.per_request", "whether the target rejects each request, not the engine", ("refusal",), values=BOOL),
     Term("use.taken", "of a name that a class defines: the release since which vLLM's class has it, '' for none", USE),
     Term("use.refused", "of a call, or a configuration class's keyword: why the target raises an error, '' if it does not", USE),
     Term("use.unfit", "of a method that overrides one of vLLM's: what the target passes that it does not accept, '' if it fits", USE),
-    Term("use.fitted", "of a call: whether the source knows what is called, and accepts the call", USE, values=BOOL),
+    Term("use.fitted", "of a call: whether the source (or an earlier one, if no other is compared) accepts it", USE, values=BOOL),
     Term(
         "use.becomes",
         "of a configuration class's keyword: '' if the target has the field, else unknown (rejected) or lost (dropped)",
@@ -202,6 +211,7 @@ NAMES = (
 )  # fmt: skip
 
 # What releases decide by themselves and no option of vLLM sets; entries of rules/effective/ say how.
+FRAMEWORK = "framework"  # of `at`: the line that pins the release of the engine's framework
 RESOLVED = ("engine", "model_runner")
 
 # What a dialect can say of an engine, in its `facts` or by a key that maps to it. None where it says nothing.

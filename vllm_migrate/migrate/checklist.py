@@ -13,6 +13,7 @@ from vllm_migrate.report.layout import clean
 from vllm_migrate.report.mask import mask
 
 MANY = 3
+PLACES = 12  # of one item
 IN_FLIGHT = (
     "Replay buffers: drain them, or score their samples again with the new release; do not mix logprobs of both.",
     "Cached old and reference logprobs: compute them again, or record which release they come from.",
@@ -34,9 +35,10 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
     if not migration.starts:  # without engine and pin nothing moves
         moving = [project for project in moving if _is_pinned(project)]
     lines = ["# Checklist: " + (", ".join(map(_move, moving)) or "vLLM"), ""]
-    if moving:
+    changes = any(project.situation.moves or project.bumps for project in moving)
+    if changes:
         lines += _section("Before the change", _recordings(migration, "record"))
-        lines += _section("Versions", _versions(moving))
+    lines += _section("Versions", _versions(moving))
     lines += _section("Stops on the way", map(mask, stops))
     lines += _section("Written by `migrate`; please review", _reviews(migration))
     projects = {project.root.replace(os.sep, "/"): project for project in migration.projects}
@@ -47,29 +49,34 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
         and finding.project in projects
         and projects[finding.project].obstacles(finding.path)
     ]
-    lines += _section("Waiting: `migrate` writes these once the versions are settled", map(_waiting, waiting))
+    lines += _section("Waiting: `migrate` writes these once the versions are settled", _waiting(waiting))
     others = {id(finding) for finding in waiting}
-    left = _left(each for each in migration.left if id(each) not in others)
+    left = _grouped(_left(each for each in migration.left if id(each) not in others))
     lines += _section("To be settled in code or by people", (*map(_reader, migration.readers), *left))
-    if moving:
+    if changes:
         lines += _section("Runs in flight", IN_FLIGHT)
         lines += _section("After the change", _recordings(migration, "run"))
     if len(lines) == 2:
         notes = dict.fromkeys(note for project in migration.projects for note in project.situation.notes)
         lines += [NOTHING if migration.starts else NO_ENGINE, *(f"- {mask(note)}" for note in notes), ""]
-    lines += ["## Does it start?", "", *verdicts(migration.starts)]
+    lines += ["## Does it start?", "", *verdicts(migration.starts, whole=True)]
     return "\n".join(map(clean, lines)) + "\n"
 
 
-def verdicts(starts: Iterable[Start]) -> list[str]:
-    """`starts at X: yes`, or `no, because ...`, a line an engine."""
+def verdicts(starts: Iterable[Start], whole: bool = False) -> list[str]:
+    """`starts at X: yes`, or `no, because ...`, a line an engine; whole: with a line for each further reason."""
     out = []
+    above: set[tuple[str, ...]] = set()
     for start in starts:
         engine = f" ({mask(start.engine)})" if start.engine else ""
         first, *more = start.reasons or ("",)
         why = f"no, because {mask(first)}" if first else "yes"
-        others = f"; and {len(more)} more" if more else ""
+        known = tuple(more) in above
+        end = "" if not whole else ", as above" if known else ":"
+        others = f"; and {len(more)} more{end}" if more else ""
         out.append(f"- {mask(start.path)}{engine}: starts at {start.release}: {why}{others}")
+        out += [f"  - {mask(reason)}" for reason in more] if whole and not known else []
+        above.add(tuple(more))
     return out or ["- no vLLM engine was recognised"]
 
 
@@ -84,8 +91,9 @@ def _has_work(project: Project, migration: Migration) -> bool:
 
 def _move(project: Project) -> str:
     sources = dict.fromkeys(place.release for place in project.bumps) or [project.situation.source.value]
+    way = " and ".join(source for source in sources if source != project.target)
     root = "" if project.root == os.curdir else f"{project.root}: "
-    return f"{root}vLLM {' and '.join(sources)} to {project.target}"
+    return f"{root}vLLM {f'{way} to ' if way else ''}{project.target}"
 
 
 def _section(title: str, items: Iterable[str]) -> list[str]:
@@ -98,15 +106,23 @@ def _recordings(migration: Migration, step: str) -> Iterator[str]:
     """The smoke proof of each engine: its recording at the old release, and the comparison at the new one."""
     engines = [start for start in migration.starts if start.engine]
     several = [start.path for start in engines]
+    model = {True: "", False: " --model DIR"}
     for number, start in enumerate(engines[:MANY]):
         which = f" --engine {quoted(start.engine)}" if several.count(start.path) > 1 else ""
         call, record = f"{quoted(start.path)}{which}", f"before-{number + 1}.jsonl"
         if step == "record":
-            yield f"With the old vLLM: `vllm-migrate smoke record {call} --python OLD_PYTHON -o {record}`"
+            yield f"With the old vLLM: `vllm-migrate smoke record {call} --python OLD_PYTHON -o {record}{model[start.has_model]}`"
         else:
             yield f"With the new vLLM: `vllm-migrate smoke run {call} --python NEW_PYTHON --reference {record} --model DIR`"
     if engines[MANY:]:
-        yield "Likewise: " + ", ".join(dict.fromkeys(f"`{mask(start.path)}`" for start in engines[MANY:]))
+        yield "Likewise: " + _listed(f"`{mask(start.path)}`" for start in engines[MANY:])
+
+
+def _listed(places: Iterable[str]) -> str:
+    """Places, each once; of many the first ones."""
+    places = list(dict.fromkeys(places))
+    more = f" and {len(places) - PLACES} more" if len(places) > PLACES else ""
+    return ", ".join(places[:PLACES]) + more
 
 
 def _versions(projects: Iterable[Project]) -> Iterator[str]:
@@ -114,7 +130,7 @@ def _versions(projects: Iterable[Project]) -> Iterator[str]:
         if project.obstacles():
             yield (
                 f"{project.root}: neither settings nor version are written until the items marked **first** are settled; "
-                "then run `migrate` again"
+                "then run `migrate` again (`vllm-migrate fix --unsafe` shows the settings meanwhile)"
             )
         yield from (_item(item) for item in sorted(project.items, key=lambda item: (not item.blocks, item)))
         yield from (f"`{place.path}:{place.line}`: {place.release} is now {project.target}" for place in project.bumps)
@@ -136,19 +152,29 @@ def _reviews(migration: Migration) -> Iterator[str]:
             yield f"`{mask(spot.file.path)}:{line}` {finding.code} {finding.name}: {mask(finding.fix.title)}"
 
 
-def _waiting(finding: Finding) -> str:
-    title = finding.fix.title if finding.fix is not None else ""
-    return f"`{finding.path}:{finding.line}` {finding.code} {finding.name}: {title}"
+def _waiting(findings: Iterable[Finding]) -> list[str]:
+    return _grouped(
+        (finding, f"{finding.code} {finding.name}: {finding.fix.title if finding.fix is not None else ''}")
+        for finding in findings
+    )
+
+
+def _grouped(items: Iterable[tuple[Finding, str]]) -> list[str]:
+    """An item for each text, with all its places."""
+    places: dict[str, list[str]] = {}
+    for finding, text in items:
+        places.setdefault(" ".join(text.split()), []).append(f"`{finding.path}:{finding.line}`")
+    return [f"{_listed(found)} {text}" for text, found in places.items()]
 
 
 def _reader(reader: Reader) -> str:
     return (
-        f"`{reader.path}:{reader.line}` reads `{reader.key}`, which `{reader.dropped}` will no longer have: give it a "
-        "value to use when the key is missing, before the settings are written."
+        f"`{reader.path}:{reader.line}` reads `{reader.key}`, so `{reader.dropped}` keeps it: give it a value to use when the "
+        "key is missing, then run `migrate` again."
     )
 
 
-def _left(findings: Iterable[Finding]) -> Iterator[str]:
+def _left(findings: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
     """What remains: items of the checklist, and findings that no fix settled; those that only inform are left out."""
     for finding in findings:
         if finding.severity == "info" and finding.kind != CHECKLIST:
@@ -156,5 +182,4 @@ def _left(findings: Iterable[Finding]) -> Iterator[str]:
         also = f" Also in {len(finding.children)} more." if finding.children else ""
         advice = f" {finding.advice[:1].upper()}{finding.advice[1:].rstrip('.')}." if finding.advice else ""
         message = finding.message.rstrip(".")
-        text = f"`{finding.path}:{finding.line}` **{finding.code} {finding.name}** {message}.{advice}{also}"
-        yield " ".join(text.split())
+        yield finding, f"**{finding.code} {finding.name}** {message}.{advice}{also}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vllm_migrate.catalog.requires import Requires
-from vllm_migrate.dialects.situation import Known
+from vllm_migrate.dialects.frameworks import fits_or, instead, required
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.records import Dialect
@@ -108,7 +108,9 @@ def of_python(sources: Iterable[Source], requires: Requires, target: str) -> Ite
         for pattern in _PYTHON if needed else ():
             for found in pattern.finditer(source.text):
                 asked = _specifier(found["spec"])
-                if not any(_fits(version, asked) and _fits(version, needed or "") for version in PYTHONS):
+                if not any(
+                    fits_or(version, asked, True) and fits_or(version, needed or "", True) for version in PYTHONS
+                ):
                     line = source.position(found.start("spec")).line
                     yield Demand(
                         source.path, line, f"Python {found['spec'].strip()}: vLLM {target} requires {needed}", True
@@ -123,26 +125,22 @@ def _specifier(text: str) -> str:
     return text
 
 
-def _fits(version: str, specifier: str) -> bool:
-    try:
-        return fits(version, specifier)
-    except ValueError:
-        return True
-
-
-def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], target: str) -> Iterator[str]:
-    """Releases of frameworks that do not run with the target, in words, with what is required instead."""
-    for dialect in dialects:
-        release = frameworks.get(dialect.framework)
-        if release is None or dialect.extends or not dialect.requires:
-            continue
-        known = [one for one in dialect.requires if parse_version(one) <= parse_version(release.value)]
-        spec = dialect.requires[max(known, key=parse_version)] if known else ""
-        if not spec or _fits(target, spec):
-            continue
-        enough = [one for one, range_ in dialect.requires.items() if _fits(target, range_)]
-        instead = f"; needs {dialect.framework} >= {min(enough, key=parse_version)}" if enough else ""
-        yield f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because}){instead}"
+def of_ranges(pins: Iterable[Pin], dialects: Iterable[Dialect], target: str) -> list[Demand]:
+    """Ranges of frameworks that allow no release known to run with the target; one that allows newer releases decides nothing."""
+    dialects = [dialect for dialect in dialects if dialect.requires and not dialect.extends]
+    found: dict[Demand, None] = {}
+    for pin in pins:
+        for dialect in dialects:
+            if dialect.framework != pin.package or not pin.bounds:
+                continue
+            ends = [clause.strip(" <>=!~").removesuffix(".*") for clause in pin.bounds.split(",")]
+            allowed = [one for one in (*dialect.requires, *ends) if fits_or(one, pin.bounds, False)]
+            asked = [spec for one in allowed if (spec := required(dialect, one))]
+            if asked and not any(fits_or(target, spec, True) for spec in asked):
+                newer = fits_or(f"{max(dialect.requires, key=parse_version)}.999", pin.bounds, True)
+                text = f"{pin.text.strip()}: allows no known {pin.package} that runs with vLLM {target}"
+                found[Demand(pin.path, pin.line, text + instead(dialect, target), not newer)] = None
+    return list(found)
 
 
 class Runs(NamedTuple):
@@ -161,6 +159,6 @@ def matrix(dialect: Dialect, releases: Iterable[str]) -> list[Runs]:
     """Releases of a dialect's framework against those of vLLM, oldest first; each holds until the next one listed."""
     known = tuple(releases)
     return [
-        Runs(one, spec, tuple(release for release in known if _fits(release, spec)), spec.startswith("=="))
+        Runs(one, spec, tuple(release for release in known if fits_or(release, spec, True)), spec.startswith("=="))
         for one, spec in sorted(dialect.requires.items(), key=lambda item: parse_version(item[0]))
     ]

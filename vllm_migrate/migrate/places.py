@@ -100,11 +100,11 @@ def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
             except Unreadable:
                 continue
     shared = {os.path.normpath(pin.path) for pin in around}
-    own = {path for path in map(os.path.normpath, files) if path not in shared or _is_service(path)}
+    own = {path for path in map(os.path.normpath, files) if path not in shared or is_service(path)}
     return Found([pin for pin in pins.values() if pin.path in sources], list(locks), sources, frozenset(own))
 
 
-def _is_service(path: str) -> bool:
+def is_service(path: str) -> bool:
     """Whether a file says which image its services run, rather than what is installed for others."""
     name = os.path.basename(path).lower()
     return name.endswith((".yaml", ".yml")) and name not in CONDA and not name.startswith("kustomization")

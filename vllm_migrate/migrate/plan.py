@@ -7,28 +7,37 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vllm_migrate.catalog import requires, store
+from vllm_migrate.dialects.frameworks import of_frameworks
 from vllm_migrate.dialects.situation import Situation
 from vllm_migrate.dialects.tree import File
+from vllm_migrate.dialects.workspace import Problem
 from vllm_migrate.documents.disk import Disk, Overlay
 from vllm_migrate.documents.interface import Edit, apply_edits
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.documents.text.write import CannotWrite
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.migrate import demands
 from vllm_migrate.migrate.demands import Demand
-from vllm_migrate.migrate.places import Found, Place, apart, find, is_for_hardware, place_of
+from vllm_migrate.migrate.places import Found, Place, apart, find, is_for_hardware, is_service, place_of
 from vllm_migrate.migrate.readers import Reader, readers
-from vllm_migrate.report.finding import CHECKLIST, Finding, order
+from vllm_migrate.report.finding import Finding, order
 from vllm_migrate.report.findings import Detail
-from vllm_migrate.run.fix import FixPlan, fix
-from vllm_migrate.run.judging import JudgedEngine
+from vllm_migrate.rules.finding import Firing
+from vllm_migrate.run.fix import FixPlan, planned
+from vllm_migrate.run.judging import JudgedEngine, Run
 from vllm_migrate.run.lint import lint
+from vllm_migrate.run.merge import stopping
 from vllm_migrate.run.pins import VLLM
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
+from vllm_migrate.run.versions import SUBFOLDERS
 
+IMAGE = "vllm/vllm-openai"
+OUTSIDE_TARGET = "framework-outside-target"
+UNREAD = "it cannot be read, so its settings would stay behind"
+# Reasons why a file was not read that say nothing of settings in it.
+NO_CONFIGURATION = ("template", "too-large", "binary", "vanished")
 PLAIN = Detail(edits=False, preview=False, source=False)
-STOPS = "broken-config"
-REFUSED = ("bool-cli-value",)  # no error by itself, and the parser refuses it
 # Files of locks -> the command that brings them to the release of the project's pins.
 REFRESH = {
     "uv.lock": "uv lock --upgrade-package vllm",
@@ -58,7 +67,8 @@ class Project(NamedTuple):
     """One project of a migration.
 
     root: its folder; situation: of its first file; bumps: places whose release is replaced; items: what is left about
-    versions; locks: paths with the command that refreshes each.
+    versions; locks: paths with the command that refreshes each; services: files whose engines run vLLM's own image, to which
+    nothing else that the project installs matters.
     """
 
     root: str
@@ -66,6 +76,7 @@ class Project(NamedTuple):
     bumps: tuple[Place, ...]
     items: tuple[Item, ...]
     locks: tuple[tuple[str, str], ...]
+    services: frozenset[str] = frozenset()
 
     @property
     def target(self) -> str:
@@ -74,16 +85,19 @@ class Project(NamedTuple):
     def obstacles(self, path: str = "") -> list[Item]:
         """What keeps the project, or with a path that file of it, from moving; while there is one, nothing of it is written."""
         path = os.path.normpath(path) if path else ""
-        return [item for item in self.items if item.blocks and (not item.alone or item.path == path)]
+        shared = path not in self.services
+        return [item for item in self.items if item.blocks and (item.path == path if item.alone else shared)]
 
 
 class Start(NamedTuple):
-    """Whether an engine starts at a release: with why it does not, "" where it does. engine: "" for a program."""
+    """Whether an engine starts at a release: with why it does not, none where it does. engine: "" for a program; has_model: its
+    files name the model."""
 
     path: str
     engine: str
     release: str
     reasons: tuple[str, ...]
+    has_model: bool = False
 
 
 class Migration(NamedTuple):
@@ -122,9 +136,11 @@ class Migration(NamedTuple):
 
 def migrate(options: Options) -> Migration:
     """Plan everything: fixes (safe ones and those to review) and versions. Raises UsageError."""
-    options = options._replace(unsafe=True)
+    options = options._replace(unsafe=True, to_write=True)
     session = Session(options)
-    projects = _projects(session)
+    run = session.judged()
+    result = run.finish()
+    projects = _projects(session, _unread(session, run, result.problems))
     by_root = {project.root: project for project in projects}
     roots = _Roots(session)
 
@@ -132,14 +148,20 @@ def migrate(options: Options) -> Migration:
         project = by_root.get(roots.of(path))
         return project is not None and bool(project.obstacles(path))
 
-    fixes = fix(options, held=held)
+    def refuse(findings: tuple[Firing, ...]) -> list[tuple[Firing, str]]:
+        found = readers(findings, (entry.path for entry in session.inputs), session.disk)
+        for finding, reader in found:
+            reading.setdefault(reader, finding)
+        return [(finding, f"{reader.path}:{reader.line} reads it") for reader, finding in reading.items()]
+
+    reading: dict[Reader, Firing] = {}
+    fixes = planned(session, run, result, held, refuse)
     edits: dict[File, list[Edit]] = {file: list(each) for file, each in fixes.plan.edits.items()}
-    left = lint(options, PLAIN, 1, _changed(edits))[0].findings
+    left = _judged_on(options, _changed(edits))
     for project in projects:
         _add(edits, project.bumps, project.target)
     starts = _starts(options, _changed(edits), by_root, left)
-    reading = tuple(readers(fixes.findings, (entry.path for entry in session.inputs), session.disk))
-    return Migration(tuple(projects), edits, fixes, left, starts, fixes.files, reading)
+    return Migration(tuple(projects), edits, fixes, left, starts, fixes.files, tuple(reading))
 
 
 class _Roots:
@@ -156,8 +178,20 @@ class _Roots:
         return self._known[path]
 
 
-def _projects(session: Session) -> list[Project]:
-    """Every project with an input file, by root."""
+def _unread(session: Session, run: Run, problems: Iterable[Problem]) -> dict[str, Problem]:
+    """What could not be read, by path; "" as reason where it was judged all the same, or says nothing of settings."""
+    judged = {os.path.normpath(path) for path in run.reads}
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        path = os.path.normpath(problem.path)
+        if problem.reason != "outside":
+            silent = path in judged or problem.reason in NO_CONFIGURATION
+            found.setdefault(path, problem._replace(reason="") if silent else problem)
+    return found
+
+
+def _projects(session: Session, unread: Mapping[str, Problem]) -> list[Project]:
+    """Every project with an input file, by root. unread: see `_unread`."""
     paths = [entry.path for entry in session.inputs if not entry.stdin]
     roots = _Roots(session)
     situations: dict[str, Situation] = {}
@@ -165,7 +199,10 @@ def _projects(session: Session) -> list[Project]:
         situations.setdefault(roots.of(path), session.situations.of(path))
     needs, catalog = requires.load(), store.load()
     targets = {situation.target.value for situation in situations.values()}
-    packages = tuple(dict.fromkeys((VLLM, *(name for target in targets for name in demands.packages(needs, target)))))
+    frameworks = session.knowledge.frameworks()
+    packages = tuple(
+        dict.fromkeys((VLLM, *frameworks, *(name for target in targets for name in demands.packages(needs, target))))
+    )
     found = find(paths, packages, session.disk)
     owners = {path: _owner(path, roots, situations) for path in (*found.sources, *found.locks)}
     projects = []
@@ -176,7 +213,8 @@ def _projects(session: Session) -> list[Project]:
             {path: source for path, source in found.sources.items() if owners[path] == root},
             found.own,
         )
-        projects.append(_project(root, situation, of_root, session, needs, catalog))
+        of_root_unread = {path: problem for path, problem in unread.items() if roots.of(path) == root}
+        projects.append(_project(root, situation, of_root, session, needs, catalog, of_root_unread))
     return projects
 
 
@@ -194,26 +232,38 @@ def _project(
     session: Session,
     needs: requires.Requires,
     catalog: store.Catalog,
+    unread: Mapping[str, Problem],
 ) -> Project:
     target = situation.target.value
     pins = [pin for pin in found.pins if pin.package == VLLM]
     forked = all(map(is_for_hardware, pins))
     seen = (place_of(pin, found.sources[pin.path], target, catalog, forked or pin.path in found.own) for pin in pins)
-    places = apart([place for place in seen if place is not None])
+    reach = _Reach(session, found.own, situation)
+    places = [reach.of(place, unread) for place in apart([place for place in seen if place is not None])]
     moves = situation.moves or bool(places)
-    others: list[Demand] = []
-    if moves:
-        others += demands.contradictions(found.pins, found.sources, needs, target)
-        others += demands.of_python(found.sources.values(), needs, target)
+    others: list[Demand] = [
+        *demands.contradictions(found.pins, found.sources, needs, target),
+        *demands.of_python(found.sources.values(), needs, target),
+    ]
+    if not moves:
+        others = [demand for demand in others if demand.blocks]
     items = [
         Item(place.path, place.line, f"`{place.text}`: {place.obstacle}", place.blocks, place.path in found.own)
         for place in places
         if place.obstacle
     ]
     items += [Item(*demand) for demand in others]
+    matrix = of_frameworks(situation.frameworks, session.knowledge.dialects, target)
+    items += [Item("", 0, unfit.text, True) for unfit in matrix]
+    ranges = [pin for pin in found.pins if pin.package not in situation.frameworks]
+    items += [Item(*demand) for demand in demands.of_ranges(ranges, session.knowledge.dialects, target)]
     if moves:
-        matrix = demands.of_frameworks(situation.frameworks, session.knowledge.dialects, target)
-        items += [Item("", 0, text, True) for text in matrix]
+        images = {pin.path for pin in pins}
+        items += [
+            Item(path, problem.line, f"{UNREAD}: {problem.message}", True, path in images and path in found.own)
+            for path, problem in unread.items()
+            if problem.reason and not any(item.path == path for item in items)
+        ]
     if situation.moves and not pins and not found.locks:
         items.append(
             Item(
@@ -223,9 +273,43 @@ def _project(
             )
         )
     locks = tuple((path, _refresh(path)) for path in found.locks) if moves else ()
-    project = Project(root, situation, (), tuple(dict.fromkeys(items)), locks)
+    services = {pin.path for pin in pins if pin.path in found.own and pin.exact and IMAGE in pin.text.lower()}
+    services = {path for path in services if is_service(path)}
+    project = Project(root, situation, (), tuple(dict.fromkeys(items)), locks, frozenset(services))
     bumps = (place for place in places if not place.obstacle and not project.obstacles(place.path))
     return project._replace(bumps=tuple(bumps))
+
+
+class _Reach:
+    """What of a project a run judges: a version moves only with everything that runs with it."""
+
+    def __init__(self, session: Session, own: frozenset[str], situation: Situation) -> None:
+        self._inputs = {os.path.normpath(entry.path) for entry in session.inputs}
+        self._folders = [os.path.abspath(path) for path in session.paths if session.disk.is_folder(path)]
+        self._own = own
+        pinned = situation.source.pinned
+        self._evidence = os.path.normpath(pinned.path) if pinned is not None else ""
+
+    def of(self, place: Place, unread: Mapping[str, Problem]) -> Place:
+        """The place, with why it stays where its file, or what runs with it, is not judged."""
+        path = os.path.normpath(place.path)
+        if place.obstacle:
+            return place
+        if path in unread:
+            return place._replace(obstacle=f"{UNREAD}: {unread[path].message}", blocks=True)
+        around = self._around(path)
+        if path in self._inputs or (around and not kind_of(path)):
+            return place
+        advice = "name it, or the project's folder" if is_service(path) else "name the project's folder"
+        blocks = path == self._evidence or not (around or is_service(path))
+        return place._replace(obstacle=f"not all that runs with it is judged: {advice}", blocks=blocks)
+
+    def _around(self, path: str) -> bool:
+        """Whether a folder that is judged holds all that a file of pins is for: its folder, or that of `requirements/`."""
+        folder = os.path.dirname(os.path.abspath(path))
+        if os.path.basename(folder) in SUBFOLDERS:
+            folder = os.path.dirname(folder)
+        return any(os.path.join(folder, "").startswith(os.path.join(judged, "")) for judged in self._folders)
 
 
 def _refresh(path: str) -> str:
@@ -252,12 +336,17 @@ def _changed(edits: Mapping[File, list[Edit]]) -> Disk:
 # -- does it start
 
 
+def _judged_on(options: Options, disk: Disk) -> tuple[Finding, ...]:
+    """The findings of changed files; a framework's release is an obstacle of its project, and no finding of an engine."""
+    return tuple(each for each in lint(options, PLAIN, 1, disk)[0].findings if each.name != OUTSIDE_TARGET)
+
+
 def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project], left: Iterable[Finding]) -> tuple[Start, ...]:
     """Every engine, and every program that stops, of the changed files.
 
     left: findings with the releases as they were. Some rules compare with the source, and say nothing once it is the target.
     """
-    findings = (*left, *lint(options, PLAIN, 1, disk)[0].findings)
+    findings = (*left, *_judged_on(options, disk))
     by_place = {(each.path, each.line, each.option): each for each in reversed(findings) if stopping(each)}
     stops = sorted(by_place.values(), key=order)
     judged = Session(options, disk).run(keep=True).judged
@@ -268,13 +357,11 @@ def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project], left: 
         engine = finding.engine.id if finding.engine is not None else ""
         if (finding.path, engine) not in named and not finding.children:
             programs.setdefault((finding.path, finding.releases[1]), []).append(reason_of(finding))
+    for project in by_root.values():
+        for item in project.items:
+            if item.blocks and UNREAD in item.text:
+                programs.setdefault((item.path, project.target), [f"{item.place}: {item.text}"])
     return (*starts, *(Start(path, "", release, tuple(why)) for (path, release), why in programs.items()))
-
-
-def stopping(finding: Finding) -> bool:
-    """Whether a finding keeps its engine, or its program, from starting."""
-    refused = finding.severity == "error" or finding.name in REFUSED
-    return refused and finding.layer == STOPS and finding.kind != CHECKLIST
 
 
 def reason_of(finding: Finding) -> str:
@@ -295,4 +382,7 @@ def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Pr
         mine = finding.path == path and (finding.engine is None or finding.engine.id == engine.id)
         if mine or path in finding.children:
             reasons.append(reason_of(finding))
-    return Start(path, engine.id, release, tuple(reasons))
+    arrived = judged.source.delivery.values.get("model")
+    models = [written.value for written in engine.options if written.key in ("model", "model_tag", "model-tag")]
+    models += [arrived.value] if arrived is not None else []
+    return Start(path, engine.id, release, tuple(reasons), any(isinstance(model, str) for model in models))

@@ -23,9 +23,12 @@ class Reader(NamedTuple):
     dropped: str
 
 
-def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Iterator[Reader]:
-    """Every place in Python files among `paths` that reads a key that a fix of `findings` drops or renames."""
-    dropped = dict(reversed([*_dropped(findings)]))
+def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Iterator[tuple[Firing, Reader]]:
+    """Every place in Python files among `paths` that reads a key that a fix of `findings` drops or renames, with each of those
+    findings."""
+    dropped: dict[str, list[tuple[Firing, str]]] = {}
+    for finding, key, place in _dropped(findings):
+        dropped.setdefault(key, []).append((finding, place))
     if not dropped:
         return
     keys = "|".join(map(re.escape, dropped))
@@ -35,12 +38,15 @@ def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Ite
         if source is None:
             continue
         for found in reads.finditer(source.text):
-            if os.path.normpath(path) != os.path.normpath(dropped[found["key"]].rpartition(":")[0]):
-                yield Reader(path, source.position(found.start()).line, found["key"], dropped[found["key"]])
+            line, key = source.position(found.start()).line, found["key"]
+            for finding, place in dropped[key]:
+                if os.path.normpath(path) != os.path.normpath(place.rpartition(":")[0]):
+                    yield finding, Reader(path, line, key, place)
 
 
-def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[str, str]]:
-    """Each key that goes, with the place it stands at; a plain word (`task`) may mean anything in a program."""
+def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[Firing, str, str]]:
+    """Each finding whose fix makes a key go, with that key and the place it stands at; a plain word (`task`) may mean anything
+    in a program."""
     for finding in findings:
         for action in finding.fix.actions if finding.fix is not None else ():
             written = action.written
@@ -49,7 +55,7 @@ def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[str, str]]:
             key, spot = written.key.rpartition(".")[2].lstrip("-"), written.spot
             gone = action.kind == "drop" or action.option != written.option
             if gone and re.search(r"[-_]", key) and written.words is None:
-                yield key, f"{spot.file.path}:{spot.file.source.position(spot.start).line}"
+                yield finding, key, f"{spot.file.path}:{spot.file.source.position(spot.start).line}"
 
 
 def _source(path: str, disk: Disk) -> Source | None:

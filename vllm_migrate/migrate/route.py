@@ -9,15 +9,16 @@ from typing import Literal, NamedTuple
 from vllm_migrate.catalog import requires
 from vllm_migrate.catalog.requires import Requires
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.errors import UsageError
-from vllm_migrate.migrate import demands
-from vllm_migrate.migrate.plan import REFUSED, STOPS
+from vllm_migrate.migrate.plan import OUTSIDE_TARGET
 from vllm_migrate.report.finding import CHECKLIST
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
 from vllm_migrate.run.judging import JudgedEngine
+from vllm_migrate.run.merge import stopping
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 
@@ -31,7 +32,7 @@ LONG = 12
 
 class Reason(NamedTuple):
     """Why a release is no better stop. path, line: of the first place; places: how many there are; code and name are "" for what
-    no rule says."""
+    no rule says; instead: the end of the message that says what this release asks for."""
 
     mark: Mark
     code: str
@@ -40,6 +41,7 @@ class Reason(NamedTuple):
     line: int
     message: str
     places: int = 1
+    instead: str = ""
 
 
 class Stop(NamedTuple):
@@ -116,7 +118,8 @@ def _firings(judged: JudgedEngine, release: str) -> Iterator[Firing]:
     source = judged.source
     catalog, knowledge = source.catalog, source.knowledge
     if catalog.ordinal(source.release) < catalog.ordinal(release):
-        yield from judge(judged.engine, source, View(judged.engine, release, catalog, knowledge), knowledge)
+        found = judge(judged.engine, source, View(judged.engine, release, catalog, knowledge), knowledge)
+        yield from (fired for fired in found if fired.name != OUTSIDE_TARGET)
 
 
 def _stop(
@@ -142,7 +145,8 @@ def _stop(
                 else Reason(mark, fired.code, fired.name, path, line, fired.message)
             )
     others = [
-        Reason("stops", "", "", root, 0, text) for text in _refused(engines[0].engine.situation, release, session)
+        Reason("stops", "", "", root, 0, unfit.text, instead=unfit.instead)
+        for unfit in _refused(engines[0].engine.situation, release, session)
     ]
     reasons = sorted((*others, *found.values()), key=lambda reason: (-MARKS.index(reason.mark), reason))
     return Stop(release, reasons[0].mark if reasons else "stands", tuple(reasons))
@@ -152,18 +156,17 @@ def _mark(fired: Firing, last: frozenset[tuple[str, str]]) -> Mark | None:
     """What a finding makes of a stop; None where it makes nothing of it."""
     if fired.kind == CHECKLIST or fired.severity == "info":
         return None
-    refused = fired.layer == STOPS and (fired.severity == "error" or fired.name in REFUSED)
     if fired.fix is not None:
         return "edits" if fired.severity == "error" else None
-    if refused:
+    if stopping(fired):
         return "stops"
     return "fault" if (fired.code, fired.option) not in last else None
 
 
-def _refused(situation: Situation, release: str, session: Session) -> Iterator[str]:
+def _refused(situation: Situation, release: str, session: Session) -> list[Unfit]:
     """Why the frameworks of a project do not run with a release."""
     frameworks = {name: Known(known.value, known.because) for name, known in situation.frameworks.items()}
-    yield from demands.of_frameworks(frameworks, session.knowledge.dialects, release)
+    return of_frameworks(frameworks, session.knowledge.dialects, release)
 
 
 # -- shown
@@ -186,7 +189,7 @@ def as_text(found: Iterable[Route]) -> Iterator[str]:
         yield from (f"  {line}" for line in _line(route.stops))
         used |= {stop.mark for stop in route.stops}
         for releases, reason in together(route.stops, ("fault", "stops")):
-            yield f"  {SIGNS[reason.mark]} {', '.join(releases)}: {_because(reason).replace('`', '')}"
+            yield f"  {SIGNS[reason.mark]} {_spans(releases, route)}: {_because(reason).replace('`', '')}"
         yield ""
     yield from (f"{SIGNS[mark]}  {LEGEND[mark]}" for mark in MARKS if mark in used)
 
@@ -211,11 +214,27 @@ def together(stops: Iterable[Stop], marks: tuple[Mark, ...]) -> list[tuple[list[
                     reason.code,
                     reason.path,
                     str(reason.line),
-                    reason.message.replace(stop.release, ""),
+                    reason.message.removesuffix(reason.instead).replace(stop.release, ""),
                 )
-                releases, _ = found.setdefault(key, ([], reason))
+                releases, first = found.setdefault(key, ([], reason))
                 releases.append(stop.release)
+                if first.instead != reason.instead:  # each of these releases asks for something else
+                    first = first._replace(message=first.message.removesuffix(first.instead), instead="")
+                    found[key] = releases, first
     return list(found.values())
+
+
+def _spans(releases: list[str], route: Route) -> str:
+    """Releases in words; of more than two that follow each other the first and the last."""
+    order = [stop.release for stop in route.stops]
+    runs: list[list[str]] = []
+    for release in dict.fromkeys(releases):
+        if runs and order.index(release) == order.index(runs[-1][-1]) + 1:
+            runs[-1].append(release)
+        else:
+            runs.append([release])
+    words = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs]
+    return ", ".join(words)
 
 
 def advice(found: Iterable[Route], via: Iterable[str]) -> Iterator[str]:
@@ -229,7 +248,7 @@ def advice(found: Iterable[Route], via: Iterable[str]) -> Iterator[str]:
             elif stop is not None:
                 yield f"{route.root}: stop at {release}: `vllm-migrate migrate . --to {release} --write`, then run it again"
         for releases, reason in together(route.stops, ("fault", "stops")):
-            yield f"{route.root}: do not stop at {', '.join(releases)}: {_because(reason)}"
+            yield f"{route.root}: do not stop at {_spans(releases, route)}: {_because(reason)}"
         good = [stop.release for stop in route.stops[:-1] if stop.mark in ("stands", "edits")]
         yield f"{route.root}: every engine can stop at {', '.join(good) or 'none of the releases between'}"
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.environment import runs
+from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
-from vllm_migrate.dialects.situation import PinnedAt
-from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.dialects.situation import Known, PinnedAt
+from vllm_migrate.dialects.tree import File
+from vllm_migrate.documents.interface import Source, Unknown
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
+from vllm_migrate.knowledge.vocabulary import FRAMEWORK
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import CHECKLIST, SEVERITIES, Action, Firing, Fix, identity
 from vllm_migrate.rules.setting import Setting, by_option, first_diagnostic
@@ -112,6 +116,19 @@ class Context:
         ordinal = self.target.catalog.ordinal
         return ordinal(self.source.release) < ordinal(release) <= ordinal(self.target.release)
 
+    def unfit(self) -> Unfit | None:
+        """Why the release that the project pins of the engine's framework does not run with the target; None where it does."""
+        name, target = self.target.engine.dialect.framework, self.target
+        known = target.situation.frameworks.get(name)
+        if known is None or known.pinned is None:
+            return None
+        return next(iter(of_frameworks({name: known}, target.knowledge.dialects, target.release)), None)
+
+    def _refused_since(self, release: str) -> bool:
+        """Whether what a release refuses meets the target: the source is older, or no other release is compared."""
+        source, target = self.source.release, self.target.release
+        return self._crosses(release) or (source == target and bool(self.target.call("since", [release])))
+
     def _lost_model(self) -> object:
         """The architecture of the engine's model if the source has it and the target does not, else "". What it is stands in the
         model's config.json, or follows from its name.
@@ -128,9 +145,10 @@ class Context:
         return next((each for each in architectures if each in ends and self._leaves(ends[each])), "")
 
     def _leaves(self, release: str) -> bool:
-        """Whether that release lies behind the target, but not behind the source."""
+        """Whether that release lies behind the target, but not behind the source where another release is compared."""
         ordinal = self.target.catalog.ordinal
-        return ordinal(self.source.release) <= ordinal(release) < ordinal(self.target.release)
+        source, target = ordinal(self.source.release), ordinal(self.target.release)
+        return ordinal(release) < target and (source <= ordinal(release) or source == target)
 
     def _is_written(self, option: str) -> object:
         engine = self.target.engine
@@ -157,6 +175,8 @@ class Context:
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "crosses": Context._crosses,
+    "refused_since": Context._refused_since,
+    "framework": lambda context: unfit.text if (unfit := context.unfit()) is not None else "",
     "lost_model": Context._lost_model,
     "written": Context._is_written,
     "from_set": lambda context, option: context.source.call("set", [option]),
@@ -466,6 +486,8 @@ def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
     written = context.written
     if written is None:
         for option in rule.at:
+            if option == FRAMEWORK and engine.dialect.framework in context.target.situation.frameworks:
+                return _pinned(context.target.situation.frameworks[engine.dialect.framework]), option
             written = context.wrote(option)
             if written is not None:
                 break
@@ -474,6 +496,12 @@ def _where(rule: Rule, context: Context) -> tuple[Spot, str]:
     if written is not None:
         return written.spot, f"{engine.site_path}.{written.key}".lstrip(".")
     return engine.spot(), engine.site_path
+
+
+def _pinned(known: Known) -> Spot:
+    """The line that pins a release, in a file that is not read again."""
+    assert known.pinned is not None
+    return Spot(File.bare(Source(os.path.relpath(known.pinned.path), b"", "", False, "\n")), known.pinned.line, 1)
 
 
 def _side(fixed: object, computed: Condition | None, context: Context, view: View, option: str) -> object:
@@ -523,6 +551,8 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         if diagnostic is not None and diagnostic.text.startswith("unexpected keyword")
         else OPTION,
     }
+    if "{framework}" in text and (unfit := context.unfit()) is not None:
+        words["framework"] = unfit.text
     if "{because}" in text:
         because = context.source.value(finding.option).because
         words["because"] = f" ({because})" if because else ""
@@ -539,7 +569,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         if "{taken}" in text:
             text = text.replace("{taken}", context.using.taken())
         if "{refused}" in text:
-            text = text.replace("{refused}", context.using.refuses(context.target))
+            text = text.replace("{refused}", context.using.refuses(context.target.release))
         if "{unfit}" in text:
             text = text.replace("{unfit}", context.using.unfit())
     if context.default is not None:

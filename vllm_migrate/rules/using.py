@@ -14,6 +14,7 @@ from vllm_migrate.resolve.view import View
 
 if TYPE_CHECKING:
     from vllm_migrate.catalog.contract import Contract
+    from vllm_migrate.catalog.store import Catalog
 
 HIDDEN = "what the call passes besides"
 
@@ -88,7 +89,24 @@ class Using:
     def gone(self) -> str:
         from vllm_migrate.catalog.modules import load
 
-        return load().gone(self.use.key, self.source.release, self.target.release)
+        for release in reversed(self._before_target()):
+            found = load().gone(self.use.key, release, self.target.release)
+            if found:
+                return found
+        return ""
+
+    def _before_target(self) -> Sequence[str]:
+        """The releases that the program may have been written for: the source, or where no other release is compared those
+        before it, the oldest first."""
+        source, target = self.source.release, self.target.release
+        catalog = self.source.catalog
+        return catalog.releases[: catalog.ordinal(target)] if source == target else (source,)
+
+    def _existed(self) -> bool:
+        """Whether the source has what is used; where no other release is compared, whether it or an earlier one has it."""
+        if self.source.release == self.target.release and self._known(self.target.release):
+            return True
+        return any(map(self._known, self._before_target()))
 
     def _runs(self) -> bool:
         from vllm_migrate.catalog.modules import load
@@ -97,7 +115,7 @@ class Using:
         imports = [use.key for use in self._all() if use.name == "import" and not use.guarded and not use.function]
         first, last = catalog.ordinal(self.source.release), catalog.ordinal(self.target.release)
         # What came after the source shows that the source is not the release it ran on.
-        before = catalog.releases[min(first, last) : max(first, last)] or (self.source.release,)
+        before = catalog.releases[min(first, last) : max(first, last)] or self._before_target()
         return any(all(load().has(key, release) is not False for key in imports) for release in before)
 
     def home(self) -> str:
@@ -155,20 +173,23 @@ class Using:
                 return f"no longer passes {name}, which it requires"
         return ""
 
-    def refuses(self, view: View) -> str:
+    def refuses(self, release: str) -> str:
         """Why a release refuses the call, or the value of a configuration class's keyword; "" where it takes it or where that is
         not known."""
         if self.use.section == "config":
-            return self._value_refused(view)
-        signature = _contract(view).signature(self.use.method, view.release)
+            return self._value_refused(release)
+        signature = _contract(self.target).signature(self.use.method, release)
         if signature is None:
-            return GONE if _contract(view).has(self.use.method, view.release) is False else ""
+            return GONE if _contract(self.target).has(self.use.method, release) is False else ""
         return signature.refuses(len(self.use.positional), frozenset(self.use.arguments), self.use.more)
 
     def fitted(self) -> bool:
-        """Whether the source knows what is called, and takes the call."""
-        known = _contract(self.source).signature(self.use.method, self.source.release) is not None
-        return known and not self.refuses(self.source)
+        """Whether the source (of several that may be it, one) knows what is called, and takes the call."""
+        known = _contract(self.source)
+        return any(
+            known.signature(self.use.method, release) is not None and not self.refuses(release)
+            for release in self._before_target()
+        )
 
     def _streamed(self) -> bool:
         """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
@@ -244,47 +265,47 @@ class Using:
         """The bare name of what is called."""
         return self.use.method or self.use.key.rpartition(".")[2]
 
-    def _known(self, view: View) -> bool:
+    def _known(self, release: str) -> bool:
         """Whether a release has the method, for one keyword of a call the parameter, or the metric."""
-        section, use = self.use.section, self.use
+        section, use, catalog = self.use.section, self.use, self.target.catalog
         if section == "metric":
             from vllm_migrate.catalog import startup
 
-            return startup.load(view.catalog).metric(use.key, view.release)
+            return startup.load(catalog).metric(use.key, release)
         if section == "env":
-            return use.key in view.catalog.names("env", view.release)
+            return use.key in catalog.names("env", release)
         if not use.method:
-            return any(name.rpartition(".")[2] == self.method() for name in _methods(view))
+            return any(name.rpartition(".")[2] == self.method() for name in _methods(catalog, release))
         if section == "sampling":
-            return use.key in view.catalog.names("sampling", view.release)
+            return use.key in catalog.names("sampling", release)
         if section == "config":
-            return self._becomes(view) == ""
-        return self._takes(view, use.key)
+            return self._becomes(release) == ""
+        return self._takes(release, use.key)
 
-    def _becomes(self, view: View) -> str:
+    def _becomes(self, release: str) -> str:
         """What becomes of a keyword of a configuration class: "" where it arrives, or where that is not known."""
         if self.use.section != "config":
             return ""
         from vllm_migrate.catalog import nested
 
-        known = nested.load(view.catalog)
-        if not known.fields_of(self.method(), view.release) or known.field(self.method(), self.use.key, view.release):
+        known = nested.load(self.target.catalog)
+        if not known.fields_of(self.method(), release) or known.field(self.method(), self.use.key, release):
             return ""
-        return {"refused": "unknown", "dropped": "lost"}.get(known.constructed(self.method(), view.release) or "", "")
+        return {"refused": "unknown", "dropped": "lost"}.get(known.constructed(self.method(), release) or "", "")
 
-    def _value_refused(self, view: View) -> str:
+    def _value_refused(self, release: str) -> str:
         from vllm_migrate.catalog import nested
         from vllm_migrate.dialects.inner import not_a_choice
 
-        known, cls = nested.load(view.catalog), self.method()
-        facts = known.field(cls, self.use.key, view.release)
-        if facts is None or not known.is_checked(cls, view.release):
+        known, cls = nested.load(self.target.catalog), self.method()
+        facts = known.field(cls, self.use.key, release)
+        if facts is None or not known.is_checked(cls, release):
             return ""
         return not_a_choice(facts, self.use.written.value)
 
-    def _takes(self, view: View, parameter: str) -> bool:
+    def _takes(self, release: str, parameter: str) -> bool:
         wanted = f".{self.method()}.{parameter}"
-        return any(name.endswith(wanted) for name in view.catalog.names("api", view.release))
+        return any(name.endswith(wanted) for name in self.target.catalog.names("api", release))
 
     def _route(self, view: View) -> object:
         for name in view.catalog.names("route", view.release):
@@ -314,8 +335,8 @@ def _contract(view: View) -> Contract:
     return contract.load(view.catalog)
 
 
-def _methods(view: View) -> list[str]:
-    return [name for name in view.catalog.names("api", view.release) if name.count(".") == 1]
+def _methods(catalog: Catalog, release: str) -> list[str]:
+    return [name for name in catalog.names("api", release) if name.count(".") == 1]
 
 
 def _ends(value: object, names: tuple[str, ...]) -> bool:
@@ -329,13 +350,13 @@ def _ends(value: object, names: tuple[str, ...]) -> bool:
 FACTS: dict[str, Callable[[Using], object]] = {
     "value": lambda using: determined(using.use.key, using.use.written.value),
     "positional": lambda using: len(using.use.positional),
-    "exists": lambda using: using._known(using.target),
-    "existed": lambda using: using._known(using.source),
-    "becomes": lambda using: using._becomes(using.target),
+    "exists": lambda using: using._known(using.target.release),
+    "existed": Using._existed,
+    "becomes": lambda using: using._becomes(using.target.release),
     "shape": Using.shape,
     "taken": Using.taken,
     "unfit": Using.unfit,
-    "refused": lambda using: using.refuses(using.target),
+    "refused": lambda using: using.refuses(using.target.release),
     "fitted": lambda using: using.fitted(),
 }
 FUNCTIONS: dict[str, Callable[..., object]] = {
@@ -343,8 +364,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "passes": Using._passes,
     "ends": Using._ends,
     "items": Using._items,
-    "takes": lambda using, parameter: using._takes(using.target, parameter),
-    "from_takes": lambda using, parameter: using._takes(using.source, parameter),
+    "takes": lambda using, parameter: using._takes(using.target.release, parameter),
+    "from_takes": lambda using, parameter: any(using._takes(release, parameter) for release in using._before_target()),
     "earlier": lambda using, *names: bool(using._before(names)),
     "later": Using._later,
     "nearest": Using._nearest,

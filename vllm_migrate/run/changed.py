@@ -11,6 +11,8 @@ from vllm_migrate.documents.disk import DISK, similar
 from vllm_migrate.errors import UsageError
 from vllm_migrate.opening import read_bytes
 from vllm_migrate.report.finding import Region
+from vllm_migrate.run.pins import VLLM, Pin
+from vllm_migrate.run.versions import SUBFOLDERS, pins_in
 
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _PREFIX = re.compile(r"[a-z0-9]/")  # a/ and b/; i/, w/, c/ and o/ with diff.mnemonicPrefix
@@ -26,14 +28,7 @@ class Changed:
     """Changed lines by file. Paths of the diff are relative to the working folder or, as Git's are, to the repository."""
 
     def __init__(self, lines: dict[str, Lines]) -> None:
-        folders = [os.getcwd()]
-        repository = _repository(folders[0])
-        if repository is not None and repository != folders[0]:
-            folders.insert(0, repository)
-        self._by_path: dict[str, Lines] = {}
-        for name, numbers in lines.items():
-            path = next((path for folder in folders if os.path.exists(path := os.path.join(folder, name))), name)
-            self._by_path[os.path.realpath(path)] = numbers
+        self._by_path = {os.path.realpath(_on_disk(name)): numbers for name, numbers in lines.items()}
 
     def holds(self, region: Region) -> bool:
         """Whether one of a region's lines is changed."""
@@ -48,8 +43,8 @@ class Changed:
         return place is not None and self.holds(Region(place[1], int(place[2]), 1, int(place[2]), 1))
 
 
-def read_diff(path: str) -> Changed:
-    """The changed lines of a diff in a file, or of standard input (-). Raises UsageError for what is no unified diff."""
+def text_of(path: str) -> str:
+    """The text of a diff in a file, or of standard input (-). Raises UsageError where it cannot be read."""
     try:
         if path == "-":
             data = sys.stdin.buffer.read()
@@ -57,7 +52,61 @@ def read_diff(path: str) -> Changed:
             data = read_bytes(path, wait=True)
     except OSError as error:
         raise UsageError(f"--diff: {path}: {error.strerror or error}", similar(path, DISK)) from None
-    return Changed(changed_lines(data.decode("utf-8", "surrogateescape").split("\n")))
+    return data.decode("utf-8", "surrogateescape")
+
+
+def read_diff(text: str) -> Changed:
+    """The changed lines of a diff. Raises UsageError for what is no unified diff."""
+    return Changed(changed_lines(text.split("\n")))
+
+
+class Removed:
+    """The releases of vLLM that a diff takes away, where it puts another in their place. Raises UsageError for what is no diff."""
+
+    def __init__(self, text: str) -> None:
+        lines = text.split("\n")
+        changed_lines(lines)
+        self._pins: dict[str, list[Pin]] = {}
+        for name, old, new in _sides(lines):
+            path = _on_disk(name)
+            before, after = (pins_in(path, side.encode("utf-8", "surrogateescape")) for side in (old, new))
+            stay = {pin.version for pin in after if pin.package == VLLM}
+            gone = [pin for pin in before if pin.package == VLLM and pin.exact and pin.version not in stay]
+            self._pins.setdefault(os.path.realpath(path), []).extend(gone)
+
+    def of_file(self, path: str) -> list[Pin]:
+        """Those of one file."""
+        return self._pins.get(os.path.realpath(path), [])
+
+    def of_folder(self, folder: str) -> list[Pin]:
+        """Those of the files of a folder, and of its folders for pins (`docker/`, `requirements/`)."""
+        here = os.path.realpath(folder)
+        folders = (here, *(os.path.join(here, name) for name in SUBFOLDERS))
+        return [pin for path, pins in self._pins.items() if os.path.dirname(path) in folders for pin in pins]
+
+
+def _sides(lines: list[str]) -> Iterable[tuple[str, str, str]]:
+    """Of each file of a diff its name, and the lines of its hunks as they were and as they are."""
+    name, old, new = "", [""], [""]
+    left = [0, 0]
+    for line in lines:
+        if max(left) > 0:
+            sign, rest = line[:1], line[1:]
+            for side, other, number in ((old, "+", 0), (new, "-", 1)):
+                if sign not in (other, "\\"):
+                    side.append(rest)
+                    left[number] -= 1
+        elif line.startswith("--- "):
+            if name:
+                yield name, "\n".join(old), "\n".join(new)
+            before, name, old, new = _name(line), "", [], []
+        elif line.startswith("+++ "):
+            after = _name(line)
+            name = _stripped(after, before) if after == os.devnull else _stripped(before, after)
+        elif counts := _HUNK.match(line):
+            left = [int(counts[1] or 1), int(counts[3] or 1)]
+    if name:
+        yield name, "\n".join(old), "\n".join(new)
 
 
 def changed_lines(diff: Iterable[str]) -> dict[str, Lines]:
@@ -151,6 +200,14 @@ def _stripped(old: str, new: str) -> str:
     """The new path without Git's prefix, where both sides have one."""
     prefixed = bool(_PREFIX.match(new)) and (old == os.devnull or (bool(_PREFIX.match(old)) and old[:2] != new[:2]))
     return new[2:] if prefixed else new
+
+
+def _on_disk(name: str) -> str:
+    """The file that a path of a diff means; of one that is gone, where it was."""
+    here = os.getcwd()
+    folders = list(dict.fromkeys((_repository(here) or here, here)))
+    paths = [os.path.join(folder, name) for folder in folders]
+    return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
 def _repository(folder: str) -> str | None:

@@ -64,6 +64,9 @@ def filtered(result: Result, settings: Settings, selection: Selection, rules: It
     out = Filtered([], [], [])
     for candidate in result.candidates:
         path = candidate.place
+        if settings.options.to_write and candidate.stops:
+            out.kept.append(candidate)
+            continue
         if path not in below:
             below[path] = os.path.relpath(path, settings.root or os.curdir).replace(os.sep, "/")
         if not selection.wants(candidate.code, candidate.name, below[path]):
@@ -79,9 +82,9 @@ def filtered(result: Result, settings: Settings, selection: Selection, rules: It
             out.kept.append(candidate)
         else:
             out.suppressed.append((candidate, suppression.reason))
-    for marked, suppressions in comments.values():
+    for marked, suppressions in () if settings.options.to_write else comments.values():
         out.kept.extend(_idle(marked, suppressions, known, selection))
-    if settings.baseline and not settings.options.write_baseline:
+    if settings.baseline and not (settings.options.write_baseline or settings.options.to_write):
         return _against_baseline(out, settings.baseline, result.seen, known)
     return out
 
@@ -151,7 +154,7 @@ def _against_baseline(out: Filtered, path: str, inputs: Iterable[str], known: Kn
 
 
 def on_changed_lines(out: Filtered, diff: str, projects: Iterable[Project]) -> Filtered:
-    """Findings on lines that a diff changes; where it changes what decides a project's releases, all of that project.
+    """Findings on lines that a diff (its text) changes; where it changes what decides a project's releases, all of that project.
 
     Raises UsageError for a diff that cannot be read.
     """

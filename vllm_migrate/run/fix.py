@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from vllm_migrate.documents.disk import DISK, Disk
@@ -14,6 +14,7 @@ from vllm_migrate.fixes.write import write_all
 from vllm_migrate.report.finding import TextEdit
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.filtering import filtered, selection_of
+from vllm_migrate.run.judging import Result, Run
 from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 from vllm_migrate.run.whole import settle
@@ -72,19 +73,34 @@ class FixPlan(NamedTuple):
         return WriteResult(tuple(paths), tuple(failed))
 
 
-def fix(options: Options, disk: Disk = DISK, held: Callable[[str], bool] | None = None) -> FixPlan:
-    """Plan and prove everything. held: whether the file at a path is left as it is; no fix is made by half for that.
-
-    Raises UsageError where the options or the configuration are wrong.
-    """
+def fix(options: Options, disk: Disk = DISK) -> FixPlan:
+    """Plan and prove everything. Raises UsageError where the options or the configuration are wrong."""
     session = Session(options, disk)
+    run = session.judged()
+    return planned(session, run, run.finish())
+
+
+def planned(
+    session: Session,
+    run: Run,
+    result: Result,
+    held: Callable[[str], bool] | None = None,
+    refuse: Callable[[tuple[Firing, ...]], Sequence[tuple[Firing, str]]] | None = None,
+) -> FixPlan:
+    """The plan of a run that has judged its files, with its result.
+
+    held: whether the file at a path is left as it is; no fix is made by half for that. refuse: of all findings those whose
+    fixes are not made, each with why.
+    """
     rules = session.rules()
     selection = selection_of(session.settings, rules)
-    run = session.judged()
-    result = run.finish()
     chosen = filtered(result, session.settings, selection, rules)
     findings = tuple(candidate.fired for candidate in chosen.kept if candidate.fired is not None)
-    plan = settle(session, run, result.findings, findings, session.settings.unsafe, held)
+    refused = tuple(refuse(findings)) if refuse is not None else ()
+    kept = {id(finding) for finding, _ in refused}
+    wanted = tuple(finding for finding in findings if id(finding) not in kept)
+    plan = settle(session, run, result.findings, wanted, session.settings.unsafe, held)
+    plan = plan._replace(refused=(*plan.refused, *refused))
     return FixPlan(
         plan,
         findings,

@@ -12,6 +12,7 @@ from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
 from vllm_migrate.report.findings import EVERYTHING, Detail
 from vllm_migrate.report.headline import plural
 from vllm_migrate.report.model import Report
+from vllm_migrate.run.changed import text_of
 from vllm_migrate.run.checklist import checked
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.fence import check_output
@@ -36,6 +37,8 @@ def lint(
     detail: what the report has to hold of each finding. jobs: how many processes share the files; None: the usable
     cores, and one for few files. Raises UsageError where the options or the configuration are wrong.
     """
+    if options.diff is not None:
+        options = options._replace(diff_text=text_of(_diff(options)))
     session = Session(options, disk)
     rules = session.rules()
     selection = selection_of(session.settings, rules)
@@ -44,8 +47,8 @@ def lint(
     chosen = filtered(result, session.settings, selection, rules)
     if run is not None:
         chosen = _proved(session, detail, run, result, chosen)
-    if options.diff is not None:
-        chosen = on_changed_lines(chosen, _diff(options), result.projects)
+    if options.diff is not None and options.diff_text is not None:
+        chosen = on_changed_lines(chosen, options.diff_text, result.projects)
         session.dependencies.note(options.diff)
     kept, notes, diff = _written(session, chosen)
     found = checked((_finding(candidate, session) for candidate in kept), session.settings.config)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from vllm_migrate.dialects.model import Program, Subject
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.report.finding import SEVERITIES, Finding
+from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
 from vllm_migrate.report.findings import is_unread
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing, identity
@@ -21,6 +21,8 @@ from vllm_migrate.rules.finding import Firing, identity
 # Compositions in which a file may have children that inherit from it.
 SHARING = frozenset(("hydra", "parent_files", "ordered_files"))
 
+STOPS = "broken-config"
+REFUSED = ("bool-cli-value",)  # no error by itself, and the parser refuses it
 # How many children a message names.
 SHOWN = 3
 
@@ -29,6 +31,12 @@ Home = tuple[str, str]
 # Per option that a fix may pin: the value at the source, and whether the engine sets its own.
 Pins = dict[str, tuple[object, bool]]
 Identity = tuple[str, str, int, str]
+
+
+def stopping(found: Finding | Firing) -> bool:
+    """Whether a finding keeps its engine, or its program, from starting."""
+    refused = found.severity == "error" or found.name in REFUSED
+    return refused and found.layer == STOPS and found.kind != CHECKLIST
 
 
 class Ran(NamedTuple):
@@ -73,6 +81,12 @@ class Candidate(NamedTuple):
     def place(self) -> str:
         """The path of the file it stands in."""
         return self.identity[1]
+
+    @property
+    def stops(self) -> bool:
+        """Whether it keeps its engine, or its program, from starting."""
+        found = self.fired if self.finding is None else self.finding
+        return found is not None and stopping(found)
 
     def of_severity(self, severity: str) -> Candidate:
         """The same with another severity."""

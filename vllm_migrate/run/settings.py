@@ -21,6 +21,8 @@ class Options(NamedTuple):
     the checklist count, too; baseline: a file of known findings; diff: a unified diff, to whose changed lines findings are
     kept; allow_outside: folders that may be read and written though they are outside of the project;
     write, reason: suppression comments are written, with that reason;
+    to_write: what keeps an engine from starting counts whether or not the project hides it, and so does all that a baseline hides;
+    diff_text: what `diff` holds, once it is read;
     history: where a project pins its target already, the release before it is looked for in its Git history.
     """
 
@@ -41,11 +43,13 @@ class Options(NamedTuple):
     fail_on_checklist: bool = False
     baseline: str | None = None
     diff: str | None = None
+    diff_text: str | None = None
     write_baseline: bool = False
     add_ignores: bool = False
     write: bool = False
     reason: str | None = None
     unsafe: bool = False
+    to_write: bool = False
     follow_parents: bool = False
     allow_outside: tuple[str, ...] = ()
     history: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
@@ -27,6 +27,9 @@ from vllm_migrate.run.own_release import own_release
 from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
+
+if TYPE_CHECKING:
+    from vllm_migrate.run.changed import Removed
 
 DEFAULT = "the default"
 # The last release before those of the catalog's series.
@@ -102,6 +105,11 @@ class Situations:
         self._neighbours = Neighbours(lambda path: self.dependencies.note(path), disk)
         self._levels: dict[tuple[str, bool], Level] = {}
         self._moves: dict[tuple[str, str, str], Move] = {}
+        self._removed: Removed | None = None
+        if settings.options.diff_text is not None:
+            from vllm_migrate.run.changed import Removed
+
+            self._removed = Removed(settings.options.diff_text)
         # A wrong setting is an error before anything is judged.
         self._check(settings.config)
         for asked in (settings.source, settings.target):
@@ -300,7 +308,10 @@ class Situations:
         if key not in self._moves:
             move = self._evident(level, target, own)
             looks_back = self._settings.options.history and move.source.pinned is not None
-            self._moves[key] = self._from_history(level, move, own) if looks_back else self._with_way(level, move)
+            removed = self._from_diff(level, move, own)
+            self._moves[key] = removed or (
+                self._from_history(level, move, own) if looks_back else self._with_way(level, move)
+            )
         return self._moves[key]
 
     def _with_way(self, level: Level, move: Move) -> Move:
@@ -316,6 +327,24 @@ class Situations:
         last = max(older, key=lambda pin: parse_version(pin.version))
         way = f"--from {self._catalog.canonical(last.version)} shows the way to {move.source.value}: {last.place} names it"
         return move._replace(notes=(*move.notes, way))
+
+    def _from_diff(self, level: Level, move: Move, own: Pin | None) -> Move | None:
+        """The move from the release that the diff of this run takes away; None where it moves no pin forward."""
+        if self._removed is None or move.source.pinned is None:
+            return None
+        place = _place(move.source)
+        folder = next(
+            (each.folder for each in level.upward() if place in (pin.place for pin in each.pins)), level.folder
+        )
+        found = self._removed.of_file(own.path) if own is not None else self._removed.of_folder(folder)
+        older = [each for each in found if parse_version(each.version) < parse_version(move.source.value)]
+        if not older:
+            return None
+        last = max(older, key=lambda each: parse_version(each.version))
+        known = [r for r in self._catalog.releases if parse_version(r) <= parse_version(last.version)]
+        because = f"{place} pins {move.source.value}; the diff removes {last.text.strip()}"
+        target = move.target if self._newer(move.target.value, move.source.value) else move.source
+        return Move(Known(known[-1] if known else SOURCE, because), target, move.notes)
 
     def _from_history(self, level: Level, move: Move, own: Pin | None) -> Move:
         """A move that is none, from the release that was pinned before; with why there is none, where the history shows none."""
