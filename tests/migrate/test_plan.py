@@ -109,3 +109,13 @@ def test_what_an_image_says_holds_for_its_file_alone(tmp_path: Path, monkeypatch
     found = migrate(Options((".",), isolated=True))
     assert {file.path for file in found.edits} == {"serve.sh", "requirements.txt", "plain.yaml"}
     assert {start.path for start in found.starts if start.reasons} == {"fixed.yaml"}
+
+
+def test_a_file_without_an_engine_has_no_checklist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dependabot.yml").write_text("version: 2\nupdates: []\n")
+    main(["migrate", "dependabot.yml"])
+    out = capsys.readouterr().out
+    assert "No vLLM engine was recognised, so there is nothing to migrate" in out and "- [ ]" not in out

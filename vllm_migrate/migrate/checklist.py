@@ -20,6 +20,9 @@ IN_FLIGHT = (
     "Checkpoints of a run in progress: finish the run with the old release, or note the step at which the release changed.",
     "Fleets: rollouts of one policy must not come from servers of both releases; replace all servers before you let requests in.",
 )
+NO_ENGINE = (
+    "No vLLM engine was recognised, so there is nothing to migrate; `vllm-migrate dialects` lists what is recognised."
+)
 NOTHING = (
     "Nothing to write. If the pin was moved before the settings, `--from RELEASE` names the release they were written for, and "
     "`--history` looks for it in the Git history."
@@ -29,6 +32,8 @@ NOTHING = (
 def render(migration: Migration, stops: Iterable[str] = ()) -> str:
     """The whole checklist; ends in a newline. stops: what to say of releases on the way."""
     moving = [project for project in migration.projects if _has_work(project, migration)]
+    if not migration.starts:  # without engine and pin nothing moves
+        moving = [project for project in moving if _is_pinned(project)]
     lines = ["# Checklist: " + (", ".join(map(_move, moving)) or "vLLM"), ""]
     changes = any(project.situation.moves or project.bumps for project in moving)
     if changes:
@@ -53,7 +58,7 @@ def render(migration: Migration, stops: Iterable[str] = ()) -> str:
         lines += _section("After the change", _recordings(migration, "run"))
     if len(lines) == 2:
         notes = dict.fromkeys(note for project in migration.projects for note in project.situation.notes)
-        lines += [NOTHING, *(f"- {mask(note)}" for note in notes), ""]
+        lines += [NOTHING if migration.starts else NO_ENGINE, *(f"- {mask(note)}" for note in notes), ""]
     lines += ["## Does it start?", "", *verdicts(migration.starts, whole=True)]
     return "\n".join(map(clean, lines)) + "\n"
 
@@ -75,6 +80,11 @@ def verdicts(starts: Iterable[Start], whole: bool = False) -> list[str]:
     return out or ["- no vLLM engine was recognised"]
 
 
+def _is_pinned(project: Project) -> bool:
+    blocked = any(item.blocks for item in project.items)
+    return bool(project.bumps) or blocked or project.situation.source.pinned is not None
+
+
 def _has_work(project: Project, migration: Migration) -> bool:
     return project.situation.moves or bool(project.bumps or any(item.blocks for item in project.items))
 
@@ -82,7 +92,8 @@ def _has_work(project: Project, migration: Migration) -> bool:
 def _move(project: Project) -> str:
     sources = dict.fromkeys(place.release for place in project.bumps) or [project.situation.source.value]
     way = " and ".join(source for source in sources if source != project.target)
-    return f"{project.root}: vLLM {f'{way} to ' if way else ''}{project.target}"
+    root = "" if project.root == os.curdir else f"{project.root}: "
+    return f"{root}vLLM {f'{way} to ' if way else ''}{project.target}"
 
 
 def _section(title: str, items: Iterable[str]) -> list[str]:
