@@ -98,3 +98,12 @@ def test_a_framework_that_does_not_run_with_the_target(
         Path(name).write_text(text)
     findings = lint(Options((".",), isolated=True))[0].findings
     assert [(f.path, f.line) for f in findings if f.code == "VM230"] == [("requirements.txt", 2)] * said
+
+
+def test_a_framework_is_not_held_against_its_own_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".git").mkdir()
+    Path("pyproject.toml").write_text('[project]\nname = "verl"\nversion = "0.9.0"\n')
+    Path("Dockerfile").write_text("FROM python:3.12\nRUN pip install verl==0.6.0 vllm==0.12.0\n")
+    Path("a.sh").write_text("python3 -m verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm\n")
+    assert "VM230" not in {finding.code for finding in lint(Options((".",), isolated=True))[0].findings}

@@ -246,10 +246,13 @@ class Situations:
     def _frameworks(self, level: Level) -> dict[str, Known]:
         """Releases of frameworks: those that the nearest folder pins; a framework's own repository says its own."""
         out: dict[str, Known] = {}
+        developed = {each.own.package for each in level.upward() if each.own is not None}
         for each in level.upward():
             for pin in each.pins:
                 if pin.exact and pin.package != VLLM:
-                    pinned = PinnedAt(pin.path, pin.line, pin.text.strip())
+                    # In its own repository a framework is what is developed, and not what a pin installs.
+                    at = PinnedAt(pin.path, pin.line, pin.text.strip())
+                    pinned = None if pin.package in developed else at
                     out.setdefault(pin.package, Known(pin.version, f"{pin.place} pins it", pinned))
             if each.own is not None:
                 out.setdefault(each.own.package, Known(each.own.version, f"from {each.own.place}"))
