@@ -143,7 +143,7 @@ def test_the_command(lab: SimpleNamespace, tmp_path: Path, capsys: pytest.Captur
     pause = {"mode": "keep", "clear_cache": False}
     config, old = tmp_path / "c.json", tmp_path / "old.jsonl"
     config.write_text(json.dumps({"engine_args": {"order": "v0"}, "sampling": sampling}))
-    short = ("--backend", "torch", "--model", lab.model, "--num-prompts", 8)
+    short = ("--backend", "torch", "--model", lab.model, "--num-prompts", 16, "--max-tokens", 24)
     assert smoke(capsys, "record", config, *short, "-o", old)[0] == 0
     config.write_text(json.dumps({"engine_args": pins, "sampling": sampling, "pause": pause}))
     words = ("run", config, "--reference", old, "--ablate", *short)
