@@ -4,11 +4,13 @@
 #   benchmarks/smoke_gpu.sh PY MODEL [OUT]
 #
 # PY: a python with vLLM for this GPU (0.12 or later for the update probe). MODEL: a local checkpoint, 0.5B or larger.
+# Then what a CPU cannot show: asynchronous scheduling and CUDA graphs on and off, an update with keep and a cleared cache
+# under each, a float32 head of the engine (0.26 or later), and what `score` costs beside a plain forward pass.
 # With ray installed for PY the Ray executor is tried, and with two GPUs two ranks of tensor parallelism: CPU builds of
 # vLLM refuse Ray. It needs `pip install "vllm-migrate[smoke]"` where it is started. Each step prints its verdict and its
 # exit code; the last lines say which of the expected answers did not come.
 set -uo pipefail
-[ $# -ge 2 ] || { sed -n '2,9p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,11p' "$0"; exit 2; }
 PY=$1 MODEL=$2 OUT=${3:-smoke-gpu}
 mkdir -p "$OUT"
 SMOKE=(vllm-migrate smoke)
@@ -62,6 +64,26 @@ executor() { # name, overrides...: samples through another executor, scored and 
   head -1 "$OUT/$name.jsonl" | grep -o '"\(tensor_parallel_size\|distributed_executor_backend\)": [^,}]*' | sort -u
   expect 0 "compare, $name" "${SMOKE[@]}" compare "$OUT/$name.jsonl" --model "$MODEL" --dtype bfloat16
 }
+# What is pinned one way and the other: a rollout, judged, and an update that keeps requests and clears the cache. Before
+# 0.22.0 such an update loses a token under asynchronous scheduling: its verdict is shown, not expected.
+varied() { # name, lines of the configuration
+  config "$1" "logprobs-mode: processed_logprobs\n$2"
+  expect 0 "record, $1" "${SMOKE[@]}" record "$OUT/$1.yaml" --python "$PY" --model "$MODEL" "${CONTRACT[@]}" "${SIZE[@]}" -o "$OUT/$1.jsonl"
+  expect 0 "compare, $1" "${SMOKE[@]}" compare "$OUT/$1.jsonl" --model "$MODEL" --dtype bfloat16
+  echo "== update, $1, keep with a cleared cache (shown)"
+  "${SMOKE[@]}" update "$OUT/$1.yaml" --python "$PY" --model "$MODEL" "${CONTRACT[@]}" --dtype bfloat16 --pause-mode keep --clear-cache
+  echo "exit $?"
+}
+varied async-on 'async-scheduling: true\n'
+varied async-off 'no-async-scheduling: true\n'
+varied graphs-off 'enforce-eager: true\n'
+if "$PY" -c 'import vllm; from packaging.version import Version as V; assert V(vllm.__version__) >= V("0.26")' 2> /dev/null; then
+  varied head-float32 'hf-overrides: {"head_dtype": "float32"}\n'
+  "${SMOKE[@]}" compare "$OUT/head-float32.jsonl" --model "$MODEL" --dtype bfloat16 --head-dtype float32
+else
+  echo "== no float32 head before 0.26: not run"
+fi
+python "$(dirname "$0")/smoke_score.py" --dtype bfloat16
 if "$PY" -c 'import ray' 2> /dev/null; then executor ray --set distributed_executor_backend=ray; else echo "== no ray: not run"; fi
 if [ "$(nvidia-smi -L 2> /dev/null | wc -l)" -ge 2 ]; then executor tensor-parallel --set tensor_parallel_size=2; else echo "== one GPU: no tensor parallelism"; fi
 for head in float32 bfloat16; do

@@ -2,7 +2,8 @@
 
     python benchmarks/smoke_score.py [--sequences 64] [--tokens 512] [--dtype float32]
 
-Printed at every quarter of the way: the peak of anonymous memory (RssAnon, sampled every 10 ms), which must not grow, and
+On a GPU where there is one. The last column compares with a plain forward pass and log-softmax of the same tokens, in batches
+of as many. Printed at every quarter of the way: the peak of anonymous memory (RssAnon, sampled every 10 ms), which must not grow, and
 the peak of all resident memory (VmHWM). The weights are mapped from their file, so that how much of them is resident is
 the page cache's business.
 """
@@ -91,13 +92,36 @@ def child(recording: str, model: str, sequences: int) -> None:
     write(f"{recording}.scored", header, watched())
 
 
+def plain(model: str, sequences: int, tokens: int) -> None:
+    """A forward pass and the log-softmax of as many tokens, and nothing else; prints seconds and the device."""
+    import torch
+    import transformers
+
+    from vllm_migrate.smoke.score import BATCH_TOKENS
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = transformers.AutoModelForCausalLM.from_pretrained(model, dtype="auto").to(device).eval()
+    batch = max(1, BATCH_TOKENS // (PROMPT + tokens))
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for start in range(0, sequences, batch):
+            ids = torch.randint(VOCABULARY, (min(batch, sequences - start), PROMPT + tokens), device=device)
+            found = net(ids).logits[:, PROMPT - 1 : -1].float().log_softmax(-1)
+            found.gather(-1, ids[:, PROMPT:, None]).sum().item()  # waits for the device
+    print(f"{time.perf_counter() - started:.1f}", device, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", type=int, nargs="+", default=[64])
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--plain", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.plain:
+        plain(options.plain[0], int(options.plain[1]), options.tokens)
+        return
     if options.child:
         child(options.child[0], options.child[1], int(options.child[2]))
         return
@@ -114,11 +138,18 @@ def main() -> None:
             command = [sys.executable, __file__, "--child", str(path), model, str(sequences)]
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
+                seconds = "nan"
                 for line in process.stdout:
                     done, seconds, peak, everything = line.split()
                     tokens = int(done) * options.tokens
                     rate = tokens / float(seconds)
                     print(f"{done:>9} {tokens:>7} {seconds:>8} {rate:9.1f} {peak:>9} {everything:>8}", flush=True)
+            command = [sys.executable, __file__, "--plain", model, str(sequences), "--tokens", str(options.tokens)]
+            alone, device = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+            print(
+                f"a plain forward on {device}: {alone} s; score takes {float(seconds) / float(alone):.2f} times that",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
