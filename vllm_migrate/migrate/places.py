@@ -11,7 +11,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.documents.interface import Source, Unreadable, decode
-from vllm_migrate.run.pins import DECLARED, LOCK, NOTED, REQUIREMENT, VLLM, Pin
+from vllm_migrate.run.pins import DECLARED, LOCK, LONGEST, NOTED, REQUIREMENT, VLLM, Pin
 from vllm_migrate.run.versions import CONDA, MAX_NOTEBOOK, find_releases, own_pins
 
 HARDWARE = frozenset(("rocm", "amd", "npu", "ascend", "xpu", "hpu", "gaudi", "tpu", "neuron", "cpu", "arm", "metal"))
@@ -39,7 +39,7 @@ _ASKED = re.compile(
 _DIGEST = re.compile(r"[ \t-]*digest:[ \t]*[\"']?sha256")
 _SOURCED = re.compile(r"^\s*vllm\s*=\s*[\[{][^\n]*\b(index|git|url|path)\s*=", re.MULTILINE)
 _VARIABLE = re.compile(r"[:=]v?[\"']*(?:[${%]|$)")
-_NUMBER = re.compile(r"[:=]v?(\d+(?:\.\d+)+)[^\s\"',;]*")
+_NUMBER = re.compile(r"[:=]v?(\d{1,9}(?:\.\d{1,9})+)(?!\d)[^\s\"',;]*")
 _FLOW_TAG = re.compile(r"[^}\n]*?\b(?:tag|newTag):[ \t]*[\"']?v?(?P<release>[^\s,\"'}]+)")
 _WORDS = re.compile(r"[a-z]+")
 NEAR = (1, 2, 3, -1, -2)  # lines from the name of an image to its tag
@@ -160,7 +160,7 @@ def _open(place: Place, pin: Pin, target: str) -> Place | None:
     if number is None:
         return place._replace(obstacle=f"names no release; it has to contain {target}")
     later = parse_version(number[1]) > parse_version(target)
-    return None if later else _blocked(place, f"{number[0].lstrip(':=')} is not a plain release")
+    return None if later else _blocked(place, _not_plain(number[0].lstrip(":=")))
 
 
 def is_for_hardware(pin: Pin) -> bool:
@@ -223,6 +223,11 @@ def _near(key: re.Pattern[str], source: Source, line: int) -> re.Match[str] | No
     return None
 
 
+def _not_plain(written: str) -> str:
+    shown = written if len(written) <= LONGEST else f"{written[:LONGEST]}..."
+    return f"{shown} is not a plain release"
+
+
 def _unlike(pin: Pin) -> str:
     """Why a pin that is no plain one is not replaced."""
     if pin.text.lower().startswith("vllm0."):
@@ -243,7 +248,7 @@ def _obstacle(written: str, pin: Pin) -> str:
     if "+" in written:
         return f"a build label ({written.partition('+')[2]}) names a wheel that may not exist for the target"
     if not PLAIN.fullmatch(written):
-        return f"{written} is not a plain release"
+        return _not_plain(written)
     return "" if written == pin.version else "a variable holds the release"
 
 

@@ -34,6 +34,7 @@ IMAGE_NAMES = (b"vllm/vllm-openai", b"vllm-cpu-release-repo")
 FORK_NAMES = (b"rocm/vllm", b"ascend/vllm-ascend")  # images with releases of their own
 CLONED = b"vllm-project/vllm"
 _FORK_TAG = re.compile(rb"[\w-]*:[\w.-]+")
+_NAMED_BEFORE = re.compile(rb"[\w\]]\s*@\s*(?:git\+)?\w+://\S*$")  # `name @ URL` is a requirement, and read as one
 _ADDRESS = re.compile(rb"(?:^|(?<=[\s\"'=]))(?P<address>(?:git\+)?(?:https?|ssh|file)://[^\s\"']*/)$")
 # `{repository: vllm/vllm-openai, tag: v0.8.5}`
 _FLOW_TAG = re.compile(rb"[\"']?\s*,[^}\n]*?\b(?:tag|newTag):\s*[\"']?([^\s,\"'}]+)")
@@ -160,7 +161,7 @@ def requirement_pins(text: PinnedText, quoted: bool, toml: bool = False, conda: 
                 found = _toml_entry(text, package, at)
             elif not quoted and not before.lstrip(b" \t-"):
                 found = _specifier(text, package, at, at + len(package), spaces=True, conda=conda)
-            elif not quoted:
+            elif not quoted and not _NAMED_BEFORE.search(before):
                 found = _from_address(text, package, at, before)
             else:
                 continue
