@@ -17,7 +17,7 @@ from vllm_migrate.report.model import Report
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # A trainer's server, whose replicas the file does not seed.
-SERVE = "vllm serve org/m --max-model-len 8192 --worker-extension-cls my.Extension\n"
+SERVE = "vllm serve org/m --dtype bfloat16 --max-model-len 8192 --worker-extension-cls my.Extension\n"
 
 
 def of(files: Mapping[str, str]) -> Report:
@@ -98,7 +98,7 @@ def test_what_the_framework_has_no_key_for_is_an_item(tmp_path: Path, capsys: py
 
 
 def test_the_text_has_it_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "run.sh").write_text(SERVE + "vllm serve org/m --swap-space 4\n")
+    (tmp_path / "run.sh").write_text(SERVE + "vllm serve org/m --dtype bfloat16 --swap-space 4\n")
     main(["lint", "--isolated", str(tmp_path / "run.sh")])
     out = capsys.readouterr().out
     assert out.index("VM202") < out.index("Checklist: ") < out.index("VM105")

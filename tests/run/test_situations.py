@@ -199,8 +199,8 @@ def test_settings_by_path() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ('[per-file-settings."a/**"]\ngpus = "h100"\n', "vllm-migrate.toml:1: unknown setting 'gpus'"),
-        ('[per-file-settings."a/**"]\nrole = "jugde"\n', "vllm-migrate.toml:1: role must be one of"),
+        ('[per-file-settings."a/**"]\ngpus = "h100"\n', "vllm-migrate.toml:2: unknown setting 'gpus'"),
+        ('[per-file-settings."a/**"]\nrole = "jugde"\n', "vllm-migrate.toml:2: role must be one of"),
         ('[per-file-settings."a/**"]\ngpu = "toaster"\n', "vllm-migrate.toml"),
         ('[per-file-settings]\na = "b"\n', "vllm-migrate.toml:1: per-file-settings must be"),
     ],

@@ -113,7 +113,11 @@ class _Builder:
         for key, meant in (self.dialect.keys if spec.keys is None else spec.keys).items():
             _merge(out, _at(key, self._key(meant)))
         for passed in self.dialect.passthrough:
-            _merge(out, _at(passed.path, self._passed(passed.excluding, bool(spec.root or passed.path))))
+            if passed.prefix:
+                inner = self._variables(passed.prefix)
+            else:
+                inner = self._passed(passed.excluding, bool(spec.root or passed.path))
+            _merge(out, _at(passed.path, inner))
         if spec.vllm_names:
             _merge(out, self._passed((), bool(spec.root)))
         return out
@@ -145,6 +149,11 @@ class _Builder:
             found["patternProperties"] = {r"\.": {}}
             found["additionalProperties"] = False
         return found
+
+    def _variables(self, prefix: str) -> Schema:
+        """Options as variables with a prefix, which stand among others."""
+        options = {name: found for name, found in self._options().items() if "-" not in name}
+        return {"properties": {f"{prefix}{name.upper()}": found for name, found in options.items()}}
 
     def _options(self) -> dict[str, Schema]:
         """vLLM's options under the names by which they travel."""
