@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 # From this many tokens on, the margins of 64 x 512 hold; below, those of 16 x 48.
 LARGE = 16_000
-# A pass needs the prompts of the smaller table, 16 x 48, and half its tokens, since sequences end early.
-FEWEST_PROMPTS, FEWEST_TOKENS = 16, 384
+# A pass needs this many clusters for the t interval of a variance that they estimate themselves, and tokens to compare.
+FEWEST_PROMPTS, FEWEST_TOKENS = 8, 128
 # A model this narrow is a test model: its bfloat16 noise is ten times a real one's.
 TINY_HIDDEN = 512
 # k3 of a run over k3 of its reference run; and of the head claimed over the better head.
