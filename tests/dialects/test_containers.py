@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.dialects.reading import Reading
+from vllm_migrate import fix, lint
 
 PINS = ["--no-enable-prefix-caching", "--no-async-scheduling", "--logprobs-mode", "processed_logprobs"]
 
@@ -354,3 +356,34 @@ def test_what_is_filled_in_is_shown_without_quotes(word: str, tmp_path: Path) ->
         tmp_path, {"d.yaml": container(f"image: vllm/vllm-openai:v0.8.5\nargs:\n  - --model=a\n  - {word}\n")}
     )
     assert [repr(option.value) for option in reading.engine.options][-1] == "Unknown('$(TP)')"
+
+
+SCRIPT = "vllm serve m --swap-space 4 --max-model-len 4096"
+
+
+@pytest.mark.parametrize("entrypoint", ["/bin/bash", '["/bin/bash"]', "sh", "/bin/bash -c", '["bash", "-lc"]'])
+@pytest.mark.parametrize(
+    "command", ['-c "{}"', "-c 'pip install x && {}'", '|\n      -c "{}"', '>-\n      -c\n      "{}"', '["-c", "{}"]']
+)
+def test_a_shell_as_entrypoint_runs_what_its_arguments_say(entrypoint: str, command: str) -> None:
+    """The command of such a service is what stands behind `-c`, wherever that stands."""
+
+    command = command.format(SCRIPT)
+    if "c" in entrypoint.replace("/bin/bash", "").replace("bash", "").replace("sh", ""):
+        command = command.replace('"-c", ', "").replace("-c ", "").replace("-c\n      ", "")
+        command = command if command[0] in "[|>" else f"|\n      {command}"
+    text = (
+        f"services:\n  a:\n    image: vllm/vllm-openai:v0.8.5\n    entrypoint: {entrypoint}\n    command: {command}\n"
+    )
+    report = lint(files={"compose.yaml": text})
+    assert report.engines == 1
+    assert [finding.code for finding in report.findings if finding.option == "swap_space"] == ["VM202"]
+    after = yaml.safe_load(fix(files={"compose.yaml": text}, unsafe=True).texts["compose.yaml"])["services"]["a"]
+    words = after["command"] if isinstance(after["command"], list) else shlex.split(after["command"])
+    assert "--swap-space" not in words[-1] and words[-1].endswith(("--max-model-len 4096", "--no-async-scheduling"))
+
+
+@pytest.mark.parametrize("entrypoint", ["python3", '["tini", "--"]', "curl"])
+def test_another_program_with_such_arguments_is_no_shell(entrypoint: str) -> None:
+    text = f'services:\n  a:\n    image: busybox\n    entrypoint: {entrypoint}\n    command: -c "{SCRIPT}"\n'
+    assert lint(files={"compose.yaml": text}).engines == 0

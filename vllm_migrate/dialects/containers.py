@@ -195,6 +195,10 @@ def _open(site: Tree, embed: Embed) -> Iterator[File]:
             yield inside
 
 
+def _same_text(one: ListItem | InText | None, other: InText) -> bool:
+    return isinstance(one, InText) and one.file is other.file
+
+
 class _Container:
     """Reads one mapping with a command."""
 
@@ -292,6 +296,9 @@ class _Container:
                     return None
                 continue
             if isinstance(origin, InText):
+                shell = origin.file.shell
+                if shell is not None and not _same_text(self.origins[first], origin):
+                    shell.argument_of = "shell" if _same_text(self.origins[at - 1], origin) else "-c"
                 return self._surrounded(origin.file)
             root = _root_item(self.site, origin) if origin is not None else None
             return self._surrounded(embedded(root, "shell")) if root is not None else None

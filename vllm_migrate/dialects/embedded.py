@@ -55,7 +55,7 @@ def scripts_inside(file: File) -> list[File]:
     document = file.shell
     if document is None or (file.inside is not None and file.inside.kind not in ("shell", "words", "cell")):
         return []
-    if not any(sign in document.source.text for sign in NESTING):
+    if not document.argument_of and not any(sign in document.source.text for sign in NESTING):
         return []
     from vllm_migrate.documents.shell.nested import nested
 

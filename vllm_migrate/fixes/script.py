@@ -86,7 +86,7 @@ def _prove_removed(file: File, drops: list[DropVariable], removals: list[Edit], 
 
 def _edited(file: File, edits: list[Edit]) -> ShellDocument:
     assert file.shell is not None
-    return reread(file.shell.source, sorted(edits))
+    return reread(file.shell, sorted(edits))
 
 
 def _shape(document: ShellDocument, gone: set[str]) -> tuple[list[list[str]], int]:

@@ -7,7 +7,7 @@ broken line continuation: the command ended before it, and the shell takes it fo
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from vllm_migrate.documents.interface import Source, Unreadable
 from vllm_migrate.documents.shell.evaluated import evaluated
@@ -128,14 +128,16 @@ class ShellDocument:
     `export`.
 
     `exports`: (name, value word). `comments`: (start, end). `lost`: every broken continuation, in order.
-    `outer` is the script that holds this one in a string or heredoc (see nested).
+    `outer` is the script that holds this one in a string or heredoc (see nested). `argument_of` says whose arguments the words
+    are where the program stands elsewhere: "shell" of a shell, "-c" of a shell with that option, "" of none.
     """
 
-    __slots__ = ("commands", "comments", "exports", "heredocs", "lost", "outer", "script", "source")
+    __slots__ = ("argument_of", "commands", "comments", "exports", "heredocs", "lost", "outer", "script", "source")
 
     def __init__(self, source: Source, scanner: ShellScanner, outer: ShellDocument | None = None) -> None:
         self.source = source
         self.outer = outer
+        self.argument_of: Literal["", "shell", "-c"] = ""
         self.script = scanner.script
         self.commands = [Command(index, raw) for index, raw in enumerate(scanner.commands)]
         self.exports = _exports(scanner)

@@ -57,7 +57,8 @@ def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
         if joined is not None:
             yield joined
             continue
-        shell = flagged = False
+        first = command.index == 0
+        shell, flagged = first and document.argument_of != "", first and document.argument_of == "-c"
         carried = _carries(command)
         mark = "[*]" if _name(command.written[0].raw) == "eval" else "$"  # a variable in an eval is read there
         for word in command.written:

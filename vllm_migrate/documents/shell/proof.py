@@ -19,21 +19,24 @@ def prove(document: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> Shel
     """The document of the edited text. Raises ProofFailed unless exactly the intended arguments changed."""
     if document.outer is not None:
         return _prove_nested(document, document.outer, edits, ops)
-    after = reread(document.source, edits)
+    after = reread(document, edits)
     check(document, after, ops)
     return after
 
 
-def reread(source: Source, edits: list[Edit]) -> ShellDocument:
-    """The document of the edited text. Raises ProofFailed where edits overlap or bash would refuse the text."""
+def reread(document: ShellDocument, edits: list[Edit]) -> ShellDocument:
+    """The document with its text edited. Raises ProofFailed where edits overlap or bash would refuse the text."""
+    source = document.source
     others = source.text.replace("\r\n", "")
     if "\r" in others or ("\r" in source.text and "\n" in others):
         raise ProofFailed("some of its lines end in CRLF and some do not, and bash takes each CR for a part of a word")
     try:
         text = apply_edits(source.text, edits)
-        return parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
+        after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
     except (ValueError, Unreadable) as error:
         raise ProofFailed(f"the edited text does not parse: {error}") from None
+    after.argument_of = document.argument_of
+    return after
 
 
 def check(document: ShellDocument, after: ShellDocument, ops: list[WordOp]) -> None:
@@ -150,7 +153,7 @@ def _raws(words: list[Word]) -> list[str]:
 
 def _prove_nested(document: ShellDocument, outer: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> ShellDocument:
     """The nested document after `edits` are made on the file. Raises ProofFailed."""
-    after = reread(outer.source, edits)
+    after = reread(outer, edits)
     old, new = nested(outer), nested(after)
     place = next((i for i, sub in enumerate(old) if sub.source.text == document.source.text), -1)
     if place < 0 or len(old) != len(new):
@@ -167,7 +170,7 @@ def _prove_nested(document: ShellDocument, outer: ShellDocument, edits: list[Edi
 
 def prove_around(outer: ShellDocument, edits: list[Edit]) -> None:
     """Raise ProofFailed when edits of the scripts nested in `outer` change it around them."""
-    after = reread(outer.source, edits)
+    after = reread(outer, edits)
     if _shape(outer) != _shape(after) or len(nested(outer)) != len(nested(after)):
         raise ProofFailed("the script around it changed")
 
