@@ -91,6 +91,10 @@ def stops(finding: Firing) -> bool:
     """Whether the finding says that the parser refuses the file."""
     # A false behind a flag of the server's module is taken for the model: accepted, and wrong.
     accepted = finding.name == "bool-cli-value" and "rejects" not in finding.message
+    # The optimization level's flag takes what the compilation level's was given.
+    accepted = accepted or (
+        finding.name == "ambiguous-abbreviation" and "differently" in finding.message and finding.severity == "warning"
+    )
     return finding.layer == "broken-config" and finding.name not in NOT_THE_PARSERS and not accepted
 
 
