@@ -262,9 +262,9 @@ class _Line:
 
     def _sourced(self) -> Iterator[Fact]:
         """What scripts export that are sourced before the command, where they lie beside this one."""
-        for command in self.document.commands:
+        for command in self.document.sourcing:
             words = command.words
-            if command.start >= self.command.start or len(words) < 2 or words[0].value not in ("source", "."):
+            if command.start >= self.command.start:
                 continue
             name = words[1].value or words[1].raw.rpartition("/")[2].strip('"')  # "$(dirname "$0")/env.sh"
             if not name.endswith((".sh", ".bash")) or name.startswith(("/", "~", "$")):

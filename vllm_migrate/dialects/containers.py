@@ -101,6 +101,8 @@ class ContainerDocument(ShellDocument):
         self.heredocs = []
         self.comments = []
         self.lost = []
+        self.argument_of = ""
+        self._sourcing = []
 
 
 def documents_inside(wanted: list[tuple[Embed, Tree]]) -> Iterator[File]:

@@ -132,18 +132,38 @@ class ShellDocument:
     are where the program stands elsewhere: "shell" of a shell, "-c" of a shell with that option, "" of none.
     """
 
-    __slots__ = ("argument_of", "commands", "comments", "exports", "heredocs", "lost", "outer", "script", "source")
+    __slots__ = (
+        "_sourcing",
+        "argument_of",
+        "commands",
+        "comments",
+        "exports",
+        "heredocs",
+        "lost",
+        "outer",
+        "script",
+        "source",
+    )
 
     def __init__(self, source: Source, scanner: ShellScanner, outer: ShellDocument | None = None) -> None:
         self.source = source
         self.outer = outer
         self.argument_of: Literal["", "shell", "-c"] = ""
+        self._sourcing: list[Command] | None = None
         self.script = scanner.script
         self.commands = [Command(index, raw) for index, raw in enumerate(scanner.commands)]
         self.exports = _exports(scanner)
         self.heredocs = scanner.heredocs
         self.comments = scanner.comments
         self.lost = _find_lost(source.text, self.commands, scanner)
+
+    @property
+    def sourcing(self) -> list[Command]:
+        """The commands that read another script into this one: `source FILE`, `. FILE`."""
+        if self._sourcing is None:
+            named = (command for command in self.commands if len(command.words) > 1)
+            self._sourcing = [command for command in named if command.words[0].value in ("source", ".")]
+        return self._sourcing
 
     @property
     def arrays(self) -> dict[str, list[Array]]:
