@@ -22,11 +22,9 @@ from typing import Any
 from vllm_migrate.smoke.backends.interface import Job
 from vllm_migrate.smoke.backends.vllm_worker import VllmWorker
 from vllm_migrate.smoke.commands import ScoreOptions, score_in_memory
-from vllm_migrate.smoke.compare import CompareOptions
-from vllm_migrate.smoke.evidence import heads
+from vllm_migrate.smoke.compare import CompareOptions, heads_of
 from vllm_migrate.smoke.judge import compare
 from vllm_migrate.smoke.recording import Header, Recording, Row
-from vllm_migrate.smoke.score import other_head
 from vllm_migrate.smoke.verdict import Metric
 
 VOCABULARY, HIDDEN, PROMPTS = 1024, 128, 16
@@ -89,9 +87,7 @@ def read(scored: Recording) -> str | None:
     """The precision of the engine's head, as the proof reads it from the rounding alone."""
     score = scored.header.score
     assert score is not None
-    found = heads(
-        scored.rows, score.claimed["user"], score.head_dtype, other_head(score.head_dtype, score.dtype, scored.header)
-    )
+    found = heads_of(scored.header, scored.rows, score.claimed["user"])
     return found.engine if found else None
 
 

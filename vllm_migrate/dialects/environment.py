@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from vllm_migrate.dialects.composition import unseen
+from vllm_migrate.dialects.frameworks import listed
 from vllm_migrate.dialects.interpolate import resolve
 from vllm_migrate.dialects.model import Fact, Origin, determined
 from vllm_migrate.dialects.specifiers import fits, parse_version
@@ -154,11 +155,11 @@ class DialectEnv:
 def runs(origin: Origin, release: str) -> bool:
     """Whether the release of the framework that a project shows runs with a release of vLLM, by the newest entry of the dialect
     that is not newer. True where nothing shows either."""
-    version, requires = origin.framework, origin.dialect.requires
+    version = origin.framework
     if version is None or not _is_version(version):
         return True
-    known = [fw for fw in requires if parse_version(fw) <= parse_version(version)]
-    return not known or fits(release, requires[max(known, key=parse_version)])
+    spec = listed(origin.dialect.requires, version)
+    return not spec or fits(release, spec)
 
 
 def _is_version(text: str) -> bool:

@@ -39,8 +39,13 @@ def required(dialect: Dialect, release: str) -> str:
     """The vLLM that a release of a dialect's framework asks for; "" where that is not known."""
     if all(parse_version(one) < parse_version(release) for one in dialect.requires):
         return ""
-    known = [one for one in dialect.requires if parse_version(one) <= parse_version(release)]
-    return dialect.requires[max(known, key=parse_version)] if known else ""
+    return listed(dialect.requires, release)
+
+
+def listed(requires: Mapping[str, str], release: str) -> str:
+    """What a matrix says of a framework's release: its newest entry that is not newer; "" where all are."""
+    known = [one for one in requires if parse_version(one) <= parse_version(release)]
+    return requires[max(known, key=parse_version)] if known else ""
 
 
 def instead(dialect: Dialect, target: str) -> str:

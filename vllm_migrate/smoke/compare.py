@@ -171,7 +171,7 @@ def _judge(
         return SmokeVerdict("fail", blame, {}, columns, len(rows), tokens, {})
     outside = Against.column(rows, claimed).estimates()
     numbers = numbers._replace(out=outside.out if outside else numbers.out)
-    heads = _heads(header, rows, claimed)
+    heads = heads_of(header, rows, claimed)
     head = heads.ratio if heads else None
     metrics = measure(numbers, limits, reference, head)
     if header.contract(name).greedy:  # the likeliest token is no sample: nothing to calibrate against
@@ -220,7 +220,8 @@ def measure(
     return found | {name: Metric(value, value, value) for name, value in exact.items()}
 
 
-def _heads(header: Header, rows: list[Row], name: str) -> Heads | None:
+def heads_of(header: Header, rows: list[Row], name: str) -> Heads | None:
+    """What the rows of a column say of the two heads; None where only one precision was scored."""
     score = header.score
     if score is None:
         return None
