@@ -22,6 +22,8 @@ from vllm_migrate.rules.finding import Action, Firing, is_inside
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+UNSAFE = "needs --unsafe"  # why a fix for review is not made
+
 
 class Fixer:
     """Plans and proves. One per run; the files are those of the run.
@@ -160,7 +162,7 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
         if fix is None:
             continue
         if fix.safety == "none" or (fix.safety == "review" and not unsafe):
-            refused.append((finding, "needs --unsafe" if fix.safety == "review" else finding.advice))
+            refused.append((finding, UNSAFE if fix.safety == "review" else finding.advice))
             continue
         wanted.append(finding)
     return wanted
