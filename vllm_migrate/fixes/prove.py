@@ -118,10 +118,11 @@ def _check_call(engine: Subject, action: Action, call: Use) -> None:
     if not calls:
         raise ProofFailed(f"the call that gets {option} is not found in the edited file")
     passed = calls[0].arguments
-    if action.kind == "set" and not same(passed.get(option), action.value):
+    if action.kind != "drop" and not same(passed.get(option), action.value):
         raise ProofFailed(f"{option} reads back as {passed.get(option)!r}, not {action.value!r}")
-    if action.kind == "drop" and option in passed:
-        raise ProofFailed(f"{option} is still passed")
+    gone = {"drop": option, "respell": call.key}.get(action.kind, "")
+    if gone in passed:
+        raise ProofFailed(f"{gone} is still passed")
 
 
 def _number(use: Use) -> int | None:

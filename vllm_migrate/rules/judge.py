@@ -690,7 +690,13 @@ def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterat
             if other.arguments.get(name) != entry.to:
                 yield Action("set", name, entry.to, other)
         return
-    if entry.remove:
+    if entry.succeed:
+        from vllm_migrate.rules.successors import keyword
+
+        new = keyword(using)
+        if new is not None:
+            yield Action("drop", name, None, using.use) if new.value is None else Action("respell", *new, using.use)
+    elif entry.remove:
         yield Action("drop", name, None, using.use)
     elif entry.text:
         yield Action("set", name, Unknown(entry.text.replace("{value}", using.text)), using.use)
