@@ -90,7 +90,9 @@ class Servers:
     def _is_used(self, path: str) -> bool:
         """Whether another program names the module."""
         name = os.path.splitext(os.path.basename(path))[0]
-        named = re.compile(rf"\b(?:import|from)\b.*\b{re.escape(name)}\b|[\"'][\w./]+[./]{re.escape(name)}(?:\.py)?[\"']")
+        named = re.compile(
+            rf"\b(?:import|from)\b.*\b{re.escape(name)}\b|[\"'][\w./]+[./]{re.escape(name)}(?:\.py)?[\"']"
+        )
         others = (other for other in self._programs if other != path and not TESTS.search(other.replace(os.sep, "/")))
         return any(name in self._text(other) and named.search(self._text(other)) for other in others)
 

@@ -69,6 +69,14 @@ def actions(source: View, target: View, setting: Setting) -> Iterator[Action]:
     if setting.option in ROPE:
         yield from _rope(source, target, setting)
         return
+    if setting.nameless():
+        yield Action(
+            "respell",
+            setting.option,
+            renamed_keys(source, target, setting.option, setting.written.value),
+            setting.written,
+        )
+        return
     mine = successors(setting)
     if mine is None:
         return
@@ -102,13 +110,19 @@ def renamed_keys(source: View, target: View, option: str, value: object) -> obje
     if not isinstance(whole, dict) or cls is None:
         return value
     low, high = catalog.ordinal(source.release), catalog.ordinal(target.release)
-    new = {
-        rename.old.removeprefix(f"{cls}."): (rename.new or "").rpartition(".")[2]
+    renames = {
+        rename.old.removeprefix(f"{cls}."): rename
         for rename in catalog.renames
-        if rename.section == "config" and rename.polarity == "same" and low < catalog.ordinal(rename.since) <= high
+        if rename.section == "config" and low < catalog.ordinal(rename.since) <= high
     }
-    out = {new.get(key, key): inner for key, inner in whole.items()}
-    if out.keys() == whole.keys() or len(out) < len(whole):
+    out: dict[str, object] = {}
+    for key, inner in whole.items():
+        field = _field(renames[key], inner) if key in renames else None
+        if field is None:
+            out.setdefault(key, inner)
+        elif field.value is not None or inner is None:
+            out[field.name] = field.value
+    if out.keys() == whole.keys():
         return value
     return json.dumps(out) if isinstance(value, str) else out
 
@@ -295,7 +309,9 @@ def _renamed(setting: InnerSetting) -> tuple[str, object] | None:
     rename, value = setting.rename(), setting.written.value
     if rename is None or isinstance(value, Unknown) or setting._in(setting.target):
         return None
-    if setting.written.words is not None and isinstance(value, str):  # the parser reads the text of a dotted key as JSON
+    if setting.written.words is not None and isinstance(
+        value, str
+    ):  # the parser reads the text of a dotted key as JSON
         with suppress(ValueError):
             value = json.loads(value)
     new = _field(rename, value)
