@@ -55,7 +55,7 @@ def test_drop(tmp_path: Path) -> None:
 FIELD = "from vllm.config import CompilationConfig\n\nconfig = CompilationConfig(level=3, cache_dir='a')\n"
 
 
-@pytest.mark.parametrize(("value", "written"), [(3, "mode=3"), ("FULL", 'mode="FULL"')])
+@pytest.mark.parametrize(("value", "written"), [(3, "mode=3"), ("FULL", "mode='FULL'")])
 def test_respell(value: object, written: str, tmp_path: Path) -> None:
     found, uses = program(tmp_path, FIELD, "config-argument")
     level = uses[0]
