@@ -9,6 +9,7 @@ from contextlib import suppress
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import Discovery, discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed, Unreadable
 from vllm_migrate.documents.steps import limited
@@ -25,7 +26,7 @@ class Prover:
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
-        self._found: dict[str, Discovery] = {}
+        self.found: dict[str, tuple[File, Discovery]] = {}
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -54,8 +55,8 @@ class Prover:
 
     def _discovered(self, path: str) -> Discovery:
         """What an edited file holds. Raises ProofFailed."""
-        found = self._found.get(path)
-        if found is None:
+        path = os.path.normpath(path)
+        if path not in self.found:
             file = self.workspace.load(path)
             if file is None:
                 reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
@@ -65,8 +66,8 @@ class Prover:
                     found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
             except Unreadable as error:
                 raise ProofFailed(f"{path} cannot be read back: {error}") from None
-            self._found[path] = found
-        return found
+            self.found[path] = (file, found)
+        return self.found[path][1]
 
     @staticmethod
     def _arrived(view: View, action: Action) -> None:
