@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from vllm_migrate.dialects.discover import Discovery
 
+UNSAFE = "needs --unsafe"  # why a fix for review is not made
+
 
 class Fixer:
     """Plans and proves. One per run; the files are those of the run.
@@ -164,7 +166,7 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
         if fix is None:
             continue
         if fix.safety == "none" or (fix.safety == "review" and not unsafe):
-            refused.append((finding, "needs --unsafe" if fix.safety == "review" else finding.advice))
+            refused.append((finding, UNSAFE if fix.safety == "review" else finding.advice))
             continue
         wanted.append(finding)
     return wanted
