@@ -213,9 +213,7 @@ class Unique:
     def all(self) -> list[Candidate]:
         """Every candidate with its children, in the order in which their identities came."""
         return [
-            candidate._replace(
-                children=tuple(self._children[key]), own=key in self._own, fired=self.fired(candidate)
-            )
+            candidate._replace(children=tuple(self._children[key]), own=key in self._own, fired=self.fired(candidate))
             for key, candidate in self._kept.items()
         ]
 
