@@ -44,7 +44,7 @@ from vllm_migrate.catalog import store
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.report.finding import Finding
+from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.fix import FixPlan, fix
 from vllm_migrate.run.lint import lint
@@ -205,10 +205,15 @@ class Fleet:
             self._break("again", folder, f"{path}: {', '.join(names)}\n{second.diff[:2000]}")
 
     def _promises(self, folder: Path, findings: tuple[Finding, ...], planned: FixPlan) -> None:
-        promised = collections.Counter(map(_promise, filter(_is_offered, findings)))
-        settled = collections.Counter(map(_settled, planned.plan.applied))
-        self.counts["promised"] += promised.total()
-        self.counts["settled"] += settled.total()
+        offered = list(filter(_is_offered, findings))
+        applied = planned.plan.applied
+        self.counts["promised"] += len(offered)
+        self.counts["settled"] += planned.settled
+        if len(offered) != planned.settled:
+            self._break("counted", folder, f"{len(offered)} promised, {planned.settled} written")
+        promised = collections.Counter(key for finding in offered for key in _promises(finding))
+        settled = collections.Counter(_settled(one) for one in applied if one.kind != CHECKLIST)
+        settled += collections.Counter({_settled(one)._replace(line=0) for one in applied if one.kind == CHECKLIST})
         why = {_settled(finding)[:4]: reason for finding, reason in planned.plan.refused}
         for key in sorted((promised - settled).elements()):
             self._break("promised, not written", folder, f"{':'.join(map(str, key))}: {why.get(key[:4], '')}")
@@ -334,9 +339,13 @@ def _is_offered(finding: Finding) -> bool:
     return finding.fix is not None and finding.fix.safety != "none" and bool(finding.fix.edits)
 
 
-def _promise(finding: Finding) -> Key:
+def _promises(finding: Finding) -> list[Key]:
+    """What a finding offers; an item of the checklist stands for all its files."""
     assert finding.fix is not None
-    return Key(finding.path, finding.line, finding.code, finding.option, finding.fix.safety)
+    key = Key(finding.path, finding.line, finding.code, finding.option, finding.fix.safety)
+    if finding.kind != CHECKLIST:
+        return [key]
+    return [key._replace(path=path, line=0) for path in (finding.path, *finding.children)]
 
 
 def _settled(finding: Firing) -> Key:
@@ -347,7 +356,11 @@ def _settled(finding: Firing) -> Key:
 
 def _kinds(findings: tuple[Finding, ...]) -> collections.Counter[tuple[str, ...]]:
     """The findings without what moves when lines are added: their places, and which of several engines is named."""
-    return collections.Counter((f.code, f.name, f.path, f.option) for f in findings)
+    return collections.Counter(
+        (f.code, f.name, path, f.option)
+        for f in findings
+        for path in ((f.path, *f.children) if f.kind == CHECKLIST else (f.path,))
+    )
 
 
 def _text(finding: Finding) -> str:
