@@ -117,6 +117,11 @@ class Key(NamedTuple):
     option: str
     safety: str
 
+    @property
+    def item(self) -> Key:
+        """That of an item of the checklist, which stands once for all its places."""
+        return self._replace(path="", line=0)
+
 
 class Fleet:
     """All projects of one call."""
@@ -211,9 +216,10 @@ class Fleet:
         self.counts["settled"] += planned.settled
         if len(offered) != planned.settled:
             self._break("counted", folder, f"{len(offered)} promised, {planned.settled} written")
-        promised = collections.Counter(key for finding in offered for key in _promises(finding))
-        settled = collections.Counter(_settled(one) for one in applied if one.kind != CHECKLIST)
-        settled += collections.Counter({_settled(one)._replace(line=0) for one in applied if one.kind == CHECKLIST})
+        items = {_promise(finding).item for finding in offered if finding.kind == CHECKLIST}
+        promised = collections.Counter([*items, *(_promise(each) for each in offered if each.kind != CHECKLIST)])
+        items = {_settled(finding).item for finding in applied if finding.kind == CHECKLIST}
+        settled = collections.Counter([*items, *(_settled(each) for each in applied if each.kind != CHECKLIST)])
         why = {_settled(finding)[:4]: reason for finding, reason in planned.plan.refused}
         for key in sorted((promised - settled).elements()):
             self._break("promised, not written", folder, f"{':'.join(map(str, key))}: {why.get(key[:4], '')}")
@@ -339,13 +345,9 @@ def _is_offered(finding: Finding) -> bool:
     return finding.fix is not None and finding.fix.safety != "none" and bool(finding.fix.edits)
 
 
-def _promises(finding: Finding) -> list[Key]:
-    """What a finding offers; an item of the checklist stands for all its files."""
+def _promise(finding: Finding) -> Key:
     assert finding.fix is not None
-    key = Key(finding.path, finding.line, finding.code, finding.option, finding.fix.safety)
-    if finding.kind != CHECKLIST:
-        return [key]
-    return [key._replace(path=path, line=0) for path in (finding.path, *finding.children)]
+    return Key(finding.path, finding.line, finding.code, finding.option, finding.fix.safety)
 
 
 def _settled(finding: Firing) -> Key:
