@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import relevance
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import lines_of, opened_text
+from vllm_migrate.opening import lines_of, opened_output
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import rows
 from vllm_migrate.verify import log, run
@@ -49,7 +49,7 @@ def side(path: str, target: str | None, engine: str | None) -> Side:
             if not row.target.absent and not row.target.undecided:
                 values[row.option] = (mask_value(row.option, row.target.value), row.target.origin)
     for path_of_log in folder.logs:
-        with opened_text(path_of_log, "replace") as stream:
+        with opened_output(path_of_log) as stream:
             reported = log.running(lines_of(stream), path_of_log, folder.release or target)
         release = reported.release or release
         values.update(_logged(reported))
