@@ -96,12 +96,12 @@ SERVERS = "vllm serve a --max-model-len 8192\nvllm serve b --max-model-len 8192\
 
 @pytest.mark.parametrize("files", [{"run.sh": GUIDED}, {"run.sh": SERVERS}, {"conf/ppo.yaml": CONF, "run.sh": SCRIPT}])
 def test_lint_offers_what_fix_writes(files: dict[str, str]) -> None:
-    report, plan = lint(files=files, from_="0.9.2"), fix(files=files, from_="0.9.2", unsafe=True).plan
+    report, fixed = lint(files=files, from_="0.9.2"), fix(files=files, from_="0.9.2", unsafe=True)
     offered = [f for f in report.findings if f.fix is not None and f.fix.edits]
-    assert sorted((f.code, f.line, f.option) for f in offered) == sorted(
-        (f.code, f.spot.file.source.position(f.spot.start).line, f.option) for f in plan.applied
-    )
-    assert offered
+    assert {(f.code, f.option) for f in offered} == {(f.code, f.option) for f in fixed.plan.applied}
+    assert len(offered) == fixed.settled > 0
+    edits = {edit for f in offered if f.fix is not None for edit in f.fix.edits}
+    assert edits == set(fixed.edits) or len(edits) > len(fixed.edits), "where two edits touch, the plan has one of both"
 
 
 def test_a_pin_that_refuses_what_is_written_is_named() -> None:

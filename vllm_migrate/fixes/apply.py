@@ -22,6 +22,10 @@ from vllm_migrate.rules.finding import Action, Firing, is_inside
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vllm_migrate.dialects.discover import Discovery
+
+UNSAFE = "needs --unsafe"  # why a fix for review is not made
+
 
 class Fixer:
     """Plans and proves. One per run; the files are those of the run.
@@ -41,6 +45,7 @@ class Fixer:
         self.situate = situate
         self.catalog = catalog
         self.knowledge = knowledge
+        self.read_back: dict[str, tuple[File, Discovery]] = {}  # by normal path, of the edits that were proved last
         self._under = under
         self._unedited_views: dict[int, View] = {}
 
@@ -76,6 +81,7 @@ class Fixer:
             numbers = {action.written.number for action in actions if isinstance(action.written, Written)}
             named = {name for number, name in before.delivery.named.items() if number in numbers}
             prover.check(engine, before, actions, changed | named)
+        self.read_back.update(prover.found)
 
     def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
@@ -160,7 +166,7 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
         if fix is None:
             continue
         if fix.safety == "none" or (fix.safety == "review" and not unsafe):
-            refused.append((finding, "needs --unsafe" if fix.safety == "review" else finding.advice))
+            refused.append((finding, UNSAFE if fix.safety == "review" else finding.advice))
             continue
         wanted.append(finding)
     return wanted

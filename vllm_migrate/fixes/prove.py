@@ -9,6 +9,7 @@ from contextlib import suppress
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.discover import Discovery, discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed, Unreadable
 from vllm_migrate.documents.steps import limited
@@ -25,7 +26,7 @@ class Prover:
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
-        self._found: dict[str, Discovery] = {}
+        self.found: dict[str, tuple[File, Discovery]] = {}
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -54,8 +55,8 @@ class Prover:
 
     def _discovered(self, path: str) -> Discovery:
         """What an edited file holds. Raises ProofFailed."""
-        found = self._found.get(path)
-        if found is None:
+        path = os.path.normpath(path)
+        if path not in self.found:
             file = self.workspace.load(path)
             if file is None:
                 reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
@@ -65,8 +66,8 @@ class Prover:
                     found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
             except Unreadable as error:
                 raise ProofFailed(f"{path} cannot be read back: {error}") from None
-            self._found[path] = found
-        return found
+            self.found[path] = (file, found)
+        return self.found[path][1]
 
     @staticmethod
     def _arrived(view: View, action: Action) -> None:
@@ -115,13 +116,16 @@ def _check_call(engine: Subject, action: Action, call: Use) -> None:
     """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
     number, option = _number(call), action.option
     calls = [use for use in engine.uses if _number(use) == number] if isinstance(engine, Program) else []
+    if not calls and action.kind == "drop" and len(call.arguments) == 1:
+        return  # it passes nothing now
     if not calls:
         raise ProofFailed(f"the call that gets {option} is not found in the edited file")
     passed = calls[0].arguments
-    if action.kind == "set" and not same(passed.get(option), action.value):
+    if action.kind != "drop" and not same(passed.get(option), action.value):
         raise ProofFailed(f"{option} reads back as {passed.get(option)!r}, not {action.value!r}")
-    if action.kind == "drop" and option in passed:
-        raise ProofFailed(f"{option} is still passed")
+    gone = {"drop": option, "respell": call.key}.get(action.kind, "")
+    if gone in passed:
+        raise ProofFailed(f"{gone} is still passed")
 
 
 def _number(use: Use) -> int | None:

@@ -194,7 +194,7 @@ class UseSpec(Record):
 class Embed(Record):
     """A command line, script or document inside the mappings that `at` finds in a YAML document.
 
-    document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
+    document, where: values at the document's top and in the mapping. command, entrypoint, env, image, build: keys of a container;
     program: the words that come before the command's, where no entrypoint is written; more: an environment variable whose words
     stand behind them; needs: a key that has to be there. text: the key of a script, or of a list of them, or of a document where
     language is yaml.
@@ -210,6 +210,7 @@ class Embed(Record):
     entrypoint: str = ""
     env: str = ""
     image: str = ""
+    build: str = ""
     program: tuple[str, ...] = ()
     more: str = ""
     needs: str = ""

@@ -580,7 +580,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
 def _fill_life(text: str, setting: Setting) -> str:
     """The placeholders that ask the catalog: what became of the setting, and what takes its place."""
     rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
-    new = (rename.new or "").rpartition(".")[2] if rename else ""
+    new = (rename.new or "").rpartition(".")[2] if rename else setting._renamed() if "{instead}" in text else ""
     lives: dict[str, Callable[[], str]] = {
         "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
         "hint": setting.hint,
@@ -690,7 +690,13 @@ def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterat
             if other.arguments.get(name) != entry.to:
                 yield Action("set", name, entry.to, other)
         return
-    if entry.remove:
+    if entry.succeed:
+        from vllm_migrate.rules.successors import keyword
+
+        new = keyword(using)
+        if new is not None:
+            yield Action("drop", name, None, using.use) if new.value is None else Action("respell", *new, using.use)
+    elif entry.remove:
         yield Action("drop", name, None, using.use)
     elif entry.text:
         yield Action("set", name, Unknown(entry.text.replace("{value}", using.text)), using.use)

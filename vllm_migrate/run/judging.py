@@ -171,7 +171,8 @@ class Run:
                 return
             file, is_parent, filled = self._taken(path, data)
             with limited():
-                found = discover(file, self.knowledge.dialects, self.catalog, workspace)
+                found = workspace.discovered.get(os.path.normpath(path))
+                found = found or discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
             if named or error.reason not in TEXTUAL or any(word in (data or b"").lower() for word in SPEAKS):
