@@ -17,9 +17,10 @@ from vllm_migrate.bump.model import ATTRIBUTE, CALL, EXTENSION, FIELD, IMPORT, P
 
 PACKAGE = "vllm"
 CATCHES = ("ImportError", "ModuleNotFoundError", "AttributeError", "TypeError", "Exception", "RuntimeError")
-# What a test of vLLM's version shows: the word, and vLLM's name or a release of it. Versions of others say nothing of it.
+# What a test of vLLM's version shows: its name beside the word, or a release of it. Versions of others say nothing of it.
 VERSION = re.compile(
-    r"(?i)(?=.*(?:version|vllm_v?\d|vllm_(?:ge|gt|lt|le|at_least)))(?=.*(?:vllm|['\"]v?0\.\d))", re.DOTALL
+    r"(?i)vllm\w*version|vllm\W{0,12}_*version|version\W{0,12}vllm|vllm_v?\d|vllm_(?:ge|gt|lt|le|at_least)"
+    r"|version.*['\"]v?0\.\d"
 )
 OTHERS = re.compile(r"(?i)torch|transformers|python_?version|sys\.version|cuda|ray\.|schema")
 ASKS = ("hasattr", "getattr", "signature", "find_spec", "callable")
@@ -186,6 +187,8 @@ class _Module:
         if VERSION.search(text) and not OTHERS.search(text):
             return True
         for node in ast.walk(test):
+            if isinstance(node, ast.Name | ast.Attribute) and self.resolve(node).endswith("__version__"):
+                return True
             if isinstance(node, ast.Call) and node.args and (chain := _chain(node.func)) and chain[-1] in ASKS:
                 asked = node.args[0]
                 is_text = isinstance(asked, ast.Constant) and str(asked.value).startswith(f"{PACKAGE}.")
@@ -219,10 +222,9 @@ class _Module:
     def _behind_exit(self, block: list[ast.stmt]) -> list[ast.stmt]:
         """The statements behind a test of a version that ends the block."""
         for at, one in enumerate(block):
-            ends = isinstance(one, ast.If) and isinstance(
-                one.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break
-            )
-            if ends and self._guards(one.test):
+            if not isinstance(one, ast.If) or not self._guards(one.test):
+                continue
+            if isinstance(one.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break):
                 return block[at + 1 :]
         return []
 

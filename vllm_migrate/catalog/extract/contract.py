@@ -35,7 +35,7 @@ PUBLIC = re.compile(
     |engine(?:\..*)?|executor(?:\..*)?|core(?:\..*)?|worker(?:\..*)?|ray(?:\..*)?|tracing(?:\..*)?|device_allocator\..*
     |entrypoints(?:\.(?:llm|launcher|utils|chat_utils|logger|api_server|ssl|offline(?:\..*)?|cli\.serve|launchers?\..*))?
     |entrypoints\.openai(?:\.(?:api_server|cli_args|serving_\w+|run_batch|\w+\.serving|tool_parsers(?:\.abstract\w*)?))?
-    |entrypoints\.serve\.(?:.*\.)?(?:api_router|serving|rpc)
+    |entrypoints\.(?:serve|scale_out|generate)\.(?:.*\.)?(?:api_router|serving|rpc)
     |v1\.(?:executor|engine|core\.sched|sample|metrics|worker|structured_output)(?:\..*)?
     |v1\.(?:outputs|request|utils|serial_utils|kv_cache_interface|core\.kv_cache_\w+)
     |distributed(?:\.(?:parallel_state|utils|communication_op|stateless_coordinator|weight_transfer(?:\..*)?))?
