@@ -60,11 +60,19 @@ def test_what_shows_the_old_engine_is_kept_where_the_rest_would_not_be_known() -
 
 
 def test_a_fix_that_is_taken_back_says_why() -> None:
-    """An fp8 cache runs on V0 beside this backend; without it nobody knows which core ran."""
-    script = "export VLLM_ATTENTION_BACKEND=FLASHINFER\nvllm serve m --kv-cache-dtype fp8 --max-model-len 4096\n"
-    plan = fix(files={"run.sh": script}, from_="0.8.5", unsafe=True).plan
+    """As an option the backend is accepted and replaced, which is a finding of its own."""
+    script = "VLLM_ALL2ALL_BACKEND=pplx vllm serve m --enable-expert-parallel --max-model-len 4096\n"
+    plan = fix(files={"run.sh": script}, from_="0.10.0", unsafe=True).plan
     reasons = {finding.name: why for finding, why in plan.refused}
-    assert reasons["attention-backend-env"] == "it would cause VM120 source-engine-undetermined at run.sh:1"
+    assert reasons["env-var-removed"] == "it would cause VM308 all2all-backend-replaced at run.sh:1"
+
+
+def test_what_a_fix_was_taken_back_for_in_vain_is_made() -> None:
+    """Steps in one go show V0, and stop the server; without them nobody knows which core ran, whatever else is kept."""
+    script = "VLLM_USE_TRITON_FLASH_ATTN=0 vllm serve m --num-scheduler-steps 8 --kv-cache-dtype fp8 --enable-chunked-prefill=false\n"
+    after = fixed({"run.sh": script})
+    assert "FLASH_ATTN" not in after["run.sh"] and "--enable-chunked-prefill=false" not in after["run.sh"]
+    assert fix(files=after, unsafe=True).texts == {}
 
 
 def test_what_stops_the_engine_goes_though_nobody_knows_then_which_core_ran() -> None:

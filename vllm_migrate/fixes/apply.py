@@ -69,10 +69,8 @@ class Fixer:
         workspace = Workspace([], texts, disk=self.disk, under=self._under, situate=self.situate)
         prover = Prover(self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
-        for finding in findings:
-            assert finding.engine is not None and finding.fix is not None
-            entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
-            entry[1].extend(finding.fix.actions)
+        for engine, made in (change for finding in findings for change in finding.changes):
+            by_engine.setdefault(id(engine), (engine, []))[1].extend(made)
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
         changed = {name for _, actions in by_engine.values() for action in actions for name in _names(action)}
         for engine, actions in by_engine.values():
@@ -144,9 +142,8 @@ def _apart(candidates: list[Plannable]) -> list[list[Plannable]]:
     """The candidates in groups that share no file, neither one that is edited nor one that an engine is composed of."""
     groups: list[tuple[set[int], list[Plannable]]] = []
     for candidate in candidates:
-        engine = candidate.finding.engine
         files = {id(op.file.outermost) for op in candidate.ops}
-        if engine is not None:
+        for engine, _ in candidate.finding.changes:
             files.update(id(file.outermost) for file in (engine.file, *engine.files))
         mine = (files, [candidate])
         rest = []

@@ -76,9 +76,7 @@ def draft(finding: Firing) -> Draft:
 
 def ops_of(finding: Firing) -> list[FileOp]:
     """The operations that make a finding's fix, each once. Raises CannotEdit."""
-    assert finding.engine is not None and finding.fix is not None
-    engine = finding.engine
-    return _once(op for action in finding.fix.actions for op in _ops(action, engine))
+    return _once(op for engine, actions in finding.changes for action in actions for op in _ops(action, engine))
 
 
 def edits_of(ops: Iterable[FileOp]) -> Edits:

@@ -242,7 +242,9 @@ def _of_cores(engine: Engine, source: View, target: View, knowledge: Knowledge) 
     held = {identity(found) for found in _of_engine(engine, target, target, knowledge)}
     out = [_of_both(found, old.pop(identity(found), None), identity(found) in held, reasons) for found in new]
     whole = Context(source, target, follows=tuple(old.values()))
-    branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if old else []
+    # Which core ran matters where one of them leads to more than a note for people.
+    decides = any(found.kind != CHECKLIST for found in old.values())
+    branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if decides else []
     return [*out, *(_finding(rule, whole, True) for rule in branched if rule.when.evaluate(whole) is True)]
 
 

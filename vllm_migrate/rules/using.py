@@ -243,6 +243,22 @@ class Using:
     def _before(self, names: tuple[str, ...]) -> list[Use]:
         return [use for use in self._beside(names) if use.spot.start < self.use.spot.start]
 
+    def _stops(self) -> bool:
+        """Whether the module ends the program here in the target, and does not in a source that something shows."""
+        from vllm_migrate.dialects.gates import stops
+        from vllm_migrate.documents.python.document import PythonData
+
+        data, situation = self.use.spot.file.data, self.target.situation
+        if not isinstance(data, PythonData):
+            return False
+
+        def reached(release: str) -> bool:
+            starts = (data.code.span(statement)[0] for statement in stops(data.code, release))
+            return self.use.spot.start in starts
+
+        unknown = situation.open is not None or situation.pinned
+        return reached(self.target.release) and bool(unknown or not reached(self.source.release))
+
     def _later(self, *names: str) -> bool:
         return any(use.spot.start > self.use.spot.start for use in self._beside(names))
 
@@ -382,6 +398,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "runs": Using._runs,
     "gone": Using.gone,
     "streamed": Using._streamed,
+    "stops": Using._stops,
     "mentions": Using._mentions,
     "varies": Using._varies,
 }

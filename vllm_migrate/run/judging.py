@@ -272,7 +272,8 @@ class Run:
         """Turn candidates into findings for reports, and let what the rules made go."""
         assert self._present is not None
         shown = [candidate for candidate in candidates if self._waiting.get(candidate.identity) is candidate]
-        findings = self._present([candidate.fired for candidate in shown if candidate.fired], self.workspace)
+        fired = [self._unique.fired(candidate) for candidate in shown]
+        findings = self._present([each for each in fired if each], self.workspace)
         for candidate, finding in zip(shown, findings, strict=True):
             del self._waiting[candidate.identity]
             self._unique.replace(candidate._replace(finding=finding, fired=None))

@@ -47,6 +47,7 @@ def settle(
     again = _Again(session, run, fixer)
     before = Counter(map(_key, found))
     taken: dict[int, tuple[Firing, str]] = {}
+    causes: dict[int, Key] = {}
     for turn in range(2 * ROUNDS):
         gained = _gained(again.findings(plan), before) if plan.edits else []
         culprits = [(new, finding) for new in gained for finding in _behind(new, plan.applied, turn >= ROUNDS)]
@@ -55,10 +56,17 @@ def settle(
         for new, finding in culprits:
             place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
             taken[id(finding)] = (finding, f"it would cause {new.code} {new.name} at {place}")
+            causes[id(finding)] = _key(new)
         plan = make([finding for finding in findings if id(finding) not in taken])
     else:
         refused = tuple((finding, "together, the fixes would cause new findings") for finding in plan.applied)
-        plan = Plan({}, (), (*plan.refused, *refused))
+        return Plan({}, (), (*plan.refused, *refused, *taken.values()))
+    left = set(map(_key, gained))
+    vain = {number for number, cause in causes.items() if cause in left}
+    if vain:  # what they were taken back for is there all the same
+        wanted = make([finding for finding in findings if id(finding) not in taken or id(finding) in vain])
+        if left.issuperset(map(_key, _gained(again.findings(wanted), before))):
+            plan, taken = wanted, {number: each for number, each in taken.items() if number not in vain}
     return plan._replace(refused=(*plan.refused, *taken.values()))
 
 
