@@ -164,8 +164,7 @@ def test_several_operations_at_once(document: int, seed: int) -> None:
         edits, after = plan_proved(first, ops)
     except CannotEdit:
         pytest.fail(f"refused together, taken one by one: {first.source.text!r} {ops}")
-    # The width of an indent is taken from the text as it is when an operation is planned.
-    assert [*map(str.strip, after.source.text.split("\n"))] == [*map(str.strip, current.source.text.split("\n"))]
+    # Not the same text: how wide an indent is and how a boolean is spelled is taken from what there is when it is planned.
     assert all(one.end <= two.start for one, two in itertools.pairwise(edits))
     _compare(first, {0: ops}, after)
 
