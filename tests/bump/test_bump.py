@@ -216,3 +216,15 @@ def test_a_required_parameter_of_a_call_with_positions(here: Path) -> None:
     )
     (one,) = bump(here, "0.23.0", "0.26.0", a__py=text).changes
     assert one.what == "the parameter `reuse_port` is required" and [place.line for place in one.places] == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"import vllm\nif vllm.__version__ > '0.11.0':\n    {MOVED}\n",
+        f"import vllm\nif vllm.__version__ < '0.9.0':\n    pass\nelse:\n    {MOVED}\n",
+        f"import vllm\ndef f():\n    if vllm.__version__ < '0.9.0':\n        return None\n    {MOVED}\n",
+    ],
+)
+def test_a_test_that_the_new_release_passes_guards_nothing(here: Path, text: str) -> None:
+    assert "## Breaks" in as_markdown(bump(here, "0.12.0", "0.13.0", a__py=text))

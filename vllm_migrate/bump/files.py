@@ -42,6 +42,7 @@ def uses(paths: tuple[str, ...], old: str, new: str, disk: Disk = DISK) -> list[
     mixed = list(_mixed_in(extensions, modules))
     known = contract.load()
     project = python.Project(
+        new,
         frozenset(name.partition(" ")[2] for name in session.catalog.all_names("route")),
         lambda dotted: known.has(dotted, old) is True,
         frozenset(use.name for use in mixed),

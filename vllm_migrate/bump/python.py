@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from vllm_migrate.bump.model import ATTRIBUTE, CALL, EXTENSION, FIELD, IMPORT, PATCH, ROUTE, SUBCLASS, Place, Use
+from vllm_migrate.dialects import gates
+from vllm_migrate.documents.python.calls import PythonDocument
+from vllm_migrate.documents.text.source import decode
 
 PACKAGE = "vllm"
 CATCHES = ("ImportError", "ModuleNotFoundError", "AttributeError", "TypeError", "Exception", "RuntimeError")
@@ -31,9 +34,10 @@ Has = Callable[[str], bool]
 
 
 class Project(NamedTuple):
-    """What is known besides a module. routes: of a server; has: whether vLLM has an attribute; mixed: classes of the
-    repository that vLLM mixes into its worker."""
+    """What is known besides a module. new: the release to move to; routes: of a server; has: whether vLLM has an attribute;
+    mixed: classes of the repository that vLLM mixes into its worker."""
 
+    new: str
     routes: frozenset[str]
     has: Has
     mixed: frozenset[str]
@@ -55,7 +59,7 @@ def uses(path: str, text: str, project: Project) -> list[Use]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
-    return list(_Module(path, tree, project).uses())
+    return list(_Module(path, text, tree, project).uses())
 
 
 def extension(path: str, text: str, name: str) -> tuple[Use, list[str]] | None:
@@ -81,10 +85,11 @@ def _methods(node: ast.ClassDef) -> tuple[tuple[str, int], ...]:
 
 
 class _Module:
-    def __init__(self, path: str, tree: ast.Module, project: Project) -> None:
+    def __init__(self, path: str, text: str, tree: ast.Module, project: Project) -> None:
         self.path = path
         self.tree = tree
         self.project = project
+        self.tests = gates.Tests(PythonDocument(decode(path, text.encode()), tree), project.new)
         self.guarded: set[int] = set()
         self.bound = dict(_bindings(tree))
         self.keys = _mappings(tree)
@@ -209,7 +214,8 @@ class _Module:
             elif isinstance(node, ast.With) and any(_suppresses(item.context_expr) for item in node.items):
                 parts = [*node.body]
             elif isinstance(node, ast.If) and self._guards(node.test):
-                parts = [node.test, *node.body, *node.orelse]
+                holds = self.tests.holds(node.test)  # what runs at the new release is no use of the old one's
+                parts = [node.test, *(() if holds is True else node.body), *(() if holds is False else node.orelse)]
             elif isinstance(node, ast.Match) and self._guards(node.subject):
                 parts = [*node.cases]
             elif isinstance(node, ast.IfExp) and self._guards(node.test):
@@ -224,7 +230,8 @@ class _Module:
         for at, one in enumerate(block):
             if not isinstance(one, ast.If) or not self._guards(one.test):
                 continue
-            if isinstance(one.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break):
+            ends = isinstance(one.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break)
+            if ends and self.tests.holds(one.test) is not False:
                 return block[at + 1 :]
         return []
 

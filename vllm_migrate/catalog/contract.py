@@ -194,7 +194,8 @@ class Contract:
         return self.appeared(WORKERS[engine], name, source, target, of_the_class=True)
 
     def appeared(self, dotted: str, name: str, source: str, target: str, *, of_the_class: bool = False) -> str:
-        """The release after `source` and up to `target` since which a class has an attribute that it had not at `source`."""
+        """The release after `source` and up to `target` since which a class has an attribute that it had not before; "" also
+        where the class itself is no older."""
         catalog = self._sheet.catalog
         low, high = catalog.ordinal(source), catalog.ordinal(target)
 
@@ -209,7 +210,7 @@ class Contract:
             if not there(catalog.releases[position]):
                 break
             since = catalog.releases[position]
-        return since
+        return since if self.members(dotted, catalog.releases[catalog.ordinal(since) - 1]) is not None else ""
 
     # -- signatures ------------------------------------------------------------------------------
 
