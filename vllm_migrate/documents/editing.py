@@ -187,7 +187,9 @@ class _Numbered(NamedTuple):
 
 
 def _independent(document: DataDocument, pending: list[_Numbered]) -> tuple[list[_Numbered], list[_Numbered]]:
-    """Those that concern nothing that one before them does, and the others."""
+    """Those that concern nothing that one before them does, and the others; where a merge lets one place concern another, only
+    those before the first of the others."""
+    ordered = "<<" in document.source.text
     seen: set[Path] = set()  # what operations concern
     above: set[Path] = set()  # that, and all around it
     chosen: list[_Numbered] = []
@@ -195,7 +197,7 @@ def _independent(document: DataDocument, pending: list[_Numbered]) -> tuple[list
     for one in pending:
         whole = (one.document, *_concerned(document, one))
         around = [whole[:end] for end in range(1, len(whole) + 1)]
-        free = whole not in above and seen.isdisjoint(around)
+        free = whole not in above and seen.isdisjoint(around) and not (ordered and rest)
         seen.add(whole)
         above.update(around)
         (chosen if free else rest).append(one)
