@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.discover import Discovery, discover
+from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed, Unreadable
@@ -25,7 +25,7 @@ class Prover:
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
-        self._found: dict[str, Discovery] = {}
+        self._found: dict[str, dict[str, list[Subject]]] = {}
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -45,15 +45,13 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        path = os.path.normpath(engine.file.path)
-        found = self._discovered(engine.file.path).subjects
-        same_name = [one for one in found if one.id == engine.id and os.path.normpath(one.file.path) == path]
+        same_name = self._subjects(engine.file.path).get(engine.id)
         if not same_name:
             raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
         return next((one for one in same_name if _document(one) == _document(engine)), same_name[0])
 
-    def _discovered(self, path: str) -> Discovery:
-        """What an edited file holds. Raises ProofFailed."""
+    def _subjects(self, path: str) -> dict[str, list[Subject]]:
+        """What an edited file itself holds, by name. Raises ProofFailed."""
         found = self._found.get(path)
         if found is None:
             file = self.workspace.load(path)
@@ -62,10 +60,13 @@ class Prover:
                 raise ProofFailed(f"{path} cannot be read back: {reason}")
             try:
                 with limited():
-                    found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+                    discovery = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
             except Unreadable as error:
                 raise ProofFailed(f"{path} cannot be read back: {error}") from None
-            self._found[path] = found
+            found = self._found[path] = {}
+            for subject in discovery.subjects:
+                if os.path.normpath(subject.file.path) == os.path.normpath(path):
+                    found.setdefault(subject.id, []).append(subject)
         return found
 
     @staticmethod
