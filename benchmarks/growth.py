@@ -1,6 +1,6 @@
 """How time grows with the length of hostile inputs: CPU seconds at an eighth, a quarter, half and all of the largest size.
 
-    python benchmarks/growth.py [--largest 1000000] [--seconds 20] [--list] [FAMILY[/TEXT]...]
+    python benchmarks/growth.py [--largest 1000000] [--seconds 20] [--call fix] [--list] [FAMILY[/TEXT]...]
 
 Most families are whole runs in a process of their own: `lint --output-format json` and then `fix --unsafe` on a project whose
 file has the text. `read` families are one step of it in this process, where the text needs no engine to be looked at.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import math
@@ -473,7 +474,7 @@ def warm_up() -> None:
 
 def run(words: list[str], files: Files, n: int, limit: float) -> Cost:
     """One call of the command line in a child, with limits on its time and memory."""
-    from vllm_migrate.cli.main import main
+    from vllm_migrate.cli.main import COLLECT_AFTER, main
 
     with tempfile.TemporaryDirectory(prefix="growth-") as folder, tempfile.TemporaryFile() as out:
         for name, make in files.items():
@@ -485,6 +486,7 @@ def run(words: list[str], files: Files, n: int, limit: float) -> Cost:
         if child == 0:
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit * 3), int(limit * 3)))
             resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+            gc.set_threshold(COLLECT_AFTER)
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
             try:
@@ -589,6 +591,7 @@ def main() -> None:
     parser.add_argument("families", nargs="*", metavar="FAMILY[/TEXT]")
     parser.add_argument("--largest", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--call", choices=[*CALLS, "read"], help="measure this alone")
     parser.add_argument("--list", action="store_true")
     call = parser.parse_args()
     chosen = [row for row in families() if not call.families or {row[0], row[0].partition("/")[0]} & set(call.families)]

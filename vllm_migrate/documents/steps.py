@@ -38,4 +38,4 @@ def spend(steps: int = 1) -> None:
     if left is not None:
         left[0] -= steps
         if left[0] < 0:
-            raise Unreadable("too-much", f"it takes more than {MAX_STEPS:,} steps to work out; the rest of it is not judged")
+            raise Unreadable("too-much", f"it takes more than {MAX_STEPS:,} steps to work out what is in it")

@@ -110,7 +110,7 @@ FILE_RULES = (
         "alias-bomb",
         "warning",
         "A file expands to too much data, or takes too many steps to judge",
-        "nothing in it was judged, or only what comes first",
+        "nothing in it was judged, or not all of it",
         "exclude it, or divide it: one file may have some thousands of engines or findings",
         "anchors and merges of the file expand to a bounded amount of data, and it has fewer engines",
         ("alias-bomb", "too-much"),

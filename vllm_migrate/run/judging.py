@@ -16,7 +16,7 @@ from vllm_migrate.dialects.workspace import Problem, Workspace, bounded
 from vllm_migrate.documents.disk import OUTSIDE
 from vllm_migrate.documents.interface import Source, Unreadable, decode
 from vllm_migrate.documents.kinds import kind_of
-from vllm_migrate.documents.steps import limited, spend
+from vllm_migrate.documents.steps import limited
 from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.reading import for_reason, named
@@ -45,7 +45,6 @@ STDIN = "stdin.yaml"  # what standard input is called that has no name and no `#
 # Of files that do not parse, those speak of vLLM that have one of these words; others are no loss.
 SPEAKS = (b"vllm", b"gpu_memory_utilization", b"gpu-memory-utilization", b"max_model_len", b"max-model-len", b"rollout")
 TEXTUAL = ("syntax", "template")
-STEPS_AN_ENGINE, STEPS_A_SETTING = 300, 20  # of those that a file has
 PLAIN = Detail(edits=False, preview=False)
 
 # Makes findings for reports, with what they offer, of those that rules made of one file.
@@ -209,7 +208,6 @@ class Run:
 
     def _judge(self, engine: Subject) -> list[Candidate]:
         """The findings on one engine or program that are new. Raises Unreadable("too-much")."""
-        spend(STEPS_AN_ENGINE + STEPS_A_SETTING * len(engine.options if isinstance(engine, Engine) else engine.uses))
         situation = engine.situation
         self._projects.add(_project(situation))
         source = View(engine, situation.source.value, self.catalog, self.knowledge, is_source=True)
