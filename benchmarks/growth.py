@@ -594,7 +594,12 @@ def main() -> None:
     parser.add_argument("--call", choices=[*CALLS, "read"], help="measure this alone")
     parser.add_argument("--list", action="store_true")
     call = parser.parse_args()
-    chosen = [row for row in families() if not call.families or {row[0], row[0].partition("/")[0]} & set(call.families)]
+    chosen = [
+        row
+        for row in families()
+        if call.call in (None, row[1])
+        and (not call.families or {row[0], row[0].partition("/")[0]} & set(call.families))
+    ]
     if call.list:
         print("\n".join(dict.fromkeys(name for name, _, _ in chosen)))
         return
