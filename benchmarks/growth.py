@@ -4,8 +4,8 @@
 
 Most families are whole runs in a process of their own: `lint --output-format json` and then `fix --unsafe` on a project whose
 file has the text. `read` families are one step of it in this process, where the text needs no engine to be looked at.
-The exponent is that of all sizes (1: time grows as the text does, 2: with its square); what takes under half a second has
-none. A text stops growing where it takes longer than --seconds. `said` lists the VM9xx findings.
+The exponent is that of the last step (1: time grows as the text does, 2: with its square), if the one before took 0.2 s.
+A text stops growing where it takes longer than --seconds. `said` lists the VM9xx findings.
 """
 
 from __future__ import annotations
@@ -578,12 +578,11 @@ def measure(call: Callable[[int, float], Cost], largest: int, limit: float) -> l
 
 
 def exponent(costs: list[Cost], start: float) -> float | None:
-    """How time grows from the first size to the last; start: the seconds that an empty text takes."""
-    first, last = costs[0], costs[-1]
-    if last.seconds - start < 0.5 or last.size == first.size:
+    """How time grows in the last step that was taken; start: the seconds that an empty text takes."""
+    if len(costs) < 2 or costs[-2].seconds < start + 0.2:
         return None
-    grown = (last.seconds - start) / max(first.seconds - start, 0.02)
-    return math.log(grown) / math.log(last.size / first.size)
+    first, last = costs[-2:]
+    return math.log((last.seconds - start) / (first.seconds - start)) / math.log(last.size / first.size)
 
 
 def main() -> None:

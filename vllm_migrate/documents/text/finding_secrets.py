@@ -40,7 +40,7 @@ BEFORE_VALUE = re.compile(
     # What may stand between: continued and next lines, comments on lines of their own, anchors, tags, a call or a
     # command that wraps, an authentication's scheme.
     r"(?P<lead>(?:\\\n|\s|-[ \t]+|&[\w-]+[ \t]+|!{1,2}[\w:/.-]*[ \t]+|[\[(]\s*|\{\s*[\"']?(?:value|default)[\"']?\s*:\s*"
-    r"|(?<=\n)[ \t]*#[^\n]*\n|(?:str|SecretStr|Secret|os\.getenv|bytes)\(\s*"
+    r"|(?<=\s)#[^\n]*\n|(?:str|SecretStr|Secret|os\.getenv|bytes)\(\s*"
     r"|\"?\$\((?:echo|printf)[ \t]+|\"?\$\(cat[ \t]*<<-?[ \t]*[\"']?\w+[\"']?\n"
     r"|(?:Bearer|Basic|Token|token|bearer)[ \t]+(?=[\w$<{]))*)"
 )
@@ -251,7 +251,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
                 return  # the docstring of what has the name
             close = _closing(text, opening.end(), opening["quote"])
             value = text[opening.end() : close]
-            if not (code and "\n" in value and len(opening["quote"]) == 1):
+            made = "f" in opening["prefix"].lower() and "{" in value  # of parts that the program has elsewhere
+            if not made and not (code and "\n" in value and len(opening["quote"]) == 1):
                 yield value
             at = close + len(opening["quote"])
             following = NEXT_ITEM.match(text, at)
@@ -357,7 +358,9 @@ def _distinct(name: str, value: str) -> bool:
         return False
     if value.endswith(("(", "[")) or (" " in value and words_of(name)[-1:] in KEYS):
         return False
-    letters = value.replace("-", "").replace("_", "")
+    if value.isupper() and "_" in value and value.isidentifier() and not any(c.isdigit() for c in value):
+        return False  # the name of a variable
+    letters = value.replace("-", "").replace("_", "").replace(".", "")
     if letters.isalpha() and (letters.islower() or letters.isupper() or letters.istitle() or is_secret(value)):
         return len(value) >= SHORTEST_WORDS and not is_secret(value)
     if value.startswith("/") and not any(c.isdigit() for c in value):
