@@ -5,9 +5,10 @@
 PYTHON imports the target; MODEL is a folder with a small model. Files of the folders in which engines of vLLM's own command line, of
 `--config` files and of Python calls stand are copied, each as a project by itself, and `migrate` writes them; N of them at least are
 programs. Then each command's words and each configuration are given to that release's parser, each call's keywords to its `LLM`,
-`EngineArgs` or `AsyncEngineArgs`. A word that the file does not decide is replaced by `1`; where such an engine is refused, nothing is
-concluded. Of a keyword whose value nobody knows, the name is asked about. What is said not to start and is taken so far must be
-refused when the engine's configuration is built, for MODEL.
+`EngineArgs` or `AsyncEngineArgs`. A word that the file does not decide is replaced by one that its option takes; where such
+an engine is refused for another option than those that `migrate` names, nothing is concluded. Of a keyword whose value
+nobody knows, the name is asked about. What is said not to start and is taken so far must be refused when the engine's
+configuration is built, for MODEL.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.fleet import SUFFIXES
 from tests.real.oracles.client import run_oracle
+from vllm_migrate.catalog import store
+from vllm_migrate.dialects.argv_words import option_text
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.fixes.own_words import takes
 from vllm_migrate.migrate.plan import Start, migrate
@@ -116,14 +119,24 @@ def _case(engine: Engine) -> tuple[dict[str, Any], bool] | None:
 
 
 def _guessed(words: list[str | None], target: str) -> Iterator[str]:
-    """The words, with `1` for a value that the file does not decide; `$ARGS` by itself may be empty."""
+    """The words, with a value that the option takes for one that the file does not decide; `$ARGS` by itself may be empty."""
     before: str | None = "-"
     for word in words:
         if word is not None:
             yield word
         elif before is not None and before.startswith("-") and "=" not in before and takes(before, target) != 0:
-            yield "1"
+            yield _taken(before, target)
         before = word
+
+
+def _taken(option: str, target: str) -> str:
+    """A value that the parser takes for an option."""
+    name = option_text(option).lstrip("-").replace("-", "_")
+    facts = store.load().get("engine", name, target)
+    choices = [choice for choice in (facts.choices or () if facts is not None else ()) if isinstance(choice, str)]
+    if choices:
+        return choices[0]
+    return "{}" if name.endswith(("_config", "_overrides", "_kwargs")) else "1"
 
 
 def _with_template(argv: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -165,6 +178,11 @@ def answers(python: str, model: str, asked: list[Asked]) -> list[tuple[str, str]
     return out
 
 
+def _names(error: str, reasons: tuple[str, ...]) -> bool:
+    """Whether a refusal is about an option that one of the reasons names."""
+    return any(option in reason for option in re.findall(r"--[a-z][\w-]*", error) for reason in reasons)
+
+
 def _options(case: dict[str, Any]) -> list[str]:
     """The words of a command without its model, and what belongs to that."""
     words = case["argv"][1:] if "entry" not in case else case["argv"]
@@ -194,7 +212,7 @@ def main() -> int:
     for each, (error, later) in zip(asked, answers(options.python, options.model, asked), strict=True):
         kind = "call" if "call" in each.case else "configuration" if "--config" in each.case["argv"] else "command"
         verdict = "starts" if not each.start.reasons else "refused" if error else "refused by the engine"
-        if error and each.guessed:
+        if error and each.guessed and not _names(error, each.start.reasons):
             verdict = "not decided"
         elif bool(error or later) is not bool(each.start.reasons):
             verdict = f"WRONG: {verdict}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate import lint
+from vllm_migrate import fix, lint
 from vllm_migrate.cli.main import main
 from vllm_migrate.errors import UsageError
 from vllm_migrate.report.finding import Finding
@@ -33,6 +33,17 @@ def test_an_item_stands_once_in_a_project() -> None:
     (item,) = items(of(files))
     assert (item.name, item.path, item.line) == ("engine-seed-default", "scripts/run0.sh", 1)
     assert item.children == ("scripts/run1.sh", "scripts/run2.sh") and item.severity == "warning"
+
+
+def test_an_item_that_an_edit_settles_stands_once_with_all_its_edits() -> None:
+    """Servers that get the same default: one thing to know, and one fix."""
+    plain = "vllm serve org/m --max-model-len 8192\n"
+    files = {"a.sh": plain + plain, "b.sh": plain, "c.sh": plain[:-1] + " --no-async-scheduling\n"}
+    (item,) = (found for found in items(of(files)) if found.code == "VM102")
+    assert (item.place, item.children) == ("a.sh:1:1", ("b.sh",)) and item.fix is not None
+    written = fix(files={".git/HEAD": "", **files}, unsafe=True)
+    assert {(edit.region.path, edit.region.line) for edit in item.fix.edits} == {("a.sh", 1), ("a.sh", 2), ("b.sh", 1)}
+    assert set(item.fix.edits) == set(written.edits) and written.settled == 1
 
 
 def test_projects_have_items_of_their_own() -> None:

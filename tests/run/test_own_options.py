@@ -158,9 +158,25 @@ def test_a_stated_target_stays() -> None:
     assert releases({**files, "vllm-migrate.toml": 'to = "0.18.1"\n'}) == {("0.8.5", "0.18.1")}
 
 
-def test_each_engine_has_its_own() -> None:
-    files = {"a.sh": SERVE.format("--linear-backend cutlass") + SERVE.format("")}
-    assert releases(files) == {("0.22.0", "0.22.0"), ("0.8.5", "0.18.1")}
+def test_engines_of_one_file_run_on_one_vllm() -> None:
+    new, plain = SERVE.format("--linear-backend cutlass"), SERVE.format("")
+    assert releases({"a.sh": new + plain}) == releases({"a.sh": plain + new}) == {("0.22.0", "0.22.0")}
+    assert releases({"a.sh": new, "b.sh": plain}) == {("0.22.0", "0.22.0"), ("0.8.5", "0.18.1")}
+
+
+def test_services_of_one_image_run_on_one_vllm() -> None:
+    service = "  {}:\n    image: ${{VLLM_IMAGE:-own:local}}\n    command: vllm serve m {}\n"
+    files = {"compose.yaml": "services:\n" + service.format("a", "--linear-backend cutlass") + service.format("b", "")}
+    assert releases(files) == {("0.22.0", "0.22.0")}
+    pinned = service.format("b", "").replace("${VLLM_IMAGE:-own:local}", "vllm/vllm-openai:v0.10.2")
+    files = {"compose.yaml": "services:\n" + service.format("a", "--linear-backend cutlass") + pinned}
+    assert ("0.10.2", "0.18.1") in releases(files)
+
+
+def test_the_first_list_of_values_says_nothing_of_their_age() -> None:
+    """0.10.0 alone lists the parsers; before and after, any name of a registered one is taken."""
+    assert releases({"a.sh": SERVE.format("--tool-call-parser hermes")}) == {("0.8.5", "0.18.1")}
+    assert releases({"a.sh": SERVE.format("--reasoning-parser glm45")}) == {("0.10.1", "0.18.1")}
 
 
 def test_bounds_of_the_project_hold() -> None:

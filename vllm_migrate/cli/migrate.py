@@ -21,7 +21,7 @@ PRIVATE = "{} holds lines with secrets, which git apply needs; only you can read
 
 def run(call: Namespace) -> int:
     """Migrate; the exit code: 0 nothing is left to write and every engine starts, 1 else, 2 not written, 3 no input files."""
-    from vllm_migrate.migrate.checklist import render, verdicts
+    from vllm_migrate.migrate.checklist import render, verdicts, waiting
     from vllm_migrate.migrate.patch import patch
     from vllm_migrate.migrate.plan import migrate
     from vllm_migrate.report.fix import NOT_TO_APPLY
@@ -44,6 +44,8 @@ def run(call: Namespace) -> int:
             _put(call.patch, real, call.allow_outside or (), private=masked != real)
         if masked != real:
             print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
+    for note in waiting(found):
+        print(f"note: {note}", file=sys.stderr)
     if call.checklist:
         _put(call.checklist, render(found, stops), call.allow_outside or ())
     failed = _write(found) if call.write else False

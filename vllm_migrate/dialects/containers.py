@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.builds import stage_of
 from vllm_migrate.dialects.embedded import embedded
 from vllm_migrate.dialects.env_files import sources_of
 from vllm_migrate.dialects.images import tells
 from vllm_migrate.dialects.sites import sites
 from vllm_migrate.dialects.tree import File, Inside, Place, Tree
+from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Path
 from vllm_migrate.documents.shell.document import Command, ShellDocument, WordOp
 from vllm_migrate.documents.shell.expand import Piece, Script, Word
@@ -105,14 +107,14 @@ class ContainerDocument(ShellDocument):
         self._sourcing = []
 
 
-def documents_inside(wanted: list[tuple[Embed, Tree]]) -> Iterator[File]:
+def documents_inside(wanted: list[tuple[Embed, Tree]], workspace: Workspace) -> Iterator[File]:
     """The documents in mappings of a YAML file, each mapping with the entry of `embeds` that found it; each place once."""
     seen: set[tuple[Path, str]] = set()
     for embed, site in wanted:
         key = (site.place.path, embed.text)
         if key in seen:
             continue
-        for found in _open(site, embed):
+        for found in _open(site, embed, workspace):
             seen.add(key)
             yield found
 
@@ -182,9 +184,9 @@ def _says_program(site: Tree, embed: Embed) -> bool:
     return any(str(word).partition("=")[0] == embed.with_option for word in words)
 
 
-def _open(site: Tree, embed: Embed) -> Iterator[File]:
+def _open(site: Tree, embed: Embed, workspace: Workspace) -> Iterator[File]:
     if not embed.text:
-        found = _Container(site, embed).open()
+        found = _Container(site, embed, stage_of(site, embed.build, workspace)).open()
         if found is not None:
             yield found
         return
@@ -202,11 +204,12 @@ def _same_text(one: ListItem | InText | None, other: InText) -> bool:
 
 
 class _Container:
-    """Reads one mapping with a command."""
+    """Reads one mapping with a command. built: the stage of the Dockerfile that its image is built from."""
 
-    def __init__(self, site: Tree, embed: Embed) -> None:
+    def __init__(self, site: Tree, embed: Embed, built: Tree | None = None) -> None:
         self.site = site
         self.embed = embed
+        self.built = built
         self.words: list[Word] = []
         self.origins: list[ListItem | InText | None] = []
         place = site.places[-1]
@@ -221,7 +224,7 @@ class _Container:
         elif self.embed.program:
             for word in self.embed.program:
                 self._implied(word, self.place)
-        else:
+        elif not (arguments is not None and self._built()):
             self._image()
         for field in (arguments, self._more()):
             if field is not None:
@@ -254,6 +257,18 @@ class _Container:
         self._implied("docker", self.place)
         self._implied("run", self.place)
         self._implied(image.value, image.place)
+
+    def _built(self) -> bool:
+        """The program of the Dockerfile that the image is built from, else that of the image it begins from. Whether it is known."""
+        program, image = (self.built.get(key) if self.built is not None else None for key in ("entrypoint", "image"))
+        if program is not None:
+            words = [item.value for item in program.items] if program.is_seq else []
+        else:
+            words = ["docker", "run", image.value] if image is not None else []
+        texts = [word for word in words if isinstance(word, str)]
+        for text in texts:
+            self._implied(text, self.place)
+        return bool(texts)
 
     def _implied(self, text: str, place: Place) -> None:
         self.words.append(self._word(text, place.node.start if place is not self.place else place.key_start, text))

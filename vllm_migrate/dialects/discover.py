@@ -34,7 +34,7 @@ class Discovery(NamedTuple):
 def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
     """Every vLLM engine that `file` describes, and the programs in it, each in its own situation."""
     found = _discover(file, dialects, catalog, workspace)
-    if any(subject.situation.open is not None for subject in found.subjects):
+    if file.inside is None and any(subject.situation.open is not None for subject in found.subjects):
         from vllm_migrate.dialects.own_options import show_releases
 
         show_releases(found.subjects, catalog)
@@ -157,7 +157,8 @@ def _inside(
     from vllm_migrate.dialects.containers import documents_inside, own_programs, shows
 
     out: list[Engine] = []
-    for inner in documents_inside([(e, site) for e, site in own_programs(tree, wanted) if shows(site, e, catalog)]):
+    shown = [(e, site) for e, site in own_programs(tree, wanted) if shows(site, e, catalog)]
+    for inner in documents_inside(shown, workspace):
         assert inner.inside is not None
         where = ".".join(str(key) for key in inner.inside.path)
         found = _discover(inner, dialects, catalog, workspace).engines

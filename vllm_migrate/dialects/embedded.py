@@ -41,9 +41,16 @@ def embedded(place: Place, kind: str) -> File | None:
     if document is None:
         return None
     file = File(host.source, document, host.requested)
+    if exact and file.shell is not None and _folds(place.node, text, host.source.text):
+        file.shell.layout = host.source.text
     shared = "it is under a YAML anchor that others share" if place.node.shared else ""
     file.inside = Inside(host, place.index, place.path, shared or ("" if exact else ESCAPES), kind)
     return file
+
+
+def _folds(node: Node, text: str, outer: str) -> bool:
+    """Whether line ends of the file are blanks in the text of its scalar."""
+    return text.count("\n", node.start, node.end) < outer.count("\n", node.start, node.end)
 
 
 # Signs of a script inside a script, so that others are not searched for one.
@@ -249,7 +256,7 @@ def _same_inside(file: File, edits: list[Edit], found: Node) -> None:
     if file.shell is not None:
         inside = file.inside
         value = value.replace("\n", " ") if inside is not None and inside.kind == "words" else value
-        if _words(edited(file.shell.source, edits).text) != _words(value):
+        if _words(edited(file.shell.source, file.shell.unfolded(edits)).text) != _words(value):
             raise ProofFailed("the scalar reads back as a different script")
         return
     assert file.data is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.specifiers import fits
@@ -53,6 +53,39 @@ def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
         ]
         found += [(code.span(dead[0])[0], code.span(dead[-1])[1]) for dead in parts if dead]
     return found
+
+
+def stops(code: PythonDocument, release: str | None = None) -> list[ast.stmt]:
+    """The statements that end the program when the module is imported, behind tests of vLLM's release: a `raise`, an `assert`,
+    a `sys.exit()`. release: only those that a release surely gets to."""
+    if not _MAY_TEST.search(code.source.text):
+        return []
+    tests = _Tests(code, release or store.load().releases[-1])
+    return list(_stops(code.tree.body, tests, release is None, False))
+
+
+def _stops(block: Sequence[ast.stmt], tests: _Tests, every: bool, gated: bool) -> Iterator[ast.stmt]:
+    """gated: the block stands behind a test of the release; every: the way to a statement does not matter."""
+    for statement in block:
+        if isinstance(statement, ast.If):
+            holds = tests.holds(statement.test)
+            tested = holds is not None
+            if holds is not False and (holds or every):
+                yield from _stops(statement.body, tests, every, gated or tested)
+            if holds is not True and (holds is False or every):
+                yield from _stops(statement.orelse, tests, every, gated or tested)
+        elif isinstance(statement, ast.Assert):
+            holds = tests.holds(statement.test)
+            if holds is False or (holds is not None and every):
+                yield statement
+        elif gated and (isinstance(statement, ast.Raise) or _exits(statement)):
+            yield statement
+            return
+
+
+def _exits(statement: ast.stmt) -> bool:
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and dotted_name(call.func) in ("sys.exit", "exit", "quit", "os._exit")
 
 
 def left_out(package: PythonDocument, module: str, release: str) -> bool:
@@ -220,6 +253,9 @@ class _Tests:
             if flag is None or (right.value is not None and not isinstance(right.value, bool)):
                 return None
             return (flag is bool(right.value)) is isinstance(operator, ast.Is)
+        if isinstance(operator, ast.In | ast.NotIn) and isinstance(left, ast.Constant) and self._is_version(right):
+            text = str(left.value)  # `"0.8.4" in vllm.__version__`
+            return (text in self._release) is isinstance(operator, ast.In) if _LITERAL.fullmatch(text) else None
         if isinstance(operator, ast.In | ast.NotIn) and isinstance(left, ast.Constant):
             named = _FOR_ONE.fullmatch(str(left.value))
             if named is None or not _is_text(right):

@@ -13,7 +13,6 @@ from vllm_migrate.dialects.deliver import Diagnostic, deliver
 from vllm_migrate.dialects.inner import field_of, keys_of
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Use, Written
 from vllm_migrate.dialects.situation import SOURCE, Known, Situation
-from vllm_migrate.documents.interface import DataDocument
 from vllm_migrate.knowledge.expr import same
 
 # What a parser, or a constructor, refuses of a setting.
@@ -31,13 +30,13 @@ class Birth(NamedTuple):
 
 
 def show_releases(subjects: Sequence[Subject], catalog: Catalog) -> None:
-    """Give each engine and program the situation that what is written for it shows. Those of one module are one program."""
-    programs: dict[int, list[Subject]] = {}
+    """Give each engine and program the situation that what is written for it shows. Those of one file, where nothing else
+    tells them apart, run on one vLLM."""
+    files: dict[int, list[Subject]] = {}
     for subject in subjects:
         if subject.situation.open is not None:
-            whole = isinstance(subject.file.data, DataDocument) and subject.file.data.carrier == "python"
-            programs.setdefault(id(subject.file if whole else subject), []).append(subject)
-    for together in programs.values():
+            files.setdefault(id(subject.file.outermost), []).append(subject)
+    for together in files.values():
         births = [birth for subject in together for birth in _births(subject, catalog)]
         if births:
             newest = max(births, key=lambda birth: catalog.ordinal(birth.release))
@@ -151,12 +150,15 @@ def _gated(spot: Spot) -> bool:
 
 
 def _first_value(option: str, value: str, catalog: Catalog) -> str:
-    """The release that first lists a value of an option; "" for one that the default source lists, and for one that none does."""
+    """The release that first lists a value of an option which the one before lists without it; "" where none does: a list that
+    is itself new, or comes and goes, says nothing of the value's age."""
+    listed = False
     for release in catalog.releases:
-        for section, name in _entries(option):
-            facts = catalog.get(section, name, release)
-            if facts is not None and value in (facts.choices or ()):
-                return _after_default(release, catalog)
+        facts = [catalog.get(section, name, release) for section, name in _entries(option)]
+        lists = [each.choices for each in facts if each is not None and each.choices]
+        if any(value in each for each in lists):
+            return _after_default(release, catalog) if listed else ""
+        listed = bool(lists)
     return ""
 
 

@@ -59,6 +59,11 @@ def comes_from(resolved: str, package: str) -> bool:
 def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -> Iterator[Use]:
     if entry.members:
         yield from contract_uses.members(file, code, entry)
+    elif entry.stops:
+        from vllm_migrate.dialects import gates
+
+        for statement in gates.stops(code):
+            yield _use(entry, file, "import", *code.span(statement))
     elif entry.bound:
         yield from contract_uses.bound_calls(file, code, entry)
     elif entry.streams:

@@ -14,6 +14,7 @@ from vllm_migrate.documents.interface import DataDocument, Source, Unreadable, d
 from vllm_migrate.documents.kinds import kind_of
 
 if TYPE_CHECKING:
+    from vllm_migrate.dialects.discover import Discovery
     from vllm_migrate.documents.shell.document import ShellDocument
 
 MAX_BYTES = 20_000_000
@@ -54,6 +55,7 @@ class Workspace:
         self.outside: list[str] = []  # what files name outside of the project, which is not read
         # Configuration files that a command line of this run names: judged with it, not by themselves.
         self.claimed: set[str] = set()
+        self.discovered: dict[str, Discovery] = {}  # what is known to be in a file, by normal path
         self.composed: Compositions = Compositions(under.composed if under is not None else None, self.texts)
         self._under = under
         self._files: dict[str, File | None] = {}

@@ -22,6 +22,10 @@ from vllm_migrate.rules.finding import Action, Firing, is_inside
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from vllm_migrate.dialects.discover import Discovery
+
+UNSAFE = "needs --unsafe"  # why a fix for review is not made
+
 
 class Fixer:
     """Plans and proves. One per run; the files are those of the run.
@@ -41,6 +45,7 @@ class Fixer:
         self.situate = situate
         self.catalog = catalog
         self.knowledge = knowledge
+        self.read_back: dict[str, tuple[File, Discovery]] = {}  # by normal path, of the edits that were proved last
         self._under = under
         self._unedited_views: dict[int, View] = {}
 
@@ -64,10 +69,8 @@ class Fixer:
         workspace = Workspace([], texts, disk=self.disk, under=self._under, situate=self.situate)
         prover = Prover(self.catalog, self.knowledge, workspace)
         by_engine: dict[int, tuple[Subject, list[Action]]] = {}
-        for finding in findings:
-            assert finding.engine is not None and finding.fix is not None
-            entry = by_engine.setdefault(id(finding.engine), (finding.engine, []))
-            entry[1].extend(finding.fix.actions)
+        for engine, made in (change for finding in findings for change in finding.changes):
+            by_engine.setdefault(id(engine), (engine, []))[1].extend(made)
         # A pin in a shared parent reaches every engine below it: what any of these fixes sets may change in all.
         changed = {name for _, actions in by_engine.values() for action in actions for name in _names(action)}
         for engine, actions in by_engine.values():
@@ -76,6 +79,7 @@ class Fixer:
             numbers = {action.written.number for action in actions if isinstance(action.written, Written)}
             named = {name for number, name in before.delivery.named.items() if number in numbers}
             prover.check(engine, before, actions, changed | named)
+        self.read_back.update(prover.found)
 
     def _unedited(self, engine: Subject) -> View:
         """What an engine runs with at the target as it is written now."""
@@ -138,9 +142,8 @@ def _apart(candidates: list[Plannable]) -> list[list[Plannable]]:
     """The candidates in groups that share no file, neither one that is edited nor one that an engine is composed of."""
     groups: list[tuple[set[int], list[Plannable]]] = []
     for candidate in candidates:
-        engine = candidate.finding.engine
         files = {id(op.file.outermost) for op in candidate.ops}
-        if engine is not None:
+        for engine, _ in candidate.finding.changes:
             files.update(id(file.outermost) for file in (engine.file, *engine.files))
         mine = (files, [candidate])
         rest = []
@@ -160,7 +163,7 @@ def _selected(findings: list[Firing], unsafe: bool, refused: Refused) -> list[Fi
         if fix is None:
             continue
         if fix.safety == "none" or (fix.safety == "review" and not unsafe):
-            refused.append((finding, "needs --unsafe" if fix.safety == "review" else finding.advice))
+            refused.append((finding, UNSAFE if fix.safety == "review" else finding.advice))
             continue
         wanted.append(finding)
     return wanted

@@ -31,7 +31,7 @@ def writer_of(engine: Subject, written: Written | Use | None) -> Writer:
     if isinstance(written, Written) and written.attribute:
         raise CannotEdit(f"{written.key} is assigned to an attribute")
     if isinstance(written, Use):
-        return KeywordWriter(written.written)
+        return KeywordWriter(written)
     if written is not None and written.tree is None and written.option.startswith("env."):
         return VariableWriter(engine)
     if engine.argv is not None and engine.site is None:

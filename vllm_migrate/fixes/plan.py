@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from vllm_migrate.dialects.embedded import in_host, prove_outside
 from vllm_migrate.dialects.model import Use, Written
 from vllm_migrate.dialects.runs import generated, is_record
-from vllm_migrate.documents.interface import DELETE, RENAME, SET, CannotEdit, Op, ProofFailed, Unreadable
+from vllm_migrate.documents.interface import SET, CannotEdit, Op, ProofFailed, Unreadable
 from vllm_migrate.fixes.carriers import file_edits, lowered, writer_of
-from vllm_migrate.fixes.ops import FileOp, place_of
+from vllm_migrate.fixes.ops import FileOp
 from vllm_migrate.fixes.spelling import NoSpelling
 from vllm_migrate.rules.finding import is_inside
 
@@ -76,9 +76,7 @@ def draft(finding: Firing) -> Draft:
 
 def ops_of(finding: Firing) -> list[FileOp]:
     """The operations that make a finding's fix, each once. Raises CannotEdit."""
-    assert finding.engine is not None and finding.fix is not None
-    engine = finding.engine
-    return _once(op for action in finding.fix.actions for op in _ops(action, engine))
+    return _once(op for engine, actions in finding.changes for action in actions for op in _ops(action, engine))
 
 
 def edits_of(ops: Iterable[FileOp]) -> Edits:
@@ -159,24 +157,14 @@ def _ops(action: Action, engine: Subject) -> list[FileOp]:
     if kind == "core":
         return _without_old_engine(engine)
     if isinstance(written, Written) and is_inside(action):
-        return _inside(action, written)
+        from vllm_migrate.fixes.inside import ops_inside
+
+        return ops_inside(engine, action.option.rpartition(".")[2], action.value, written, action.kind == "drop")
     writer = writer_of(engine, written)
     place = written.written if isinstance(written, Use) else written
     if place is None or kind == "set":
         return writer.set(option, value)
     return writer.drop(place, option) if kind == "drop" else writer.respell(place, option, value)
-
-
-def _inside(action: Action, written: Written) -> list[FileOp]:
-    """The operations on a key that has a place of its own inside an option's mapping. Raises CannotEdit."""
-    place = place_of(written)
-    if action.kind == "drop":
-        return [FileOp(place.file, place.index, Op(DELETE, place.path))]
-    key = action.option.rpartition(".")[2]
-    ops = [Op(RENAME, place.path, new_key=key)]
-    if action.value is not written.value:
-        ops.append(Op(SET, (*place.path[:-1], key), action.value))
-    return [FileOp(place.file, place.index, op) for op in ops]
 
 
 def _without_old_engine(engine: Subject) -> list[FileOp]:

@@ -7,8 +7,9 @@ import os
 from contextlib import suppress
 
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.discover import discover
+from vllm_migrate.dialects.discover import Discovery, discover
 from vllm_migrate.dialects.model import Engine, Program, Subject, Use
+from vllm_migrate.dialects.tree import File
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import ProofFailed, Unreadable
 from vllm_migrate.documents.steps import limited
@@ -16,6 +17,8 @@ from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action, is_inside
+
+ANYWHERE = -1  # in place of the number of a document
 
 
 class Prover:
@@ -25,7 +28,8 @@ class Prover:
         self.catalog = catalog
         self.knowledge = knowledge
         self.workspace = workspace
-        self._found: dict[str, dict[str, list[Subject]]] = {}
+        self.found: dict[str, tuple[File, Discovery]] = {}
+        self._named: dict[str, dict[tuple[str, int | None], Subject]] = {}
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -45,29 +49,34 @@ class Prover:
 
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
-        same_name = self._subjects(engine.file.path).get(engine.id)
-        if not same_name:
+        path = os.path.normpath(engine.file.path)
+        named = self._named.get(path)
+        if named is None:
+            named = self._named[path] = {}
+            for one in self._discovered(path).subjects:
+                if os.path.normpath(one.file.path) == path:
+                    named.setdefault((one.id, _document(one)), one)
+                    named.setdefault((one.id, ANYWHERE), one)
+        again = named.get((engine.id, _document(engine))) or named.get((engine.id, ANYWHERE))
+        if again is None:
             raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
-        return next((one for one in same_name if _document(one) == _document(engine)), same_name[0])
+        return again
 
-    def _subjects(self, path: str) -> dict[str, list[Subject]]:
-        """What an edited file itself holds, by name. Raises ProofFailed."""
-        found = self._found.get(path)
-        if found is None:
+    def _discovered(self, path: str) -> Discovery:
+        """What an edited file holds. Raises ProofFailed."""
+        path = os.path.normpath(path)
+        if path not in self.found:
             file = self.workspace.load(path)
             if file is None:
                 reason = self.workspace.problems[-1].message if self.workspace.problems else "it is gone"
                 raise ProofFailed(f"{path} cannot be read back: {reason}")
             try:
                 with limited():
-                    discovery = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
+                    found = discover(file, self.knowledge.dialects, self.catalog, self.workspace)
             except Unreadable as error:
                 raise ProofFailed(f"{path} cannot be read back: {error}") from None
-            found = self._found[path] = {}
-            for subject in discovery.subjects:
-                if os.path.normpath(subject.file.path) == os.path.normpath(path):
-                    found.setdefault(subject.id, []).append(subject)
-        return found
+            self.found[path] = (file, found)
+        return self.found[path][1]
 
     @staticmethod
     def _arrived(view: View, action: Action) -> None:
@@ -116,13 +125,16 @@ def _check_call(engine: Subject, action: Action, call: Use) -> None:
     """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
     number, option = _number(call), action.option
     calls = [use for use in engine.uses if _number(use) == number] if isinstance(engine, Program) else []
+    if not calls and action.kind == "drop" and len(call.arguments) == 1:
+        return  # it passes nothing now
     if not calls:
         raise ProofFailed(f"the call that gets {option} is not found in the edited file")
     passed = calls[0].arguments
-    if action.kind == "set" and not same(passed.get(option), action.value):
+    if action.kind != "drop" and not same(passed.get(option), action.value):
         raise ProofFailed(f"{option} reads back as {passed.get(option)!r}, not {action.value!r}")
-    if action.kind == "drop" and option in passed:
-        raise ProofFailed(f"{option} is still passed")
+    gone = {"drop": option, "respell": call.key}.get(action.kind, "")
+    if gone in passed:
+        raise ProofFailed(f"{gone} is still passed")
 
 
 def _number(use: Use) -> int | None:

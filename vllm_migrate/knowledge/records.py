@@ -155,7 +155,7 @@ class UseSpec(Record):
     alone is kept. program: a word that the module must have; unless: packages of which it imports none.
     metrics: names of Prometheus metrics, in YAML or JSON. variables: mappings of environment variables, by path; in a program by name.
     of_class: attributes of objects of this class of vLLM's. remote: also as a method of a Ray actor (`.remote(...)`) under the name of
-    another use.
+    another use. stops: what ends the program at import, behind a test of vLLM's release.
     """
 
     name: str
@@ -187,6 +187,7 @@ class UseSpec(Record):
     variables: tuple[str, ...] = ()
     of_class: tuple[str, ...] = ()
     remote: bool = False
+    stops: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 
@@ -194,7 +195,7 @@ class UseSpec(Record):
 class Embed(Record):
     """A command line, script or document inside the mappings that `at` finds in a YAML document.
 
-    document, where: values at the document's top and in the mapping. command, entrypoint, env, image: keys of a container;
+    document, where: values at the document's top and in the mapping. command, entrypoint, env, image, build: keys of a container;
     program: the words that come before the command's, where no entrypoint is written; more: an environment variable whose words
     stand behind them; needs: a key that has to be there. text: the key of a script, or of a list of them, or of a document where
     language is yaml.
@@ -210,6 +211,7 @@ class Embed(Record):
     entrypoint: str = ""
     env: str = ""
     image: str = ""
+    build: str = ""
     program: tuple[str, ...] = ()
     more: str = ""
     needs: str = ""

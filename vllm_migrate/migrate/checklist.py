@@ -80,6 +80,19 @@ def verdicts(starts: Iterable[Start], whole: bool = False) -> list[str]:
     return out or ["- no vLLM engine was recognised"]
 
 
+def waiting(migration: Migration) -> Iterator[str]:
+    """Why nothing of a project is in the diff, a line each."""
+    for project in migration.projects:
+        obstacles = project.obstacles()
+        if not obstacles:
+            continue
+        first, *more = obstacles
+        others = f" (and {len(more)} more, see the checklist)" if more else ""
+        place = f"{first.place}: " if first.place else ""
+        settings = "`vllm-migrate fix --unsafe` shows its settings meanwhile"
+        yield f"nothing of {project.root} is written before this is settled: {place}{mask(first.text)}{others}; {settings}"
+
+
 def _is_pinned(project: Project) -> bool:
     blocked = any(item.blocks for item in project.items)
     return bool(project.bumps) or blocked or project.situation.source.pinned is not None

@@ -20,6 +20,7 @@ from vllm_migrate.migrate import demands
 from vllm_migrate.migrate.demands import Demand
 from vllm_migrate.migrate.places import Found, Place, apart, find, is_for_hardware, is_service, place_of
 from vllm_migrate.migrate.readers import Reader, readers
+from vllm_migrate.migrate.servers import Servers
 from vllm_migrate.report.finding import Finding, order
 from vllm_migrate.report.findings import Detail
 from vllm_migrate.rules.finding import Firing
@@ -160,7 +161,7 @@ def migrate(options: Options) -> Migration:
     left = _judged_on(options, _changed(edits))
     for project in projects:
         _add(edits, project.bumps, project.target)
-    starts = _starts(options, _changed(edits), by_root, left)
+    starts = _starts(options, _changed(edits), by_root, left, [entry.path for entry in session.inputs])
     return Migration(tuple(projects), edits, fixes, left, starts, fixes.files, tuple(reading))
 
 
@@ -341,16 +342,20 @@ def _judged_on(options: Options, disk: Disk) -> tuple[Finding, ...]:
     return tuple(each for each in lint(options, PLAIN, 1, disk)[0].findings if each.name != OUTSIDE_TARGET)
 
 
-def _starts(options: Options, disk: Disk, by_root: Mapping[str, Project], left: Iterable[Finding]) -> tuple[Start, ...]:
+def _starts(
+    options: Options, disk: Disk, by_root: Mapping[str, Project], left: Iterable[Finding], paths: list[str]
+) -> tuple[Start, ...]:
     """Every engine, and every program that stops, of the changed files.
 
     left: findings with the releases as they were. Some rules compare with the source, and say nothing once it is the target.
+    paths: the input files.
     """
     findings = (*left, *_judged_on(options, disk))
     by_place = {(each.path, each.line, each.option): each for each in reversed(findings) if stopping(each)}
     stops = sorted(by_place.values(), key=order)
     judged = Session(options, disk).run(keep=True).judged
-    starts = [_start(each, stops, by_root) for each in judged]
+    servers = Servers(stops, paths, disk)
+    starts = [_start(each, stops, by_root, servers) for each in judged]
     named = {(start.path, start.engine) for start in starts}
     programs: dict[tuple[str, str], list[str]] = {}
     for finding in stops:
@@ -368,7 +373,7 @@ def reason_of(finding: Finding) -> str:
     return f"{finding.path}:{finding.line}: {finding.code} {finding.name}: {finding.message}"
 
 
-def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Project]) -> Start:
+def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Project], servers: Servers) -> Start:
     engine = judged.engine
     path, situation = engine.file.path, engine.situation
     project = projects.get(situation.project)
@@ -382,6 +387,8 @@ def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Pr
         mine = finding.path == path and (finding.engine is None or finding.engine.id == engine.id)
         if mine or path in finding.children:
             reasons.append(reason_of(finding))
+    behind = map(reason_of, servers.stops_of(engine, situation.project))
+    reasons += [reason for reason in behind if reason not in reasons]
     arrived = judged.source.delivery.values.get("model")
     models = [written.value for written in engine.options if written.key in ("model", "model_tag", "model-tag")]
     models += [arrived.value] if arrived is not None else []

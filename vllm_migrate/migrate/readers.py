@@ -34,7 +34,7 @@ def readers(findings: Iterable[Firing], paths: Iterable[str], disk: Disk) -> Ite
     keys = "|".join(map(re.escape, dropped))
     reads = re.compile(rf"""\[\s*(?P<quote>["'])(?P<key>{keys})(?P=quote)\s*\](?!\s*=[^=])""")
     for path in paths:
-        source = _source(path, disk) if path.endswith(".py") else None
+        source = source_of(path, disk) if path.endswith(".py") else None
         if source is None:
             continue
         for found in reads.finditer(source.text):
@@ -58,7 +58,8 @@ def _dropped(findings: Iterable[Firing]) -> Iterator[tuple[Firing, str, str]]:
                 yield finding, key, f"{spot.file.path}:{spot.file.source.position(spot.start).line}"
 
 
-def _source(path: str, disk: Disk) -> Source | None:
+def source_of(path: str, disk: Disk) -> Source | None:
+    """A program's text; None where it cannot be read."""
     try:
         return decode(path, disk.read(path, MAX_BYTES))
     except Unreadable:

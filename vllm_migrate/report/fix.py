@@ -115,13 +115,12 @@ def _remarks(result: FixPlan, written: WriteResult, width: int = 0) -> list[str]
     out.extend(dict.fromkeys(_upgrades(result.findings)))
     out.extend(_outside(plan))
     unseen = not result.engines and not result.plan.edits
-    out.append(NO_ENGINE if unseen else _summary(plan, written, result.stdin))
-    waiting = [finding for finding, why in plan.refused if why == "needs --unsafe"]
-    if waiting:
-        out.append(f"{len(waiting)} more with --unsafe, after review: {_names(f.name for f in waiting)}")
-    refused = [(finding, why) for finding, why in plan.refused if why != "needs --unsafe"]
+    out.append(NO_ENGINE if unseen else _summary(result, written))
+    more, names = result.waiting
+    if more:
+        out.append(f"{more} more with --unsafe, after review: {_names(names)}")
     advice = [f for f in result.findings if f.fix is None and (f.severity != "info" or f.name == "outside-project")]
-    for finding, why in refused:
+    for finding, why in result.refused:
         out.append(f"not fixed: {_place(finding)}: {finding.code} {finding.name}: {why}")
     for finding in advice:
         said = f"{finding.message}; {finding.advice}" if finding.engine is None else finding.advice or finding.message
@@ -130,16 +129,17 @@ def _remarks(result: FixPlan, written: WriteResult, width: int = 0) -> list[str]
     return [part for line in out for part in (fill(line, width, rest="  ") if width and line else [line])]
 
 
-def _summary(plan: Plan, written: WriteResult, stdin: bool) -> str:
+def _summary(result: FixPlan, written: WriteResult) -> str:
     """How much was written, or would be."""
+    plan = result.plan
     if written.paths:
-        fixed = "" if written.failed else f", {_count(len(plan.applied), 'finding')} fixed"
+        fixed = "" if written.failed else f", {_count(result.settled, 'finding')} fixed"
         return f"wrote {_count(len(written.paths), 'file')}{fixed}"
     if written.failed:
         return "nothing was written"
     if plan.edits:
-        settled = _count(len(plan.applied), "finding")
-        how = "name a file instead of -, and --write writes it" if stdin else "--write writes them"
+        settled = _count(result.settled, "finding")
+        how = "name a file instead of -, and --write writes it" if result.stdin else "--write writes them"
         return f"would change {_count(len(plan.edits), 'file')}, {settled}; {how}"
     return "nothing to write" if plan.outside else "nothing to fix"
 

@@ -8,6 +8,8 @@ from vllm_migrate.report.layout import clean
 from vllm_migrate.report.model import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vllm_migrate.report.model import Counts, Report
 
 # What a `depends_on` reason begins with, and how a user settles it.
@@ -53,11 +55,22 @@ def headlines(report: Report) -> list[str]:
         whole = project or Project("", report.source, report.target, report.source_why, report.target_why)
         return [move_of(whole)]
     roots: dict[str, list[str]] = {}
-    for project in report.projects:
+    for project in _distinct(report.projects):
         roots.setdefault(move_of(project), []).append(clean(project.root))
     lines = [f"{_some(names)}: {move}" for move, names in list(roots.items())[:MANY_MOVES]]
     more = sum(map(len, list(roots.values())[MANY_MOVES:]))
     return [*lines, f"and {plural(more, 'more project')} (--output-format json lists them)"] if more > 0 else lines
+
+
+def _distinct(projects: Sequence[Project]) -> list[Project]:
+    """Those of one folder with the same two releases as one: the first place that shows them, and how many more do."""
+    same: dict[tuple[str, str, str], list[Project]] = {}
+    for project in projects:
+        same.setdefault((project.root, project.source, project.target), []).append(project)
+    return [
+        first._replace(why=f"{first.why}; {plural(len(more), 'more place')} likewise") if more else first
+        for first, *more in same.values()
+    ]
 
 
 def _some(names: list[str]) -> str:

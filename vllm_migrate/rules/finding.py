@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Subject, Use, Written
@@ -51,7 +52,8 @@ class Firing(NamedTuple):
     """severity: error, warning, info. old and new: effective values at the two releases. depends_on: what decides it.
 
     engine is None for findings about a file. key: the dotted path of the place, for the fingerprint. kind: "finding", or
-    "checklist" where no edit and no setting can settle it.
+    "checklist" where no edit and no setting can settle it. others: the same on further engines that a variable reaches, whose
+    fixes are made with this one's.
     """
 
     code: str
@@ -70,6 +72,22 @@ class Firing(NamedTuple):
     depends_on: tuple[str, ...] = ()
     fix: Fix | None = None
     kind: str = "finding"
+    others: tuple[Firing, ...] = ()
+
+    @property
+    def changes(self) -> Iterator[tuple[Subject, tuple[Action, ...]]]:
+        """Every engine that its fix changes, with what is changed."""
+        for each in (self, *self.others):
+            assert each.engine is not None and each.fix is not None
+            yield each.engine, each.fix.actions
+
+    @property
+    def replaces_variable(self) -> bool:
+        """Whether its fix writes settings of an engine in place of a variable, which others may read."""
+        actions = self.fix.actions if self.fix is not None else ()
+        drops = (action.written for action in actions if action.kind == "drop")
+        variable = any(isinstance(each, Written) and each.option.startswith("env.") for each in drops)
+        return variable and any(action.pins for action in actions)
 
 
 def is_inside(action: Action) -> bool:

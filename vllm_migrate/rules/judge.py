@@ -246,7 +246,9 @@ def _of_cores(engine: Engine, source: View, target: View, knowledge: Knowledge) 
     held = {identity(found) for found in _of_engine(engine, target, target, knowledge)}
     out = [_of_both(found, old.pop(identity(found), None), identity(found) in held, reasons) for found in new]
     whole = Context(source, target, follows=tuple(old.values()))
-    branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if old else []
+    # Which core ran matters where one of them leads to more than a note for people.
+    decides = any(found.kind != CHECKLIST for found in old.values())
+    branched = [rule for rule in knowledge.in_order if rule.each == "branch"] if decides else []
     return [*out, *(_finding(rule, whole, True) for rule in branched if rule.when.evaluate(whole) is True)]
 
 
@@ -586,7 +588,7 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
 def _fill_life(text: str, setting: Setting) -> str:
     """The placeholders that ask the catalog: what became of the setting, and what takes its place."""
     rename = setting.rename() if "{renamed}" in text or "{note}" in text or "{instead}" in text else None
-    new = (rename.new or "").rpartition(".")[2] if rename else ""
+    new = (rename.new or "").rpartition(".")[2] if rename else setting._renamed() if "{instead}" in text else ""
     lives: dict[str, Callable[[], str]] = {
         "removed_in": lambda: f" in {gone}" if (gone := setting.removed_in()) else "",
         "hint": setting.hint,
@@ -696,7 +698,13 @@ def _actions_on_use(entry: ActionSpec, context: Context, using: Using) -> Iterat
             if other.arguments.get(name) != entry.to:
                 yield Action("set", name, entry.to, other)
         return
-    if entry.remove:
+    if entry.succeed:
+        from vllm_migrate.rules.successors import keyword
+
+        new = keyword(using)
+        if new is not None:
+            yield Action("drop", name, None, using.use) if new.value is None else Action("respell", *new, using.use)
+    elif entry.remove:
         yield Action("drop", name, None, using.use)
     elif entry.text:
         yield Action("set", name, Unknown(entry.text.replace("{value}", using.text)), using.use)

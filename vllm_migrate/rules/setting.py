@@ -93,6 +93,8 @@ class Setting:
 
     def _renamed(self) -> str:
         rename = self.rename()
+        if rename is None and self.nameless():
+            return "--" + self.option.replace("_", "-")
         return (rename.new or "") if rename is not None else ""
 
     def _polarity(self) -> str:
@@ -102,6 +104,16 @@ class Setting:
     def _switched(self) -> bool:
         before, after = (v.delivery.named.get(self.written.number, "") for v in (self.source, self.target))
         return bool(before and after and before != after)
+
+    def nameless(self) -> bool:
+        """The target's parser still has the option, but not under this short name (`-O '{...}'`)."""
+        catalog, target, name = self.target.catalog, self.target.release, self.written.key
+        short = name.startswith("-") and not name.startswith("--")
+        return (
+            short
+            and diagnostic_kind(self.target, self.written) == "unknown"
+            and self.option in destinations(catalog, target)
+        )
 
     def _remark(self) -> str:
         option = self.written.option

@@ -20,8 +20,10 @@ from vllm_migrate.rules.inner import InnerSetting, inner_settings
 from vllm_migrate.rules.setting import Setting
 
 if TYPE_CHECKING:
-    from vllm_migrate.catalog.store import OptionFacts
+    from vllm_migrate.catalog.store import OptionFacts, Rename
+    from vllm_migrate.dialects.model import Written
     from vllm_migrate.resolve.view import View
+    from vllm_migrate.rules.using import Using
 
 TRUE, FALSE = ("1", "true", "True"), ("0", "false", "False", "")
 # `profiler_config.torch_profiler_dir` in the note of a rename: the mapping and its field.
@@ -52,6 +54,13 @@ class Successor(NamedTuple):
     value: object
 
 
+class Field(NamedTuple):
+    """A field of a configuration class and its value at the target; None: it goes, for the default says the same."""
+
+    name: str
+    value: object
+
+
 def actions(source: View, target: View, setting: Setting) -> Iterator[Action]:
     """The changes that put what takes its place where a setting stands; none where that is not determined."""
     if isinstance(setting, InnerSetting):
@@ -59,6 +68,14 @@ def actions(source: View, target: View, setting: Setting) -> Iterator[Action]:
         return
     if setting.option in ROPE:
         yield from _rope(source, target, setting)
+        return
+    if setting.nameless():
+        yield Action(
+            "respell",
+            setting.option,
+            renamed_keys(source, target, setting.option, setting.written.value),
+            setting.written,
+        )
         return
     mine = successors(setting)
     if mine is None:
@@ -93,13 +110,19 @@ def renamed_keys(source: View, target: View, option: str, value: object) -> obje
     if not isinstance(whole, dict) or cls is None:
         return value
     low, high = catalog.ordinal(source.release), catalog.ordinal(target.release)
-    new = {
-        rename.old.removeprefix(f"{cls}."): (rename.new or "").rpartition(".")[2]
+    renames = {
+        rename.old.removeprefix(f"{cls}."): rename
         for rename in catalog.renames
-        if rename.section == "config" and rename.polarity == "same" and low < catalog.ordinal(rename.since) <= high
+        if rename.section == "config" and low < catalog.ordinal(rename.since) <= high
     }
-    out = {new.get(key, key): inner for key, inner in whole.items()}
-    if out.keys() == whole.keys() or len(out) < len(whole):
+    out: dict[str, object] = {}
+    for key, inner in whole.items():
+        field = _field(renames[key], inner) if key in renames else None
+        if field is None:
+            out.setdefault(key, inner)
+        elif field.value is not None or inner is None:
+            out[field.name] = field.value
+    if out.keys() == whole.keys():
         return value
     return json.dumps(out) if isinstance(value, str) else out
 
@@ -245,11 +268,10 @@ def _drop(setting: Setting) -> Action:
 def _inside(source: View, target: View, setting: InnerSetting) -> Iterator[Action]:
     outer = setting.inner.outer
     new = _renamed(setting)
-    if new is None or setting.written.words is not None:
+    if new is None:
         return
     key, value = new
-    carrier = setting.target.engine.file.data.carrier if setting.target.engine.file.data is not None else ""
-    if setting.written.tree is not None and carrier != "python":  # the key has a place of its own
+    if _has_place(setting.written):
         if value is None:
             yield Action("drop", setting.option, None, setting.written)
         else:
@@ -267,16 +289,48 @@ def _inside(source: View, target: View, setting: InnerSetting) -> Iterator[Actio
     yield Action("respell", setting.outer, json.dumps(whole) if isinstance(text, str) else whole, outer)
 
 
+def _has_place(written: Written) -> bool:
+    """Whether a key inside a mapping has a place of its own: not in a text of JSON, nor in a program's or an override's value."""
+    if written.words is not None:
+        return True
+    place = written.tree.place if written.tree is not None else None
+    if place is None:
+        return False
+    if place.file.shell is None:
+        return place.file.data is not None and place.file.data.carrier != "python"
+    at = place.path[0]
+    assert isinstance(at, int)
+    word = place.file.shell.commands[place.index].words[at]
+    return (word.value or word.prefix).partition("=")[0].endswith("." + written.key.rpartition(".")[2])
+
+
 def _renamed(setting: InnerSetting) -> tuple[str, object] | None:
     """(name, value) of a refused key at the target, with None as value where it goes; None where that is not determined."""
     rename, value = setting.rename(), setting.written.value
-    if rename is None or rename.new is None or isinstance(value, Unknown) or setting._in(setting.target):
+    if rename is None or isinstance(value, Unknown) or setting._in(setting.target):
         return None
-    name = rename.new.rpartition(".")[2]
-    if rename.polarity == "same":
-        return name, value
+    if setting.written.words is not None and isinstance(
+        value, str
+    ):  # the parser reads the text of a dotted key as JSON
+        with suppress(ValueError):
+            value = json.loads(value)
+    new = _field(rename, value)
+    return None if new is None else (new.name, new.value)
+
+
+def _field(rename: Rename, value: object) -> Field | None:
+    """What a field becomes whose name, or whose values too, changed; None where that is not determined."""
+    name = (rename.new or "").rpartition(".")[2]
+    if not name or rename.polarity == "same":
+        return Field(name, value) if name else None
     table = VALUES.get(rename.old)
-    return (name, table[value]) if table is not None and isinstance(value, bool) else None
+    return Field(name, table[value]) if table is not None and isinstance(value, bool) else None
+
+
+def keyword(using: Using) -> Field | None:
+    """What takes the place of a keyword of a configuration class."""
+    rename = using.renamed_field()
+    return None if rename is None else _field(rename, using.use.written.value)
 
 
 def _replace(whole: dict[str, object], path: tuple[str, ...], key: str, value: object) -> None:

@@ -14,7 +14,7 @@ from vllm_migrate.resolve.view import View
 
 if TYPE_CHECKING:
     from vllm_migrate.catalog.contract import Contract
-    from vllm_migrate.catalog.store import Catalog
+    from vllm_migrate.catalog.store import Catalog, Rename
 
 HIDDEN = "what the call passes besides"
 
@@ -220,13 +220,18 @@ class Using:
             re.findall(r"[A-Za-z_]\w*", value.text)
         )
 
-    def successor(self) -> str:
-        """What takes the place of a configuration class's field that is gone, as a part of a sentence."""
+    def renamed_field(self) -> Rename | None:
+        """The curated rename of a configuration class's field that is gone."""
         catalog, name = self.target.catalog, f"{self.method()}.{self.use.key}"
-        for rename in catalog.renames if self.use.section == "config" else ():
-            if rename.section == "config" and rename.old == name and rename.new:
-                return f"; use {rename.new.rpartition('.')[2]} instead" + (f" ({rename.note})" if rename.note else "")
-        return ""
+        found = (rename for rename in catalog.renames if rename.section == self.use.section == "config")
+        return next((rename for rename in found if rename.old == name and rename.new), None)
+
+    def successor(self) -> str:
+        """What takes its place, as a part of a sentence."""
+        rename = self.renamed_field()
+        if rename is None or rename.new is None:
+            return ""
+        return f"; use {rename.new.rpartition('.')[2]} instead" + (f" ({rename.note})" if rename.note else "")
 
     def _others(self, names: tuple[str, ...]) -> list[Use]:
         return [use for use in self._all() if use.name in names and use is not self.use]
@@ -237,6 +242,22 @@ class Using:
 
     def _before(self, names: tuple[str, ...]) -> list[Use]:
         return [use for use in self._beside(names) if use.spot.start < self.use.spot.start]
+
+    def _stops(self) -> bool:
+        """Whether the module ends the program here in the target, and does not in a source that something shows."""
+        from vllm_migrate.dialects.gates import stops
+        from vllm_migrate.documents.python.document import PythonData
+
+        data, situation = self.use.spot.file.data, self.target.situation
+        if not isinstance(data, PythonData):
+            return False
+
+        def reached(release: str) -> bool:
+            starts = (data.code.span(statement)[0] for statement in stops(data.code, release))
+            return self.use.spot.start in starts
+
+        unknown = situation.open is not None or situation.pinned
+        return reached(self.target.release) and bool(unknown or not reached(self.source.release))
 
     def _later(self, *names: str) -> bool:
         return any(use.spot.start > self.use.spot.start for use in self._beside(names))
@@ -377,6 +398,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "runs": Using._runs,
     "gone": Using.gone,
     "streamed": Using._streamed,
+    "stops": Using._stops,
     "mentions": Using._mentions,
     "varies": Using._varies,
 }

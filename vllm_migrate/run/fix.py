@@ -9,10 +9,12 @@ from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import apply_edits
 from vllm_migrate.documents.text.write import CannotWrite
 from vllm_migrate.errors import UsageError
+from vllm_migrate.fixes.apply import UNSAFE
 from vllm_migrate.fixes.plan import Plan
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.report.finding import TextEdit
 from vllm_migrate.rules.finding import Firing
+from vllm_migrate.run.checklist import counted
 from vllm_migrate.run.filtering import filtered, selection_of
 from vllm_migrate.run.judging import Result, Run
 from vllm_migrate.run.session import Session
@@ -42,6 +44,22 @@ class FixPlan(NamedTuple):
     notes: tuple[str, ...] = ()
     stdin: bool = False
     engines: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many findings it settles, as `lint` counts them."""
+        return counted(self.plan.applied)
+
+    @property
+    def waiting(self) -> tuple[int, tuple[str, ...]]:
+        """How many more findings fixes that need review would settle, and the names of their rules."""
+        firings = [finding for finding, why in self.plan.refused if why == UNSAFE]
+        return counted(firings), tuple(finding.name for finding in firings)
+
+    @property
+    def refused(self) -> list[tuple[Firing, str]]:
+        """The findings whose fix cannot be made, and why."""
+        return [(finding, why) for finding, why in self.plan.refused if why != UNSAFE]
 
     @property
     def texts(self) -> dict[str, str]:

@@ -171,7 +171,8 @@ class Run:
                 return
             file, is_parent, filled = self._taken(path, data)
             with limited():
-                found = discover(file, self.knowledge.dialects, self.catalog, workspace)
+                found = workspace.discovered.get(os.path.normpath(path))
+                found = found or discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
             if named or error.reason not in TEXTUAL or any(word in (data or b"").lower() for word in SPEAKS):
@@ -271,7 +272,8 @@ class Run:
         """Turn candidates into findings for reports, and let what the rules made go."""
         assert self._present is not None
         shown = [candidate for candidate in candidates if self._waiting.get(candidate.identity) is candidate]
-        findings = self._present([candidate.fired for candidate in shown if candidate.fired], self.workspace)
+        fired = [self._unique.fired(candidate) for candidate in shown]
+        findings = self._present([each for each in fired if each], self.workspace)
         for candidate, finding in zip(shown, findings, strict=True):
             del self._waiting[candidate.identity]
             self._unique.replace(candidate._replace(finding=finding, fired=None))

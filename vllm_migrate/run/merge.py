@@ -171,18 +171,22 @@ def pins_written(knowledge: Knowledge) -> tuple[tuple[str, object], ...]:
 class Unique:
     """Candidates by identity, each once: the most severe; of equals one for which an engine is known, else the first."""
 
-    __slots__ = ("_children", "_kept", "_own")
+    __slots__ = ("_children", "_kept", "_others", "_own")
 
     def __init__(self) -> None:
         self._kept: dict[Identity, Candidate] = {}
         self._own: set[Identity] = set()
         self._children: dict[Identity, dict[str, None]] = {}
+        self._others: dict[Identity, list[Firing]] = {}
 
     def add(self, candidate: Candidate) -> bool:
         """Whether the candidate is now the one for its identity. The file of its engine is a child of another place."""
         key = candidate.identity
         known = self._kept.get(key)
         wins = known is None or _weight(candidate) > _weight(known)
+        loser = known if wins else candidate
+        if loser is not None and loser.fired is not None and loser.fired.replaces_variable:
+            self._others.setdefault(key, []).extend((loser.fired._replace(others=()), *loser.fired.others))
         if wins:
             self._kept[key] = candidate
         if candidate.own:
@@ -192,6 +196,11 @@ class Unique:
         if candidate.path and candidate.path != candidate.place:
             children[candidate.path] = None
         return wins
+
+    def fired(self, candidate: Candidate) -> Firing | None:
+        """What the rules made of it, with the same on further engines that its variable reaches."""
+        fired, others = candidate.fired, self._others.get(candidate.identity)
+        return fired._replace(others=(*fired.others, *others)) if fired is not None and others else fired
 
     def replace(self, candidate: Candidate) -> None:
         """Put another form of a candidate that is kept in its place."""
@@ -204,7 +213,7 @@ class Unique:
     def all(self) -> list[Candidate]:
         """Every candidate with its children, in the order in which their identities came."""
         return [
-            candidate._replace(children=tuple(self._children[key]), own=key in self._own)
+            candidate._replace(children=tuple(self._children[key]), own=key in self._own, fired=self.fired(candidate))
             for key, candidate in self._kept.items()
         ]
 

@@ -19,6 +19,7 @@ from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
+from vllm_migrate.run.built import built_pins
 from vllm_migrate.run.config import Config, config_in, nearest
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.merge import pins_written
@@ -122,7 +123,7 @@ class Situations:
         stated = self._stated(level.config, path)
         own = []
         if "from" not in stated:
-            own = own_pins(path, data) or self._named_models(path, data)
+            own = self._own_pins(path, data) or self._named_models(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
         only = self._only(path) if "from" not in stated else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
@@ -257,6 +258,12 @@ class Situations:
             if each.own is not None:
                 out.setdefault(each.own.package, Known(each.own.version, f"from {each.own.place}"))
         return out
+
+    def _own_pins(self, path: str, data: bytes) -> list[Pin]:
+        """What a file pins itself, and what the services that it builds do."""
+        own = own_pins(path, data)
+        built = built_pins(path, data, self.dependencies, self._disk)
+        return sorted((*own, *built), key=lambda pin: pin.at) if built else own
 
     def _named_models(self, path: str, data: bytes) -> list[Pin]:
         """The bound that the names of models in a file set: of several, the one that excludes least."""

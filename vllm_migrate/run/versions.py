@@ -1,7 +1,8 @@
 """What a project pins today: the releases of vLLM and of the training framework, and where they are written.
 
 Read are locks, requirements, pyproject.toml, set-up files, Dockerfiles, and the scripts and YAML files that lie in the
-project's root or in a folder that is named for it (docker/, requirements/): a bounded number, of a bounded size.
+project's root or in a folder that is named for it (docker/, requirements/; of scripts/ those that install): a bounded
+number, of a bounded size.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
     from vllm_migrate.run.dependencies import Dependencies
 
-SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements")
+SUBFOLDERS = ("docker", "dockerfile", "dockerfiles", "requirements", "scripts")
+# Those in which scripts count that are named for what they install.
+MIXED = ("", "scripts")
 MAX_SCRIPTS = 24
 MAX_FILES = 48
 MAX_BYTES = 256_000
@@ -267,7 +270,7 @@ def _candidates(root: str, dependencies: Dependencies | None, disk: Disk) -> lis
             continue
         for name in names:
             rank = _rank(name, folder)
-            if rank is None or (rank == places.SCRIPT and not folder and not name.lower().startswith(INSTALLING)):
+            if rank is None or (rank == places.SCRIPT and folder in MIXED and not name.lower().startswith(INSTALLING)):
                 continue
             if rank == places.SCRIPT:
                 scripts += 1

@@ -44,9 +44,10 @@ def settle(
     plan = make(list(findings))
     if any(entry.stdin for entry in session.inputs):
         return plan
-    again = _Again(session, run)
+    again = _Again(session, run, fixer)
     before = Counter(map(_key, found))
     taken: dict[int, tuple[Firing, str]] = {}
+    causes: dict[int, Key] = {}
     for turn in range(2 * ROUNDS):
         gained = _gained(again.findings(plan), before) if plan.edits else []
         culprits = [(new, finding) for new in gained for finding in _behind(new, plan.applied, turn >= ROUNDS)]
@@ -55,18 +56,26 @@ def settle(
         for new, finding in culprits:
             place = f"{new.spot.file.path}:{new.spot.file.source.position(new.spot.start).line}"
             taken[id(finding)] = (finding, f"it would cause {new.code} {new.name} at {place}")
+            causes[id(finding)] = _key(new)
         plan = make([finding for finding in findings if id(finding) not in taken])
     else:
         refused = tuple((finding, "together, the fixes would cause new findings") for finding in plan.applied)
-        plan = Plan({}, (), (*plan.refused, *refused))
+        return Plan({}, (), (*plan.refused, *refused, *taken.values()))
+    left = set(map(_key, gained))
+    vain = {number for number, cause in causes.items() if cause in left}
+    if vain:  # what they were taken back for is there all the same
+        wanted = make([finding for finding in findings if id(finding) not in taken or id(finding) in vain])
+        if left.issuperset(map(_key, _gained(again.findings(wanted), before))):
+            plan, taken = wanted, {number: each for number, each in taken.items() if number not in vain}
     return plan._replace(refused=(*plan.refused, *taken.values()))
 
 
 class _Again:
     """Judges the files that edits concern, those whose texts are other than at the last call."""
 
-    def __init__(self, session: Session, run: Run) -> None:
+    def __init__(self, session: Session, run: Run, fixer: Fixer) -> None:
         self._session = session
+        self._fixer = fixer
         self._workspace = run.workspace
         self._claimed = run.workspace.claimed
         self._reads = dict(run.reads)
@@ -86,6 +95,7 @@ class _Again:
         workspace = Workspace(paths, changed, disk=session.disk, under=self._workspace, situate=session.situations.of)
         workspace.claimed = set(self._claimed)
         self._workspace = workspace
+        self._share(workspace, texts)
         concerned = self._concerned(set(changed))
         for entry in session.in_order():
             if os.path.normpath(entry.path) in concerned:
@@ -96,6 +106,15 @@ class _Again:
         order = [entry.path for entry in session.in_order()]
         return combine(self._parts[path] for path in order if path in self._parts).findings
 
+    def _share(self, workspace: Workspace, texts: dict[str, str]) -> None:
+        """Let what the proof of the edits has read and found stand where all its files are as they will be."""
+        for path, (file, found) in self._fixer.read_back.items():
+            read = {file, *(each for subject in found.subjects for each in subject.files)}
+            if path in workspace.texts and all(_stands(each, texts) for each in read):
+                file.requested = path in workspace.requested
+                workspace.hold(file)
+                workspace.discovered[path] = found
+
     def _concerned(self, changed: set[str]) -> set[str]:
         """The changed files, those that read them, and what these read: a finding may stand at any of them."""
         out = set(changed)
@@ -103,6 +122,12 @@ class _Again:
             if not read.isdisjoint(changed):
                 out |= {os.path.normpath(path), *read}
         return out
+
+
+def _stands(file: File, texts: dict[str, str]) -> bool:
+    """Whether a file was read as it will be."""
+    file = file.outermost
+    return texts.get(os.path.normpath(file.path), file.source.text) == file.source.text
 
 
 def _key(finding: Firing) -> Key:

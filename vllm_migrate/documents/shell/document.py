@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from vllm_migrate.documents.interface import Source, Unreadable
+from vllm_migrate.documents.interface import Edit, Source, Unreadable
 from vllm_migrate.documents.shell.evaluated import evaluated
 from vllm_migrate.documents.shell.expand import Array, Assign, Word
 from vllm_migrate.documents.shell.scan import Heredoc, Raw, ShellScanner
@@ -130,6 +130,7 @@ class ShellDocument:
     `exports`: (name, value word). `comments`: (start, end). `lost`: every broken continuation, in order.
     `outer` is the script that holds this one in a string or heredoc (see nested). `argument_of` says whose arguments the words
     are where the program stands elsewhere: "shell" of a shell, "-c" of a shell with that option, "" of none.
+    `layout` is the text as the file has it: with line ends where a scalar around the script makes blanks of them.
     """
 
     __slots__ = (
@@ -139,6 +140,7 @@ class ShellDocument:
         "comments",
         "exports",
         "heredocs",
+        "layout",
         "lost",
         "outer",
         "script",
@@ -147,6 +149,7 @@ class ShellDocument:
 
     def __init__(self, source: Source, scanner: ShellScanner, outer: ShellDocument | None = None) -> None:
         self.source = source
+        self.layout = source.text
         self.outer = outer
         self.argument_of: Literal["", "shell", "-c"] = ""
         self._sourcing: list[Command] | None = None
@@ -156,6 +159,12 @@ class ShellDocument:
         self.heredocs = scanner.heredocs
         self.comments = scanner.comments
         self.lost = _find_lost(source.text, self.commands, scanner)
+
+    def unfolded(self, edits: list[Edit]) -> list[Edit]:
+        """Edits of the layout as edits of the text: where line ends are blanks, they are in what is written, too."""
+        if self.layout == self.source.text:
+            return edits
+        return [edit._replace(text=edit.text.replace("\r", " ").replace("\n", " ")) for edit in edits]
 
     @property
     def sourcing(self) -> list[Command]:

@@ -1,8 +1,8 @@
 """Edits of arguments in a shell script, in the style the script already has (proof: shell_proof).
 
-A new argument of a command spread over continuation lines gets a line of its own, with the indentation and
-the backslash of its neighbours; in an array a line of its own; on a one-line command it stands on that line.
-Nothing else moves.
+A new argument of a command spread over lines gets a line of its own, with the indentation of its neighbours and
+their backslash, if they have one (line ends are blanks in a folded YAML scalar); in an array a line of its own; on a
+one-line command it stands on that line. Nothing else moves.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from vllm_migrate.documents.shell.expand import Array, Word
 from vllm_migrate.documents.shell.quote import quote, requote
 
 _TAIL = re.compile(r"[ \t]*(\\\r?\n)?")
+_FOLD = re.compile(r"[ \t]*(\r?\n)")
 _REST = re.compile(r"[ \t]*(#[^\r\n]*)?(?=\r?\n|\Z)")
 _BLANK = re.compile(r"\s")
 _LINE_END = re.compile(r"\r?\n")
-_CONTINUED = re.compile(r"\\\r?\n")
+_BREAK = re.compile(r"\\?\r?\n")
 
 
 class _Slot(NamedTuple):
@@ -50,7 +51,7 @@ def plan(document: ShellDocument, ops: list[WordOp]) -> list[Edit]:
     """Raises CannotEdit where no safe splice exists: words cut out of a string, words whose value is not
     known.
     """
-    text = document.source.text
+    text = document.layout
     wishes = _wishes(document, ops)
     gone = {start for start, wish in wishes.items() if wish.instead == ()}
     for wish in wishes.values():
@@ -180,16 +181,22 @@ def _indent(text: str, slot: _Slot) -> str:
     return own + "    "
 
 
-def _newline(text: str, slot: _Slot) -> str:
-    m = _CONTINUED.search(text, slot.words[0].start, slot.words[-1].end)
-    return (m[0][1:] if m else "") or ("\r\n" if "\r\n" in text else "\n")
+def _break(text: str, slot: _Slot) -> str:
+    """What ends a line between two words of the list: with a backslash, unless line ends are blanks there."""
+    found = next((m[0] for a, b in _gaps(slot) if (m := _BREAK.search(text, a, b))), "")
+    newline = found.lstrip("\\") or ("\r\n" if "\r\n" in text else "\n")
+    return newline if slot.array is not None or found == newline else f" \\{newline}"
 
 
 def _spread(text: str, slot: _Slot) -> bool:
     """The list has words on more than one line."""
-    if slot.array is not None:
-        return any("\n" in text[a:b] for a, b in _gaps(slot))
-    return any(_CONTINUED.search(text, a, b) for a, b in _gaps(slot))
+    return any(_BREAK.search(text, a, b) for a, b in _gaps(slot))
+
+
+def _tail(text: str, slot: _Slot) -> re.Match[str] | None:
+    """Blanks behind the word, and in group 1 the end of its line if the list goes on behind it."""
+    folds = slot.array is None and slot.place + 1 < len(slot.words)
+    return (_FOLD.match(text, slot.word.end) if folds else None) or _TAIL.match(text, slot.word.end)
 
 
 def _gaps(slot: _Slot) -> Iterator[tuple[int, int]]:
@@ -218,19 +225,19 @@ def _insert_after(text: str, slot: _Slot, texts: list[str]) -> Edit:
     word, lines = slot.word, _lines(texts)
     if not _spread(text, slot):
         return Edit(word.end, word.end, "".join([" " + line for line in lines]))
-    newline, indent = _newline(text, slot), _indent(text, slot)
-    tail = _TAIL.match(text, word.end)
+    indent = _indent(text, slot)
+    tail = _tail(text, slot)
     if tail is not None and tail[1]:
         at = tail.end()
-        back = text[word.end : at].rstrip("\r\n")
-        return Edit(at, at, "".join([indent + line + back + newline for line in lines]))
+        back = text[word.end : at]
+        return Edit(at, at, "".join([indent + line + back for line in lines]))
     rest = _REST.match(text, word.end) if slot.array is not None else None
+    end = _break(text, slot)
     if rest is not None:
-        return Edit(rest.end(), rest.end(), "".join([newline + indent + line for line in lines]))
-    back = "" if slot.array is not None else " \\"
-    if slot.place + 1 < len(slot.words):
+        return Edit(rest.end(), rest.end(), "".join([end + indent + line for line in lines]))
+    if slot.array is None and slot.place + 1 < len(slot.words):
         return Edit(word.end, word.end, "".join([" " + line for line in lines]))
-    return Edit(word.end, word.end, "".join([back + newline + indent + line for line in lines]))
+    return Edit(word.end, word.end, "".join([end + indent + line for line in lines]))
 
 
 def _insert_before(text: str, slot: _Slot, texts: list[str]) -> Edit:
@@ -243,7 +250,7 @@ def _insert_before(text: str, slot: _Slot, texts: list[str]) -> Edit:
 
 def _glue(text: str, slot: _Slot) -> str:
     """What stands between two words on lines of their own."""
-    return ("" if slot.array is not None else " \\") + _newline(text, slot) + _indent(text, slot)
+    return _break(text, slot) + _indent(text, slot)
 
 
 def _replace(word: Word, new: str) -> Edit:
@@ -283,7 +290,7 @@ def _remove(text: str, slot: _Slot, first: int, last: int) -> Edit:
     whole.
     """
     start, end = slot.words[first].start, slot.words[last].end
-    tail = _TAIL.match(text, end)
+    tail = _tail(text, slot._replace(place=last))
     rest = _REST.match(text, end)
     if not _leads(text, slot.words[first]):
         gap = _blanks_before(text, start)
@@ -294,7 +301,9 @@ def _remove(text: str, slot: _Slot, first: int, last: int) -> Edit:
     elif slot.array is not None and rest is not None:
         line = _LINE_END.match(text, rest.end())
         return Edit(_line_start(text, start), line.end() if line else rest.end(), "")
-    elif slot.array is None and rest is not None:
+    elif slot.array is None and (
+        rest is not None or text.startswith(("'", '"'), end)
+    ):  # the end of the string around it
         return Edit(_continuation_before(text, start), end, "")
     return Edit(start, tail.end() if tail else end, "")  # something else follows on the line
 
@@ -306,8 +315,9 @@ def _blanks_before(text: str, at: int) -> int:
 
 
 def _continuation_before(text: str, at: int) -> int:
-    """Start of the blanks and continuations that lead to `at`."""
+    """Start of the blanks and line ends that lead to `at`, which is not the first word of a command."""
     at = _blanks_before(text, at)
-    while text.endswith(("\\\n", "\\\r\n"), 0, at):
-        at = _blanks_before(text, at - (3 if text[at - 2] == "\r" else 2))
+    while text.endswith("\n", 0, at):
+        at -= 2 if text[at - 2] == "\r" else 1
+        at = _blanks_before(text, at - text.endswith("\\", 0, at))
     return at

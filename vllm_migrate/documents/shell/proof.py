@@ -31,7 +31,7 @@ def reread(document: ShellDocument, edits: list[Edit]) -> ShellDocument:
     if "\r" in others or ("\r" in source.text and "\n" in others):
         raise ProofFailed("some of its lines end in CRLF and some do not, and bash takes each CR for a part of a word")
     try:
-        text = apply_edits(source.text, edits)
+        text = apply_edits(source.text, document.unfolded(edits))
         after = parse_shell(Source(source.path, source.encode(text), text, source.bom, source.newline))
     except (ValueError, Unreadable) as error:
         raise ProofFailed(f"the edited text does not parse: {error}") from None

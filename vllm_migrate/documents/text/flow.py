@@ -94,7 +94,21 @@ def insert(flow: Flow, at: int, new: str) -> Iterator[list[Edit]]:
             edits.insert(0, Edit(before[1], before[1], ","))
         if comma >= 0 or at == len(entries):
             yield _joined(edits)
+    lead = _lead_of_flags(flow) if _is_flag(new) else None
+    if lead is not None:
+        yield [Edit(before[1], before[1], f",{flow.newline}{lead}{new}")]
     yield [Edit(before[1], before[1], _separator(flow) + new)]
+
+
+def _is_flag(text: str) -> bool:
+    return text.lstrip("'\"").startswith("-")
+
+
+def _lead_of_flags(flow: Flow) -> str | None:
+    """Indentation of the flags of an argument list where each one starts its line, but for the first entry."""
+    flags = [entry for entry in flow.entries[1:] if _is_flag(flow.text[entry[0] : entry[1]])]
+    leads = [_lead(flow, entry) for entry in flags]
+    return leads[-1] if leads and None not in leads else None
 
 
 def _joined(edits: list[Edit]) -> list[Edit]:
