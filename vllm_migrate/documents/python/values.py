@@ -37,8 +37,9 @@ def number(node: ast.expr, depth: int) -> int | float | None:
     """`-1`, `8 * 1024`, `2**20`: numbers joined by + - * / // **, while they stay small."""
     if isinstance(node, ast.Constant):
         value = node.value
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and value <= LARGEST_NUMBER
-        return value if fits else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or value > LARGEST_NUMBER:
+            return None
+        return value
     if depth > MAX_DEPTH:
         return None
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):

@@ -31,7 +31,7 @@ BEFORE_VALUE = re.compile(
     r"(?P<link>"
     rf"\s*,?\s*(?:-\s+)?{QUOTE}?(?:value|default|defaultValue|default_value|val)\b{QUOTE}?\s*[:=]\s*"
     rf"|\s*,[^()\n]{{0,160}}?\bdefault\s*=\s*"
-    r"|\s*(?:\[[^\]\n]{0,60}\])?\s*:[^\S\n]+[\w.\[\]| \"]{1,60}?=\s*(?=[rbfuRBFU]{0,2}[\"'])"
+    r"|\s*(?:\[[^\]\n]{0,60}\])?\s*:[^\S\n]+[\w.\[\]| \"]{1,60}?=\s*(?=(?:\w*[fF]ield\(\s*(?:default\s*=\s*)?)?[rbfuRBFU]{0,2}[\"'])"
     r"|:[-=?+]|-(?=[^\s}]*\})|\s*(?:[:=?+!]?=>?|:)[^\S\n]*|[ \t]*<<<[ \t]*|(?:,[ \t]*\w+)+[ \t]*=[ \t]*(?=[\"'])"
     r"|\s*,\s*"
     r"|\s*\n[ \t]*-[ \t]+"
@@ -40,7 +40,7 @@ BEFORE_VALUE = re.compile(
     # What may stand between: continued and next lines, comments on lines of their own, anchors, tags, a call or a
     # command that wraps, an authentication's scheme.
     r"(?P<lead>(?:\\\n|\s|-[ \t]+|&[\w-]+[ \t]+|!{1,2}[\w:/.-]*[ \t]+|[\[(]\s*|\{\s*[\"']?(?:value|default)[\"']?\s*:\s*"
-    r"|(?<=\s)#[^\n]*\n|(?:str|SecretStr|Secret|os\.getenv|bytes)\(\s*"
+    r"|(?<=\s)#[^\n]*\n|(?:(?:str|SecretStr|Secret|os\.getenv|bytes)\(|\w*[fF]ield\(\s*(?:default\s*=)?)\s*"
     r"|\"?\$\((?:echo|printf)[ \t]+|\"?\$\(cat[ \t]*<<-?[ \t]*[\"']?\w+[\"']?\n"
     r"|(?:Bearer|Basic|Token|token|bearer)[ \t]+(?=[\w$<{]))*)"
 )
@@ -103,6 +103,10 @@ PASSED = {
 OTHERWISE = re.compile(r"[^\n#]*?\b(?:or|else)[ \t]+(?=[rbfuRBFU]{0,2}[\"'])")
 SPACE = re.compile(r"\s")
 NAMED_INSIDE = re.compile(r"[\w.+-]+=[^=]")
+# The data of a Secret of Kubernetes, whatever its keys are called.
+SECRET = r"(?m)^kind:[ \t]*[\"']?Secret\b"
+SECRET_DATA = r"(?m)^(?:data|stringData):[^\n]*(?:\n[ \t]+[^\n]*|\n[ \t]*(?=\n))+"
+SECRET_LINE = r"(?m)^[ \t]+(?:[\w.-]+:[ \t]+)?[\"']?([^\s|>\"'$<{#][^\n]*?)[\"']?[ \t]*$"
 PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----(?P<body>.*?)(?:-----END|\Z)", re.DOTALL)
 SCHEME = re.compile(r"^(?:Bearer|Basic|bearer|basic|token|Token)\s+")
 ESCAPES = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-7]{3})|(.))", re.DOTALL)
@@ -144,6 +148,11 @@ def shapes_of(text: str) -> Iterator[str]:
             if match["user"] is None or drawn(match["user"]):
                 yield match["password"] or match["user"] or match["query"]
         at = text.find("://", at + 3)
+    if "Secret" in text and compiled(SECRET).search(text) is not None:
+        for document in text.split("\n---"):
+            if compiled(SECRET).search(document) is not None:
+                for data in compiled(SECRET_DATA).finditer(document):
+                    yield from compiled(SECRET_LINE).findall(data[0])
     if "-----BEGIN" in text:
         for match in PEM.finditer(text):
             yield match["body"][:LONGEST_VALUE]
