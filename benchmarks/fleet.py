@@ -44,7 +44,7 @@ from vllm_migrate.catalog import store
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Edit
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.report.finding import Finding
+from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.fix import FixPlan, fix
 from vllm_migrate.run.lint import lint
@@ -116,6 +116,11 @@ class Key(NamedTuple):
     code: str
     option: str
     safety: str
+
+    @property
+    def item(self) -> Key:
+        """That of an item of the checklist, which stands once for all its places."""
+        return self._replace(path="", line=0)
 
 
 class Fleet:
@@ -205,10 +210,16 @@ class Fleet:
             self._break("again", folder, f"{path}: {', '.join(names)}\n{second.diff[:2000]}")
 
     def _promises(self, folder: Path, findings: tuple[Finding, ...], planned: FixPlan) -> None:
-        promised = collections.Counter(map(_promise, filter(_is_offered, findings)))
-        settled = collections.Counter(map(_settled, planned.plan.applied))
-        self.counts["promised"] += promised.total()
-        self.counts["settled"] += settled.total()
+        offered = list(filter(_is_offered, findings))
+        applied = planned.plan.applied
+        self.counts["promised"] += len(offered)
+        self.counts["settled"] += planned.settled
+        if len(offered) != planned.settled:
+            self._break("counted", folder, f"{len(offered)} promised, {planned.settled} written")
+        items = {_promise(finding).item for finding in offered if finding.kind == CHECKLIST}
+        promised = collections.Counter([*items, *(_promise(each) for each in offered if each.kind != CHECKLIST)])
+        items = {_settled(finding).item for finding in applied if finding.kind == CHECKLIST}
+        settled = collections.Counter([*items, *(_settled(each) for each in applied if each.kind != CHECKLIST)])
         why = {_settled(finding)[:4]: reason for finding, reason in planned.plan.refused}
         for key in sorted((promised - settled).elements()):
             self._break("promised, not written", folder, f"{':'.join(map(str, key))}: {why.get(key[:4], '')}")
@@ -347,7 +358,11 @@ def _settled(finding: Firing) -> Key:
 
 def _kinds(findings: tuple[Finding, ...]) -> collections.Counter[tuple[str, ...]]:
     """The findings without what moves when lines are added: their places, and which of several engines is named."""
-    return collections.Counter((f.code, f.name, f.path, f.option) for f in findings)
+    return collections.Counter(
+        (f.code, f.name, path, f.option)
+        for f in findings
+        for path in ((f.path, *f.children) if f.kind == CHECKLIST else (f.path,))
+    )
 
 
 def _text(finding: Finding) -> str:

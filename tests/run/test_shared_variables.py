@@ -49,6 +49,12 @@ def test_one_that_has_its_own_keeps_it() -> None:
     assert text.count("FLASHINFER") == text.count("FLASH_ATTN") == 1
 
 
+def test_engines_of_a_program() -> None:
+    program = f'import os\nos.environ["{BACKEND}"] = "FLASHINFER"\nfrom vllm import LLM\na = LLM("a")\nb = LLM("b")\n'
+    text = fix(files={"gen.py": program}, unsafe=True, from_="0.8.5").texts["gen.py"]
+    assert text.count('attention_backend="FLASHINFER"') == 2 and BACKEND not in text
+
+
 @pytest.mark.parametrize("other", ['bash -c "$A vllm serve b"', 'CMD="vllm serve b"\n$CMD'])
 def test_where_one_cannot_be_written_the_variable_stays(other: str) -> None:
     script = f"export {BACKEND}=FLASHINFER\nvllm serve a\n{other}\n"

@@ -11,6 +11,7 @@ from vllm_migrate.dialects.embedded import check_editable
 from vllm_migrate.dialects.model import Use, Written
 from vllm_migrate.documents.editing import plan_file, plan_file_proved
 from vllm_migrate.documents.interface import DELETE, INSERT, CannotEdit, Op
+from vllm_migrate.fixes.ops import DropVariable
 from vllm_migrate.fixes.spelling import spells_arguments
 from vllm_migrate.fixes.writers.files import ConfigWriter, FileWriter
 from vllm_migrate.fixes.writers.keywords import KeywordWriter
@@ -77,13 +78,25 @@ def file_edits(file: File, ops: Mapping[int, Sequence[DocumentOp]], proved: bool
         check_editable(file)
     if file.data is not None:
         made = {index: in_order(those) for index, those in ops.items()}
-        return plan_file_proved(file.data, made)[0] if proved else plan_file(file.data, made)
+        edits = plan_file_proved(file.data, made)[0] if proved else plan_file(file.data, made)
+        names = [op.name for those in ops.values() for op in those if isinstance(op, DropVariable)]
+        return _without_variables(file.data.source.text, names, edits, proved) if names else edits
     from vllm_migrate.fixes.script import plan_script, prove_script
 
     edits = plan_script(file, ops[0])
     if proved:
         prove_script(file, ops[0], edits)
     return edits
+
+
+def _without_variables(text: str, names: list[str], others: list[Edit], proved: bool) -> list[Edit]:
+    """The edits of a program, with those that take its assignments of variables away. Raises CannotEdit, ProofFailed."""
+    from vllm_migrate.documents.python.environment import prove_removal, removal
+
+    removals = [removal(text, name) for name in names]
+    if proved:
+        prove_removal(text, names, removals, others)
+    return sorted([*others, *removals])
 
 
 def in_order(ops: Sequence[DocumentOp]) -> list[Op]:

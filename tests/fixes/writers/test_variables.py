@@ -36,8 +36,14 @@ def test_it_is_never_written(tmp_path: Path) -> None:
         writer.set("env.VLLM_USE_V1", "0")
 
 
-def test_what_a_program_sets_is_left_to_people(tmp_path: Path) -> None:
+def test_a_program_no_longer_sets_it(tmp_path: Path) -> None:
     text = 'import os\nos.environ["VLLM_USE_V1"] = "1"\nfrom vllm import LLM\nllm = LLM("m")\n'
+    program = Changing(tmp_path, "run.py", text)
+    assert program.drop("VLLM_USE_V1") == text.replace('os.environ["VLLM_USE_V1"] = "1"\n', "")
+
+
+def test_what_a_program_sets_by_a_call_is_left_to_people(tmp_path: Path) -> None:
+    text = 'import os\nos.environ.setdefault("VLLM_USE_V1", "1")\nfrom vllm import LLM\nllm = LLM("m")\n'
     program = Changing(tmp_path, "run.py", text)
     with pytest.raises(CannotEdit, match="the program sets it"):
         program.drop(KEY)

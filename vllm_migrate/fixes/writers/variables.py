@@ -1,4 +1,5 @@
-"""Environment variables that a script sets: `export NAME=value`, `NAME=value command`, `docker run -e NAME=value`."""
+"""Environment variables that a script or a program sets: `export NAME=value`, `NAME=value command`, `docker run -e NAME=value`,
+`os.environ["NAME"] = "value"`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ ONLY_DROPPED = "an environment variable is only removed, never written"
 
 
 class VariableWriter:
-    """Variables in front of an engine's command. Those in a mapping are a FileWriter's."""
+    """Variables that no mapping holds; those are a FileWriter's."""
 
     def __init__(self, engine: Subject) -> None:
         self.engine = engine
@@ -19,10 +20,10 @@ class VariableWriter:
         raise CannotEdit(ONLY_DROPPED)
 
     def drop(self, written: Written, option: str) -> list[FileOp]:
-        if self.engine.file.data is not None:
-            raise CannotEdit("the program sets it: remove the assignment")
         spot = written.spot
-        if spot.file.shell is None:
+        if self.engine.file.data is not None and (spot.file.inside is not None or spot.file.data is None):
+            raise CannotEdit("the program sets it: remove the assignment")
+        if self.engine.file.data is None and spot.file.shell is None:
             raise CannotEdit(f"{spot.file.path} sets it: remove the line")
         return [FileOp(spot.file, 0, DropVariable(written.key, spot.start, spot.end))]
 
