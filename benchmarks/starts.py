@@ -180,7 +180,8 @@ def answers(python: str, model: str, asked: list[Asked]) -> list[tuple[str, str]
 
 def _names(error: str, reasons: tuple[str, ...]) -> bool:
     """Whether a refusal is about an option that one of the reasons names."""
-    return any(option in reason for option in re.findall(r"--[a-z][\w-]*", error) for reason in reasons)
+    refused = re.findall(r"--[a-z][\w-]*", error.replace("_", "-"))
+    return any(option in reason.replace("_", "-") for option in refused for reason in reasons)
 
 
 def _options(case: dict[str, Any]) -> list[str]:

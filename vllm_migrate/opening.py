@@ -77,6 +77,17 @@ def opened_text(path: str, errors: str = "strict", wait: bool = False) -> TextIO
     return open(descriptor(path, wait), encoding="utf-8", errors=errors)
 
 
+def opened_output(path: str, wait: bool = False) -> TextIOWrapper:
+    """What a program printed into a file: as `opened_text`, or UTF-16, which PowerShell writes for `>`. Raises OSError."""
+    from io import TextIOWrapper
+
+    file = opened(path, wait)
+    head = file.peek(4)[:4]
+    marked = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    encoding = "utf-16" if marked else "utf-16-le" if head[1::2] == b"\0\0" != head[::2] else "utf-8"
+    return TextIOWrapper(file, encoding, "replace")
+
+
 def lines_of(file: TextIOWrapper) -> Iterator[str]:
     """The lines of a text, each with its end. Raises OSError at one that is longer than any that is meant."""
     while line := file.readline(LINE + 1):

@@ -132,3 +132,99 @@ def test_json_and_the_command(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["diff", "0.12.0", "0.13.0", "nowhere"]) == 2
     (here / "broken.py").write_text("import vllm\nclass (\n")
     assert as_json(changes_for(("broken.py",), "0.12.0", "0.13.0"))["changes"] == []
+
+
+MOVED = "from vllm.lora.models import LoRAModel"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"import contextlib\nwith contextlib.suppress(ImportError):\n    {MOVED}\n",
+        f"try:\n    import vllm.lora.lora_model\n    NEW = True\nexcept ImportError:\n    NEW = False\nif not NEW:\n    {MOVED}\n",
+        f"from importlib.util import find_spec\nif find_spec('vllm.lora.models'):\n    {MOVED}\n",
+        f"import vllm\ndef f():\n    if vllm.__version__ >= '0.13':\n        return None\n    {MOVED}\n",
+        f"import vllm\ndef f():\n    if vllm.__version__ >= '0.13':\n        raise RuntimeError\n    {MOVED}\n",
+        f"from x import is_vllm_ge\nif is_vllm_ge('0.13'):\n    pass\nelse:\n    {MOVED}\n",
+        f"from vllm import __version__ as V\nold = parse(V) < parse('0.13')\nif old:\n    {MOVED}\n",
+        f"import vllm\nmatch vllm.__version_tuple__:\n    case (0, 12, *_):\n        {MOVED}\n",
+        "import vllm\nx = 'vllm.lora.models.LoRAModel' if vllm.__version__ < '0.13' else ''\n",
+        f"try:\n    from vllm.lora.lora_model import LoRAModel\nexcept ImportError:\n    {MOVED}\n",
+        f"try:\n    {MOVED}\nexcept ImportError:\n    from vllm.lora.lora_model import LoRAModel\nclass A(LoRAModel): ...\n",
+    ],
+)
+def test_what_is_guarded_breaks_nothing(here: Path, text: str) -> None:
+    page = as_markdown(bump(here, "0.12.0", "0.13.0", a__py=text))
+    assert "## Breaks" not in page and "## Already guarded" in page
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"try:\n    {MOVED}\nfinally:\n    pass\n",
+        f"try:\n    {MOVED}\nexcept ImportError as error:\n    raise RuntimeError('install vllm') from error\n",
+        f"import transformers\nif transformers.__version__ > '5':\n    {MOVED}\n",
+        f"def f(cfg):\n    if getattr(cfg, 'use_vllm', False) or cfg.model_version == 2:\n        {MOVED}\n",
+        f"import sys\nif sys.version_info > (3, 9):\n    {MOVED}\n",
+    ],
+)
+def test_what_is_no_guard_of_vllm(here: Path, text: str) -> None:
+    assert "## Breaks" in as_markdown(bump(here, "0.12.0", "0.13.0", a__py=text))
+
+
+def test_guarded_places_stand_apart(here: Path) -> None:
+    text = f"{MOVED}\ntry:\n    {MOVED}\nexcept ImportError:\n    pass\n"
+    breaks, _, guarded = as_markdown(bump(here, "0.12.0", "0.13.0", a__py=text)).partition("## Already guarded")
+    assert "a.py:1 |" in breaks and "a.py:3 |" in guarded and "a.py:3" not in breaks
+
+
+def test_what_a_subclass_inherits(here: Path) -> None:
+    text = (
+        "from vllm.entrypoints.serve.disagg.serving import ServingTokens\n"
+        "class Mine(ServingTokens):\n"
+        "    def serve(self):\n"
+        "        self.own = self.openai_serving_render.preprocess(1)\n"
+        "        return self.own, self.models\n"
+        "class Other:\n"
+        "    def serve(self):\n"
+        "        return self.openai_serving_render\n"
+    )
+    found = [one for one in bump(here, "0.24.0", "0.26.0", a__py=text).changes if one.kind != "import"]
+    base = "vllm.entrypoints.serve.disagg.serving.ServingTokens"
+    assert [(one.name, [place.line for place in one.places]) for one in found] == [
+        (f"{base}.openai_serving_render", [4])
+    ]
+
+
+def test_what_an_extension_reaches_through_the_worker(here: Path) -> None:
+    text = (
+        "import vllm\nEXTENSION = f'{__name__}.Wrap'\n# worker_extension_cls=pkg.wrap.Wrap\n"
+        "class Wrap:\n"
+        "    def update(self, info, load):\n"
+        "        self.weight_transfer_engine.receive_weights(info, load_weights=load)\n"
+    )
+    found = bump(here, "0.23.0", "0.26.0", a__py=text).changes
+    assert [(one.kind, one.effect, one.what) for one in found] == [
+        ("call", "breaks", "the parameter `load_weights` was removed")
+    ]
+
+
+def test_a_required_parameter_of_a_call_with_positions(here: Path) -> None:
+    text = (
+        "from vllm.entrypoints.openai.api_server import create_server_socket\n"
+        "create_server_socket(('', 1))\ncreate_server_socket(('', 1), reuse_port=False)\n"
+    )
+    (one,) = bump(here, "0.23.0", "0.26.0", a__py=text).changes
+    assert one.what == "the parameter `reuse_port` is required" and [place.line for place in one.places] == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"import vllm\nif vllm.__version__ > '0.11.0':\n    {MOVED}\n",
+        f"import vllm\nif vllm.__version__ < '0.9.0':\n    pass\nelse:\n    {MOVED}\n",
+        f"import vllm\ndef f():\n    if vllm.__version__ < '0.9.0':\n        return None\n    {MOVED}\n",
+    ],
+)
+def test_a_test_that_the_new_release_passes_guards_nothing(here: Path, text: str) -> None:
+    assert "## Breaks" in as_markdown(bump(here, "0.12.0", "0.13.0", a__py=text))

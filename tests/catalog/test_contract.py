@@ -93,3 +93,22 @@ def test_how_a_signature_is_read() -> None:
 def test_what_differs_between_two_signatures(old: str, new: str, changes: list[tuple[str, str]]) -> None:
     before, after = (contract.Signature(contract._parameters(text)) for text in (old, new))
     assert [(c.kind, c.name) for c in contract._differences(before, after)] == changes
+
+
+def test_what_a_class_has_from_its_beginning_did_not_appear() -> None:
+    found = contract.load()
+    tokens = "vllm.entrypoints.scale_out.token_in_token_out.serving.ServingTokens"
+    assert found.has(f"{tokens}.serve_tokens", "0.25.0") is True
+    assert found.appeared(tokens, "serve_tokens", "0.8.5", "0.33.0") == ""
+
+
+def test_attributes_on_the_way_stand_for_their_classes() -> None:
+    found = contract.load()
+    engine = "vllm.v1.worker.gpu_worker.Worker.weight_transfer_engine"
+    assert found.home(f"{engine}.receive_weights", "0.26.0") == (
+        "vllm.distributed.weight_transfer.base.WeightTransferEngine.receive_weights"
+    )
+    assert [c.name for c in found.call_changes(f"{engine}.receive_weights", "0.23.0", "0.26.0") or ()] == [
+        "load_weights"
+    ]
+    assert found.home(engine, "0.26.0") == engine, "the attribute itself is no class"

@@ -46,7 +46,7 @@ USED = (
     "if x:\r    import vllm\r",
     "# vllm\nx = (choice.message).reasoning\n",
     "# vllm\nx = choices[0].delta . reasoning_content\n",
-    "# vllm\nx = get_engine(1).scheduler\nengine(2)[0].scheduler\n",
+    "import vllm\nx = get_engine(1).scheduler\nengine(2)[0].scheduler\n",
     "# vllm\nclass MyWorkerExtension:\n    def load(self): ...\n",
     "# vllm\nclass Mine:\n    def load(self): ...\nX = dict(worker_extension_cls=f'{here}.Mine')\n",
     "try: from vllm.v1.worker import Worker\nexcept E:\n    Worker = object\nclass A(Worker):\n    def f(self): ...\n",

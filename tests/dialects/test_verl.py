@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.dialects.reading import Reading
+from vllm_migrate import lint
 from vllm_migrate.knowledge.expr import Undetermined
 
 RUN = "python3 -m verl.trainer.main_ppo \\\n    actor_rollout_ref.rollout.name=vllm \\\n"
@@ -117,3 +118,14 @@ def test_lost_overrides_are_named_and_do_not_count(tmp_path: Path) -> None:
     (remark,) = reading.engine.remarks
     assert remark.value == "actor_rollout_ref.rollout.temperature=0.6, trainer.nnodes=1"
     assert reading.engine.facts["sampling.temperature"].value == 1.0, "verl's default"
+
+
+@pytest.mark.parametrize("release", ["0.3.0", "0.4.1", "0.7.0", "0.9.1"])
+@pytest.mark.parametrize("key", ["swap_space", "no_such_option", "max_seq_len_to_capture"])
+def test_a_null_that_the_framework_takes_out_is_no_setting(release: str, key: str) -> None:
+    config = (
+        "actor_rollout_ref:\n  rollout:\n    name: vllm\n    mode: sync\n    temperature: 1.0\n"
+        f"    engine_kwargs:\n      vllm:\n        {key}: null\n  model: {{path: a/b}}\n"
+    )
+    files = {"requirements.txt": f"verl=={release}\nvllm==0.8.5\n", "conf.yaml": config}
+    assert not [found for found in lint(files=files).findings if key in found.message]

@@ -573,3 +573,19 @@ def test_logprobs_beyond_what_a_float_holds_are_judged(rollout: MakeRollout, col
 
 def test_every_fault_is_explained_and_has_a_place_in_the_order() -> None:
     assert all(FAULTS.values()) and set(FAULTS) >= {"null-logprob", "shifted-by-one", "short-group"}
+
+
+def test_an_argument_that_is_misspelt(rollout: MakeRollout, columns: Columns) -> None:
+    with pytest.raises(UsageError, match="cu_seqlen") as caught:
+        ParityGate(TEMPERED).update(step=0, **columns(rollout(t=0.7)), cu_seqlen=[0, 64])  # type: ignore[call-arg]
+    assert caught.value.remedy == "did you mean cu_seqlens?"
+
+
+@pytest.mark.parametrize("layout", ["meta", "sparse"])
+def test_a_tensor_without_its_values_is_no_evidence(rollout: MakeRollout, columns: Columns, layout: str) -> None:
+    torch = pytest.importorskip("torch")
+    made = columns(rollout(t=0.7))
+    values = torch.as_tensor(made["trainer_logprobs"])
+    made["trainer_logprobs"] = values.to("meta") if layout == "meta" else values.to_sparse()
+    with pytest.warns(RuntimeWarning, match="cannot be read"):
+        assert ParityGate(TEMPERED).update(step=0, **made).decision == "invalid"

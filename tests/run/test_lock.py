@@ -154,3 +154,21 @@ def test_what_is_no_smoke_verdict(here: Path, text: str, capsys: pytest.CaptureF
     (here / "verdict.json").write_text(text)
     assert main(["lock", "conf", "--smoke", "verdict.json"]) == 2
     assert "internal" not in capsys.readouterr().err
+
+
+def test_what_follows_from_another_setting_says_from_which(here: Path) -> None:
+    (here / "requirements.txt").write_text("vllm==0.8.5\n")
+    written(here)
+    (here / "run.sh").write_text("VLLM_USE_V1=0 vllm serve m --max-num-seqs 8\n")
+    because = {one.option: one.because for one in lock.check(lock.NAME) if one.engine.startswith("run.sh")}
+    assert because["engine"] == "VLLM_USE_V1=0"
+    assert because["enable_chunked_prefill"] == "resolved at run time; moved with engine, env.VLLM_USE_V1"
+
+
+def test_when_no_engine_is_left(here: Path) -> None:
+    written(here, "run.sh")
+    (here / "run.sh").write_text("echo\n")
+    gone = [(one.engine.split()[0], one.because) for one in lock.check(lock.NAME)]
+    assert gone == [("run.sh", "the engine is no longer in any file")]
+    (here / "run.sh").unlink()
+    assert [(one.engine.split()[0], one.because) for one in lock.check(lock.NAME)] == gone

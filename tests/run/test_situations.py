@@ -354,3 +354,15 @@ def test_what_is_older_than_v1_by_default_ran_v0(pin: str, core: str) -> None:
     (engine,) = effective("serve.sh", files={**files, "serve.sh": "VLLM_USE_V1=1 " + SERVE})
     (row,) = [row for row in engine.settings if row.option == "engine"]
     assert row.source.value == "v1"
+
+
+@pytest.mark.parametrize(
+    ("bound", "release"),
+    [("<=0.6.3", "0.6.3"), ("<0.8", "0.7.3"), (">=0.5,<0.7", "0.6.6"), ("<0.4.1,>=0.3.0", "0.4.0")],
+)
+def test_a_range_before_the_catalog_shows_its_newest_release(bound: str, release: str) -> None:
+    files = {".git/HEAD": "", "requirements.txt": f"vllm{bound}\n", "serve.sh": "vllm serve m --max-model-len 8192\n"}
+    (project,) = lint(files=files).projects
+    assert (project.source, project.target) == ("0.8.5", "0.18.1")
+    assert project.why == f"for {release}, the newest that requirements.txt:1 allows (vllm{bound})"
+    assert "engine-v0-removed" in {found.name for found in lint(files=files).findings}

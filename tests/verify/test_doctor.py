@@ -126,3 +126,12 @@ def test_files_without_an_engine_are_named_whatever_the_interpreter_has(here: Pa
     (here / "run.sh").write_text("echo nothing\n")
     for versions in (ANSWER["versions"], dict[str, str]()):
         assert one(lines(here, versions=versions), "no vLLM engine").state == "note"
+
+
+def test_what_an_interpreter_printed_holds_no_secret(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    py = here / "py"
+    py.write_text("#!/bin/sh\necho 'no module; OPENAI_API_KEY=sk-proj-4f9AbC77xyZ01234qQwW' >&2\nexit 3\n")
+    py.chmod(0o755)
+    assert main(["doctor", "run.sh", "--python", str(py)]) == 2
+    printed = capsys.readouterr().err
+    assert "did not answer" in printed and "OPENAI_API_KEY=***" in printed

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import lines_of, opened_output
 from vllm_migrate.verify.log import holds_engine, release_of, running
 from vllm_migrate.verify.model import ARGUMENT, CONFIG, DEFAULT, Running
 
@@ -121,3 +127,55 @@ def test_a_quiet_log_says_why_nothing_is_told() -> None:
     found = reported(["WARNING x\n"], "0.18.1")
     assert any("INFO" in note for note in found.notes)
     assert not holds_engine(["WARNING 03-01 args: nothing\n"]) and holds_engine([NEW[0]]) and holds_engine(OLD)
+
+
+def prefixed(prefix: str) -> Callable[[str], str]:
+    return lambda line: prefix + line
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        prefixed("policy-1  | "),
+        prefixed("\x1b[36mpolicy-1  | \x1b[0m"),
+        prefixed("2026-11-30T19:13:39.123456789Z stdout F "),
+        prefixed("(vLLMHttpServer pid=123, ip=10.0.0.1) "),
+        prefixed("[default0]:"),
+        prefixed("0: "),
+        prefixed("Nov 30 19:13:39 host vllm[123]: "),
+        prefixed("> "),
+        prefixed("Loading:  50%|#####     | 1/2 [00:01<00:01]\r"),
+        lambda line: json.dumps({"log": line, "stream": "stderr", "time": "2026"}) + "\n",
+        lambda line: json.dumps({"level": "INFO", "message": line.strip()}) + "\n",
+        html.escape,
+        lambda line: line.replace("'", "\u2019").replace('"', "\u201d"),
+    ],
+)
+@pytest.mark.parametrize("lines", [OLD, NEW])
+def test_what_collects_a_log_changes_nothing(lines: list[str], shape: Callable[[str], str]) -> None:
+    assert reported([shape(line) for line in lines]).reported == reported(lines).reported
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_log_in_the_encoding_of_its_shell(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "serve.log").write_bytes((mark + "\r\n".join(line.strip() for line in NEW)).encode(encoding))
+    with opened_output(str(tmp_path / "serve.log")) as stream:
+        assert reported(list(lines_of(stream))).reported == reported(NEW).reported
+
+
+@pytest.mark.parametrize("width", [80, 120, 200, 300])
+def test_a_log_that_a_terminal_wrapped_or_quoted_is_not_misread(width: int) -> None:
+    for lines in (OLD, NEW):
+        whole = reported(lines).reported
+        wrapped = [line[at : at + width] + "\n" for line in lines for at in range(0, len(line.rstrip()), width)]
+        for shown in (wrapped, [repr(line) + "\n" for line in lines], [json.dumps(lines)]):
+            found = reported(shown, "0.18.1" if lines is NEW else "0.8.5").reported
+            assert {name: one.value for name, one in found.items()}.items() <= {
+                n: o.value for n, o in whole.items()
+            }.items()
+
+
+def test_a_number_in_the_last_column_is_not_read() -> None:
+    lines = ["INFO 1 [model.py:1582] Using max model len 25\n", "6\n", NEW[4][:120] + "\n"]
+    assert "max_model_len" not in reported(lines, "0.18.1").reported

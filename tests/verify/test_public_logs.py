@@ -34,6 +34,48 @@ OBJECTS = (
 )
 LOGS = (
     Log(
+        "a vendor's container",
+        "0.13.0",
+        (
+            CORE.format(
+                "0.13.0+faa43dbf.nv26.01",
+                "dtype=torch.bfloat16, max_seq_len=32768, quantization=compressed-tensors, kv_cache_dtype=fp8, device_config=cuda, "
+                "structured_outputs_config=StructuredOutputsConfig(backend='xgrammar', disable_fallback=False), observability_config=Obs",
+            ),
+        ),
+        {"dtype": "bfloat16", "max_model_len": 32768, "quantization": "compressed-tensors", "kv_cache_dtype": "fp8"},
+        ("structured_outputs_config", "enable_prefix_caching"),
+    ),
+    Log(
+        "a walk through a notebook's log",
+        "0.11.2",
+        (
+            "INFO 11-28 11:45:51 [scheduler.py:216] Chunked prefill is enabled with max_num_batched_tokens=2048.",
+            "max_num_batched_tokens caps tokens per step; the default is 8192.",
+            "(APIServer pid=90) INFO 11-28 11:45:51 [api_server.py:1977] vLLM API server version 0.11.2",
+            "(APIServer pid=90) INFO 11-28 11:45:51 [utils.py:253] non-default args: {'host': '0.0.0.0', 'model': '/k', "
+            "'max_model_len': 98304, 'gpu_memory_utilization': 0.96, 'max_num_seqs': 6}",
+            "max_num_seqs caps co",
+        ),
+        {
+            "max_num_batched_tokens": 2048,
+            "enable_chunked_prefill": True,
+            "max_model_len": 98304,
+            "max_num_seqs": 6,
+        },
+    ),
+    Log(
+        "a page that put the log's blanks together",
+        "0.19.0",
+        (
+            "(APIServer pid=6539) INFO 04-18 20:22:57 [utils.py:299] \u2584\u2588 \u2580\u2584\u2580 \u2588 version 0.19.0",
+            "(APIServer pid=6539) INFO 04-18 20:22:57 [utils.py:233] non-default args: {'model_tag': 'o', 'port': 10000, 'model': 'o', "
+            "'max_model_len': 131072, 'gpu_memory_utilization': 0.65}",
+        ),
+        {"max_model_len": 131072, "gpu_memory_utilization": 0.65},
+        ("max_num_batched_tokens", "dtype"),
+    ),
+    Log(
         "an adapter's platform, all arguments",
         "0.8.5.post1",
         (

@@ -14,7 +14,7 @@ from vllm_migrate.library import fix, lint
 from vllm_migrate.run.settings import Options
 from vllm_migrate.verify import runs
 from vllm_migrate.verify.check import Sources, verify
-from vllm_migrate.verify.run import running
+from vllm_migrate.verify.run import read, running
 
 VERL = """actor_rollout_ref:
   hybrid_engine: true
@@ -215,3 +215,21 @@ def test_what_a_folder_does_not_tell(here: Path) -> None:
     with pytest.raises(UsageError, match="does not show the release"):
         running(hydra(here), None)
     assert running(hydra(here), "0.8.5")[0].release == ""
+
+
+def test_two_logs_of_one_run_that_differ_say_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "INFO 1 [core.py:1] Initializing a V1 LLM engine (v0.10.2) with config: model='m', dtype=torch.bfloat16, seed={}, x=[]\n"
+    for name, seeds in (("one", (1, 2)), ("two", (3, 3))):
+        for at, seed in enumerate(seeds):
+            put(here / name, f"{at}.log", line.format(seed))
+    assert main(["diff", "--runs", "one", "two"]) == 0
+    assert "seed" not in capsys.readouterr().out
+    assert main(["diff", "--runs", "one", "two", "--to", "0.1"]) == 2
+    assert "not in the catalog" in capsys.readouterr().err
+
+
+def test_requirements_that_powershell_wrote(here: Path) -> None:
+    folder = wandb(here)
+    text = "torch==2.7.0\r\nvllm==0.10.1\r\n"
+    Path(folder, "files", "requirements.txt").write_bytes(text.encode("utf-16"))
+    assert read(folder).release == "0.10.1"

@@ -81,9 +81,24 @@ class Releases:
             return None
         return self.modules.gone(dotted, self.old, self.new) or None
 
-    def lost(self, dotted: str) -> bool:
-        """Whether a class or module had an attribute at the old release and has it no more."""
-        return self.contract.has(dotted, self.old) is True and self.contract.has(dotted, self.new) is False
+    def moved(self, dotted: str) -> str:
+        """A name at the new release: that of its class, where only one module defines that class now; else the same."""
+        parts = dotted.split(".")
+        size = next((at for at, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
+        if self.modules.has(".".join(parts[: size + 1]), self.new) is not False:
+            return dotted
+        homes = self.modules.homes(parts[size], self.new)
+        return ".".join((homes[0], *parts[size:])) if len(homes) == 1 else dotted
+
+    def lost(self, dotted: str) -> str:
+        """The shortest part of a dotted name that a class or module had at the old release and has no more; "" for none."""
+        parts = dotted.split(".")
+        names = (".".join(parts[:size]) for size in range(3, len(parts) + 1))
+        has = self.contract.has
+        return next((one for one in names if has(one, self.old) and has(self.moved(one), self.new) is False), "")
+
+    def call_changes(self, dotted: str) -> list[CallChange]:
+        return self.contract.call_changes(dotted, self.old, self.new, self.moved(dotted)) or []
 
     def moved_to(self, name: str) -> str:
         homes = self.modules.homes(name, self.new)
@@ -96,7 +111,8 @@ class Releases:
             name = ".".join(parts[:size])
             since = self.gone(name)
             if since:
-                lost = parts[size] if size < len(parts) else parts[-1]
+                left = parts[size:]
+                lost = next((part for part in left if part[:1].isupper()), left[-1] if left else parts[-1])
                 return f"`{name}` is gone{self.moved_to(lost)}", since
         return None
 
@@ -152,8 +168,8 @@ def _of_name(use: Use, releases: Releases) -> Iterator[Finding]:
     gone = releases.import_gone(use.name)
     if gone is not None:
         yield BREAKS, use.name, *gone
-    elif releases.lost(use.name):
-        yield BREAKS, use.name, "the attribute was removed", ""
+    if lost := releases.lost(use.name):
+        yield BREAKS, lost, "the attribute was removed", ""
 
 
 def _of_call(use: Use, releases: Releases) -> Iterator[Finding]:
@@ -164,25 +180,32 @@ def _of_call(use: Use, releases: Releases) -> Iterator[Finding]:
         for keyword in use.keywords:
             yield from _of_option(section, keyword, releases)
         return
-    changes = releases.contract.call_changes(use.name, releases.old, releases.new) or []
-    for change in changes:
-        texts = _of_parameter(change, use)
+    found = False
+    new = releases.contract.signature(releases.moved(use.name), releases.new)
+    for change in releases.call_changes(use.name):
+        texts = _of_parameter(change, use, new.positions()[: use.positional] if new else [])
         if texts is not None:
+            found = found or texts[0] == BREAKS
             yield texts[0], use.name, texts[1], ""
+    old = releases.contract.signature(use.name, releases.old)
+    passed = use.positional, frozenset(use.keywords), use.more
+    if old and new and not found and not old.refuses(*passed) and (refused := new.refuses(*passed)):
+        yield BREAKS, use.name, f"the call {refused}", ""
 
 
-def _of_parameter(change: CallChange, use: Use) -> tuple[str, str] | None:
-    """(effect, what) of a changed parameter for one call; None where it does not concern the call."""
+def _of_parameter(change: CallChange, use: Use, filled: list[str]) -> tuple[str, str] | None:
+    """(effect, what) of a changed parameter for one call; None where it does not concern the call. filled: the parameters
+    that it passes by place."""
     passed = change.name in use.keywords
     if change.kind == "removed" and passed:
         return BREAKS, f"the parameter `{change.name}` was removed"
-    if change.kind == "required" and not passed and not use.more and not use.positional:
+    if change.kind == "required" and not passed and not use.more and change.name not in filled:
         return BREAKS, f"the parameter `{change.name}` is required"
     if change.kind == "keyword_only" and not passed and use.positional:
         return CHANGES, f"the parameter `{change.name}` is now keyword-only"
     if change.kind == "position" and use.positional > int(min(change.old, change.new, key=int)) and not passed:
         return CHANGES, f"the parameter `{change.name}` has moved ({change.old} -> {change.new})"
-    if change.kind == "default" and not passed and not use.positional:
+    if change.kind == "default" and not passed and change.name not in filled:
         return CHANGES, f"the default of `{change.name}` is {change.new or 'none'}, was {change.old or 'none'}"
     if change.kind == "flavour":
         return BREAKS, f"the call is {change.new or 'plain'}, was {change.old or 'plain'}"
@@ -213,14 +236,12 @@ def _of_route(path: str, releases: Releases) -> Iterator[Finding]:
 def _of_target(use: Use, releases: Releases) -> tuple[str, bool]:
     """What became of the target of a patch or the base of a subclass, and whether that breaks it."""
     gone = releases.import_gone(use.name)
-    if gone is not None:
-        return f"{gone[0]} (since {gone[1]})", True
-    if releases.lost(use.name):
-        return "the attribute was removed, so the patch has no effect", True
+    texts = [] if gone is None else [f"{gone[0]} (since {gone[1]})"]
+    breaks = gone is not None
     if use.kind == PATCH:
-        return _signature_changes(use.name, releases), False
-    texts = []
-    breaks = False
+        if releases.lost(use.name):
+            return "; ".join((*texts, "the attribute was removed, so the patch has no effect")), True
+        return "; ".join(filter(None, (*texts, _signature_changes(use.name, releases)))), breaks
     for method, _ in use.methods:
         dotted = f"{use.name}.{method}"
         if releases.lost(dotted):
@@ -232,7 +253,7 @@ def _of_target(use: Use, releases: Releases) -> tuple[str, bool]:
 
 
 def _signature_changes(dotted: str, releases: Releases) -> str:
-    found = releases.contract.call_changes(dotted, releases.old, releases.new) or []
+    found = releases.call_changes(dotted)
     parts = [f"{change.kind.replace('_', ' ')} {change.name}".strip() for change in found]
     return f"its signature changed ({', '.join(parts)})" if parts else ""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from vllm_migrate.bump import python
 from vllm_migrate.bump.model import METRIC, OPTION, VARIABLE, Place, Use
+from vllm_migrate.catalog import contract
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.model import Written
 from vllm_migrate.documents.disk import DISK, Disk
@@ -28,7 +29,6 @@ _SERVES = ("vllm serve", "vllm.entrypoints", "vllm/vllm-openai")
 def uses(paths: tuple[str, ...], old: str, new: str, disk: Disk = DISK) -> list[Use]:
     """Every use below the paths. Raises UsageError."""
     session = Session(Options(paths, old, new), disk)
-    routes = frozenset(name.partition(" ")[2] for name in session.catalog.all_names("route"))
     found: list[Use] = []
     modules: dict[str, str] = {}
     extensions: set[str] = set()
@@ -38,9 +38,19 @@ def uses(paths: tuple[str, ...], old: str, new: str, disk: Disk = DISK) -> list[
             modules[entry.path] = text
         if "vllm" in text or "VLLM_" in text:
             found += _in_text(entry.path, text, session.catalog, old)
-            found += python.uses(entry.path, text, routes) if entry.path in modules else []
             extensions.update(_extensions(text))
-    found += _mixed_in(extensions, modules)
+    mixed = list(_mixed_in(extensions, modules))
+    known = contract.load()
+    project = python.Project(
+        new,
+        frozenset(name.partition(" ")[2] for name in session.catalog.all_names("route")),
+        lambda dotted: known.has(dotted, old) is True,
+        frozenset(use.name for use in mixed),
+        contract.WORKERS["v1"],
+    )
+    for path, text in modules.items():
+        found += python.uses(path, text, project)
+    found += mixed
     for judged in session.run(keep=True).judged:
         for written in judged.engine.options:
             found += _option(written, "engine", written.option)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from vllm_migrate.bump import files
@@ -47,8 +48,7 @@ def as_markdown(bump: Bump) -> str:
     """What breaks, what changes, what only versions guard, and every patch of vLLM's names."""
     lines = [f"# vLLM {bump.old} to {bump.new}: what this repository uses", ""]
     lines.append(f"{bump.uses} vLLM names are used; {len(bump.changes)} of them changed.")
-    open_ = [one for one in bump.changes if not _guarded(one)]
-    guarded = [one for one in bump.changes if _guarded(one)]
+    open_, guarded = (list(_where(bump.changes, guarded)) for guarded in (False, True))
     for title, mine in (
         ("Breaks", [one for one in open_ if one.effect == BREAKS]),
         ("Changes", [one for one in open_ if one.effect == CHANGES]),
@@ -76,8 +76,12 @@ def as_markdown(bump: Bump) -> str:
     return "\n".join(lines)
 
 
-def _guarded(one: Became) -> bool:
-    return all(place.guarded for place in one.places)
+def _where(changes: tuple[Became, ...], guarded: bool) -> Iterator[Became]:
+    """The changes with their places that are guarded, or that are not; those that have such places."""
+    for one in changes:
+        places = tuple(place for place in one.places if place.guarded is guarded)
+        if places:
+            yield one._replace(places=places)
 
 
 def _cell(text: str) -> str:

@@ -105,7 +105,8 @@ class Contract:
         self._members: dict[tuple[str, str], dict[str, Member]] = {}
 
     def home(self, dotted: str, release: str) -> str | None:
-        """The class, function or `Class.method` that a name stands for at a release; None where it is not known."""
+        """The class, function or `Class.method` that a name stands for at a release; None where it is not known. Attributes on
+        the way stand for their classes (`vllm.LLM.llm_engine.abort_request` for `LLMEngine.abort_request`)."""
         prefix, rest = dotted, ""
         for _ in range(_HOPS):
             moved = self._sheet.at("export", prefix, release)
@@ -114,12 +115,22 @@ class Contract:
                 continue
             for section in ("class", "function"):
                 if self._sheet.at(section, prefix, release) is not None:
-                    return prefix + rest
+                    return self._through(prefix, rest, release)
             prefix, _, last = prefix.rpartition(".")
             if not prefix:
                 return None
             rest = f".{last}{rest}"
         return None
+
+    def _through(self, owner: str, rest: str, release: str) -> str:
+        """`.a.b.c` of a class, as far as the classes of its attributes are known."""
+        parts = rest.split(".")[1:]
+        while len(parts) > 1 and (member := (self.members(owner, release) or {}).get(parts[0])) is not None:
+            facts = self._sheet.at(member.owner, member.name, release)
+            if facts.get("t") is None:
+                break
+            owner, parts = facts["t"], parts[1:]
+        return ".".join((owner, *parts))
 
     def functions(self, release: str) -> list[str]:
         """Functions at the top of the modules that other programs use."""
@@ -157,10 +168,11 @@ class Contract:
 
     def has(self, dotted: str, release: str) -> bool | None:
         """Whether a class has an attribute (`vllm.LLM.sleep`), or a module a function; None where that is not known."""
-        owner, _, name = dotted.rpartition(".")
+        home = self.home(dotted, release)
+        owner, _, name = (home or dotted).rpartition(".")
         members = self.members(owner, release)
         if members is None:
-            return True if self.home(dotted, release) is not None else None
+            return True if home is not None else None
         if name in members:
             return True
         return False if self.is_closed(owner, release) else None
@@ -182,7 +194,8 @@ class Contract:
         return self.appeared(WORKERS[engine], name, source, target, of_the_class=True)
 
     def appeared(self, dotted: str, name: str, source: str, target: str, *, of_the_class: bool = False) -> str:
-        """The release after `source` and up to `target` since which a class has an attribute that it had not at `source`."""
+        """The release after `source` and up to `target` since which a class has an attribute that it had not before; "" also
+        where the class itself is no older."""
         catalog = self._sheet.catalog
         low, high = catalog.ordinal(source), catalog.ordinal(target)
 
@@ -197,7 +210,7 @@ class Contract:
             if not there(catalog.releases[position]):
                 break
             since = catalog.releases[position]
-        return since
+        return since if self.members(dotted, catalog.releases[catalog.ordinal(since) - 1]) is not None else ""
 
     # -- signatures ------------------------------------------------------------------------------
 
@@ -218,9 +231,9 @@ class Contract:
             return None
         return Signature(_parameters(facts["p"]), facts.get("a", ""), facts.get("x", ""))
 
-    def call_changes(self, dotted: str, old: str, new: str) -> list[CallChange] | None:
-        """How a call changed between two releases; None where one of them is not known."""
-        before, after = self.signature(dotted, old), self.signature(dotted, new)
+    def call_changes(self, dotted: str, old: str, new: str, moved: str = "") -> list[CallChange] | None:
+        """How a call changed between two releases; None where one of them is not known. moved: its name at the new one."""
+        before, after = self.signature(dotted, old), self.signature(moved or dotted, new)
         if before is None or after is None:
             return None
         return list(_differences(before, after))

@@ -30,10 +30,7 @@ def run(call: Namespace) -> int:
     _check("kind", kinds, changes.KINDS)
     _check("layer", [call.layer] if call.layer else [], diff.LAYERS)
     cat = store.load()
-    try:
-        old, new = cat.canonical(call.first), cat.canonical(call.second)
-    except store.UnknownRelease as error:
-        raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from error
+    old, new = _canonical(call.first), _canonical(call.second)
     if call.paths:
         return _used(call, old, new)
     _check_option(cat, call.option)
@@ -53,6 +50,15 @@ def run(call: Namespace) -> int:
     return 0
 
 
+def _canonical(release: str) -> str:
+    from vllm_migrate.catalog import store
+
+    try:
+        return store.load().canonical(release)
+    except store.UnknownRelease as error:
+        raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from error
+
+
 def _used(call: Namespace, old: str, new: str) -> int:
     from vllm_migrate.bump.report import as_json, as_markdown, changes_for
 
@@ -69,6 +75,8 @@ def _runs(call: Namespace) -> int:
 
     if call.paths:
         raise UsageError("--runs compares two folders", "vllm-migrate diff --runs DIR_A DIR_B")
+    if call.target:
+        _canonical(call.target)
     first, second = (runs.side(path, call.target, call.engine) for path in (call.first, call.second))
     found = runs.moved(first, second)
     if call.output_format == "json":

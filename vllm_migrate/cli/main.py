@@ -87,7 +87,9 @@ def _main(argv: list[str]) -> int:
         print(wanted.text, end="")
         return 0
     except VllmMigrateError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        from vllm_migrate.report.mask import mask
+
+        print(f"error: {mask(error.message)}", file=sys.stderr)  # it may quote what another program printed
         if error.remedy:
             print(f"help: {error.remedy}", file=sys.stderr)
         return EXIT_ERROR

@@ -249,10 +249,13 @@ class _Keywords(_Carrier):
         # What wins over what is passed through is put in after it.
         for written in sorted(self.read, key=lambda written: written.last):
             option = written.option or written.key.replace("-", "_")
+            omitted = written.value is None and self.transport.none == "omit"
             if option in known:
                 self.named[written.number] = option
-                if written.value is not None or self.transport.none != "omit":
+                if not omitted:
                     self._put(values, option, written)
+            elif omitted:
+                self._diagnose("dropped", written, f"{written.key} is dropped on the way", option)
             elif self.transport.lenient or written.attribute:
                 text = f"vLLM {self.release} has no {option}, and nothing else reads it"
                 self._diagnose("dead", written, text, option)

@@ -36,7 +36,7 @@ def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
     """Spans of the statements that do not run at a release."""
     if not _MAY_TEST.search(code.source.text):
         return []
-    tests = _Tests(code, release)
+    tests = Tests(code, release)
     found = []
     for node in ast.walk(code.tree):
         parts: list[Sequence[ast.stmt]] = []
@@ -60,11 +60,11 @@ def stops(code: PythonDocument, release: str | None = None) -> list[ast.stmt]:
     a `sys.exit()`. release: only those that a release surely gets to."""
     if not _MAY_TEST.search(code.source.text):
         return []
-    tests = _Tests(code, release or store.load().releases[-1])
+    tests = Tests(code, release or store.load().releases[-1])
     return list(_stops(code.tree.body, tests, release is None, False))
 
 
-def _stops(block: Sequence[ast.stmt], tests: _Tests, every: bool, gated: bool) -> Iterator[ast.stmt]:
+def _stops(block: Sequence[ast.stmt], tests: Tests, every: bool, gated: bool) -> Iterator[ast.stmt]:
     """gated: the block stands behind a test of the release; every: the way to a statement does not matter."""
     for statement in block:
         if isinstance(statement, ast.If):
@@ -95,7 +95,7 @@ def left_out(package: PythonDocument, module: str, release: str) -> bool:
     return bool(imports) and all(any(start <= item.start < end for start, end in spans) for item in imports)
 
 
-def _behind_exit(block: Sequence[ast.stmt], tests: _Tests) -> Sequence[ast.stmt]:
+def _behind_exit(block: Sequence[ast.stmt], tests: Tests) -> Sequence[ast.stmt]:
     """The statements behind a test that always ends the block."""
     for at, statement in enumerate(block):
         if isinstance(statement, ast.If):
@@ -125,7 +125,7 @@ def _importable(dotted: str, release: str) -> bool | None:
     return contract.load().has(dotted, release) if known is None else known
 
 
-class _Tests:
+class Tests:
     """What the tests of a module come to at a release of vLLM."""
 
     def __init__(self, code: PythonDocument, release: str) -> None:

@@ -93,6 +93,12 @@ class _Text:
         items = set(_STREAMED.findall(self.data))
         return any(re.search(rb"=[\s\\(]*%b\b" % item, self.data) for item in items)
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether a test of vLLM's release may end the program."""
+        ends = b"raise" in self.data or b"assert" in self.data or b"exit(" in self.data
+        return ends and b"vllm" in self.lower and b"version" in self.lower
+
     def imports(self, package: bytes) -> bool:
         if package not in self._imports:
             found = package in self.data and re.search(_IMPORTED % re.escape(package), self.data)
@@ -122,6 +128,8 @@ class _Sign:
             return text.imports(b"vllm")
         if entry.streams:
             return text.may_stream
+        if entry.stops:
+            return text.may_stop
         if entry.imports:
             return text.imports(self.package)
         if entry.variables:

@@ -102,6 +102,8 @@ def opens(site: Tree, embed: Embed) -> bool:
     """Whether a mapping has what an entry of `embeds` asks for."""
     if not has_values(site, embed.where) or (embed.needs and site.get(embed.needs) is None):
         return False
+    if any(site.get(key) is not None for key in embed.lacks):
+        return False
     return (bool(embed.program) and not embed.telling) or any(site.get(key) is not None for key in _opened(embed))
 
 

@@ -195,6 +195,8 @@ def _module_names(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[
 
 
 def _attributes(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    if entry.of and not any(item.module.partition(".")[0] == entry.of for item in code.imports):
+        return
     for chain in code.attributes(set(entry.attributes)):
         yield _use(entry, file, chain.dotted, chain.start, chain.end, chain.function)
 

@@ -214,7 +214,10 @@ def _round(document: DataDocument, chosen: list[_Numbered], proved: bool) -> tup
     """The first splices of all of them at once; None where they do not go together."""
     edits: list[Edit] = []
     for index, op in chosen:
-        first = next(_planning(document).candidates(document, op, index), None)
+        try:
+            first = next(_planning(document).candidates(document, op, index), None)
+        except CannotEdit:  # one before it may make way
+            first = None
         if first is None:
             return None
         edits += first

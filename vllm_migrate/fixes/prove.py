@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 
 from vllm_migrate.catalog.store import Catalog
@@ -40,7 +41,7 @@ class Prover:
         after = View(again, engine.target, self.catalog, self.knowledge)
         for action in actions:
             if isinstance(action.written, Use):
-                _check_call(again, action, action.written)
+                _check_call(engine, again, action, action.written)
             elif action.kind in ("set", "respell"):
                 self._arrived(after, action)
             elif action.kind == "drop":
@@ -121,20 +122,41 @@ def _arrived_inside(view: View, action: Action) -> None:
         raise ProofFailed(f"{action.option} reads back as {at!r}, not {action.value!r}")
 
 
-def _check_call(engine: Subject, action: Action, call: Use) -> None:
-    """Raise ProofFailed unless the call, found again by its number among the program's uses, passes what was intended."""
-    number, option = _number(call), action.option
-    calls = [use for use in engine.uses if _number(use) == number] if isinstance(engine, Program) else []
+def _check_call(engine: Subject, again: Subject, action: Action, call: Use) -> None:
+    """Raise ProofFailed unless the call, found again among the program's uses, passes what was intended."""
+    calls = _found_again(engine, again, call)
     if not calls and action.kind == "drop" and len(call.arguments) == 1:
         return  # it passes nothing now
     if not calls:
-        raise ProofFailed(f"the call that gets {option} is not found in the edited file")
-    passed = calls[0].arguments
+        raise ProofFailed(f"the call that gets {action.option} is not found in the edited file")
+    why = [_differs(one.arguments, action, call) for one in calls]
+    if all(why):
+        raise ProofFailed(why[0])
+
+
+def _found_again(engine: Subject, again: Subject, call: Use) -> list[Use]:
+    """The call by its number among all calls of the module, and by its place among those of its name: an edit may have made a
+    literal of `dict(...)` before it."""
+    if not isinstance(engine, Program) or not isinstance(again, Program):
+        return []
+    number = _number(call)
+    before, after = (
+        {_number(use): use for use in program.uses if (use.name, use.method) == (call.name, call.method)}
+        for program in (engine, again)
+    )
+    found = [after[number]] if number in after else []
+    if len(before) == len(after):
+        found.append(list(after.values())[list(before).index(number)])
+    return found
+
+
+def _differs(passed: Mapping[str, object], action: Action, call: Use) -> str:
+    """How what a call passes is not what an action intends; "" where it is."""
+    option = action.option
     if action.kind != "drop" and not same(passed.get(option), action.value):
-        raise ProofFailed(f"{option} reads back as {passed.get(option)!r}, not {action.value!r}")
+        return f"{option} reads back as {passed.get(option)!r}, not {action.value!r}"
     gone = {"drop": option, "respell": call.key}.get(action.kind, "")
-    if gone in passed:
-        raise ProofFailed(f"{gone} is still passed")
+    return f"{gone} is still passed" if gone in passed else ""
 
 
 def _number(use: Use) -> int | None:

@@ -197,8 +197,8 @@ class Embed(Record):
 
     document, where: values at the document's top and in the mapping. command, entrypoint, env, image, build: keys of a container;
     program: the words that come before the command's, where no entrypoint is written; more: an environment variable whose words
-    stand behind them; needs: a key that has to be there. text: the key of a script, or of a list of them, or of a document where
-    language is yaml.
+    stand behind them; needs: a key that has to be there; lacks: keys that must not be. text: the key of a script, or of a list of
+    them, or of a document where language is yaml.
     telling: how many of the command's options have to show that they are vLLM's, where nothing else in the document is an engine.
     operator_pods: pods in whose first container an operator starts something else, unless the container has a program of its
     own or the argument with_option.
@@ -215,6 +215,7 @@ class Embed(Record):
     program: tuple[str, ...] = ()
     more: str = ""
     needs: str = ""
+    lacks: tuple[str, ...] = ()
     telling: int = 0
     text: str = ""
     language: Literal["shell", "yaml"] = "shell"

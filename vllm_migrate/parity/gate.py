@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Unpack
 
 from vllm_migrate.errors import UsageError
@@ -112,6 +113,13 @@ class ParityGate:
         """Adds a batch (one of several of a step) without judging. What cannot be read of it is no evidence, and no error: an
         exception on one rank would leave the others waiting.
         """
+        for name in layout:
+            if name not in Layout.__annotations__:  # a misspelt one would leave boundaries or versions out in silence
+                known = sorted(Layout.__annotations__)
+                near = get_close_matches(name, known, 1)
+                raise UsageError(
+                    f"no argument {name!r}", f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}"
+                )
         step = _whole("step", step)
         self.calls += 1
         columns = Columns(token_ids, rollout_logprobs, trainer_logprobs, mask, weight_version, entropy, varentropy)

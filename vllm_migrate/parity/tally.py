@@ -92,7 +92,7 @@ class Window(NamedTuple):
         """Adds a batch; what of it has no shape of a batch is counted, and said in a warning."""
         try:
             self._read(columns, layout, contract, where)
-        except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        except (TypeError, ValueError, IndexError, AttributeError, OverflowError, RuntimeError) as error:
             self.counts["fault:malformed"] += 1
             what = f"batch {where.call} at step {where.step} cannot be read: {type(error).__name__}: {error}"
             warnings.warn(what, RuntimeWarning, stacklevel=3)

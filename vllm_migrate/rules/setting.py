@@ -198,14 +198,19 @@ class Setting:
                 is_argument = self.option in catalog.names("engine", self.target.release)
                 return "; it has no command-line flag" if is_argument else "; it is only a flag of the server"
             return f"; it was added in {first}"
-        import difflib
-
-        known = sorted(catalog.names("engine", self.target.release) | destinations(catalog, self.target.release))
-        near = difflib.get_close_matches(self.option, known, 2, 0.75)
+        near = self.alike()
         if not near:
             return ""
         dashes = "_" not in self.written.key.strip("-")
         return "; did you mean " + " or ".join(n.replace("_", "-") if dashes else n for n in near) + "?"
+
+    def alike(self) -> list[str]:
+        """The options of the target whose names are most like this one's, the nearest first."""
+        import difflib
+
+        catalog, release = self.target.catalog, self.target.release
+        known = sorted(catalog.names("engine", release) | destinations(catalog, release))
+        return difflib.get_close_matches(self.option, known, 2, 0.75)
 
     def _removed(self) -> str:
         """When an option went, as a part of a sentence: a keyword may go before the server's flag of that name."""
@@ -352,6 +357,7 @@ FACTS: dict[str, Callable[[Setting], object]] = {
     "existed": Setting._existed,
     "exists": lambda setting: setting._in(setting.target),
     "ever": Setting._ever,
+    "alike": lambda setting: bool(setting.alike()),
     "gone": Setting._gone,
     "stock": Setting._stock,
     "renamed": Setting._renamed,

@@ -138,13 +138,31 @@ class Using:
             member = (known.members(owner, target) or {}).get(name)
             if name.startswith("__") or (member is not None and member.abstract):
                 return ""
-            return known.appeared(owner, name, source, target, of_the_class=True)
+            since = known.appeared(owner, name, source, target, of_the_class=True)
+            return since if since and not any(map(self._answers, self._siblings())) else ""
         if known.collides(name, target) is not True:
             return ""
         was = known.collides(name, source)
         if was and known.collides(name, source, "v0") is not False:
             return ""
         return known.taken(name, source, target) if not was else f"V1 ({source} on V0 had not)"
+
+    def _siblings(self) -> list[Use]:
+        """What the same class overrides of the same class of vLLM's."""
+        mine = (self.use.name, self.use.method, self.use.function)
+        return [use for use in self._all() if (use.name, use.method, use.function) == mine]
+
+    def _answers(self, use: Use) -> bool:
+        """Whether an override is written for what the target calls: a name that is new, with the parameters that it has there."""
+        known = _contract(self.target)
+        if not known.appeared(use.method, use.key, self.source.release, self.target.release, of_the_class=True):
+            return False
+        signature = known.signature(f"{use.method}.{use.key}", self.target.release)
+        if signature is None or use.more:
+            return False
+        passed = {parameter.name for parameter in signature.parameters if parameter.kind not in ("args", "kwargs")}
+        required = {name for name, needed in use.arguments.items() if needed}
+        return bool(passed) and passed <= set(use.arguments) and required <= passed
 
     def unfit(self) -> str:
         """What vLLM's own call of an overridden method passes, or no longer passes, that the override cannot take so; "" where it

@@ -25,6 +25,7 @@ from vllm_migrate.run.settings import Options
 NAME = "vllm-migrate.lock"
 SCHEMA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "lock.schema.json")
 ASSUMED = ("from_engine", "gpu", "model_config")  # what the call assumes of the machine, repeated by a check
+CORE = "engine"  # v0 or v1
 FIGURES = ("D", "b", "k3", "out")  # of a smoke verdict
 
 Entry = Mapping[str, Any]
@@ -45,21 +46,26 @@ def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, 
 
     Raises UsageError.
     """
-    paths = options.paths or (".",)
-    found = effective(options._replace(paths=tuple(_joined(folder, path) for path in paths)))
-    if not found.engines:
-        where = " ".join(paths)
+    lock = _contents(options._replace(paths=options.paths or (".",)), folder)
+    if not lock["engines"]:
+        where = " ".join(lock["paths"])
         raise UsageError(f"no vLLM engine was recognised in {where}", "`vllm-migrate dialects` lists the frameworks")
+    if smoke is not None:
+        lock["smoke"] = _smoke(smoke)
+    return lock
+
+
+def _contents(options: Options, folder: str) -> dict[str, Any]:
+    """What a lock in `folder` holds of the options' paths. Raises UsageError."""
+    found = effective(options._replace(paths=tuple(_joined(folder, path) for path in options.paths)))
     lock: dict[str, Any] = {
         "schema": 1,
         "catalog": store.load().version,
-        "paths": [_shown(folder, path) for path in paths],
+        "paths": [_shown(folder, path) for path in options.paths],
         "at": options.source,
         "assumed": {name: value for name in ASSUMED if (value := getattr(options, name)) is not None},
         "engines": sorted((_engine(one, folder) for one in found.engines), key=lambda one: (one["path"], one["id"])),
     }
-    if smoke is not None:
-        lock["smoke"] = _smoke(smoke)
     without_secrets: dict[str, Any] = json.loads(hide(dump(lock)))
     return without_secrets
 
@@ -139,7 +145,8 @@ def check(path: str, allow_outside: tuple[str, ...] = ()) -> list[Moved]:
     for named in (*options.paths, options.model_config or ""):
         if not fence.holds(os.path.realpath(_joined(folder, named))):
             raise UsageError(f"{path}: {named} {OUTSIDE}", "`vllm-migrate lock` rewrites the lock")
-    return differences(lock, build(options, folder))
+    left = tuple(named for named in options.paths if os.path.lexists(_joined(folder, named)))
+    return differences(lock, _contents(options._replace(paths=left), folder) if left else {**lock, "engines": []})
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Moved]:
@@ -162,11 +169,16 @@ def _of_engine(name: str, old: Entry, new: Entry, other_catalog: bool) -> list[M
     release = old["release"] != new["release"]
     if release:
         moved.append(Moved(name, "release", old["release"], new["release"], new["why"]))
-    for option in sorted({*old["settings"], *new["settings"]}):
-        before, after = old["settings"].get(option, {}), new["settings"].get(option, {})
-        if _compared(before) != _compared(after):
-            why = _why(before, after, new["release"] if release else "", other_catalog)
-            moved.append(Moved(name, option, _compared(before), _compared(after), why))
+    pairs = {
+        option: (before, after)
+        for option in sorted({*old["settings"], *new["settings"]})
+        for before, after in [(old["settings"].get(option, {}), new["settings"].get(option, {}))]
+        if _compared(before) != _compared(after)
+    }
+    causes = [option for option, pair in pairs.items() if option == CORE or _written(*pair)]
+    for option, (before, after) in pairs.items():
+        why = _why(option, before, after, new["release"] if release else "", other_catalog, causes)
+        moved.append(Moved(name, option, _compared(before), _compared(after), why))
     return moved
 
 
@@ -177,14 +189,22 @@ def _compared(setting: Entry) -> object:
     return {"one of": setting["value"]} if "depends_on" in setting else setting["value"]
 
 
-def _why(before: Entry, after: Entry, release: str, other_catalog: bool) -> str:
+def _why(option: str, before: Entry, after: Entry, release: str, other_catalog: bool, causes: list[str]) -> str:
+    """causes: what of the same engine moved because of a file."""
     origins = before.get("origin", ""), after.get("origin", "")
-    written = [origin for origin in origins if ":" in origin]
-    if written:
+    if _written(before, after):
         return f"{origins[0] or 'nothing'} -> {origins[1] or 'nothing'}"
     if release:
         return f"vLLM {release}: {after.get('origin', 'it has no such option')}"
+    if option == CORE and after:
+        return str(after["origin"])
+    if causes:
+        return f"resolved at run time; moved with {', '.join(causes)}"
     return "the catalog has changed" if other_catalog else "what it depends on has changed"
+
+
+def _written(before: Entry, after: Entry) -> bool:
+    return any(":" in each.get("origin", "") for each in (before, after))
 
 
 def _by_name(lock: Mapping[str, Any]) -> dict[str, Entry]:
@@ -198,7 +218,13 @@ def _by_name(lock: Mapping[str, Any]) -> dict[str, Entry]:
 
 
 def _engine(view: EngineView, folder: str) -> dict[str, Any]:
-    source = view.situation.source
+    source, known = view.situation.source, view.situation.core
+    decided = (
+        known.value
+        and known.because
+        and all(row.option != CORE or ":" not in row.source.origin for row in view.settings)
+    )
+    core = {CORE: {"value": known.value, "origin": _shown(folder, known.because)}} if decided else {}
     return {
         "path": _shown(folder, view.path),
         "id": view.id,
@@ -206,7 +232,7 @@ def _engine(view: EngineView, folder: str) -> dict[str, Any]:
         "dialect": view.dialect,
         "release": source.value,
         "why": _shown(folder, source.because),
-        "settings": {row.option: _setting(row.source, folder) for row in view.settings if not row.source.absent},
+        "settings": {row.option: _setting(row.source, folder) for row in view.settings if not row.source.absent} | core,
     }
 
 

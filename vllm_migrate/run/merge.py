@@ -22,7 +22,7 @@ from vllm_migrate.rules.finding import Firing, identity
 SHARING = frozenset(("hydra", "parent_files", "ordered_files"))
 
 STOPS = "broken-config"
-REFUSED = ("bool-cli-value",)  # no error by itself, and the parser refuses it
+REFUSED = ("bool-cli-value", "unknown-option")  # no error by itself, and the parser refuses it
 # How many children a message names.
 SHOWN = 3
 

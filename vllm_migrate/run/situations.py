@@ -33,8 +33,39 @@ if TYPE_CHECKING:
     from vllm_migrate.run.changed import Removed
 
 DEFAULT = "the default"
-# The last release before those of the catalog's series.
-BEFORE = "0.7.3"
+# Releases before those of the catalog, the newest first: those that ranges which exclude the catalog mean.
+BEFORE = (
+    *(
+        "0.7.3",
+        "0.7.2",
+        "0.7.1",
+        "0.7.0",
+        "0.6.6",
+        "0.6.5",
+        "0.6.4",
+        "0.6.3",
+        "0.6.2",
+        "0.6.1",
+        "0.6.0",
+        "0.5.5",
+        "0.5.4",
+    ),
+    *(
+        "0.5.3",
+        "0.5.2",
+        "0.5.1",
+        "0.5.0",
+        "0.4.3",
+        "0.4.2",
+        "0.4.1",
+        "0.4.0",
+        "0.3.3",
+        "0.3.2",
+        "0.3.1",
+        "0.3.0",
+        "0.2.7",
+    ),
+)
 # Folders that hold what is for one release or series: vllm_0_8_4, vllm_v_0_6_3; v0_23_x below a folder named vllm.
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
@@ -432,9 +463,10 @@ class Situations:
             bounds = self._required(level)
         allowed = [r for r in self._catalog.releases if all(_fits(r, bound) for bound, _ in bounds)]
         if not bounds or not allowed:
-            older = bool(bounds) and all(_fits(BEFORE, bound) for bound, _ in bounds)
+            older = [each for each in BEFORE if bounds and all(_fits(each, bound) for bound, _ in bounds)]
             left = () if bounds else self._catalog.releases
-            return Move(Known(SOURCE, DEFAULT), target, tuple(remarks), pinned=BEFORE if older else "", open=left)
+            because = f"for {older[0]}, the newest that {bounds[0][1]}" if older else DEFAULT
+            return Move(Known(SOURCE, because), target, tuple(remarks), pinned=older[0] if older else "", open=left)
         for bound, why in bounds:
             if not _fits(target.value, bound) and not self._newer(allowed[0], target.value):
                 remarks.append(f"{target.value} is not among the releases that {why}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from vllm_migrate.dialects.situation import SOURCE as OLDEST
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import lines_of, opened_text
+from vllm_migrate.opening import lines_of, opened_output
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.judging import JudgedEngine
 from vllm_migrate.run.settings import Options
@@ -72,7 +72,7 @@ def _log(path: str, target: str | None) -> Running:
     if path == "-":
         return log.running(sys.stdin, "standard input", target)
     try:
-        with opened_text(path, "replace", wait=True) as stream:
+        with opened_output(path, wait=True) as stream:
             return log.running(lines_of(stream), path, target)
     except OSError as error:
         raise UsageError(f"--log: {path}: {error.strerror}", "a file, or - for standard input") from None

@@ -109,7 +109,7 @@ def reported(option: str, value: object, kind: str, where: str) -> dict[str, Rep
         return {
             f"compilation_config.{_key(name)}": Reported(_graph(name, inner), kind, where)
             for name, inner in value.items()
-            if not isinstance(inner, Opaque | dict) and not _hidden(inner) and name != "object"
+            if not isinstance(inner, Opaque | dict) and not _hidden(inner) and name.isidentifier() and name != "object"
         }
     if isinstance(value, Member):
         value = value.value if isinstance(value.value, str | int) else value.name

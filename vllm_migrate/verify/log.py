@@ -6,6 +6,8 @@ and colours do not matter.
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from vllm_migrate.verify.values import mapping, pairs
 
 SOURCE = "log"
 ARGUMENTS = ("args", "non-default args")
+MESSAGES = ("log", "message", "msg", "text", "textPayload", "MESSAGE", "event", "body")
 LONGEST = 1_000_000  # characters of a line that are looked at
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\].*\Z")
@@ -26,15 +29,17 @@ _ENGINE = re.compile(
     r"(?:Initializing an?|input data for|\]) (?:(V[01]) )?LLM engine \(v([^)\s]+)\) with config: ?(.*)"
 )
 _ARGUMENTS = re.compile(r"(?:\A|[\]\s:])(non-default args|args): (?=\{|Namespace\()")
-_CHUNKED = re.compile(r"Chunked prefill is enabled with max_num_batched_tokens=(\d{1,18})\b")
+_CHUNKED = re.compile(r"Chunked prefill is enabled with max_num_batched_tokens=(\d{1,18})(?=\.)")
 _ASYNC = re.compile(r"Asynchronous scheduling is (enabled|disabled)\.")
 _LENGTH = re.compile(r"Using max model len (\d{1,18})\s*\Z")
+_DIGITS = re.compile(r"\d+\s*\Z")
 _UNKNOWN = re.compile(r"Unknown vLLM environment variable detected: (\w+)")
 _ATTENTION = re.compile(
     r"Using (\w+) attention backend out of potential|Using (\w[\w ]*?) backend(?: on V1 engine)?\.\s*\Z"
 )
 _SAMPLING = re.compile(r"sampling parameters have been overridden by [^:]*: `?(\{.*?\})`?\.")
 _CHAT = re.compile(r"Using default (?:chat|completion) sampling params from [^:]+: (\{.*\})")
+_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _CLEARED = "Successfully reset prefix cache"
 _NOT_CLEARED = "Failed to reset prefix cache"
 # A line without one of these is not looked at.
@@ -70,7 +75,7 @@ def running(lines: Iterable[str], where: str, target: str | None = None) -> Runn
 
 def holds_engine(lines: Iterable[str]) -> bool:
     """Whether a text has a line by which an engine shows what it was started with."""
-    return any(one.kind in ("config", *ARGUMENTS) for line in lines for one in _of_line(line, 0))
+    return any(one.kind in ("config", *ARGUMENTS) for line in lines for one in _of_line(_message(line), 0))
 
 
 def release_of(lines: Iterable[str]) -> str:
@@ -83,7 +88,9 @@ def _gathered(lines: Iterable[str]) -> tuple[list[Seen], str, str]:
     seen: list[Seen] = []
     release = core = ""
     for number, line in enumerate(lines, 1):
-        for one in _of_line(line[:LONGEST], number):
+        if seen and seen[-1] == ("length", seen[-1].text, number - 1) and _DIGITS.match(line):
+            seen.pop()  # the terminal's last column
+        for one in _of_line(_message(line[:LONGEST]), number):
             if one.kind == "release":
                 if release and one.text != release:
                     seen = _of_new_start(seen)
@@ -101,6 +108,26 @@ def _of_new_start(seen: list[Seen]) -> list[Seen]:
     after = len(kinds) - kinds[::-1].index("config") if "config" in kinds else len(kinds)
     first = next((at for at in range(after, len(kinds)) if kinds[at] in ARGUMENTS), len(kinds))
     return seen[first:]
+
+
+def _message(line: str) -> str:
+    """The text of a line as it was printed: without the escapes of a web page and the quotes of a word processor."""
+    text = _recorded(line)
+    if "&#" in text or "&quot;" in text:
+        text = html.unescape(text)
+    return text.translate(_QUOTES)
+
+
+def _recorded(line: str) -> str:
+    """The message of a line that is a JSON record, as Docker and loggers write them; else the line."""
+    if not line.lstrip().startswith('{"') or not line.rstrip().endswith("}"):
+        return line
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    texts = [record.get(name) for name in MESSAGES] if isinstance(record, dict) else []
+    return next((text for text in texts if isinstance(text, str)), line)
 
 
 def _of_line(line: str, number: int) -> Iterator[Seen]:

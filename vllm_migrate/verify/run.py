@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import lines_of, opened_text
+from vllm_migrate.opening import lines_of, opened_output
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import Cell, rows
 from vllm_migrate.run.judging import JudgedEngine
@@ -63,7 +63,7 @@ def running(path: str, target: str | None, engine: str | None = None) -> list[Ru
         if judged is not None:
             found.append(_composed(judged, folder))
     for one in folder.logs:
-        with opened_text(one, "replace") as stream:
+        with opened_output(one) as stream:
             found.append(log.running(lines_of(stream), one, folder.release or target))
     if not found:
         raise UsageError(
@@ -111,7 +111,7 @@ def _files(path: str) -> Iterator[str]:
 
 def _shows_start(path: str) -> bool:
     try:
-        with opened_text(path, "replace") as stream:
+        with opened_output(path) as stream:
             return log.holds_engine(lines_of(stream))
     except OSError:
         return False
@@ -123,7 +123,7 @@ def _release(files: list[str]) -> tuple[str, str]:
         if os.path.basename(path) not in REQUIREMENTS:
             continue
         try:
-            with opened_text(path, "replace") as stream:
+            with opened_output(path) as stream:
                 text = stream.read(5_000_000)
         except OSError:
             continue
@@ -146,7 +146,7 @@ def _packages(text: str) -> list[str]:
 
 def _logged(logs: list[str]) -> tuple[str, str]:
     for path in logs:
-        with opened_text(path, "replace") as stream:
+        with opened_output(path) as stream:
             release = log.release_of(lines_of(stream))
         if release:
             return release, path

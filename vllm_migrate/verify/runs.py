@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from vllm_migrate.catalog import relevance
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import lines_of, opened_text
+from vllm_migrate.opening import lines_of, opened_output
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import rows
 from vllm_migrate.verify import log, run
@@ -38,7 +38,8 @@ class Moved(NamedTuple):
 
 
 def side(path: str, target: str | None, engine: str | None) -> Side:
-    """What a run's folder tells: effective values of its configurations, over them what its logs say. Raises UsageError."""
+    """What a run's folder tells: effective values of its configurations, over them what its logs say, without those in which
+    its logs differ. Raises UsageError."""
     folder = run.read(path, target)
     release, why = folder.release or target or "", folder.why or "--to"
     values: dict[str, tuple[object, str]] = {}
@@ -48,11 +49,17 @@ def side(path: str, target: str | None, engine: str | None) -> Side:
         for row in rows(judged.target, judged.target):
             if not row.target.absent and not row.target.undecided:
                 values[row.option] = (mask_value(row.option, row.target.value), row.target.origin)
+    logged: dict[str, tuple[object, str]] = {}
+    differing: set[str] = set()
     for path_of_log in folder.logs:
-        with opened_text(path_of_log, "replace") as stream:
+        with opened_output(path_of_log) as stream:
             reported = log.running(lines_of(stream), path_of_log, folder.release or target)
         release = reported.release or release
-        values.update(_logged(reported))
+        for name, value in _logged(reported).items():
+            if not alike(logged.setdefault(name, value)[0], value[0]):
+                differing.add(name)
+    values.update(logged)
+    values = {name: value for name, value in values.items() if name not in differing}
     if not values:
         raise UsageError(f"{path} has no engine configuration and no startup log", "two folders of runs")
     return Side(path, release, why, values)

@@ -227,4 +227,4 @@ class _Reader:
         if not word:
             raise Broken("no value")
         self.at = end
-        return Opaque(word) if any(cut in word for cut in _CUT) else word.removeprefix("torch.")
+        return Opaque(word) if any(cut in word for cut in (*_CUT, "\\", "'", '"')) else word.removeprefix("torch.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vllm_migrate import fix
 from vllm_migrate.catalog.store import load as load_catalog
 from vllm_migrate.dialects.discover import discover
 from vllm_migrate.dialects.model import Program, Use
@@ -61,3 +62,15 @@ def test_respell(value: object, written: str, tmp_path: Path) -> None:
     level = uses[0]
     text = after(writer_of(found, level).respell(level.written, "mode", level.written.value if value == 3 else value))
     assert text == FIELD.replace("level=3", written)
+
+
+def test_calls_that_an_edit_counts_anew() -> None:
+    """`dict(...)` becomes a literal, and so the calls behind it have other numbers."""
+    text = (
+        "from vllm import LLM\nfrom vllm.config import CompilationConfig\n"
+        'a = LLM("m", compilation_config=dict(level=0))\n'
+        "b = CompilationConfig(level=3)\nc = CompilationConfig(level=2)\n"
+    )
+    after = fix(files={"run.py": text}, unsafe=True, from_="0.9.2").texts["run.py"]
+    assert "CompilationConfig(mode=3)" in after and "CompilationConfig(mode=2)" in after
+    assert fix(files={"run.py": after}, unsafe=True, from_="0.9.2").texts == {}

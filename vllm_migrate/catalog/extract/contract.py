@@ -35,7 +35,7 @@ PUBLIC = re.compile(
     |engine(?:\..*)?|executor(?:\..*)?|core(?:\..*)?|worker(?:\..*)?|ray(?:\..*)?|tracing(?:\..*)?|device_allocator\..*
     |entrypoints(?:\.(?:llm|launcher|utils|chat_utils|logger|api_server|ssl|offline(?:\..*)?|cli\.serve|launchers?\..*))?
     |entrypoints\.openai(?:\.(?:api_server|cli_args|serving_\w+|run_batch|\w+\.serving|tool_parsers(?:\.abstract\w*)?))?
-    |entrypoints\.serve\.(?:.*\.)?(?:api_router|serving|rpc)
+    |entrypoints\.(?:serve|scale_out|generate)\.(?:.*\.)?(?:api_router|serving|rpc)
     |v1\.(?:executor|engine|core\.sched|sample|metrics|worker|structured_output)(?:\..*)?
     |v1\.(?:outputs|request|utils|serial_utils|kv_cache_interface|core\.kv_cache_\w+)
     |distributed(?:\.(?:parallel_state|utils|communication_op|stateless_coordinator|weight_transfer(?:\..*)?))?
@@ -241,11 +241,13 @@ def _members(it: Interpreter, cls: ClassValue) -> Iterator[tuple[str, Facts]]:
             own[name] = _method(it, node, scope)
         else:
             own[name] = {"k": "field" if is_record and name in cls.annotations else "value"}
-    for name in cls.annotations:
-        own.setdefault(name, {"k": "field"} if is_record else {"k": "declared"})
-    for name in _set_on_instances(cls.node):
+        if isinstance(node, Def) and own[name]["k"] == "property":
+            own[name] |= _typed(it, cls, node.returns)
+    for name, annotated in cls.annotations.items():
+        own.setdefault(name, {"k": "field" if is_record else "declared", **_typed(it, cls, annotated.annotation)})
+    for name, kind in _set_on_instances(it, cls).items():
         if name not in own or own[name]["k"] == "declared":
-            own[name] = {"k": "instance"}
+            own[name] = {**own.get(name, {}), "k": "instance", **kind}
     for name in sorted(own):
         if name.startswith("__") or (name.startswith("_") and not with_private):
             continue
@@ -270,19 +272,83 @@ def _decorators(node: Def) -> set[str]:
     return {ast.unparse(target).rpartition(".")[2] for target in targets}
 
 
-def _set_on_instances(node: ast.ClassDef) -> set[str]:
-    """Public names that a class's methods assign on their first argument."""
-    found: set[str] = set()
-    for method in (n for n in node.body if isinstance(n, Def)):
-        first = next((a.arg for a in (*method.args.posonlyargs, *method.args.args)), None)
-        if first is None or _decorators(method) & {"staticmethod", "classmethod"}:
+def _set_on_instances(it: Interpreter, cls: ClassValue) -> dict[str, Facts]:
+    """Public names that a class's methods assign on their first argument; `t` is its class of vLLM's where an annotation
+    says it, or all assignments agree."""
+    kinds: dict[str, list[str]] = {}
+    declared: dict[str, str] = {}
+    for method in (n for n in cls.node.body if isinstance(n, Def)):
+        arguments = [*method.args.posonlyargs, *method.args.args]
+        if not arguments or _decorators(method) & {"staticmethod", "classmethod"}:
             continue
-        for part in ast.walk(method):
-            if not isinstance(part, ast.Attribute) or not isinstance(part.ctx, ast.Store):
+        annotations = {one.arg: one.annotation for one in (*arguments, *method.args.kwonlyargs)}
+        assigned = [(part, each) for part in ast.walk(method) for each in _assigned(part, annotations)]
+        values = {id(target): (part, value) for part, (target, value) in assigned}
+        for target in ast.walk(method):
+            if not isinstance(target, ast.Attribute) or not isinstance(target.ctx, ast.Store):
                 continue
-            if isinstance(part.value, ast.Name) and part.value.id == first:
-                found.add(part.attr)
-    return {name for name in found if not name.startswith("_")}
+            if not isinstance(target.value, ast.Name) or target.value.id != arguments[0].arg:
+                continue
+            part, value = values.get(id(target), (None, None))
+            of = kinds.setdefault(target.attr, [])
+            if not isinstance(value, ast.Constant) or value.value is not None:
+                of.append(_class_named(it, cls, value))
+            if isinstance(part, ast.AnnAssign) and of[-1:] != [""]:
+                declared[target.attr] = of[-1]
+    found: dict[str, Facts] = {}
+    for name, of in kinds.items():
+        kind = declared.get(name) or (of[0] if len(set(of)) == 1 else "")
+        if not name.startswith("_"):
+            found[name] = {"t": kind} if kind else {}
+    return found
+
+
+def _assigned(node: ast.AST, annotations: dict[str, ast.expr | None]) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """The targets of an assignment, each with an expression that names its class: an annotation, what is called, None itself."""
+    if isinstance(node, ast.AnnAssign):
+        yield node.target, node.annotation
+    elif isinstance(node, ast.Assign):
+        value: ast.expr | None = node.value
+        if isinstance(value, ast.Call):
+            value = value.func
+            if isinstance(value, ast.Attribute) and value.attr.startswith("from_"):
+                value = value.value
+        elif isinstance(value, ast.Name):
+            value = annotations.get(value.id)
+        elif not isinstance(value, ast.Constant) or value.value is not None:
+            value = None
+        yield from ((target, value) for target in node.targets)
+
+
+def _typed(it: Interpreter, cls: ClassValue, node: ast.expr | None) -> Facts:
+    name = _class_named(it, cls, node)
+    return {"t": name} if name else {}
+
+
+def _class_named(it: Interpreter, cls: ClassValue, node: ast.expr | None) -> str:
+    """The class of vLLM's that an annotation or a call names; "" where it names none, one of several, or a configuration."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            node = ast.parse(node.value, mode="eval").body
+        except SyntaxError:
+            return ""
+    if isinstance(node, ast.BinOp) and ast.unparse(node.right) == "None":
+        node = node.left
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).rpartition(".")[2] == "Optional":
+        node = node.slice
+    if not isinstance(node, ast.Name):
+        return ""
+    bindings = cls.module.bindings.get(node.id, ())
+    bound = bindings[-1].node if bindings else None
+    if isinstance(bound, ast.ClassDef):
+        return f"{cls.module.name}.{node.id}"
+    if not isinstance(bound, ast.ImportFrom):
+        return ""
+    source = it.tree.module(cls.module.absolute(bound))
+    named = next((one.name for one in bound.names if (one.asname or one.name) == node.id), "")
+    target = _target(it, source, named) if source is not None and named else ""
+    is_class = target.rpartition(".")[2][:1].isupper() and not target.startswith("vllm.config.")
+    return target if is_class else ""
 
 
 # -- signatures ----------------------------------------------------------------------------------

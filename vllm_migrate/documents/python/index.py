@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from vllm_migrate.documents.python.values import dotted_name
 
 _BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -13,6 +16,12 @@ _NUMBERS = (ast.Constant, ast.UnaryOp, ast.BinOp)
 _SETTERS = frozenset(("setdefault", "update", "putenv"))  # last names of calls that may set a variable
 _LEAVES = frozenset(("ctx", "op", "ops", "names"))  # fields without anything to find below
 _FIELDS: dict[type, tuple[str, ...]] = {}
+
+# Names that say whether a package is installed, and functions that look for one by its name.
+_AVAILABLE = re.compile(r"(?i)_*(?:(?:is_|has_)?[a-z0-9]+_(?:is_)?(?:available|installed)|has_vllm|vllm_exists)")
+_LOOKS_UP = re.compile(
+    r"_*(?:find_spec|(?:is_)?(?:package|module)_(?:available|installed|exists)|is_installed|has_package)"
+)
 
 
 class ModuleScope(NamedTuple):
@@ -157,7 +166,7 @@ class Index:
     def _branch(self, node: ast.stmt, scope: ModuleScope) -> ModuleScope:
         if isinstance(node, ast.AsyncFor):
             self.loops.append((node, scope.function))
-        guarded = scope.guarded or isinstance(node, _GUARDS)
+        guarded = scope.guarded or (isinstance(node, _GUARDS) and not _asks_installed(node))
         loop = scope.loop or (node if isinstance(node, _LOOPS) else None)
         return scope._replace(conditional=True, guarded=guarded, loop=loop)
 
@@ -244,3 +253,18 @@ _NOTES: dict[type, Callable[[Index, Any, ModuleScope], ModuleScope | None]] = {
     ast.JoinedStr: Index._string,
     ast.arg: Index._argument,
 }
+
+
+def _asks_installed(node: ast.stmt) -> bool:
+    """Whether a condition asks only whether a package is installed, whatever its release: `if is_vllm_available():`."""
+    if not isinstance(node, ast.If):
+        return False
+    test = node.test
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot) and len(test.ops) == 1:
+        none = test.comparators[0]
+        test = test.left if isinstance(none, ast.Constant) and none.value is None else test
+    if isinstance(test, ast.Call) and test.args:
+        return _LOOKS_UP.fullmatch(dotted_name(test.func).rpartition(".")[2]) is not None and len(test.args) == 1
+    asked = test.func if isinstance(test, ast.Call) and not test.keywords else test
+    name = dotted_name(asked) if isinstance(asked, ast.Name | ast.Attribute) else ""
+    return _AVAILABLE.fullmatch(name.rpartition(".")[2]) is not None
