@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator
@@ -73,6 +74,101 @@ ENGINE = {
 }
 
 
+# Whole files of more kinds, by name: {n} the name, {p} the same as an identifier, {s} the secret, {b} its base64.
+WHOLE = {
+    "Dockerfile": (
+        "ENV {p} {s}", "ENV {p}={s}", 'ENV A=1 {p}="{s}" B=2', "ARG {p}={s}", "LABEL {n}={s}",
+        'RUN echo "machine h login u password {s}" > ~/.netrc', "RUN huggingface-cli login --token {s}",
+        "RUN pip install --index-url https://__token__:{s}@h/simple vllm==0.8.5", "RUN {p}={s} make", "ENV A=1 \\\n    {p}={s}",
+        'ENTRYPOINT ["env", "{p}={s}", "vllm", "serve", "m", "--swap-space", "4"]', "HEALTHCHECK CMD curl -H 'X-Api-Key: {s}' h",
+        'CMD ["--model", "m", "--swap-space", "4", "--api-key", "{s}"]', "CMD --model m --swap-space 4 --api-key {s}",
+    ),
+    "compose.yaml": (
+        "environment:\n      - {n}={s}", "environment:\n      {n}: {s}", "command: --model m --swap-space 4 --api-key {s}",
+        'command: [--model, m, --swap-space, "4", "--api-key={s}"]', 'labels:\n      {n}: "{s}"', "labels:\n      - {n}={s}",
+        "build:\n      context: .\n      args:\n        {n}: {s}", "build:\n      context: .\n      args: ['{n}={s}']",
+        'healthcheck:\n      test: curl -H "X-Api-Key: {s}" h', "environment:\n      <<: {{{n}: {s}}}",
+        "command: >\n      --model m --swap-space 4\n      --api-key {s}", "environment: ['{n}=${{X:-{s}}}']",
+    ),
+    "pods.yaml": (
+        "    env:\n    - name: {n}\n      value: {s}", '    args: [--model, m, --swap-space, "4", --api-key, {s}]',
+        '    args: [--model, m, --swap-space, "4", "--api-key={s}"]', "    command: [sh, -c, 'vllm serve m --swap-space 4 --api-key {s}']",
+        "    livenessProbe:\n      httpGet:\n        httpHeaders:\n        - name: Authorization\n          value: Bearer {s}",
+        "    args: [--model, m]\n---\nkind: Secret\nmetadata: {{name: x}}\nstringData:\n  {n}: {s}",
+        "    args: [--model, m]\n---\nkind: Secret\nmetadata: {{name: x}}\nstringData:\n  something: {s}",
+        "    args: [--model, m]\n---\nkind: Secret\nmetadata: {{name: x}}\ndata:\n  something: {b}",
+        "    args: [--model, m]\n---\nkind: ConfigMap\nmetadata: {{name: x}}\ndata:\n  .env: |\n    {n}={s}",
+        "    command: [bash, -c]\n    args:\n    - |\n      export {p}={s}\n      vllm serve m --swap-space 4",
+        "    args: [--model, m]\n---\nkind: Secret\ndata:\n  .dockerconfigjson: '{{\"auths\":{{\"h\":{{\"auth\":\"{b}\"}}}}}}'",
+    ),
+    "a.json": (
+        '"{n}": "{s}"', '"headers": {{"Authorization": "Bearer {s}"}}', '"env": [{{"name": "{n}", "value": "{s}"}}]',
+        '"args": ["--{n}", "{s}"]', '"args": ["--{n}={s}"]', '"x": "{{\\"{n}\\": \\"{s}\\"}}"', '"url": "https://h/p?access_token={s}"',
+        '"{n}": ["{s}"]', '"{n}":\n  "{s}"', '"x": {{"{n}": {{"value": "{s}"}}}}', '"env": ["{n}={s}"]', '"x": "postgres://u:{s}@h/d"',
+    ),
+    "a.ipynb": (
+        "%env {p}={s}", "%set_env {p} {s}", "!export {p}={s}", "!vllm serve m --api-key {s} --swap-space 4", "os.environ['{n}'] = '{s}'",
+        "login(token='{s}')", "login('{s}')", "%%bash\\nvllm serve m --swap-space 4 --api-key {s}", "{p} = '{s}'  # note",
+    ),
+    "a.env": ("{n}={s}", "export {n}='{s}'", '{n}="{s}" # note', "# {n}={s}", "URL=https://u:{s}@h/", "{n} = {s}"),
+    "a.py": (
+        "login('{s}')", "wandb.login(key='{s}')", "c = OpenAI(api_key='{s}', base_url='http://h/v1')", "os.putenv('{n}', '{s}')",
+        "post(u, headers={{'Authorization': 'Bearer {s}'}}, json={{'model': 'm'}})", "class C:\n    {p}: str = field(default='{s}')",
+        "run('vllm serve m --swap-space 4 --api-key {s}', shell=True)", "run(['vllm', 'serve', 'm', '--swap-space', '4', '--api-key={s}'])",
+        "parser.add_argument('--{n}', type=str, default='{s}', help='x')", "class C:\n    {p}: str = Field('{s}', description='x')",
+        "{p} = ('head'\n    '{s}')", "os.environ |= {{'{n}': '{s}'}}", "d['{n}'] = '{s}'", "cfg.{p} = '{s}'", "if {p} == '{s}': pass",
+        "m = LLM(model='m', swap_space=4, hf_token='{s}')", "u = 'postgresql://u:{s}@h/db'", "def f({p}='{s}'): pass",
+        "{p} = os.environ.get('X') or '{s}'", "m = LLM(**{{'model': 'm', 'swap_space': 4, 'hf_token': '{s}'}})", "print({p} := '{s}')",
+        "K = '''-----BEGIN RSA PRIVATE KEY-----\n{s}\n-----END RSA PRIVATE KEY-----'''", "{p}, x = '{s}', 1", "d = [('{n}', '{s}')]",
+        "s.auth = ('u', '{s}')", "c = dict(auth=('u', '{s}'))", "x = {{'name': '{n}', 'value': '{s}'}}", "setattr(c, '{n}', '{s}')",
+    ),
+    "a.sh": (
+        "huggingface-cli login --token {s}", "hf auth login --token {s}", "curl -u user:{s} https://h", 'curl -H "X-API-Key: {s}" h',
+        "vllm serve m --swap-space 4 --api-key {s}", "vllm serve m --swap-space 4 --api-key={s}", "docker login -u u -p {s}",
+        'vllm serve m --swap-space 4 --api-key "$(echo {s})"', "read -r {p} <<< '{s}'", "sshpass -p {s} ssh h", "set -- --api-key {s}",
+        "printf '%s' {s} | docker login -u u --password-stdin", "git clone https://oauth2:{s}@h/x/y", 'eval "export {p}={s}"',
+        "kubectl create secret generic x --from-literal={n}={s}", "sbatch --export=ALL,{p}={s} x.sh", "mysql -u u --password={s}",
+        'ray job submit --runtime-env-json \'{{"env_vars": {{"{n}": "{s}"}}}}\' -- true', 'if [ "${p}" = "{s}" ]; then true; fi',
+        "python -m verl.trainer.main_ppo +ray_init.runtime_env.env_vars.{p}={s}", 'A="vllm serve m --swap-space 4 --api-key {s}"\n$A',
+        "{p}=$(cat <<X\n{s}\nX\n)", "python -c \"login('{s}')\"", "typeset {p}={s}", "local {p}={s}", "wget --password={s} h",
+        "export A=1 {p}={s} B=2", "{p}={s}; export {p}", "curl h?api_key={s}", "ssh h {p}={s} vllm serve m", "wandb login --relogin {s}",
+    ),
+    "a.yaml": (
+        "    overrides: ['a.{n}={s}']", "    headers: {{Authorization: 'Bearer {s}'}}", "    x:\n    - {n}: {s}", "    x: postgresql://u:{s}@h",
+        "    x: |\n      {{\"{n}\": \"{s}\"}}", "    users: [{{name: a, password: {s}}}]", "    docker_args: -e {n}={s} -v a:b",
+        "    x:\n      key: {n}\n      value: {s}", "    {n}: \"head \\\n      {s}\"",
+        "    setup: |\n      pip install x\n      hf auth login --token {s}",
+        "    {n}:\n      # the old one\n      {s}", "    {n}: ! {s}", "    login: [u, {s}]\n    auth: u:{s}", "    envs: {{{n}: {s}}}",
+    ),
+    "rl.toml": (
+        "[env]\n{q} = '{s}'", "args = ['--api-key', '{s}']", "headers.Authorization = 'Bearer {s}'", "x = 'https://u:{s}@h/simple'",
+        "[[x]]\nname = '{n}'\nvalue = '{s}'", "x = {{ name = '{n}', value = '{s}' }}", '{q} = """\\\n  {s}"""',
+    ),
+    "requirements.txt": (
+        "--extra-index-url https://u:{s}@h/simple", "vllm @ https://u:{s}@h/vllm-0.8.5-py3-none-any.whl", "-e git+https://{s}@h/x/y",
+        "x @ git+ssh://u:{s}@h/x", "--index-url=https://{s}@h/simple", "# {n}={s}",
+    ),
+}  # fmt: skip
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: vllm/vllm-openai:v0.8.5\n"
+AROUND = {
+    "Dockerfile": ("FROM vllm/vllm-openai:v0.8.5\n", "\nENV VLLM_USE_V1=0\n"),
+    "compose.yaml": ("services:\n  s:\n    image: vllm/vllm-openai:v0.8.5\n    ", "\n"),
+    "pods.yaml": (POD, "\n"),
+    "a.json": ('{"model": "m", "swap-space": 4, "tensor-parallel-size": 1,\n', "}\n"),
+    "a.ipynb": (
+        '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code", "metadata": {}, "outputs": [], '
+        '"execution_count": 1, "source": ["from vllm import LLM\\n", "m = LLM(\'m\', swap_space=4)"]},\n{"cell_type": "code", '
+        '"metadata": {}, "outputs": [], "execution_count": 2, "source": ["',
+        '"]}]}\n',
+    ),
+    "a.py": ("from vllm import LLM\nllm = LLM(model='m', swap_space=4, num_scheduler_steps=1)\n", "\n"),
+    "a.sh": ("#!/bin/bash\nvllm serve m --num-scheduler-steps 1 --swap-space 4\n", "\n"),
+    "a.yaml": ("vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1\n", "\n"),
+    "rl.toml": ("[inference.vllm]\nnum_scheduler_steps = 1\n", "\n"),
+    "requirements.txt": ("vllm==0.8.5\n", "\n"),
+}
+
+
 class Context(NamedTuple):
     """A file, its text, and what must not be printed of it."""
 
@@ -99,6 +195,20 @@ def contexts(per_template: int = 1) -> Iterator[Context]:
             secret = shape.format(h=drawn + drawn[:4], u=(drawn * 2)[:16].upper())
             yield Context(f"c{count}.{suffix}", _placed(suffix, body.format(s=secret), count), secret)
             count += 1
+
+
+def whole_files(per_template: int = 1) -> Iterator[Context]:
+    """Every template of a whole file with so many names."""
+    count = 10_000
+    for name, templates in WHOLE.items():
+        before, after = AROUND.get(name, ("", "\n"))
+        for template in templates:
+            for turn in range(per_template):
+                word, secret = NAMES[(count + turn * 7) % len(NAMES)], secret_of(count)
+                key, encoded = word.replace("-", "_"), base64.b64encode(secret.encode()).decode()
+                body = template.format(n=word, s=secret, p=key, q=json.dumps(word), b=encoded)
+                yield Context(name, before + body + after, encoded if "{b}" in template else secret)
+                count += 1
 
 
 def _placed(suffix: str, body: str, count: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.secret_contexts import Context, contexts
+from tests.secret_contexts import Context, contexts, whole_files
 from vllm_migrate.cli.gate import harmless_commands, without_controls
 from vllm_migrate.cli.main import main
 from vllm_migrate.documents.text.finding_secrets import secrets_of
@@ -19,7 +19,7 @@ from vllm_migrate.documents.text.secrets import forget
 from vllm_migrate.run.judging import Run
 
 FORMATS = ["text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html"]
-ALL = list(contexts())
+ALL = [*contexts(), *whole_files()]
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +32,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("context", ALL, ids=lambda context: context.name)
 def test_a_secret_is_found_in_every_place(context: Context) -> None:
-    found = secrets_of(context.text, code=context.name.endswith(".py"))
+    found = secrets_of(context.text, code=context.name.endswith((".py", ".ipynb")))
     assert any(context.secret in value or value in context.secret for value in found)
 
 
-@pytest.mark.parametrize("context", ALL[::9], ids=lambda context: context.name)
+@pytest.mark.parametrize("context", ALL[::13], ids=lambda context: context.name)
 def test_no_command_prints_it(context: Context, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / context.name).write_text(context.text)
     calls = [["lint", "--no-cache", "--output-format", FORMATS[len(context.text) % len(FORMATS)]]]
@@ -56,6 +56,9 @@ def test_no_command_prints_it(context: Context, here: Path, capsys: pytest.Captu
         'NAMES = ["password", "transfer_id_2", "timeout_s_3"]',
         "api_key: YOUR_API_KEY\nopenai_api_key: EMPTY\ncredentials: /etc/key1.json\n",
         "--hf-token --port 8000 --api-key \\\n  algorithm.tis_cap=2.0",
+        "docker run -u 1000:1000 x\ngit push -u origin/feature-branch1:main\ncurl -u user:$PASS h\nsshpass -p $PASS ssh h",
+        "token: # of the model below\n  name: qwen12345678\n",
+        "tokenizer_key = x or 'Qwen/Qwen3-0.6B'\nlogin('https://host12345678901234567890')\nauth: none\n",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.secret_contexts import contexts
+from tests.secret_contexts import contexts, whole_files
 from vllm_migrate.cli.main import main
 from vllm_migrate.documents.text.secrets import forget
 
@@ -79,21 +79,23 @@ def _write_what_ran(secret: str) -> None:
 def run(per_template: int) -> int:
     shown: Counter[str] = Counter()
     tried = 0
-    for context in contexts(per_template):
+    chosen = [*contexts(per_template), *whole_files(per_template)]
+    for context in chosen:
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
             Path(context.name).write_text(context.text)
+            Path("run.sh").write_text("vllm serve m --swap-space 4\n")
             _write_what_ran(context.secret)
             for call in CALLS:
                 tried += 1
                 text = printed([*call, context.name])
                 if context.secret in text or "Traceback" in text or "internal error" in text:
-                    shown[context.name] += 1
-                    if shown[context.name] == 1:
+                    shown[context.secret] += 1
+                    if shown[context.secret] == 1:
                         where = next(line for line in text.split("\n") if context.secret in line or "error" in line)
                         print(f"{context.name} {' '.join(call)}: {where.strip()[:140]}\n    {context.text!r}")
             os.chdir("/")
-    print(f"contexts: {sum(1 for _ in contexts(per_template))}, calls: {tried}, printed: {len(shown)}")
+    print(f"contexts: {len(chosen)}, calls: {tried}, printed: {len(shown)}")
     return bool(shown)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from vllm_migrate.opening import read_bytes, read_own
@@ -148,11 +149,19 @@ class Flag:
 
 
 class FlagTable(dict[str, Flag]):
-    """Every option string of `vllm serve` at one release, in the order argparse has them."""
+    """Every option string of `vllm serve` at one release, in the order argparse has them; filled once."""
+
+    _numbers: dict[str, int] | None = None  # of each option string, sorted by these
 
     def matching(self, prefix: str) -> list[str]:
         """Long option strings argparse takes an abbreviation for; more than one is ambiguous."""
-        return [option for option in self if option.startswith(prefix)]
+        if self._numbers is None:
+            self._numbers = dict(sorted((option, number) for number, option in enumerate(self)))
+            self._sorted = list(self._numbers)
+        first = last = bisect_left(self._sorted, prefix)
+        while last < len(self._sorted) and self._sorted[last].startswith(prefix):
+            last += 1
+        return sorted(self._sorted[first:last], key=self._numbers.__getitem__)
 
 
 class Rename:

@@ -177,7 +177,7 @@ class _DefaultsList:
                     entries.append(_entry("", item.value, item.place))
                 continue
             for key, value in item.children.items():
-                words = key.split()
+                words = key.split() or [""]
                 target = overrides if "override" in words[:-1] else entries
                 for option in _options(value):
                     target.append(_entry(words[-1], option, value.place, optional="optional" in words[:-1]))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.dialects.model import Spot, Written
+from vllm_migrate.documents.steps import CHARACTERS_A_STEP, spend
 
 if TYPE_CHECKING:
     from vllm_migrate.catalog.nested import Nested
@@ -75,11 +76,12 @@ def _below(outer: Written, path: tuple[str, ...], value: Mapping[object, object]
         return
     for key, inner in value.items():
         child = tree.get(str(key)) if tree is not None and tree.is_map else None
-        spot, value_spot = _in_text(outer, str(key)), outer.value_spot
         if child is not None:
             place = child.place
             spot = Spot(place.file, place.key_start, place.key_end)
             value_spot = Spot(place.file, place.node.start, place.node.end)
+        else:
+            spot, value_spot = _in_text(outer, str(key)), outer.value_spot
         below = (*path, str(key))
         name = ".".join((outer.key.partition(".")[0] if path and "." in outer.key else outer.key, *below))
         yield Inner(Written(name, "", inner, spot, value_spot, -1, inner, child), outer, below)
@@ -90,6 +92,7 @@ def _below(outer: Written, path: tuple[str, ...], value: Mapping[object, object]
 def _in_text(outer: Written, key: str) -> Spot:
     """Where a key stands in a text of JSON, if that is plain; else where the option stands."""
     file, start, end = outer.value_spot
+    spend((end - start) // CHARACTERS_A_STEP)
     text = file.source.text
     for quoted in (f'"{key}"', f'"{key}\\"'):
         at = text.find(quoted, start, end)

@@ -15,9 +15,11 @@ from vllm_migrate.dialects.sites import sites, values_at
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.tree import Tree
 from vllm_migrate.documents.interface import Unknown
+from vllm_migrate.documents.steps import spend
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import EngineSpec, FactSpec, Key, Passthrough, RoleSign
 
+STEPS_AN_ENGINE, STEPS_A_SETTING = 300, 20  # of those that a file has: some thousands of engines, and no more
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -83,6 +85,7 @@ class Reader:
     def engine(self, ident: str, container: Spot, remarks: Sequence[Written] = ()) -> Engine:
         """The engine, with the facts that its dialect states."""
         self._tell_role()
+        spend(STEPS_AN_ENGINE + STEPS_A_SETTING * len(self.options))
         return Engine(ident, self.origin, self.all_facts(), container, self.options, self.dead, remarks)
 
     def _tell_role(self) -> None:

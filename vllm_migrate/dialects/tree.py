@@ -42,7 +42,7 @@ class File:
     the value and what an edit takes away; `env_sources`: where more of it stands.
     """
 
-    __slots__ = ("data", "env_sources", "inside", "path", "requested", "shell", "source", "variables")
+    __slots__ = ("_words", "data", "env_sources", "inside", "path", "requested", "shell", "source", "variables")
 
     def __init__(self, source: Source, document: DataDocument | ShellDocument | None, requested: bool) -> None:
         self.path = source.path
@@ -53,6 +53,16 @@ class File:
         self.inside: Inside | None = None
         self.variables: list[tuple[str, Tree, Tree]] = []
         self.env_sources: Sequence[EnvSource] = ()
+        self._words: dict[str, bool] = {}
+
+    def may_have(self, key: str) -> bool:
+        """False only when no key of the document is `key`, which a look at its text says; remembered, as many trees ask."""
+        found = self._words.get(key)
+        if found is None:
+            text = self.source.text
+            unknown = self.data is None or self.inside is not None or "\\" in text
+            found = self._words[key] = unknown or has_word(text, key)
+        return found
 
     @property
     def outermost(self) -> File:
@@ -164,7 +174,7 @@ class Tree:
 
     def may_have(self, key: str) -> bool:
         """False only when the key stands nowhere in the tree. A look at the texts saves a walk through all of it."""
-        return self.mounted or not key or key.isdigit() or any(_may_have(place.file, key) for place in self.places)
+        return self.mounted or not key or key.isdigit() or any(place.file.may_have(key) for place in self.places)
 
     def walk(self) -> list[tuple[str, Tree]]:
         """Every mapping and sequence below, itself included, with its dotted path, in the order of the file."""
@@ -182,13 +192,6 @@ class Tree:
                     if child.is_map or child.is_seq:
                         stack.append((f"{path}.{key}" if path else key, child))
         return self._walked
-
-
-def _may_have(file: File, key: str) -> bool:
-    if file.data is None or file.inside is not None:
-        return True
-    text = file.source.text
-    return "\\" in text or has_word(text, key)
 
 
 def has_word(text: str, word: str) -> bool:

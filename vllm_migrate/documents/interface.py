@@ -47,6 +47,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+LARGEST_NUMBER = 1 << 1024  # no setting has a larger one; one of 4,300 digits and more cannot be printed
+
+
 class Unknown:
     """A value the file does not decide: an interpolation, a shell variable, a template. `text` is what stands there."""
 

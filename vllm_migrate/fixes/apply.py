@@ -20,7 +20,7 @@ from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action, Firing, is_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from vllm_migrate.dialects.discover import Discovery
 
@@ -205,25 +205,34 @@ def _joined(
 
 def _together(candidates: list[Plannable], fixer: Fixer) -> Edits:
     """The edits that make all of them, proved. Raises CannotEdit, ProofFailed, and ValueError where edits overlap."""
-    ops: list[FileOp] = []
-    for candidate in candidates:
-        ops.extend(op for op in candidate.ops if op not in ops)
-    edits = edits_of(ops)
+    edits = edits_of(_distinct(op for candidate in candidates for op in candidate.ops))
     fixer.prove(edits, [candidate.finding for candidate in candidates])
     return edits
+
+
+def _distinct(ops: Iterable[FileOp]) -> list[FileOp]:
+    """Each operation once. What may be asked twice is looked up by the place: a value has no hash."""
+    by_place: dict[object, list[FileOp]] = {}
+    out = []
+    for op in ops:
+        those = by_place.setdefault((id(op.file), op.document, op.op[:2]), [])
+        if op not in those:
+            those.append(op)
+            out.append(op)
+    return out
 
 
 def _orphans(findings: list[Firing], made: list[Plannable]) -> Refused:
     """Fixes that are only right with others (`with_rules`) which were found on the same engine but not made."""
     applied = {id(candidate.finding) for candidate in made}
+    unmade: dict[int, list[Firing]] = {}
+    for finding in findings:
+        if id(finding) not in applied and finding.fix is not None:
+            unmade.setdefault(id(finding.engine), []).append(finding)
     orphans: Refused = []
     for finding, _ in made:
         partners = finding.fix.with_rules if finding.fix else ()
-        unmade = [
-            f.name
-            for f in findings
-            if f.name in partners and f.engine is finding.engine and id(f) not in applied and f.fix is not None
-        ]
-        if unmade:
-            orphans.append((finding, "only together with the fix of " + ", ".join(unmade)))
+        missing = [other.name for other in unmade.get(id(finding.engine), ()) if other.name in partners]
+        if missing:
+            orphans.append((finding, "only together with the fix of " + ", ".join(missing)))
     return orphans

@@ -19,6 +19,8 @@ from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Action, is_inside
 
+ANYWHERE = -1  # in place of the number of a document
+
 
 class Prover:
     """Reads edited texts back. workspace: has the new text of each edited file."""
@@ -28,6 +30,7 @@ class Prover:
         self.knowledge = knowledge
         self.workspace = workspace
         self.found: dict[str, tuple[File, Discovery]] = {}
+        self._named: dict[str, dict[tuple[str, int | None], Subject]] = {}
 
     def check(self, engine: Subject, before: View, actions: list[Action], changed: set[str]) -> None:
         """Raise ProofFailed unless `engine`, read again, has what `actions` intend and nothing but `changed` is different.
@@ -48,11 +51,17 @@ class Prover:
     def _again(self, engine: Subject) -> Subject:
         """The engine as the edited files have it. Raises ProofFailed where it is not found in them."""
         path = os.path.normpath(engine.file.path)
-        found = self._discovered(engine.file.path).subjects
-        same_name = [one for one in found if one.id == engine.id and os.path.normpath(one.file.path) == path]
-        if not same_name:
+        named = self._named.get(path)
+        if named is None:
+            named = self._named[path] = {}
+            for one in self._discovered(path).subjects:
+                if os.path.normpath(one.file.path) == path:
+                    named.setdefault((one.id, _document(one)), one)
+                    named.setdefault((one.id, ANYWHERE), one)
+        again = named.get((engine.id, _document(engine))) or named.get((engine.id, ANYWHERE))
+        if again is None:
             raise ProofFailed(f"the engine {engine.id} is not found in the edited file")
-        return next((one for one in same_name if _document(one) == _document(engine)), same_name[0])
+        return again
 
     def _discovered(self, path: str) -> Discovery:
         """What an edited file holds. Raises ProofFailed."""

@@ -29,7 +29,7 @@ class InnerSetting(Setting):
     @property
     def quiet(self) -> bool:
         """It arrives at both releases."""
-        return not any(d.written is self.written for v in (self.source, self.target) for d in v.delivery.diagnostics)
+        return not (self.source.diagnostics_of(self.written) or self.target.diagnostics_of(self.written))
 
     def _option(self) -> str:
         return ".".join((self.outer, *self.inner.path))

@@ -13,6 +13,7 @@ from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
 from vllm_migrate.dialects.situation import Known, PinnedAt
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source, Unknown
+from vllm_migrate.documents.steps import spend
 from vllm_migrate.knowledge.expr import Condition, Undetermined
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.knowledge.records import NEVER, ActionSpec, Rule, Variant
@@ -184,9 +185,12 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
 }
 
 
+STEPS_A_FINDING = 100  # of those that a file has
+
+
 def judge(engine: Subject, source: View, target: View, knowledge: Knowledge) -> list[Firing]:
     """Every finding of every rule on one engine or program; one that a default of the shell leads to says so, and its fix is for
-    review.
+    review. Raises Unreadable("too-much").
     """
     if isinstance(engine, Program):
         return _of_program(engine, source, target, knowledge)
@@ -303,6 +307,7 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
             test = _holds(rule, context)
             if test is False:
                 continue
+            spend(STEPS_A_FINDING)
             finding = _finding(rule, context, test)
             if finding.severity == "info" and _hangs_on_unread(finding, engine):
                 continue
@@ -337,6 +342,7 @@ def _of_program(program: Program, source: View, target: View, knowledge: Knowled
                 test = _holds(part, context)
                 if test is False:
                     continue
+                spend(STEPS_A_FINDING)
                 finding = _finding(part, context, test)
                 if not (rule.derived and finding.spot.start in covered):
                     out.append(finding)

@@ -208,7 +208,7 @@ class Run:
             return file, False, Problem(path, reason, message, error.line, error.column)
 
     def _judge(self, engine: Subject) -> list[Candidate]:
-        """The findings on one engine or program that are new."""
+        """The findings on one engine or program that are new. Raises Unreadable("too-much")."""
         situation = engine.situation
         self._projects.add(_project(situation))
         source = View(engine, situation.source.value, self.catalog, self.knowledge, is_source=True)

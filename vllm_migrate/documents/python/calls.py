@@ -11,7 +11,7 @@ import ast
 import re
 from typing import NamedTuple
 
-from vllm_migrate.documents.interface import DELETE, RENAME, SET, Source, Unknown, Unreadable
+from vllm_migrate.documents.interface import DELETE, LARGEST_NUMBER, RENAME, SET, Source, Unknown, Unreadable
 from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope, Text
 from vllm_migrate.documents.python.syntax import Offsets, Spanned, parse_tree
 from vllm_migrate.documents.python.unpacked import NOTHING, Entry, Unpacked, unpacked
@@ -410,7 +410,7 @@ class PythonDocument:
         return self._constants
 
     def _literal(self, node: ast.expr, depth: int) -> object:
-        if isinstance(node, ast.Constant):
+        if isinstance(node, ast.Constant) and not (isinstance(node.value, int) and node.value > LARGEST_NUMBER):
             return node.value
         if isinstance(node, ast.Name) and depth < MAX_DEPTH and node.id in self.constants:
             return self._literal(self.constants[node.id], MAX_DEPTH - 1)

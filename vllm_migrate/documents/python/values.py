@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from vllm_migrate.documents.interface import LARGEST_NUMBER
+
 MAX_DEPTH = 50
 
 
@@ -34,7 +36,10 @@ def without_brackets(dotted: str) -> str:
 def number(node: ast.expr, depth: int) -> int | float | None:
     """`-1`, `8 * 1024`, `2**20`: numbers joined by + - * / // **, while they stay small."""
     if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, int | float) and not isinstance(node.value, bool) else None
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or value > LARGEST_NUMBER:
+            return None
+        return value
     if depth > MAX_DEPTH:
         return None
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):

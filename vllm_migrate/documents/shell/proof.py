@@ -44,8 +44,9 @@ def check(document: ShellDocument, after: ShellDocument, ops: list[WordOp]) -> N
     for what, had, has in _unchanged(document, after, ops):
         if had != has:
             raise ProofFailed(f"{what} changed")
+    wanted = _wanted(document, ops)
     for index in sorted(_touched(document, ops)):
-        if [shown(word) for word in after.commands[index].words] != _expected(document, document.commands[index], ops):
+        if [shown(word) for word in after.commands[index].words] != _expected(document.commands[index], wanted):
             raise ProofFailed(f"the arguments of command {index} are not the intended ones")
 
 
@@ -80,12 +81,21 @@ def _mentioned(words: list[Word]) -> set[str]:
     return {name for word in words if "$" in word.raw for name in _IDENTIFIER.findall(word.raw)}
 
 
-def _expected(document: ShellDocument, command: Command, ops: list[WordOp]) -> list[tuple[str, bool]]:
-    """The arguments the command should have. Words are told apart by their offsets: an array's users share them."""
-    wanted: dict[int, dict[str, list[str]]] = {}
-    for op in dict.fromkeys((document.commands[op.command].words[op.word].start, op.kind, op.texts) for op in ops):
-        start, kind, texts = op
+Wanted = dict[int, dict[str, list[str]]]
+
+
+def _wanted(document: ShellDocument, ops: list[WordOp]) -> Wanted:
+    """The texts of each kind of operation on a word, by the word's offset: the users of an array share its words."""
+    wanted: Wanted = {}
+    for start, kind, texts in dict.fromkeys(
+        (document.commands[op.command].words[op.word].start, op.kind, op.texts) for op in ops
+    ):
         wanted.setdefault(start, {}).setdefault(kind, []).extend(texts)
+    return wanted
+
+
+def _expected(command: Command, wanted: Wanted) -> list[tuple[str, bool]]:
+    """The arguments the command should have."""
     out: list[tuple[str, bool]] = []
     for word in command.words:
         wish = wanted.get(word.start, {})

@@ -31,6 +31,7 @@ from vllm_migrate.documents.shell.statements import (
 
 __all__ = ["DECLARE", "Heredoc", "Raw", "ShellScanner"]
 
+_BLANK_LINES = re.compile(r"(?:[ \t]*+(?:\r\n?|\n))++")  # of what stands inside another file there are many
 _SUBSCRIPT = re.compile(r"[A-Za-z_]\w*\[")
 _DESCRIPTOR = re.compile(r"[0-9]+\Z|\{[A-Za-z_]\w*\}\Z")
 
@@ -75,6 +76,8 @@ class ShellScanner(Compound):
                 self._newline(m.start("line"))
                 if self._pending:
                     pos = self._bodies(pos)
+                elif (blank := _BLANK_LINES.match(text, pos)) is not None:
+                    pos = blank.end()
             elif kind == "comment":
                 self.comments.append(m.span("comment"))
                 if self._comment_at < 0:

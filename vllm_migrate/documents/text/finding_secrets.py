@@ -31,15 +31,17 @@ BEFORE_VALUE = re.compile(
     r"(?P<link>"
     rf"\s*,?\s*(?:-\s+)?{QUOTE}?(?:value|default|defaultValue|default_value|val)\b{QUOTE}?\s*[:=]\s*"
     rf"|\s*,[^()\n]{{0,160}}?\bdefault\s*=\s*"
-    r"|\s*(?:\[[^\]\n]{0,60}\])?\s*:[^\S\n]+[\w.\[\]| \"]{1,60}?=\s*(?=[rbfuRBFU]{0,2}[\"'])"
-    r"|:[-=?+]|-(?=[^\s}]*\})|\s*(?:[:=?+!]?=>?|:)[^\S\n]*"
+    r"|\s*(?:\[[^\]\n]{0,60}\])?\s*:[^\S\n]+[\w.\[\]| \"]{1,60}?=\s*(?=(?:\w*[fF]ield\(\s*(?:default\s*=\s*)?)?[rbfuRBFU]{0,2}[\"'])"
+    r"|:[-=?+]|-(?=[^\s}]*\})|\s*(?:[:=?+!]?=>?|:)[^\S\n]*|[ \t]*<<<[ \t]*|(?:,[ \t]*\w+)+[ \t]*=[ \t]*(?=[\"'])"
     r"|\s*,\s*"
     r"|\s*\n[ \t]*-[ \t]+"
     r"|[ \t]*\\\n[ \t]*|[ \t]+"
     r")"
-    # What may stand between: continued and next lines, anchors, tags, a call that wraps, an authentication's scheme.
+    # What may stand between: continued and next lines, comments on lines of their own, anchors, tags, a call or a
+    # command that wraps, an authentication's scheme.
     r"(?P<lead>(?:\\\n|\s|-[ \t]+|&[\w-]+[ \t]+|!{1,2}[\w:/.-]*[ \t]+|[\[(]\s*|\{\s*[\"']?(?:value|default)[\"']?\s*:\s*"
-    r"|(?:str|SecretStr|Secret|os\.getenv|bytes)\(\s*"
+    r"|(?<=\s)#[^\n]*\n|(?:(?:str|SecretStr|Secret|os\.getenv|bytes)\(|\w*[fF]ield\(\s*(?:default\s*=)?)\s*"
+    r"|\"?\$\((?:echo|printf)[ \t]+|\"?\$\(cat[ \t]*<<-?[ \t]*[\"']?\w+[\"']?\n"
     r"|(?:Bearer|Basic|Token|token|bearer)[ \t]+(?=[\w$<{]))*)"
 )
 BACK = re.compile(
@@ -47,6 +49,7 @@ BACK = re.compile(
 )
 OPENING = re.compile(r"(?P<prefix>[rbfuRBFU]{0,2}|\$)(?P<quote>\\*(?:\"\"\"|'''|\"|'))")
 BARE = re.compile(r"[^\s,;)\]}\"'`|<>]+")
+ARGUMENT = re.compile(r"\((?:\s*[\w.]+\s*,(?<=[, ]))?[\"' \n\\]*$")
 BLOCK = re.compile(r"[|>][+\-0-9]*[ \t]*(?:#[^\n]*)?\r?\n")
 LINE_REST = re.compile(r"[^\n]*?(?=[ \t]+#|[ \t]*\r?(?:\n|\Z))")
 REFERENCE = re.compile(
@@ -82,13 +85,28 @@ IN_ADDRESS = re.compile(
     r"|[?&;](?:[\w.-]*(?:token|key|sig|signature|secret|password|credential|auth))=(?P<query>[^\s&#\"'$<{]+)",
     re.IGNORECASE,
 )
-# The word that follows `wandb login`, which takes a key without a name.
+# The word that follows `wandb login` or `login(`, which take a key without a name.
 LOGIN = re.compile(
-    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*)[\"']?"
+    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*|\([ \t]*)\\*[\"']?"
     r"(?P<word>[A-Za-z0-9_\-]{20,100}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,19})\b"
 )
+# A password that a command takes as `-p`, behind the name of a user, or from a pipe.
+PASSED = {
+    "login": r"\blogin\b[^\n|;&]*?[ \t]-p[ \t]*[\"']?(?P<word>[^\s\"'$<]{6,200})",
+    "sshpass": r"\bsshpass[ \t]+-p[ \t]*[\"']?(?P<word>[^\s\"'$<]{6,200})",
+    "-u": r"[ \t\"'](?:-u|--user)[ \t=\"',]+[\w.@-]+:(?P<word>[^\s\"'$<:/]{8,200})",
+    "auth": r"\bauth\b[\"']?[ \t]*[:=][ \t]*[\[(]?[ \t]*[\"']?[\w.@-]+[\"']?[ \t]*[,:][ \t]*[\"']?(?P<word>[^\s\"'$<,)\]:/]{8,200})",
+    "BasicAuth": r"BasicAuth\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,[ \t]*[\"'](?P<word>[^\s\"'$<]{6,200})",
+    "-stdin": r"[ \t\"'](?P<word>[^\s\"'$<|]{8,200})[\"']?[ \t]*(?:<<<|\|)?[^\n|]*--password-stdin",
+}
+# Behind the name in the same statement: what stands in for a value that is missing.
+OTHERWISE = re.compile(r"[^\n#]*?\b(?:or|else)[ \t]+(?=[rbfuRBFU]{0,2}[\"'])")
 SPACE = re.compile(r"\s")
 NAMED_INSIDE = re.compile(r"[\w.+-]+=[^=]")
+# The data of a Secret of Kubernetes, whatever its keys are called.
+SECRET = r"(?m)^kind:[ \t]*[\"']?Secret\b"
+SECRET_DATA = r"(?m)^(?:data|stringData):[^\n]*(?:\n[ \t]+[^\n]*|\n[ \t]*(?=\n))+"
+SECRET_LINE = r"(?m)^[ \t]+(?:[\w.-]+:[ \t]+)?[\"']?([^\s|>\"'$<{#][^\n]*?)[\"']?[ \t]*$"
 PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----(?P<body>.*?)(?:-----END|\Z)", re.DOTALL)
 SCHEME = re.compile(r"^(?:Bearer|Basic|bearer|basic|token|Token)\s+")
 ESCAPES = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-7]{3})|(.))", re.DOTALL)
@@ -113,6 +131,11 @@ def shapes_of(text: str) -> Iterator[str]:
     """What is a secret by its own shape, or by its place in an address."""
     for start, stop in tokens_in(text):
         yield text[start:stop]
+    for hint, pattern in PASSED.items():
+        if hint in text:
+            for match in compiled(pattern).finditer(text):
+                if any(c.isdigit() for c in match["word"]) and any(c.isalpha() for c in match["word"]):
+                    yield match["word"]
     if "login" in text.lower():
         for match in LOGIN.finditer(text):
             if drawn(match["word"]):
@@ -125,6 +148,11 @@ def shapes_of(text: str) -> Iterator[str]:
             if match["user"] is None or drawn(match["user"]):
                 yield match["password"] or match["user"] or match["query"]
         at = text.find("://", at + 3)
+    if "Secret" in text and compiled(SECRET).search(text) is not None:
+        for document in text.split("\n---"):
+            if compiled(SECRET).search(document) is not None:
+                for data in compiled(SECRET_DATA).finditer(document):
+                    yield from compiled(SECRET_LINE).findall(data[0])
     if "-----BEGIN" in text:
         for match in PEM.finditer(text):
             yield match["body"][:LONGEST_VALUE]
@@ -204,7 +232,7 @@ def _values(text: str, start: int, end: int, code: bool) -> Iterator[str]:
     in_reference = text.rfind("${", max(0, start - 40), start) >= 0
     if link.strip() == "" and "\n" not in link and not flag and not quoted and not _directive(text, start):
         return
-    argument = quoted and text[max(0, start - 12) : start].rstrip("\"' \n\\").endswith("(")
+    argument = quoted and ARGUMENT.search(text, max(0, start - 60), start) is not None
     if link.strip() == "," and not (flag or in_reference or argument):
         return
     if "\n" in link and "-" in link and not (flag or ":" in link):
@@ -214,8 +242,11 @@ def _values(text: str, start: int, end: int, code: bool) -> Iterator[str]:
 
 def _directive(text: str, start: int) -> bool:
     """Whether a name is the word of a line that takes its value after a space: ENV of a Dockerfile, a netrc file."""
-    before = text[max(0, start - 12) : start].rpartition("\n")[2].strip().lower()
-    return before in ("env", "arg", "set", "export", "login") or before.endswith((" login", "setx"))
+    before = text[max(0, start - 80) : start].rpartition("\n")[2].strip().lower()
+    words = before.split()
+    if len(words) > 1 and words[-2] == "login":  # `login USER password`
+        return True
+    return before in ("env", "arg", "set", "export", "login") or before.endswith((" login", "setx", "%set_env"))
 
 
 def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterator[str]:
@@ -229,7 +260,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
                 return  # the docstring of what has the name
             close = _closing(text, opening.end(), opening["quote"])
             value = text[opening.end() : close]
-            if not (code and "\n" in value and len(opening["quote"]) == 1):
+            made = "f" in opening["prefix"].lower() and "{" in value  # of parts that the program has elsewhere
+            if not made and not (code and "\n" in value and len(opening["quote"]) == 1):
                 yield value
             at = close + len(opening["quote"])
             following = NEXT_ITEM.match(text, at)
@@ -242,6 +274,9 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             bare = BARE.match(text, at)
             if bare is not None and link in ("=", ":", " ") and drawn(bare[0]) and bare[0].isalnum():
                 yield bare[0]
+            elif (otherwise := OTHERWISE.match(text, at)) is not None and "=" in link:
+                at = otherwise.end()
+                continue
             return
         if text.startswith("$", at):
             reference = REFERENCE.match(text, at)
@@ -332,7 +367,9 @@ def _distinct(name: str, value: str) -> bool:
         return False
     if value.endswith(("(", "[")) or (" " in value and words_of(name)[-1:] in KEYS):
         return False
-    letters = value.replace("-", "").replace("_", "")
+    if value.isupper() and "_" in value and value.isidentifier() and not any(c.isdigit() for c in value):
+        return False  # the name of a variable
+    letters = value.replace("-", "").replace("_", "").replace(".", "")
     if letters.isalpha() and (letters.islower() or letters.isupper() or letters.istitle() or is_secret(value)):
         return len(value) >= SHORTEST_WORDS and not is_secret(value)
     if value.startswith("/") and not any(c.isdigit() for c in value):

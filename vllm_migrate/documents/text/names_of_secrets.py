@@ -27,7 +27,7 @@ SHAPE_HINTS = (
         "eyj",
     ),
     *("npm_", "pypi-", "nvapi-", "gsk_", "r8_", "dckr_", "tskey-", "ya29.", "sk_live", "sk_test", "rk_live"),
-    *("wandb_v", "login", "dapi", "hvs.", "-----begin", "hooks.slack", "accountkey="),
+    *("wandb_v", "login", "dapi", "hvs.", "curl", "-----begin", "hooks.slack", "accountkey="),
 )
 
 
@@ -176,7 +176,7 @@ def is_harmless_text(key: str, text: str) -> bool:
         return text[:2] != "$$" and _default_of(text).lower() in PLAIN
     if (text.startswith("{") and "}" in text and ":" not in text) or text.startswith("%"):
         return True
-    if text.startswith(("/", "~", "./")) and text.endswith(FILES):
+    if text.endswith(FILES) and (" " not in text or text.startswith(("/", "~", "./"))):
         return True
     words = words_of(key)
     if words in COMMON:  # too common a name on its own: only what looks drawn at random

@@ -10,7 +10,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, NamedTuple
 
-from vllm_migrate.documents.interface import MAP, SCALAR, SEQ, Node, Pair, Source, Unreadable
+from vllm_migrate.documents.interface import LARGEST_NUMBER, MAP, SCALAR, SEQ, Node, Pair, Source, Unreadable
 
 if TYPE_CHECKING:
     from typing import Any
@@ -295,7 +295,7 @@ def _unreadable(source: Source, message: str) -> Unreadable:
 
 
 def _assign(node: TomlNode, data: Any, source: Source) -> None:
-    """Give every node tomllib's value; dates and times stay as written."""
+    """Give every node tomllib's value; dates, times and numbers that no setting has stay as written."""
     if isinstance(data, dict) and node.kind == MAP and {pair.key for pair in node.pairs} == data.keys():
         for pair in node.pairs:
             if isinstance(pair.value, TomlNode):
@@ -305,7 +305,7 @@ def _assign(node: TomlNode, data: Any, source: Source) -> None:
             if isinstance(item, TomlNode):
                 _assign(item, value, source)
     elif node.kind == SCALAR and not isinstance(data, dict | list):
-        if isinstance(data, str | int | float):
+        if isinstance(data, str | float) or (isinstance(data, int) and abs(data) <= LARGEST_NUMBER):
             node._value = data
         else:
             node.style, node._value = DATE, node.text
