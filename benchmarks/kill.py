@@ -154,7 +154,13 @@ def measure(root: Path, name: str, kills: int, chance: random.Random) -> Counter
         # Most of a run is start and proofs; the writes are at its end, and are aimed at.
         wait = length * chance.choice([chance.random() * 1.1, 0.6 + 0.5 * chance.random()])
         found += round_of(root, name, wait, chance.choice([signal.SIGKILL, signal.SIGINT]), whole)
+        if found["ended"] % 10 == 0:
+            print(f"  {name} {found['ended']} of {kills}: {_counts(found)}", file=sys.stderr, flush=True)
     return found
+
+
+def _counts(found: Counter[str]) -> str:
+    return ", ".join(f"{what} {count}" for what, count in sorted(found.items()))
 
 
 def main() -> int:
@@ -175,7 +181,7 @@ def main() -> int:
             recording_input(root)
         for name in call.commands:
             found = measure(root, name, call.kills // len(call.commands), chance)
-            print(name, ", ".join(f"{what} {count}" for what, count in sorted(found.items())), flush=True)
+            print(name, _counts(found), flush=True)
             bad += sum(
                 found[what]
                 for what in ("torn", "tracebacks", "leftovers that stay", "other after a kill", "other answer")

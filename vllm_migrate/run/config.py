@@ -257,14 +257,19 @@ def _check(config: Config, values: dict[str, object]) -> None:
                     nearest(choice, CHOICES[key]),
                 )
     for pattern, table in config.per_file_settings():
-        of_pattern = config.where(pattern, "per-file-settings")
         for name, choice in table.items():
-            where = config.where(name, f"per-file-settings.{pattern}")
-            where = of_pattern if where.endswith(":1") else where
             if name not in PER_FILE:
+                where = _where_for_some(config, pattern, name)
                 raise UsageError(f"{where}: unknown setting {name!r} for some files", nearest(name, PER_FILE))
             if choice not in CHOICES.get(name, (choice,)):
+                where = _where_for_some(config, pattern, name)
                 raise UsageError(f"{where}: {name} must be {_wanted(name, TEXT)}", nearest(choice, CHOICES[name]))
+
+
+def _where_for_some(config: Config, pattern: str, name: str) -> str:
+    """file:line of a setting for some files, else of their pattern."""
+    where = config.where(name, f"per-file-settings.{pattern}")
+    return config.where(pattern, "per-file-settings") if where.endswith(":1") else where
 
 
 def _wanted(key: str, shape: str) -> str:

@@ -95,17 +95,19 @@ def inline(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Body(NamedTuple):
-    """Statements with their depth (see `statements`), and by name the numbers of those that name it and that bind it."""
+    """Statements with their depth (see `statements`), and by name the numbers of those that name it and that bind it; put: what
+    statements put into the dict of a name, once it was asked."""
 
     block: list[ast.stmt]
     lines: list[tuple[ast.stmt, int]]
     naming: dict[str, list[int]]
     binding: dict[str, list[int]]
     returned: dict[str, ast.expr]
+    put: dict[tuple[int, str], tuple[list[Entry], bool]]
 
 
 def _in_body(body: list[ast.stmt], returned: dict[str, ast.expr]) -> Iterator[tuple[int, Unpacked]]:
-    read = _Body(body, list(statements(body)), {}, {}, returned)
+    read = _Body(body, list(statements(body)), {}, {}, returned, {})
     stars: list[tuple[ast.expr, int]] = []
     for number, (node, _) in enumerate(read.lines):
         for found in inline(node):
@@ -158,7 +160,13 @@ def _of_name(body: _Body, name: ast.Name, until: int) -> Unpacked:
     for number in body.naming[name.id]:
         if bound[0] < number <= until:
             node, level = body.lines[number]
-            put, whole = _put(node, name)
+            if number == until:  # the use itself is none of them
+                put, whole = _put(node, name)
+            else:
+                asked = (number, name.id)
+                if asked not in body.put:
+                    body.put[asked] = _put(node, name)
+                put, whole = body.put[asked]
             complete = complete and whole
             for entry in put:
                 entries[entry.key] = entry._replace(sure=level <= depth)
