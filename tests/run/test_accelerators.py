@@ -55,6 +55,28 @@ def test_the_platform_that_a_file_is_written_for(text: str, platform: str | None
     assert accelerator_of("a.py", b"# vllm\n" + text.encode(), load().gpus) is None or platform == "h100"
 
 
+@pytest.mark.parametrize(
+    ("path", "platform"),
+    [
+        ("tests/npu/run.sh", "npu"),
+        ("scripts/run_ascend.sh", "npu"),
+        ("docker/rocm/compose.yaml", "rocm"),
+        ("charts/values-gaudi.yaml", "hpu"),
+        ("scripts/run_cpu_offload.sh", None),
+        ("npu_vs_rocm.sh", None),
+        ("tests/npu/test_it.py", None),
+        ("output/run.sh", None),
+    ],
+)
+def test_the_platform_that_a_file_is_named_for(path: str, platform: str | None) -> None:
+    found = accelerator_of(path, b"vllm serve m\n", load().gpus)
+    assert (found.value if found is not None else None) == platform
+    shown = accelerator_of("run.sh", b"vllm serve m\n", load().gpus, path.replace(".py", "_py"))
+    assert platform is None or (shown is not None and shown.value == platform)
+    asked = accelerator_of(path, b"vllm serve m\nexport CUDA_VISIBLE_DEVICES=0 # vllm\n", load().gpus)
+    assert asked is None or asked.value in ("cuda", platform)
+
+
 def test_asynchronous_scheduling_stays_off_on_a_cpu() -> None:
     service = "services:\n  a:\n    image: vllm/{}:v0.12.0\n    command: --model org/m --max-model-len 8192\n"
     for image, names in (("vllm-openai", {"async-scheduling-default"}), ("vllm-cpu-release-repo", set())):

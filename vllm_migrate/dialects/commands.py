@@ -261,12 +261,15 @@ class _Line:
         return None
 
     def _sourced(self) -> Iterator[Fact]:
-        """What scripts export that are sourced before the command, where they lie beside this one."""
+        """What scripts export that are sourced before the command, where they lie beside this one; of each the last time counts."""
+        names: dict[str, None] = {}
         for command in self.document.sourcing:
             words = command.words
-            if command.start >= self.command.start:
-                continue
-            name = words[1].value or words[1].raw.rpartition("/")[2].strip('"')  # "$(dirname "$0")/env.sh"
+            if command.start < self.command.start:
+                name = words[1].value or words[1].raw.rpartition("/")[2].strip('"')  # "$(dirname "$0")/env.sh"
+                names.pop(name, None)
+                names[name] = None
+        for name in names:
             if not name.endswith((".sh", ".bash")) or name.startswith(("/", "~", "$")):
                 continue
             other = self.workspace.load(os.path.normpath(os.path.join(os.path.dirname(self.file.path), name)))

@@ -245,6 +245,7 @@ FACTS = (
     Term("rl.seed_is_base", "each replica derives its own seed from the one that is written", RESOLVING, values=TELLS),
     Term("rl.one_process", "the engine runs in the program's own process", RESOLVING, values=TELLS),
     Term("rl.keys_taken_out", "a wrapper takes keys of its own out of the file before vLLM reads it", RESOLVING, values=TELLS),
+    Term("rl.server_is_vllm", "the server that answers a client is vLLM's", RESOLVING, values=TELLS),
     Term("rl.engine_is_vllm", "the object that is called is vLLM's own, not a wrapper", RESOLVING, values=TELLS),
     Term("loss.per_sequence", "the loss clips the ratio of a whole sequence", RESOLVING, values=TELLS),
     Term("loss.epsilon_low", "how far below 1 the ratio may go", RESOLVING),

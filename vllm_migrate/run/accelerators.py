@@ -25,12 +25,15 @@ _WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+g[bi]?\b")
 _WORDS = (b"accelerator", b"resourceprofile", b"--gres", b"--gpus", b"--constraint")
 _BLOCK = re.compile(rb"(?m)^\s*-?\s*accelerators\s*:\s*$")
 _CUDA = re.compile(rb"nvidia|CUDA_VISIBLE_DEVICES|vllm-openai:|NCCL_")
+# Words in the path of a file, and the platform that they mean.
+_OF_PATH = {"npu": "npu", "ascend": "npu", "rocm": "rocm", "xpu": "xpu", "hpu": "hpu", "gaudi": "hpu", "tpu": "tpu"}
 # Forms that differ in memory: what says which, and what the bare name means to those who write it.
 FORTY = ("40gb", "40g", "40gi")
 
 
-def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu]) -> Known | None:
-    """The one GPU or platform that a file asks for; None where it shows none, or several. gpus: those that are known.
+def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu], within: str = "") -> Known | None:
+    """The one GPU or platform that a file asks for, else the platform it is named for; None where it shows none, or several.
+    gpus: those that are known; within: the path in its repository.
 
     A module may name platforms that it only knows how to run on, so that GPUs alone are looked for there.
     """
@@ -39,6 +42,9 @@ def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu]) -> Known | N
         return None
     asks = any(word in low for word in _WORDS) or _GPU.search(low)
     found = (_named(data, gpus) if asks else {}) or ({} if path.endswith((".py", ".ipynb")) else _platforms(data, gpus))
+    if not found and not path.endswith((".py", ".ipynb")):
+        named = {_OF_PATH[word] for word in re.findall(r"[a-z]+", (within or path).lower()) if word in _OF_PATH}
+        return Known(named.pop(), f"{path} is named for it") if len(named) == 1 else None
     if len(found) != 1:
         return None
     ((name, number),) = found.items()

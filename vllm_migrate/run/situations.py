@@ -168,7 +168,7 @@ class Situations:
             "from" in stated,
             self._frameworks(level),
             core if core is not None and core.value != "auto" else None,
-            stated.get("gpu") or accelerator_of(os.path.relpath(path), data, self._knowledge.gpus),
+            stated.get("gpu") or self._accelerator(level, path, data),
             stated.get("role"),
             *self._model,
             around=Near(self._neighbours, level.folder, self._sources(level)),
@@ -295,6 +295,11 @@ class Situations:
         own = own_pins(path, data)
         built = built_pins(path, data, self.dependencies, self._disk)
         return sorted((*own, *built), key=lambda pin: pin.at) if built else own
+
+    def _accelerator(self, level: Level, path: str, data: bytes) -> Known | None:
+        top = level.upward()[-1]
+        within = os.path.relpath(os.path.abspath(path), top.folder) if top.is_root else ""
+        return accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
 
     def _named_models(self, path: str, data: bytes) -> list[Pin]:
         """The bound that the names of models in a file set: of several, the one that excludes least."""
