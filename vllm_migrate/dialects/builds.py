@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def stage_of(service: Tree, key: str, workspace: Workspace) -> Tree | None:
-    """The last stage, or the one it names, of the Dockerfile that `build` of a service means; None where the project has none."""
+    """The last stage of the Dockerfile that `build` of a service means; None where the project has none, or another is named."""
     build = service.at(key) if key else None
     if build is None:
         return None

@@ -49,6 +49,15 @@ def _pins(path: str, dependencies: Dependencies, disk: Disk) -> list[Pin]:
     return pins_in(path, data) if len(data) <= MAX_BYTES else []
 
 
+def _lines(data: bytes, at: int) -> Iterator[bytes]:
+    """The lines from an offset on, one by one."""
+    while at < len(data):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        yield data[at:end]
+        at = end + 1
+
+
 def _builds(data: bytes) -> Iterator[Build]:
     """Found without parsing, as all pins are."""
     for found in _BUILD.finditer(data):
@@ -57,7 +66,7 @@ def _builds(data: bytes) -> Iterator[Build]:
             yield Build(found.end(1), written, "")
             continue
         keys: dict[bytes, str] = {}
-        for line in data[found.end() + 1 :].split(b"\n"):
+        for line in _lines(data, found.end() + 1):
             indent = line[: len(line) - len(line.lstrip(b" \t"))]
             if line.strip() and len(indent) <= len(found[1]):
                 break
