@@ -17,6 +17,7 @@ from vllm_migrate.documents.python.values import dotted_name
 _MAY_TEST = re.compile(
     r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|package_version|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d|hasattr\(\w+,"
 )
+_AT_TOP = re.compile(r"(?m)^(?:if|elif|assert)\b.*version")
 # A class or package that is for one release alone, by its name.
 _FOR_ONE = re.compile(r"vllm_v?_?(\d+)_(\d+)(?:_(\d+))?")
 _IMPORT_ERRORS = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException"))
@@ -58,7 +59,8 @@ def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
 def stops(code: PythonDocument, release: str | None = None) -> list[ast.stmt]:
     """The statements that end the program when the module is imported, behind tests of vLLM's release: a `raise`, an `assert`,
     a `sys.exit()`. release: only those that a release surely gets to."""
-    if not _MAY_TEST.search(code.source.text):
+    text = code.source.text
+    if not _AT_TOP.search(text) or not _MAY_TEST.search(text):
         return []
     tests = Tests(code, release or store.load().releases[-1])
     return list(_stops(code.tree.body, tests, release is None, False))

@@ -18,6 +18,8 @@ from vllm_migrate.knowledge.records import Dialect, EngineSpec, UseSpec
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*+)[\s\\]*+(?:\(|as\b)")
 # An import of a package, which begins a line or follows another statement or a colon.
 _IMPORTED = rb"(?:\A(?:\xef\xbb\xbf)?|[;:\r\n])[ \t\f]*(?:from[\s\\]+|import[\s\\]+(?:[\w.][\w.\s\\]*,[\s\\]*)*)%b\b"
+# A test of a release at the top of a module, which may end the program.
+_TESTED = re.compile(rb"(?m)^(?:if|elif|assert)\b.*version")
 # A base that is nothing but to a type checker (see contract_uses).
 _NOTHING = re.compile(rb"= object[ \t]*(?:#.*)?$", re.MULTILINE)
 _CLASS = re.compile(rb"\bclass[\s\\]+(\w+)")
@@ -96,8 +98,7 @@ class _Text:
     @property
     def may_stop(self) -> bool:
         """Whether a test of vLLM's release may end the program."""
-        ends = b"raise" in self.data or b"assert" in self.data or b"exit(" in self.data
-        return ends and b"vllm" in self.lower and b"version" in self.lower
+        return b"version" in self.data and b"vllm" in self.lower and _TESTED.search(self.data) is not None
 
     def imports(self, package: bytes) -> bool:
         if package not in self._imports:
