@@ -95,16 +95,7 @@ class ContainerDocument(ShellDocument):
     __slots__ = ()
 
     def __init__(self, file: File, command: ContainerCommand) -> None:
-        self.source = file.source
-        self.script = Script()
-        self.outer = None
-        self.commands = [command]
-        self.exports = []
-        self.heredocs = []
-        self.comments = []
-        self.lost = []
-        self.argument_of = ""
-        self._sourcing = []
+        self._hold(file.source, Script(), [command])
 
 
 def documents_inside(wanted: list[tuple[Embed, Tree]], workspace: Workspace) -> Iterator[File]:

@@ -19,7 +19,8 @@ _CALLED = re.compile(rb"\b([A-Za-z_]\w*+)[\s\\]*+(?:\(|as\b)")
 # An import of a package, which begins a line or follows another statement or a colon.
 _IMPORTED = rb"(?:\A(?:\xef\xbb\xbf)?|[;:\r\n])[ \t\f]*(?:from[\s\\]+|import[\s\\]+(?:[\w.][\w.\s\\]*,[\s\\]*)*)%b\b"
 # A test of a release at the top of a module, which may end the program.
-_TESTED = re.compile(rb"(?m)^(?:if|elif|assert)\b.*version")
+TESTED = r"(?m)^(?:if|elif|assert)\b.*version"
+_TESTED = re.compile(TESTED.encode())
 # A base that is nothing but to a type checker (see contract_uses).
 _NOTHING = re.compile(rb"= object[ \t]*(?:#.*)?$", re.MULTILINE)
 _CLASS = re.compile(rb"\bclass[\s\\]+(\w+)")

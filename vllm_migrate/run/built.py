@@ -8,12 +8,10 @@ from typing import NamedTuple
 
 from vllm_migrate.dialects.builds import dockerfile_of
 from vllm_migrate.documents.disk import Disk
-from vllm_migrate.documents.interface import Unreadable
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.pins import VLLM, Pin
-from vllm_migrate.run.versions import choose_source, pins_in
+from vllm_migrate.run.versions import choose_source, contents, pins_in
 
-MAX_BYTES = 256_000
 _BUILD = re.compile(rb"^([ \t]+)build:[ \t]*([^\s#{][^\r\n#]*)?[ \t]*(?:#[^\r\n]*)?\r?$", re.MULTILINE)
 _KEY = re.compile(rb"([ \t]*)(context|dockerfile):[ \t]*[\"']?([^\s\"'#]+)")
 
@@ -40,13 +38,8 @@ def built_pins(path: str, data: bytes, dependencies: Dependencies, disk: Disk) -
 
 def _pins(path: str, dependencies: Dependencies, disk: Disk) -> list[Pin]:
     dependencies.note(path)
-    if disk.outside(path) or not disk.is_file(path):
-        return []
-    try:
-        data = disk.read(path, MAX_BYTES)
-    except Unreadable:
-        return []
-    return pins_in(path, data) if len(data) <= MAX_BYTES else []
+    data = b"" if disk.outside(path) else contents(path, disk)
+    return pins_in(path, data) if data else []
 
 
 def _lines(data: bytes, at: int) -> Iterator[bytes]:

@@ -92,7 +92,7 @@ def find_releases(
             dependencies.note(path)
         if rank == places.LOCK:
             found.extend(_lock_pins(path, _blocks(path, disk), packages))
-        elif data := _read(path, disk):
+        elif data := contents(path, disk):
             found.extend(_pins(path, data, rank, packages))
     found.sort(key=lambda pin: (pin.rank, pin.path.count(os.sep), len(pin.path), pin.path, pin.line))
     return found
@@ -224,7 +224,7 @@ def misread(start: str, chosen: Pin | None, dependencies: Dependencies | None = 
     if chosen is not None and os.path.basename(chosen.path) != PYPROJECT:
         return ""
     path = _nearest_pyproject(start, dependencies, disk) if chosen is None else chosen.path
-    data = _read(path, disk) if path else b""
+    data = contents(path, disk) if path else b""
     if VLLM.encode() not in data.lower():
         return ""
     from vllm_migrate.run.config import toml_fault
@@ -298,7 +298,7 @@ def _rank(name: str, folder: str) -> int | None:
 CONDA = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml")
 
 
-def _read(path: str, disk: Disk) -> bytes:
+def contents(path: str, disk: Disk) -> bytes:
     """The bytes of a file; none when it is too large, no file, or gone."""
     try:
         data = disk.read(path, MAX_BYTES)

@@ -7,11 +7,12 @@ broken line continuation: the command ended before it, and the shell takes it fo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from vllm_migrate.documents.interface import Edit, Source, Unreadable
 from vllm_migrate.documents.shell.evaluated import evaluated
-from vllm_migrate.documents.shell.expand import Array, Assign, Word
+from vllm_migrate.documents.shell.expand import Array, Assign, Script, Word
 from vllm_migrate.documents.shell.scan import Heredoc, Raw, ShellScanner
 from vllm_migrate.documents.shell.split import arguments
 
@@ -148,17 +149,27 @@ class ShellDocument:
     )
 
     def __init__(self, source: Source, scanner: ShellScanner, outer: ShellDocument | None = None) -> None:
+        self._hold(source, scanner.script, [Command(index, raw) for index, raw in enumerate(scanner.commands)], outer)
+        self.exports = _exports(scanner)
+        self.heredocs = scanner.heredocs
+        self.comments = scanner.comments
+        self.lost = _find_lost(source.text, self.commands, scanner)
+
+    def _hold(
+        self, source: Source, script: Script, commands: Sequence[Command], outer: ShellDocument | None = None
+    ) -> None:
+        """Set every field: a document of these commands, with nothing around them."""
         self.source = source
         self.layout = source.text
         self.outer = outer
         self.argument_of: Literal["", "shell", "-c"] = ""
         self._sourcing: list[Command] | None = None
-        self.script = scanner.script
-        self.commands = [Command(index, raw) for index, raw in enumerate(scanner.commands)]
-        self.exports = _exports(scanner)
-        self.heredocs = scanner.heredocs
-        self.comments = scanner.comments
-        self.lost = _find_lost(source.text, self.commands, scanner)
+        self.script = script
+        self.commands = list(commands)
+        self.exports = []
+        self.heredocs = []
+        self.comments = []
+        self.lost = []
 
     def unfolded(self, edits: list[Edit]) -> list[Edit]:
         """Edits of the layout as edits of the text: where line ends are blanks, they are in what is written, too."""
