@@ -26,7 +26,8 @@ class Servers:
             path = os.path.normpath(finding.path)
             if path in self._programs and LOADED.match(self._text(path).split("\n")[finding.line - 1]):
                 self._stops.setdefault(path, finding)
-        self._stops = {path: finding for path, finding in self._stops.items() if self._is_used(path)}
+        used = self._used()
+        self._stops = {path: finding for path, finding in self._stops.items() if path in used}
 
     def stops_of(self, engine: Engine, root: str) -> Iterator[Finding]:
         """What keeps the package that starts an engine of a project, its framework's or that of its file, from being imported."""
@@ -41,11 +42,20 @@ class Servers:
         source = source_of(path, self._disk)
         return source.text if source is not None else ""
 
-    def _is_used(self, path: str) -> bool:
-        """Whether another program names the module."""
-        name = os.path.splitext(os.path.basename(path))[0]
-        module = rf"\b(?:import|from)\b.*\b{re.escape(name)}\b|[\"'][\w./]+[./]{re.escape(name)}(?:\.py)?[\"']"
-        return any(re.search(module, self._text(other)) for other in self._programs if other != path)
+    def _used(self) -> set[str]:
+        """The stopping modules that another program names; each program is read once."""
+        names = {path: _naming(path) for path in self._stops}
+        out: set[str] = set()
+        for other in self._programs if names else ():
+            text = self._text(other)
+            out |= {path for path, name in names.items() if path != other and path not in out and name.search(text)}
+        return out
+
+
+def _naming(path: str) -> re.Pattern[str]:
+    """How a program names a module: in an import, or as a path or dotted name in quotes."""
+    name = re.escape(os.path.splitext(os.path.basename(path))[0])
+    return re.compile(rf"\b(?:import|from)\b.*\b{name}\b|[\"'][\w./]+[./]{name}(?:\.py)?[\"']")
 
 
 def _is_test(path: str) -> bool:
