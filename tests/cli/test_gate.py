@@ -178,6 +178,13 @@ HARMLESS = (
     ("a.sh", "key=$(awk '/api_key/{print $2; exit}' f)\n"),
     ("a.sh", "cd $PWD\nPWD=/work/project/folder1\n"),
     ("a.yaml", "max_new_tokens: 4096abcdef123456\n"),
+    ("a.sh", "echo PASS: 4,789 anchor draws = 9,578 full completions\n"),
+    ("a.json", '{"pass": 10, "total": 10, "latency": 0.23}'),
+    (
+        "a.py",
+        'MARKERS = (\n    "-----BEGIN RSA PRIVATE KEY-----",\n    "-----BEGIN PRIVATE KEY-----",\n)\ndef digest(): ...\n',
+    ),
+    *(("a.py", f"f({count}_prompt_adapter_token='removed in 0.10.0')\n") for count in ("max", "min", "num", "total")),
 )
 
 

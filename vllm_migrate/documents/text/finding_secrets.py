@@ -107,7 +107,9 @@ NAMED_INSIDE = re.compile(r"[\w.+-]+=[^=]")
 SECRET = r"(?m)^kind:[ \t]*[\"']?Secret\b"
 SECRET_DATA = r"(?m)^(?:data|stringData):[^\n]*(?:\n[ \t]+[^\n]*|\n[ \t]*(?=\n))+"
 SECRET_LINE = r"(?m)^[ \t]+(?:[\w.-]+:[ \t]+)?[\"']?([^\s|>\"'$<{#][^\n]*?)[\"']?[ \t]*$"
-PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----(?P<body>.*?)(?:-----END|\Z)", re.DOTALL)
+# Headers and base64, however the lines are quoted and joined; a marker that a program looks for has none behind it.
+PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----(?P<body>(?:[A-Z][\w-]+: [^\n\\]*+|[\w+/=\s\\\"',#>|])*+)")
+LONG_ENOUGH = re.compile(r"[\w+/=]{16}")
 SCHEME = re.compile(r"^(?:Bearer|Basic|bearer|basic|token|Token)\s+")
 ESCAPES = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-7]{3})|(.))", re.DOTALL)
 SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "a": "\a"}
@@ -155,7 +157,8 @@ def shapes_of(text: str) -> Iterator[str]:
                     yield from compiled(SECRET_LINE).findall(data[0])
     if "-----BEGIN" in text:
         for match in PEM.finditer(text):
-            yield match["body"][:LONGEST_VALUE]
+            if LONG_ENOUGH.search(match["body"]) is not None:
+                yield match["body"][:LONGEST_VALUE]
 
 
 def tokens_in(text: str) -> Iterator[tuple[int, int]]:

@@ -63,6 +63,8 @@ TEXT_TOKENS = _set(
     "end start begin reasoning tool call each any one placeholder prompt response output input generated sampled "
     "draft spec extra added chat assistant user system eot eom im turn img vision target current final answer str"
 )
+# The first word of a name that counts tokens: `max_prompt_adapter_token`.
+COUNTS = _set("max min num n total avg mean")
 # Words that are those of a secret only behind another, and those that are by themselves at the end of a name.
 OWNED = _set("pass pwd pwds pat dsn auth")
 ALONE = _set("pass pwd pwds")  # those that are secrets without an owner, too, where what follows looks drawn at random
@@ -110,6 +112,8 @@ def _is_secret(key: str) -> bool:
     else:
         return False
     words = words_of(key)
+    if words and words[0] in COUNTS and words[-1] in ("token", "tokens"):
+        return False
     if not words or words[-1] in POINTERS:
         return bool(words) and "webhook" in words and words[-1] in ("url", "uri")
     if not ALWAYS.isdisjoint(words) or words[-1].endswith(GLUED):
@@ -180,7 +184,8 @@ def is_harmless_text(key: str, text: str) -> bool:
         return True
     words = words_of(key)
     if words in COMMON:  # too common a name on its own: only what looks drawn at random
-        return len(text) < 16 or not (any(c.isdigit() for c in text) and any(c.isalpha() for c in text)) or "/" in text
+        drawn = any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
+        return len(text) < 16 or not drawn or "/" in text or any(c.isspace() for c in text)
     return ALWAYS.isdisjoint(words) and text.replace(".", "").replace("_", "").isdigit()
 
 
