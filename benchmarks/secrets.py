@@ -1,10 +1,10 @@
 """Every context of a secret through every command and format, and what is hidden of files that have no secret.
 
-    python -m benchmarks.secrets [--names 3] [--jobs 1] [--every 1] [FOLDER...]
+    python -m benchmarks.secrets [--names 2] [--jobs 1] [--every 1] [FOLDER...]
 
 Each context of tests/secret_contexts.py is a file with a secret beside an engine, beside a log, a folder of a run and a cache.
 Every command and format reads it in this process; what it prints, what it writes and what is left in the cache must not hold
-the secret. --names: names a template (2: 515 contexts); --every: only every n-th context. Prints every place where a secret
+the secret. --names: names a template (2: 558 contexts); --every: only every n-th context. Prints every place where a secret
 was printed.
 
 With FOLDERs, those are read instead, and every value that would be hidden in them is listed with its file: in public
@@ -134,7 +134,8 @@ def tried(context: Context) -> tuple[Context, list[Shown]]:
                 line = next(line for line in text.split("\n") if any(sign in line for sign in signs))
                 found.append(Shown(" ".join(call), line.strip()[:200]))
         os.chdir("/")
-    gc.collect()  # a process of one call leaves cycles to its end
+    gc.unfreeze()  # a process of one call leaves all to its end
+    gc.collect()
     return context, found
 
 
@@ -185,7 +186,7 @@ def hidden(folders: list[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", metavar="FOLDER")
-    parser.add_argument("--names", type=int, default=3)
+    parser.add_argument("--names", type=int, default=2)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     call = parser.parse_args()
