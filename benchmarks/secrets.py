@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gc
 import io
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -32,7 +34,7 @@ from tests.secret_contexts import Context, contexts, whole_files
 from vllm_migrate.cli.main import main as command_line
 from vllm_migrate.documents.text.secrets import forget, known, note
 
-LOG, RUN, OUT, CACHE = "server.log", "run", "out", "cache"
+LOG, RUN, OUT = "server.log", "run", "out"
 LINT = ["lint", "--no-cache", "--fail-on-checklist"]
 FORMATS = ["text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html", "full"]
 FROM_TO = ["diff", "0.8.5", "0.18.1"]
@@ -70,6 +72,12 @@ CALLS = [
     ["migrate", "--write"],
 ]
 MASKABLE = (".yaml", ".yml", ".toml", ".json", ".sh", ".bash", ".py", ".ipynb", ".txt", ".md", ".cfg", ".env", ".slurm")
+
+
+@functools.cache
+def cache() -> Path:
+    """The cache of this process: catalogs are kept in memory by the folder they are of."""
+    return Path(tempfile.mkdtemp(prefix="secrets-"))
 
 
 def _ours(words: list[str]) -> bool:
@@ -123,7 +131,7 @@ def tried(context: Context) -> tuple[Context, list[Shown]]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        os.environ["VLLM_MIGRATE_CACHE"] = os.path.join(folder, CACHE)
+        os.environ["VLLM_MIGRATE_CACHE"] = str(cache())
         Path(context.name).write_text(context.text)
         Path("run.sh").write_text("vllm serve m --swap-space 4\n")
         write_what_ran(context.secret)
@@ -134,6 +142,8 @@ def tried(context: Context) -> tuple[Context, list[Shown]]:
                 line = next(line for line in text.split("\n") if any(sign in line for sign in signs))
                 found.append(Shown(" ".join(call), line.strip()[:200]))
         os.chdir("/")
+        for path in cache().iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     gc.unfreeze()  # a process of one call leaves all to its end
     gc.collect()
     return context, found
