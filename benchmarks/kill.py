@@ -79,7 +79,12 @@ def prepare(root: Path, name: str) -> None:
 
 
 def start(root: Path, name: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "VLLM_MIGRATE_CACHE": str(root / "cache"), "TMPDIR": str(root / "tmp")}
+    environment = {
+        **os.environ,
+        "VLLM_MIGRATE_CACHE": str(root / "cache"),
+        "XDG_CACHE_HOME": str(root / "cache"),
+        "TMPDIR": str(root / "tmp"),
+    }
     environment["PYTHONPATH"] = str(Path(__file__).parents[1])
     command = [sys.executable, "-m", "vllm_migrate", *COMMANDS[name].words]
     return subprocess.Popen(

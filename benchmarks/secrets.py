@@ -97,7 +97,7 @@ def printed(words: list[str]) -> str:
         text += "" if _ours(words) else written.read_text()
         written.unlink()
     if words[0] == "lint" and "--no-cache" not in words:
-        kept = (path.read_bytes() for path in Path(os.environ["VLLM_MIGRATE_CACHE"]).rglob("*") if path.is_file())
+        kept = (path.read_bytes() for path in Path(os.environ["XDG_CACHE_HOME"]).rglob("*") if path.is_file())
         text += "".join(data.decode("utf-8", "replace") for data in kept)
     return text
 
@@ -131,7 +131,7 @@ def tried(context: Context) -> tuple[Context, list[Shown]]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        os.environ["VLLM_MIGRATE_CACHE"] = str(cache())
+        os.environ["XDG_CACHE_HOME"] = str(cache())
         Path(context.name).write_text(context.text)
         Path("run.sh").write_text("vllm serve m --swap-space 4\n")
         write_what_ran(context.secret)

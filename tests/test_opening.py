@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import vllm_migrate
 from vllm_migrate import opening
-from vllm_migrate.opening import NotRegular, at_most, lines_of, opened_text, read_bytes, read_own, read_text
+from vllm_migrate.cli.main import main
+from vllm_migrate.opening import NotRegular, at_most, lines_of, loads, opened_text, read_bytes, read_own, read_text
 
 
 @pytest.fixture
@@ -67,3 +69,29 @@ def test_what_others_may_have_written_is_not_ours(tmp_path: Path) -> None:
         path.chmod(mode)
         with pytest.raises(OSError, match="others may have written it"):
             read_own(str(path))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "{", "\ud800", b"\xff", "9" * 5_000])
+def test_json_of_others_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        loads(text)
+
+
+@pytest.mark.parametrize("package", ["smoke", "verify"])
+def test_json_of_others_is_read_in_one_way(package: str) -> None:
+    """But by what runs alone in another interpreter."""
+    alone = {"worker.py", "recorder.py"}
+    for path in (Path(vllm_migrate.__file__).parent / package).rglob("*.py"):
+        assert path.name in alone or "json.loads(" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000])
+@pytest.mark.parametrize("words", [["compare", "x"], ["score", "x"], ["record", "x", "-o", "o"]])
+def test_a_recording_nested_deeply_is_an_error_with_its_place(
+    line: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").write_text(line)
+    assert main(["smoke", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and "internal error" not in said

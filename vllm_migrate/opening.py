@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader, TextIOWrapper
+    from typing import Any
 
 PATIENCE_S = 30  # how long a pipe that the user names may take for its first byte
 LINE = 64_000_000  # characters; no row of a recording is longer
@@ -142,3 +143,13 @@ def read_text(path: str, limit: int = MOST, errors: str = "strict", wait: bool =
     """The text of a UTF-8 file with its line ends as `\\n`. Raises OSError, and ValueError where it is not UTF-8."""
     text = read_bytes(path, limit, wait).decode("utf-8", errors)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def loads(text: str | bytes, **options: Any) -> Any:
+    """A JSON text that somebody else wrote, nested however deeply; ValueError for whatever cannot be read."""
+    import json
+
+    try:
+        return json.loads(text, **options)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None

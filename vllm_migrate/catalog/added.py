@@ -188,7 +188,9 @@ def _literal_version(path: str) -> str | None:
 
 def _installed(python: str) -> Source:
     try:
-        done = subprocess.run([python, "-I", "-c", _ASK], capture_output=True, text=True, timeout=ASK_TIMEOUT_S)
+        done = subprocess.run(
+            [python, "-I", "-c", _ASK], capture_output=True, text=True, errors="replace", timeout=ASK_TIMEOUT_S
+        )
         root, version = json.loads(done.stdout.strip().splitlines()[-1])
         if not isinstance(root, str | None) or not isinstance(version, str | None):
             raise ValueError("not a path and a version")

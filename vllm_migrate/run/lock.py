@@ -14,7 +14,7 @@ from vllm_migrate.catalog import store
 from vllm_migrate.documents.disk import DISK, OUTSIDE
 from vllm_migrate.documents.text.secrets import hide
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import read_bytes
+from vllm_migrate.opening import loads, read_bytes
 from vllm_migrate.resolve.table import REFUSED, Cell
 from vllm_migrate.run.config import CHOICES
 from vllm_migrate.run.effective import EngineView, effective
@@ -99,7 +99,7 @@ def write(path: str, lock: Mapping[str, Any]) -> None:
 def read(path: str) -> dict[str, Any]:
     """The lock at a path. Raises UsageError."""
     try:
-        lock: dict[str, Any] = json.loads(read_bytes(path))
+        lock: dict[str, Any] = loads(read_bytes(path))
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -259,7 +259,7 @@ def _shown(folder: str, text: str) -> str:
 def _smoke(path: str) -> dict[str, object]:
     """The verdict and its key figures. Raises UsageError."""
     try:
-        found = json.loads(read_bytes(path), parse_constant=_no_number)
+        found = loads(read_bytes(path), parse_constant=_no_number)
         metrics = found["metrics"]
         figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}
         return {"verdict": found["verdict"], "layer": found["layer"], "n_tokens": found["n_tokens"], **figures}

@@ -6,13 +6,12 @@ weight versions are one number a token, or one for the sequence.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import LINE, lines_of, opened, opened_text
+from vllm_migrate.opening import LINE, lines_of, loads, opened, opened_text
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.recording import USER, WANTED, Header, Recording, Row, Scores
 
@@ -52,7 +51,7 @@ def is_dump(path: str) -> bool:
         return True
     try:
         with opened_text(path, wait=True) as file:
-            first = json.loads(file.readline(LINE))
+            first = loads(file.readline(LINE))
     except (OSError, ValueError):
         return False
     if not isinstance(first, dict) or first.get("kind") is not None or "samples" in first:
@@ -108,7 +107,7 @@ def _json_lines(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
         with opened_text(path, wait=True) as file:
             for number, line in enumerate(lines_of(file), 1):
                 if line.strip():
-                    value = json.loads(line)
+                    value = loads(line)
                     if not isinstance(value, dict):
                         raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
                     yield number, value

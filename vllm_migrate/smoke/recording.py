@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vllm_migrate.opening import LINE, lines_of, opened_text
+from vllm_migrate.opening import LINE, lines_of, loads, opened_text
 from vllm_migrate.smoke.contract import Contract, Order
 from vllm_migrate.smoke.errors import RecordingError
 from vllm_migrate.smoke.validity import defect_of
@@ -180,11 +180,11 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
                 if not line.strip():
                     continue
                 try:
-                    value = json.loads(line)
+                    value = loads(line)
                 except (ValueError, RecursionError) as error:
                     if number > 1:
                         raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
-                    value = json.loads(line + file.read(LINE))  # one object over many lines
+                    value = loads(line + file.read(LINE))  # one object over many lines
                 if not isinstance(value, dict):
                     raise RecordingError(f"{path}:{number} is not an object", remedy=WANTED)
                 yield number, value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import read_bytes, read_text
+from vllm_migrate.opening import loads, read_bytes, read_text
 from vllm_migrate.smoke.backends.interface import Backend, Job, Watch
 from vllm_migrate.smoke.contract import PROBE as PROBE_CONTRACT
 from vllm_migrate.smoke.contract import SAMPLING_NAMES, Contract
@@ -42,7 +41,7 @@ def override(spec: SmokeEngine, assignments: Iterable[str]) -> SmokeEngine:
         if not equals or not name:
             raise UsageError(f"--set {assignment}: not option=value", remedy="--set logprobs_mode=processed_logprobs")
         try:
-            value = json.loads(text)
+            value = loads(text)
         except ValueError:
             value = {"True": True, "False": False, "None": None}.get(text, text)
         scope, _, rest = name.partition(".")
@@ -138,7 +137,7 @@ def random_prompts(vocabulary_size: int, ask: Ask) -> list[list[int]]:
 def vocabulary(spec: SmokeEngine) -> int:
     """The vocabulary size in the model's config.json; a small one where the model is not a local folder."""
     try:
-        config = json.loads(read_bytes(os.path.join(str(spec.engine_args["model"]), "config.json")))
+        config = loads(read_bytes(os.path.join(str(spec.engine_args["model"]), "config.json")))
     except (OSError, ValueError, KeyError):
         return 1000
     text = config.get("text_config") or config
@@ -159,7 +158,7 @@ def read_prompts(path: str, model: str | None) -> list[list[int]]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = loads(line)
         except ValueError:
             value = line
         if isinstance(value, dict):

@@ -7,13 +7,12 @@ from the recording to the scored file: the peak does not grow with the number of
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import read_bytes
+from vllm_migrate.opening import loads, read_bytes
 from vllm_migrate.smoke.columns import RAW, Column, ColumnPlan, History, Values, evaluate, plan, replay
 from vllm_migrate.smoke.errors import missing_extra
 from vllm_migrate.smoke.recording import USER, Header, Row, ScoreInfo, Scores, defect
@@ -357,7 +356,7 @@ def _ids(value: Any) -> list[int]:
 def _generation_config(path: str) -> Mapping[str, Any]:
     """The sampling defaults a server reads beside the checkpoint; empty where there are none."""
     try:
-        found = json.loads(read_bytes(str(Path(path) / "generation_config.json")))
+        found = loads(read_bytes(str(Path(path) / "generation_config.json")))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -6,14 +6,13 @@ file of a known framework describes.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import read_bytes
+from vllm_migrate.opening import loads, read_bytes
 
 if TYPE_CHECKING:
     from vllm_migrate.dialects.model import Written
@@ -105,7 +104,7 @@ def plain_engine(path: str) -> SmokeEngine | None:
     if not path.endswith(".json"):
         return None
     try:
-        value = json.loads(read_bytes(path, wait=True))
+        value = loads(read_bytes(path, wait=True))
     except (OSError, ValueError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("engine_args"), dict):
@@ -278,7 +277,7 @@ def _typed(option: str, value: Any) -> Any:
         return int(float(size[1]) * UNITS[size[2]])
     if value.startswith(("{", "[")):
         try:
-            return json.loads(value)
+            return loads(value)
         except ValueError:
             return value
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +9,7 @@ from vllm_migrate.catalog import details
 from vllm_migrate.dialects.model import Engine
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.knowledge.expr import Undetermined, same
+from vllm_migrate.opening import loads
 from vllm_migrate.report.mask import mask, mask_value
 from vllm_migrate.resolve.table import REFUSED, Cell, rows
 from vllm_migrate.resolve.view import View, decides
@@ -216,7 +216,7 @@ def _plain(value: object) -> object:
         return value
     if value.startswith(("{", "[")):
         try:
-            return json.loads(value)
+            return loads(value)
         except (ValueError, RecursionError):
             return value
     size = _SIZE.fullmatch(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import json
 import os
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from vllm_migrate.catalog import requires, store
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.opening import read_bytes
+from vllm_migrate.opening import loads, read_bytes
 from vllm_migrate.resolve.table import rows
 from vllm_migrate.run.judging import JudgedEngine
 from vllm_migrate.run.session import Session
@@ -214,7 +213,7 @@ def model_folder(model: str) -> str | None:
 
 def _sampling(path: str) -> dict[str, object]:
     try:
-        found = json.loads(read_bytes(path))
+        found = loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: found[name] for name in SAMPLING if isinstance(found, dict) and found.get(name) is not None}

@@ -7,11 +7,11 @@ and colours do not matter.
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from vllm_migrate.opening import loads
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, Reported, Running
@@ -123,7 +123,7 @@ def _recorded(line: str) -> str:
     if not line.lstrip().startswith('{"') or not line.rstrip().endswith("}"):
         return line
     try:
-        record = json.loads(line)
+        record = loads(line)
     except (ValueError, RecursionError):
         return line
     texts = [record.get(name) for name in MESSAGES] if isinstance(record, dict) else []

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import loads
 from vllm_migrate.smoke.backends.vllm_worker import ISOLATED, split_command
 from vllm_migrate.verify.model import Running
 from vllm_migrate.verify.record import of_entry
@@ -54,7 +55,7 @@ def ask(command: str, engine_args: dict[str, Any] | None = None, env: dict[str, 
             env=environment,
             check=False,
         )
-        answer = json.loads(done.stdout)
+        answer = loads(done.stdout)
         answer["variables"] = None if answer["variables"] is None else tuple(answer["variables"])
         return Interpreter(**{"device": {}, **answer})
     except OSError as error:

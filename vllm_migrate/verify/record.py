@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import lines_of, opened_text
+from vllm_migrate.opening import lines_of, loads, opened_text
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
@@ -58,7 +57,7 @@ def of_entry(entry: Mapping[str, object], source: str, where: str, target: str |
 
 def _entry(line: str) -> Mapping[str, object] | None:
     try:
-        entry = json.loads(line, parse_constant=str)  # as the recorder writes what is no number of JSON
+        entry = loads(line, parse_constant=str)  # as the recorder writes what is no number of JSON
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and entry.get("schema") == 1 and "config" in entry else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import lines_of, opened_output
+from vllm_migrate.opening import lines_of, loads, opened_output
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.resolve.table import Cell, rows
 from vllm_migrate.run.judging import JudgedEngine
@@ -137,7 +136,7 @@ def _release(files: list[str]) -> tuple[str, str]:
 
 def _packages(text: str) -> list[str]:
     try:
-        data = json.loads(text)
+        data = loads(text)
     except (ValueError, RecursionError):
         return []
     found = data.get("pip") or data.get("packages") if isinstance(data, dict) else None

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Mapping
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import loads
 from vllm_migrate.report.mask import mask_value
 from vllm_migrate.verify.config import Reader
 from vllm_migrate.verify.model import CONFIG, ENVIRONMENT, Reported, Running
@@ -124,7 +125,7 @@ def _get(root: str, path: str) -> _Answer:
         request.add_header("Authorization", f"Bearer {key}")
     try:
         with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-            return _Answer(200, json.loads(_body(answer), parse_constant=str))
+            return _Answer(200, loads(_body(answer), parse_constant=str))
     except urllib.error.HTTPError as error:
         with error:
             if error.code in (301, 302, 303, 307, 308):

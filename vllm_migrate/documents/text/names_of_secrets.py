@@ -185,7 +185,7 @@ def is_harmless_text(key: str, text: str) -> bool:
     words = words_of(key)
     if words in COMMON:  # too common a name on its own: only what looks drawn at random
         drawn = any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
-        return len(text) < 16 or not drawn or "/" in text or any(c.isspace() for c in text)
+        return len(text) < 16 or not drawn or "/" in text or any(" " in line.strip() for line in text.split("\n"))
     return ALWAYS.isdisjoint(words) and text.replace(".", "").replace("_", "").isdigit()
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from vllm_migrate.errors import UsageError
+from vllm_migrate.opening import loads
 from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.errors import EngineRunError
 
@@ -164,7 +165,7 @@ class Server:
             request.add_header("Authorization", f"Bearer {self.api_key}")
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-                return json.loads(answer.read())
+                return loads(answer.read())
         except urllib.error.HTTPError as error:
             text = error.read().decode("utf-8", "replace")
             raise EngineRunError(f"{request.full_url} answered {error.code}: {text[:500]}") from None

@@ -25,7 +25,7 @@ from typing import IO
 
 from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.errors import UsageError
-from vllm_migrate.opening import opened
+from vllm_migrate.opening import loads, opened
 from vllm_migrate.smoke.backends.interface import Job, Line, Watch
 from vllm_migrate.smoke.errors import EngineRunError
 from vllm_migrate.smoke.worker import INSIDE, MARK, MODULE
@@ -180,7 +180,7 @@ class _Protocol:
             raise self.failure(f"the worker printed a line of more than {LINE_LIMIT >> 20} MiB")
         length, _, body = text[at + len(MARK) :].partition(" ")
         try:
-            value = json.loads(body)
+            value = loads(body)
             if len(body) != int(length) or not isinstance(value, dict):
                 raise ValueError
         except (ValueError, RecursionError):
@@ -339,6 +339,7 @@ def release_of(command: str, timeout: float = 120.0) -> str | None:
             [*split_command(command), ISOLATED, "-c", text],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
