@@ -197,6 +197,7 @@ NAMES = (
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),
     Term("use.exists", "whether the target has the method, or the parameter", USE, values=BOOL),
     Term("use.existed", "whether the source (or an earlier one, if no other is compared) has the method or parameter", USE, values=BOOL),
+    Term("refusal.alone", "whether it is about one setting, whose value is out of bounds", ("refusal",), values=BOOL),
     Term("refusal.per_request", "whether the target rejects each request, not the engine", ("refusal",), values=BOOL),
     Term("use.taken", "of a name that a class defines: the release since which vLLM's class has it, '' for none", USE),
     Term("use.refused", "of a call, or a configuration class's keyword: why the target raises an error, '' if it does not", USE),

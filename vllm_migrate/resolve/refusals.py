@@ -1,4 +1,4 @@
-"""Which combinations of settings a release refuses, asked of one engine: the release's own conditions, evaluated on what is known.
+"""Which combinations of settings, and which values, a release refuses, asked of one engine: the release's own conditions, evaluated on what is known.
 
 A condition is source text of the release (`catalog.refusals`). It is read with `ast` and evaluated in three values: names are settings,
 and whatever is none, or is not known, leaves it open. Only what is certain counts.
@@ -29,10 +29,13 @@ ALWAYS_RUN = re.compile(
     r"|_?(validate|verify)_\w+)\Z"
     r"|vllm\.v1\.engine\.(input_processor|processor).*(_validate_supported_sampling_params|_validate_sampling_params|_validate_params)\Z"
 )
+# Classes that not every start builds: only a multimodal model has the first.
+_SOMETIMES = ("MultiModalConfig",)
 # Objects that a running engine always has.
 THERE = frozenset(
     ("model_config", "parallel_config", "cache_config", "scheduler_config", "compilation_config", "vllm_config")
 )
+DECLARED = "ValidationError"  # what a field of a configuration class raises for a value out of its bounds
 REQUEST = "sampling."
 METHOD = "speculative_config.method"
 DEFAULTS = "override_generation_config"  # what requests to a server are sampled with where they say nothing else
@@ -41,17 +44,19 @@ _OPS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
 
 class Refused(NamedTuple):
-    """One combination that a release refuses. settings: with their values; written: the one of them to point at."""
+    """One combination that a release refuses, or one value out of its bounds. settings: with their values; written: the one of
+    them to point at."""
 
     id: str
     text: str
     settings: dict[str, object]
     written: Written
     per_request: bool
+    alone: bool  # whether it is about one setting
 
 
 def refused(view: View) -> list[Refused]:
-    """The combinations of an engine's settings that its release certainly refuses."""
+    """The combinations and values of an engine's settings that its release certainly refuses."""
     from vllm_migrate.catalog import nested
 
     known, out = nested.load(view.catalog), list[Refused]()
@@ -86,7 +91,8 @@ def _by_setting(view: View) -> dict[str, list[tuple[Refusal, list[Site]]]]:
 
         index: dict[str, list[tuple[Refusal, list[Site]]]] = {}
         _indexed[key] = index
-        for refusal in refusals.load(view.catalog).at(view.release):
+        sheet = refusals.load(view.catalog)
+        for refusal in (*sheet.at(view.release), *sheet.bounds(view.release)):
             sites = [site for site in refusal.sites if runs_always(site)] if refusal.text else []
             for name in refusal.settings if sites else ():
                 head = name if name.startswith(REQUEST) else name.partition(".")[0]
@@ -95,7 +101,10 @@ def _by_setting(view: View) -> dict[str, list[tuple[Refusal, list[Site]]]]:
 
 
 def runs_always(site: Site) -> bool:
-    """Whether a statement stands in a function that every start, or every request, runs."""
+    """Whether a statement stands in a function that every start, or every request, runs; a declared bound is checked whenever its
+    class is built."""
+    if site.what == DECLARED:
+        return site.at.rpartition(":")[2].partition(".")[0] not in _SOMETIMES
     return ALWAYS_RUN.match(site.at.replace(":", ".")) is not None
 
 
@@ -114,9 +123,8 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     values = {name: reader.setting(name) for name in site.settings}
     text = re.sub(r"\{[^{}]*\}", "...", refusal.text)
     text = re.sub(r": (?=\.(?: |$))", ": ..", text)  # a list that the release joins when it raises
-    return Refused(
-        refusal.id, " ".join(text.split()), values, written, any(n.startswith(REQUEST) for n in site.settings)
-    )
+    per_request = any(name.startswith(REQUEST) for name in site.settings)
+    return Refused(refusal.id, " ".join(text.split()), values, written, per_request, len(values) == 1)
 
 
 def _written(view: View, settings: tuple[str, ...]) -> Written | None:
@@ -213,6 +221,8 @@ class _Reader:
             case ast.UnaryOp(op=ast.Not()):
                 value = self.value(node.operand)
                 return value if isinstance(value, Undetermined) else not value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return -number
             case ast.Compare():
                 return self._compared(node)
             case ast.List() | ast.Tuple() | ast.Set():
