@@ -27,7 +27,7 @@ def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in dialect.uses:
-        if entry.program in text and not _elsewhere(code, entry.unless) and not _left_out(file, entry):
+        if entry.program in text and not _elsewhere(code, entry.unless) and not left_out(file, entry):
             out.extend(_found(file, code, entry, catalog))
     out.sort(key=lambda use: (use.spot.start, use.name))
     return out
@@ -46,7 +46,7 @@ def _elsewhere(code: PythonDocument, packages: Sequence[str]) -> bool:
     return bool(packages) and any(item.module.partition(".")[0] in packages for item in code.imports)
 
 
-def _left_out(file: File, entry: UseSpec) -> bool:
+def left_out(file: File, entry: UseSpec) -> bool:
     """Whether a file is one of those that the entry is not asked of."""
     return bool(entry.not_in) and re.search(entry.not_in, file.path) is not None
 
