@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import contract_uses
+from vllm_migrate.dialects.assigned import assigned, each_assigned, with_assigned
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
@@ -88,11 +89,21 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
         yield from _fields(file, code, entry)
     else:
         for call in _calls(code, entry):
-            use = _call(file, code, entry, call)
-            if entry.arguments:
-                yield from _each_argument(file, entry, call, use)
-            else:
-                yield use
+            yield from _of_call(file, code, entry, call)
+
+
+def _of_call(file: File, code: PythonDocument, entry: UseSpec, call: Call) -> Iterator[Use]:
+    """The uses of one call: the call itself, or each of its keywords, or what is assigned to its object later."""
+    use = _call(file, code, entry, call)
+    later = list(assigned(file, code, call, entry.section or "sampling")) if entry.later else []
+    if entry.later == "keywords":
+        use = with_assigned(use, later)
+    if entry.arguments:
+        yield from _each_argument(file, entry, call, use)
+    elif entry.later != "alone":
+        yield use
+    if entry.arguments or entry.later == "alone":
+        yield from each_assigned(use, later, call.dotted.rpartition(".")[2])
 
 
 # What Ray puts behind the name of an actor's method.

@@ -192,6 +192,7 @@ NAMES = (
     Term("use.function", "the enclosing functions, '' at module level", USE),
     Term("use.positional", "how many arguments are passed by position", USE),
     Term("use.awaited", "whether it is awaited", USE, values=BOOL),
+    Term("use.assigned", "whether a keyword is assigned to an attribute of the object after the call", USE, values=BOOL),
     Term("use.guarded", "of an import: whether it is in a try or a condition", USE, values=BOOL),
     Term("use.in_loop", "whether it is in a loop", USE, values=BOOL),
     Term("use.calls_back", "whether its first argument is a function", USE, values=BOOL),

@@ -391,6 +391,7 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "positional": lambda using: len(using.use.positional),
     "exists": lambda using: using._known(using.target.release),
     "existed": Using._existed,
+    "assigned": lambda using: using.use.written.attribute,
     "becomes": lambda using: using._becomes(using.target.release),
     "shape": Using.shape,
     "taken": Using.taken,
