@@ -6,7 +6,6 @@ a mapping like any other. What else a program does with vLLM are the uses of a P
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 
 from vllm_migrate.catalog.store import Catalog
@@ -21,7 +20,6 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
-from vllm_migrate.documents.python.values import dotted_name
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect, EngineSpec
 

@@ -1,4 +1,5 @@
-"""Which combinations of settings, and which values, a release refuses, asked of one engine: the release's own conditions, evaluated on what is known.
+"""Which combinations of settings, and which values, a release refuses, asked of one engine: the release's own conditions, evaluated
+on what is known.
 
 A condition is source text of the release (`catalog.refusals`). It is read with `ast` and evaluated in three values: names are settings,
 and whatever is none, or is not known, leaves it open. Only what is certain counts.
