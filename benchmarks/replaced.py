@@ -92,8 +92,8 @@ VERDICTS = (
 )
 HEAD = """# Settings that are accepted and replaced at start
 
-Assignments to settings beside a message to the log, read from the sources of all {releases} releases, one row a setting and message, made by
-`python -m benchmarks.replaced`. `rule`: who says it; where nobody does, why none is needed.
+Assignments to settings beside a message to the log, read from the sources of all {releases} releases, one row a setting and message, made
+by `python -m benchmarks.replaced`. `rule`: who says it; where nobody does, why none is needed.
 
 | | entries |
 |---|---|
