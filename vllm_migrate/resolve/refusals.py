@@ -113,7 +113,7 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     written = _written(view, site.settings)
     if written is None:
         return None
-    reader = _Reader(view, known, site.settings)
+    reader = _Reader(view, known, site.settings, as_written=site.what == DECLARED)
     if any(reader.absent(name) for name in site.settings):
         return None
     if "LoRAConfig" in site.at and reader.option("enable_lora") is not True:
@@ -122,7 +122,10 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     if condition is None or reader.value(condition) is not True:
         return None
     values = {name: reader.setting(name) for name in site.settings}
-    text = re.sub(r"\{[^{}]*\}", "...", refusal.text)
+    said = (
+        refusal.text.partition(": ")[2] if site.what == DECLARED else refusal.text
+    )  # of the field that is named already
+    text = re.sub(r"\{[^{}]*\}", "...", said)
     text = re.sub(r": (?=\.(?: |$))", ": ..", text)  # a list that the release joins when it raises
     per_request = any(name.startswith(REQUEST) for name in site.settings)
     return Refused(refusal.id, " ".join(text.split()), values, written, per_request, len(values) == 1)
@@ -154,9 +157,13 @@ def _parsed(text: str) -> ast.expr | None:
 
 
 class _Reader:
-    """Evaluates a condition of one statement. Values are Undetermined where anything is open."""
+    """Evaluates a condition of one statement. Values are Undetermined where anything is open.
 
-    def __init__(self, view: View, known: Nested, settings: tuple[str, ...]) -> None:
+    as_written: it is asked of values as they are passed. Elsewhere -1 may have been replaced by then (max_model_len, by what fits).
+    """
+
+    def __init__(self, view: View, known: Nested, settings: tuple[str, ...], as_written: bool = False) -> None:
+        self.as_written = as_written
         self.view = view
         self.known = known
         self.leaves: dict[str, list[str]] = {}
@@ -198,7 +205,7 @@ class _Reader:
 
     def option(self, name: str) -> object:
         value = self.view.value(name)
-        if value.origin == "unknown" or value.value == "auto":
+        if value.origin == "unknown" or value.value == "auto" or (value.value == -1 and not self.as_written):
             return OPEN
         return _plain(value.value)
 
