@@ -30,7 +30,7 @@ SAMPLING: dict[str, tuple[object, ...]] = {
     "logprobs": (-2, -1, 0, 1),
     "prompt_logprobs": (-2, -1, 0, 1),
 }
-HELPERS = {"n"}  # as of 0.25.0 a function that is handed the value checks it, which is not followed
+HELPERS = {"n"}  # as of 0.28.0 a function that is handed the value checks it, which is not followed
 
 
 def asked(release: str) -> list[dict[str, Any]]:
