@@ -114,6 +114,12 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     if written is None:
         return None
     reader = _Reader(view, known, site.settings, as_written=site.what == DECLARED)
+    if "async_scheduling" in site.settings and site.at.endswith(":VllmConfig.__post_init__"):
+        arrived = view.delivery.values.get("async_scheduling")
+        if (
+            arrived is None or arrived.written is None
+        ):  # what is unset is decided there, and is off where it would be refused
+            return None
     if any(reader.absent(name) for name in site.settings):
         return None
     if "LoRAConfig" in site.at and reader.option("enable_lora") is not True:
@@ -236,7 +242,7 @@ class _Reader:
             case ast.List() | ast.Tuple() | ast.Set():
                 items = [self.value(item) for item in node.elts]
                 return OPEN if any(isinstance(item, Undetermined) for item in items) else items
-            case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub()):
+            case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub() | ast.Mod() | ast.FloorDiv()):
                 return self._arithmetic(node)
             case ast.Call(
                 func=ast.Name(id="isinstance"), args=[_, ast.Name(id="PoolingParams" | "SamplingParams" as kind)]
@@ -260,7 +266,8 @@ class _Reader:
         owners = self.leaves.get(leaf, ())
         if len(owners) == 1:
             return self.setting(owners[0])
-        return True if leaf in THERE else OPEN
+        held = any(name.startswith(f"{leaf}.") for names in self.leaves.values() for name in names)
+        return True if leaf in THERE or held else OPEN  # an object that a setting is part of is there
 
     def _connected(self, node: ast.BoolOp) -> object:
         decisive = isinstance(node.op, ast.Or)
@@ -290,6 +297,10 @@ class _Reader:
         assert isinstance(left, (int, float)) and isinstance(right, (int, float))
         if isinstance(node.op, ast.Mult):
             return left * right
+        if isinstance(node.op, ast.Mod | ast.FloorDiv):
+            if not right:
+                return OPEN
+            return left % right if isinstance(node.op, ast.Mod) else left // right
         return left + right if isinstance(node.op, ast.Add) else left - right
 
 

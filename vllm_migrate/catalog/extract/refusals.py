@@ -101,7 +101,8 @@ def _site(
     bounded = len(involved) == 1 and bool(text) and bounds.compares(tests)
     if len(involved) > 1 or bounded:
         full = spot._replace(tests=tuple(tests))
-        site = {"at": f"{module}:{spot.where}", "when": full.when, "raises": error, "settings": sorted(involved)}
+        when = settings.with_choices(full.condition, module)
+        site = {"at": f"{module}:{spot.where}", "when": when, "raises": error, "settings": sorted(involved)}
         _put(found["bound" if bounded else "refusal"], identity(text or full.when), text, site)
     return len(involved)
 
