@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from vllm_migrate.dialects.model import Spot, Use, Written
@@ -22,15 +24,7 @@ def assigned(
     made = code.index.made_by.get(id(call.node))
     if not isinstance(made, ast.Name | ast.Attribute):
         return
-    name, owner = dotted_name(made), call.function.partition(".")[0]
-    places = code.index.bindings.get(name, ())
-    again = min((line for line, where in places if where == call.function and line > made.lineno), default=0)
-    for target, value, where in code.index.attributes.get(name, ()):
-        same = where == call.function
-        if not same and not (name.startswith("self.") and where.partition(".")[0] == owner):
-            continue
-        if same and (target.lineno <= made.lineno or (again and target.lineno > again)):
-            continue
+    for target, value, same in _later(code, made, call.function):
         end, value_span = code.span(target)[1], code.span(value)
         certain = same and target.col_offset <= made.col_offset
         found = code.value(value) if certain else Unknown(code.source.text[slice(*value_span)])
@@ -38,6 +32,28 @@ def assigned(
         option = f"{section}.{target.attr}" if section else ""
         yield Written(target.attr, option, found, spot, value_spot, number, found, last=last, attribute=True)
         number += 1 if number >= 0 else 0
+
+
+def _later(
+    code: PythonDocument, made: ast.Name | ast.Attribute, function: str
+) -> Iterator[tuple[ast.Attribute, ast.expr, bool]]:
+    """(target, value, whether it is in the same function) of each assignment to an attribute of what `made` holds."""
+    name = dotted_name(made)
+    places = code.index.attributes.get(name, {})
+    lines = code.index.bindings.get((name, function), [])
+    position = bisect_right(lines, made.lineno)
+    end = lines[position] if position < len(lines) else sys.maxsize
+    here = places.get(function, [])
+    for target, value in here[bisect_right(here, made.lineno, key=_line) : bisect_right(here, end, key=_line)]:
+        yield target, value, True
+    owner = function.partition(".")[0]
+    for where, found in places.items() if name.startswith("self.") else ():
+        if where != function and where.partition(".")[0] == owner:
+            yield from ((target, value, False) for target, value in found)
+
+
+def _line(found: tuple[ast.Attribute, ast.expr]) -> int:
+    return found[0].lineno
 
 
 def with_assigned(use: Use, assignments: Sequence[Written]) -> Use:

@@ -62,8 +62,8 @@ class Index:
     """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
 
     `made` are assignments of a call to one target (`made_by` has the target by the id of the call), `attributes` what is assigned to
-    attributes by the name before the last dot, each with its function, `bindings` the lines on which names and attributes are
-    assigned, `loops` the `async for` loops, `dicts` the dict literals in no other one.
+    attributes by the name before the last dot and the function, `bindings` the lines on which a name or attribute is assigned in a
+    function, `loops` the `async for` loops, `dicts` the dict literals in no other one.
     `by_name` has the numbers of calls by the last name of what is called. `setters` are statements and calls that may set
     an environment variable, with their function and, of a call, its number. `bound` counts the bindings of a name, `values`
     has the last number or constant assigned to it.
@@ -82,8 +82,8 @@ class Index:
         self._within: set[int] = set()  # dicts in other ones
         self.made: list[tuple[ast.expr, ast.Call]] = []
         self.made_by: dict[int, ast.expr] = {}
-        self.attributes: dict[str, list[tuple[ast.Attribute, ast.expr, str]]] = {}
-        self.bindings: dict[str, list[tuple[int, str]]] = {}
+        self.attributes: dict[str, dict[str, list[tuple[ast.Attribute, ast.expr]]]] = {}
+        self.bindings: dict[tuple[str, str], list[int]] = {}
         self.loops: list[tuple[ast.AsyncFor, str]] = []
         self.bound: dict[str, int] = {}
         self.values: dict[str, ast.expr] = {}
@@ -148,10 +148,10 @@ class Index:
         self._assigned(node.targets, node.value)
         for target in node.targets:
             if isinstance(target, ast.Attribute):
-                named = self.attributes.setdefault(dotted_name(target.value), [])
-                named.append((target, node.value, scope.function))
+                named = self.attributes.setdefault(dotted_name(target.value), {})
+                named.setdefault(scope.function, []).append((target, node.value))
             if isinstance(target, ast.Name | ast.Attribute):
-                self.bindings.setdefault(dotted_name(target), []).append((node.lineno, scope.function))
+                self.bindings.setdefault((dotted_name(target), scope.function), []).append(node.lineno)
         if any(isinstance(target, ast.Subscript) for target in node.targets):
             self.setters.append((node, scope.function))
         return scope
