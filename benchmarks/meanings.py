@@ -2,7 +2,7 @@
 `python -m benchmarks.meanings SOURCES > benchmarks/meanings.md`.
 
 SOURCES has one unpacked source per release. Functions of the modules and names below whose body or parameters are other ones in a later
-release, or that are new, from 0.12.0 to 0.33.0. The verdicts were written after reading the differences; **open** where none fits.
+release, or that are new, from 0.12.0 to 0.33.0. Verdicts go by names; a part of the differences was read. **open** where none fits.
 """
 
 from __future__ import annotations
