@@ -108,6 +108,7 @@ class _Line:
                         named
                         and texts[at + 1 : end] == others
                         and not _gives(texts[at:], sign.without_option)
+                        and all(_gives(texts[end:], option) for option in sign.with_option.split())
                         and (not sign.telling or self._options_tell(end, sign.telling))
                     ):
                         return end, sign.entrypoint or ""
