@@ -26,7 +26,7 @@ from vllm_migrate.run.merge import pins_written
 from vllm_migrate.run.named_models import bounds_of_models
 from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
-from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
+from vllm_migrate.run.pins import PACKAGES, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
