@@ -100,9 +100,9 @@ def _substituted(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
         for value in [assign.value for assign in made if assign.value is not None]:
             head = '"$(' if value.raw[:1] == '"' else "$("
             tail = ")" + head[:-2]
-            if value.raw.startswith(head) and value.raw.endswith(tail) and _STARTS.search(value.raw):
-                if value.raw.count("$(") == 1:
-                    yield value.start + len(head), value.end - len(tail), "substituted"
+            whole = value.raw.startswith(head) and value.raw.endswith(tail) and value.raw.count("$(") == 1
+            if whole and _STARTS.search(value.raw):
+                yield value.start + len(head), value.end - len(tail), "substituted"
 
 
 def _carries(command: Command) -> bool:
