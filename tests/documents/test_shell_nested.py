@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits, decode
@@ -131,3 +135,23 @@ def test_other_commands_that_carry_a_command_line(line: str) -> None:
 )
 def test_other_strings_are_no_scripts(line: str) -> None:
     assert nested(parse(line + "\n")) == []
+
+
+SPELLINGS = ["'$P'", "'${P}'", "'a${P}b'", "'\\$P'", "'x'\"$P\"'y'", "\"'$P'\"", "''", "'$UNSET'", "'${Q:-9}'", "'\\'", "'$5'", "'`echo 1`'"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_single_quotes_in_a_heredoc_do_not_stop_the_script_around_it(spelling: str, tmp_path: Path) -> None:
+    """The outer shell expands all of an unquoted heredoc before the inner one reads its quotes; bash itself is the judge."""
+    written = f"P=8000\ncat > run.sh <<EOF\nshow {spelling} end\nEOF\n"
+    said = subprocess.run(
+        ["bash", "--norc", "-c", written + "show() { printf '%s\\n' \"$1\"; }\n. ./run.sh"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    value = nested(parse(written))[0].commands[0].words[1].value
+    undecided = any(part in spelling for part in ("UNSET", "Q", "$5", "`"))
+    assert value == (None if undecided else said.stdout.removesuffix("\n"))

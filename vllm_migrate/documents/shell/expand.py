@@ -38,6 +38,12 @@ _QUOTED = re.compile(
     | (?P<exp>\$[{(]|`) | \$(?P<name>[A-Za-z_]\w*|[0-9@*\#?$!_-]) | (?P<other>[\s\S])""",
     re.X,
 )
+# Inside single quotes of a nested script: a filler stands for the backslash that kept its `$` from the script around it.
+_SINGLE = re.compile(
+    rf"""(?P<lit>(?:{FILLER}[\s\S]|[^$`{FILLER}])++) | \$\{{(?P<only>[A-Za-z_]\w*)\}} | (?P<exp>\$[{{(]|`)
+    | \$(?P<name>[A-Za-z_]\w*|[0-9@*\#?$!_-]) | (?P<other>[\s\S])""",
+    re.X,
+)
 _NAMES = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _SPLITS = re.compile(r"\s|\\|''|\"\"|\$'")
 _TORN = r"\$\{?\w*(?:\\\r?\n)+[\w{(]"  # a continuation inside a name: `$NA\` newline `ME`
@@ -430,6 +436,8 @@ class _Cutter:
             kind, j = m.lastgroup, m.end()
             if kind == "lit":
                 self.literal(m[0], i, j, True)
+            elif kind == "sq" and self.word.script.outer is not None:
+                self.single(i + 1, j - 1)
             elif kind == "sq":
                 self.literal(m["sq"], i, j)
             elif kind == "dq":
@@ -485,6 +493,23 @@ class _Cutter:
         if not body:  # the quote is never closed
             self.unknown(opened, end, loose=False)
         return end
+
+    def single(self, i: int, end: int) -> None:
+        """Text inside single quotes of a nested script, in which the script around it has expanded its own variables."""
+        if i == end:
+            self.literal("", i - 1, end + 1)
+        while i < end:
+            m = _SINGLE.match(self.raw, i, end)
+            assert m is not None
+            kind, j = m.lastgroup, m.end()
+            if kind == "name" or kind == "only":
+                self.parameter(m[kind], i, j, loose=False)
+            elif kind == "exp":
+                j = skip(self.raw, i, end)
+                self.expansion(i, j, loose=False)
+            else:
+                self.literal(m[0], i, j, True)
+            i = j
 
     def expansion(self, start: int, end: int, loose: bool) -> None:
         """`${...}`, `$(...)`, backticks, `<(...)`."""
