@@ -71,6 +71,8 @@ BEFORE = (
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
 LATEST = "latest"
+# vLLM's own image with a tag that moves, outside of comments.
+_MOVING = re.compile(rb"^(?![ \t]*(?:#|//))[^\n]*?\b(vllm-openai:(?:latest|nightly))\b", re.MULTILINE)
 
 
 class Level(NamedTuple):
@@ -172,7 +174,7 @@ class Situations:
             *self._model,
             around=Near(self._neighbours, level.folder, self._sources(level)),
             shown=shown,
-            notes=move.notes,
+            notes=(*move.notes, *_moving(path, data)) if move.source.because == DEFAULT else move.notes,
             beyond=move.beyond,
             pinned=move.pinned,
             open=Open(move.open, "to" in stated, self._pins) if move.open else None,
@@ -483,6 +485,15 @@ class Situations:
 
     def _newer(self, release: str, other: str) -> bool:
         return self._catalog.ordinal(release) > self._catalog.ordinal(other)
+
+
+def _moving(path: str, data: bytes) -> list[str]:
+    """What to say of vLLM's own image where its tag names no release: which one runs is decided when it is pulled."""
+    found = _MOVING.search(data) if b"vllm-openai:" in data else None
+    if found is None:
+        return []
+    line = data.count(b"\n", 0, found.start()) + 1
+    return [f"{os.path.relpath(path)}:{line} names {found[1].decode()}, which is no release: pin the one that runs"]
 
 
 def _place(known: Known) -> str:
