@@ -3,9 +3,9 @@
     python -m benchmarks.loaders DIALECT=FOLDER... [--most N]
 
 Every FOLDER is a clone of the framework of that dialect; nothing in it is changed. Configurations are copied, `fix --unsafe --write`
-(0.8.5 to 0.18.1) writes into the copy, and the loader named below reads the copy before and after. A pin arrives when the key that was
-written has the written value in what the loader returns. The first table is of these, the second says for every dialect what its
-knowledge was read from. Loaders of frameworks are run from FOLDER, so give it only clones that you trust.
+(from 0.8.5 on V0 to 0.18.1) writes into the copy, and the loader named below reads the copy before and after. A pin arrives when the
+key that was written has the written value in what the loader returns. The first table is of these, the second says for every dialect
+what its knowledge was read from. Loaders of frameworks are run from FOLDER, so give it only clones that you trust.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmarks.composition import OVERRIDE, _commands
 
-MOVE = ("--from", "0.8.5", "--to", "0.18.1")
+MOVE = ("--from", "0.8.5", "--from-engine", "v0", "--to", "0.18.1")  # the move that pins most
 DIALECTS = Path(__file__).parent.parent / "rules" / "dialects"
 PROOFS = {"executed": "run in isolation", "source": "read"}
 IGNORED = shutil.ignore_patterns(".git", "node_modules", "*.png", "*.jpg", "*.mp4")
@@ -104,7 +104,13 @@ def _easyr1(root: Path, file: Path) -> dict[str, object]:
 
 
 def _easyr1_config(root: Path) -> object:
-    packages = ("verl", "verl.utils", "verl.trainer", "verl.workers", *(f"verl.workers.{n}" for n in ("actor", "critic", "reward", "rollout")))
+    packages = (
+        "verl",
+        "verl.utils",
+        "verl.trainer",
+        "verl.workers",
+        *(f"verl.workers.{n}" for n in ("actor", "critic", "reward", "rollout")),
+    )
     for name in packages:  # their own __init__ would import torch and vLLM
         module = types.ModuleType(name)
         module.__path__ = [str(root / name.replace(".", "/"))]
@@ -127,11 +133,17 @@ def _module(name: str, path: Path) -> types.ModuleType:
 
 
 CASES = {
-    "verl": Case("hydra-core over its own ppo_trainer.yaml, with a script's overrides", ("examples/**/*.sh", "recipe/**/*.sh"), _verl_script),
+    "verl": Case(
+        "hydra-core over its own ppo_trainer.yaml, with a script's overrides",
+        ("examples/**/*.sh", "recipe/**/*.sh"),
+        _verl_script,
+    ),
     "pipelinerl": Case("hydra-core over conf/", ("conf/*.yaml",), _hydra),
-    "rlinf": Case("hydra-core over the folder of each example", ("examples/**/config/**/*.yaml",), _hydra),
+    "rlinf": Case("hydra-core over the folder of each example", ("examples/reasoning/config/**/*.yaml",), _hydra),
     "areal": Case("hydra-core, as its load_expr_config calls it", ("examples/**/*.yaml",), _hydra),
-    "nemo-rl": Case("nemo_rl.utils.config.load_config, run from its own file", ("examples/configs/**/*.yaml",), _nemo_rl),
+    "nemo-rl": Case(
+        "nemo_rl.utils.config.load_config, run from its own file", ("examples/configs/**/*.yaml",), _nemo_rl
+    ),
     "easyr1": Case("its dataclasses and OmegaConf.merge, as its main calls them", ("examples/*.yaml",), _easyr1),
 }
 
@@ -225,7 +237,9 @@ def main(argv: list[str]) -> int:
         name, _, folder = clone.partition("=")
         row = check(CASES[name], Path(folder).resolve(), options.most)
         failed = failed or row.written != row.arrived
-        lines.append(f"| {name} | {CASES[name].says} | {row.looked_at} | {row.loaded} | {row.written} | {row.arrived} |")
+        lines.append(
+            f"| {name} | {CASES[name].says} | {row.looked_at} | {row.loaded} | {row.written} | {row.arrived} |"
+        )
         print(name, *row.lost, sep="\n  lost ", file=sys.stderr)
     print("\n".join(lines), knowledge_table(), sep="\n\n")
     return 1 if failed else 0
