@@ -115,9 +115,11 @@ def test_many_files_are_summed_up_by_rule() -> None:
 
 def test_marks_are_explained_if_they_occur() -> None:
     text = page({"serve.sh": SERVERS["s0/serve.sh"]})
+    assert "[*] proved, fix writes it.\n" in text, "what is only for information shows no marks"
+    text = page({"serve.sh": "vllm serve org/m --guided-decoding-backend xgrammar --swap-space 4\n"})
     assert "[*] proved, fix writes it; [?] needs review (--unsafe).\n" in text
     text = page({"serve.sh": "vllm serve org/m --max-model-len 8192\n"})
-    assert "[*]" not in text and "[?] needs review (--unsafe).\n" in text
+    assert "[*]" not in text and "[?]" not in text
 
 
 def test_projects_that_make_the_same_move_share_a_line() -> None:

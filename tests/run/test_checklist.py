@@ -113,7 +113,24 @@ def test_the_text_has_it_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     main(["lint", "--isolated", str(tmp_path / "run.sh")])
     out = capsys.readouterr().out
     assert out.index("VM202") < out.index("Checklist: ") < out.index("VM105")
-    assert "2 items on the checklist" in " ".join(out.split())
+    assert "1 item on the checklist; 1 item for information." in " ".join(out.split())
+
+
+def test_what_asks_nothing_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An info of the checklist about an engine that does not train: machine formats and --all have all of it."""
+    (tmp_path / "run.sh").write_text("vllm serve org/m --max-model-len 8192\n")
+    path = str(tmp_path / "run.sh")
+    main(["lint", "--isolated", path])
+    short = capsys.readouterr().out
+    assert "For information" in short and "VM102 asynchronous" in short
+    assert not any(word in short for word in ("why: ", "fix: ", "vllm-migrate fix", "annotations"))
+    main(["lint", "--isolated", "--all", path])
+    assert "why: " in capsys.readouterr().out
+    main(["lint", "--isolated", "--output-format", "github", path])
+    assert "VM102" in (lines := capsys.readouterr().out) and "::notice" not in lines
+    (tmp_path / "vllm-migrate.toml").write_text('[per-file-settings]\n"*.sh" = { role = "rl_rollout" }\n')
+    main(["lint", "--config", str(tmp_path / "vllm-migrate.toml"), path])
+    assert "For information" not in capsys.readouterr().out
 
 
 def test_the_summary_counts_the_fixes_that_fix_counts(

@@ -26,6 +26,7 @@ class Region(NamedTuple):
 
 
 FINDING, CHECKLIST = "finding", "checklist"
+TRAINING = ("rl_rollout", "reference", "teacher")
 
 
 class TextEdit(NamedTuple):
@@ -126,6 +127,16 @@ class Finding(NamedTuple):
     def safety(self) -> str:
         """What `fix` does with it: safe (writes it), review (writes it with --unsafe), none."""
         return self.fix.safety if self.fix is not None else "none"
+
+    @property
+    def trains(self) -> bool:
+        """Whether its engine's logprobs or answers enter a loss."""
+        return self.engine is not None and self.engine.role in TRAINING
+
+    @property
+    def minor(self) -> bool:
+        """A change that asks nothing of anybody: an info of the checklist about an engine that does not train."""
+        return self.kind == CHECKLIST and self.severity == "info" and not self.trains
 
     @property
     def preview(self) -> list[str]:

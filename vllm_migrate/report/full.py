@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
-from vllm_migrate.report.headline import fixable, found, headlines, legend, mark, next_steps, settle
+from vllm_migrate.report.headline import MANY_FILES, fixable, found, headlines, legend, mark, next_steps, plural, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
 from vllm_migrate.report.paint import Paint
 from vllm_migrate.report.preview import places
@@ -167,7 +167,8 @@ class Page:
         if not paths or paths == [path]:
             return ""
         parents = any(not requested for _, requested in fix.files)
-        return f", in {' and '.join(paths)}" + (", with --follow-parents" if parents else "")
+        where = plural(len(paths), "file") if len(paths) > MANY_FILES else " and ".join(paths)
+        return f", in {where}" + (", with --follow-parents" if parents else "")
 
     def depends(self, reasons: Sequence[str]) -> None:
         ways: list[str] = []

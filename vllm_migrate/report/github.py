@@ -24,7 +24,10 @@ def render(report: Report) -> Iterator[str]:
     for line in (*headlines(report), *(f"note: {clean(note)}" for note in report.notes)):
         yield _plain(line) + "\n"
     for finding in report.findings:
-        yield _command(finding, report.root) + "\n"
+        if finding.minor:  # a pull request is not to be annotated with what asks nothing
+            yield _plain(f"{finding.place}: {finding.code} {finding.name}: {clean(finding.message)}") + "\n"
+        else:
+            yield _command(finding, report.root) + "\n"
     if not report.quiet:
         counts = report.counts()
         yield _plain(f"{found(report, counts)} {fixable(counts)}".rstrip()) + "\n"

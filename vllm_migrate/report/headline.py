@@ -34,6 +34,9 @@ MEANINGS = {
     "review": "does more, or depends on what no file shows; `fix --unsafe --write` writes it too",
 }
 
+# An edit in more files than these tells their number.
+MANY_FILES = 2
+
 # With more paths than these (a hook passes hundreds) no command is printed that would repeat them.
 MANY = 4
 
@@ -111,13 +114,14 @@ def found(report: Report, counts: Counts) -> str:
     """`Found 3 errors, 1 info in 14 files (2 suppressed).`"""
     where = f"in {plural(report.files, 'file')}"
     hidden = f" ({len(report.suppressed)} suppressed)" if report.suppressed else ""
-    listed = f"; {plural(counts.checklist, 'item')} on the checklist" if counts.checklist else ""
+    listed = [f"{plural(counts.checklist, 'item')} on the checklist"] if counts.checklist else []
+    listed += [f"{plural(counts.minor, 'item')} for information"] if counts.minor else []
     if counts.total:
-        return f"Found {severities(counts)} {where}{hidden}{listed}."
+        return f"{'; '.join([f'Found {severities(counts)} {where}{hidden}', *listed])}."
     if report.engines == 0:
         return f"No vLLM engine was recognised {where}, so no settings were judged{hidden}."
-    if counts.checklist:
-        return f"{plural(counts.checklist, 'item')} on the checklist {where}{hidden}, nothing else to report."
+    if listed:
+        return f"{' and '.join(listed)} {where}{hidden}, nothing else to report."
     return f"Nothing to report {where}{hidden}."
 
 
@@ -148,7 +152,7 @@ def mark(safety: str, proved: bool) -> str:
 
 def legend(report: Report) -> str:
     """What the marks mean that a report shows; "" where it shows none."""
-    shown = {finding.safety for finding in report.findings}
+    shown = {finding.safety for finding in report.findings if not finding.minor}
     meanings = (
         ("[*] proved, fix writes it", report.proved and "safe" in shown),
         ("[~] planned (fix proves it before writing it)", not report.proved and not shown <= {"none"}),
@@ -166,9 +170,10 @@ def next_steps(report: Report, counts: Counts) -> list[tuple[str, str]]:
         paths = [quoted(path) for path in report.paths]
         dashes = ["--"] if any(path.startswith("-") and path != "-" for path in report.paths) else []
         words = [*(quoted(word) for word in report.arguments), *dashes, *paths]
-        if counts.safe:
+        offered = {finding.safety for finding in report.findings if not finding.minor}
+        if "safe" in offered:
             out.append((" ".join(["vllm-migrate fix", *words]), shows))
-        if counts.review:
+        if "review" in offered:
             out.append((" ".join(["vllm-migrate fix --unsafe", *words]), "also apply fixes that need review"))
     if counts.total:
         out.append((f"vllm-migrate explain {report.most_severe().code}", "everything about this rule"))

@@ -27,7 +27,7 @@ JOINER = "\u2060"  # a word joiner: shows nothing, and keeps `@name` and `#12` f
 
 
 def render(report: Report) -> Iterator[str]:
-    counts, findings = report.counts(), report.findings
+    counts, findings = report.counts(), [finding for finding in report.findings if not finding.minor]
     lines = [MARKER, f"### vllm-migrate: {severities(counts) or 'nothing to report'}", "", escape(headline(report)), ""]
     lines += [f"> {escape(note)}" for note in report.notes] + [""] * bool(report.notes)
     room = LIMIT - sum(map(len, lines)) - 1000

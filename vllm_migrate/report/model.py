@@ -12,8 +12,8 @@ NEVER = "never"
 
 
 class Counts(NamedTuple):
-    """Findings by severity, and how many of them have only advice; items of the checklist, which are not counted among them;
-    how many of both `fix` writes (safe), and writes with --unsafe (review)."""
+    """Findings by severity, and how many of them have only advice; items of the checklist, which are not counted among them,
+    and those of them that only inform; how many of all `fix` writes (safe), and writes with --unsafe (review)."""
 
     error: int
     warning: int
@@ -22,6 +22,7 @@ class Counts(NamedTuple):
     review: int
     advice: int
     checklist: int = 0
+    minor: int = 0
 
     @property
     def total(self) -> int:
@@ -88,16 +89,17 @@ class Report(NamedTuple):
 
     def counts(self) -> Counts:
         number = dict.fromkeys(("error", "warning", "info", "safe", "review", "none"), 0)
-        checklist = 0
+        checklist = minor = 0
         for finding in self.findings:
             if finding.kind == CHECKLIST:
-                checklist += 1
+                minor += finding.minor
+                checklist += not finding.minor
                 if finding.safety != "none":
                     number[finding.safety] += 1
                 continue
             number[finding.severity] += 1
             number[finding.safety] += 1
-        return Counts(*number.values())._replace(checklist=checklist)
+        return Counts(*number.values())._replace(checklist=checklist, minor=minor)
 
     def failing(self) -> int:
         """How many findings are at or above `fail_on`."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from vllm_migrate.report.model import Report
 
+FOR_INFORMATION = "For information: what else changes"
 SHOWN_PLACES = 6
 SHOWN_GROUPS = 4
 SHOWN_FILES = 5
@@ -48,21 +49,41 @@ def render(
         page.prose("note: ", note)
     findings = [finding for finding in report.findings if finding.kind != CHECKLIST]
     _outline(page, findings)
-    rules = [*_rules(findings), *_rules(f for f in report.findings if f.kind == CHECKLIST)]
+    listed = _rules(f for f in report.findings if f.kind == CHECKLIST and not f.minor)
+    minor = _rules(f for f in report.findings if f.minor)
+    rules = [*_rules(findings), *listed, *(minor if everything else ())]
     reasons = Reasons(rules)
-    listing = False
+    heading = ""
     for groups in rules:
         page.blank()
-        if groups[0].first.kind == CHECKLIST and not listing:
-            listing = True
-            page.prose("", HEADING, style="bold")
+        before, heading = heading, _heading(groups[0].first)
+        if heading != before:
+            page.prose("", heading, style="bold")
             page.blank()
         yield page.taken()
         _rule(page, groups, reasons, everything)
+    if minor and not everything:
+        page.blank()
+        page.prose("", f"{FOR_INFORMATION} (--all shows more)", style="bold")
+        for groups in minor:
+            _briefly(page, groups)
     if not report.quiet:
         page.blank()
         summary(page, report)
     yield page.taken()
+
+
+def _heading(finding: Finding) -> str:
+    if finding.kind != CHECKLIST:
+        return ""
+    return FOR_INFORMATION if finding.minor else HEADING
+
+
+def _briefly(page: Page, groups: list[Group]) -> None:
+    """What a rule says, each sentence on a line of its own, without places."""
+    code = page.paint.link(groups[0].first.code, rule_url(groups[0].first.name))
+    for number, message in enumerate(dict.fromkeys(group.first.message for group in groups)):
+        page.prose(f"{code} " if not number else "      ", message, "  ")
 
 
 class Reasons:
@@ -88,7 +109,7 @@ class Reasons:
 def _outline(page: Page, findings: list[Finding]) -> None:
     """Which engines do not start, and where something changes that the loss is made of."""
     stops = [f for f in findings if f.severity == "error" and f.layer == STOPS]
-    moves = [f for f in findings if f.severity != "info" and f.layer not in (STOPS, SPEED) and _trains(f)]
+    moves = [f for f in findings if f.severity != "info" and f.layer not in (STOPS, SPEED) and f.trains]
     for label, found in (("will not start: ", stops), ("changes the loss: ", moves)):
         if found:
             page.prose(label, _where(found))
@@ -105,10 +126,6 @@ def _where(findings: list[Finding]) -> str:
         return ", ".join(f"{path} ({', '.join(sorted(names))})" for path, names in codes.items())
     often = sorted(files.items(), key=lambda item: (-len(item[1]), item[0]))
     return f"{len(codes)} files ({', '.join(f'{code} in {len(paths)}' for code, paths in often)})"
-
-
-def _trains(finding: Finding) -> bool:
-    return finding.engine is not None and finding.engine.role in ("rl_rollout", "reference", "teacher")
 
 
 def _rules(findings: Iterable[Finding]) -> list[list[Group]]:
