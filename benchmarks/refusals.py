@@ -11,7 +11,7 @@ from vllm_migrate.resolve.refusals import runs_always
 HEAD = """# Refusals over two settings or more
 
 The `raise` and `assert` statements of all releases whose conditions read two settings or more, one row a message, made by
-`python -m benchmarks.refusals`. Evaluated ones are asked of every engine by VM218 and VM219: what their condition reads and no file
+`python -m benchmarks.refusals`. Evaluated ones are asked of every engine by VM218: what their condition reads and no file
 decides leaves them silent.
 
 | | refusals |
@@ -20,6 +20,8 @@ decides leaves them silent.
 | evaluated | {evaluated} |
 | left out, no message to name it by | {unnamed} |
 | left out, not in a function that every start or request runs | {elsewhere} |
+| besides, numbers of one setting out of bounds | {bounds} |
+| of these evaluated (VM231) | {bounded} |
 
 | refusal | settings | releases | |
 |---|---|---|---|
@@ -45,12 +47,17 @@ def main() -> None:
         text = (one.text or one.sites[0].when)[:110].replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
         lives = ", ".join(f"{since} to before {until}" if until else f"{since} on" for since, until in known.life(name))
         rows.append(f"| {text} | {', '.join(sorted(one.settings))} | {lives} | {kind} |")
-    print(
-        HEAD.format(
-            all=len(rows), evaluated=count["evaluated"], unnamed=count["no message"], elsewhere=count["elsewhere"]
-        )
-        + "\n".join(rows)
+    bounds = {one.id: one for release in catalog.releases for one in known.bounds(release)}
+    bounded = sum(1 for one in bounds.values() if any(map(runs_always, one.sites)))
+    head = HEAD.format(
+        all=len(rows),
+        evaluated=count["evaluated"],
+        unnamed=count["no message"],
+        elsewhere=count["elsewhere"],
+        bounds=len(bounds),
+        bounded=bounded,
     )
+    print(head + "\n".join(rows))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def environments(engine: Engine, view_both: Callable[[Engine, str, str], tuple[V
     of_use = Context(source, target)
     of_use.using = Using(use, Program("program", engine.origin, {}, [use]), source, target)
     of_refusal = Context(source, target)
-    of_refusal.refusal = Refused("a", "b", {"seed": 0}, engine.options[1], False)
+    of_refusal.refusal = Refused("a", "b", {"seed": 0}, engine.options[1], False, False)
     default = Default("engine", "seed", "semantic", declared("0.8.5"), declared("0.18.1"), "0.12.0")
     return {
         "engine": Context(source, target),

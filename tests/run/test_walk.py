@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from vllm_migrate.cli.main import main
 from vllm_migrate.errors import UsageError
 from vllm_migrate.run.walk import walk
 
@@ -172,3 +174,20 @@ def test_names_that_are_not_utf8(here: Path) -> None:
     grow(here, "d/" + name, "d/é.yaml")
     Path(".gitignore").write_bytes(b"\xc3\xa9.yaml\n")
     assert found(".") == ["d/" + name]
+
+
+def test_the_source_of_vllm_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy of vLLM runs with itself; what merely has a folder of that name, and files that are named, are judged."""
+    call = "from vllm.lora.models import LoRAModel\n"
+    for path in ("vllm/engine/arg_utils.py", "vllm/worker/patch.py", "examples/run.py"):
+        (tmp_path / "fork" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fork" / path).write_text(call)
+    (tmp_path / "own" / "vllm").mkdir(parents=True)
+    (tmp_path / "own" / "vllm" / "patch.py").write_text(call)
+    main(["lint", "--isolated", "--no-cache", "--output-format", "json", str(tmp_path)])
+    assert [f["path"] for f in json.loads(capsys.readouterr().out)["findings"]] == [str(tmp_path / "own/vllm/patch.py")]
+    main(["lint", "--isolated", "--no-cache", str(tmp_path)])
+    assert f"{tmp_path / 'fork'} is vLLM's own source, left out" in " ".join(capsys.readouterr().out.split())
+    assert main(["lint", "--isolated", "--no-cache", str(tmp_path / "fork")]) == 3
+    assert main(["lint", "--isolated", "--no-cache", str(tmp_path / "fork" / "examples")]) == 1
+    assert main(["lint", "--isolated", "--no-cache", str(tmp_path / "fork" / "vllm" / "worker" / "patch.py")]) == 1

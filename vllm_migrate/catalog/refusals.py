@@ -1,4 +1,4 @@
-"""Combinations of settings that a release refuses, and settings that it replaces at start with a word to the log.
+"""Combinations of settings and single values that a release refuses, and settings that it replaces at start with a word to the log.
 
 refusals = load()
 [r.text for r in refusals.about({"min_p", "speculative_config"}, "0.18.1")]
@@ -23,7 +23,7 @@ class Site(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A `raise` or `assert` whose condition reads two settings or more. `id` is the same over releases."""
+    """A `raise` or `assert` whose condition reads two settings or more, or a bound of one. `id` is the same over releases."""
 
     id: str
     text: str
@@ -54,6 +54,10 @@ class Refusals:
     def at(self, release: str) -> list[Refusal]:
         """Every refusal over settings of a release."""
         return [_refusal(name, facts) for name, facts in self._sheet.entries("refusal", release).items()]
+
+    def bounds(self, release: str) -> list[Refusal]:
+        """Every value of a single setting that a release refuses as out of bounds, by a declared field or a statement."""
+        return [_refusal(name, facts) for name, facts in self._sheet.entries("bound", release).items()]
 
     def get(self, name: str, release: str) -> Refusal | None:
         facts = self._sheet.at("refusal", name, release)

@@ -6,10 +6,10 @@ a mapping like any other. What else a program does with vLLM are the uses of a P
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 
 from vllm_migrate.catalog.store import Catalog
+from vllm_migrate.dialects.assigned import assigned
 from vllm_migrate.dialects.composition import UnreadInput
 from vllm_migrate.dialects.model import Engine, Fact, Program, Spot, Use, Written, determined
 from vllm_migrate.dialects.reading import Reader, engines_in, of_spec, runs
@@ -20,7 +20,6 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.python.calls import Call, PythonDocument
 from vllm_migrate.documents.python.document import PythonData
-from vllm_migrate.documents.python.values import dotted_name
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect, EngineSpec
 
@@ -92,37 +91,11 @@ def _made(
             continue
         reader = Reader(origin, {**_environment(file, code), **_requests(dialect, uses)})
         reader.read_site()
-        reader.options.extend(_assigned(file, code, call, len(reader.options)))
+        if call.dotted.endswith("EngineArgs"):
+            reader.options.extend(assigned(file, code, call, number=len(reader.options), last=True))
         node = tree.place.node
         out.append(reader.engine(_named(dialect, call, out), Spot(file, node.start, node.end)))
     return out
-
-
-def _assigned(file: File, code: PythonDocument, call: Call, number: int) -> Iterator[Written]:
-    """What is assigned to attributes of the arguments that a call makes, later in the same function: `args.max_num_seqs = 8`."""
-    made = next((target for target, node in code.index.made if node is call.node), None)
-    name = dotted_name(made) if made is not None else ""
-    if made is None or not call.dotted.endswith("EngineArgs") or not isinstance(made, ast.Name | ast.Attribute):
-        return
-    functions = [node for node in ast.walk(code.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    around = [node for node in functions if node.lineno <= made.lineno <= (node.end_lineno or 0)]
-    body = min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=code.tree)
-    for node in ast.walk(body):
-        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-        if not isinstance(node, ast.Assign) or not isinstance(target, ast.Attribute) or node.lineno <= made.lineno:
-            continue
-        if dotted_name(target.value) != name:
-            continue
-        end, value_span = code.span(target)[1], code.span(node.value)
-        # Deeper than what makes the arguments, a branch decides.
-        value = (
-            code.value(node.value)
-            if node.col_offset <= made.col_offset
-            else Unknown(code.source.text[slice(*value_span)])
-        )
-        spot = Spot(file, end - len(target.attr), end)
-        yield Written(target.attr, "", value, spot, Spot(file, *value_span), number, value, last=True, attribute=True)
-        number += 1
 
 
 def _named(dialect: Dialect, call: Call, before: list[Engine]) -> str:
@@ -188,7 +161,9 @@ def _agreed(name: str, default: object, calls: list[Use]) -> Fact:
 
 
 def _keyword(call: Use, name: str) -> Written | None:
-    """Where a call names a parameter."""
+    """Where a call names a parameter, or a later assignment to an attribute of its object does."""
+    if name in call.assigned:
+        return call.assigned[name]
     tree = call.written.tree
     child = tree.get(name) if tree is not None else None
     if child is None:

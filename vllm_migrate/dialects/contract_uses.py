@@ -24,7 +24,13 @@ def members(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
 
     key: the name; method: the class of vLLM's that it is mixed into or inherits from, "" for the worker.
     """
-    nothing, mixed = _nothing(code), _mixed_in(code)
+    named = {node.name for node in code.index.classes if _extends(code, node.name)}
+    yield from members_of(file, code, entry, named)
+
+
+def members_of(file: File, code: PythonDocument, entry: UseSpec, extensions: set[str]) -> Iterator[Use]:
+    """The same, where it is known which classes of the module are worker extensions."""
+    nothing, mixed = _nothing(code), _mixed_in(code, extensions)
     for node in code.index.classes:
         named = [dotted_name(b) for b in node.bases]
         bases = [base for base in map(code.resolve, named) if base.startswith("vllm.")]
@@ -75,11 +81,11 @@ def _nothing(code: PythonDocument) -> frozenset[str]:
     )
 
 
-def _mixed_in(code: PythonDocument) -> frozenset[str]:
-    """The module's classes that are mixed into the worker, and those of its own that they inherit from."""
+def _mixed_in(code: PythonDocument, extensions: set[str]) -> frozenset[str]:
+    """Classes that are mixed into the worker, and those of the module that they inherit from."""
     bases = {node.name: [dotted_name(base) for base in node.bases] for node in code.index.classes}
     found: set[str] = set()
-    asked = [name for name in bases if _extends(code, name)]
+    asked = sorted(extensions)
     while asked:
         name = asked.pop()
         if name not in found and name in bases:

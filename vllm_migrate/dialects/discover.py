@@ -34,11 +34,21 @@ class Discovery(NamedTuple):
 def discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:
     """Every vLLM engine that `file` describes, and the programs in it, each in its own situation."""
     found = _discover(file, dialects, catalog, workspace)
+    if file.inside is None and found.engines and _names_extension(file, found.engines):
+        from vllm_migrate.dialects import extensions
+
+        found = found._replace(programs=[*found.programs, *extensions.programs_of(found.engines, dialects, workspace)])
     if file.inside is None and any(subject.situation.open is not None for subject in found.subjects):
         from vllm_migrate.dialects.own_options import show_releases
 
         show_releases(found.subjects, catalog)
     return found
+
+
+def _names_extension(file: File, engines: Sequence[Engine]) -> bool:
+    """Whether the file, or one that an engine of it is composed of, has a word of the option that names a class."""
+    texts = (each.source.text for each in {file, *(each for engine in engines for each in engine.files)})
+    return any("extension_cls" in text or "extension-cls" in text for text in texts)
 
 
 def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> Discovery:

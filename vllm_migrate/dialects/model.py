@@ -289,7 +289,8 @@ class Use(NamedTuple):
     arguments: what a call passes by name, values that are no literals Unknown; positional: what it passes by position;
     more: it also passes `**kwargs`; awaited, guarded, in_loop: see documents/python; calls_back: its first argument is a
     function;
-    rebound: names that the loops around it assign; method: for one keyword of a call, the call's name; section: where the catalog has it.
+    rebound: names that the loops around it assign; method: for one keyword of a call, the call's name; section: where the catalog has it;
+    assigned: those of the arguments that are assigned to attributes of the object later.
     """
 
     name: str
@@ -305,6 +306,7 @@ class Use(NamedTuple):
     rebound: frozenset[str] = frozenset()
     method: str = ""
     section: str = ""
+    assigned: Mapping[str, Written] = {}
 
     @property
     def key(self) -> str:

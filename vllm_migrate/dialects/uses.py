@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects import contract_uses
+from vllm_migrate.dialects.assigned import assigned, each_assigned, with_assigned
 from vllm_migrate.dialects.model import Spot, Use, Written
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.documents.interface import Unknown
@@ -27,7 +28,7 @@ def uses_of(file: File, code: PythonDocument, dialect: Dialect, catalog: Catalog
     out: list[Use] = []
     text = file.source.text.lower()
     for entry in dialect.uses:
-        if entry.program in text and not _elsewhere(code, entry.unless) and not _left_out(file, entry):
+        if entry.program in text and not _elsewhere(code, entry.unless) and not left_out(file, entry):
             out.extend(_found(file, code, entry, catalog))
     out.sort(key=lambda use: (use.spot.start, use.name))
     return out
@@ -46,7 +47,7 @@ def _elsewhere(code: PythonDocument, packages: Sequence[str]) -> bool:
     return bool(packages) and any(item.module.partition(".")[0] in packages for item in code.imports)
 
 
-def _left_out(file: File, entry: UseSpec) -> bool:
+def left_out(file: File, entry: UseSpec) -> bool:
     """Whether a file is one of those that the entry is not asked of."""
     return bool(entry.not_in) and re.search(entry.not_in, file.path) is not None
 
@@ -88,11 +89,21 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
         yield from _fields(file, code, entry)
     else:
         for call in _calls(code, entry):
-            use = _call(file, code, entry, call)
-            if entry.arguments:
-                yield from _each_argument(file, entry, call, use)
-            else:
-                yield use
+            yield from _of_call(file, code, entry, call)
+
+
+def _of_call(file: File, code: PythonDocument, entry: UseSpec, call: Call) -> Iterator[Use]:
+    """The uses of one call: the call itself, or each of its keywords, or what is assigned to its object later."""
+    use = _call(file, code, entry, call)
+    later = list(assigned(file, code, call, entry.section or "sampling")) if entry.later else []
+    if entry.later == "keywords":
+        use = with_assigned(use, later)
+    if entry.arguments:
+        yield from _each_argument(file, entry, call, use)
+    elif entry.later != "alone":
+        yield use
+    if entry.arguments or entry.later == "alone":
+        yield from each_assigned(use, later, call.dotted.rpartition(".")[2])
 
 
 # What Ray puts behind the name of an actor's method.

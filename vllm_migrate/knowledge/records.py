@@ -148,7 +148,9 @@ class UseSpec(Record):
     on; first, not_first: words of the first argument; excluding: names that are not meant; awaited; own: False leaves out
     methods, and keywords of functions, that the module defines itself; wrappers: words of receivers that count only where vllm is
     imported; arguments: each keyword is a use of its own; section: where the catalog has the method; not_in: a pattern of files that are
-    left out. imports: a package; module_names: names of its modules that are used as attributes, in place of what is imported.
+    left out. later: what is assigned to attributes of the object that the call makes counts as keywords (`keywords`), or is
+    all that is asked for (`alone`). imports: a package; module_names: names of its modules that are used as attributes, in place
+    of what is imported.
     attributes: ends of dotted names. texts: literals. routes: paths of the server's routes in `calls`, but on not_on.
     fields: keys of mappings (in the calls in_calls, where any is named) and keywords (of of_calls). members: what classes define
     that are mixed into vLLM's worker (extension), or that inherit from a class of vLLM's (subclass). bound: calls of vLLM's functions,
@@ -170,6 +172,7 @@ class UseSpec(Record):
     own: bool = True
     wrappers: tuple[str, ...] = ()
     arguments: bool = False
+    later: Literal["keywords", "alone"] | None = None
     section: Literal["api", "sampling", "config"] | None = None
     imports: str = ""
     module_names: bool = False

@@ -1,4 +1,5 @@
-"""Which combinations of settings a release refuses, asked of one engine: the release's own conditions, evaluated on what is known.
+"""Which combinations of settings, and which values, a release refuses, asked of one engine: the release's own conditions, evaluated
+on what is known.
 
 A condition is source text of the release (`catalog.refusals`). It is read with `ast` and evaluated in three values: names are settings,
 and whatever is none, or is not known, leaves it open. Only what is certain counts.
@@ -29,10 +30,13 @@ ALWAYS_RUN = re.compile(
     r"|_?(validate|verify)_\w+)\Z"
     r"|vllm\.v1\.engine\.(input_processor|processor).*(_validate_supported_sampling_params|_validate_sampling_params|_validate_params)\Z"
 )
+# Classes that not every start builds: only a multimodal model has the first.
+_SOMETIMES = ("MultiModalConfig",)
 # Objects that a running engine always has.
 THERE = frozenset(
     ("model_config", "parallel_config", "cache_config", "scheduler_config", "compilation_config", "vllm_config")
 )
+DECLARED = "ValidationError"  # what a field of a configuration class raises for a value out of its bounds
 REQUEST = "sampling."
 METHOD = "speculative_config.method"
 DEFAULTS = "override_generation_config"  # what requests to a server are sampled with where they say nothing else
@@ -41,17 +45,19 @@ _OPS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 
 
 class Refused(NamedTuple):
-    """One combination that a release refuses. settings: with their values; written: the one of them to point at."""
+    """One combination that a release refuses, or one value out of its bounds. settings: with their values; written: the one of
+    them to point at."""
 
     id: str
     text: str
     settings: dict[str, object]
     written: Written
     per_request: bool
+    alone: bool  # whether it is about one setting
 
 
 def refused(view: View) -> list[Refused]:
-    """The combinations of an engine's settings that its release certainly refuses."""
+    """The combinations and values of an engine's settings that its release certainly refuses."""
     from vllm_migrate.catalog import nested
 
     known, out = nested.load(view.catalog), list[Refused]()
@@ -86,7 +92,8 @@ def _by_setting(view: View) -> dict[str, list[tuple[Refusal, list[Site]]]]:
 
         index: dict[str, list[tuple[Refusal, list[Site]]]] = {}
         _indexed[key] = index
-        for refusal in refusals.load(view.catalog).at(view.release):
+        sheet = refusals.load(view.catalog)
+        for refusal in (*sheet.at(view.release), *sheet.bounds(view.release)):
             sites = [site for site in refusal.sites if runs_always(site)] if refusal.text else []
             for name in refusal.settings if sites else ():
                 head = name if name.startswith(REQUEST) else name.partition(".")[0]
@@ -95,7 +102,10 @@ def _by_setting(view: View) -> dict[str, list[tuple[Refusal, list[Site]]]]:
 
 
 def runs_always(site: Site) -> bool:
-    """Whether a statement stands in a function that every start, or every request, runs."""
+    """Whether a statement stands in a function that every start, or every request, runs; a declared bound is checked whenever its
+    class is built."""
+    if site.what == DECLARED:
+        return site.at.rpartition(":")[2].partition(".")[0] not in _SOMETIMES
     return ALWAYS_RUN.match(site.at.replace(":", ".")) is not None
 
 
@@ -103,7 +113,13 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     written = _written(view, site.settings)
     if written is None:
         return None
-    reader = _Reader(view, known, site.settings)
+    reader = _Reader(view, known, site.settings, as_written=site.what == DECLARED)
+    if "async_scheduling" in site.settings and site.at.endswith(":VllmConfig.__post_init__"):
+        arrived = view.delivery.values.get("async_scheduling")
+        if (
+            arrived is None or arrived.written is None
+        ):  # what is unset is decided there, and is off where it would be refused
+            return None
     if any(reader.absent(name) for name in site.settings):
         return None
     if "LoRAConfig" in site.at and reader.option("enable_lora") is not True:
@@ -112,11 +128,13 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     if condition is None or reader.value(condition) is not True:
         return None
     values = {name: reader.setting(name) for name in site.settings}
-    text = re.sub(r"\{[^{}]*\}", "...", refusal.text)
+    said = (
+        refusal.text.partition(": ")[2] if site.what == DECLARED else refusal.text
+    )  # of the field that is named already
+    text = re.sub(r"\{[^{}]*\}", "...", said)
     text = re.sub(r": (?=\.(?: |$))", ": ..", text)  # a list that the release joins when it raises
-    return Refused(
-        refusal.id, " ".join(text.split()), values, written, any(n.startswith(REQUEST) for n in site.settings)
-    )
+    per_request = any(name.startswith(REQUEST) for name in site.settings)
+    return Refused(refusal.id, " ".join(text.split()), values, written, per_request, len(values) == 1)
 
 
 def _written(view: View, settings: tuple[str, ...]) -> Written | None:
@@ -145,9 +163,13 @@ def _parsed(text: str) -> ast.expr | None:
 
 
 class _Reader:
-    """Evaluates a condition of one statement. Values are Undetermined where anything is open."""
+    """Evaluates a condition of one statement. Values are Undetermined where anything is open.
 
-    def __init__(self, view: View, known: Nested, settings: tuple[str, ...]) -> None:
+    as_written: it is asked of values as they are passed. Elsewhere -1 may have been replaced by then (max_model_len, by what fits).
+    """
+
+    def __init__(self, view: View, known: Nested, settings: tuple[str, ...], as_written: bool = False) -> None:
+        self.as_written = as_written
         self.view = view
         self.known = known
         self.leaves: dict[str, list[str]] = {}
@@ -189,7 +211,7 @@ class _Reader:
 
     def option(self, name: str) -> object:
         value = self.view.value(name)
-        if value.origin == "unknown" or value.value == "auto":
+        if value.origin == "unknown" or value.value == "auto" or (value.value == -1 and not self.as_written):
             return OPEN
         return _plain(value.value)
 
@@ -213,12 +235,14 @@ class _Reader:
             case ast.UnaryOp(op=ast.Not()):
                 value = self.value(node.operand)
                 return value if isinstance(value, Undetermined) else not value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return -number
             case ast.Compare():
                 return self._compared(node)
             case ast.List() | ast.Tuple() | ast.Set():
                 items = [self.value(item) for item in node.elts]
                 return OPEN if any(isinstance(item, Undetermined) for item in items) else items
-            case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub()):
+            case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub() | ast.Mod() | ast.FloorDiv()):
                 return self._arithmetic(node)
             case ast.Call(
                 func=ast.Name(id="isinstance"), args=[_, ast.Name(id="PoolingParams" | "SamplingParams" as kind)]
@@ -242,7 +266,8 @@ class _Reader:
         owners = self.leaves.get(leaf, ())
         if len(owners) == 1:
             return self.setting(owners[0])
-        return True if leaf in THERE else OPEN
+        held = any(name.startswith(f"{leaf}.") for names in self.leaves.values() for name in names)
+        return True if leaf in THERE or held else OPEN  # an object that a setting is part of is there
 
     def _connected(self, node: ast.BoolOp) -> object:
         decisive = isinstance(node.op, ast.Or)
@@ -272,6 +297,10 @@ class _Reader:
         assert isinstance(left, (int, float)) and isinstance(right, (int, float))
         if isinstance(node.op, ast.Mult):
             return left * right
+        if isinstance(node.op, ast.Mod | ast.FloorDiv):
+            if not right:
+                return OPEN
+            return left % right if isinstance(node.op, ast.Mod) else left // right
         return left + right if isinstance(node.op, ast.Add) else left - right
 
 

@@ -399,14 +399,16 @@ def _asked(rule: Rule, whole: Context, contexts: list[Context]) -> list[Context]
 
 
 def _refusals(source: View, target: View) -> Iterator[Context]:
-    """The combinations that the target refuses and the source does not, under whatever message."""
+    """The combinations that the target refuses and the source does not, under whatever message: one over some of the same settings,
+    or over more, is the same to whoever wrote them."""
     from vllm_migrate.resolve.refusals import refused
 
     found = refused(target)
     before = refused(source) if found and source.release != target.release else []
-    known = {one.id for one in before} | {tuple(one.settings) for one in before}
+    known = {one.id for one in before}
     for one in found:
-        if one.id not in known and tuple(one.settings) not in known:
+        names = one.settings.keys()
+        if one.id not in known and not any(names <= b.settings.keys() or b.settings.keys() <= names for b in before):
             context = Context(source, target)
             context.refusal = one
             yield context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from vllm_migrate.catalog.store import Catalog, Rename
 
 HIDDEN = "what the call passes besides"
+
+
+@lru_cache(64)
+def _in_text(pattern: str, text: str) -> bool:
+    """Whether a pattern is in a text; many uses of a module ask the same."""
+    return re.search(pattern, text) is not None
 
 
 class Using:
@@ -213,7 +220,7 @@ class Using:
         """Whether these sampling parameters reach a generate of which a loop keeps the last item alone."""
         start, text = self.use.spot.start, self.use.spot.file.source.text
         name = ASSIGNED.search(text[max(0, start - 200) : start])
-        if name is not None and re.search(rf"(?<![\w.]){re.escape(name[1])}\.output_kind\s*=[^=]", text):
+        if name is not None and _in_text(rf"(?<![\w.]){re.escape(name[1])}\.output_kind\s*=[^=]", text):
             return False
         for stream in self.named("stream"):
             if stream.spot.start <= start < stream.spot.end:
@@ -226,7 +233,7 @@ class Using:
         return False
 
     def _mentions(self, name: str) -> bool:
-        return re.search(rf"\b{re.escape(name)}\b", self.use.spot.file.source.text) is not None
+        return _in_text(rf"\b{re.escape(name)}\b", self.use.spot.file.source.text)
 
     def _varies(self, name: str, position: int) -> bool:
         """Whether the loops around the call may pass another value each time: a call, an attribute, a name that they assign."""
@@ -391,6 +398,7 @@ FACTS: dict[str, Callable[[Using], object]] = {
     "positional": lambda using: len(using.use.positional),
     "exists": lambda using: using._known(using.target.release),
     "existed": Using._existed,
+    "assigned": lambda using: using.use.written.attribute,
     "becomes": lambda using: using._becomes(using.target.release),
     "shape": Using.shape,
     "taken": Using.taken,

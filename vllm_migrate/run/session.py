@@ -51,7 +51,11 @@ class Session:
         self.paths = options.paths or self._included() or (".",)
         # The baseline is no input where a walk meets it; named, it is counted and not judged.
         unreadable: list[str] = []
-        walked = [entry for entry in self._walked(unreadable) if entry.named or not self._is_baseline(entry.path)]
+        sources: list[str] = []
+        walked = [
+            entry for entry in self._walked(unreadable, sources) if entry.named or not self._is_baseline(entry.path)
+        ]
+        self.left_out = sources
         # A folder that cannot be listed is told as a file that cannot be read.
         self.inputs = [*walked, *(Input(os.path.normpath(folder), False) for folder in unreadable)]
         model = self._model_files()
@@ -78,7 +82,7 @@ class Session:
             self._inside(folder, "model-config")
         return model_files(folder, self.dependencies, self.disk.anywhere if named else self.disk.bytes_of)
 
-    def _walked(self, unreadable: list[str]) -> Iterator[Input]:
+    def _walked(self, unreadable: list[str], sources: list[str]) -> Iterator[Input]:
         return walk(
             self.paths,
             self.settings.exclude,
@@ -86,6 +90,7 @@ class Session:
             unreadable=unreadable,
             dependencies=self.dependencies,
             disk=self.disk,
+            sources=sources,
         )
 
     def _knowledge(self) -> Knowledge:
@@ -127,7 +132,11 @@ class Session:
         used = [release for project in projects for release in (project.source, project.target)]
         added = [self._added(release) for release in dict.fromkeys(used) if self.catalog.is_added(release)]
         unused = [SHIPPED.unused] if SHIPPED.unused else []
-        return [*unused, *dict.fromkeys(note for project in projects for note in project.notes), *added]
+        left_out = [
+            f"{os.path.normpath(folder)} is vLLM's own source, left out: its programs run with that vLLM. Name what you want judged in it"
+            for folder in self.left_out
+        ]
+        return [*unused, *left_out, *dict.fromkeys(note for project in projects for note in project.notes), *added]
 
     def _added(self, release: str) -> str:
         instead = ", in place of the shipped one" if release in self.catalog.shipped else ""

@@ -9,6 +9,7 @@ What a walk leaves out, and why:
 - the records of finished runs (`.hydra/`, `outputs/`, `multirun/`, `wandb/`): they hold the resolved configuration of a
   run that is over. A pin written there changes nothing, and a finding there repeats one about the file it came from. A
   PATH that is one of them, or lies in one, is walked with them: yesterday's run is what is asked about;
+- vLLM's own source, a clone or a copy in a project: its programs run with that very vLLM, and no pin says which it is;
 - symbolic links to folders: their files are linted where they are, if at all, and no link can make a loop.
 
 A PATH that the user names is always taken, even when it is ignored or of no kind we know: being asked for by name must
@@ -43,6 +44,8 @@ SKIPPED = frozenset(
 RECORDS = frozenset((".hydra", "outputs", "multirun", "wandb"))
 # A folder that holds one of these is an environment, whatever its name.
 ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
+# A folder that holds these is a source tree of vLLM.
+PACKAGE, INSIDE = "vllm", os.path.join("vllm", "engine", "arg_utils.py")
 
 
 class Input:
@@ -97,11 +100,13 @@ def walk(
     unreadable: list[str] | None = None,
     dependencies: Dependencies | None = None,
     disk: Disk = DISK,
+    sources: list[str] | None = None,
 ) -> Iterator[Input]:
     """The input files of PATHs, each once, in the order of the PATHs; of a folder, first its files, then its folders.
 
     exclude: patterns in the language of .gitignore, relative to `root`; `force_exclude` holds named files to them too.
-    unreadable: gets the folders that could not be listed; dependencies: notes what is looked at, and the files. Raises
+    unreadable: gets the folders that could not be listed, sources those that are left out as vLLM's own source;
+    dependencies: notes what is looked at, and the files. Raises
     UsageError, before anything is read, for a PATH that does not exist.
     """
     for path in paths:
@@ -111,7 +116,9 @@ def walk(
                 similar(path, disk) or "a PATH is a file, a folder, or - for standard input",
             )
     return _inputs(
-        paths, _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies, disk), force_exclude
+        paths,
+        _Walker(rules_of(exclude), root, respect_gitignore, unreadable, dependencies, disk, sources),
+        force_exclude,
     )
 
 
@@ -144,8 +151,10 @@ class _Walker:
         unreadable: list[str] | None,
         dependencies: Dependencies | None,
         disk: Disk,
+        sources: list[str] | None,
     ) -> None:
         self.disk = disk
+        self.sources = sources
         self.exclude = exclude
         self.root = _absolute(disk.real(root)) if exclude else ""
         self.respect_gitignore = respect_gitignore
@@ -181,10 +190,20 @@ class _Walker:
             folder = stack.pop()
             entries = self._entries(folder)
             names = {entry.name for entry in entries}
-            if folder.top or not any(sign in names for sign in ENVIRONMENT):
+            if self._is_vllm(folder, names):
+                if self.sources is not None:
+                    self.sources.append(folder.shown or os.curdir)
+            elif folder.top or not any(sign in names for sign in ENVIRONMENT):
                 files, folders = _sort_out(folder, entries, self._levels(folder, names), exclude, self.dependencies)
                 yield from files
                 stack.extend(reversed(folders))
+
+    def _is_vllm(self, folder: Folder, names: set[str]) -> bool:
+        if PACKAGE not in names:
+            return False
+        if self.dependencies is not None:
+            self.dependencies.note_presence(folder.shown + INSIDE)
+        return self.disk.is_file(folder.shown + INSIDE)
 
     def _entries(self, folder: Folder) -> list[Entry]:
         if self.dependencies is not None:

@@ -110,7 +110,9 @@ def test_refusals_are_named_by_their_message(it: Interpreter) -> None:
         "n-must-be-1-when-using": [["sampling.n", "sampling.temperature"]],
     }
     small = sites["blocks-are-too-small"][0]
-    assert small["when"] == "not spec is None and spec.method == 'tree' and not size > 16"
+    assert small["when"] == (  # as settings, whatever the function calls them
+        "not self.speculative_config is None and self.speculative_config.method == 'tree' and not self.cache_config.block_size > 16"
+    )
     assert small["raises"] == "AssertionError" and small["at"] == "vllm.config:VllmConfig.__post_init__"
     assert found["count"]["all"] == {"statements": 6, "conditional": 6, "none": 0, "one": 1, "several": 5}
 
@@ -154,3 +156,60 @@ def test_what_an_engine_logs_and_prints(it: Interpreter) -> None:
             "body": ["force", "mode"],
         }
     }
+
+
+BOUNDED = {
+    **FILES,
+    "config/__init__": """
+from typing import Literal, get_args
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+Draft = Literal["tree", "chain"]
+
+@dataclass
+class CacheConfig:
+    cache_dtype: str = "auto"
+    block_size: int = Field(default=16, gt=0, le=64)
+    def verify(self, seed):
+        kind = self.cache_dtype
+        for kind in ("a", "b"):
+            pass
+
+@dataclass
+class SpeculativeConfig:
+    method: str = ""
+    tokens: int = Field(ge=LEAST)
+    def verify(self):
+        kinds = get_args(Draft)
+        if self.method not in get_args(Draft) and self.tokens > 3:
+            raise ValueError("few tokens only")
+        tokens = self.tokens
+        tokens += 1
+        if tokens % 2 != 0:
+            raise ValueError("even tokens only")
+
+@dataclass
+class VllmConfig:
+    cache_config: CacheConfig = None
+    speculative_config: SpeculativeConfig = None
+""",
+}
+
+
+def test_bounds_are_those_of_fields_and_of_comparisons(module: Make) -> None:
+    found = refusals(module(BOUNDED))
+    bounds = {facts["text"]: facts["sites"][0] for facts in found["bound"].values()}
+    assert {text: site["when"] for text, site in bounds.items()} == {
+        "block_size: Input should be greater than 0": "not self.block_size > 0",
+        "block_size: Input should be less than or equal to 64": "not self.block_size <= 64",
+        "even tokens only": "tokens % 2 != 0",  # bound again before it is asked
+        "one setting only": "self.n > 1",
+    }
+    assert bounds["block_size: Input should be greater than 0"]["settings"] == ["block_size"]
+    assert "tokens: Input should be" not in " ".join(bounds)  # a limit that the class does not decide
+
+
+def test_choices_of_a_literal_type_are_written_out(module: Make) -> None:
+    found = refusals(module(BOUNDED))
+    (few,) = [facts for facts in found["refusal"].values() if facts["text"] == "few tokens only"]
+    assert few["sites"][0]["when"] == "self.method not in ('tree', 'chain') and self.tokens > 3"

@@ -26,6 +26,7 @@ NOT_THE_PARSERS = (
     "kv-connector-removed",
     "model-removed",
     "value-removed",  # the model configuration refuses it
+    "value-out-of-bounds",  # the configuration does
 )
 # What some options' own types refuse when they are parsed, and the engine's configuration refuses for the others.
 MAYBE_THE_ENGINES = {"attention-backend-gone", "nested-key-refused", "refused-combination"}

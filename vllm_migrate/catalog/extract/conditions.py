@@ -18,7 +18,7 @@ Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 class Spot(NamedTuple):
     """A statement, the class and function it stands in, its conditions, the function's own names, and what it appends to
-    lists of its own, each with the conditions."""
+    lists of its own, each with the conditions. rebound: names that may stand for something else by then."""
 
     node: ast.stmt
     block: list[ast.stmt]
@@ -27,6 +27,7 @@ class Spot(NamedTuple):
     tests: tuple[ast.expr, ...]
     names: dict[str, ast.expr]
     appended: dict[str, list[tuple[ast.expr, tuple[ast.expr, ...]]]]
+    rebound: frozenset[str] = frozenset()
 
     @property
     def where(self) -> str:
@@ -36,6 +37,43 @@ class Spot(NamedTuple):
     def when(self) -> str:
         """The conditions as one expression, "" when there are none."""
         return cut(conjunction([simplified(ast.unparse(test)) for test in self.tests]))
+
+    @property
+    def condition(self) -> str:
+        """The same, where a name of the function's own that stands for a setting or for constants is written as what it stands for."""
+        plain = _Written({name: value for name, value in self.names.items() if name not in self.rebound})
+        tests = [ast.unparse(plain.visit(ast.parse(ast.unparse(test), mode="eval"))) for test in self.tests]
+        return cut(conjunction([simplified(test) for test in tests]))
+
+
+class _Written(ast.NodeTransformer):
+    """Puts chains of attributes, constants and tuples of these in the place of the names that stand for them."""
+
+    def __init__(self, names: dict[str, ast.expr]) -> None:
+        self.names = names
+        self.depth = 0
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        value = self.names.get(node.id)
+        if value is None or not _plain(value) or self.depth > 3:
+            return node
+        self.depth += 1
+        copy = ast.parse(ast.unparse(value), mode="eval").body
+        found: ast.expr = self.visit(copy)
+        self.depth -= 1
+        return found
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        node.value = self.visit(node.value)
+        return node
+
+
+def _plain(value: ast.expr) -> bool:
+    if isinstance(value, ast.Tuple | ast.List | ast.Set):
+        return all(isinstance(item, ast.Constant) for item in value.elts)
+    while isinstance(value, ast.Attribute):
+        value = value.value
+    return isinstance(value, ast.Name | ast.Constant)
 
 
 def spots(module: Module) -> Iterator[Spot]:
@@ -53,7 +91,8 @@ def spots(module: Module) -> Iterator[Spot]:
                 if caller is None or caller.function == spot.function:
                     yield spot
                 else:
-                    yield spot._replace(tests=caller.tests + spot.tests, names={**caller.names, **spot.names})
+                    names, rebound = {**caller.names, **spot.names}, caller.rebound | spot.rebound
+                    yield spot._replace(tests=caller.tests + spot.tests, names=names, rebound=rebound)
 
 
 def _callers(found: list[Spot]) -> dict[str, Spot]:
@@ -70,7 +109,9 @@ def _callers(found: list[Spot]) -> dict[str, Spot]:
 
 def _function(node: Def, owner: str) -> Iterator[Spot]:
     names = dict(own_names(node))
-    names.update(_validated(node))
+    validated = dict(_validated(node))
+    names.update(validated)
+    rebound = frozenset(_bound_otherwise(node) - validated.keys())
     appended: dict[str, list[tuple[ast.expr, tuple[ast.expr, ...]]]] = {}
     for spot in _body(node.body, (), names, owner, node.name, appended):
         call = spot.node.value if isinstance(spot.node, ast.Expr) else None
@@ -78,7 +119,23 @@ def _function(node: Def, owner: str) -> Iterator[Spot]:
         if isinstance(func, ast.Attribute) and func.attr == "append" and isinstance(func.value, ast.Name):
             assert isinstance(call, ast.Call)
             appended.setdefault(func.value.id, []).append((call.args[0], spot.tests))
-        yield spot
+        yield spot._replace(rebound=rebound)
+
+
+def _bound_otherwise(node: Def) -> set[str]:
+    """Names that a function binds in another way than by one plain assignment: parameters, targets of loops, parts of tuples."""
+    spec = node.args
+    found = {one.arg for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
+    for part in ast.walk(node):
+        targets: list[ast.expr] = []
+        if isinstance(part, ast.For | ast.AsyncFor | ast.AugAssign | ast.comprehension):
+            targets = [part.target]
+        elif isinstance(part, ast.Assign):
+            targets = [target for target in part.targets if isinstance(target, ast.Tuple | ast.List)]
+        elif isinstance(part, ast.withitem) and part.optional_vars is not None:
+            targets = [part.optional_vars]
+        found |= {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+    return found
 
 
 def _validated(node: Def) -> Iterator[tuple[str, ast.expr]]:

@@ -1,7 +1,7 @@
 """What a release refuses or replaces because of how settings combine: `raise` and `assert` statements whose conditions read
-two settings or more, and settings that are assigned beside a message to the log.
+two settings or more, values that are out of bounds, and settings that are assigned beside a message to the log.
 
-`refusal` and `replacement` are named by their message, so that one is the same over releases; `count` says how many
+`refusal`, `bound` and `replacement` are named by their message, so that one is the same over releases; `count` says how many
 statements there are in all.
 """
 
@@ -11,6 +11,7 @@ import ast
 import re
 from typing import Any
 
+from vllm_migrate.catalog.extract import bounds
 from vllm_migrate.catalog.extract.conditions import LIMIT, Spot, cut, identity, message, spots
 from vllm_migrate.catalog.extract.interp import Interpreter
 from vllm_migrate.catalog.extract.resolution import target_name
@@ -34,23 +35,23 @@ _LOGGED = {"warning", "warning_once", "info", "info_once", "error", "warn"}
 
 
 def refusals(it: Interpreter) -> Sections:
-    """`refusal`, `replacement` and `count` of a release."""
+    """`refusal`, `bound`, `replacement` and `count` of a release."""
     settings = Settings(it)
-    found: Sections = {"refusal": {}, "replacement": {}, "count": {}}
+    found: Sections = {"refusal": {}, "bound": bounds.declared(it, settings), "replacement": {}, "count": {}}
     count = {"statements": 0, "conditional": 0, "none": 0, "one": 0, "several": 0}
     for path in it.tree.files():
         name = it.tree.module_name(path)
         module = it.tree.module(name) if _CHECKED.match(name) else None
         for spot in spots(module) if module is not None else ():
             if isinstance(spot.node, ast.Raise | ast.Assert):
-                _refused(spot, name, settings, found["refusal"], count)
+                _refused(spot, name, settings, found, count)
             elif isinstance(spot.node, ast.Assign):
                 _replaced(spot, name, settings, found["replacement"])
     found["count"]["all"] = count
     return found
 
 
-def _refused(spot: Spot, module: str, settings: Settings, section: dict[str, Facts], count: dict[str, int]) -> None:
+def _refused(spot: Spot, module: str, settings: Settings, found: Sections, count: dict[str, int]) -> None:
     count["statements"] += 1
     node = spot.node
     tests = list(spot.tests)
@@ -70,7 +71,7 @@ def _refused(spot: Spot, module: str, settings: Settings, section: dict[str, Fac
     count["conditional"] += 1
     most = 0
     for more, each in _listed(spot, tests):
-        most = max(most, _site(spot, module, settings, section, (f"{text} {more}".strip(), each, error)))
+        most = max(most, _site(spot, module, settings, found, (f"{text} {more}".strip(), each, error)))
     count["none" if not most else "one" if most == 1 else "several"] += 1
 
 
@@ -90,17 +91,19 @@ def _site(
     spot: Spot,
     module: str,
     settings: Settings,
-    section: dict[str, Facts],
+    found: Sections,
     what: tuple[str, list[ast.expr], str],
 ) -> int:
-    """Put down one refusal if its conditions read two settings or more; returns how many they read."""
+    """Put down one refusal if its conditions read two settings or more, or bound one; returns how many they read."""
     text, tests, error = what
     involved = set().union(*(settings.read(test, spot.owner, spot.names) for test in tests))
     involved = {one for one in involved if not any(other.startswith(f"{one}.") for other in involved)}
-    if len(involved) > 1:
+    bounded = len(involved) == 1 and bool(text) and bounds.compares(tests)
+    if len(involved) > 1 or bounded:
         full = spot._replace(tests=tuple(tests))
-        site = {"at": f"{module}:{spot.where}", "when": full.when, "raises": error, "settings": sorted(involved)}
-        _put(section, identity(text or full.when), text, site)
+        when = settings.with_choices(full.condition, module)
+        site = {"at": f"{module}:{spot.where}", "when": when, "raises": error, "settings": sorted(involved)}
+        _put(found["bound" if bounded else "refusal"], identity(text or full.when), text, site)
     return len(involved)
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import typing
+from collections.abc import Iterable, Iterator
 
 from vllm_migrate.catalog.extract.classes import ClassValue
 from vllm_migrate.catalog.extract.interp import Interpreter
 from vllm_migrate.catalog.extract.options import class_named, config_classes, public_fields
+from vllm_migrate.catalog.extract.scope import Scope
+from vllm_migrate.catalog.extract.values import ProgramError, Undecidable
 
 _SAMPLING = ("sampling_params", "params", "SamplingParams")
 _ARGUMENTS = ("args", "engine_args", "EngineArgs", "AsyncEngineArgs", "LLM")
@@ -22,6 +25,7 @@ class Settings:
     """The settings of one release, and the classes that carry them."""
 
     def __init__(self, it: Interpreter) -> None:
+        self.it = it
         self.fields = {cls.name: _fields(cls) for cls in config_classes(it)}
         arguments = class_named(it, "AsyncEngineArgs", "vllm.engine.arg_utils")
         self.engine = {field.name for field in public_fields(arguments)}
@@ -33,6 +37,17 @@ class Settings:
     def read(self, node: ast.AST, owner: str, names: dict[str, ast.expr]) -> set[str]:
         """Settings that an expression reads, in a method of class `owner`. `names` are the function's own names."""
         return _without_parents(set(self._read(node, owner, names, 0)))
+
+    def with_choices(self, condition: str, module: str) -> str:
+        """A condition in which `get_args(Name)` of a literal type is written as its choices."""
+        home = self.it.tree.module(module)
+        if "get_args(" not in condition or home is None:
+            return condition
+        try:
+            tree = ast.parse(condition, mode="eval")
+        except SyntaxError:  # one that was cut
+            return condition
+        return ast.unparse(_Choices(self.it, Scope(home)).visit(tree))
 
     def _read(self, node: ast.AST, owner: str, names: dict[str, ast.expr], depth: int) -> Iterator[str]:
         if isinstance(node, ast.Attribute):
@@ -105,6 +120,31 @@ class Settings:
         if field in self.engine and (field in self.fields.get(holder, ()) or field in self.classes):
             return field
         return ""
+
+
+class _Choices(ast.NodeTransformer):
+    def __init__(self, it: Interpreter, scope: Scope) -> None:
+        self.it = it
+        self.scope = scope
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if ast.unparse(node.func) != "get_args" or len(node.args) != 1:
+            self.generic_visit(node)
+            return node
+        try:
+            found = list(_flat(self.it.value_of(node, self.scope)))
+        except (Undecidable, ProgramError, LookupError, TypeError):
+            return node
+        if not found or not all(isinstance(one, str) for one in found):
+            return node
+        return ast.Tuple([ast.Constant(str(one)) for one in found], ast.Load())
+
+
+def _flat(values: Iterable[object]) -> Iterator[object]:
+    """The choices of a literal type, also where some are those of other ones."""
+    for one in values:
+        inner = typing.get_args(one)
+        yield from _flat(inner) if inner else (one,)
 
 
 def _keyword(node: ast.AST) -> str:

@@ -61,7 +61,9 @@ class Text(NamedTuple):
 class Index:
     """Calls, imports, chains of attributes, strings, definitions and bindings of a module, each in order.
 
-    `made` are assignments of a call to one target, `loops` the `async for` loops, `dicts` the dict literals in no other one.
+    `made` are assignments of a call to one target (`made_by` has the target by the id of the call), `attributes` what is assigned to
+    attributes by the name before the last dot and the function, `bindings` the lines on which a name or attribute is assigned in a
+    function, `loops` the `async for` loops, `dicts` the dict literals in no other one.
     `by_name` has the numbers of calls by the last name of what is called. `setters` are statements and calls that may set
     an environment variable, with their function and, of a call, its number. `bound` counts the bindings of a name, `values`
     has the last number or constant assigned to it.
@@ -79,6 +81,9 @@ class Index:
         self.dicts: list[ast.Dict] = []
         self._within: set[int] = set()  # dicts in other ones
         self.made: list[tuple[ast.expr, ast.Call]] = []
+        self.made_by: dict[int, ast.expr] = {}
+        self.attributes: dict[str, dict[str, list[tuple[ast.Attribute, ast.expr]]]] = {}
+        self.bindings: dict[tuple[str, str], list[int]] = {}
         self.loops: list[tuple[ast.AsyncFor, str]] = []
         self.bound: dict[str, int] = {}
         self.values: dict[str, ast.expr] = {}
@@ -141,6 +146,12 @@ class Index:
 
     def _assignment(self, node: ast.Assign, scope: ModuleScope) -> ModuleScope:
         self._assigned(node.targets, node.value)
+        for target in node.targets:
+            if isinstance(target, ast.Attribute):
+                named = self.attributes.setdefault(dotted_name(target.value), {})
+                named.setdefault(scope.function, []).append((target, node.value))
+            if isinstance(target, ast.Name | ast.Attribute):
+                self.bindings.setdefault((dotted_name(target), scope.function), []).append(node.lineno)
         if any(isinstance(target, ast.Subscript) for target in node.targets):
             self.setters.append((node, scope.function))
         return scope
@@ -229,6 +240,7 @@ class Index:
         called = value.value if isinstance(value, ast.Await) else value
         if len(targets) == 1 and isinstance(called, ast.Call):
             self.made.append((targets[0], called))
+            self.made_by[id(called)] = targets[0]
         if len(targets) == 1 and isinstance(targets[0], ast.Name) and isinstance(value, _NUMBERS):
             self.values[targets[0].id] = value
 
