@@ -176,3 +176,21 @@ def test_other_arguments_in_values_are_none_of_vllms(arguments: str, tmp_path: P
     text = values(arguments) + "# vllm\n"
     assert not Reading(tmp_path, {"values.yaml": text}).engines
     assert not Reading(tmp_path, {"values.yaml": values(CHARTS[0], "podArgs")}).engines
+
+
+NAMES = ["vllm", "/usr/local/bin/vllm"]
+IMAGES = ["img:1", '"${IMAGE}"', "registry/other@sha256:1f2e", "vllm/vllm-openai:v0.8.5"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("image", IMAGES)
+@pytest.mark.parametrize("joint", [" ", "="])
+def test_the_program_of_the_image_by_its_name(name: str, image: str, joint: str, tmp_path: Path) -> None:
+    text = f"docker run --rm --entrypoint{joint}{name} -e A=b {image} serve a/b --max-num-seqs 8\n"
+    assert Reading(tmp_path, {"a.sh": text}).arrives("0.18.1")["max_num_seqs"] == 8
+
+
+@pytest.mark.parametrize("program", ["sglang", "/opt/serve", "ollama"])
+def test_another_program_in_its_place(program: str, tmp_path: Path) -> None:
+    text = f"docker run --rm --entrypoint {program} img:1 serve a/b --max-num-seqs 8\n"
+    assert not Reading(tmp_path, {"a.sh": text}).engines

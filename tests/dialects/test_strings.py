@@ -27,6 +27,7 @@ FOUND = [
     f'import os\nos.system(r"""vllm serve org/m \\\n  {OPTIONS}""")\n',
     f'import os\nos.system(f"""docker run --gpus \'"device={{d}}"\' -p {{p}}:{{p}} vllm/vllm-openai:v0.7.2 --model {{m}} {OPTIONS}""")\n',
     f'import os\nos.system("set -e\\npython -m vllm.entrypoints.openai.api_server --model org/m {OPTIONS}")\n',
+    f'import subprocess\nsubprocess.run(["vllm serve org/m {OPTIONS}"], shell=True)\n',
     f"import os\nos.system(f\"vllm serve {{m}} {OPTIONS} --hf-overrides '{{{{\\\"a\\\": 1}}}}'\")\n",
 ]  # fmt: skip
 

@@ -366,3 +366,41 @@ def test_a_range_before_the_catalog_shows_its_newest_release(bound: str, release
     assert (project.source, project.target) == ("0.8.5", "0.18.1")
     assert project.why == f"for {release}, the newest that requirements.txt:1 allows (vllm{bound})"
     assert "engine-v0-removed" in {found.name for found in lint(files=files).findings}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"serve.sh": "docker run vllm/vllm-openai:latest --model a/b\n"}, "serve.sh:1 names vllm-openai:latest"),
+        ({"serve.sh": "#!/bin/sh\ndocker run vllm/vllm-openai:nightly a/b\n"}, "serve.sh:2 names vllm-openai:nightly"),
+        ({"serve.sh": "# vllm/vllm-openai:latest\nvllm serve a/b\n"}, ""),
+        ({"serve.sh": "docker run vllm/vllm-openai:latest-x86 --model a/b\n"}, "serve.sh:1 names vllm-openai:latest"),
+        ({"serve.sh": "docker run vllm/vllm-openai:v0.8.5 --model a/b\n"}, ""),
+        (
+            {"serve.sh": "docker run vllm/vllm-openai:latest --model a/b\n", "requirements.txt": "vllm==0.9.2\n"},
+            "",
+        ),
+    ],
+)
+def test_an_image_whose_tag_is_no_release(files: dict[str, str], said: str) -> None:
+    found = [note for note in of(files).notes if "is no release" in note]
+    assert [note.partition(", which")[0] for note in found] == ([said] if said else [])
+
+
+MODEL = "unsloth/gpt-oss-20b"
+PROSE = '{"cells": [{"cell_type": "markdown", "source": [\n "[it](https://a.b/blob/nb/gpt-oss-20b.ipynb)",\n "see %s"\n ]}, '
+CODE = '{"cell_type": "code", "source": [\n "from vllm import LLM\\n",\n "llm = LLM(%s)"\n ]}], "nbformat": 4, "nbformat_minor": 5}'
+
+
+@pytest.mark.parametrize(
+    ("files", "source"),
+    [
+        ({"a.ipynb": PROSE % MODEL + CODE % "model"}, "0.8.5"),
+        ({"a.ipynb": PROSE % "this" + CODE % f"'{MODEL}'"}, "0.10.1"),
+        ({"serve.sh": f"# https://github.com/a/b/blob/main/nb/gpt-oss-20b.md\n{SERVE}"}, "0.8.5"),
+        ({"serve.sh": f"vllm serve {MODEL}\n"}, "0.10.1"),
+        ({"serve.sh": f"curl https://huggingface.co/{MODEL}/resolve/main/config.json\nvllm serve ./m\n"}, "0.10.1"),
+    ],
+)
+def test_a_model_counts_where_it_runs(files: dict[str, str], source: str) -> None:
+    assert {project.source for project in of(files).projects} == {source}

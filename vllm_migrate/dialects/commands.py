@@ -108,6 +108,7 @@ class _Line:
                         named
                         and texts[at + 1 : end] == others
                         and not _gives(texts[at:], sign.without_option)
+                        and all(_gives(texts[end:], option) for option in sign.with_option.split())
                         and (not sign.telling or self._options_tell(end, sign.telling))
                     ):
                         return end, sign.entrypoint or ""
@@ -124,6 +125,8 @@ class _Line:
 
     def _runs_image(self, sign: Sign) -> bool:
         """Whether the command runs one of a sign's images with the arguments that it asks for."""
+        if "*" in sign.image and self._enters_vllm():
+            return True
         image, behind = image_text(self.command.words[self.image]), self.command.words[self.image + 1 :]
         if sign.with_option and not _gives(self.texts[self.image + 1 :], sign.with_option):
             return False
@@ -133,6 +136,12 @@ class _Line:
         variables = [*before, *(name for name, _ in self.command.assignments)]
         arguments = [_known(word) or word.raw.strip("\"'") for word in behind]
         return tells(image, arguments, variables, sign.telling, self.catalog)
+
+    def _enters_vllm(self) -> bool:
+        """Whether the container's program is vLLM's by its name: `--entrypoint /usr/bin/vllm IMAGE serve MODEL`."""
+        return _entrypoint(self.texts, self.image) == "vllm" and self.texts[self.image + 1 : self.image + 2] == [
+            "serve"
+        ]
 
     @property
     def overrides(self) -> list[Override]:
@@ -352,17 +361,23 @@ def _settings_in(config: File, number: int) -> Iterator[Written]:
 def _own_program(texts: list[str], image: int, dialect: Dialect) -> int | None:
     """Index of the first argument where `--entrypoint` or the first word behind the image names the program: 0 when the
     image's own runs, None when it is another that this dialect does not know here."""
-    named = None
-    for at, text in enumerate(texts[:image]):
-        if text.partition("=")[0] == "--entrypoint":
-            named = text.partition("=")[2] or texts[at + 1]
+    named = _entrypoint(texts, image)
     if named is None:
         return None if os.path.basename("".join(texts[image + 1 : image + 2])) in SHELLS else 0
-    rest = [os.path.basename(named), *texts[image + 1 :]]
+    rest = [named, *texts[image + 1 :]]
     for sign in dialect.recognise:
         if sign.words and tuple(rest[: len(sign.words)]) == sign.words:
             return image + len(sign.words)
     return None
+
+
+def _entrypoint(texts: list[str], image: int) -> str | None:
+    """The name of the program that `--entrypoint` puts in the place of the image's."""
+    named = None
+    for at, text in enumerate(texts[:image]):
+        if text.partition("=")[0] == "--entrypoint":
+            named = text.partition("=")[2] or texts[at + 1]
+    return None if named is None else os.path.basename(named)
 
 
 def _gives(texts: list[str], option: str) -> bool:

@@ -54,7 +54,9 @@ def _folds(node: Node, text: str, outer: str) -> bool:
 
 
 # Signs of a script inside a script, so that others are not searched for one.
-NESTING = (" -c", "-lc", "<<", "ssh ", "tmux ", "eval ", "--wrap")
+NESTING = re.compile(
+    r" -c|-lc|<<|ssh |tmux |eval |--wrap|\$\(\s*(?:sudo|docker|podman|nerdctl|vllm|ray job|nohup|python)"
+)
 
 
 def scripts_inside(file: File) -> list[File]:
@@ -62,7 +64,7 @@ def scripts_inside(file: File) -> list[File]:
     document = file.shell
     if document is None or (file.inside is not None and file.inside.kind not in ("shell", "words", "cell")):
         return []
-    if not document.argument_of and not any(sign in document.source.text for sign in NESTING):
+    if not document.argument_of and NESTING.search(document.source.text) is None:
         return []
     from vllm_migrate.documents.shell.nested import nested
 

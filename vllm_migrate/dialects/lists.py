@@ -3,6 +3,8 @@
 A list is a command when it is handed to a program or to a parser's `parse_args`, or when its own words start an engine; which
 it is, the dialects of scripts decide. Words that are no literals are undecided, and so is what `*others` brings. What the same
 function adds to the list later (`command += [...]`, `.extend([...])`, `.append("--x")`) belongs to it.
+A list that vLLM's own parser reads in the program itself (`make_arg_parser(...).parse_args([...])`) has no program: it is read
+as the arguments of the server that this parser is of.
 """
 
 from __future__ import annotations
@@ -21,28 +23,45 @@ from vllm_migrate.documents.shell.expand import Piece, Script, Word
 SIGNS = ('"serve"', "'serve'", '"-m"', "'-m'", '"--', "'--")
 
 _Literal = ast.List | ast.Tuple
+# What a module names that has vLLM's own parser of the server's arguments, and the program that the parser is of.
+_PARSERS = ("make_arg_parser", "AsyncEngineArgs.add_cli_args")
+_SERVER = ("python", "-m", "vllm.entrypoints.openai.api_server")
 
 
 class Built(NamedTuple):
-    """A list of arguments with what is added to it: each literal, and whether a branch decides that it is there."""
+    """A list of arguments with what is added to it: each literal, and whether a branch decides that it is there; program: the
+    words that are understood before them."""
 
     parts: list[tuple[_Literal | ast.Call, bool]]
+    program: tuple[str, ...] = ()
 
 
 def commands_in(file: File, code: PythonDocument) -> list[File]:
     """Every list of arguments in a module, as a document with one command."""
     if not any(sign in file.source.text for sign in SIGNS):
         return []
-    return [_document(file, code, built, number) for number, built in enumerate(tuple(_built(code.tree)))]
+    parsed = _parsed(code) if any(name in file.source.text for name in _PARSERS) else frozenset()
+    return [_document(file, code, built, number) for number, built in enumerate(tuple(_built(code.tree, parsed)))]
 
 
-def _built(tree: ast.Module) -> Iterator[Built]:
+def _parsed(code: PythonDocument) -> frozenset[str]:
+    """The lists, as they are written or by name, that a parser gets."""
+    calls = [call.node for call in code.calls if isinstance(call.node.func, ast.Attribute)]
+    given = [
+        node.args[0] if node.args else next((each.value for each in node.keywords if each.arg == "args"), None)
+        for node in calls
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "parse_args"
+    ]
+    return frozenset(ast.unparse(node) for node in given if node is not None)
+
+
+def _built(tree: ast.Module, parsed: frozenset[str]) -> Iterator[Built]:
     """The lists in the order of the text. Of a list in a list the outer one counts, if it has the options."""
     for body in bodies(tree):
-        yield from _in_body(body)
+        yield from _in_body(body, parsed)
 
 
-def _in_body(body: list[ast.stmt]) -> Iterator[Built]:
+def _in_body(body: list[ast.stmt], parsed: frozenset[str]) -> Iterator[Built]:
     named: dict[str, tuple[Built, int]] = {}
     for node, depth in statements(body):
         grown = _growth(node)
@@ -54,7 +73,8 @@ def _in_body(body: list[ast.stmt]) -> Iterator[Built]:
         for number, literal in enumerate(_literals(node)):
             if not _has_options(literal):
                 continue
-            built = Built([(literal, False)])
+            program = _SERVER if parsed and not parsed.isdisjoint((name, ast.unparse(literal))) else ()
+            built = Built([(literal, False)], program)
             if name and not number:
                 named[name] = (built, depth)
             yield built
@@ -122,6 +142,11 @@ def _document(host: File, code: PythonDocument, built: Built, number: int) -> Fi
     words: list[Word] = []
     origins: list[ListItem | None] = []
     script = Script()
+    begin = code.span(built.parts[0][0])[0]
+    for text in built.program:
+        words.append(Word(script, begin, begin, text, 0))
+        words[-1]._pieces = [Piece(text, True, text, begin, begin)]
+        origins.append(None)
     for at, (part, maybe) in enumerate(built.parts):
         for place, item in enumerate(items_of(part)):
             word = _word(code, script, item)

@@ -12,6 +12,7 @@ from vllm_migrate.dialects.model import Program, Spot, Use, Written
 from vllm_migrate.dialects.recognition import origin_of, role_of
 from vllm_migrate.dialects.tree import File, tree_of
 from vllm_migrate.dialects.workspace import Workspace
+from vllm_migrate.documents.shell.document import Command, Word
 from vllm_migrate.knowledge.records import Dialect, UseSpec
 
 if TYPE_CHECKING:
@@ -37,11 +38,28 @@ def programs_of(file: File, dialects: Sequence[Dialect], workspace: Workspace) -
 
 def _in_script(file: File, entry: UseSpec) -> Iterator[Use]:
     assert file.shell is not None
-    words = [*file.shell.exports, *(pair for command in file.shell.commands for pair in command.assignments)]
-    for name, word in sorted(words, key=lambda pair: pair[1].start):
-        written = variable(file, name, word).written
-        if name.startswith(OURS) and written is not None:
-            yield _use(entry, name, written.value, written.spot)
+    commands = file.shell.commands
+    words = [*file.shell.exports, *(pair for command in commands for pair in command.assignments)]
+    facts = [(name, variable(file, name, word)) for name, word in words]
+    facts += [(name, variable(file, name, word, value)) for each in commands for name, word, value in _submitted(each)]
+    found = [(name, fact.written) for name, fact in facts if name.startswith(OURS) and fact.written is not None]
+    for name, written in sorted(found, key=lambda pair: pair[1].spot.start):
+        yield _use(entry, name, written.value, written.spot)
+
+
+def _submitted(command: Command) -> Iterator[tuple[str, Word, str]]:
+    """The variables that a job gets, each with its value: `sbatch --export=ALL,NAME=value`."""
+    if not any(word.value in ("sbatch", "srun", "salloc") for word in command.words):
+        return
+    for word, following in zip(command.words, [*command.words[1:], None], strict=True):
+        option, attached, listed = word.raw.strip("\"'").partition("=")
+        holder = word if attached else following
+        if option != "--export" or holder is None:
+            continue
+        for each in (listed if attached else holder.raw.strip("\"'")).split(","):
+            name, equals, value = each.partition("=")
+            if equals and name.isidentifier():
+                yield name, holder, value
 
 
 def _in_document(file: File, entry: UseSpec) -> Iterator[Use]:
@@ -58,23 +76,76 @@ def _in_document(file: File, entry: UseSpec) -> Iterator[Use]:
 
 
 def in_program(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
-    """`{"env_vars": {"VLLM_X": "1"}}`, and `env_vars["VLLM_X"] = "1"`."""
-    text = file.source.text
-    if OURS not in text or not any(path.rpartition(".")[2] in text for path in entry.variables):
+    """`{"env_vars": {"VLLM_X": "1"}}`, `env_vars["VLLM_X"] = "1"`, and the same of the environment that a program gives to
+    others: `env = {**os.environ, "VLLM_X": "1"}`, `Popen(command, env=env)`."""
+    if OURS not in file.source.text:
         return
+    names = {*entry.variables, *_environments(code.tree)}
     for node in ast.walk(code.tree):
-        pairs: list[tuple[ast.expr | None, ast.expr]] = []
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value in entry.variables and isinstance(value, ast.Dict):
-                    pairs += zip(value.keys, value.values, strict=True)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-            target = node.targets[0]
-            if isinstance(target.value, ast.Name) and target.value.id in entry.variables:
-                pairs.append((target.slice, node.value))
-        for name, value in pairs:
+        for name, value in _pairs(node, names, entry):
             if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value.startswith(OURS):
                 yield _use(entry, name.value, code.value(value), Spot(file, *code.span(name)))
+
+
+_Pairs = Iterator[tuple[ast.expr | None, ast.expr]]
+
+
+def _environments(tree: ast.Module) -> Iterator[str]:
+    """The names of the environments that a program gives to what it starts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _copies(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.keyword) and node.arg == "env" and isinstance(node.value, ast.Name):
+            yield node.value.id
+
+
+def _copies(node: ast.expr) -> bool:
+    """Whether an expression makes an environment out of the program's own."""
+    if isinstance(node, ast.Dict):
+        return any(key is None and _is_own(value) for key, value in zip(node.keys, node.values, strict=True))
+    if not isinstance(node, ast.Call):
+        return False
+    copied = isinstance(node.func, ast.Attribute) and node.func.attr == "copy" and _is_own(node.func.value)
+    made = isinstance(node.func, ast.Name) and node.func.id == "dict" and bool(node.args) and _is_own(node.args[0])
+    return copied or made
+
+
+def _is_own(node: ast.expr) -> bool:
+    return ast.unparse(node) in ("os.environ", "environ", "os.environ.copy()")
+
+
+def _pairs(node: ast.AST, names: set[str], entry: UseSpec) -> _Pairs:
+    """The variables that one part of a program sets, each with its value."""
+    if isinstance(node, ast.Dict):
+        if _copies(node):
+            yield from _of_dict(node)
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value in entry.variables:
+                yield from _of_dict(value)
+    elif isinstance(node, ast.keyword) and node.arg == "env":
+        yield from _of_dict(node.value) if not _copies(node.value) else ()
+    elif isinstance(node, ast.Assign):
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id in names:
+            yield target.slice, node.value
+        elif isinstance(target, ast.Name) and target.id in names:
+            yield from _of_dict(node.value) if not _copies(node.value) else ()
+    elif isinstance(node, ast.Call) and _copies(node):
+        for each in node.keywords:
+            yield ast.copy_location(ast.Constant(each.arg), each), each.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        if node.func.value.id not in names:
+            return
+        if node.func.attr == "setdefault" and len(node.args) == 2:
+            yield node.args[0], node.args[1]
+        elif node.func.attr == "update" and node.args:
+            yield from _of_dict(node.args[0])
+
+
+def _of_dict(node: ast.expr) -> _Pairs:
+    if isinstance(node, ast.Dict):
+        yield from zip(node.keys, node.values, strict=True)
 
 
 def _use(entry: UseSpec, name: str, value: object, spot: Spot) -> Use:

@@ -53,7 +53,10 @@ def _command(call: Call) -> ast.expr | None:
     if isinstance(first, ast.Call) and isinstance(first.func, ast.Attribute) and first.func.attr == "split":
         return first.args[0] if dotted_name(first.func) == "shlex.split" and first.args else first.func.value
     shell = next((k.value for k in call.node.keywords if k.arg == "shell"), None)
-    return first if isinstance(shell, ast.Constant) and shell.value is True else None
+    if not isinstance(shell, ast.Constant) or shell.value is not True:
+        return None
+    # Of a list, a shell gets the first as its script: subprocess.run(["vllm serve a/b"], shell=True).
+    return first.elts[0] if isinstance(first, ast.List | ast.Tuple) and first.elts else first
 
 
 def _strings(code: PythonDocument, call: Call, argument: ast.expr) -> Iterator[ast.expr]:

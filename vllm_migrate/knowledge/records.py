@@ -66,9 +66,10 @@ class Sign(Record):
     In a tree: path (a mapping, or a scalar that `equals`); all, any (paths); glob with has, where (any mapping of that shape);
     serve_flags (at least this part of the keys are options of `vllm serve`). inside: the key of the text in which the document
     stands. mount: the path to which a file that stands alone is moved. In a command: words in a row; image (the last part of its
-    name, "*": any); with_option, without_option among the arguments behind them; telling: how many of those have to show that the
-    program is vLLM's, and the first of `words` is then any word that the file does not decide; entrypoint: the program that the
-    sign starts, where it is not the engine's. only: no other keys are at the top. prefix: how a key of the glob's mapping begins.
+    name, "*": any); with_option (of a program: each of several), without_option among the arguments behind them; telling: how many
+    of those have to show that the program is vLLM's, and the first of `words` is then any word that the file does not decide;
+    entrypoint: the program that the sign starts, where it is not the engine's. only: no other keys are at the top. prefix: how a
+    key of the glob's mapping begins.
     """
 
     path: str = ""

@@ -23,9 +23,10 @@ from vllm_migrate.run.built import built_pins
 from vllm_migrate.run.config import Config, config_in, nearest
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.merge import pins_written
+from vllm_migrate.run.named_models import bounds_of_models
 from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
-from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
+from vllm_migrate.run.pins import PACKAGES, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
@@ -70,8 +71,8 @@ BEFORE = (
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
 LATEST = "latest"
-# The name of a model as hubs and folders have it, without its owner.
-_MODEL = re.compile(rb"/([\w.-]+)")
+# vLLM's own image with a tag that moves, outside of comments.
+_MOVING = re.compile(rb"^(?![ \t]*(?:#|//))[^\n]*?\b(vllm-openai:(?:latest|nightly))\b", re.MULTILINE)
 
 
 class Level(NamedTuple):
@@ -154,7 +155,7 @@ class Situations:
         stated = self._stated(level.config, path)
         own = []
         if "from" not in stated:
-            own = self._own_pins(path, data) or self._named_models(path, data)
+            own = self._own_pins(path, data) or bounds_of_models(path, data, self._knowledge.models)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
         only = self._only(path) if "from" not in stated else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
@@ -173,7 +174,7 @@ class Situations:
             *self._model,
             around=Near(self._neighbours, level.folder, self._sources(level)),
             shown=shown,
-            notes=move.notes,
+            notes=(*move.notes, *_moving(path, data)) if move.source.because == DEFAULT else move.notes,
             beyond=move.beyond,
             pinned=move.pinned,
             open=Open(move.open, "to" in stated, self._pins) if move.open else None,
@@ -300,25 +301,6 @@ class Situations:
         top = level.upward()[-1]
         within = os.path.relpath(os.path.abspath(path), top.folder) if top.is_root else ""
         return accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
-
-    def _named_models(self, path: str, data: bytes) -> list[Pin]:
-        """The bound that the names of models in a file set: of several, the one that excludes least."""
-        low = data.lower()
-        models = b"\n".join(_MODEL.findall(low))
-        found: list[Pin] = []
-        for name, model in self._knowledge.models.items():
-            if not model.since or (name.encode() not in models and name.replace("-", "").encode() not in models):
-                continue
-            match = re.search(
-                rb"[\w.-]/[\w.-]*" + re.escape(name.encode()).replace(rb"\-", b"-?") + rb"(?![0-9.]*[0-9])", low
-            )
-            if match is not None:
-                line = data.count(b"\n", 0, match.end()) + 1
-                text = f"{name} is {model.architecture}, new in {model.since}"
-                found.append(
-                    Pin(VLLM, "", path, line, text, SCRIPT, False, at=match.start(), bounds=f">={model.since}")
-                )
-        return sorted(found, key=lambda pin: parse_version(pin.bounds[2:]))[:1]
 
     # -- the two releases
 
@@ -503,6 +485,15 @@ class Situations:
 
     def _newer(self, release: str, other: str) -> bool:
         return self._catalog.ordinal(release) > self._catalog.ordinal(other)
+
+
+def _moving(path: str, data: bytes) -> list[str]:
+    """What to say of vLLM's own image where its tag names no release: which one runs is decided when it is pulled."""
+    found = _MOVING.search(data) if b"vllm-openai:" in data else None
+    if found is None:
+        return []
+    line = data.count(b"\n", 0, found.start()) + 1
+    return [f"{os.path.relpath(path)}:{line} names {found[1].decode()}, which is no release: pin the one that runs"]
 
 
 def _place(known: Known) -> str:

@@ -226,11 +226,12 @@ class Script:
 
     __slots__ = (
         *("_cache", "_splits", "arrays", "assigns", "budget", "filler"),
-        *("outer", "rerun", "scopes", "sourced", "by_functions"),
+        *("outer", "rerun", "scopes", "sourced", "by_functions", "substituted"),
     )
 
     def __init__(self, outer: Script | None = None) -> None:
         self.outer = outer
+        self.substituted = False  # in `$(...)`, which has all that the script around it has
         self.filler = FILLER if outer is not None else ""
         self.assigns: dict[str, list[Assign]] = {}
         self.arrays: dict[str, list[Array]] = {}
@@ -330,7 +331,7 @@ class Script:
         a branch.
         """
         made = self.arrays.get(name)
-        if made is None and joined and self.outer is not None and name not in self.assigns:
+        if made is None and (joined or self.substituted) and self.outer is not None and name not in self.assigns:
             return self.outer.elements(name, at, 0)
         if made is None or name in self.assigns:
             return None

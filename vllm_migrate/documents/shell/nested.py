@@ -1,5 +1,6 @@
 """Scripts inside a script: what `bash -c`, `ssh HOST`, `tmux`, `eval` or `sbatch --wrap` get as a string, heredocs that a
-shell reads, those that are written to a script, and commands that a variable carries into another program's environment.
+shell reads, those that are written to a script, commands that a variable carries into another program's environment, and
+what starts a server and leaves what it prints in a variable: `ID=$(docker run ...)`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _SUBMITTERS = frozenset(("sbatch", "qsub", "bsub"))
 _CARRIERS = frozenset(("ssh", "tmux", "eval"))
 _SCRIPT = re.compile(r"\.(?:sh|bash|slurm|sbatch)[\"']?\Z")
 _PROGRAM = re.compile(r"\b(?:python[\d.]*|uv run|vllm|torchrun|accelerate|swift)\s")
+_STARTS = re.compile(r"\b(?:(?:docker|podman|nerdctl)\s+run|vllm\s+serve|ray\s+job\s+submit)\b|\bvllm\.entrypoints\b")
 _WRAP = re.compile(r"--wrap=?\Z")
 _COMMAND_FLAG = re.compile(r"-[a-zA-Z]*c\Z")
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\[\s\S])*"\Z')
@@ -47,7 +49,9 @@ def spans(document: ShellDocument) -> list[tuple[int, int, str]]:
     """(start, end, kind) of the scripts that `document` holds."""
     if document.outer is not None or FILLER in document.source.text:
         return []
-    return sorted([*_strings(document), *_heredocs(document), *_handed_on(document)])[:MAX_NESTED]
+    return sorted([*_strings(document), *_heredocs(document), *_handed_on(document), *_substituted(document)])[
+        :MAX_NESTED
+    ]
 
 
 def _strings(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
@@ -88,6 +92,17 @@ def _handed_on(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
             if span is not None:
                 yield span
                 break
+
+
+def _substituted(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
+    """The commands whose output a variable gets, of those that may start a server."""
+    for made in document.script.assigns.values():
+        for value in [assign.value for assign in made if assign.value is not None]:
+            head = '"$(' if value.raw[:1] == '"' else "$("
+            tail = ")" + head[:-2]
+            whole = value.raw.startswith(head) and value.raw.endswith(tail) and value.raw.count("$(") == 1
+            if whole and _STARTS.search(value.raw):
+                yield value.start + len(head), value.end - len(tail), "substituted"
 
 
 def _carries(command: Command) -> bool:
@@ -152,7 +167,13 @@ def _sub(document: ShellDocument, start: int, end: int, kind: str) -> ShellDocum
     if kind in ('"', "plain"):
         inside = (_ESCAPE if kind == '"' else _ESCAPE_HEREDOC).sub(FILLER + r"\1", inside)
     masked = _INK.sub(" ", text[:start]) + inside + _INK.sub(" ", text[end:])
-    expanded = kind in ('"', "plain", "joined")  # by the outer shell; else the variables are the inner shell's own
+    expanded = kind in (
+        '"',
+        "plain",
+        "joined",
+        "substituted",
+    )  # by the outer shell; else the variables are the inner shell's own
     scanner = ShellScanner(masked, document.script if expanded else None)
+    scanner.script.substituted = kind == "substituted"
     scanner.run()
     return ShellDocument(Source(source.path, source.data, masked, source.bom, source.newline), scanner, document)

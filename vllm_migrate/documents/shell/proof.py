@@ -13,6 +13,7 @@ from vllm_migrate.documents.shell.scan import DECLARE
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _ELEMENTS = re.compile(r"\A(\w+\+?=)\([\s\S]*\)\Z")
+_SUBSTITUTED = re.compile(r"\w+=\"?\$\(")
 
 
 def prove(document: ShellDocument, edits: list[Edit], ops: list[WordOp]) -> ShellDocument:
@@ -186,8 +187,12 @@ def prove_around(outer: ShellDocument, edits: list[Edit]) -> None:
 
 
 def _shape(document: ShellDocument) -> list[list[str]]:
-    """The outer commands without the texts of strings, which the nested documents compare."""
-    return [
-        ["" if word.raw[0] in "'\"" else "--wrap" if word.raw.startswith("--wrap=") else word.raw for word in c.written]
-        for c in document.commands
-    ]
+    """The outer commands without the texts of strings and substitutions, which the nested documents compare."""
+    return [[_outside(word.raw) for word in command.written] for command in document.commands]
+
+
+def _outside(raw: str) -> str:
+    if raw[0] in "'\"":
+        return ""
+    substituted = _SUBSTITUTED.match(raw)
+    return "--wrap" if raw.startswith("--wrap=") else substituted[0] if substituted is not None else raw

@@ -1,0 +1,57 @@
+"""Servers whose start leaves what it prints in a variable: `ID=$(docker run ...)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialects.reading import Reading
+
+OPTIONS = "--max-num-seqs 8 --swap-space 4"
+STARTS = [
+    f"docker run -d --gpus all vllm/vllm-openai:v0.8.5 --model a/b {OPTIONS}",
+    f"sudo docker run -d vllm/vllm-openai:v0.8.5 --model a/b {OPTIONS}",
+    f"podman run -d vllm/vllm-openai:v0.8.5 --model a/b {OPTIONS}",
+    f"nohup vllm serve a/b {OPTIONS} > log 2>&1 & echo $!",
+    f"vllm serve a/b \\\n  {OPTIONS} | tail -n 1",
+    f"python -m vllm.entrypoints.cli.main serve a/b {OPTIONS}",
+]
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    "assigned", ["ID=$({0})\n", 'ID="$({0})"\n', "f() {{\n  local ID=$({0})\n}}\nf\n", "ID=$( {0} )\n"]
+)
+def test_the_start_in_a_substitution(start: str, assigned: str, tmp_path: Path) -> None:
+    text = "set -e\n" + assigned.format(start) + 'echo "$ID"\n'
+    reading = Reading(tmp_path, {"a.sh": text})
+    assert reading.arrives("0.18.1")["max_num_seqs"] == 8
+    finding = next(found for found in reading.findings if found.option == "swap_space")
+    assert text[finding.spot.start : finding.spot.end].startswith("--swap-space")
+    plan = reading.fix()
+    assert plan.applied
+    after = reading.text("a.sh")
+    assert "async-scheduling" in after and after.count("$(") == text.count("$(") and after.endswith('echo "$ID"\n')
+
+
+@pytest.mark.parametrize("array", [f"ARGS=(--model a/b {OPTIONS})\n", f"ARGS=(--model a/b)\nARGS+=({OPTIONS})\n"])
+def test_an_array_of_the_script_around_it(array: str, tmp_path: Path) -> None:
+    text = array + 'ID=$(docker run -d vllm/vllm-openai:v0.8.5 "${ARGS[@]}")\n'
+    reading = Reading(tmp_path, {"a.sh": text})
+    assert reading.arrives("0.18.1")["max_num_seqs"] == 8
+    reading.fix()  # what stands outside of the substitution is not written from inside of it
+    assert reading.text("a.sh") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "VERSION=$(vllm --version)\n",
+        'HELP=$(docker run --rm vllm/vllm-openai:v0.8.5 --help)\nOTHER=$(echo "vllm serve a/b --swap-space 4")\n',
+        "ID='$(vllm serve a/b --swap-space 4)'\n",
+        "# ID=$(vllm serve a/b --swap-space 4)\necho vllm\n",
+    ],
+)
+def test_what_starts_no_server(text: str, tmp_path: Path) -> None:
+    assert not [found for found in Reading(tmp_path, {"a.sh": text}).findings if found.option == "swap_space"]
