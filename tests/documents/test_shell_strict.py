@@ -293,3 +293,20 @@ def test_nothing_is_written_where_only_some_lines_end_in_crlf(text: str) -> None
     op = WordOp("replace", 0, 1, ("a=2",))
     with pytest.raises(ProofFailed, match="CRLF"):
         prove(document, plan(document, [op]), [op])
+
+
+@pytest.mark.parametrize(
+    "script", ["if a; then b; fi", "while a; do b; done", "{ a; }", "case a in b) c;; esac", "time a"]
+)
+def test_a_word_that_a_continuation_tears_is_the_word(script: str) -> None:
+    """A continuation at each place in turn, with the last word there or not: bash itself is the judge."""
+    for whole in (script, script.rpartition(" ")[0]):
+        for at in range(1, len(whole)):
+            text = f"{whole[:at]}\\\n{whole[at:]}\n"
+            taken = subprocess.run(["bash", "-n", "-c", text], capture_output=True, check=False)
+            read = True
+            try:
+                parse(text)
+            except Unreadable:
+                read = False
+            assert not read or (taken.returncode == 0 and not taken.stderr), text

@@ -115,9 +115,11 @@ class ShellScanner(Compound):
             raw.words.append(word)
             raw.end = end
             return self._argument(word, end)
-        if raw is None and text[start:end] in KEYWORDS:
-            self._at = start
-            return self._keyword(text[start:end], start, end)
+        if raw is None:
+            keyword = text[start:end].replace("\\\n", "")  # a continuation may stand inside
+            if keyword in KEYWORDS:
+                self._at = start
+                return self._keyword(keyword, start, end)
         if _SUBSCRIPT.match(text, start):
             end = self._subscript(text.index("[", start), end)
         m = TARGET.match(text, start, end)
