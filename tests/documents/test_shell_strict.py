@@ -299,8 +299,9 @@ def test_nothing_is_written_where_only_some_lines_end_in_crlf(text: str) -> None
     "script", ["if a; then b; fi", "while a; do b; done", "{ a; }", "case a in b) c;; esac", "time a"]
 )
 def test_a_word_that_a_continuation_tears_is_the_word(script: str) -> None:
-    """A continuation at each place in turn, with the last word there or not: bash itself is the judge."""
-    for whole in (script, script.rpartition(" ")[0]):
+    """A continuation at each place of each beginning of a script: bash itself is the judge."""
+    words = script.split(" ")
+    for whole in (" ".join(words[: i + 1]) for i in range(len(words))):
         for at in range(1, len(whole)):
             text = f"{whole[:at]}\\\n{whole[at:]}\n"
             taken = subprocess.run(["bash", "-n", "-c", text], capture_output=True, check=False)

@@ -260,3 +260,22 @@ def test_what_was_refused_has_its_line(
 def test_no_block_is_left_empty(block: str, tmp_path: Path) -> None:
     result, fixer = run(tmp_path, {"serve.sh": block + "vllm serve m\n"})
     assert after(result, fixer).get("serve.sh", block).startswith(block)
+
+
+LITERAL = '{{"actor_rollout_ref": {{"rollout": {{"name": "vllm", "mode": "async", "n": {}}}}}}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "joint"),
+    [
+        ("a.yaml", "---\n"),
+        ("a.py", "\n"),
+    ],
+)
+def test_documents_of_one_file_are_no_children_of_each_other(name: str, joint: str, tmp_path: Path) -> None:
+    """Each literal of a program, and each document of a stream, gets its own pin, all in the first run."""
+    one = LITERAL if name == "a.yaml" else "OmegaConf.create(" + LITERAL + ")"
+    text = "from omegaconf import OmegaConf\n" * (name == "a.py") + joint.join(one.format(n) + "\n" for n in (2, 3, 4))
+    (first,) = after(*run(tmp_path, {name: text})).values()
+    assert first.count("no_async_scheduling") == 3
+    assert after(*run(tmp_path, {name: first})) == {}

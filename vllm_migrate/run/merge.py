@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Program, Subject
+from vllm_migrate.dialects.tree import Place
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
@@ -26,8 +27,8 @@ REFUSED = ("bool-cli-value", "unknown-option")  # no error by itself, and the pa
 # How many children a message names.
 SHOWN = 3
 
-# Path of a file and dotted path of a mapping in it.
-Home = tuple[str, str]
+# Path of a file, dotted path of a mapping in it, and the number of the document (a literal of a program is one, too).
+Home = tuple[str, str, int]
 # Per option that a fix may pin: the value at the source, and whether the engine sets its own.
 Pins = dict[str, tuple[object, bool]]
 Identity = tuple[str, str, int, str]
@@ -109,7 +110,7 @@ def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
     actions = fix.actions if fix is not None else ()
     chain: tuple[Home, ...] = ()
     if home is not None and engine is not None and engine.site is not None:
-        chain = tuple((os.path.normpath(place.file.path), engine.site_path) for place in engine.site.places)
+        chain = tuple(_home(place, engine) for place in engine.site.places)
     whole = fix is not None and all(action.written is None for action in actions)
     source = spot.file.source
     return Candidate(
@@ -129,9 +130,13 @@ def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
 
 
 def home_of(engine: Subject) -> Home | None:
-    """(path of the file, dotted path) where a new setting of an engine belongs, when that may be a shared parent."""
+    """Where a new setting of an engine belongs, when that may be a shared parent."""
     place = engine.home() if engine.file.shell is None and engine.dialect.compose in SHARING else None
-    return (os.path.normpath(place.file.path), engine.site_path) if place is not None else None
+    return _home(place, engine) if place is not None else None
+
+
+def _home(place: Place, engine: Subject) -> Home:
+    return os.path.normpath(place.file.path), engine.site_path, place.index
 
 
 def pins_of(engine: Subject, source: View, target: View, options: Iterable[str]) -> Pins | None:
@@ -148,8 +153,8 @@ def ran(engine: Subject, pins: Pins | None) -> Iterator[Ran]:
     """What an engine ran with, at every place from which it inherits."""
     if engine.site is None or pins is None:
         return
-    for path in dict.fromkeys(os.path.normpath(place.file.path) for place in engine.site.places):
-        yield Ran((path, engine.site_path), engine.file.path, pins)
+    for home in dict.fromkeys(_home(place, engine) for place in engine.site.places):
+        yield Ran(home, engine.file.path, pins)
 
 
 def pinned_options(knowledge: Knowledge) -> list[str]:
