@@ -14,6 +14,7 @@ import pytest
 from vllm_migrate.documents.interface import Source, decode
 from vllm_migrate.documents.text import write
 from vllm_migrate.documents.text.write import CannotWrite, write_atomic
+from vllm_migrate.opening import NotRegular
 from vllm_migrate.run.files import replace_file
 
 
@@ -268,3 +269,14 @@ def test_what_is_no_file_is_not_replaced(file: Path) -> None:
         with pytest.raises(OSError, match="not a regular file"):
             replace_file(str(path), b"text", durable=False)
     assert stat.S_ISFIFO(pipe.stat().st_mode) and names(file.parent) == ["conf.yaml", "link", "pipe"]
+
+
+def test_a_link_that_leads_round_to_itself_is_not_replaced(tmp_path: Path) -> None:
+    """`-o`, baselines and checklists: a link is followed, and one that leads nowhere is left as it is."""
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    with pytest.raises(NotRegular):
+        replace_file(str(loop), b"x", durable=False)
+    assert os.readlink(loop) == "loop"
+    replace_file(str(loop), b"x", durable=False, follow=False)
+    assert loop.read_bytes() == b"x" and not loop.is_symlink()

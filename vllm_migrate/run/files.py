@@ -22,8 +22,11 @@ def replace_file(
     """
     if follow:
         path = os.path.realpath(path)
-    if os.path.lexists(path) and not (S_ISREG(mode_now := os.lstat(path).st_mode) or S_ISLNK(mode_now)):
-        raise NotRegular(path)  # to replace a device would take it from everybody
+    if os.path.lexists(path):
+        now = os.lstat(path).st_mode
+        # To replace a device would take it from everybody; a link that is left where links are followed leads round to itself.
+        if not (S_ISREG(now) or (S_ISLNK(now) and not follow)):
+            raise NotRegular(path)
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666)
     try:
