@@ -75,7 +75,7 @@ def _nothing(code: PythonDocument) -> frozenset[str]:
     it mixes into the worker."""
     if not _OBJECT.search(code.source.text):
         return frozenset()
-    assigned = (node for node in ast.walk(code.tree) if isinstance(node, ast.Assign))
+    assigned = code.nodes(ast.Assign)
     return frozenset(
         dotted_name(n.targets[0]) for n in assigned if isinstance(n.value, ast.Name) and n.value.id == "object"
     )

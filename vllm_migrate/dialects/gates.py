@@ -34,13 +34,20 @@ _OPERATORS: dict[type, str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE:
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
+# What holds statements.
+_BLOCKS = (
+    *(ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.With, ast.AsyncWith, ast.match_case),
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.ExceptHandler),
+)
+
+
 def skipped(code: PythonDocument, release: str) -> list[tuple[int, int]]:
     """Spans of the statements that do not run at a release."""
     if not _MAY_TEST.search(code.source.text):
         return []
     tests = Tests(code, release)
     found = []
-    for node in ast.walk(code.tree):
+    for node in code.nodes_of(_BLOCKS):
         parts: list[Sequence[ast.stmt]] = []
         if isinstance(node, ast.If):
             holds = tests.holds(node.test)
@@ -137,12 +144,11 @@ class Tests:
         self._names: set[str] = set()
         self._flags: dict[str, bool] = {}
         self._chosen: set[str] = set()
-        for node in ast.walk(code.tree):
-            if isinstance(node, ast.Try):
-                self._flags |= self._set_by(node)
-                if self.imports(node) is None and _asks_vllm(node):
-                    self._chosen |= set(_assigned(node.handlers))
-        assigned = (node for node in ast.walk(code.tree) if isinstance(node, ast.Assign) and len(node.targets) == 1)
+        for tried in code.nodes(ast.Try):
+            self._flags |= self._set_by(tried)
+            if self.imports(tried) is None and _asks_vllm(tried):
+                self._chosen |= set(_assigned(tried.handlers))
+        assigned = (node for node in code.nodes(ast.Assign) if len(node.targets) == 1)
         self._names = {
             dotted_name(node.targets[0])
             for node in assigned
@@ -153,15 +159,10 @@ class Tests:
     def _compared_names(self) -> dict[str, bool]:
         """The names that stand for a test of the release (`new = vllm_version >= Version("0.9")`), and whether they are true; what
         they are where the release cannot be read is passed over."""
-        handled = {
-            id(each)
-            for node in ast.walk(self._code.tree)
-            if isinstance(node, ast.ExceptHandler)
-            for each in ast.walk(node)
-        }
+        handled = {id(each) for node in self._code.nodes(ast.ExceptHandler) for each in ast.walk(node)}
         found: dict[str, set[bool | None]] = {}
-        for node in ast.walk(self._code.tree):
-            if isinstance(node, ast.Assign) and id(node) not in handled:
+        for node in self._code.nodes(ast.Assign):
+            if id(node) not in handled:
                 tested = isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp)
                 for target in node.targets:
                     if isinstance(target, ast.Name):

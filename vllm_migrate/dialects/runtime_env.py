@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 OURS = "VLLM_"
 IMAGE = ("env",)
+# A program that gives an environment to others: as a keyword, or a copy of its own.
+_GIVES = re.compile(r"\benv\s*=|\*\*\s*(?:os\s*\.\s*)?environ|environ\s*\.\s*copy|dict\(\s*(?:os\s*\.\s*)?environ")
 
 
 def programs_of(file: File, dialects: Sequence[Dialect], workspace: Workspace) -> list[Program]:
@@ -78,10 +81,12 @@ def _in_document(file: File, entry: UseSpec) -> Iterator[Use]:
 def in_program(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
     """`{"env_vars": {"VLLM_X": "1"}}`, `env_vars["VLLM_X"] = "1"`, and the same of the environment that a program gives to
     others: `env = {**os.environ, "VLLM_X": "1"}`, `Popen(command, env=env)`."""
-    if OURS not in file.source.text:
+    if OURS not in file.source.text or not (
+        _GIVES.search(file.source.text) or any(name in file.source.text for name in entry.variables)
+    ):
         return
-    names = {*entry.variables, *_environments(code.tree)}
-    for node in ast.walk(code.tree):
+    names = {*entry.variables, *_environments(code)}
+    for node in code.nodes_of((ast.Dict, ast.keyword, ast.Assign, ast.Call)):
         for name, value in _pairs(node, names, entry):
             if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value.startswith(OURS):
                 yield _use(entry, name.value, code.value(value), Spot(file, *code.span(name)))
@@ -90,9 +95,9 @@ def in_program(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use
 _Pairs = Iterator[tuple[ast.expr | None, ast.expr]]
 
 
-def _environments(tree: ast.Module) -> Iterator[str]:
+def _environments(code: PythonDocument) -> Iterator[str]:
     """The names of the environments that a program gives to what it starts."""
-    for node in ast.walk(tree):
+    for node in code.nodes_of((ast.Assign, ast.AnnAssign, ast.keyword)):
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _copies(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (target.id for target in targets if isinstance(target, ast.Name))

@@ -67,8 +67,8 @@ def _strings(code: PythonDocument, call: Call, argument: ast.expr) -> Iterator[a
         return
     assigned = [
         node
-        for node in ast.walk(code.tree)
-        if isinstance(node, ast.Assign) and node.lineno < call.node.lineno and name in map(dotted_name, node.targets)
+        for node in code.nodes(ast.Assign)
+        if node.lineno < call.node.lineno and name in map(dotted_name, node.targets)
     ]
     if assigned:
         yield from _literal(max(assigned, key=lambda node: node.lineno).value)

@@ -185,6 +185,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
 }
 
 
+# What every rule of a kind is asked of, whatever options it names.
+BY_ITSELF = ("default", "remark", "key", "refusal")
 STEPS_A_FINDING = 100  # of those that a file has
 
 
@@ -303,6 +305,8 @@ def _of_engine(engine: Engine, source: View, target: View, knowledge: Knowledge)
         asked = by_kind.get(each)
         if asked is None or (each == "setting" and rule.options):
             asked = _asked(rule, whole, contexts)
+            if each in BY_ITSELF:
+                by_kind[each] = asked
         for context in asked:
             test = _holds(rule, context)
             if test is False:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import NamedTuple
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import NamedTuple, TypeVar, cast
 
 from vllm_migrate.documents.interface import DELETE, LARGEST_NUMBER, RENAME, SET, Source, Unknown, Unreadable
 from vllm_migrate.documents.python.index import FoundCall, Index, ModuleScope, Text
@@ -18,6 +20,8 @@ from vllm_migrate.documents.python.unpacked import NOTHING, Entry, Unpacked, unp
 from vllm_migrate.documents.python.values import MAX_DEPTH, dotted_name, number, without_brackets
 
 __all__ = ["DELETE", "RENAME", "SET", "Call", "CallOp", "PythonDocument", "parse_python"]
+
+Node = TypeVar("Node", bound=ast.AST)
 
 MAX_CHARS = 4_000_000
 MAX_WORDS = 300_000  # names, numbers and words of strings: each may cost a kilobyte in the tree
@@ -235,6 +239,7 @@ class PythonDocument:
         "_environment",
         "_imports",
         "_index",
+        "_nodes",
         "_unpacked",
         "offsets",
         "source",
@@ -254,6 +259,22 @@ class PythonDocument:
         self._constants: dict[str, ast.expr] | None = None
         self._aliases: dict[str, str] | None = None
         self._unpacked: dict[int, Unpacked] | None = None
+        self._nodes: dict[type[ast.AST], list[tuple[int, ast.AST]]] | None = None
+
+    def nodes(self, kind: type[Node]) -> list[Node]:
+        """The nodes of the module that are of a class, in the order of `ast.walk`."""
+        return [cast("Node", node) for _, node in self._of(kind)]
+
+    def nodes_of(self, kinds: Iterable[type[ast.AST]]) -> list[ast.AST]:
+        """The same of several classes."""
+        return [node for _, node in sorted((pair for kind in kinds for pair in self._of(kind)), key=itemgetter(0))]
+
+    def _of(self, kind: type[ast.AST]) -> list[tuple[int, ast.AST]]:
+        if self._nodes is None:
+            self._nodes = {}
+            for number, node in enumerate(ast.walk(self.tree)):
+                self._nodes.setdefault(type(node), []).append((number, node))
+        return self._nodes.get(kind, [])
 
     def span(self, node: Spanned) -> tuple[int, int]:
         return self.offsets.span(node)
