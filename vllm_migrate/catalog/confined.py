@@ -42,8 +42,9 @@ def read(root: str, progress: Callable[[str], None] | None = None) -> dict[str, 
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
         alarm = threading.Timer(WALL_LIMIT_S, process.kill)
-        alarm.start()
+        alarm.daemon = True  # an interrupt may come before the `try`: the exit is not to wait for it
         try:
+            alarm.start()
             _follow(process, progress)
             status = process.wait()
         finally:
