@@ -129,6 +129,8 @@ def round_of(root: Path, name: str, wait: float, how: signal.Signals, whole: tup
         return Counter()
     found = Counter({"ended": 1, how.name: 1})
     found["tracebacks"] += b"Traceback" in err and b"vllm_migrate" in err
+    if found["tracebacks"]:
+        print(err.decode("utf-8", "replace")[-2000:], file=sys.stderr)
     found["tracebacks of Python's own start"] += b"Traceback" in err and b"vllm_migrate" not in err
     now = contents(root)
     found["torn"] += sum(path.startswith("work/c") and now.get(path) not in (old[path], new[path]) for path in old)
