@@ -130,7 +130,11 @@ def test_what_asks_nothing_is_told_in_a_line(tmp_path: Path, capsys: pytest.Capt
     assert "VM102" in (lines := capsys.readouterr().out) and "::notice" not in lines
     (tmp_path / "vllm-migrate.toml").write_text('[per-file-settings]\n"*.sh" = { role = "rl_rollout" }\n')
     main(["lint", "--config", str(tmp_path / "vllm-migrate.toml"), path])
-    assert "For information" not in capsys.readouterr().out
+    rollout = capsys.readouterr().out
+    assert rollout.index("fix: ") < rollout.index("For information"), (
+        "where it trains, what has an edit is shown with it"
+    )
+    assert rollout.count("asynchronous scheduling is on by default") == 1
 
 
 def test_the_summary_counts_the_fixes_that_fix_counts(

@@ -26,6 +26,8 @@ class Region(NamedTuple):
 
 
 FINDING, CHECKLIST = "finding", "checklist"
+# Layers in which an info is a matter of rounding or speed.
+SLIGHT = ("numerics", "performance", "inference-path")
 TRAINING = ("rl_rollout", "reference", "teacher")
 
 
@@ -135,8 +137,11 @@ class Finding(NamedTuple):
 
     @property
     def minor(self) -> bool:
-        """A change that asks nothing of anybody: an info of the checklist about an engine that does not train."""
-        return self.kind == CHECKLIST and self.severity == "info" and not self.trains
+        """A change that asks nothing of anybody: an info of the checklist about an engine that does not train, or that moves what one
+        computes within its noise and has no edit."""
+        if self.kind != CHECKLIST or self.severity != "info":
+            return False
+        return not self.trains or (self.safety == "none" and self.layer in SLIGHT)
 
     @property
     def preview(self) -> list[str]:

@@ -50,7 +50,8 @@ def render(
     findings = [finding for finding in report.findings if finding.kind != CHECKLIST]
     _outline(page, findings)
     listed = _rules(f for f in report.findings if f.kind == CHECKLIST and not f.minor)
-    minor = _rules(f for f in report.findings if f.minor)
+    said = {f.message for f in report.findings if not f.minor}
+    minor = _rules(f for f in report.findings if f.minor and (everything or f.message not in said))
     rules = [*_rules(findings), *listed, *(minor if everything else ())]
     reasons = Reasons(rules)
     heading = ""
