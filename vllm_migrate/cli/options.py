@@ -86,7 +86,7 @@ LINT = (
     PATHS,
     *SHARED,
     Option("--output-format", VALUE, "Format of the report.", "FORMAT", FORMATS),
-    Option("--all", FLAG, "List every place, however many there are.", field="everything"),
+    Option("--all", FLAG, "List every place, and what only informs in full.", field="everything"),
     Option("--output-file", VALUE, "Write the report to this file.", "FILE", short="-o"),
     Option("--statistics", FLAG, "Count findings by rule instead of listing them."),
     Option(
