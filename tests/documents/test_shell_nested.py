@@ -158,3 +158,18 @@ def test_single_quotes_in_a_heredoc_do_not_stop_the_script_around_it(spelling: s
     value = nested(parse(written))[0].commands[0].words[1].value
     undecided = any(part in spelling for part in ("UNSET", "Q", "$5", "`"))
     assert value == (None if undecided else said.stdout.removesuffix("\n"))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_single_quotes_in_a_substitution_keep_what_they_quote(spelling: str, tmp_path: Path) -> None:
+    """A substitution is read by its own shell alone: what single quotes hold is text; bash itself is the judge."""
+    written = f"P=8000\nID=$(vllm serve {spelling} end)\n"
+    said = subprocess.run(
+        ["bash", "--norc", "-c", "vllm() { printf '%s\\n' \"$2\"; }\n" + written + "printf '%s\\n' \"$ID\""],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert nested(parse(written))[0].commands[0].words[2].value == said.stdout.removesuffix("\n")

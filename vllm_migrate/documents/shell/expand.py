@@ -436,7 +436,7 @@ class _Cutter:
             kind, j = m.lastgroup, m.end()
             if kind == "lit":
                 self.literal(m[0], i, j, True)
-            elif kind == "sq" and self.word.script.outer is not None:
+            elif kind == "sq" and self.word.script.outer is not None and not self.word.script.substituted:
                 self.single(i + 1, j - 1)
             elif kind == "sq":
                 self.literal(m["sq"], i, j)
@@ -495,7 +495,7 @@ class _Cutter:
         return end
 
     def single(self, i: int, end: int) -> None:
-        """Text inside single quotes of a nested script, in which the script around it has expanded its own variables."""
+        """Text inside single quotes of a script in a string or heredoc, where the script around it has expanded its variables."""
         if i == end:
             self.literal("", i - 1, end + 1)
         while i < end:
