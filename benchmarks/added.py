@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from benchmarks.replaced import cell
 from vllm_migrate.catalog.extract import bounds
 from vllm_migrate.catalog.extract.conditions import Spot, identity, message, spots
 from vllm_migrate.catalog.extract.interp import Interpreter
@@ -188,11 +189,7 @@ def main(folder: str) -> None:
             settings = ", ".join(found.settings[:4]) + (", ..." if len(found.settings) > 4 else "")
             text = found.text or found.when
             cells = (f"{lacking[-1]} and before", found.at.removeprefix("vllm."), settings, text[:100], verdicts[name])
-            print("| " + " | ".join(map(_cell, cells)) + " |")
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+            print("| " + " | ".join(map(cell, cells)) + " |")
 
 
 if __name__ == "__main__":

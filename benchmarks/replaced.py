@@ -127,11 +127,12 @@ def main() -> None:
         found = verdict(f"{one.setting} {site.at} {one.text} {site.when}")
         count["said" if found.rule else "open" if found.why == "**open**" else "none"] += 1
         cells = (one.setting, site.what[:50], f"{releases[0]} to {releases[-1]}", one.text[:100], found.rule, found.why)
-        rows.append("| " + " | ".join(map(_cell, cells)) + " |")
+        rows.append("| " + " | ".join(map(cell, cells)) + " |")
     print(HEAD.format(releases=len(catalog.shipped), all=len(rows), **count) + "\n".join(rows))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text as a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
 
 

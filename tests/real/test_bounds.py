@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.dialects.reading import Reading
-from tests.real.oracles.client import run_oracle
+from tests.real.refusing import compared
 from tests.resolve.test_bounds import cases
-from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.knowledge.load import load as load_knowledge
-from vllm_migrate.resolve.refusals import refused
-from vllm_migrate.resolve.view import View
 
 SAMPLING: dict[str, tuple[object, ...]] = {
     "n": (0, 1, 2),
@@ -42,36 +37,19 @@ def asked(release: str) -> list[dict[str, Any]]:
     return out + [{"sampling": {name: value}} for name, values in SAMPLING.items() for value in values]
 
 
-def mine(folder: Path, case: dict[str, Any], release: str) -> list[str]:
-    keywords = "".join(f", {name}={value!r}" for name, value in case.get("kwargs", {"seed": 0}).items())
-    sampling = ", ".join(f"{name}={value!r}" for name, value in case.get("sampling", {}).items())
-    text = f"from vllm import EngineArgs, SamplingParams\np = SamplingParams({sampling})\nargs = EngineArgs(model='m'{keywords})\n"
-    engine = Reading(folder, {"args.py": text}, release, release).engine
-    return [found.text for found in refused(View(engine, release, load_catalog(), load_knowledge()))]
-
-
-def compared(python: str, release: str, model: str, folder: Path) -> list[tuple[dict[str, Any], str, list[str]]]:
-    answers = run_oracle(python, "refused.py", asked(release), model)
-    return [
-        (case, str(theirs), mine(folder, case, release)) for case, theirs in zip(asked(release), answers, strict=True)
-    ]
-
-
-def agree(found: list[tuple[dict[str, Any], str, list[str]]]) -> None:
-    assert [one for one in found if one[2] and not one[1]] == [], "a false alarm"
-    sampling = [one for one in found if "sampling" in one[0] and not HELPERS & set(one[0]["sampling"])]
-    assert [one for one in sampling if one[1] and not one[2]] == [], "a request that is refused"
-    both = sum(1 for _, theirs, ours in found if theirs and ours)
-    print(f"{both} refused by both, {sum(1 for _, t, o in found if not t and not o)} by neither")
+def agree(python: str, release: str, model: str, folder: Path) -> None:
+    found, both = compared(asked(release), python, release, model, folder)
+    sampling = [one for one in found if "sampling" in one.case and not HELPERS & set(one.case["sampling"])]
+    assert [one for one in sampling if one.theirs and not one.ours] == [], "a request that is refused"
     assert both >= 20
 
 
 def test_bounds_of_0181(vllm_py_0181: str, tiny_model: str, tmp_path: Path) -> None:
-    agree(compared(vllm_py_0181, "0.18.1", tiny_model, tmp_path))
+    agree(vllm_py_0181, "0.18.1", tiny_model, tmp_path)
 
 
 def test_bounds_of_a_newer_release(tiny_model: str, tmp_path: Path) -> None:
     python = os.environ.get("VLLM_MIGRATE_REAL_0_32_0")
     if not python:
         pytest.skip("VLLM_MIGRATE_REAL_0_32_0 names no python that imports vLLM 0.32.0")
-    agree(compared(python, "0.32.0", tiny_model, tmp_path))
+    agree(python, "0.32.0", tiny_model, tmp_path)

@@ -115,10 +115,9 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
         return None
     reader = _Reader(view, known, site.settings, as_written=site.what == DECLARED)
     if "async_scheduling" in site.settings and site.at.endswith(":VllmConfig.__post_init__"):
+        # What is unset is decided there, and is off where it would be refused.
         arrived = view.delivery.values.get("async_scheduling")
-        if (
-            arrived is None or arrived.written is None
-        ):  # what is unset is decided there, and is off where it would be refused
+        if arrived is None or arrived.written is None:
             return None
     if any(reader.absent(name) for name in site.settings):
         return None
@@ -128,9 +127,8 @@ def _at(view: View, known: Nested, refusal: Refusal, site: Site) -> Refused | No
     if condition is None or reader.value(condition) is not True:
         return None
     values = {name: reader.setting(name) for name in site.settings}
-    said = (
-        refusal.text.partition(": ")[2] if site.what == DECLARED else refusal.text
-    )  # of the field that is named already
+    # A declared bound begins with its field, which is named already.
+    said = refusal.text.partition(": ")[2] if site.what == DECLARED else refusal.text
     text = re.sub(r"\{[^{}]*\}", "...", said)
     text = re.sub(r": (?=\.(?: |$))", ": ..", text)  # a list that the release joins when it raises
     per_request = any(name.startswith(REQUEST) for name in site.settings)

@@ -102,7 +102,7 @@ def read(path: str) -> dict[str, Any]:
         lock: dict[str, Any] = loads(read_bytes(path))
     except FileNotFoundError:
         raise UsageError(f"no {path}", "`vllm-migrate lock` writes it") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}", "`vllm-migrate lock` rewrites it") from None
     if not _is_lock(lock):
         raise UsageError(f"{path} is not a lock of this version", "`vllm-migrate lock` rewrites it")
@@ -263,7 +263,7 @@ def _smoke(path: str) -> dict[str, object]:
         metrics = found["metrics"]
         figures = {name: metrics[name]["value"] for name in sorted(metrics) if name in FIGURES}
         return {"verdict": found["verdict"], "layer": found["layer"], "n_tokens": found["n_tokens"], **figures}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"--smoke: {path}: {error}", "what `vllm-migrate smoke run --output-format json` printed"
         ) from None

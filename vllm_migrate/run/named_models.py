@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
 from vllm_migrate.dialects.specifiers import parse_version
 from vllm_migrate.knowledge.records import ModelName
+from vllm_migrate.opening import loads
 from vllm_migrate.run.pins import SCRIPT, VLLM, Pin
 
 # The last part of a path, among which the names of models are looked for.
@@ -44,9 +44,9 @@ def _what_runs(path: str, data: bytes) -> bytes:
 def _code_of(data: bytes) -> bytes:
     """The lines of a notebook that are lines of its code cells; nothing where they do not stand on lines of their own."""
     try:
-        cells = json.loads(data)["cells"]
+        cells = loads(data)["cells"]
         sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return b" " * len(data)
     code = {line for source in sources if isinstance(source, list) for line in source if isinstance(line, str)}
     return b"".join(
@@ -56,7 +56,7 @@ def _code_of(data: bytes) -> bytes:
 
 def _decoded(line: bytes) -> str:
     try:
-        found = json.loads(line.strip().removesuffix(b","))
-    except (ValueError, RecursionError):
+        found = loads(line.strip().removesuffix(b","))
+    except ValueError:
         return ""
     return found if isinstance(found, str) else ""

@@ -181,7 +181,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
                     continue
                 try:
                     value = loads(line)
-                except (ValueError, RecursionError) as error:
+                except ValueError as error:
                     if number > 1:
                         raise RecordingError(f"{path}:{number} is not JSON: {error}", remedy=WANTED) from None
                     value = loads(line + file.read(LINE))  # one object over many lines
@@ -192,7 +192,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]
         raise RecordingError(f"cannot read {path}: {error.strerror}", remedy=WANTED) from None
     except UnicodeDecodeError:
         raise RecordingError(f"{path} is not UTF-8", remedy=WANTED) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordingError(f"{path} is not JSON: {error}", remedy=WANTED) from None
 
 

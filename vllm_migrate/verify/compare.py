@@ -217,7 +217,7 @@ def _plain(value: object) -> object:
     if value.startswith(("{", "[")):
         try:
             return loads(value)
-        except (ValueError, RecursionError):
+        except ValueError:
             return value
     size = _SIZE.fullmatch(value)
     if size is not None:

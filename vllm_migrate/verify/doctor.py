@@ -214,7 +214,7 @@ def model_folder(model: str) -> str | None:
 def _sampling(path: str) -> dict[str, object]:
     try:
         found = loads(read_bytes(path))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
     return {name: found[name] for name in SAMPLING if isinstance(found, dict) and found.get(name) is not None}
 

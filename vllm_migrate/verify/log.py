@@ -124,7 +124,7 @@ def _recorded(line: str) -> str:
         return line
     try:
         record = loads(line)
-    except (ValueError, RecursionError):
+    except ValueError:
         return line
     texts = [record.get(name) for name in MESSAGES] if isinstance(record, dict) else []
     return next((text for text in texts if isinstance(text, str)), line)

@@ -66,7 +66,7 @@ def ask(command: str, engine_args: dict[str, Any] | None = None, env: dict[str, 
         raise UsageError(
             f"{command}: no answer in {TIMEOUT_S:.0f} s", "--python PY, an interpreter that starts"
         ) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise UsageError(
             f"{command} did not answer: {last[:300]}", "--python PY, an interpreter of Python 3.9 or newer"

@@ -58,7 +58,7 @@ def of_entry(entry: Mapping[str, object], source: str, where: str, target: str |
 def _entry(line: str) -> Mapping[str, object] | None:
     try:
         entry = loads(line, parse_constant=str)  # as the recorder writes what is no number of JSON
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return entry if isinstance(entry, dict) and entry.get("schema") == 1 and "config" in entry else None
 

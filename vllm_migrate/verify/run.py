@@ -137,7 +137,7 @@ def _release(files: list[str]) -> tuple[str, str]:
 def _packages(text: str) -> list[str]:
     try:
         data = loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return []
     found = data.get("pip") or data.get("packages") if isinstance(data, dict) else None
     return [str(one) for one in found] if isinstance(found, list) else []

@@ -132,7 +132,7 @@ def _get(root: str, path: str) -> _Answer:
                 where = error.headers.get("Location")
                 raise UsageError(f"{root}{path} redirects to {where}", "name the server itself") from None
             return _Answer(error.code)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return _Answer(200)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", "") or str(error).strip() or type(error).__name__

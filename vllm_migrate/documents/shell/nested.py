@@ -167,13 +167,8 @@ def _sub(document: ShellDocument, start: int, end: int, kind: str) -> ShellDocum
     if kind in ('"', "plain"):
         inside = (_ESCAPE if kind == '"' else _ESCAPE_HEREDOC).sub(FILLER + r"\1", inside)
     masked = _INK.sub(" ", text[:start]) + inside + _INK.sub(" ", text[end:])
-    expanded = kind in (
-        '"',
-        "plain",
-        "joined",
-        "substituted",
-    )  # by the outer shell; else the variables are the inner shell's own
-    scanner = ShellScanner(masked, document.script if expanded else None)
+    own = kind in ("'", "quoted")  # the outer shell expands nothing: the variables are the inner shell's
+    scanner = ShellScanner(masked, None if own else document.script)
     scanner.script.substituted = kind == "substituted"
     scanner.run()
     return ShellDocument(Source(source.path, source.data, masked, source.bom, source.newline), scanner, document)

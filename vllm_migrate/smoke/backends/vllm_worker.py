@@ -183,7 +183,7 @@ class _Protocol:
             value = loads(body)
             if len(body) != int(length) or not isinstance(value, dict):
                 raise ValueError
-        except (ValueError, RecursionError):
+        except ValueError:
             self.remember(raw)
             raise self.failure("the worker printed a line that does not follow the protocol") from None
         return value
