@@ -27,6 +27,13 @@ from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect, Sign
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
+# What prints its words, tests them, looks for them or works on files: `echo vllm serve MODEL` starts nothing.
+_NEVER_STARTS = frozenset(
+    "echo printf print log info warn warning error debug die fail msg say usage read cat tee less head tail wc sort cut tr "
+    "sed awk grep egrep fgrep rg [ [[ test : true false exit return shift cd pushd popd pwd sleep wait set unset export local "
+    "declare typeset readonly alias trap ulimit umask pgrep pkill killall kill ps which type whereis man mkdir rm rmdir cp mv "
+    "ln ls touch chmod chown tar unzip rsync scp curl wget git pip pip3 conda apt apt-get yum dnf brew nvidia-smi".split()
+)
 
 
 def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
@@ -37,6 +44,8 @@ def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog,
     for command in file.shell.commands:
         if command.after >= 0:
             continue  # no command, but what a broken continuation took from one
+        if command.written and command.written[0].raw in _NEVER_STARTS:
+            continue
         line = _Line(file, file.shell, command, catalog, workspace)
         for dialect in dialects:
             engines = line.engines(dialect)
@@ -79,7 +88,7 @@ class _Line:
             if not engines and self.command.lost:
                 engines = self._all_cut_off(dialect)
             return engines or None
-        begin = self._begins(dialect)
+        begin = self._begins(dialect) if self._may_begin(dialect) else None
         if begin is None:
             return None
         start, entrypoint = begin
@@ -93,6 +102,11 @@ class _Line:
     def image(self) -> int:
         """Index of the image that the command runs a container of; 0 where it runs none."""
         return image_at(self.command.words, self.catalog)
+
+    def _may_begin(self, dialect: Dialect) -> bool:
+        """False only where none of a dialect's signs is in the command."""
+        first = dialect.first_words
+        return first is None or not first.isdisjoint(self.names) or (dialect.knows_images and bool(self.image))
 
     def _begins(self, dialect: Dialect) -> tuple[int, str] | None:
         """Index of the first word after the dialect's sign in a command, and the program that the sign starts ("": the
