@@ -29,10 +29,17 @@ from vllm_migrate.knowledge.records import Dialect, Sign
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
 # What prints its words, tests them, looks for them or works on files: `echo vllm serve MODEL` starts nothing.
 _NEVER_STARTS = frozenset(
-    "echo printf print log info warn warning error debug die fail msg say usage read cat tee less head tail wc sort cut tr "
-    "sed awk grep egrep fgrep rg [ [[ test : true false exit return shift cd pushd popd pwd sleep wait set unset export local "
-    "declare typeset readonly alias trap ulimit umask pgrep pkill killall kill ps which type whereis man mkdir rm rmdir cp mv "
-    "ln ls touch chmod chown tar unzip rsync scp curl wget git pip pip3 conda apt apt-get yum dnf brew nvidia-smi".split()
+    (
+        *("echo", "printf", "print", "log", "info", "warn", "warning", "error", "debug", "die", "fail"),
+        *("msg", "say", "usage", "read", "cat", "tee", "less", "head", "tail", "wc", "sort", "cut"),
+        *("tr", "sed", "awk", "grep", "egrep", "fgrep", "rg", "[", "[[", "test", ":", "true", "false"),
+        *("exit", "return", "shift", "cd", "pushd", "popd", "pwd", "sleep", "wait", "set", "unset"),
+        *("export", "local", "declare", "typeset", "readonly", "alias", "trap", "ulimit", "umask"),
+        *("pgrep", "pkill", "killall", "kill", "ps", "which", "type", "whereis", "man", "mkdir", "rm"),
+        *("rmdir", "cp", "mv", "ln", "ls", "touch", "chmod", "chown", "tar", "unzip", "rsync", "scp"),
+        *("curl", "wget", "git", "pip", "pip3", "conda", "apt", "apt-get", "yum", "dnf", "brew"),
+        *("nvidia-smi"),
+    )
 )
 
 
@@ -266,7 +273,7 @@ class _Line:
         name = words[group[1]].value if len(group) > 1 and words[group[0]].value == "--config" else None
         if not name:
             return None
-        if self.file.inside is not None and name.endswith((".yaml", ".yml")):
+        if name.startswith("/") and name.endswith((".yaml", ".yml")):
             from vllm_migrate.dialects.mounts import mounted
 
             config = mounted(self.file, name, self.workspace)

@@ -300,6 +300,10 @@ class Run:
         message = f"no vLLM engine was recognised in this file, so {judged} was judged"
         self._add(candidate_of(file_finding(named("no-engine-recognised"), message, spot)))
 
+    def named_too_late(self) -> frozenset[str]:
+        """The configurations that were judged by themselves before the file that names them."""
+        return frozenset(self.workspace.claimed & set(map(os.path.normpath, self._seen)))
+
     def part(self) -> Part:
         """What the files so far gave."""
         if self._present is not None:
