@@ -38,7 +38,7 @@ _NEVER_STARTS = frozenset(
         *("pgrep", "pkill", "killall", "kill", "ps", "which", "type", "whereis", "man", "mkdir", "rm"),
         *("rmdir", "cp", "mv", "ln", "ls", "touch", "chmod", "chown", "tar", "unzip", "rsync", "scp"),
         *("curl", "wget", "git", "pip", "pip3", "conda", "apt", "apt-get", "yum", "dnf", "brew"),
-        *("nvidia-smi"),
+        "nvidia-smi",
     )
 )
 
