@@ -20,6 +20,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.built import built_pins
+from vllm_migrate.run.called import called_scripts
 from vllm_migrate.run.config import Config, config_in, nearest
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.merge import pins_written
@@ -155,7 +156,7 @@ class Situations:
         stated = self._stated(level.config, path)
         own = []
         if "from" not in stated:
-            own = self._own_pins(path, data) or bounds_of_models(path, data, self._knowledge.models)
+            own = self._file_shows(path, data) or self._called_show(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
         only = self._only(path) if "from" not in stated else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
@@ -297,10 +298,25 @@ class Situations:
         built = built_pins(path, data, self.dependencies, self._disk)
         return sorted((*own, *built), key=lambda pin: pin.at) if built else own
 
+    def _file_shows(self, path: str, data: bytes) -> list[Pin]:
+        """What a file shows of its release: what it installs, else the models that it names."""
+        return self._own_pins(path, data) or bounds_of_models(path, data, self._knowledge.models)
+
+    def _called_show(self, path: str, data: bytes) -> list[Pin]:
+        """The one release that the first script shows that a script runs and that shows any."""
+        called = called_scripts(path, data, self.dependencies, self._disk)
+        found = next(filter(None, (self._file_shows(*each) for each in called)), [])
+        return found[:1] if len({pin.version or pin.bounds for pin in found}) == 1 else []
+
     def _accelerator(self, level: Level, path: str, data: bytes) -> Known | None:
         top = level.upward()[-1]
         within = os.path.relpath(os.path.abspath(path), top.folder) if top.is_root else ""
-        return accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
+        found = accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
+        if found is None:
+            called = called_scripts(path, data, self.dependencies, self._disk)
+            each = (accelerator_of(os.path.relpath(name), text, self._knowledge.gpus) for name, text in called)
+            found = next(filter(None, each), None)
+        return found
 
     # -- the two releases
 
