@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, Open, PinnedAt, Shown, Situation
+from vllm_migrate.dialects.situation import DEFAULT, SOURCE, TARGET, Beyond, Known, Open, PinnedAt, Shown, Situation
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
@@ -34,7 +34,6 @@ from vllm_migrate.run.versions import choose_source, development, find_releases,
 if TYPE_CHECKING:
     from vllm_migrate.run.changed import Removed
 
-DEFAULT = "the default"
 # Releases before those of the catalog, the newest first: those that ranges which exclude the catalog mean.
 BEFORE = (
     *(
