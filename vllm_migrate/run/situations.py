@@ -27,7 +27,7 @@ from vllm_migrate.run.merge import pins_written
 from vllm_migrate.run.named_models import bounds_of_models
 from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
-from vllm_migrate.run.pins import PACKAGES, VLLM, Pin
+from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
@@ -99,6 +99,8 @@ class Level(NamedTuple):
             level = level.above
 
 
+# Folders of a project that hold scripts of all kinds.
+_OF_SCRIPTS = frozenset(("scripts", "script", "bin", "tools", "shell", "launch", "launchers", "ci"))
 _FINAL = re.compile(r"\d{1,4}(\.\d{1,4}){1,4}(\.post\d{1,3})?")
 
 
@@ -421,18 +423,26 @@ class Situations:
             return self._pinned(own, target, ())
         remarks: list[str] = []
         ranges: list[Pin] = [own] if own is not None else []
+        in_scripts: Pin | None = None
         for each in level.upward():
             mine = [pin for pin in each.pins if pin.package == VLLM]
+            if in_scripts is not None:
+                mine = [pin for pin in mine if pin.rank < SCRIPT]
             first = development(mine)
             if first is not None:
                 because = f"{first.place} has a version that is not a release ({first.text}) and cannot be compared"
                 return Move(Known(target.value, because), target, tuple(remarks))
             pin = choose_source(mine, [found.bounds for found in ranges])
+            if pin is not None and pin.rank >= SCRIPT and os.path.basename(each.folder).lower() in _OF_SCRIPTS:
+                in_scripts = in_scripts or pin  # each script there is for an environment of its own
+                continue
             if pin is not None:
                 remarks += notes(mine)
                 return self._pinned(pin, target, remarks)
             remarks += [note for note in notes(mine) if note not in remarks]
             ranges += [found for found in mine if found.bounds]
+        if in_scripts is not None:
+            return self._pinned(in_scripts, target, remarks)
         fault = misread(level.folder, None, self.dependencies, self._disk)
         remarks += [fault] if fault else []
         return self._ranged(level, target, ranges, remarks)
