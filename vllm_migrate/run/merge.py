@@ -14,7 +14,7 @@ from vllm_migrate.dialects.model import Program, Subject
 from vllm_migrate.dialects.tree import Place
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
+from vllm_migrate.report.finding import CHECKLIST, RUNNING, SEVERITIES, Finding
 from vllm_migrate.report.findings import is_unread
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing, identity
@@ -37,7 +37,7 @@ Identity = tuple[str, str, int, str]
 def stopping(found: Finding | Firing) -> bool:
     """Whether a finding keeps its engine, or its program, from starting."""
     refused = found.severity == "error" or found.name in REFUSED
-    return refused and found.layer == STOPS and found.kind != CHECKLIST
+    return refused and found.layer == STOPS and found.kind != CHECKLIST and found.name not in RUNNING
 
 
 class Ran(NamedTuple):
