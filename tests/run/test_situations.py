@@ -421,9 +421,7 @@ def test_what_the_project_installs_rejects_is_for_review_whatever_is_stated(pin:
     if stated:
         files["vllm-migrate.toml"] = stated
     fix = next(found.fix for found in lint(files=files).findings if found.code == "VM401")
-    assert (
-        fix is not None and fix.safety == "review" and [place[0] for place in fix.conflicts] == ["requirements.txt"]
-    )
+    assert fix is not None and fix.safety == "review" and [place[0] for place in fix.conflicts] == ["requirements.txt"]
 
 
 def test_a_stated_release_from_before_the_move_of_the_version() -> None:
