@@ -67,9 +67,11 @@ class Setting:
         return self._in(self.source)
 
     def _span(self) -> Sequence[str]:
-        """The releases from the source to the one before the target; the source alone where they are the same, or reversed."""
+        """The releases from the source to the one before the target: all before it where none is compared with it, the source
+        alone on the way back."""
         catalog = self.target.catalog
-        first = catalog.ordinal(self.source.release)
+        moves = self.source.release != self.target.release
+        first = catalog.ordinal(self.source.release) if moves else 0
         return catalog.releases[first : max(first + 1, catalog.ordinal(self.target.release))]
 
     def _ever(self) -> bool:
