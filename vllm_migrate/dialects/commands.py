@@ -23,10 +23,12 @@ from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
+from vllm_migrate.documents.steps import spend
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect, Sign
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
+STEPS_A_COMMAND = 10  # every dialect is asked about each
 
 
 def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
@@ -37,6 +39,7 @@ def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog,
     for command in file.shell.commands:
         if command.after >= 0:
             continue  # no command, but what a broken continuation took from one
+        spend(STEPS_A_COMMAND)
         line = _Line(file, file.shell, command, catalog, workspace)
         for dialect in dialects:
             engines = line.engines(dialect)
