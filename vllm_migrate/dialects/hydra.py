@@ -159,8 +159,6 @@ class _DefaultsList:
         if not entry.group:
             below = _directory(entry.option.lstrip("/")).replace("/", ".")
             return ".".join(p for p in (parent, below) if p)
-        if entry.absolute:
-            return entry.group.replace("/", ".")
         return ".".join(p for p in (parent, entry.group.replace("/", ".")) if p)
 
     def _entries(self, tree: Tree) -> tuple[list[_Default], list[_Default], int]:
