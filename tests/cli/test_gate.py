@@ -191,6 +191,7 @@ HARMLESS = (
     ("a.yaml", "secrets:\n  HF_TOKEN: ${HF_TOKEN}\nauth: {type: kubernetes-service-account-v1}\n"),
     ("a.sh", "echo Qwen2.5-7B-Instruct > tokenizer_name.txt\necho step12345678 | tee login.log\n"),
     ("a.sh", "MODEL=Qwen2-7B-Instruct-2024\nexport API_KEY=$MODEL\n"),
+    ("a.sh", "#   HF_TOKEN=           HuggingFace API token\n#   API_KEY = OpenRouter key of yours\n"),
     ("a.sh", "mysql -h host12345678 -P 3306\nredis-cli -h host12345678 -p 6379\nmachine host1 is faster\n"),
     ("a.sh", 'TOKENS=(1024 2048 4096)\nKEYS=("prompt_1" "response_2")\n'),
     ("a.sh", "the api_key num_scheduler_steps_v2 and the token is Qwen2-VL-7B-Instruct-2024\n"),

@@ -71,6 +71,7 @@ GLUED = re.compile(r"[A-Za-z0-9_+/=\-]{8,}")
 STRAY = re.compile(r"[ \t]+(?:is[ \t]+)?[\"']?(?P<word>(?=[A-Za-z]*\d)[A-Za-z0-9]{16,200})(?![\w./(\[=:-])")
 PAIR_BEFORE = re.compile(r"[\[(][ \t]*\\*[\"']$")
 PAIR = re.compile(r"\\*[\"'][ \t]*,[ \t]*\\*[\"'](?P<word>[\w+/=\-]{12,200})\\*[\"'][ \t]*[\])]")
+PROSE = re.compile(r"[ \t]+[A-Za-z]")
 NEXT_BARE_ITEM = re.compile(r"[ \t]*(?:,[ \t]*|\r?\n[ \t]*-[ \t]+)(?![\w.-]*:[ \t\n])")
 
 # What is a secret by its own shape: how it begins, and what follows. Then what stands before one of any beginning.
@@ -315,6 +316,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             return
         if bare[0].endswith(":") or text[bare.end() : bare.end() + 2] == '":':
             return
+        if "=" in link and link[-1:] in " \t" and bare[0].isalpha() and PROSE.match(text, bare.end()):
+            return  # `HF_TOKEN=    HuggingFace API token`: what it is
         yield bare[0]
         if ":" in link:
             rest = LINE_REST.match(text, at)
