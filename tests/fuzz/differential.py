@@ -338,7 +338,7 @@ def _configuration(name: str, chance: random.Random) -> str:
         chance.choice(["", "", "", "# @package _global_\n", "# @package z\n", "# @package z.y\n"]) if inside else ""
     )
     body = "".join(
-        f"{key}: {chance.choice(['1', '1e-6', 'x', '???', 'null', '{p: 1}', '[1, 2]', '${seed}', 'true'])}\n"
+        f"{key}: {chance.choice(['1', '1e-6', 'x', '???', 'null', '{p: 1}', '[1, 2]', '${oc.env:HOME}', 'true'])}\n"
         for key in chance.sample(["seed", "lr", "x", "g", "size"], chance.randint(1, 3))
     )
     listed = "defaults:\n" + "".join(f"  - {entry}\n" for entry in entries) if entries else ""

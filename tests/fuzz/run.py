@@ -2,8 +2,8 @@
 
     python tests/fuzz/run.py KIND [--seconds N] [--corpus FOLDER] [libFuzzer options, e.g. -seed=1 -runs=100000]
 
-KIND is yaml, toml, json, shell, python, program, or one of differential.py. Prints how many inputs were tried and what came of them. An input
-that breaks a promise is written to `crash-...` by libFuzzer, and the process ends with a traceback;
+KIND is yaml, toml, json, shell, python, program, or a kind of differential.py. Prints how many inputs were tried and what came of
+them. An input that breaks a promise is written to `crash-...` by libFuzzer, and the process ends with a traceback;
 `python tests/fuzz/run.py KIND crash-...` tries it again.
 """
 
