@@ -24,7 +24,7 @@ def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     def run(*words: str) -> int:
         try:
-            code = main(list(words))
+            code: str | int | None = main(list(words))
         except SystemExit as ended:
             code = ended.code
         out, err = capsys.readouterr()
@@ -119,7 +119,22 @@ def test_what_stands_where_a_file_should(option: str, ends: Ends) -> None:
 
 # --- rows of a recording, of any shape
 
-SCALARS = (None, True, -1, 0, 1e308, float("nan"), "", "x", "\u202e", [], {}, [None], {"a": []}, 10**40)
+SCALARS: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    float("nan"),
+    "",
+    "x",
+    "\u202e",
+    [],
+    {},
+    [None],
+    {"a": []},
+    10**40,
+)
 
 
 def shape(chance: random.Random, depth: int = 0) -> object:

@@ -44,6 +44,27 @@ def test_an_array_of_the_script_around_it(array: str, tmp_path: Path) -> None:
     assert reading.text("a.sh") == text
 
 
+@pytest.mark.parametrize("quoted", ['"${CMD[@]}"', "${CMD[@]}", "$ONE", "${ONE}"])
+@pytest.mark.parametrize("start", STARTS[:4])
+def test_a_start_that_an_array_or_a_variable_brings(start: str, quoted: str, tmp_path: Path) -> None:
+    start = start.partition(" > ")[0]
+    text = f'CMD=({start})\nONE="{start}"\nprintf "%q " "${{CMD[@]}}"\nID=$({quoted} 2>err.log)\n'
+    reading = Reading(tmp_path, {"a.sh": text})
+    assert len(reading.engines) == 1
+    assert reading.arrives("0.18.1")["max_num_seqs"] == 8
+
+
+@pytest.mark.parametrize("start", STARTS[:4])
+@pytest.mark.parametrize(
+    "before",
+    ["echo {}", "printf '%s ' {}", "pkill -f {}", "log {}", "[ {} ]", "if pgrep -f {}; then :; fi", "echo $({})"],
+)
+def test_what_is_printed_or_looked_for_starts_nothing(before: str, start: str, tmp_path: Path) -> None:
+    start = start.partition(" > ")[0].replace("sudo ", "")
+    reading = Reading(tmp_path, {"a.sh": before.replace("{}", start) + "\n"})
+    assert not reading.engines
+
+
 @pytest.mark.parametrize(
     "text",
     [

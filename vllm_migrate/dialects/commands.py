@@ -29,6 +29,20 @@ from vllm_migrate.knowledge.records import Dialect, Sign
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
 STEPS_A_COMMAND = 10  # every dialect is asked about each
+# What prints its words, tests them, looks for them or works on files: `echo vllm serve MODEL` starts nothing.
+_NEVER_STARTS = frozenset(
+    (
+        *("echo", "printf", "print", "log", "info", "warn", "warning", "error", "debug", "die", "fail"),
+        *("msg", "say", "usage", "read", "cat", "tee", "less", "head", "tail", "wc", "sort", "cut"),
+        *("tr", "sed", "awk", "grep", "egrep", "fgrep", "rg", "[", "[[", "test", ":", "true", "false"),
+        *("exit", "return", "shift", "cd", "pushd", "popd", "pwd", "sleep", "wait", "set", "unset"),
+        *("export", "local", "declare", "typeset", "readonly", "alias", "trap", "ulimit", "umask"),
+        *("pgrep", "pkill", "killall", "kill", "ps", "which", "type", "whereis", "man", "mkdir", "rm"),
+        *("rmdir", "cp", "mv", "ln", "ls", "touch", "chmod", "chown", "tar", "unzip", "rsync", "scp"),
+        *("curl", "wget", "git", "pip", "pip3", "conda", "apt", "apt-get", "yum", "dnf", "brew"),
+        "nvidia-smi",
+    )
+)
 
 
 def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace) -> list[Engine]:
@@ -39,6 +53,8 @@ def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog,
     for command in file.shell.commands:
         if command.after >= 0:
             continue  # no command, but what a broken continuation took from one
+        if command.written and command.written[0].raw in _NEVER_STARTS:
+            continue
         spend(STEPS_A_COMMAND)
         line = _Line(file, file.shell, command, catalog, workspace)
         for dialect in dialects:
@@ -82,7 +98,7 @@ class _Line:
             if not engines and self.command.lost:
                 engines = self._all_cut_off(dialect)
             return engines or None
-        begin = self._begins(dialect)
+        begin = self._begins(dialect) if self._may_begin(dialect) else None
         if begin is None:
             return None
         start, entrypoint = begin
@@ -96,6 +112,11 @@ class _Line:
     def image(self) -> int:
         """Index of the image that the command runs a container of; 0 where it runs none."""
         return image_at(self.command.words, self.catalog)
+
+    def _may_begin(self, dialect: Dialect) -> bool:
+        """False only where none of a dialect's signs is in the command."""
+        first = dialect.first_words
+        return first is None or not first.isdisjoint(self.names) or (dialect.knows_images and bool(self.image))
 
     def _begins(self, dialect: Dialect) -> tuple[int, str] | None:
         """Index of the first word after the dialect's sign in a command, and the program that the sign starts ("": the
@@ -175,12 +196,23 @@ class _Line:
         named, word = self._named[dialect.compose], self.command.words[0]
         origin = self._origin(dialect, 0)
         lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
-        origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
+        missing = [lost] if lost is not None and dialect.compose == "hydra" else []
+        script = self._script()
+        if script is not None:
+            missing.append(self._unread_word(_shown(script.raw), script))
+        origin = origin._replace(missing=missing) if missing else origin
         engines = engines_in(origin, tree, named, self._variables(0))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
         return [engine.replace(ident=f"{engine.id}#") for engine in engines]
+
+    def _script(self) -> Word | None:
+        """The script that gets what the command sets, and may set more: `bash train.sh trainer.x=1`."""
+        shell = next((at for at, name in enumerate(self.names) if name in SHELLS), len(self.names))
+        words = (word for word in self.command.words[shell + 1 :] if not word.raw.startswith("-"))
+        first = next(words, None)
+        return first if first is not None and first.raw.strip("\"'").endswith((".sh", ".bash")) else None
 
     def _all_cut_off(self, dialect: Dialect) -> list[Engine]:
         """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
@@ -255,7 +287,7 @@ class _Line:
         name = words[group[1]].value if len(group) > 1 and words[group[0]].value == "--config" else None
         if not name:
             return None
-        if self.file.inside is not None and name.endswith((".yaml", ".yml")):
+        if name.startswith("/") and name.endswith((".yaml", ".yml")):
             from vllm_migrate.dialects.mounts import mounted
 
             config = mounted(self.file, name, self.workspace)

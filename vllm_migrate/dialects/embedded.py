@@ -55,7 +55,7 @@ def _folds(node: Node, text: str, outer: str) -> bool:
 
 # Signs of a script inside a script, so that others are not searched for one.
 NESTING = re.compile(
-    r" -c|-lc|<<|ssh |tmux |eval |--wrap|\$\(\s*(?:sudo|docker|podman|nerdctl|vllm|ray job|nohup|python)"
+    r" -c|-lc|<<|ssh |tmux |eval |--wrap|\$\(\s*(?:sudo|docker|podman|nerdctl|vllm|ray job|nohup|python|\"?\$)"
 )
 
 

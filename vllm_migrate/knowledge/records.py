@@ -4,6 +4,7 @@
 from the compiled files. A field without a default must be written. A `Condition` is written as text in the files.
 """
 
+from functools import cached_property
 from typing import Literal
 
 from vllm_migrate.knowledge.expr import Condition
@@ -406,6 +407,18 @@ class Dialect(Record):
     pin_file: Literal["own", "root"] = "own"
     upgrade: str = ""
     reads: dict[str, str] = {}
+
+    @cached_property
+    def first_words(self) -> frozenset[str] | None:
+        """The first words of the signs that a command has; None where one is known by what follows any word."""
+        if any(sign.telling and sign.words for sign in self.recognise):
+            return None
+        return frozenset(sign.words[0] for sign in self.recognise if sign.words)
+
+    @cached_property
+    def knows_images(self) -> bool:
+        """Whether an image of containers is among its signs."""
+        return any(sign.image for sign in self.recognise)
 
 
 class DialectPage(Record):

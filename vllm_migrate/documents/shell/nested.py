@@ -23,6 +23,7 @@ _CARRIERS = frozenset(("ssh", "tmux", "eval"))
 _SCRIPT = re.compile(r"\.(?:sh|bash|slurm|sbatch)[\"']?\Z")
 _PROGRAM = re.compile(r"\b(?:python[\d.]*|uv run|vllm|torchrun|accelerate|swift)\s")
 _STARTS = re.compile(r"\b(?:(?:docker|podman|nerdctl)\s+run|vllm\s+serve|ray\s+job\s+submit)\b|\bvllm\.entrypoints\b")
+_VARIABLE = re.compile(r"\s*\"?\$\{?(\w+)")
 _WRAP = re.compile(r"--wrap=?\Z")
 _COMMAND_FLAG = re.compile(r"-[a-zA-Z]*c\Z")
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\[\s\S])*"\Z')
@@ -100,8 +101,19 @@ def _substituted(document: ShellDocument) -> Iterator[tuple[int, int, str]]:
             head = '"$(' if value.raw[:1] == '"' else "$("
             tail = ")" + head[:-2]
             whole = value.raw.startswith(head) and value.raw.endswith(tail) and value.raw.count("$(") == 1
-            if whole and _STARTS.search(value.raw):
+            if whole and (_STARTS.search(value.raw) or _brings_start(document, value.raw[len(head) :])):
                 yield value.start + len(head), value.end - len(tail), "substituted"
+
+
+def _brings_start(document: ShellDocument, text: str) -> bool:
+    """Whether a command begins with an array or a variable that holds what starts a server: `$("${CMD[@]}")`."""
+    found = _VARIABLE.match(text)
+    if found is None:
+        return False
+    script, name = document.script, found[1]
+    elements = [word.raw for array in script.arrays.get(name, ()) for word in array.items]
+    values = [made.value.raw for made in script.assigns.get(name, ()) if made.value is not None]
+    return _STARTS.search(" ".join([*elements, *values])) is not None
 
 
 def _carries(command: Command) -> bool:
