@@ -326,7 +326,7 @@ def _configuration(name: str, chance: random.Random) -> str:
     for _ in range(chance.choice([0, 1, 2, 3]) if not name.startswith("h") else 0):
         group = chance.choice("gh" if not inside else "h")
         option = chance.choice(["a", "b", "a", "[a, b]", "null"])
-        package = chance.choice(["", "", "", "@x", "@x.y", "@_global_", "@_here_"])
+        package = chance.choice(["", "", "", "@x", "@x.y", "@_global_"])
         word = chance.choice(["", "", "", "override " if name == "main" else "", "optional "])
         kinds = [f"{word}{'/' if inside or chance.random() < 0.2 else ''}{group}{package}: {option}"]
         if name == "main":
