@@ -154,7 +154,7 @@ def _pyyaml(text: str) -> str:
 def _omegaconf(text: str) -> str:
     from omegaconf._utils import get_yaml_loader
 
-    if "&" in text or "*" in text or "<<" in text or "!" in text:
+    if any(mark in text for mark in ("&", "*", "<<", "!", "\ufeff")):  # its parser takes a mark inside for a text
         return "skipped"
     return _read_alike(text, get_yaml_loader(), floats=True)
 
