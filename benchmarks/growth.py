@@ -1,11 +1,13 @@
-"""How time grows with the length of hostile inputs: CPU seconds at an eighth, a quarter, half and all of the largest size.
+"""How time grows with the length of hostile inputs: CPU seconds at sizes that double, up to the largest.
 
-    python benchmarks/growth.py [--largest 1000000] [--seconds 20] [--call fix] [--list] [FAMILY[/TEXT]...]
+    python benchmarks/growth.py [--largest 990000] [--seconds 20] [--call fix] [--steep 1.3] [--list] [FAMILY[/TEXT]...]
 
 Most families are whole runs in a process of their own: `lint --output-format json` and then `fix --unsafe` on a project whose
-file has the text. `read` families are one step of it in this process, where the text needs no engine to be looked at.
-The exponent is that of the last step (1: time grows as the text does, 2: with its square), if the one before took 0.2 s.
-A text stops growing where it takes longer than --seconds. `said` lists the VM9xx findings.
+file has the text (`commands`: every other command and format). `read` families are one step of it in this process, where the text
+needs no engine to be looked at.
+The exponent is the greatest of the doublings whose smaller text took 0.3 s (1: time grows as the text does, 2: with its square);
+a doubling that is steeper than --steep is measured once more, and the better counts. A text stops growing where it takes longer
+than --seconds. `said` lists the VM9xx findings. At the end: the slowest, the steepest, the greatest peak of memory.
 """
 
 from __future__ import annotations
@@ -442,6 +444,87 @@ PROJECTS: dict[str, dict[str, Files]] = {
 }
 
 
+def chained(head: str, line: str, files: int = 100) -> Files:
+    """Files of which each has the next for a parent, with lines of their own."""
+
+    def make(number: int) -> Make:
+        parent = f"defaults: [c{number + 1}]\n" if number + 1 < files else ""
+        lines = numbered(line)
+        return lambda n: parent + head + lines(n // files)
+
+    return {f"c{number}.yaml": make(number) for number in range(files)}
+
+
+PROJECTS["hydra"] = {
+    "chain of parents": chained(VERL, "    k@: 1\n"),
+    "a parent of keys": {"a.yaml": fixed("defaults: [b]\n" + VERL), "b.yaml": numbered("k@: 1\n")},
+    "a parent of many": {
+        **{f"a{i}.yaml": fixed("defaults: [b]\n" + VERL) for i in range(100)},
+        "b.yaml": numbered("    j@: 1\n", VERL),
+    },
+    "groups": {"a.yaml": numbered("- g@: x\n", "defaults:\n"), "g1/x.yaml": fixed("a: 1\n")},
+    "a group named again": {"a.yaml": numbered("- g@_@: x\n", "defaults:\n", VERL), "g/x.yaml": fixed("a: 1\n")},
+    "interpolations of a parent": {
+        "a.yaml": numbered("    k@: ${p@}\n", "defaults: [b]\n" + VERL),
+        "b.yaml": numbered("p@: 1\n"),
+    },
+    "deep interpolations": {"a.yaml": numbered("    k@: ${actor_rollout_ref.rollout.k@}\n", VERL)},
+    "overrides of a configuration": {
+        "a.yaml": fixed(VERL),
+        "run.sh": numbered(
+            "actor_rollout_ref.rollout.k@=1 ", "python -m verl.trainer.main_ppo --config-path . --config-name a ", "\n"
+        ),
+    },
+}
+PROJECTS["env"] = {
+    "docker's file": {
+        "run.sh": fixed("docker run --env-file a.env vllm/vllm-openai:v0.8.5 --model m\n"),
+        "a.env": numbered("VLLM_X@=1\n"),
+    },
+    "one line": {
+        "run.sh": fixed("docker run --env-file a.env vllm/vllm-openai:v0.8.5 --model m\n"),
+        "a.env": repeated("A=1 "),
+    },
+    "secrets": {
+        "compose.yaml": fixed(COMPOSE + "    env_file: a.env\n"),
+        "a.env": numbered("API_KEY_@=sk-@aZ\n"),
+    },
+    "a file of many": {
+        "run.sh": numbered("docker run --env-file a.env vllm/vllm-openai:v0.8.5 --model m@\n"),
+        "a.env": fixed("VLLM_X=1\n" * 100),
+    },
+    "config map of a pod": {
+        "pods.yaml": numbered(
+            "  K@: '1'\n",
+            ONE_POD
+            + "  - {name: c, image: 'vllm/vllm-openai:v0.8.5', args: [--model, m], envFrom: [{configMapRef: {name: e}}]}\n"
+            + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: e}\ndata:\n",
+        )
+    },
+    "config map of many pods": {
+        "pods.yaml": numbered(
+            POD.replace("args: [--model, m]", "args: [--model, m], envFrom: [{configMapRef: {name: e}}]"),
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: e}\ndata: {A: '1'}\n---\n",
+        )
+    },
+}
+for family, name, head in (
+    ("yaml", "a.yaml", PIPELINE),
+    ("toml", "rl.toml", PRIME),
+    ("shell", "a.sh", SERVE),
+    ("python", "a.py", IMPORT + "LLM('m')\n"),
+    ("dockerfile", "Dockerfile", IMAGE),
+    ("compose", "compose.yaml", COMPOSE),
+    ("kubernetes", "pods.yaml", POD),
+):
+    LONG = {
+        "one line": repeated("x ", "# vllm "),
+        "quotes in a comment": repeated("'\"`", "# "),
+        "prefixes": numbered("# vllm vllm serve --api-key=x@ vllm-migrate: ignor @\n"),
+    }
+    PROJECTS[family] |= headed(name, head, LONG)
+
+
 class Cost(NamedTuple):
     """What one call on a text of `size` characters took, and the VM9xx findings; ended: by a signal."""
 
@@ -452,6 +535,49 @@ class Cost(NamedTuple):
     ended: bool
 
 
+SERVERS: Files = {"a.sh": numbered("vllm serve m@ --swap-space 4\n"), "requirements.txt": fixed("vllm==0.8.5\n")}
+ENGINES: Files = {"a.yaml": numbered("---\n" + PIPELINE), "requirements.txt": fixed("vllm==0.8.5\n")}
+LINES_OF_DIFF = numbered("+vllm serve m@\n", "--- a/a.sh\n+++ b/a.sh\n@@ -0,0 +1,1000000 @@\n")
+FORMATS = ("text", "concise", "sarif", "github", "gitlab", "junit", "markdown", "html", "full")
+COMMANDS = (
+    *(["lint", "--no-cache", "--output-format", name] for name in FORMATS),
+    ["lint", "--no-cache", "--all", "--stale-pins"],
+    ["lint", "--no-cache", "--statistics"],
+    ["lint", "--no-cache", "--add-ignores"],
+    ["lint", "--no-cache", "--baseline", "b.json", "--write-baseline"],
+    ["lint"],
+    ["fix", "--unsafe", "--write"],
+    ["migrate"],
+    ["route"],
+    ["effective", "--all"],
+    ["effective", "--output-format", "json"],
+    ["lock", "-o", "x.lock"],
+)
+ONE: Files = {"a.sh": fixed(SERVE), "requirements.txt": fixed("vllm==0.8.5\n")}
+LOCK = '{"path": "a@.sh", "id": "a@", "settings": []},'
+OTHERS: tuple[tuple[str, Files, tuple[list[str], ...]], ...] = (
+    ("servers", SERVERS, COMMANDS),
+    ("engines", ENGINES, COMMANDS),
+    ("a diff", {**ONE, "d.patch": LINES_OF_DIFF}, (["lint", "--no-cache", "--diff", "d.patch"],)),
+    (
+        "a baseline",
+        {
+            **ONE,
+            "b.json": numbered('"@": {"rule": "VM101", "path": "a@.sh"},', '{"version": 1, "findings": {', '"x": {}}}'),
+        },
+        (["lint", "--no-cache", "--baseline", "b.json"],),
+    ),
+    (
+        "a lock",
+        {**ONE, "x.lock": numbered(LOCK, '{"schema": 1, "engines": [', "{}]}")},
+        (["lock", "--check", "-o", "x.lock"],),
+    ),
+    (
+        "a log",
+        {**ONE, "s.log": numbered("INFO 04-30 09:00:00 [x.py:1] args: Namespace(k@=@)\n")},
+        (["verify", "--log", "s.log"],),
+    ),
+)
 CALLS = {"lint": ["lint", "--no-cache", "--jobs", "1", "--output-format", "json"], "fix": ["fix", "--unsafe"]}
 
 
@@ -487,6 +613,7 @@ def run(words: list[str], files: Files, n: int, limit: float) -> Cost:
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit * 3), int(limit * 3)))
             resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
             gc.set_threshold(COLLECT_AFTER)
+            os.chdir(folder)
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
             try:
@@ -500,7 +627,7 @@ def run(words: list[str], files: Files, n: int, limit: float) -> Cost:
         said = out.read().decode("utf-8", "replace")
     code = os.waitstatus_to_exitcode(status)
     words_said = [f"exit {code}"] if code not in (0, 1) else []
-    if words[0] == "lint" and not words_said:
+    if words[:3] == CALLS["lint"][:3] and not words_said:
         found = {finding["code"] for finding in json.loads(said)["findings"]}
         words_said = sorted(code for code in found if code.startswith("VM9"))
     elif "Traceback" in said or "VM900" in said:
@@ -566,31 +693,52 @@ def families() -> Iterator[tuple[str, str, Callable[[int, float], Cost]]]:
             for name, words in CALLS.items():
                 call = lambda n, limit, words=words, files=files: run(words, files, n, limit)  # noqa: E731
                 yield f"{family}/{text}", name, call
+    for text, files, commands in OTHERS:
+        for words in commands:
+            call = lambda n, limit, words=words, files=files: run(words, files, n, limit)  # noqa: E731
+            yield f"commands/{text}", " ".join(words), call
 
 
-def measure(call: Callable[[int, float], Cost], largest: int, limit: float) -> list[Cost]:
-    out: list[Cost] = []
-    for part in (8, 4, 2, 1):
-        out.append(call(largest // part, limit))
-        if out[-1].seconds > limit:
+LEAST = 0.3  # seconds of the smaller text of a doubling
+
+
+class Growth(NamedTuple):
+    """What the sizes took, and the greatest exponent of a doubling (None: none took long enough)."""
+
+    costs: list[Cost]
+    exponent: float | None
+
+
+def measure(call: Callable[[int, float], Cost], largest: int, limit: float, start: float, steep: float) -> Growth:
+    """start: the seconds that an empty text takes."""
+    costs: list[Cost] = []
+    steps: list[float] = []
+    for part in (64, 32, 16, 8, 4, 2, 1):
+        costs.append(call(largest // part, limit))
+        if len(costs) > 1 and costs[-2].seconds >= start + LEAST:
+            step = exponent(costs[-2], costs[-1], start)
+            if step > steep:
+                again = [call(largest // size, limit) for size in (part * 2, part)]
+                step = min(step, exponent(again[0], again[1], start))
+            steps.append(step)
+        if costs[-1].seconds > limit:
             break
-    return out
+    return Growth(costs, max(steps, default=None))
 
 
-def exponent(costs: list[Cost], start: float) -> float | None:
-    """How time grows in the last step that was taken; start: the seconds that an empty text takes."""
-    if len(costs) < 2 or costs[-2].seconds < start + 0.2:
-        return None
-    first, last = costs[-2:]
-    return math.log((last.seconds - start) / (first.seconds - start)) / math.log(last.size / first.size)
+def exponent(first: Cost, last: Cost, start: float) -> float:
+    return math.log(max(last.seconds - start, 0.01) / max(first.seconds - start, 0.01)) / math.log(
+        last.size / first.size
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("families", nargs="*", metavar="FAMILY[/TEXT]")
-    parser.add_argument("--largest", type=int, default=1_000_000)
+    parser.add_argument("--largest", type=int, default=990_000)  # a head stands before a text: 1 MB together
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--call", choices=[*CALLS, "read"], help="measure this alone")
+    parser.add_argument("--steep", type=float, default=1.3)
     parser.add_argument("--list", action="store_true")
     call = parser.parse_args()
     chosen = [
@@ -604,16 +752,17 @@ def main() -> None:
         return
     warm_up()
     starts = {name: run(words, {"a.sh": fixed(SERVE)}, 0, call.seconds).seconds for name, words in CALLS.items()}
-    worst, steepest = 0.0, 0.0
+    worst, steepest, fattest, steep = 0.0, 0.0, 0.0, 0
     print("| text | call | bytes: seconds | exponent | MB | said |\n|---|---|---|---|---|---|")
     for name, what, how in chosen:
-        costs = measure(how, call.largest, call.seconds)
-        power = exponent(costs, starts.get(what, 0.0))
-        worst, steepest = max(worst, costs[-1].seconds), max(steepest, power or 0)
-        listed = ", ".join(f"{cost.size:,}: {cost.seconds:.2f}" for cost in costs)
+        costs, power = measure(how, call.largest, call.seconds, starts.get(what, 0.0), call.steep)
+        worst, steepest = max(worst, max(cost.seconds for cost in costs)), max(steepest, power or 0)
+        fattest, steep = max(fattest, max(cost.megabytes for cost in costs)), steep + ((power or 0) > call.steep)
+        listed = ", ".join(f"{cost.size:,}: {cost.seconds:.2f}" for cost in costs[-4:])
         shown = "" if power is None else f"{power:.2f}"
         print(f"| {name} | {what} | {listed} | {shown} | {costs[-1].megabytes:.0f} | {costs[-1].said} |", flush=True)
-    print(f"\nslowest: {worst:.2f} s; greatest exponent: {steepest:.2f}")
+    print(f"\n{len(chosen)} texts and calls; slowest: {worst:.2f} s; most memory: {fattest:.0f} MB")
+    print(f"greatest exponent: {steepest:.2f}; steeper than {call.steep}: {steep}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m benchmarks.secrets [--names 2] [--jobs 1] [--every 1] [FOLDER...]
 
-Each context of tests/secret_contexts.py is a file with a secret beside an engine, beside a log, a folder of a run and a cache.
+Each context of tests/secret_contexts.py and tests/secret_contexts_real.py is a file with a secret beside an engine, beside a log, a
+folder of a run and a cache.
 Every command and format reads it in this process; what it prints, what it writes and what is left in the cache must not hold
 the secret. --names: names a template (2: 558 contexts); --every: only every n-th context. Prints every place where a secret
 was printed.
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.secret_contexts import Context, contexts, whole_files
+from tests.secret_contexts_real import real_files
 from vllm_migrate.cli.main import main as command_line
 from vllm_migrate.documents.text.secrets import forget, known, note
 
@@ -203,7 +205,7 @@ def main() -> int:
     if call.folders:
         hidden(call.folders)
         return 0
-    return bool(sweep([*contexts(call.names), *whole_files(call.names)][:: call.every], call.jobs))
+    return bool(sweep([*contexts(call.names), *whole_files(call.names), *real_files()][:: call.every], call.jobs))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.secret_contexts import Context, contexts, whole_files
+from tests.secret_contexts_real import real_files
 from vllm_migrate.cli.gate import harmless_commands, without_controls
 from vllm_migrate.cli.main import main
 from vllm_migrate.documents.text.finding_secrets import secrets_of
@@ -19,7 +20,7 @@ from vllm_migrate.documents.text.secrets import forget
 from vllm_migrate.run.judging import Run
 
 FORMATS = ["text", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown", "html"]
-ALL = [*contexts(), *whole_files()]
+ALL = [*contexts(), *whole_files(), *real_files()]
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +185,19 @@ HARMLESS = (
         "a.py",
         'MARKERS = (\n    "-----BEGIN RSA PRIVATE KEY-----",\n    "-----BEGIN PRIVATE KEY-----",\n)\ndef digest(): ...\n',
     ),
+    ("a.yaml", "keys: {prompt: question_text_field_1, answer: ground_truth_answer_2}\n"),
+    ("a.yaml", "tokens:\n  train: 1_000_000_000_000\n  model: Qwen2-VL-7B-Instruct-2024\n"),
+    ("a.yaml", "secrets:\n  - name: hf-secret-2024-production\n    key: hf\n"),
+    ("a.yaml", "secrets:\n  HF_TOKEN: ${HF_TOKEN}\nauth: {type: kubernetes-service-account-v1}\n"),
+    ("a.sh", "echo Qwen2.5-7B-Instruct > tokenizer_name.txt\necho step12345678 | tee login.log\n"),
+    ("a.sh", "MODEL=Qwen2-7B-Instruct-2024\nexport API_KEY=$MODEL\n"),
+    ("a.sh", "#   HF_TOKEN=           HuggingFace API token\n#   API_KEY = OpenRouter key of yours\n"),
+    ("a.sh", "mysql -h host12345678 -P 3306\nredis-cli -h host12345678 -p 6379\nmachine host1 is faster\n"),
+    ("a.sh", 'TOKENS=(1024 2048 4096)\nKEYS=("prompt_1" "response_2")\n'),
+    ("a.sh", "the api_key num_scheduler_steps_v2 and the token is Qwen2-VL-7B-Instruct-2024\n"),
+    ("a.py", "token = f'{prefix}model.layers.2.mlp.experts.{n}'\n"),
+    ("a.py", "hmac.new(key, message, 'sha256')\njwt.decode(token, key, algorithms=['HS256'])\n"),
+    ("a.py", "NAMES = [['token', 'prompt_token_ids_2']]\n"),
     *(("a.py", f"f({count}_prompt_adapter_token='removed in 0.10.0')\n") for count in ("max", "min", "num", "total")),
 )
 

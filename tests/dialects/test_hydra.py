@@ -34,12 +34,24 @@ TREE = {
     "debug/one.yaml": "# @package _global_\ndefaults:\n  - /base\n  - override /model: large\n  - _self_\nseed: 5\n",
     "nulls.yaml": "defaults:\n  - flat: null\n  - base\n  - _self_\nmodel: {layers: null}\n",
     "several.yaml": "defaults:\n  - model: [common, large]\n  - _self_\n",
+    "outer/inner.yaml": "defaults:\n  - /pick: small_more\n  - /flat: x\n  - _self_\nown: 1\n",
+    "replaced.yaml": "defaults:\n  - _self_\n  - scalar\nmodel: {p: 1}\n",
+    "scalar.yaml": "defaults:\n  - _self_\n  - model: common\nmodel: true\n",
+    "below.yaml": "defaults:\n  - outer: inner\n  - outer@other: inner\n  - _self_\n",
     "pick/small_more.yaml": "more: 1\n",
     "chosen.yaml": "defaults:\n  - model: small\n  - pick: ${model}_more\n  - _self_\nseed: 4\n",
     "missing_value.yaml": "defaults:\n  - base\n  - _self_\nseed: ???\nout: ???\n",
 }
 PRIMARIES = sorted(
-    set(TREE) - {"model/small.yaml", "model/large.yaml", "model/common.yaml", "flat/x.yaml", "pick/small_more.yaml"}
+    set(TREE)
+    - {
+        "model/small.yaml",
+        "model/large.yaml",
+        "model/common.yaml",
+        "flat/x.yaml",
+        "pick/small_more.yaml",
+        "outer/inner.yaml",
+    }
 )
 
 

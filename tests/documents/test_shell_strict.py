@@ -311,3 +311,137 @@ def test_a_word_that_a_continuation_tears_is_the_word(script: str) -> None:
             except Unreadable:
                 read = False
             assert not read or (taken.returncode == 0 and not taken.stderr), text
+
+
+# What stands around an assignment, what is assigned, and what is glued to it.
+HEADS = (
+    *("", "", "", "declare ", "export ", "local -a ", "typeset -A ", "eval ", "alias ", "x=1 ", "a=(b) ", "let ", "q "),
+    *(
+        "! ",
+        "time ",
+        ">f ",
+        "declare >f ",
+        "a=(b) >f ",
+        "2>f ",
+        "command ",
+        "exp\\\nort ",
+        "f() ",
+        "[[ a ]] && ",
+        "for i in ",
+    ),
+)
+TARGETS = ("a=", "a=", "a+=", "a[0]=", "a[0]+=", "a[b c]=", "_x9=", "a.b=", "9a=", "$a=", '"a"=', "a\\\n=")
+ASSIGNED = (
+    *("()", "(x)", "(x)", '("x y" $z)', "([k]=v)", "(x # c\n)", "x", '"x"', "", "(\n)", "(a=(b))", "(a b=c)"),
+    *("($(q))", "(x", "(x;y)", "(<(f))", "((x))"),
+)
+GLUED = (
+    *(
+        "y",
+        '"y z"',
+        "$y",
+        "${y}",
+        "$(y)",
+        "`y`",
+        "\\\n",
+        "y=",
+        "y=(z)",
+        "(z)",
+        "=(z)",
+        "+=(z)",
+        "#c",
+        "[0]=(x)",
+        "{a,b}",
+    ),
+    *(
+        "<(f)",
+        ">(f)",
+        "?(g)",
+        "@(g)",
+        "\\ ",
+        "\\(",
+        "}",
+        ")",
+        ";",
+        ">f",
+        "1>f",
+        "{d}>g",
+        "<<<b",
+        "$'y'",
+        "$((1))",
+        "$[1]",
+    ),
+    *("é", "\t", "$", "*", "[", "]", "&", "|q"),
+)
+AFTER = (
+    "",
+    "",
+    "",
+    " b=(c)",
+    " q",
+    "; q",
+    " & q",
+    " | q",
+    " b=c",
+    " # n",
+    " >f",
+    " b=(c)d",
+    " (z)",
+    "\n(z)",
+    " \\\n q",
+)
+AROUND = (
+    "{}",
+    "{}",
+    "{}",
+    "x=$({})",
+    "if a; then {}\nfi",
+    "f() {{ {}\n}}",
+    'q "$({})"',
+    "( {} )",
+    "case a in b) {};; esac",
+)
+
+
+def assignments(count: int, seed: int) -> list[str]:
+    chance = random.Random(seed)
+    texts = []
+    for _ in range(count):
+        around, head = chance.choice(AROUND), chance.choice(HEADS)
+        if "$(" in around and head == "time ":
+            head = ""  # bash 5.2 takes `time` for no reserved word right behind `$(`
+        glued = "".join(chance.choices(GLUED, k=chance.choice([0, 1, 1, 2, 3])))
+        body = head + chance.choice(TARGETS) + chance.choice(ASSIGNED) + glued + chance.choice(AFTER)
+        texts.append(around.format(body) + "\n")
+    return texts
+
+
+@pytest.mark.skipif(BASH is None, reason="no bash")
+def test_what_is_glued_to_an_array_belongs_to_its_word() -> None:
+    texts = assignments(500, 3)
+    with ThreadPoolExecutor(2) as pool:
+        read = list(pool.map(bash_reads, texts))
+    assert 100 < sum(read) < 400
+    assert [text for text, same in zip(texts, read, strict=True) if same != reads(text)] == []
+
+
+def reads(text: str) -> bool:
+    try:
+        parse(text)
+    except Unreadable:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "text", ["a=(x)y\n", 'a=(x)"y z"\n', "declare a=(x)$b\n", "a=(x)\\\ny\n", "a=(x)#y\n", "a[0]=(x)y\n"]
+)
+def test_an_array_with_something_glued_to_it_has_a_value_that_is_not_known(text: str) -> None:
+    document = parse(text + 'q "${a[@]}" "$a"\n')
+    assert not document.arrays and document.commands[-1].words[1].value is None
+
+
+@pytest.mark.parametrize("text", ["ab\\\nc=d\n", "export ab\\\nc=d\n", "exp\\\nort abc=d\n"])
+def test_a_torn_name_is_the_name(text: str) -> None:
+    value = parse(text + "q $abc\n").commands[-1].words[1].value
+    assert value == "d"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vllm_migrate import lint
+from vllm_migrate import fix, lint
 from vllm_migrate.catalog.store import FlagTable
-from vllm_migrate.documents import steps
+from vllm_migrate.documents import editing, steps
 
 MANY = {
     "servers": ("a.sh", "".join(f"vllm serve m{n} --swap-space 4\n" for n in range(12))),
@@ -30,6 +30,25 @@ def test_many_things_in_one_file_are_one_finding(name: str, monkeypatch: pytest.
     monkeypatch.setattr(steps, "MAX_STEPS", 3_000)
     found = [one for one in lint(files=others).findings if one.code.startswith("VM9")]
     assert [(one.code, one.path) for one in found] == [("VM908", file)]
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_what_is_judged_in_part_is_not_edited(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, text = MANY[name]
+    monkeypatch.setattr(steps, "MAX_STEPS", 3_000)
+    plan = fix(files={file: text, "b.sh": "vllm serve m --swap-space 4\n"}, unsafe=True)
+    assert set(plan.texts) == {"b.sh"}
+
+
+def test_offers_of_a_file_are_proved_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every document has several fixes at one place: the file is read again as often as a document has fixes."""
+    text = "---\n".join(["vllm_config:\n  use_v1: true\n  vllm_kwargs:\n    num-scheduler-steps: 1\n"] * 30)
+    reads: list[int] = []
+    reparse = editing.reparse
+    monkeypatch.setattr(editing, "reparse", lambda *given: (reads.append(1), reparse(*given))[1])
+    found = lint(files={"a.yaml": text}).findings
+    assert sum(bool(finding.fix and finding.fix.edits) for finding in found) >= 60
+    assert len(reads) < 30
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
     python tests/fuzz/run.py KIND [--seconds N] [--corpus FOLDER] [libFuzzer options, e.g. -seed=1 -runs=100000]
 
-KIND is yaml, toml, json, shell, python or program. Prints how many inputs were tried and what came of them. An input
-that breaks a promise is written to `crash-...` by libFuzzer, and the process ends with a traceback;
+KIND is yaml, toml, json, shell, python, program, or a kind of differential.py. Prints how many inputs were tried and what came of
+them. An input that breaks a promise is written to `crash-...` by libFuzzer, and the process ends with a traceback;
 `python tests/fuzz/run.py KIND crash-...` tries it again.
 """
 
@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["vllm_migrate"]):
     import vllm_migrate.documents.yaml.document
     import vllm_migrate.fixes.apply
     import vllm_migrate.run.judging  # noqa: F401
-    from tests.fuzz import targets
+    from tests.fuzz import differential, targets
 
 TOKENS = (
     *(
@@ -85,13 +85,14 @@ TOKENS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=targets.KINDS)
+    parser.add_argument("kind", choices=(*targets.KINDS, *differential.KINDS))
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--corpus", help="a folder that keeps the inputs found (default: a temporary one)")
     call, rest = parser.parse_known_args()
+    module = targets if call.kind in targets.KINDS else differential
     corpus = call.corpus or tempfile.mkdtemp(prefix="fuzz-")
     os.makedirs(corpus, exist_ok=True)
-    for number, seed in enumerate(targets.seeds(call.kind)):
+    for number, seed in enumerate(module.seeds(call.kind)):
         Path(corpus, f"seed-{number}").write_bytes(seed)
     tokens = Path(corpus + ".dict")
     tokens.write_text("".join(f'"{token}"\n' for token in TOKENS))
@@ -107,7 +108,7 @@ def main() -> None:
 
     def one(data: bytes) -> None:
         start = time.process_time()
-        outcomes[targets.attempt(call.kind, data)] += 1
+        outcomes[module.attempt(call.kind, data)] += 1
         slowest[0] = max(slowest[0], time.process_time() - start)
         if time.monotonic() - began > call.seconds:
             report()

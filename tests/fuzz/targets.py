@@ -335,7 +335,8 @@ def _python(source: Source, chance: random.Random) -> str:
 def whole_program(data: bytes) -> str:
     """A file (its first line is the suffix) through lint and fix; a second fix of what was written writes nothing."""
     suffix, _, body = data.partition(b"\n")
-    name = "f" + (suffix.decode("ascii", "ignore") if suffix in (b".yaml", b".sh", b".toml", b".json") else ".yaml")
+    known = suffix if suffix in (b".yaml", b".sh", b".toml", b".json", b".ipynb") else b".yaml"
+    name = "Dockerfile" if suffix == b"Dockerfile" else "f" + known.decode()
     first = _fixed(name, body)
     if first is None:
         return "unreadable"
@@ -345,6 +346,8 @@ def whole_program(data: bytes) -> str:
     for _ in range(1 + body.count(b"VLLM_USE_V1")):  # a variable that is set several times goes one by one
         again = _fixed(name, text.encode())
         assert again is not None, "what was written cannot be read"
+        if name.endswith(".ipynb"):
+            json.loads(text)
         if again[0] is None:
             return "proved"
         text = again[0]

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.fuzz import targets
+from tests.fuzz import differential, targets
 
 TRIES = {"yaml": 500, "toml": 400, "json": 600, "shell": 500, "python": 500, "program": 40}
 PIECES = [
@@ -84,6 +84,18 @@ def test_a_fixed_walk(kind: str) -> None:
     inputs = seeds + [mutated(chance.choice(seeds), seeds, chance) for _ in range(TRIES[kind])]
     outcomes = collections.Counter(targets.attempt(kind, data) for data in inputs)
     assert outcomes["proved"] > len(inputs) // 20, outcomes
+
+
+WALKS = {"notebook": 25, "dockerfile": 25, "effective": 20, "report": 15, "hydra": 20, "bash": 200}
+AGREED = ("proved", "engines", "findings", "alike")
+
+
+@pytest.mark.parametrize("kind", differential.KINDS)
+def test_a_fixed_walk_beside_readers_of_other_hands(kind: str) -> None:
+    chance, seeds = random.Random(8), differential.seeds(kind)[:40]
+    inputs = seeds[:8] + [mutated(chance.choice(seeds), seeds, chance) for _ in range(WALKS.get(kind, 400))]
+    outcomes = collections.Counter(differential.attempt(kind, data) for data in inputs)
+    assert sum(outcomes[name] for name in AGREED) > len(inputs) // 20, outcomes
 
 
 # What the fuzzer found, made small.

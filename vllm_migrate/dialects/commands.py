@@ -23,10 +23,12 @@ from vllm_migrate.dialects.tree import File, Place, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.documents.shell.document import Command, ShellDocument, Word
+from vllm_migrate.documents.steps import spend
 from vllm_migrate.knowledge.expr import Undetermined
 from vllm_migrate.knowledge.records import Dialect, Sign
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
+STEPS_A_COMMAND = 10  # every dialect is asked about each
 # What prints its words, tests them, looks for them or works on files: `echo vllm serve MODEL` starts nothing.
 _NEVER_STARTS = frozenset(
     (
@@ -53,6 +55,7 @@ def engines_of_script(file: File, dialects: Sequence[Dialect], catalog: Catalog,
             continue  # no command, but what a broken continuation took from one
         if command.written and command.written[0].raw in _NEVER_STARTS:
             continue
+        spend(STEPS_A_COMMAND)
         line = _Line(file, file.shell, command, catalog, workspace)
         for dialect in dialects:
             engines = line.engines(dialect)

@@ -51,6 +51,7 @@ class _DefaultsList:
         self.missing: list[UnreadInput] = []
         self.overrides: dict[str, _Default] = {}
         self.choices: dict[str, str] = {}
+        self.merged: Tree | None = None
         self.root, self.group = self._find_root()
         self.search = _search_path(file, tree)
 
@@ -58,9 +59,9 @@ class _DefaultsList:
         package = _header(self.file)
         if package is None or package == "_group_":
             package = self.group.replace("/", ".")
-        merged = self._config(self.file, self.primary, self.group, package, ())
-        assert merged is not None
-        return Composed(merged, self.files, self.missing)
+        self._config(self.file, self.primary, self.group, package, ())
+        assert self.merged is not None
+        return Composed(self.merged, self.files, self.missing)
 
     def _find_root(self) -> tuple[str, str]:
         """The configuration folder and the primary's group below it, known by where absolute names are found."""
@@ -80,8 +81,9 @@ class _DefaultsList:
             folder, group = parent or ".", _join(last, group)
         return here, ""
 
-    def _config(self, file: File, tree: Tree, group: str, package: str, chain: tuple[File, ...]) -> Tree | None:
-        """What a configuration comes to. `chain`: those whose defaults led to it."""
+    def _config(self, file: File, tree: Tree, group: str, package: str, chain: tuple[File, ...]) -> None:
+        """Lay a configuration over what came before it, file by file in Hydra's order: what is in between may put a scalar in
+        place of a map. `chain`: those whose defaults led to it."""
         spend()
         chain = (*chain, file)
         entries, overrides, self_at = self._entries(tree)
@@ -95,18 +97,16 @@ class _DefaultsList:
                 self.choices.setdefault(key, chosen.option)
         if file.data is not None:
             file.data.read_as_omegaconf()
-        merged: Tree | None = None
         own = mount(without(tree, "defaults"), package)
         for position, entry in enumerate(entries):
             if position == self_at:
-                merged = merge(merged, own)
-            merged = merge(merged, self._default(entry, group, package, chain))
+                self.merged = merge(self.merged, own)
+            self._default(entry, group, package, chain)
         if self_at >= len(entries):
-            merged = merge(merged, own)
+            self.merged = merge(self.merged, own)
         self.files.append(file)
-        return merged
 
-    def _default(self, entry: _Default, group: str, package: str, chain: tuple[File, ...]) -> Tree | None:
+    def _default(self, entry: _Default, group: str, package: str, chain: tuple[File, ...]) -> None:
         target = entry.group if entry.absolute else _join(group, entry.group)
         option = entry.option
         if entry.group:
@@ -114,7 +114,7 @@ class _DefaultsList:
             option = override.option if override else option
         option = self._chosen(option)
         if not option or len(chain) > MAX_DEPTH:
-            return None
+            return
         folder = target if entry.group or not entry.absolute else ""
         name = _join(folder, option.lstrip("/"))
         file = self._load(name)
@@ -122,12 +122,12 @@ class _DefaultsList:
         if file is None:
             if not entry.optional:
                 self.missing.append(UnreadInput(name, entry.place))
-            return None
+            return
         if tree is None or not tree.is_map:
-            return None
+            return
         if file in chain:
             raise circle(entry.place)
-        return self._config(file, tree, _directory(name), self._package(entry, file, package, name), chain)
+        self._config(file, tree, _directory(name), self._package(entry, file, package, name), chain)
 
     def _chosen(self, option: str) -> str:
         """An option with `${group}` replaced by what is chosen for that group."""
@@ -159,8 +159,6 @@ class _DefaultsList:
         if not entry.group:
             below = _directory(entry.option.lstrip("/")).replace("/", ".")
             return ".".join(p for p in (parent, below) if p)
-        if entry.absolute:
-            return entry.group.replace("/", ".")
         return ".".join(p for p in (parent, entry.group.replace("/", ".")) if p)
 
     def _entries(self, tree: Tree) -> tuple[list[_Default], list[_Default], int]:

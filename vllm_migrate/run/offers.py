@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, apply_edits
+from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Unreadable, apply_edits
 from vllm_migrate.documents.steps import limited
 from vllm_migrate.fixes.plan import Draft, Plan, draft, drafts_of, on_disk
 from vllm_migrate.report.finding import CHECKLIST, Finding
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from vllm_migrate.dialects.tree import File
     from vllm_migrate.dialects.workspace import Workspace
+
+
+TURNS = 20  # of proving together what touches the same places
 
 
 class Presenter:
@@ -42,7 +45,9 @@ class Presenter:
         with limited():
             drafts = list(map(draft, wanted))
         if self._whole is not None:
-            self._proved = _parts(self._whole, [made for made in drafts if id(made.finding) in self._settled])
+            settled = [made for made in drafts if id(made.finding) in self._settled and not made.reason]
+            self._proved = _parts(self._whole, settled)
+            self._prove_in_turns(settled)
         plans = {id(made.finding): self._plan(made) for made in drafts}
         elsewhere = _elsewhere(drafts)
         return [
@@ -67,12 +72,54 @@ class Presenter:
             reason = self._reasons.get(id(finding)) or "it cannot be written together with the others"
             return made._replace(edits={}, reason=reason).plan
         plan = made.plan
-        if all((file, edit) in self._proved for file, edits in plan.edits.items() for edit in edits):
+        if self._is_proved(plan):
             return plan
         try:
             return plan._replace(edits=on_disk(drafts_of(made.ops, True)))
         except (CannotEdit, ProofFailed) as error:
             return made._replace(edits={}, reason=str(error)).plan
+
+    def _is_proved(self, plan: Plan) -> bool:
+        return all((file, edit) in self._proved for file, edits in plan.edits.items() for edit in edits)
+
+    def _prove_in_turns(self, drafts: list[Draft]) -> None:
+        """Prove the fixes that stand alone otherwise than among the others: in each turn one of every place, all together."""
+        plans = [(made, made.plan) for made in drafts]
+        for _ in range(TURNS):
+            plans = [(made, plan) for made, plan in plans if not self._is_proved(plan)]
+            turn, plans = _apart(plans)
+            if len(turn) < 2:
+                return
+            try:
+                edits = on_disk(drafts_of([op for made in turn for op in made.ops], True))
+            except (CannotEdit, ProofFailed, Unreadable):
+                continue  # each is proved by itself
+            self._proved |= _parts(Plan(edits), turn)
+
+
+def _apart(plans: list[tuple[Draft, Plan]]) -> tuple[list[Draft], list[tuple[Draft, Plan]]]:
+    """Fixes that touch no place of one another, the first of each place, and the others."""
+    each: dict[File, dict[Edit, None]] = {}
+    for _, plan in plans:
+        for file, edits in plan.edits.items():
+            each.setdefault(file, {}).update(dict.fromkeys(edits))
+    place = {
+        (file, edit): (file, number)
+        for file, edits in each.items()
+        for number, (mine, _) in enumerate(_regions(list(edits), []))
+        for edit in mine
+    }
+    taken: set[tuple[File, int]] = set()
+    chosen: list[Draft] = []
+    rest: list[tuple[Draft, Plan]] = []
+    for made, plan in plans:
+        places = {place[file, edit] for file, edits in plan.edits.items() for edit in edits}
+        if taken.isdisjoint(places):
+            chosen.append(made)
+        else:
+            rest.append((made, plan))
+        taken |= places
+    return chosen, rest
 
 
 def _elsewhere(drafts: list[Draft]) -> set[int]:

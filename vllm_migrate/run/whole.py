@@ -21,7 +21,9 @@ from vllm_migrate.run.session import Session
 
 # Plans that are tried before what is left is not written at all.
 ROUNDS = 6
+IN_PART = "VM908"
 Key = tuple[str, str, str]
+Refused = tuple[Firing, str]
 
 
 def settle(
@@ -38,8 +40,12 @@ def settle(
     """
     fixer = session.fixer(run.workspace)
 
+    found = list(found)
+    findings, apart = _whole_files(findings, {each.spot.file.path for each in found if each.code == IN_PART})
+
     def make(wanted: list[Firing]) -> Plan:
-        return _planned(session, fixer, wanted, unsafe) if held is None else _free(session, fixer, wanted, unsafe, held)
+        made = _planned(session, fixer, wanted, unsafe) if held is None else _free(session, fixer, wanted, unsafe, held)
+        return made._replace(refused=(*made.refused, *apart)) if apart else made
 
     plan = make(list(findings))
     if any(entry.stdin for entry in session.inputs):
@@ -68,6 +74,17 @@ def settle(
         if left.issuperset(map(_key, _gained(again.findings(wanted), before))):
             plan, taken = wanted, {number: each for number, each in taken.items() if number not in vain}
     return plan._replace(refused=(*plan.refused, *taken.values()))
+
+
+def _whole_files(findings: tuple[Firing, ...], in_part: set[str]) -> tuple[tuple[Firing, ...], tuple[Refused, ...]]:
+    """The findings that may be mended, and those in files of which the rest is not known: no edit there can be proved."""
+    if not in_part:
+        return findings, ()
+    apart = {id(finding) for finding in findings if finding.spot.file.outermost.path in in_part}
+    kept = tuple(finding for finding in findings if id(finding) not in apart)
+    return kept, tuple(
+        (finding, f"the file is judged only in part ({IN_PART})") for finding in findings if id(finding) in apart
+    )
 
 
 class _Again:

@@ -14,14 +14,15 @@ _BARE = r"""[^{}'"`$\\ \t\r\n;&|<>()]*+"""
 _WORD = rf"""(?:[^ \t\r\n;&|<>()\\'"$`]++ | '[^']*+'
     | "(?:[^"\\$`]++|\\[\s\S]|\$\$|\$(?![({{\[])|\$\{{[^{{}}'"`$\\()]*+(?:\$\{{[^{{}}'"`$\\()]*+\}})?[^{{}}'"`$\\()]*+\}})*+"
     | \$\{{{_BARE}(?:\$\{{{_BARE}\}})?{_BARE}\}} | \$\$ | \$(?![({{'"\[]) | \\[^\r\n]
-    | (?:\\\r?\n)++(?![ \t\r\n;&|<>()]|\\?\Z))"""
+    | (?:\\\r?\n)++(?![ \t\r\n;&|()]|[<>](?!\()|\\?\Z))"""
 TOKEN = re.compile(
     rf"""(?:[ \t]++|\\\r?\n|\\\Z)*+
-    (?: (?P<comment>\#[^\r\n]*) | (?P<word>{_WORD}++(?=[ \t\r\n;&|<>)]|(?<![?*+@!])\(|\Z)) | (?P<line>\r\n?|\n)
+    (?: (?P<comment>\#[^\r\n]*) | (?P<word>{_WORD}++(?=[ \t\r\n;&|)]|[<>](?!\()|(?<![?*+@!])\(|\Z)) | (?P<line>\r\n?|\n)
     | (?P<op>&&|\|\||;;&|;;|;&|\|&|&>>|&>|<<<|<<-|<<|<&|>&|>>|>\||<>|[<>](?!\()|[;&|()]) | (?P<eof>\Z) | (?P<odd>) )""",
     re.X,
 )
 _CHUNK = rf"{_WORD}++"
+_GLUED = re.compile(r"(?:\\\r?\n)*+(?![ \t\r\n;&|()]|[<>](?!\()|\\?\Z)")
 _SINGLE = re.compile(r"'[^']*+'")
 _ANSI = re.compile(r"\$'(?:[^'\\]|\\[\s\S])*+'")
 _TICK = re.compile(r"`(?:[^`\\]|\\[\s\S])*+`")
@@ -69,7 +70,7 @@ class Lexer:
                 i = self.quote(i)
             elif c == "$":
                 i = self.dollar(i)
-            elif (c in "<>" and text.startswith("(", i + 1) and i == start) or (
+            elif (c in "<>" and text.startswith("(", i + 1)) or (
                 c == "(" and glob and i > start and text[i - 1] in "?*+@!" and text[i - 2 : i] != "$@"
             ):
                 i = self.substitution(i) if c != "(" else self.group(i)
@@ -78,6 +79,10 @@ class Lexer:
             else:
                 i += 1
         return max(i, min(start + 1, n))
+
+    def rest(self, at: int) -> int:
+        """The end of the word whose parenthesis closes before `at`: `a=(b)c` is one."""
+        return self.word_end(at) if _GLUED.match(self.text, at) else at
 
     def quote(self, at: int) -> int:
         """After the quoted text or the backticks that open at `at`."""

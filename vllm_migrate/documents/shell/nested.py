@@ -29,7 +29,6 @@ _COMMAND_FLAG = re.compile(r"-[a-zA-Z]*c\Z")
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\[\s\S])*"\Z')
 _ESCAPE = re.compile(r'\\([$`"\\])')
 _ESCAPE_HEREDOC = re.compile(r"\\([$`\\])")
-_INK = re.compile(r"[^\r\n]")
 
 
 def nested(document: ShellDocument) -> list[ShellDocument]:
@@ -178,7 +177,8 @@ def _sub(document: ShellDocument, start: int, end: int, kind: str) -> ShellDocum
         inside = inside.replace('"', FILLER)
     if kind in ('"', "plain"):
         inside = (_ESCAPE if kind == '"' else _ESCAPE_HEREDOC).sub(FILLER + r"\1", inside)
-    masked = _INK.sub(" ", text[:start]) + inside + _INK.sub(" ", text[end:])
+    blank = source.blank
+    masked = blank[:start] + inside + blank[end:]
     own = kind in ("'", "quoted")  # the outer shell expands nothing: the variables are the inner shell's
     scanner = ShellScanner(masked, None if own else document.script)
     scanner.script.substituted = kind == "substituted"

@@ -68,6 +68,8 @@ class ShellScanner(Compound):
                     word = Word(self.script, start, end, text[start:end], self._scope)
                     raw.words.append(word)
                     raw.end = pos = end
+                    if kind == "odd" and text[start] in "<>":
+                        raw.closed = True
                     if text[end] == "(" or "=" in word.raw:
                         pos = self._argument(word, end)
                 else:
@@ -145,7 +147,8 @@ class ShellScanner(Compound):
             if state in (CLOSED, REDIRECTED):
                 self._state = REDIRECTED
             else:
-                self._begin(at)
+                raw = self._begin(at)
+                raw.closed = raw.closed or bool(raw.words or raw.assignments) or raw.arrays
             self._redirect = op
             return pos
         if op == "(":

@@ -11,7 +11,8 @@ from vllm_migrate.documents.shell.skip import compiled, heredoc_end
 
 _MAX_SCOPES = 200  # deeper nesting is not followed: everything below shares one scope
 
-TARGET = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+?)=")
+_TORN = r"(?:\\\r?\n)*+"
+TARGET = re.compile(rf"([A-Za-z_]\w*+(?:(?:\\\r?\n)++\w*+)*+)(\[[^\]]*\]{_TORN})?(\+?){_TORN}=")
 CHANGED = r"([A-Za-z_]\w*)\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))"
 DECLARE = frozenset(("export", "local", "declare", "typeset", "readonly"))
 _ASSIGNING = DECLARE | {"alias", "eval", "let"}  # their arguments may be `name=(...)`
@@ -24,6 +25,11 @@ NAME = re.compile(r"[A-Za-z_]\w*\Z")
 NEEDED, BODY, EMPTY, PREFIXED, NEXT, COMMAND, CLOSED, REDIRECTED = range(8)
 BEGINS = frozenset((NEEDED, EMPTY, PREFIXED, NEXT))
 ENDED = frozenset((COMMAND, CLOSED, REDIRECTED))
+
+
+def whole(name: str) -> str:
+    """A name that continuations tear."""
+    return name.replace("\\\r\n", "").replace("\\\n", "") if "\\" in name else name
 
 
 class Heredoc:
@@ -46,14 +52,17 @@ class Heredoc:
 class Raw:
     """A command as scanned, before expansion. `words` may be empty (assignments or redirections alone).
 
+    `arrays`: one is assigned. `closed`: a redirection came after its first word, and bash reads no array any more.
     `broken` is how its last continuation breaks ("", "blank", "comment", "note", "space"), `broken_at` where the
     backslash is. `joined`: it hangs on the command before it by `&&`, `||` or `|`, or that one on it.
     """
 
     __slots__ = (
+        "arrays",
         "assignments",
         "broken",
         "broken_at",
+        "closed",
         "end",
         "heredocs",
         "redirects",
@@ -73,6 +82,7 @@ class Raw:
         self.heredocs: list[Heredoc] = []
         self.broken = ""
         self.broken_at = 0
+        self.arrays = self.closed = False
 
 
 class Block:
@@ -146,38 +156,41 @@ class Statements(Lexer):
     def _argument(self, word: Word, end: int) -> int:
         """`export A=1`, `local A=(...)`: arguments that assign."""
         raw = self._raw
-        if raw is None or raw.words[0].raw not in _ASSIGNING:
+        command = whole(raw.words[0].raw) if raw is not None else ""
+        if raw is None or command not in _ASSIGNING:
             return end
         m = TARGET.match(word.raw)
         if m is None:
             return end
-        if raw.words[0].raw not in DECLARE:
-            if m.end() == len(word.raw) and self.text.startswith("(", end):
-                raw.end = word.end = self._elements(end, [])
+        if command not in DECLARE:
+            if m.end() == len(word.raw) and self._opens_array(raw, end):
+                raw.end = word.end = self.rest(self._elements(end, []))
                 word.raw = self.text[word.start : word.end]
             return raw.end
         sure = raw.sure
-        if m.end() == len(word.raw) and self.text.startswith("(", end):
-            end = self._array(m[1], word.start, end, bool(m[3]), sure)
+        name = whole(m[1])
+        if m.end() == len(word.raw) and self._opens_array(raw, end):
+            end = self._array(name, word.start, end, bool(m[3]), sure)
             word.end, word.raw = end, self.text[word.start : end]
         else:
             value = self._make(word.start + m.end(), end)
-            known = raw.words[0].raw != "local" or self._blocks[-1].function > 0  # elsewhere `local` fails
-            assign = Assign(m[1], value if known else None, word.start, end, self._scope, sure, bool(m[3]), bool(m[2]))
-            self._assign(assign, raw.words[0].raw in ("local", "declare", "typeset"))
-            if raw.words[0].raw == "export" or any(w.raw.startswith("-") and "x" in w.raw for w in raw.words[1:2]):
-                self.exports.append((m[1], value))
+            known = command != "local" or self._blocks[-1].function > 0  # elsewhere `local` fails
+            assign = Assign(name, value if known else None, word.start, end, self._scope, sure, bool(m[3]), bool(m[2]))
+            self._assign(assign, command in ("local", "declare", "typeset"))
+            if command == "export" or any(w.raw.startswith("-") and "x" in w.raw for w in raw.words[1:2]):
+                self.exports.append((name, value))
         raw.end = end
         return end
 
     def _assignment(self, m: re.Match[str], start: int, end: int) -> int:
-        raw = self._begin(start)
-        if m.end() == end and self.text.startswith("(", end):
-            raw.end = self._array(m[1], start, end, bool(m[3]), raw.sure)
+        raw, name = self._begin(start), whole(m[1])
+        if m.end() == end and self._opens_array(raw, end):
+            raw.arrays = True
+            raw.end = self._array(name, start, end, bool(m[3]), raw.sure)
             return raw.end
         value = self._make(m.end(), end)
-        raw.assignments.append((m[1], value))
-        self._plain.append(Assign(m[1], value, start, end, self._scope, raw.sure, bool(m[3]), bool(m[2])))
+        raw.assignments.append((name, value))
+        self._plain.append(Assign(name, value, start, end, self._scope, raw.sure, bool(m[3]), bool(m[2])))
         raw.end = end
         return end
 
@@ -191,9 +204,16 @@ class Statements(Lexer):
         """`name` gets a value that the file does not show."""
         self._assign(Assign(name, None, at, at, self._scope, True, False, False))
 
+    def _opens_array(self, raw: Raw, at: int) -> bool:
+        return self.text.startswith("(", at) and not raw.closed
+
     def _array(self, name: str, start: int, paren: int, append: bool, sure: bool) -> int:
         array = Array(name, start, paren + 1, self._scope, sure, append)
         array.end = self._elements(paren, array.items)
+        end = self.rest(array.end)
+        if end > array.end:  # no array: the text of it all
+            self._assign(Assign(name, None, start, end, self._scope, sure, append, False))
+            return end
         self.script.arrays.setdefault(name, []).append(array)
         return array.end
 

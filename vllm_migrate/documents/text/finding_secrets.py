@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from vllm_migrate.documents.text.names_of_secrets import is_harmless, is_secret, words_of
 from vllm_migrate.documents.text.patterns import compiled
+from vllm_migrate.documents.text.places_of_secrets import drawn_run, placed
 
 NAMES = (
     *("token", "key", "pass", "pwd", "secret", "cred", "auth", "bearer", "cookie", "jwt", "dsn", "webhook"),
@@ -42,12 +44,13 @@ BEFORE_VALUE = re.compile(
     # What may stand between: continued and next lines, comments on lines of their own, anchors, tags, a call or a
     # command that wraps, an authentication's scheme.
     r"(?P<lead>(?:\\\n|\s|-[ \t]+|&[\w-]+[ \t]+|!{1,2}[\w:/.-]*[ \t]+|[\[(]\s*|\{\s*[\"']?(?:value|default)[\"']?\s*:\s*"
-    r"|(?<=\s)#[^\n]*\n|(?:(?:str|SecretStr|Secret|os\.getenv|bytes)\(|\w*[fF]ield\(\s*(?:default\s*=)?)\s*"
+    r"|(?<=\s)#[^\n]*\n|(?:(?:str|SecretStr|Secret|os\.getenv|bytes|(?:base64\.)?b64decode)\(|\w*[fF]ield\(\s*(?:default\s*=)?)\s*"
     r"|\"?\$\((?:echo|printf)[ \t]+|\"?\$\(cat[ \t]*<<-?[ \t]*[\"']?\w+[\"']?\n"
     r"|(?:Bearer|Basic|Token|token|bearer)[ \t]+(?=[\w$<{]))*)"
 )
 BACK = re.compile(
-    rf"(?:value|val){QUOTE}?\s*[:=]\s*(?P<value>{QUOTE}[^\"'\n]*{QUOTE}|[^\s,}}\"']+)\s*,?\s*(?:-\s+)?{QUOTE}?(?:name|key){QUOTE}?\s*[:=]\s*{QUOTE}?$"
+    rf"(?:value|val|default){QUOTE}?\s*[:=]\s*(?P<value>{QUOTE}[^\"'\n]*{QUOTE}|[^\s,}}\"']+)\s*,?\s*(?:-\s+)?{QUOTE}?"
+    rf"(?:name|key|alias|validation_alias|env){QUOTE}?\s*[:=]\s*{QUOTE}?$"
 )
 OPENING = re.compile(r"(?P<prefix>[rbfuRBFU]{0,2}|\$)(?P<quote>\\*(?:\"\"\"|'''|\"|'))")
 BARE = re.compile(r"[^\s,;)\]}\"'`|<>]+")
@@ -57,7 +60,20 @@ LINE_REST = re.compile(r"[^\n]*?(?=[ \t]+#|[ \t]*\r?(?:\n|\Z))")
 REFERENCE = re.compile(
     r"\$\{[^{}]*?(?::[-=?+]|(?<![:\w])-|,)(?P<default>[^{}]*)\}|\$\{?[A-Za-z_0-9][\w:.]*(?:-(?P<plain>[^{}]*))?\}?"
 )
+# A variable of any name that the value of a secret is read from, and what a script assigns to it.
+REFERRED = re.compile(r"\$\{?([A-Za-z_]\w*)")
+ASSIGNED = re.compile(
+    r"(?:^|[\s;&(\"'])([A-Za-z_]\w*)(?:=\\?[\"']?|[ \t]+in[ \t]+)(?=[A-Za-z_+=\-]*\d)([A-Za-z0-9_+=\-]{12,200})(?![\w./:])"
+)
 NEXT_ITEM = re.compile(r"\s*(?:,\s*|\n[ \t]*-[ \t]+)?(?=[rbfuRBFU]{0,2}\\*[\"'])")
+# `"Bearer " + "x"`, `"%s" % "x"`, `"{}".format("x")`: parts of one value.
+NEXT_PART = re.compile(r"[ \t]*(?:[+%]|\.format\()\s*(?=[rbfuRBFU]{0,2}\\*[\"'])")
+GLUED = re.compile(r"[A-Za-z0-9_+/=\-]{8,}")
+# Behind a name and a blank, or `is`: what can be no word. The second of a pair in a list.
+STRAY = re.compile(r"[ \t]+(?:is[ \t]+)?[\"']?(?P<word>(?=[A-Za-z]*\d)[A-Za-z0-9]{16,200})(?![\w./(\[=:-])")
+PAIR_BEFORE = re.compile(r"[\[(][ \t]*\\*[\"']$")
+PAIR = re.compile(r"\\*[\"'][ \t]*,[ \t]*\\*[\"'](?P<word>[\w+/=\-]{12,200})\\*[\"'][ \t]*[\])]")
+PROSE = re.compile(r"[ \t]+[A-Za-z]")
 NEXT_BARE_ITEM = re.compile(r"[ \t]*(?:,[ \t]*|\r?\n[ \t]*-[ \t]+)(?![\w.-]*:[ \t\n])")
 
 # What is a secret by its own shape: how it begins, and what follows. Then what stands before one of any beginning.
@@ -80,27 +96,18 @@ TOKENS = {
     "wandb_v": r"\d+_\w{20,}",
     "dapi": r"[0-9a-f]{32}",
 }
-AFTER = {"hooks.slack.com/services/": r"[\w/]{16,}", "AccountKey=": r"[\w+/=]{20,}"}
+AFTER = {
+    "hooks.slack.com/services/": r"[\w/]{16,}",
+    "AccountKey=": r"[\w+/=]{20,}",
+    "api.telegram.org/bot": r"\d+:[\w-]{16,}",
+    "discord.com/api/webhooks/": r"\d+/[\w-]{16,}",
+}
 # Of an address: a password, a user that is itself a token, and the parts of a query that let somebody in.
 IN_ADDRESS = re.compile(
-    r"://(?:[^\s/@:\"'$<{]*:(?P<password>[^\s/@$<{\"'][^\s/@\"']*)|(?P<user>[^\s/@:\"'${<]{8,}))@"
+    r"://(?:(?P<owner>[^\s/@:\"'$<{]*):(?P<password>[^\s/@$<{\"'][^\s/@\"']*)|(?P<user>[^\s/@:\"'${<]{8,}))@"
     r"|[?&;](?:[\w.-]*(?:token|key|sig|signature|secret|password|credential|auth))=(?P<query>[^\s&#\"'$<{]+)",
     re.IGNORECASE,
 )
-# The word that follows `wandb login` or `login(`, which take a key without a name.
-LOGIN = re.compile(
-    r"\blogin(?:[ \t]+--?[\w-]+(?:=\S+)?)*(?:[ \t]+|[\"']?[ \t]*,[ \t]*|\([ \t]*)\\*[\"']?"
-    r"(?P<word>[A-Za-z0-9_\-]{20,100}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,19})\b"
-)
-# A password that a command takes as `-p`, behind the name of a user, or from a pipe.
-PASSED = {
-    "login": r"\blogin\b[^\n|;&]*?[ \t]-p[ \t]*[\"']?(?P<word>[^\s\"'$<]{6,200})",
-    "sshpass": r"\bsshpass[ \t]+-p[ \t]*[\"']?(?P<word>[^\s\"'$<]{6,200})",
-    "-u": r"[ \t\"'](?:-u|--user)[ \t=\"',]+[\w.@-]+:(?P<word>[^\s\"'$<:/]{8,200})",
-    "auth": r"\bauth\b[\"']?[ \t]*[:=][ \t]*[\[(]?[ \t]*[\"']?[\w.@-]+[\"']?[ \t]*[,:][ \t]*[\"']?(?P<word>[^\s\"'$<,)\]:/]{8,200})",
-    "BasicAuth": r"BasicAuth\([ \t]*[\"'][^\"'\n]*[\"'][ \t]*,[ \t]*[\"'](?P<word>[^\s\"'$<]{6,200})",
-    "-stdin": r"[ \t\"'](?P<word>[^\s\"'$<|]{8,200})[\"']?[ \t]*(?:<<<|\|)?[^\n|]*--password-stdin",
-}
 # Behind the name in the same statement: what stands in for a value that is missing.
 OTHERWISE = re.compile(r"[^\n#]*?\b(?:or|else)[ \t]+(?=[rbfuRBFU]{0,2}[\"'])")
 SPACE = re.compile(r"\s")
@@ -135,15 +142,7 @@ def shapes_of(text: str) -> Iterator[str]:
     """What is a secret by its own shape, or by its place in an address."""
     for start, stop in tokens_in(text):
         yield text[start:stop]
-    for hint, pattern in PASSED.items():
-        if hint in text:
-            for match in compiled(pattern).finditer(text):
-                if any(c.isdigit() for c in match["word"]) and any(c.isalpha() for c in match["word"]):
-                    yield match["word"]
-    if "login" in text.lower():
-        for match in LOGIN.finditer(text):
-            if drawn(match["word"]):
-                yield match["word"]
+    yield from placed(text)
     at = text.find("://")
     while at >= 0:
         # One address: as far as nothing in it could be white space.
@@ -151,6 +150,8 @@ def shapes_of(text: str) -> Iterator[str]:
         for match in IN_ADDRESS.finditer(text, at, _address_end(text, at, end)):
             if match["user"] is None or drawn(match["user"]):
                 yield match["password"] or match["user"] or match["query"]
+            if match["owner"] and len(match["owner"]) >= 16 and drawn(match["owner"]):
+                yield match["owner"]
         at = text.find("://", at + 3)
     if "Secret" in text and compiled(SECRET).search(text) is not None:
         for document in text.split("\n---"):
@@ -236,9 +237,15 @@ def _values(text: str, start: int, end: int, code: bool) -> Iterator[str]:
     flag = text[start] == "-"
     in_reference = text.rfind("${", max(0, start - 40), start) >= 0
     if link.strip() == "" and "\n" not in link and not flag and not quoted and not _directive(text, start):
+        stray = STRAY.match(text, end)
+        if stray is not None and drawn_run(stray["word"]):
+            yield stray["word"]
         return
     argument = quoted and ARGUMENT.search(text, max(0, start - 60), start) is not None
     if link.strip() == "," and not (flag or in_reference or argument):
+        pair = PAIR.match(text, end) if quoted and PAIR_BEFORE.search(text, max(0, start - 20), start) else None
+        if pair is not None and drawn_run(pair["word"]):
+            yield pair["word"]
         return
     if "\n" in link and "-" in link and not (flag or ":" in link):
         return
@@ -251,7 +258,9 @@ def _directive(text: str, start: int) -> bool:
     words = before.split()
     if len(words) > 1 and words[-2] == "login":  # `login USER password`
         return True
-    return before in ("env", "arg", "set", "export", "login") or before.endswith((" login", "setx", "%set_env"))
+    return before in ("env", "arg", "set", "export", "login") or before.endswith(
+        (" login", "setx", "%set_env", "%env", "configure set")
+    )
 
 
 def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterator[str]:
@@ -266,19 +275,28 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             close = _closing(text, opening.end(), opening["quote"])
             value = text[opening.end() : close]
             made = "f" in opening["prefix"].lower() and "{" in value  # of parts that the program has elsewhere
-            if not made and not (code and "\n" in value and len(opening["quote"]) == 1):
+            if made:
+                yield from (part for part in re.split(r"\{[^{}]*\}|[^\w{}-]", value) if drawn_run(part))
+            elif not (code and "\n" in value and len(opening["quote"]) == 1):
                 yield value
             at = close + len(opening["quote"])
-            following = NEXT_ITEM.match(text, at)
+            if (named := REFERRED.match(value)) is not None and not code:
+                yield from assigned(text).get(named[1], ())
+            if not code and (glued := GLUED.match(text, at)) is not None and drawn_run(glued[0]):
+                yield glued[0]  # in a script, a word goes on behind a quote
+            following = NEXT_PART.match(text, at) or NEXT_ITEM.match(text, at)
             # `"a" "b"` is one value in two parts; `["a", "b"]` are two. A comma elsewhere begins something else.
-            if following is None or ("," in following[0] and "[" not in text[name_at:at]):
+            if following is None or (
+                "," in following[0] and "[" not in text[name_at:at] and not _pair(text, name_at, at)
+            ):
                 return
             at = following.end()
             continue
         if code:  # a text inside a string, or an expression: only what looks drawn at random
             bare = BARE.match(text, at)
-            if bare is not None and link in ("=", ":", " ") and drawn(bare[0]) and bare[0].isalnum():
-                yield bare[0]
+            word = bare[0].partition("\\")[0] if bare is not None else ""  # `\\n` ends the line of a notebook
+            if link in ("=", ":", " ") and drawn(word) and word.isalnum():
+                yield word
             elif (otherwise := OTHERWISE.match(text, at, at + LONGEST_REST)) is not None and "=" in link:
                 at = otherwise.end()
                 continue
@@ -288,6 +306,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             default = (reference["default"] or reference["plain"]) if reference is not None else None
             if default:
                 yield default.strip("\"' ")
+            if reference is not None and (named := REFERRED.match(reference[0])) is not None:
+                yield from assigned(text).get(named[1], ())
             return
         bare = BARE.match(text, at)
         if (
@@ -298,6 +318,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             return
         if bare[0].endswith(":") or text[bare.end() : bare.end() + 2] == '":':
             return
+        if "=" in link and link[-1:] in " \t" and bare[0].isalpha() and PROSE.match(text, bare.end()):
+            return  # `HF_TOKEN=    HuggingFace API token`: what it is
         yield bare[0]
         if ":" in link:
             rest = LINE_REST.match(text, at, at + LONGEST_REST + 1)
@@ -307,6 +329,22 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
         if following is None or ("," in following[0] and "[" not in text[name_at:at]):
             return
         at = following.end()
+
+
+@lru_cache(maxsize=2)
+def assigned(text: str) -> dict[str, list[str]]:
+    """What looks drawn at random of the values that a script gives to its variables."""
+    out: dict[str, list[str]] = {}
+    for name, value in ASSIGNED.findall(text):
+        if drawn_run(value):
+            out.setdefault(name, []).append(value)
+    return out
+
+
+def _pair(text: str, name_at: int, at: int) -> bool:
+    """Whether what ends at `at` is the first of two in parentheses, and the second is no word: `credentials = ("u", "x")`."""
+    rest = PAIR.match(text, at - 1)
+    return "(" in text[name_at:at] and rest is not None and drawn_run(rest["word"])
 
 
 def _indented(text: str, at: int, name_at: int) -> str:

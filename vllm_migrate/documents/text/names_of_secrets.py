@@ -28,6 +28,7 @@ SHAPE_HINTS = (
     ),
     *("npm_", "pypi-", "nvapi-", "gsk_", "r8_", "dckr_", "tskey-", "ya29.", "sk_live", "sk_test", "rk_live"),
     *("wandb_v", "login", "dapi", "hvs.", "curl", "-----begin", "hooks.slack", "accountkey="),
+    *("telegram", "redis-cli", "mysql", "mariadb", "add-mask", "fernet", "hmac.new", ":5432:", "sudo -s", "anthropic"),
 )
 
 
@@ -37,7 +38,7 @@ def _set(words: str) -> frozenset[str]:
 
 ALWAYS = _set(
     "password passwords passwd passwds passphrase passphrases secret secrets credential credentials authorization webhook "
-    "apikey apikeys apitoken accesstoken authtoken secretkey accesskey privatekey sshpass"
+    "apikey apikeys apitoken accesstoken authtoken secretkey accesskey privatekey sshpass requirepass"
 )
 # Ends of words that are written as one: PGPASSWORD, myapikey.
 GLUED = ("password", "passwd", "passphrase", "apikey", "secret", "hftoken", "ghtoken", "accesstoken", "authtoken")
