@@ -228,6 +228,22 @@ class Embed(Record):
     with_option: str = ""
 
 
+class OwnFormat(Record):
+    """What makes a mapping, wherever it stands, one of vLLM's own options in a file of no framework.
+
+    options: at least so many of its keys are options of `vllm serve`; own: so many are options that no other server has (one where
+    something names vLLM);
+    separator: between the words of a key; prefix: how the keys begin that count (the prefix names vLLM, so that nothing else has to);
+    keys: names under which a mapping counts that has nothing but options, where nothing in it or beside it names vLLM.
+    """
+
+    options: int
+    own: int
+    separator: Literal["_", "-"] = "_"
+    prefix: str = ""
+    keys: tuple[str, ...] = ()
+
+
 class Passthrough(Record):
     """A mapping, or a list of arguments, that reaches vLLM under its own names, but for the keys `excluding`.
 
@@ -362,9 +378,9 @@ class Dialect(Record):
     engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains; rollout_words: words of
     which two different ones do, too. requires: the framework's releases, each with the vLLM it runs with; shows: keys, each
     with the release of the framework that brought it. absolute: keys from the configuration's top. environment: mappings of
-    variables. dead: keys that nobody reads, and why. switch_off: how to switch {option} ({key}) off where a plain false
-    does not arrive. pin_file: new settings go to the root of the chain of files. upgrade: what to do where no setting
-    helps; reads: what a key means to the framework itself.
+    variables. own_format: of files that no dialect recognises. dead: keys that nobody reads, and why. switch_off: how to switch
+    {option} ({key}) off where a plain false does not arrive. pin_file: new settings go to the root of the chain of files.
+    upgrade: what to do where no setting helps; reads: what a key means to the framework itself.
     """
 
     id: str
@@ -394,6 +410,7 @@ class Dialect(Record):
     requires: dict[str, str] = {}
     shows: dict[str, str] = {}
     embeds: tuple[Embed, ...] = ()
+    own_format: OwnFormat | None = None
     keys: dict[str, Key] = {}
     absolute: dict[str, Key] = {}
     passthrough: tuple[Passthrough, ...] = ()
