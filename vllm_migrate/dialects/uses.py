@@ -65,6 +65,13 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
 
         for statement in gates.stops(code):
             yield _use(entry, file, "import", *code.span(statement))
+    elif entry.compares:
+        from vllm_migrate.dialects import gates
+
+        for compared, asserted in gates.compared_texts(code):
+            start, end = code.span(compared)
+            spot, kind = Spot(file, start, end), "assert" if asserted else "test"
+            yield _use_at(entry, code.source.text[start:end], spot, "", kind)
     elif entry.bound:
         yield from contract_uses.bound_calls(file, code, entry)
     elif entry.streams:

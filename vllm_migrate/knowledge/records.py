@@ -159,7 +159,7 @@ class UseSpec(Record):
     alone is kept. program: a word that the module must have; unless: packages of which it imports none.
     metrics: names of Prometheus metrics, in YAML or JSON. variables: mappings of environment variables, by path; in a program by name.
     of_class: attributes of objects of this class of vLLM's. remote: also as a method of a Ray actor (`.remote(...)`) under the name of
-    another use. stops: what ends the program at import, behind a test of vLLM's release.
+    another use. stops: what ends the program at import, behind a test of vLLM's release. compares: comparisons of its text.
     """
 
     name: str
@@ -193,6 +193,7 @@ class UseSpec(Record):
     of_class: tuple[str, ...] = ()
     remote: bool = False
     stops: bool = False
+    compares: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 
