@@ -187,7 +187,9 @@ class _Line:
         origin = self._origin(dialect, 0)
         lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
         origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
-        engines = engines_in(origin, tree, named, self._variables(0))
+        # What stands before the first override may set variables: `docker run -e A=b IMAGE python ...`.
+        before = next((override.at for override in self.overrides if "." in override.key), 0)
+        engines = engines_in(origin, tree, named, self._variables(before))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
