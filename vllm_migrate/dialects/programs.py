@@ -21,6 +21,7 @@ _IMPORTED = rb"(?:\A(?:\xef\xbb\xbf)?|[;:\r\n])[ \t\f]*(?:from[\s\\]+|import[\s\
 # A test of a release at the top of a module, which may end the program.
 TESTED = r"(?m)^(?:if|elif|assert)\b.*version"
 _TESTED = re.compile(TESTED.encode())
+_LOOKS_UP = re.compile(rb"\b(?:patch(?:\.dict)?|setattr|delattr|import_module)\s*\(\s*[\"']")
 _COMPARED = re.compile(rb"[<>]=?\s*[\"']v?\d+\.|\d[\"']\s*[<>]")
 # A base that is nothing but to a type checker (see contract_uses).
 _NOTHING = re.compile(rb"= object[ \t]*(?:#.*)?$", re.MULTILINE)
@@ -140,6 +141,8 @@ class _Sign:
             return text.may_stop
         if entry.compares:
             return b"version" in text.data and text.compares
+        if entry.patches:
+            return self.package + b"." in text.data and _LOOKS_UP.search(text.data) is not None
         if entry.imports:
             return text.imports(self.package)
         if entry.variables:

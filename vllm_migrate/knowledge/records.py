@@ -160,6 +160,7 @@ class UseSpec(Record):
     metrics: names of Prometheus metrics, in YAML or JSON. variables: mappings of environment variables, by path; in a program by name.
     of_class: attributes of objects of this class of vLLM's. remote: also as a method of a Ray actor (`.remote(...)`) under the name of
     another use. stops: what ends the program at import, behind a test of vLLM's release. compares: comparisons of its text.
+    patches: names of the package that a call looks up by a text, to replace what they stand for.
     """
 
     name: str
@@ -194,6 +195,7 @@ class UseSpec(Record):
     remote: bool = False
     stops: bool = False
     compares: bool = False
+    patches: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 
