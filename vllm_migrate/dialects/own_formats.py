@@ -27,6 +27,8 @@ _COMMAND = re.compile(
 _PROGRAMS = ("vllm.entrypoints.openai.api_server", "vllm.entrypoints.cli.main", "vllm.entrypoints.api_server")
 # What everything depends on in a mapping that a program of its own reads.
 READER = "how the program that reads this file hands its keys to vLLM"
+# vLLM as the value of a `backend`, a `kind`, a `model_type`: `vllm`, and `vllm-vlm` of an evaluation.
+_WORD = re.compile(r"(?i)vllm(?:[-_][a-z]\w*)?")
 # Keys of texts for people.
 _PROSE = frozenset(
     ("about", "comment", "content", "description", "help", "note", "notes", "prompt", "summary", "title", "usage")
@@ -148,6 +150,6 @@ def _says(site: Tree) -> bool:
     """Whether a value of a mapping is the word vLLM, or an image or a module of it."""
     for child in site.children.values():
         value = child.value if not child.is_map and not child.is_seq else None
-        if isinstance(value, str) and (value.lower() == "vllm" or "vllm-openai" in value or "/vllm:" in value):
+        if isinstance(value, str) and (_WORD.fullmatch(value) or "vllm-openai" in value or "/vllm:" in value):
             return True
     return False

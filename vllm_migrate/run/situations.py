@@ -82,6 +82,14 @@ _MOVING = re.compile(
 )
 
 
+# An installation of what was newest that day, outside of comments.
+_NEWEST = re.compile(
+    rb"^(?![ \t]*(?:#|//))[^\n]*?(git\+https://github\.com/vllm-project/vllm(?:\.git)?(?:@main)?(?![\w.@/-])"
+    rb"|wheels\.vllm\.ai/nightly)",
+    re.MULTILINE,
+)
+
+
 class Level(NamedTuple):
     """A folder with what it shows: pins, the most trusted first, and the release of the framework that is developed in it.
 
@@ -498,11 +506,21 @@ def _moving(path: str, data: bytes) -> list[str]:
     """What to say of vLLM's own image where its tag names no release: which one runs is decided when it is pulled."""
     found = _MOVING.search(data) if b"vllm-openai" in data else None
     if found is None:
-        return []
+        return _newest(path, data)
     line = data.count(b"\n", 0, found.start()) + 1
     name = next(group for group in found.groups() if group is not None).decode()
     what = name if ":" in name else f"{name} without a release's tag"
     return [f"{os.path.relpath(path)}:{line} names {what}, which is no release: pin the one that runs"]
+
+
+def _newest(path: str, data: bytes) -> list[str]:
+    """The same of an installation from vLLM's main branch, or of its nightly wheels."""
+    found = _NEWEST.search(data) if b"vllm" in data else None
+    if found is None:
+        return []
+    line = data.count(b"\n", 0, found.start(1)) + 1
+    what = "a nightly wheel of vLLM" if found[1].startswith(b"wheels") else "vLLM from its main branch"
+    return [f"{os.path.relpath(path)}:{line} installs {what}, which is no release: pin the one that runs"]
 
 
 def _place(known: Known) -> str:
