@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from vllm_migrate.dialects.mounts import text_at
+from vllm_migrate.dialects.mounts import build_of, dockerfile_of, text_at
 from vllm_migrate.dialects.tree import Tree, tree_of
 
 if TYPE_CHECKING:
@@ -17,8 +16,8 @@ def stage_of(service: Tree, key: str, workspace: Workspace) -> Tree | None:
     build = service.at(key) if key else None
     if build is None:
         return None
-    context = build.value if isinstance(build.value, str) else text_at(build, "context") or os.curdir
-    path = dockerfile_of(build.place.file.outermost.path, context, text_at(build, "dockerfile") if build.is_map else "")
+    context, name = build_of(build)
+    path = dockerfile_of(build.place.file.outermost.path, context, name)
     file = workspace.load(path) if path else None
     if (
         file is None
@@ -29,10 +28,3 @@ def stage_of(service: Tree, key: str, workspace: Workspace) -> Tree | None:
         return None
     roots = file.data.roots
     return tree_of(file, len(roots) - 1) if roots else None
-
-
-def dockerfile_of(path: str, context: str, name: str) -> str:
-    """The Dockerfile of a build that a compose file describes; "" where it is no file beside it."""
-    if "$" in context + name or "://" in context or os.path.isabs(context) or os.path.isabs(name):
-        return ""
-    return os.path.normpath(os.path.join(os.path.dirname(path), context, name or "Dockerfile"))

@@ -29,10 +29,17 @@ from vllm_migrate.knowledge.records import Dialect, Sign
 SHELLS = frozenset(("sh", "bash", "dash", "zsh"))
 # What prints its words, tests them, looks for them or works on files: `echo vllm serve MODEL` starts nothing.
 _NEVER_STARTS = frozenset(
-    "echo printf print log info warn warning error debug die fail msg say usage read cat tee less head tail wc sort cut tr "
-    "sed awk grep egrep fgrep rg [ [[ test : true false exit return shift cd pushd popd pwd sleep wait set unset export local "
-    "declare typeset readonly alias trap ulimit umask pgrep pkill killall kill ps which type whereis man mkdir rm rmdir cp mv "
-    "ln ls touch chmod chown tar unzip rsync scp curl wget git pip pip3 conda apt apt-get yum dnf brew nvidia-smi".split()
+    (
+        *("echo", "printf", "print", "log", "info", "warn", "warning", "error", "debug", "die", "fail"),
+        *("msg", "say", "usage", "read", "cat", "tee", "less", "head", "tail", "wc", "sort", "cut"),
+        *("tr", "sed", "awk", "grep", "egrep", "fgrep", "rg", "[", "[[", "test", ":", "true", "false"),
+        *("exit", "return", "shift", "cd", "pushd", "popd", "pwd", "sleep", "wait", "set", "unset"),
+        *("export", "local", "declare", "typeset", "readonly", "alias", "trap", "ulimit", "umask"),
+        *("pgrep", "pkill", "killall", "kill", "ps", "which", "type", "whereis", "man", "mkdir", "rm"),
+        *("rmdir", "cp", "mv", "ln", "ls", "touch", "chmod", "chown", "tar", "unzip", "rsync", "scp"),
+        *("curl", "wget", "git", "pip", "pip3", "conda", "apt", "apt-get", "yum", "dnf", "brew"),
+        "nvidia-smi",
+    )
 )
 
 
@@ -186,7 +193,11 @@ class _Line:
         named, word = self._named[dialect.compose], self.command.words[0]
         origin = self._origin(dialect, 0)
         lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
-        origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
+        missing = [lost] if lost is not None and dialect.compose == "hydra" else []
+        script = self._script()
+        if script is not None:
+            missing.append(self._unread_word(_shown(script.raw), script))
+        origin = origin._replace(missing=missing) if missing else origin
         # What stands before the first override may set variables: `docker run -e A=b IMAGE python ...`.
         before = next((override.at for override in self.overrides if "." in override.key), 0)
         engines = engines_in(origin, tree, named, self._variables(before))
@@ -194,6 +205,13 @@ class _Line:
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
         return [engine.replace(ident=f"{engine.id}#") for engine in engines]
+
+    def _script(self) -> Word | None:
+        """The script that gets what the command sets, and may set more: `bash train.sh trainer.x=1`."""
+        shell = next((at for at, name in enumerate(self.names) if name in SHELLS), len(self.names))
+        words = (word for word in self.command.words[shell + 1 :] if not word.raw.startswith("-"))
+        first = next(words, None)
+        return first if first is not None and first.raw.strip("\"'").endswith((".sh", ".bash")) else None
 
     def _all_cut_off(self, dialect: Dialect) -> list[Engine]:
         """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""
@@ -268,7 +286,7 @@ class _Line:
         name = words[group[1]].value if len(group) > 1 and words[group[0]].value == "--config" else None
         if not name:
             return None
-        if self.file.inside is not None and name.endswith((".yaml", ".yml")):
+        if name.startswith("/") and name.endswith((".yaml", ".yml")):
             from vllm_migrate.dialects.mounts import mounted
 
             config = mounted(self.file, name, self.workspace)

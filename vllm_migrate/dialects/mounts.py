@@ -1,4 +1,5 @@
-"""What a container finds at a path: a file that a compose service mounts, or a ConfigMap of the same manifests."""
+"""What a container finds at a path: a file that a compose service mounts, a ConfigMap of the same manifests, or what the
+Dockerfile of its image copies there."""
 
 from __future__ import annotations
 
@@ -10,19 +11,112 @@ from vllm_migrate.dialects.embedded import embedded
 from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import Unreadable
+from vllm_migrate.documents.kinds import kind_of
 
 
 def mounted(file: File, path: str, workspace: Workspace) -> File | None:
-    """The file at an absolute path of the container that a command stands in; None where nothing here says what is mounted."""
-    if file.inside is None or not path.startswith("/"):
+    """The file at an absolute path of the container that a command runs in; None where nothing here says what stands there.
+
+    It is what the container mounts, else what the Dockerfile of its image copies; for a script, what a compose file or a
+    Dockerfile beside it puts there, where all of them agree.
+    """
+    if not path.startswith("/"):
         return None
+    if file.inside is None:
+        return _beside(file, path, workspace) if file.shell is not None else None
+    if file.outermost.data is not None and file.outermost.data.carrier == "dockerfile":
+        return _of_image(file.outermost, os.path.dirname(file.outermost.path), path, workspace)
     for container, pod in _containers(file):
         for target, source in _mounts(container, pod):
             rest = _below(path, target)
             found = _read(file.outermost, source, rest, workspace) if rest is not None else None
             if found is not None:
                 return found
+        build = container.get("build")
+        if build is not None:
+            return _of_build(file.outermost, build, path, workspace)
     return None
+
+
+def _of_build(host: File, build: Tree, path: str, workspace: Workspace) -> File | None:
+    """The file at a path of the image that a compose service is built to."""
+    context, dockerfile = build_of(build)
+    name = dockerfile_of(host.path, context, dockerfile)
+    built = workspace.load(name) if name else None
+    folder = os.path.normpath(os.path.join(os.path.dirname(host.path), context))
+    return _of_image(built, folder, path, workspace) if built is not None else None
+
+
+# How far above a Dockerfile the context of its build may lie.
+_ABOVE = 3
+
+
+def _of_image(dockerfile: File, context: str, path: str, workspace: Workspace) -> File | None:
+    """The file of the project that a Dockerfile copies to a path. context: folder of the build, or one below that."""
+    document = dockerfile.data
+    if document is None or document.carrier != "dockerfile" or not path:
+        return None
+    from vllm_migrate.documents.dockerfile.copies import copied
+    from vllm_migrate.documents.dockerfile.document import Dockerfile
+
+    assert isinstance(document, Dockerfile)
+    for target, source in reversed(copied(document).items()):
+        rest = _below(path, target)
+        if rest is None:
+            continue
+        folder = context
+        for _ in range(_ABOVE):
+            found = workspace.load(os.path.normpath(os.path.join(folder, source.lstrip("/"), rest)))
+            if found is not None:
+                return found
+            if folder in ("", os.curdir) or folder == os.path.dirname(folder):
+                break
+            folder = os.path.dirname(folder)
+    return None
+
+
+def _beside(script: File, path: str, workspace: Workspace) -> File | None:
+    """The file that compose files and Dockerfiles beside a script put at a path of a container."""
+    found: list[File] = []
+    word = posixpath.basename(posixpath.dirname(path)) or path
+    for other in workspace.beside(script.path, ("",)):
+        if kind_of(other) not in ("dockerfile", "yaml") or not _has(workspace, other, word):
+            continue
+        host = workspace.load(other)
+        if host is None or host.data is None:
+            continue
+        if host.data.carrier == "dockerfile":
+            each = _of_image(host, os.path.dirname(host.path), path, workspace)
+            found += [each] if each is not None else []
+        for index in range(len(host.data.roots)) if host.data.carrier == "yaml" else ():
+            tree = tree_of(host, index)
+            services = tree.get("services") if tree is not None and tree.is_map else None
+            for service in services.children.values() if services is not None and services.is_map else ():
+                sources = [(_below(path, target), source) for target, source in _mounts(service, []) if service.is_map]
+                placed = [_read(host, source, rest, workspace) for rest, source in sources if rest is not None]
+                found += [each for each in placed if each is not None]
+    return found[0] if len({each.path for each in found}) == 1 else None
+
+
+def _has(workspace: Workspace, path: str, word: str) -> bool:
+    """Whether a file has a word, so that others are not parsed."""
+    try:
+        return word.encode() in workspace.read(path)
+    except Unreadable:
+        return False
+
+
+def build_of(build: Tree) -> tuple[str, str]:
+    """The context and the Dockerfile that `build` of a compose service names."""
+    context = build.value if isinstance(build.value, str) else text_at(build, "context") or os.curdir
+    return context, text_at(build, "dockerfile") if build.is_map else ""
+
+
+def dockerfile_of(path: str, context: str, name: str) -> str:
+    """The Dockerfile of a build that a compose file describes; "" where it is no file beside it."""
+    if "$" in context + name or "://" in context or os.path.isabs(context) or os.path.isabs(name):
+        return ""
+    return os.path.normpath(os.path.join(os.path.dirname(path), context, name or "Dockerfile"))
 
 
 def _containers(file: File) -> Iterator[tuple[Tree, list[Tree]]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vllm_migrate.dialects.builds import dockerfile_of
+from vllm_migrate.dialects.mounts import dockerfile_of
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.pins import VLLM, Pin

@@ -44,6 +44,7 @@ MARK = b"vllm-migrate:"
 STDIN = "stdin.yaml"  # what standard input is called that has no name and no `#!` line
 # Of files that do not parse, those speak of vLLM that have one of these words; others are no loss.
 SPEAKS = (b"vllm", b"gpu_memory_utilization", b"gpu-memory-utilization", b"max_model_len", b"max-model-len", b"rollout")
+HEAD = 4096  # bytes: where a configuration in JSON says what it is about, and a vocabulary or a data set does not
 TEXTUAL = ("syntax", "template")
 PLAIN = Detail(edits=False, preview=False)
 
@@ -175,7 +176,7 @@ class Run:
                 found = found or discover(file, self.knowledge.dialects, self.catalog, workspace)
                 fresh = [candidate for subject in found.subjects for candidate in self._judge(subject)]
         except Unreadable as error:
-            if named or error.reason not in TEXTUAL or any(word in (data or b"").lower() for word in SPEAKS):
+            if named or _matters(error, path, data or b""):
                 self._problems.append(Problem(path, error.reason, error.message, error.line, error.column))
             return
         if filled is not None and found.subjects:
@@ -300,6 +301,10 @@ class Run:
         message = f"no vLLM engine was recognised in this file, so {judged} was judged"
         self._add(candidate_of(file_finding(named("no-engine-recognised"), message, spot)))
 
+    def named_too_late(self) -> frozenset[str]:
+        """The configurations that were judged by themselves before the file that names them."""
+        return frozenset(self.workspace.claimed & set(map(os.path.normpath, self._seen)))
+
     def part(self) -> Part:
         """What the files so far gave."""
         if self._present is not None:
@@ -326,6 +331,16 @@ class Run:
     def finish(self) -> Result:
         """What all files gave."""
         return combine([self.part()])._replace(judged=tuple(self.judged))
+
+
+def _matters(error: Unreadable, path: str, data: bytes) -> bool:
+    """Whether a file that a walk met and that cannot be read may be a configuration: one of ours by its words, and no data."""
+    if error.reason == "too-large" and path.endswith(".json"):
+        data = data[:HEAD]
+    elif error.reason not in TEXTUAL:
+        return True
+    data = data.lower()
+    return any(word in data for word in SPEAKS)
 
 
 def problem_of(path: str, error: Exception) -> Problem:

@@ -50,14 +50,12 @@ def judge_shared(session: Session, detail: Detail, jobs: int) -> Result | None:
             for (_, last), piece in zip(
                 bounds, pool.imap(_judge, [(*bound, claimed) for bound in bounds]), strict=True
             ):
-                later = {os.path.normpath(entry.path) for entry in order[last:end]}
-                if not later.isdisjoint(piece.part.claimed - claimed):
-                    return None
                 session.dependencies.add(piece.stamps, piece.settled)
                 remember(piece.secrets)
                 parts.append(piece.part)
                 advanced(last, len(order))
-    return combine(parts)
+    seen = {os.path.normpath(path) for part in parts for path in part.seen}
+    return None if any(not seen.isdisjoint(part.claimed) for part in parts) else combine(parts)
 
 
 def _pieces(start: int, end: int, jobs: int) -> list[tuple[int, int]]:

@@ -39,6 +39,7 @@ class Session:
 
     def __init__(self, options: Options, disk: Disk = DISK) -> None:
         self.options = options
+        self._stdin: bytes | None = None  # once it is read
         self.dependencies = Dependencies() if disk is DISK else Unnoted()
         self.disk = disk = disk.within(fence_of(options, disk, self.dependencies))
         self.settings = Settings.of(options, self.dependencies, disk)
@@ -147,11 +148,19 @@ class Session:
         return self.judged(present, keep, texts).finish()
 
     def judged(self, present: Present | None = None, keep: bool = False, texts: dict[str, str] | None = None) -> Run:
-        """The run that has judged every input file."""
-        run = self.new_run(present, keep, texts)
-        for done, entry in enumerate(self.in_order(), 1):
-            self.judge(run, entry)
-            advanced(done, len(self.inputs))
+        """The run that has judged every input file. Begins anew where a file that was judged by itself turns out to be named by a
+        later one, as by the compose file that mounts it."""
+        claimed: frozenset[str] = frozenset()
+        for _ in range(MAX_RUNS):
+            run = self.new_run(present, keep, texts)
+            run.workspace.claimed.update(claimed)
+            for done, entry in enumerate(self.in_order(), 1):
+                self.judge(run, entry)
+                advanced(done, len(self.inputs))
+            early = run.named_too_late()
+            if not early:
+                break
+            claimed |= early
         return run
 
     def in_order(self) -> list[Input]:
@@ -173,8 +182,9 @@ class Session:
         if entry.stdin:
             if sys.stdin is None:  # closed by the caller (`<&-`)
                 raise UsageError("standard input is closed")
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
-            run.judge_file(self.options.stdin_filename or _stdin_name(data), True, data)
+            if self._stdin is None:
+                self._stdin = sys.stdin.buffer.read(MAX_BYTES + 1)
+            run.judge_file(self.options.stdin_filename or _stdin_name(self._stdin), True, self._stdin)
         elif (claimed and os.path.normpath(entry.path) in claimed) or self._is_baseline(entry.path):
             run.files += 1
         else:
@@ -190,6 +200,10 @@ class Session:
         from vllm_migrate.fixes.apply import Fixer
 
         return Fixer(self.catalog, self.knowledge, self.disk, self.situations.of, under)
+
+
+# How often a run begins anew: a configuration that names further ones needs one more.
+MAX_RUNS = 4
 
 
 def is_script(entry: Input) -> bool:

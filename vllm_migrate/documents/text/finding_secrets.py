@@ -22,6 +22,8 @@ WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 LONGEST_NAME, LONGEST_VALUE = 80, 8_000
 SHORTEST, SHORTEST_PLAIN, SHORTEST_WORDS = 6, 8, 16
 LONGEST_ADDRESS = 2_000
+# How far the rest of a line is read.
+LONGEST_REST = 400
 
 QUOTE = r"\\*(?:\"|')"
 # From a name to its value. Alternatives, in order: a pair of Kubernetes or of an option's default; what assigns; a comma
@@ -277,7 +279,7 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             bare = BARE.match(text, at)
             if bare is not None and link in ("=", ":", " ") and drawn(bare[0]) and bare[0].isalnum():
                 yield bare[0]
-            elif (otherwise := OTHERWISE.match(text, at)) is not None and "=" in link:
+            elif (otherwise := OTHERWISE.match(text, at, at + LONGEST_REST)) is not None and "=" in link:
                 at = otherwise.end()
                 continue
             return
@@ -298,8 +300,8 @@ def _value_at(text: str, at: int, code: bool, link: str, name_at: int) -> Iterat
             return
         yield bare[0]
         if ":" in link:
-            rest = LINE_REST.match(text, at)
-            if rest is not None and "://" not in rest[0] and len(rest[0]) < 400:
+            rest = LINE_REST.match(text, at, at + LONGEST_REST + 1)
+            if rest is not None and "://" not in rest[0] and len(rest[0]) < LONGEST_REST:
                 yield rest[0].rstrip("}],")
         following = NEXT_BARE_ITEM.match(text, bare.end())
         if following is None or ("," in following[0] and "[" not in text[name_at:at]):
