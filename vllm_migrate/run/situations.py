@@ -170,13 +170,12 @@ class Situations:
         """The situation of what stands in a file, given its bytes."""
         level = self._level(os.path.dirname(os.path.abspath(path)))
         stated = self._stated(level.config, path)
-        own = []
-        if "from" not in stated:
-            own = self._file_shows(path, data) or self._called_show(path, data)
+        asked = "from" in stated
+        own = self._own_pins(path, data) if asked else self._file_shows(path, data) or self._called_show(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
-        only = self._only(path) if "from" not in stated else None
+        only = self._only(path) if not asked else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
-        moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact and not agree]
+        moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact and not agree and not asked]
         shown = tuple(Shown(at, each.source, each.target) for at, each in moves)
         core = stated.get("from-engine")
         return Situation(
@@ -361,7 +360,7 @@ class Situations:
         """The move of a project, or of the engine whose own image or install line shows a release."""
         target = stated.get("to") or Known(TARGET, DEFAULT)
         if "from" in stated:
-            source = stated["from"]
+            source = self._with_place(stated["from"], level, own)
             past = self._newer(source.value, target.value) and "to" not in stated
             return Move(source, source if past else target)
         key = (level.folder, target.value, f"{own.place} {own.version}" if own is not None else "")
@@ -373,6 +372,14 @@ class Situations:
                 self._from_history(level, move, own) if looks_back else self._with_way(level, move)
             )
         return self._moves[key]
+
+    def _with_place(self, source: Known, level: Level, own: Pin | None) -> Known:
+        """A release that the user states, with the place that installs it or an older one: what that rejects is not written yet."""
+        found = (choose_source([pin for pin in each.pins if pin.package == VLLM]) for each in level.upward())
+        pin = own if own is not None and own.exact else next(filter(None, found), None)
+        if pin is None or not pin.exact or parse_version(pin.version) > parse_version(source.value):
+            return source
+        return source._replace(pinned=PinnedAt(pin.path, pin.line, pin.text.strip()))
 
     def _with_way(self, level: Level, move: Move) -> Move:
         """A move that is none, with the way to look back: the newest older release that a file of the project shows."""
