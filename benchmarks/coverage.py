@@ -12,7 +12,8 @@ written, a command that starts its server, a call of its classes), and by nothin
 - engine: a call of LLM(), EngineArgs() or AsyncEngineArgs() imported from vllm; args: a list of words that starts vLLM.
 
 Left out are tests and workflows, templates of charts, definitions of resources and kustomizations, which configure no engine
-by themselves, and files that say that another engine runs. --misses lists what counts and was not recognised, --extra what was
+by themselves, the references that verl generates from its own defaults and the part with its rollout's defaults, which a run
+composes, and files that say that another engine runs. --misses lists what counts and was not recognised, --extra what was
 recognised and does not count: wrong recognitions are among those. The exit code is 1 when a file made the program crash.
 """
 
@@ -76,6 +77,7 @@ _IMAGE_ARGUMENTS = re.compile(r"^FROM\s+\S*vllm-openai(?![\s\S]*ENTRYPOINT)[\s\S
 _LEFT_OUT = re.compile(
     r"/\.(?:github|buildkite)/|vllm-ascend.*/tests/|/helm/tests/|_test\.yaml$|(?:taxonomy|platforms)\.yaml$|_quarto\.yml$"
     r"|benchmark_report|kustomization|prefetch_|megatron_generation|cluster_configs"
+    r"|/_generated_ppo\w*\.yaml$|/trainer/config/rollout/rollout\.yaml$"
 )
 _SGLANG = re.compile(r"(?m)^\s*rollout_backend:\s*sglang")
 _OTHER = re.compile(

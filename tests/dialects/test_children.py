@@ -35,6 +35,15 @@ def test_a_variable_of_a_childs_environment(own: str, setting: str, start: str, 
     assert "VM501" in codes
 
 
+def test_a_variable_of_an_image_that_a_program_builds(tmp_path: Path) -> None:
+    text = (
+        "import modal\nimport vllm\nimage = modal.Image.debian_slim().env({'VLLM_ATTENTION_BACKEND': 'FLASH_ATTN'})\n"
+    )
+    assert "VM501" in {found.code for found in Reading(tmp_path, {"a.py": text}).findings}
+    other = text.replace(".env(", ".labels(")
+    assert "VM501" not in {found.code for found in Reading(tmp_path, {"b.py": other}).findings}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -111,3 +111,19 @@ SILENT = [
 @pytest.mark.parametrize("script", SILENT)
 def test_other_commands_in_variables_are_no_engines(script: str, tmp_path: Path) -> None:
     assert not Reading(tmp_path, {"run.sh": script + "\n"}).engines
+
+
+@pytest.mark.parametrize(
+    "variable", ["-e VLLM_USE_V1=0", '-e "VLLM_USE_V1=0"', "--env VLLM_USE_V1=0", "--env=VLLM_USE_V1=0"]
+)
+@pytest.mark.parametrize("program", ["--entrypoint python3 img:1 -m", "img:1 python3 -m"])
+def test_variables_of_a_container_reach_an_engine_of_overrides(variable: str, program: str, tmp_path: Path) -> None:
+    text = f"docker run --rm {variable} {program} verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm\n"
+    (engine,) = Reading(tmp_path, {"run.sh": text}).engines
+    assert engine.facts["env.VLLM_USE_V1"].value == "0"
+
+
+def test_what_stands_behind_the_first_override_sets_no_variable(tmp_path: Path) -> None:
+    text = "python3 -m verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm VLLM_USE_V1=0\n"
+    (engine,) = Reading(tmp_path, {"run.sh": text}).engines
+    assert "env.VLLM_USE_V1" not in engine.facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from packaging.version import Version
 
 from vllm_migrate import lint
 
@@ -203,10 +204,12 @@ else:
 @pytest.mark.parametrize(
     ("package", "reached"),
     [
-        (PACKAGE.format(test='package_version <= "0.6.3"'), False),
+        (PACKAGE.format(test='parse(package_version) <= parse("0.6.3")'), False),
+        (PACKAGE.format(test='package_version <= "0.6.3"'), True),  # the text 0.18.1 is smaller
+        (PACKAGE.format(test='package_version <= "0.10.0"'), False),
         (PACKAGE.format(test='package_version <= "0.30.0"'), True),
         (PACKAGE.format(test="os.environ.get('OLD')"), True),
-        ("from .old import Rollout\n" + PACKAGE.format(test='package_version <= "0.6.3"'), True),
+        ("from .old import Rollout\n" + PACKAGE.format(test='parse(package_version) <= parse("0.6.3")'), True),
         ("from .new import Rollout\n", True),
         ("", True),
     ],
@@ -215,3 +218,17 @@ def test_a_module_that_its_package_imports_for_another_release(package: str, rea
     files = {"rollout/__init__.py": package, "rollout/old.py": CALL}
     found = {finding.name for finding in lint(["rollout/old.py"], files=files).findings}
     assert ("llm-generate-kwargs" in found) == reached
+
+
+OPERATORS = {"<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
+
+
+@pytest.mark.parametrize("sign", sorted(OPERATORS))
+@pytest.mark.parametrize("literal", ["0.6.3", "0.8.5", "0.9.0", "0.10.0", "0.18.0", "0.18.1", "0.19.0", "1.0.0"])
+@pytest.mark.parametrize("form", ["vllm.__version__ {0} '{1}'", "version('vllm') {0} '{1}'", "text {0} '{1}'"])
+def test_a_comparison_of_texts_is_told_where_it_comes_out_wrong(sign: str, literal: str, form: str) -> None:
+    text = f"import vllm\nfrom importlib.metadata import version\ntext = vllm.__version__\nif {form.format(sign, literal)}:\n    pass\n"
+    codes = {finding.code for finding in lint(files={"a.py": text}, from_="0.8.5", to="0.18.1").findings}
+    as_texts = getattr("0.18.1", OPERATORS[sign])(literal)
+    as_releases = getattr(Version("0.18.1"), OPERATORS[sign])(Version(literal))
+    assert ("VM731" in codes) is (as_texts is not as_releases)

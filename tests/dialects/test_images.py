@@ -175,7 +175,7 @@ def test_arguments_in_the_values_of_a_chart(arguments: str, tmp_path: Path) -> N
 def test_other_arguments_in_values_are_none_of_vllms(arguments: str, tmp_path: Path) -> None:
     text = values(arguments) + "# vllm\n"
     assert not Reading(tmp_path, {"values.yaml": text}).engines
-    assert not Reading(tmp_path, {"values.yaml": values(CHARTS[0], "podArgs")}).engines
+    assert not Reading(tmp_path, {"values.yaml": values(CHARTS[0], "description")}).engines
 
 
 NAMES = ["vllm", "/usr/local/bin/vllm"]

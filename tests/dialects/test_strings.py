@@ -19,6 +19,8 @@ FOUND = [
     f'import subprocess, shlex\nsubprocess.Popen(shlex.split("vllm serve org/m {OPTIONS}"))\n',
     f'import subprocess\nsubprocess.Popen("vllm serve {{}} {OPTIONS}".format(m).split())\n',
     f'import subprocess\ncmd = f"vllm serve {{m}} {OPTIONS}"\nsubprocess.run(cmd, shell=True)\n',
+    f'import subprocess\ncmd = "vllm serve org/m"\nif cached:\n    cmd += " --seed 1"\n'
+    f'cmd += " {OPTIONS}"\nsubprocess.run(cmd, shell=True)\n',
     f'import subprocess\nclass A:\n    def f(self):\n'
     f'        self.cmd = f"vllm serve {{self.m}} {OPTIONS}"\n        subprocess.run(self.cmd, shell=True)\n',
     f'import os\nos.system(\n    f"vllm serve {{m}} "  # the model\n    "{OPTIONS}"\n)\n',

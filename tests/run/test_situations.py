@@ -374,8 +374,50 @@ def test_a_range_before_the_catalog_shows_its_newest_release(bound: str, release
         ({"serve.sh": "docker run vllm/vllm-openai:latest --model a/b\n"}, "serve.sh:1 names vllm-openai:latest"),
         ({"serve.sh": "#!/bin/sh\ndocker run vllm/vllm-openai:nightly a/b\n"}, "serve.sh:2 names vllm-openai:nightly"),
         ({"serve.sh": "# vllm/vllm-openai:latest\nvllm serve a/b\n"}, ""),
-        ({"serve.sh": "docker run vllm/vllm-openai:latest-x86 --model a/b\n"}, "serve.sh:1 names vllm-openai:latest"),
+        (
+            {"serve.sh": "docker run vllm/vllm-openai:latest-x86 --model a/b\n"},
+            "serve.sh:1 names vllm-openai:latest-x86",
+        ),
+        (
+            {"a.yaml": "image: vllm/vllm-openai:cu130-nightly\nargs: [--max-model-len, '8', --max-num-seqs, '8']\n"},
+            "a.yaml:1 names vllm-openai:cu130-nightly",
+        ),
+        (
+            {
+                "a.yaml": "image: docker.io/vllm/vllm-openai  # ours\nargs: [--max-model-len, '8', --max-num-seqs, '8']\n"
+            },
+            "a.yaml:1 names vllm-openai without a release's tag",
+        ),
+        (
+            {
+                "a.yaml": 'image:\n  repository: vllm/vllm-openai\n  tag: "latest"\nargs: [--max-model-len=8, --max-num-seqs=8]\n'
+            },
+            "a.yaml:2 names vllm-openai without a release's tag",
+        ),
+        (
+            {
+                "a.yaml": "image:\n  repository: vllm/vllm-openai\n  tag: v0.9.2\nargs: [--max-model-len=8, --max-num-seqs=8]\n"
+            },
+            "",
+        ),
+        (
+            {
+                "a.yaml": "# image: vllm/vllm-openai\nname: vllm-openai\nargs: [--max-model-len, '8', --max-num-seqs, '8']\n"
+            },
+            "",
+        ),
+        ({"a.yaml": "image: vllm/vllm-openai@sha256:0a\nargs: [--max-model-len, '8', --max-num-seqs, '8']\n"}, ""),
         ({"serve.sh": "docker run vllm/vllm-openai:v0.8.5 --model a/b\n"}, ""),
+        (
+            {"serve.sh": "pip install git+https://github.com/vllm-project/vllm.git\nvllm serve a/b\n"},
+            "serve.sh:1 installs vLLM from its main branch",
+        ),
+        (
+            {"serve.sh": "uv pip install vllm --extra-index-url https://wheels.vllm.ai/nightly\nvllm serve a/b\n"},
+            "serve.sh:1 installs a nightly wheel of vLLM",
+        ),
+        ({"serve.sh": "pip install git+https://github.com/vllm-project/vllm.git@v0.9.2\nvllm serve a/b\n"}, ""),
+        ({"serve.sh": "# wheels.vllm.ai/nightly\nvllm serve a/b\n"}, ""),
         (
             {"serve.sh": "docker run vllm/vllm-openai:latest --model a/b\n", "requirements.txt": "vllm==0.9.2\n"},
             "",

@@ -201,7 +201,9 @@ class _Line:
         if script is not None:
             missing.append(self._unread_word(_shown(script.raw), script))
         origin = origin._replace(missing=missing) if missing else origin
-        engines = engines_in(origin, tree, named, self._variables(0))
+        # What stands before the first override may set variables: `docker run -e A=b IMAGE python ...`.
+        before = next((override.at for override in self.overrides if "." in override.key), 0)
+        engines = engines_in(origin, tree, named, self._variables(before))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)

@@ -16,7 +16,7 @@ from vllm_migrate.dialects.tree import File, Tree, tree_of
 from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.interface import DataDocument
 from vllm_migrate.documents.kinds import kind_of
-from vllm_migrate.knowledge.records import Dialect
+from vllm_migrate.knowledge.records import Dialect, Embed
 
 
 class Discovery(NamedTuple):
@@ -68,8 +68,10 @@ def _discover(file: File, dialects: Sequence[Dialect], catalog: Catalog, workspa
         if tree is not None and tree.is_map:
             tree = runs.unwrapped(tree)
             found = _in_tree(file, tree, dialects, catalog, workspace)
-            engines.extend(found)
+            engines.extend(found or ())
             engines.extend(_inside(tree, index, dialects, catalog, workspace, others=bool(found)))
+            if found is None and not engines and "vllm" in file.source.text.lower():
+                engines.extend(_in_own_format(file, tree, index, dialects, catalog, workspace))
         elif tree is not None and tree.is_seq:
             engines.extend(_inside(tree, index, dialects, catalog, workspace, others=False))
     return Discovery(engines, _programs(file, dialects, workspace, bool(engines)))
@@ -164,10 +166,19 @@ def _inside(
     wanted = [(embed, site) for embed in embeds for _, site in sites(tree, embed.at) if opens(site, embed)]
     if not wanted:
         return []
-    from vllm_migrate.dialects.containers import documents_inside, own_programs, shows
+    from vllm_migrate.dialects.containers import own_programs, shows
+
+    shown = [(e, site) for e, site in own_programs(tree, wanted) if shows(site, e, catalog)]
+    return _opened(shown, index, dialects, catalog, workspace)
+
+
+def _opened(
+    shown: list[tuple[Embed, Tree]], index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+) -> list[Engine]:
+    """The engines of the documents in mappings of a YAML document."""
+    from vllm_migrate.dialects.containers import documents_inside
 
     out: list[Engine] = []
-    shown = [(e, site) for e, site in own_programs(tree, wanted) if shows(site, e, catalog)]
     for inner in documents_inside(shown, workspace):
         assert inner.inside is not None
         where = ".".join(str(key) for key in inner.inside.path)
@@ -176,10 +187,28 @@ def _inside(
     return out
 
 
+def _in_own_format(
+    file: File, tree: Tree, index: int, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
+) -> list[Engine]:
+    """The engines of a document that no dialect recognises: commands under any key, else mappings of vLLM's own options."""
+    from vllm_migrate.dialects import own_formats
+
+    commands = own_formats.commands_in(tree, catalog)
+    started = _opened(commands, index, dialects, catalog, workspace) if commands else []
+    if started:
+        return started
+    out: list[Engine] = []
+    for dialect in dialects:
+        if dialect.own_format is not None and carries(dialect, file):
+            out += own_formats.engines_of(origin_of(file, dialect, workspace), tree, dialect.own_format, catalog)
+    return out
+
+
 def _in_tree(
     file: File, tree: Tree, dialects: Sequence[Dialect], catalog: Catalog, workspace: Workspace
-) -> list[Engine]:
-    """The engines of the first dialect that recognises a document and finds any."""
+) -> list[Engine] | None:
+    """The engines of the first dialect that recognises a document and finds any; None where none recognises it."""
+    known = False
     composed: dict[str, Composed | None] = {}
     extended: set[str] = set()
     for dialect in dialects:
@@ -192,11 +221,12 @@ def _in_tree(
         whole = recognised(dialect, parts.tree if parts else tree, catalog)
         if whole is None:
             continue
+        known = True
         extended.add(dialect.extends)  # a variant speaks for the dialect it extends
         engines = engines_in(origin_of(file, dialect, workspace), whole, parts)
         if engines:
             return engines
-    return []
+    return [] if known else None
 
 
 def composed_by(kind: str, file: File, tree: Tree, workspace: Workspace) -> Composed | None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 RAW = "raw"  # the style of a Dockerfile's scripts
 # What a template fills in: to a shell something undecided that stands there, as long.
 _TEMPLATE = re.compile(r"\{\{[^\r\n]*?\}\}")
+# One in single quotes, where a shell expands nothing: what the quotes hold is undecided.
+_QUOTED = re.compile(r"(?<=[\s=])'[^'\r\n]*?\{\{[^'\r\n]*?\}\}[^'\r\n]*'(?=\s|\\|\Z)")
+# The same of a text that a program fills in: `--port {port}`.
+_FIELD = re.compile(r"(?<![$\w{])\{[A-Za-z_]\w*\}(?!\})")
 
 ESCAPES = "the text is in a YAML scalar with escapes or folds"
 
@@ -163,7 +167,9 @@ def masked(place: Place, kind: str) -> tuple[str | None, bool]:
 
 
 def _blank_templates(text: str) -> str:
-    return _TEMPLATE.sub(lambda found: "${" + "_" * (len(found[0]) - 3) + "}", text)
+    text = _QUOTED.sub(lambda found: '"${' + "_" * (len(found[0]) - 5) + '}"', text)
+    text = _TEMPLATE.sub(lambda found: "${" + "_" * (len(found[0]) - 3) + "}", text)
+    return _FIELD.sub(lambda found: "$" + "_" * (len(found[0]) - 1), text)
 
 
 def _words(text: str) -> list[list[str]] | None:

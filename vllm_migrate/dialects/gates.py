@@ -74,6 +74,26 @@ def stops(code: PythonDocument, release: str | None = None) -> list[ast.stmt]:
     return list(_stops(code.tree.body, tests, release is None, False))
 
 
+def compared_texts(code: PythonDocument) -> list[tuple[ast.Compare, bool]]:
+    """The comparisons of the release's text with a literal, each with whether it is what an `assert` asserts."""
+    if not _MAY_TEST.search(code.source.text):
+        return []
+    tests = Tests(code, store.load().releases[-1])
+    asserted = {id(node.test) for node in code.nodes(ast.Assert)}
+    found = []
+    for node in code.nodes(ast.Compare):
+        sign = _OPERATORS.get(type(node.ops[0]), "")
+        if len(node.ops) == 1 and tests.as_texts(node.left, sign, node.comparators[0]) is not None:
+            found.append((node, id(node) in asserted))
+    return found
+
+
+def misread(code: PythonDocument, start: int, release: str) -> bool:
+    """Whether the comparison of texts at a place comes out wrong at a release."""
+    tests = Tests(code, release)
+    return any(code.span(node)[0] == start and tests.misread(node) for node, _ in compared_texts(code))
+
+
 def _stops(block: Sequence[ast.stmt], tests: Tests, every: bool, gated: bool) -> Iterator[ast.stmt]:
     """gated: the block stands behind a test of the release; every: the way to a statement does not matter."""
     for statement in block:
@@ -142,6 +162,7 @@ class Tests:
         self._code = code
         self._release = release
         self._names: set[str] = set()
+        self._texts: set[str] = set()
         self._flags: dict[str, bool] = {}
         self._chosen: set[str] = set()
         for tried in code.nodes(ast.Try):
@@ -154,6 +175,8 @@ class Tests:
             for node in assigned
             if isinstance(node.targets[0], ast.Name | ast.Attribute) and self._is_version(node.value)
         }
+        texts = (node for node in code.nodes(ast.Assign) if len(node.targets) == 1 and self._is_text(node.value))
+        self._texts = {dotted_name(node.targets[0]) for node in texts if isinstance(node.targets[0], ast.Name)}
         self._flags |= self._compared_names()
 
     def _compared_names(self) -> dict[str, bool]:
@@ -269,9 +292,45 @@ class Tests:
         sign = _OPERATORS.get(type(operator))
         if sign is None:
             return self._among(left, operator, right)
+        as_texts = self.as_texts(left, sign, right)
+        if as_texts is not None:
+            return as_texts
         if self._is_version(left):
             return self._fits(sign, right)
         return self._fits(_MIRRORED.get(sign, sign), left) if self._is_version(right) else None
+
+    def as_texts(self, left: ast.expr, sign: str, right: ast.expr) -> bool | None:
+        """What a comparison of the release's text with a literal comes to; None where it is no such comparison."""
+        if isinstance(left, ast.Constant):
+            left, sign, right = right, _MIRRORED.get(sign, sign), left
+        if sign not in _MIRRORED or not self._is_text(left) or not isinstance(right, ast.Constant):
+            return None
+        text = right.value
+        if not isinstance(text, str) or not _LITERAL.fullmatch(text):
+            return None
+        return {"<": self._release < text, "<=": self._release <= text, ">": self._release > text}.get(
+            sign, self._release >= text
+        )
+
+    def misread(self, test: ast.Compare) -> bool:
+        """Whether a comparison of texts comes to something else than one of the releases would."""
+        sign = _OPERATORS.get(type(test.ops[0]), "")
+        right = test.comparators[0]
+        as_texts = self.as_texts(test.left, sign, right)
+        if len(test.ops) != 1 or as_texts is None:
+            return False
+        mirrored = isinstance(test.left, ast.Constant)
+        meant = self._fits(_MIRRORED[sign], test.left) if mirrored else self._fits(sign, right)
+        return meant is not None and meant is not as_texts
+
+    def _is_text(self, node: ast.expr) -> bool:
+        """Whether an expression is the release of the vLLM that runs, as a text."""
+        if isinstance(node, ast.Call):
+            return _is_lookup(node, self._code.constants) and _last(node.func) != "get_distribution"
+        if not isinstance(node, ast.Name | ast.Attribute):
+            return False
+        dotted = dotted_name(node)
+        return dotted in self._texts or self._code.resolve(dotted) in ("vllm.__version__", "vllm.version.__version__")
 
     def _among(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> bool | None:
         if not isinstance(operator, ast.In | ast.NotIn) or not self._is_version(left):

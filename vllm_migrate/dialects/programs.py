@@ -21,6 +21,8 @@ _IMPORTED = rb"(?:\A(?:\xef\xbb\xbf)?|[;:\r\n])[ \t\f]*(?:from[\s\\]+|import[\s\
 # A test of a release at the top of a module, which may end the program.
 TESTED = r"(?m)^(?:if|elif|assert)\b.*version"
 _TESTED = re.compile(TESTED.encode())
+_LOOKS_UP = re.compile(rb"\b(?:patch(?:\.dict)?|setattr|delattr|import_module)\s*\(\s*[\"']")
+_COMPARED = re.compile(rb"[<>]=?\s*[\"']v?\d+\.|\d[\"']\s*[<>]")
 # A base that is nothing but to a type checker (see contract_uses).
 _NOTHING = re.compile(rb"= object[ \t]*(?:#.*)?$", re.MULTILINE)
 _CLASS = re.compile(rb"\bclass[\s\\]+(\w+)")
@@ -101,6 +103,11 @@ class _Text:
         """Whether a test of vLLM's release may end the program."""
         return b"version" in self.data and b"vllm" in self.lower and _TESTED.search(self.data) is not None
 
+    @property
+    def compares(self) -> bool:
+        """Whether something may be compared with the text of a release."""
+        return _COMPARED.search(self.data) is not None
+
     def imports(self, package: bytes) -> bool:
         if package not in self._imports:
             found = package in self.data and re.search(_IMPORTED % re.escape(package), self.data)
@@ -132,6 +139,10 @@ class _Sign:
             return text.may_stream
         if entry.stops:
             return text.may_stop
+        if entry.compares:
+            return b"version" in text.data and text.compares
+        if entry.patches:
+            return self.package + b"." in text.data and _LOOKS_UP.search(text.data) is not None
         if entry.imports:
             return text.imports(self.package)
         if entry.variables:

@@ -63,10 +63,12 @@ def runs(origin: Origin, facts: Mapping[str, Fact]) -> bool:
     return origin.spec is None or origin.spec.when.evaluate(DialectEnv(origin, facts, origin.target)) is not False
 
 
-def read(ident: str, origin: Origin, facts: Mapping[str, Fact]) -> Engine:
-    """The engine at the site of `origin`."""
+def read(ident: str, origin: Origin, facts: Mapping[str, Fact], variables: Sequence[tuple[str, Tree]] = ()) -> Engine:
+    """The engine at the site of `origin`. variables: mappings of its environment elsewhere, with their paths."""
     reader = Reader(origin, facts)
     reader.read_site()
+    for path, tree in variables:
+        reader.read_variables(path, tree)
     place = origin.home()
     assert place is not None
     return reader.engine(ident, Spot(place.file, place.key_start, place.key_end))
@@ -189,10 +191,13 @@ class Reader:
     def _variables(self, site: Tree) -> None:
         """Environment variables that the framework sets for its engine."""
         for path in self.origin.dialect.environment:
-            tree = site.at(path)
-            pairs = list(tree.children.items()) if tree is not None and tree.is_map else _named_values(tree)
-            for key, child in pairs:
-                self._fact(self._written(key, f"env.{key}", child, _join(self.origin.path, path, key)))
+            self.read_variables(_join(self.origin.path, path), site.at(path))
+
+    def read_variables(self, path: str, tree: Tree | None) -> None:
+        """The environment variables of a mapping, or of a list as Kubernetes writes it."""
+        pairs = list(tree.children.items()) if tree is not None and tree.is_map else _named_values(tree)
+        for key, child in pairs:
+            self._fact(self._written(key, f"env.{key}", child, _join(path, key)))
 
     def _map_one(self, key: str, path: str, meant: Key, tree: Tree) -> None:
         """One setting under a name of the framework's own."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 OURS = "VLLM_"
 IMAGE = ("env",)
 # A program that gives an environment to others: as a keyword, or a copy of its own.
-_GIVES = re.compile(r"\benv\s*=|\*\*\s*(?:os\s*\.\s*)?environ|environ\s*\.\s*copy|dict\(\s*(?:os\s*\.\s*)?environ")
+_GIVES = re.compile(
+    r"\benv\s*=|\.env\(\s*\{|\*\*\s*(?:os\s*\.\s*)?environ|environ\s*\.\s*copy|dict\(\s*(?:os\s*\.\s*)?environ"
+)
 
 
 def programs_of(file: File, dialects: Sequence[Dialect], workspace: Workspace) -> list[Program]:
@@ -154,6 +156,8 @@ def _pairs(node: ast.AST, names: set[str], entry: UseSpec) -> _Pairs:
     elif isinstance(node, ast.Call) and _copies(node):
         for each in node.keywords:
             yield ast.copy_location(ast.Constant(each.arg), each), each.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "env":
+        yield from _of_dict(node.args[0]) if len(node.args) == 1 else ()  # modal.Image.env({...})
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
         if node.func.value.id not in names:
             return

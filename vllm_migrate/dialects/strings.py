@@ -30,12 +30,13 @@ def scripts_in(file: File, code: PythonDocument) -> list[File]:
     """The strings of a module that a shell reads, or that are split into the words of a command."""
     if not any(sign in file.source.text for sign in SIGNS):
         return []
-    found: dict[int, ast.expr] = {}
+    found: dict[int, list[ast.expr]] = {}
     for call in code.calls:
         argument = None if call.in_string else _command(call)
-        for node in _strings(code, call, argument) if argument is not None else ():
-            found.setdefault(code.span(node)[0], node)
-    scripts = (_script(file, code, node, number) for number, (_, node) in enumerate(sorted(found.items())))
+        parts = _strings(code, call, argument) if argument is not None else []
+        if parts:
+            found.setdefault(code.span(parts[0])[0], parts)
+    scripts = (_script(file, code, parts, number) for number, (_, parts) in enumerate(sorted(found.items())))
     return [script for script in scripts if script is not None]
 
 
@@ -59,19 +60,26 @@ def _command(call: Call) -> ast.expr | None:
     return first.elts[0] if isinstance(first, ast.List | ast.Tuple) and first.elts else first
 
 
-def _strings(code: PythonDocument, call: Call, argument: ast.expr) -> Iterator[ast.expr]:
-    """The literal that an argument is, or the last that is assigned to the name before the call."""
+def _strings(code: PythonDocument, call: Call, argument: ast.expr) -> list[ast.expr]:
+    """The literal that an argument is, or the last that is assigned to the name before the call, with what is added to it."""
     name = dotted_name(argument) if isinstance(argument, ast.Name | ast.Attribute) else ""
     if not name:
-        yield from _literal(argument)
-        return
+        return list(_literal(argument))
+    until = call.node.lineno
     assigned = [
-        node
-        for node in code.nodes(ast.Assign)
-        if node.lineno < call.node.lineno and name in map(dotted_name, node.targets)
+        node for node in code.nodes(ast.Assign) if node.lineno < until and name in map(dotted_name, node.targets)
     ]
-    if assigned:
-        yield from _literal(max(assigned, key=lambda node: node.lineno).value)
+    if not assigned:
+        return []
+    last = max(assigned, key=lambda node: node.lineno)
+    first = list(_literal(last.value))
+    added = [
+        node
+        for node in code.nodes(ast.AugAssign)
+        if last.lineno < node.lineno < until and isinstance(node.op, ast.Add) and dotted_name(node.target) == name
+    ]
+    added.sort(key=lambda node: node.lineno)
+    return first and [*first, *(part for node in added for part in _literal(node.value))]
 
 
 def _literal(node: ast.expr) -> Iterator[ast.expr]:
@@ -81,13 +89,20 @@ def _literal(node: ast.expr) -> Iterator[ast.expr]:
         yield node
 
 
-def _script(host: File, code: PythonDocument, node: ast.expr, number: int) -> File | None:
-    start, end = code.span(node)
-    text = host.source.text
-    inside = _shown(text[start:end], formatted=text.startswith(".format", end))
-    if inside is None or not any(sign in inside for sign in SIGNS):
+def _script(host: File, code: PythonDocument, parts: list[ast.expr], number: int) -> File | None:
+    """A script of the texts that a program puts together, each in its place; what stands between them is blank."""
+    text, masked, at = host.source.text, "", 0
+    for part in parts:
+        start, end = code.span(part)
+        inside = _shown(text[start:end], formatted=text.startswith(".format", end))
+        if inside is None or start < at:
+            return None
+        before = text[at:start]
+        masked += (" " * len(before) if at else re.sub(r"[^\r\n]", " ", before)) + inside
+        at = end
+    if not any(sign in masked for sign in SIGNS):
         return None
-    masked = re.sub(r"[^\r\n]", " ", text[:start]) + inside + re.sub(r"[^\r\n]", " ", text[end:])
+    masked += re.sub(r"[^\r\n]", " ", text[at:])
     try:
         document = parse_shell(Source(host.path, b"", masked, False, "\n"))
     except Unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -65,10 +66,19 @@ def _found(file: File, code: PythonDocument, entry: UseSpec, catalog: Catalog) -
 
         for statement in gates.stops(code):
             yield _use(entry, file, "import", *code.span(statement))
+    elif entry.compares:
+        from vllm_migrate.dialects import gates
+
+        for compared, asserted in gates.compared_texts(code):
+            start, end = code.span(compared)
+            spot, kind = Spot(file, start, end), "assert" if asserted else "test"
+            yield _use_at(entry, code.source.text[start:end], spot, "", kind)
     elif entry.bound:
         yield from contract_uses.bound_calls(file, code, entry)
     elif entry.streams:
         yield from contract_uses.streams(file, code, entry)
+    elif entry.patches:
+        yield from _patched(file, code, entry)
     elif entry.imports:
         yield from (_module_names if entry.module_names else _imports)(file, code, entry)
     elif entry.variables:
@@ -203,6 +213,36 @@ def _module_names(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[
             continue
         at = code.attribute(chain)
         yield _use(entry, file, dotted, at.start, at.end, at.function)._replace(guarded=at.guarded)
+
+
+# What looks a dotted name up: of unittest.mock, of pytest's fixtures for it, of importlib.
+_LOOKS_UP = frozenset(("patch", "patch.dict", "setattr", "delattr", "import_module"))
+
+
+def _patched(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
+    """Names of a package that a call looks up by a text: `patch("vllm.worker.worker.Worker.load_model")`."""
+    tried = [code.span(statement) for node in code.nodes(ast.Try) for statement in node.body]
+    for call in code.calls:
+        dotted = call.dotted
+        if not any(dotted == name or dotted.endswith(f".{name}") for name in _LOOKS_UP) or not call.node.args:
+            continue
+        first = call.node.args[0]
+        text = first.value if isinstance(first, ast.Constant) else None
+        if not isinstance(text, str) or not _DOTTED.fullmatch(text) or not text.startswith(f"{entry.imports}."):
+            continue
+        start, end = code.span(first)
+        guarded = any(begin <= start < stop for begin, stop in tried)
+        yield _use(entry, file, _up_to_class(text), start, end, call.function)._replace(guarded=guarded)
+
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+def _up_to_class(dotted: str) -> str:
+    """A dotted name up to its first class: what a class has is not looked at."""
+    parts = dotted.split(".")
+    at = next((number for number, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
+    return ".".join(parts[: at + 1])
 
 
 def _attributes(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:

@@ -159,7 +159,8 @@ class UseSpec(Record):
     alone is kept. program: a word that the module must have; unless: packages of which it imports none.
     metrics: names of Prometheus metrics, in YAML or JSON. variables: mappings of environment variables, by path; in a program by name.
     of_class: attributes of objects of this class of vLLM's. remote: also as a method of a Ray actor (`.remote(...)`) under the name of
-    another use. stops: what ends the program at import, behind a test of vLLM's release.
+    another use. stops: what ends the program at import, behind a test of vLLM's release. compares: comparisons of its text.
+    patches: names of the package that a call looks up by a text, to replace what they stand for.
     """
 
     name: str
@@ -193,6 +194,8 @@ class UseSpec(Record):
     of_class: tuple[str, ...] = ()
     remote: bool = False
     stops: bool = False
+    compares: bool = False
+    patches: bool = False
     program: str = ""
     unless: tuple[str, ...] = ()
 
@@ -226,6 +229,22 @@ class Embed(Record):
     language: Literal["shell", "yaml"] = "shell"
     operator_pods: tuple[str, ...] = ()
     with_option: str = ""
+
+
+class OwnFormat(Record):
+    """What makes a mapping, wherever it stands, one of vLLM's own options in a file of no framework.
+
+    options: at least so many of its keys are options of `vllm serve`; own: so many are options that no other server has (one where
+    something names vLLM);
+    separator: between the words of a key; prefix: how the keys begin that count (the prefix names vLLM, so that nothing else has to);
+    keys: names under which a mapping counts that has nothing but options, where nothing in it or beside it names vLLM.
+    """
+
+    options: int
+    own: int
+    separator: Literal["_", "-"] = "_"
+    prefix: str = ""
+    keys: tuple[str, ...] = ()
 
 
 class Passthrough(Record):
@@ -362,9 +381,9 @@ class Dialect(Record):
     engine_core_pin: how V1 is written. rollout_uses: uses that make a program one that trains; rollout_words: words of
     which two different ones do, too. requires: the framework's releases, each with the vLLM it runs with; shows: keys, each
     with the release of the framework that brought it. absolute: keys from the configuration's top. environment: mappings of
-    variables. dead: keys that nobody reads, and why. switch_off: how to switch {option} ({key}) off where a plain false
-    does not arrive. pin_file: new settings go to the root of the chain of files. upgrade: what to do where no setting
-    helps; reads: what a key means to the framework itself.
+    variables. own_format: of files that no dialect recognises. dead: keys that nobody reads, and why. switch_off: how to switch
+    {option} ({key}) off where a plain false does not arrive. pin_file: new settings go to the root of the chain of files.
+    upgrade: what to do where no setting helps; reads: what a key means to the framework itself.
     """
 
     id: str
@@ -394,6 +413,7 @@ class Dialect(Record):
     requires: dict[str, str] = {}
     shows: dict[str, str] = {}
     embeds: tuple[Embed, ...] = ()
+    own_format: OwnFormat | None = None
     keys: dict[str, Key] = {}
     absolute: dict[str, Key] = {}
     passthrough: tuple[Passthrough, ...] = ()

@@ -111,6 +111,7 @@ FUNCTIONS = (
     Term("from_route", "`route` in the source", USE, ()),
     Term("runs", "whether the source, or a release before the target, has all that the program surely imports", USE, (), BOOL),
     Term("stops", "whether the program ends there in the target, and not in the source if that is known", USE, (), BOOL),
+    Term("misread", "whether a comparison of the release's text is wrong in the target, and right in a known source", USE, (), BOOL),
     Term("mentions", "whether the module has that name anywhere", USE, ("text",), BOOL),
     Term("beside", "whether a Python file of the package around the program has that text", USE, ("text",), BOOL),
     Term("varies", "whether loops may pass a different value by that name, or in that position, each time", USE, ("text", "number"), BOOL),

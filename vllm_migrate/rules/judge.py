@@ -10,6 +10,7 @@ from vllm_migrate.dialects.composition import unseen
 from vllm_migrate.dialects.environment import runs
 from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.model import Engine, Program, Spot, Subject, Written
+from vllm_migrate.dialects.own_formats import READER
 from vllm_migrate.dialects.situation import Known, PinnedAt
 from vllm_migrate.dialects.tree import File
 from vllm_migrate.documents.interface import Source, Unknown
@@ -434,7 +435,8 @@ def _finding(rule: Rule, context: Context, test: object) -> Firing:
     """What a rule says of a context in which its condition holds, or may hold."""
     reasons = test.reasons if isinstance(test, Undetermined) else ()
     severity, more = _severity(rule, context)
-    reasons = tuple(dict.fromkeys((*reasons, *more)))
+    reader = (READER,) if context.target.engine.dialect.own_format is not None else ()
+    reasons = tuple(dict.fromkeys((*reasons, *more, *reader)))
     if reasons and severity == "error":
         severity = SEVERITIES[1]  # what depends on the unseen is never an error
     spot, key = _where(rule, context)

@@ -284,6 +284,17 @@ class Using:
         unknown = situation.open is not None or situation.pinned
         return reached(self.target.release) and bool(unknown or not reached(self.source.release))
 
+    def _misread(self) -> bool:
+        """Whether the comparison of texts comes out wrong in the target, and right in a source that something shows."""
+        from vllm_migrate.dialects.gates import misread
+        from vllm_migrate.documents.python.document import PythonData
+
+        data, situation = self.use.spot.file.data, self.target.situation
+        if not isinstance(data, PythonData) or not misread(data.code, self.use.spot.start, self.target.release):
+            return False
+        unknown = situation.open is not None or situation.pinned
+        return bool(unknown or not misread(data.code, self.use.spot.start, self.source.release))
+
     def _later(self, *names: str) -> bool:
         return any(use.spot.start > self.use.spot.start for use in self._beside(names))
 
@@ -425,6 +436,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "gone": Using.gone,
     "streamed": Using._streamed,
     "stops": Using._stops,
+    "misread": Using._misread,
     "mentions": Using._mentions,
     "varies": Using._varies,
 }

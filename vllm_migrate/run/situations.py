@@ -71,8 +71,23 @@ BEFORE = (
 _FOLDER = re.compile(r"vllm[_-]v?[_-]?(\d+)[_.-](\d+)(?:[_.-](\d+|x))?(?:[_.-]post\d+)?")
 _SERIES = re.compile(r"v?(\d+)[_.](\d+)(?:[_.](\d+|x))?")
 LATEST = "latest"
-# vLLM's own image with a tag that moves, outside of comments.
-_MOVING = re.compile(rb"^(?![ \t]*(?:#|//))[^\n]*?\b(vllm-openai:(?:latest|nightly))\b", re.MULTILINE)
+# vLLM's own image with a tag that moves, or as an image without one, outside of comments; in a chart's values they stand apart.
+_MOVING = re.compile(
+    rb"^(?![ \t]*(?:#|//))(?:"
+    rb"[^\n]*?\b(vllm-openai(?:-\w+)?:(?:latest(?:-[\w.]+)*|main|(?:[\w.-]*-)?nightly(?:-[\w.-]*)?))(?![\w.-])"
+    rb"|[^\n]*?(?:\bimage[\"']?[ \t]*:[ \t]*|^FROM[ \t]+)[\"']?(?:[\w.:-]+/)*(vllm-openai)[\"']?[ \t]*(?:#[^\n]*|AS \w+)?$"
+    rb"|[ \t]*repository:[ \t]*[\"']?\S*?(vllm-openai)[\"']?[ \t]*\n[ \t]*tag:[ \t]*[\"']?(?:latest|nightly)\b"
+    rb")",
+    re.MULTILINE,
+)
+
+
+# An installation of what was newest that day, outside of comments.
+_NEWEST = re.compile(
+    rb"^(?![ \t]*(?:#|//))[^\n]*?(git\+https://github\.com/vllm-project/vllm(?:\.git)?(?:@main)?(?![\w.@/-])"
+    rb"|wheels\.vllm\.ai/nightly)",
+    re.MULTILINE,
+)
 
 
 class Level(NamedTuple):
@@ -175,7 +190,7 @@ class Situations:
             *self._model,
             around=Near(self._neighbours, level.folder, self._sources(level)),
             shown=shown,
-            notes=(*move.notes, *_moving(path, data)) if move.source.because == DEFAULT else move.notes,
+            notes=(*move.notes, *_moving(path, data)) if move.source.because == DEFAULT or move.open else move.notes,
             beyond=move.beyond,
             pinned=move.pinned,
             open=Open(move.open, "to" in stated, self._pins) if move.open else None,
@@ -521,11 +536,23 @@ class Situations:
 
 def _moving(path: str, data: bytes) -> list[str]:
     """What to say of vLLM's own image where its tag names no release: which one runs is decided when it is pulled."""
-    found = _MOVING.search(data) if b"vllm-openai:" in data else None
+    found = _MOVING.search(data) if b"vllm-openai" in data else None
+    if found is None:
+        return _newest(path, data)
+    line = data.count(b"\n", 0, found.start()) + 1
+    name = next(group for group in found.groups() if group is not None).decode()
+    what = name if ":" in name else f"{name} without a release's tag"
+    return [f"{os.path.relpath(path)}:{line} names {what}, which is no release: pin the one that runs"]
+
+
+def _newest(path: str, data: bytes) -> list[str]:
+    """The same of an installation from vLLM's main branch, or of its nightly wheels."""
+    found = _NEWEST.search(data) if b"vllm" in data else None
     if found is None:
         return []
-    line = data.count(b"\n", 0, found.start()) + 1
-    return [f"{os.path.relpath(path)}:{line} names {found[1].decode()}, which is no release: pin the one that runs"]
+    line = data.count(b"\n", 0, found.start(1)) + 1
+    what = "a nightly wheel of vLLM" if found[1].startswith(b"wheels") else "vLLM from its main branch"
+    return [f"{os.path.relpath(path)}:{line} installs {what}, which is no release: pin the one that runs"]
 
 
 def _place(known: Known) -> str:
