@@ -18,7 +18,7 @@ from vllm_migrate.documents.text.write import CannotWrite
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.migrate import demands
 from vllm_migrate.migrate.demands import Demand
-from vllm_migrate.migrate.places import Found, Place, apart, find, is_for_hardware, is_service, place_of
+from vllm_migrate.migrate.places import Found, Place, apart, find, from_here, is_for_hardware, is_service, place_of
 from vllm_migrate.migrate.readers import Reader, readers
 from vllm_migrate.migrate.servers import Servers
 from vllm_migrate.report.finding import Finding, order
@@ -35,6 +35,7 @@ from vllm_migrate.run.versions import SUBFOLDERS
 
 IMAGE = "vllm/vllm-openai"
 OUTSIDE_TARGET = "framework-outside-target"
+UNJUDGED = "not all that runs with it is judged"
 UNREAD = "it cannot be read, so its settings would stay behind"
 # Reasons why a file was not read that say nothing of settings in it.
 NO_CONFIGURATION = ("template", "too-large", "binary", "vanished")
@@ -137,8 +138,7 @@ class Migration(NamedTuple):
 
 def migrate(options: Options) -> Migration:
     """Plan everything: fixes (safe ones and those to review) and versions. Raises UsageError."""
-    options = options._replace(unsafe=True, to_write=True)
-    session = Session(options)
+    options, session = session_of(options._replace(unsafe=True, to_write=True))
     run = session.judged()
     result = run.finish()
     projects = _projects(session, _unread(session, run, result.problems))
@@ -163,6 +163,16 @@ def migrate(options: Options) -> Migration:
         _add(edits, project.bumps, project.target)
     starts = _starts(options, _changed(edits), by_root, left, [entry.path for entry in session.inputs])
     return Migration(tuple(projects), edits, fixes, left, starts, fixes.files, tuple(reading))
+
+
+def session_of(options: Options) -> tuple[Options, Session]:
+    """The session of a move, and its options: PATHs in the form in which pins are shown, however they are named."""
+    session = Session(options)
+    paths = tuple(map(from_here, session.paths))
+    if paths == tuple(session.paths):
+        return options, session
+    options = options._replace(paths=paths)
+    return options, Session(options)
 
 
 class _Roots:
@@ -240,7 +250,7 @@ def _project(
     forked = all(map(is_for_hardware, pins))
     seen = (place_of(pin, found.sources[pin.path], target, catalog, forked or pin.path in found.own) for pin in pins)
     reach = _Reach(session, found.own, situation)
-    places = [reach.of(place, unread) for place in apart([place for place in seen if place is not None])]
+    places = _together(reach.of(place, unread) for place in apart([place for place in seen if place is not None]))
     moves = situation.moves or bool(places)
     others: list[Demand] = [
         *demands.contradictions(found.pins, found.sources, needs, target),
@@ -281,6 +291,17 @@ def _project(
     return project._replace(bumps=tuple(bumps))
 
 
+def _together(places: Iterable[Place]) -> list[Place]:
+    """The places; where none of them can move, one that is only not judged keeps the settings back as well."""
+    places = list(places)
+    if any(not place.obstacle for place in places):
+        return places
+    return [
+        place._replace(blocks=True) if place.obstacle.startswith(UNJUDGED) and not is_service(place.path) else place
+        for place in places
+    ]
+
+
 class _Reach:
     """What of a project a run judges: a version moves only with everything that runs with it."""
 
@@ -303,7 +324,7 @@ class _Reach:
             return place
         advice = "name it, or the project's folder" if is_service(path) else "name the project's folder"
         blocks = path == self._evidence or not (around or is_service(path))
-        return place._replace(obstacle=f"not all that runs with it is judged: {advice}", blocks=blocks)
+        return place._replace(obstacle=f"{UNJUDGED}: {advice}", blocks=blocks)
 
     def _around(self, path: str) -> bool:
         """Whether a folder that is judged holds all that a file of pins is for: its folder, or that of `requirements/`."""

@@ -12,7 +12,7 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.errors import UsageError
-from vllm_migrate.migrate.plan import OUTSIDE_TARGET
+from vllm_migrate.migrate.plan import OUTSIDE_TARGET, session_of
 from vllm_migrate.report.finding import CHECKLIST
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing
@@ -65,7 +65,7 @@ class Route(NamedTuple):
 
 def routes(options: Options) -> tuple[tuple[Route, ...], int]:
     """The route of each project that moves, by root, and how many input files there were. Raises UsageError."""
-    session = Session(options)
+    _, session = session_of(options)
     result = session.run(keep=True)
     by_root: dict[str, list[JudgedEngine]] = {}
     for judged in result.judged:
