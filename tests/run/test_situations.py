@@ -327,7 +327,19 @@ def test_a_final_release_beyond_the_catalog_is_one_warning_at_its_pin(version: s
 NEXT = ("0.33.1", "0.33.9.post1", "0.34.0", "0.34.2", "v0.34.0", "0.34", "1.0.0", "1.0.3")
 # What lies beyond the next series is sooner a typo, and what is no final release is never compared.
 TYPOS = [f"0.{minor}.{patch}" for minor in (35, 36, 43, 81, 91, 99, 118, 181, 330) for patch in (0, 1, 5)]
-TYPOS += ["1.1.0", "1.18.1", "2.0.0", "18.1.0", "8.5.0", "81.1", "0.99.0rc1", "0.99.0.dev3", "0.34.0rc1", "0.8.99", "later"]
+TYPOS += [
+    "1.1.0",
+    "1.18.1",
+    "2.0.0",
+    "18.1.0",
+    "8.5.0",
+    "81.1",
+    "0.99.0rc1",
+    "0.99.0.dev3",
+    "0.34.0rc1",
+    "0.8.99",
+    "later",
+]
 
 
 @pytest.mark.parametrize("side", ["from_", "to"])
