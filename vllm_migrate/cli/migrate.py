@@ -46,13 +46,16 @@ def run(call: Namespace) -> int:
             print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
     for note in waiting(found):
         print(f"note: {note}", file=sys.stderr)
+    written = call.write and bool(found.edits)
     if call.checklist:
-        _put(call.checklist, render(found, stops), call.allow_outside or ())
+        _put(call.checklist, render(found, stops, written), call.allow_outside or ())
     failed = _write(found) if call.write else False
+    written = written and not failed
     if call.checklist:
-        print("\n".join(verdicts(found.starts)))
+        print("\n".join(verdicts(found, written=written)))
     else:
-        sys.stdout.write(("\n" if found.edits and not (call.write or call.patch) else "") + render(found, stops))
+        gap = "\n" if found.edits and not (call.write or call.patch) else ""
+        sys.stdout.write(gap + render(found, stops, written))
     if failed:
         return 2
     return int(any(start.reasons for start in found.starts) or (bool(found.edits) and not call.write))
