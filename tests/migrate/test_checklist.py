@@ -89,7 +89,9 @@ def test_what_people_settle_is_that_of_the_old_files(
     for code in ("VM404", "VM117", "VM109", "VM405"):
         assert shown.count(f"**{code} ") == 1
     versions = shown.partition("## Versions\n\n")[2]
-    assert versions.startswith("- [ ] **first** `conf/base.yaml:11`") and "PipelineRL itself must be upgraded" in versions
+    assert (
+        versions.startswith("- [ ] **first** `conf/base.yaml:11`") and "PipelineRL itself must be upgraded" in versions
+    )
     assert "yes, once its framework is upgraded" in shown
     again = run(tmp_path / "work", monkeypatch, capsys)
     assert ("**VM404 " in again) is not written
@@ -107,7 +109,13 @@ def test_a_framework_that_ran_v1_needs_no_upgrade(
 
 @pytest.mark.parametrize(
     ("flag", "recorded"),
-    [("", True), ("--task generate", True), ("--task embed", False), ("--task reward", False), ("--runner pooling", False)],
+    [
+        ("", True),
+        ("--task generate", True),
+        ("--task embed", False),
+        ("--task reward", False),
+        ("--runner pooling", False),
+    ],
 )
 def test_an_engine_for_pooling_has_no_rollout_to_record(
     flag: str, recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -154,7 +162,7 @@ def test_a_release_with_which_an_engine_does_not_start_is_said_to_be_one(
     services = SERVICE.format(0, "0.8.5") + SERVICE.format(1, "0.8.5").replace("--model", "--no-such-flag --model")
     (tmp_path / "compose.yaml").write_text(COMPOSE.format(services))
     shown = run(tmp_path, monkeypatch, capsys)
-    assert "0.8.5 becomes 0.18.1, with which an engine of this file does not start" in shown
+    assert "0.8.5 becomes 0.18.1, with which vllm-argv:0@0.services.s1 does not start\n" in shown
     (tmp_path / "compose.yaml").write_text(COMPOSE.format(SERVICE.format(0, "0.8.5")))
     assert "does not start" not in run(tmp_path, monkeypatch, capsys)
 
@@ -180,3 +188,16 @@ def test_the_pins_that_restore_the_source_come_to_its_values(
     shown = run(tmp_path / "work", monkeypatch, capsys).partition("## What the pins come to")[2]
     assert "`async_scheduling False`" in shown
     assert "rejected" not in shown and "undetermined" not in shown
+
+
+def test_a_reason_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.py").write_text("from vllm.entrypoints.openai.tool_parsers import ToolParserManager\n")
+    (tmp_path / "serve.sh").write_text("vllm serve m --no-such-flag-anywhere\n")
+    shown = run(tmp_path, monkeypatch, capsys)
+    assert shown.count("ToolParserManager cannot be imported") == shown.count("does not know --no-such-flag") == 1
+    assert "- a.py: starts at 0.18.1: no, because a.py:1: VM715 python-imports (above)\n" in shown
+    checklist = tmp_path / "todo.md"
+    only = run(tmp_path, monkeypatch, capsys, "--checklist", str(checklist))
+    assert "ToolParserManager cannot be imported" in only, "what stands alone says it in full"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from vllm_migrate.dialects.specifiers import parse_version
-from vllm_migrate.migrate.plan import Item, Migration, Project, Start
+from vllm_migrate.migrate.plan import Item, Migration, Project, Start, Why, why_of
 from vllm_migrate.migrate.readers import Reader
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.headline import quoted
@@ -92,11 +92,12 @@ def _upgrades(migration: Migration, at: At) -> Iterator[str]:
 def verdicts(migration: Migration, whole: bool = False, written: bool = False) -> list[str]:
     """`starts at X: yes`, or `no, because ...`, a line an engine; whole: with a line for each further reason."""
     at = migration.lines.after if written else _as_it_is
+    listed = {why_of(finding) for finding in migration.left} if whole else set()
     out = []
     above: set[tuple[str, ...]] = set()
     for start in migration.starts:
         engine = f" ({mask(start.engine)})" if start.engine else ""
-        reasons = [str(why._replace(line=at(why.path, why.line))) for why in start.whys]
+        reasons = [str(_placed(why, at, why in listed)) for why in start.whys]
         first, *more = reasons or ("",)
         why = f"no, because {mask(first)}" if first else "yes"
         if not first and start.of in migration.upgrades:
@@ -108,6 +109,12 @@ def verdicts(migration: Migration, whole: bool = False, written: bool = False) -
         out += [f"  - {mask(reason)}" for reason in more] if whole and not known else []
         above.add(tuple(more))
     return out or ["- no vLLM engine was recognised"]
+
+
+def _placed(why: Why, at: At, listed: bool) -> Why:
+    """The reason with its line on disk; in brief where an item above says the same."""
+    text = f"{why.text.partition(':')[0]} (above)" if listed else why.text
+    return why._replace(line=at(why.path, why.line), text=text)
 
 
 def waiting(migration: Migration) -> Iterator[str]:
@@ -206,7 +213,10 @@ def _listed(places: Iterable[str]) -> str:
 
 
 def _versions(projects: Iterable[Project], starts: Iterable[Start], at: At, written: bool) -> Iterator[str]:
-    stopped = {os.path.normpath(start.path) for start in starts if start.whys}
+    stopped: dict[str, list[str]] = {}
+    for start in starts:
+        if start.whys and start.engine:
+            stopped.setdefault(os.path.normpath(start.path), []).append(mask(start.engine))
     for project in projects:
         if project.obstacles():
             yield (
@@ -217,7 +227,8 @@ def _versions(projects: Iterable[Project], starts: Iterable[Start], at: At, writ
         yield from map(_item, sorted(items, key=lambda item: (not item.blocks, item)))
         for place in project.bumps:
             verb = "is now" if written else "becomes"
-            but = ", with which an engine of this file does not start: see the end" if place.path in stopped else ""
+            engines = stopped.get(place.path)
+            but = f", with which {_and(engines)} {'do' if engines[1:] else 'does'} not start" if engines else ""
             yield f"`{place.path}:{at(place.path, place.line)}`: {place.release} {verb} {project.target}{but}"
         for path, command in project.locks:
             yield f"`{path}` is not edited; refresh it: `{command}`"
