@@ -133,14 +133,14 @@ def _summary(result: FixPlan, written: WriteResult) -> str:
     """How much was written, or would be."""
     plan = result.plan
     if written.paths:
-        fixed = "" if written.failed else f", {_count(result.settled, 'finding')} fixed"
+        fixed = "" if written.failed else f" and settled {_count(result.settled, 'finding')}"
         return f"wrote {_count(len(written.paths), 'file')}{fixed}"
     if written.failed:
         return "nothing was written"
     if plan.edits:
         settled = _count(result.settled, "finding")
         how = "name a file instead of -, and --write writes it" if result.stdin else "--write writes them"
-        return f"would change {_count(len(plan.edits), 'file')}, {settled}; {how}"
+        return f"would change {_count(len(plan.edits), 'file')} and settle {settled}; {how}"
     return "nothing to write" if plan.outside else "nothing to fix"
 
 
