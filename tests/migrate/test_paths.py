@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +116,25 @@ def test_settings_wait_for_the_only_pin_of_their_project(
     assert {file.path for file in named.edits} == {"serve.sh", excluded}
     # A file of pins that is of no kind to lint is not looked for below its folder, so it cannot be left out.
     assert bool(found.edits) == (excluded == "requirements.txt")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("way", WAYS)
+def test_git_applies_the_patch(
+    way: str, name: str, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand, path = WAYS[way]
+    (work / ".git").rmdir()
+    subprocess.run(["git", "init", "-q", str(work)], check=True, env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull})
+    shutil.rmtree(work / ".git" / "hooks", ignore_errors=True)
+    monkeypatch.chdir(work.parent / stand)
+    patch = work.parent / "up.diff"
+    main(["migrate", "--isolated", path(work), "--patch", str(patch), "--allow-outside", str(work.parent)])
+    told = re.search(r"relative to (.*): `git apply` it there", capsys.readouterr().err)
+    where = told[1] if told is not None else os.curdir
+    subprocess.run(["git", "apply", str(patch)], check=True, cwd=where)
+    found = {path: data for path, data in files(work).items() if not path.startswith(".git/")}
+    assert found == files(PROJECTS / name / "after")
 
 
 def test_a_path_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ PRIVATE = "{} holds lines with secrets, which git apply needs; only you can read
 def run(call: Namespace) -> int:
     """Migrate; the exit code: 0 nothing is left to write and every engine starts, 1 else, 2 not written, 3 no input files."""
     from vllm_migrate.migrate.checklist import render, verdicts, waiting
-    from vllm_migrate.migrate.patch import patch
+    from vllm_migrate.migrate.patch import base_of, patch
     from vllm_migrate.migrate.plan import migrate
     from vllm_migrate.report.fix import NOT_TO_APPLY
 
@@ -42,6 +43,8 @@ def run(call: Namespace) -> int:
             print(f"note: {call.patch} was not written: nothing changes", file=sys.stderr)
         else:
             _put(call.patch, real, call.allow_outside or (), private=masked != real)
+        if real and (base := base_of(found)) != os.curdir:
+            print(f"note: the names in the diff are relative to {base}: `git apply` it there", file=sys.stderr)
         if masked != real:
             print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
     for note in waiting(found):

@@ -26,15 +26,20 @@ NO_ENGINE = (
 NO_NEWLINE = "\\ No newline at end of file"
 
 
-def diff(file: File, edits: list[Edit], masked: bool = True, sides: tuple[str, str] = ("", "")) -> list[str]:
+def diff(
+    file: File, edits: list[Edit], masked: bool = True, sides: tuple[str, str] = ("", ""), start: str = os.curdir
+) -> list[str]:
     """Unified diff of one file as `patch` and `git apply` read it; masked: without secrets; sides: before each name,
-    which is then relative to the working folder.
+    which is then relative to `start`.
 
     A line ends at \\n alone, as it does for them; a \\r before it is a part of the line.
     """
     mark = "\ufeff" if file.source.bom else ""
     before, after = mark + file.source.text, mark + apply_edits(file.source.text, edits)
-    old, new = (_name(side + os.path.relpath(file.path) if side else file.path) for side in sides)
+    old, new = (
+        _name(side + os.path.relpath(os.path.realpath(file.path), os.path.realpath(start)) if side else file.path)
+        for side in sides
+    )
     out: list[str] = []
     for line in difflib.unified_diff(_lines(before), _lines(after), old, new, n=3):
         bare = line.removesuffix("\n")
