@@ -34,7 +34,7 @@ def remarks_on_overrides(
     """
     file, below = engine.file, f"{engine.site_path}." if engine.site_path else ""
     written = [
-        (item.word, item.key, item.word.raw.partition("=")[2])
+        (item.word, item.key, (item.word.assumed or item.word.raw).partition("=")[2])
         for item in overrides
         if item.prefix != "~" and item.key.startswith(below)
     ]
