@@ -43,7 +43,7 @@ def run(call: Namespace) -> int:
             print(f"note: {call.patch} was not written: nothing changes", file=sys.stderr)
         else:
             _put(call.patch, real, call.allow_outside or (), private=masked != real)
-        if real and (base := base_of(found)) != os.curdir:
+        if call.patch and real and (base := base_of(found)) != os.curdir:
             print(f"note: the names in the diff are relative to {base}: `git apply` it there", file=sys.stderr)
         if masked != real:
             print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
