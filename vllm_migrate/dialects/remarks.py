@@ -14,6 +14,7 @@ SHOWN_WORDS = 4
 REASONS = {
     "blank": "a blank line after the backslash",
     "comment": "a comment line after the backslash",
+    "note": "a comment that takes the backslash with it",
     "space": "a space after the backslash",
     "missing": "a line without a backslash",
 }
