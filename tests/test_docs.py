@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import FORMATS
@@ -131,3 +132,38 @@ def test_completion_as_documented(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "vllm_migrate", "--show-completion", shell]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and "_VLLM_MIGRATE_COMPLETE" in done.stdout, done.stderr
+
+
+def test_the_workflow_records_before_it_writes() -> None:
+    """A reference needs the old vLLM and the old files."""
+    steps = re.findall(r"^\d+\. .*(?:\n   .*)*", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    at = {
+        word: next(n for n, step in enumerate(steps) if word in step)
+        for word in ("smoke record", "migrate .", "smoke run")
+    }
+    assert at["smoke record"] < at["migrate ."] < at["smoke run"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/ci.md"])
+def test_the_workflow_for_github_says_when_it_runs(page: str) -> None:
+    (workflow,) = (yaml.safe_load(block) for block in blocks(page, "yaml") if "runs-on:" in block)
+    assert workflow["name"] and workflow[True] == "pull_request"  # YAML 1.1 reads `on` as true
+    assert "`.github/workflows/" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_the_glossary_has_the_words_of_the_readme() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for word in (
+        "rollout",
+        "logprob",
+        "importance ratio",
+        "clip rate",
+        "KL, k3",
+        "dialect",
+        "role",
+        "checklist",
+        "pin",
+        "origin",
+    ):
+        assert f"\n| {word} |" in glossary
+    assert "(docs/glossary.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

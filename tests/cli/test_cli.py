@@ -96,12 +96,12 @@ def test_beside_a_parent_only_what_is_written_is_counted(conf: Path, capsys: pyt
     arguments = ["fix", "--unsafe", "conf/math.yaml"]
     assert main(arguments) == 1
     told = capsys.readouterr().out
-    assert "would change 1 file, 1 finding; --write writes them" in told
+    assert "would change 1 file and settle 1 finding; --write writes them" in told
     assert main([*arguments, "--check"]) == 1
     checked = capsys.readouterr().out.splitlines()
     assert checked[0] == "would change conf/math.yaml" and "would change conf/base.yaml" not in checked
     assert main([*arguments, "--write"]) == 0
-    assert "wrote 1 file, 1 finding fixed" in capsys.readouterr().out
+    assert "wrote 1 file and settled 1 finding" in capsys.readouterr().out
     assert (conf / "base.yaml").read_text(encoding="utf-8") == BASE
     assert "swap_space" not in (conf / "math.yaml").read_text(encoding="utf-8")
 

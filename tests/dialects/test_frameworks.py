@@ -7,6 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from vllm_migrate import effective, lint
+from vllm_migrate.dialects.frameworks import fits_or
+from vllm_migrate.knowledge.load import load
 
 
 class Case(NamedTuple):
@@ -117,3 +119,23 @@ def test_a_vendored_copy_of_vllm_is_for_its_own_release(folder: str) -> None:
     report = lint([path], files={path: "from vllm.worker.worker import Worker\nfrom vllm.utils import is_hip\n"})
     assert {finding.code for finding in report.findings} <= {"VM901"}
     assert all(project.source == project.target for project in report.projects)
+
+
+OF_VERL = next(dialect for dialect in load().dialects if dialect.id == "verl")
+
+
+@pytest.mark.parametrize("target", ["0.8.5", "0.10.2", "0.18.1"])
+@pytest.mark.parametrize("framework", sorted(OF_VERL.requires))
+def test_the_release_that_is_assumed_at_the_target_is_said(framework: str, target: str) -> None:
+    files = {
+        "train.sh": "python3 -m verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm\n",
+        "requirements.txt": f"verl=={framework}\nvllm==0.8.5\n",
+    }
+    (engine,) = effective(files=files, to=target)
+    assert engine.situation.framework is not None and engine.situation.framework.value == framework
+    others = [one for one, spec in OF_VERL.requires.items() if fits_or(target, spec, True)]
+    said = "is assumed there" in engine.situation.framework.because
+    assert said is (bool(others) and not fits_or(target, OF_VERL.requires[framework], True))
+    if said:
+        assert f"does not run with {target}, so" in engine.situation.framework.because
+        assert others[0] in engine.situation.framework.because

@@ -9,7 +9,7 @@ import pytest
 
 from vllm_migrate.catalog.store import load
 from vllm_migrate.cli.main import main
-from vllm_migrate.migrate.route import Route, between, routes
+from vllm_migrate.migrate.route import Route, advice, between, routes
 from vllm_migrate.run.settings import Options
 
 ROLLOUT = """\
@@ -95,7 +95,7 @@ def test_text_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == ".: vLLM 0.9.2 to 0.18.1, 1 engine"
     signs = {"stands": "o", "edits": "~", "fault": "!", "stops": "x"}
-    assert lines[1].split() == [signs[stop["mark"]] + stop["release"] for stop in project["stops"]]
+    assert lines[1].split() == [word for stop in project["stops"] for word in (signs[stop["mark"]], stop["release"])]
     assert any(line.startswith("  ! 0.10.0 to 0.10.1.1") and "VM407" in line for line in lines)
 
 
@@ -105,11 +105,56 @@ def test_migrate_names_the_stops(
     route(tmp_path, monkeypatch, "0.9.2", "0.18.1", conf__base_yaml=ROLLOUT)
     call = ["migrate", "--isolated", "--from", "0.9.2", "."]
     main(call)
-    assert "Stops on the way" not in capsys.readouterr().out
+    assert "Releases on the way" not in capsys.readouterr().out
     main([*call, "--via", "0.10.1,0.12.0"])
     shown = capsys.readouterr().out
-    assert "**bad stop**" in shown and "0.10.1" in shown and "migrate . --to 0.12.0" in shown
+    assert "**do not run with** 0.10.1:" in shown and "migrate . --to 0.12.0" in shown
     main([*call, "--to", "0.33.0"])
-    assert "do not stop at 0.10.0 to 0.10.1.1" in capsys.readouterr().out
+    assert "do not run with 0.10.0 to 0.10.1.1" in capsys.readouterr().out
     assert main([*call, "--via", "0.20.0"]) == 2
     assert "--via 0.20.0" in capsys.readouterr().err
+
+
+def test_what_the_target_has_as_well_is_no_reason_to_avoid_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "vllm serve m --no-such-flag-anywhere\n"
+    route(tmp_path, monkeypatch, "0.8.5", "0.33.0", serve_sh=script, conf__base_yaml=ROLLOUT)
+    assert main(["route", "--isolated", "--from", "0.8.5", "--to", "0.33.0", "."]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        shown.count("no-such-flag") == 1 and "  to be settled for 0.33.0 (as of 0.8.5.post1): serve.sh:1 VM209" in shown
+    )
+    main(["migrate", "--isolated", "--from", "0.8.5", "--to", "0.33.0", "."])
+    shown = capsys.readouterr().out
+    assert "to 0.33.0: `serve.sh" not in shown
+    assert "once what is to be settled for 0.33.0 is, every engine can run with 0.10.2, 0.11.0" in shown
+    main(["migrate", "--isolated", "--from", "0.8.5", "--to", "0.33.0", ".", "--via", "0.12.0,0.10.1"])
+    shown = capsys.readouterr().out
+    assert "run with 0.12.0: `vllm-migrate migrate . --to 0.12.0 --write`" in shown
+    assert "**do not run with** 0.10.1:" in shown
+
+
+def test_no_release_to_avoid_is_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for target in ("0.10.1", "0.12.0", "0.18.1", "0.26.0", "0.33.0"):
+        found = route(tmp_path, monkeypatch, "0.8.5", target, serve_sh="vllm serve m --no-flag\n", c__base_yaml=ROLLOUT)
+        lines = [line for line in advice([found], []) if line.startswith("do not")]
+        assert all(target not in line.partition(":")[0] for line in lines)
+
+
+@pytest.mark.parametrize("releases", [["0.8.5"], ["0.8.5", "0.10.2"], ["0.12.0", "0.8.5", "0.10.2", "0.10.2"]])
+def test_an_engine_that_runs_a_later_release_today_is_said_to_be_assumed(
+    releases: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = "  s{}:\n    image: vllm/vllm-openai:v{}\n    command: --model m --enable-reasoning\n"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    text = "".join(service.format(number, release) for number, release in enumerate(releases))
+    (tmp_path / "compose.yaml").write_text(f"services:\n{text}")
+    assert main(["route", "--isolated", "."]) == 0
+    shown = capsys.readouterr().out
+    later = [release for release in releases if release != "0.8.5"]
+    assert shown.count("assumed to start with it") == len(set(later))
+    for release in set(later):
+        count = "1 engine runs" if later.count(release) == 1 else f"{later.count(release)} engines run"
+        assert f"  {count} {release} today" in shown

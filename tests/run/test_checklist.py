@@ -150,5 +150,5 @@ def test_the_summary_counts_the_fixes_that_fix_counts(
     counted = dict(
         zip(("safe", "review"), re.search(r"Fixes: (\d+) safe, (\d+) needs? review", text).groups(), strict=True)
     )
-    assert f", {counted['safe']} finding" in fixed and f"\n{counted['review']} more with --unsafe" in fixed
+    assert f" and settle {counted['safe']} finding" in fixed and f"\n{counted['review']} more with --unsafe" in fixed
     assert "fix --unsafe serve.sh" in text

@@ -307,8 +307,8 @@ def test_the_role_that_a_setting_shows(text: str, role: str) -> None:
 
 def test_a_project_at_its_target_is_told_how_to_look_back() -> None:
     files = {"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1"), "docker/Dockerfile": "RUN pip install vllm==0.9.2\n"}
-    assert "--from 0.9.2 shows the way to 0.18.1: docker/Dockerfile:1 names it" in of(files).notes
-    assert not any("shows the way" in note for note in of({"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1")}).notes)
+    assert "docker/Dockerfile:1 names 0.9.2; to compare, pass --from 0.9.2" in of(files).notes
+    assert not any("to compare" in note for note in of({"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1")}).notes)
 
 
 @pytest.mark.parametrize(
@@ -324,12 +324,45 @@ def test_a_final_release_beyond_the_catalog_is_one_warning_at_its_pin(version: s
     assert all("0.33.0" in each.message and version in each.message for each in beyond)
 
 
-def test_a_final_release_beyond_the_catalog_may_be_asked_for() -> None:
-    (project,) = of(ALONE, to="0.99.0").projects
-    assert project.target == "0.33.0" and "0.99.0" in project.target_why and "catalog add" in project.target_why
-    for unknown in ("0.99.0rc1", "0.99.0.dev3", "0.8.99", "later"):
-        with pytest.raises(UsageError, match=r"not in the catalog|later"):
-            of(ALONE, to=unknown)
+NEXT = ("0.33.1", "0.33.9.post1", "0.34.0", "0.34.2", "v0.34.0", "0.34", "1.0.0", "1.0.3")
+# What lies beyond the next series is sooner a typo, and what is no final release is never compared.
+TYPOS = [f"0.{minor}.{patch}" for minor in (35, 36, 43, 81, 91, 99, 118, 181, 330) for patch in (0, 1, 5)]
+TYPOS += [
+    "1.1.0",
+    "1.18.1",
+    "2.0.0",
+    "18.1.0",
+    "8.5.0",
+    "81.1",
+    "0.99.0rc1",
+    "0.99.0.dev3",
+    "0.34.0rc1",
+    "0.8.99",
+    "later",
+]
+
+
+@pytest.mark.parametrize("side", ["from_", "to"])
+def test_a_final_release_of_the_next_series_may_be_asked_for(side: str) -> None:
+    for asked in NEXT:
+        (project,) = of(ALONE, **{"to": "0.33.0", side: asked}).projects
+        value, why = (project.target, project.target_why) if side == "to" else (project.source, project.why)
+        assert value == "0.33.0" and asked.removeprefix("v") in why and "catalog add" in why
+
+
+@pytest.mark.parametrize("asked", TYPOS)
+def test_one_beyond_that_is_an_error(asked: str) -> None:
+    for option in ("from_", "to"):
+        with pytest.raises(UsageError, match=r"not in the catalog|later") as raised:
+            of(ALONE, **{option: asked})
+        assert "`vllm-migrate releases` lists them" in raised.value.remedy
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("0.81.1", "0.18.1"), ("0.118.1", "0.18.1"), ("0.85.5", "0.8.5")])
+def test_the_error_names_what_was_probably_meant(asked: str, meant: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        of(ALONE, to=asked)
+    assert raised.value.remedy.startswith("did you mean") and meant in raised.value.remedy
 
 
 @pytest.mark.parametrize(

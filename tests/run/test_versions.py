@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from vllm_migrate.run.lint import lint
 from vllm_migrate.run.pins import Pin, release_of
 from vllm_migrate.run.settings import Options
 from vllm_migrate.run.versions import (
+    SUBFOLDERS,
     choose_framework,
     choose_source,
     find_releases,
@@ -371,3 +373,18 @@ def test_a_number_that_is_too_long_is_no_release(
         shown = "".join(capsys.readouterr())
         assert "internal error" not in shown and "VM900" not in shown
         assert len(max(shown.splitlines(), key=len)) < 6000
+
+
+@pytest.mark.parametrize("folder", ["", *SUBFOLDERS])
+@pytest.mark.parametrize("root", [".", "./", "sub"])
+def test_a_place_is_written_in_one_form(
+    folder: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / root / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / root / folder / "Dockerfile").write_text("RUN pip install vllm==0.9.2\n")
+    (tmp_path / root / folder / "install.sh").write_text("pip install vllm==0.9.1\n")
+    found = find_releases(os.path.normpath(root))
+    assert found
+    for pin in found:
+        assert os.path.normpath(pin.path) == pin.path

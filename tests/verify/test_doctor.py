@@ -88,6 +88,19 @@ def test_the_device(here: Path) -> None:
     assert gpu_named("", None) is None
 
 
+@pytest.mark.parametrize("vllm", [True, False])
+@pytest.mark.parametrize("torch", [True, False])
+@pytest.mark.parametrize("device", [{}, {"count": 0}, {"platform": "CpuPlatform", "name": "cpu"}])
+def test_only_torch_that_is_there_sees_no_device(vllm: bool, torch: bool, device: dict[str, Any], here: Path) -> None:
+    versions = {
+        name: version for name, version in ANSWER["versions"].items() if {"vllm": vllm, "torch": torch}.get(name, True)
+    }
+    found = lines(here, versions=versions, device=device, variables=ANSWER["variables"] if vllm else None)
+    line = one(found, "CUDA device" if torch and "count" in device else "the GPU is not known")
+    assert ("torch sees" in line.what) is (torch and "count" in device)
+    assert ("has no torch" in line.what) is not torch
+
+
 def test_the_models_own_sampling(here: Path) -> None:
     assert "not on this machine" in one(lines(here), "generation_config").what
     folder = here / "hf" / "hub" / "models--org--m" / "snapshots" / "abc"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ PRIVATE = "{} holds lines with secrets, which git apply needs; only you can read
 def run(call: Namespace) -> int:
     """Migrate; the exit code: 0 nothing is left to write and every engine starts, 1 else, 2 not written, 3 no input files."""
     from vllm_migrate.migrate.checklist import render, verdicts, waiting
-    from vllm_migrate.migrate.patch import patch
+    from vllm_migrate.migrate.patch import base_of, patch
     from vllm_migrate.migrate.plan import migrate
     from vllm_migrate.report.fix import NOT_TO_APPLY
 
@@ -42,17 +43,22 @@ def run(call: Namespace) -> int:
             print(f"note: {call.patch} was not written: nothing changes", file=sys.stderr)
         else:
             _put(call.patch, real, call.allow_outside or (), private=masked != real)
+        if call.patch and real and (base := base_of(found)) != os.curdir:
+            print(f"note: the names in the diff are relative to {base}: `git apply` it there", file=sys.stderr)
         if masked != real:
             print(f"note: {PRIVATE.format(call.patch) if call.patch else NOT_TO_APPLY}", file=sys.stderr)
     for note in waiting(found):
         print(f"note: {note}", file=sys.stderr)
+    written = call.write and bool(found.edits)
     if call.checklist:
-        _put(call.checklist, render(found, stops), call.allow_outside or ())
+        _put(call.checklist, render(found, stops, written), call.allow_outside or ())
     failed = _write(found) if call.write else False
+    written = written and not failed
     if call.checklist:
-        print("\n".join(verdicts(found.starts)))
+        print("\n".join(verdicts(found, written=written)))
     else:
-        sys.stdout.write(("\n" if found.edits and not (call.write or call.patch) else "") + render(found, stops))
+        gap = "\n" if found.edits and not (call.write or call.patch) else ""
+        sys.stdout.write(gap + render(found, stops, written))
     if failed:
         return 2
     return int(any(start.reasons for start in found.starts) or (bool(found.edits) and not call.write))

@@ -195,7 +195,7 @@ MIGRATE = (
     *(option for option in SHARED if option.name not in ("--stdin-filename", "--color", "--quiet")),
     Option("--write", FLAG, "Write settings and version instead of showing the change."),
     Option("--patch", VALUE, "Write the diff to this file, for `git apply`.", "FILE"),
-    Option("--via", LIST, "Releases to stop at on the way; the checklist names the bad ones.", "RELEASES"),
+    Option("--via", LIST, "Releases to run with on the way; the checklist names the bad ones.", "RELEASES"),
     Option("--checklist", VALUE, "Write the checklist (Markdown) to this file.", "FILE"),
     Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
 )
@@ -259,10 +259,10 @@ Exit code: 0 nothing is left to write and every engine starts, 1 something is le
         CommandTable(
             "route",
             ROUTE,
-            """Mark the releases on the way at which every engine can stop.
+            """Mark the releases on the way that every engine can run with.
 
-A release is a bad stop if an engine does not start, if its framework does not run with it, or if one of its faults affects these
-settings (processed logprobs in 0.10.0 and 0.10.1, ...). Each bad stop is listed with its reason.
+A release is to be avoided if an engine does not start, if its framework does not run with it, or if one of its faults affects these
+settings (processed logprobs in 0.10.0 and 0.10.1, ...). Each such release is listed with its reason.
 
   vllm-migrate route . --to 0.33.0
 

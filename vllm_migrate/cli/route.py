@@ -1,4 +1,4 @@
-"""`vllm-migrate route`: the releases between two, and which of them every engine of a project can stand on."""
+"""`vllm-migrate route`: the releases between two, and which of them every engine of a project can run with."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def run(call: Namespace) -> int:
     for line in as_text(found):
         say(clean(line))
     if not found:
-        print("no engine moves to a different release, so there are no stops to list")
+        print("no engine moves to a different release, so there are no releases to list")
     return 0

@@ -10,6 +10,7 @@ import typer
 from vllm_migrate.cli.parser import check_format
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load, rule_page
+from vllm_migrate.knowledge.page import best_safety
 from vllm_migrate.knowledge.reading import as_rules, page_of
 from vllm_migrate.knowledge.records import Rule
 
@@ -50,4 +51,4 @@ def _price(rule: Rule) -> dict[str, object]:
 
 def safety(rule: Rule) -> str:
     """The best a rule's fix can be: safe, review, or none."""
-    return rule.fix.safety if rule.fix is not None else "none"
+    return best_safety(rule)

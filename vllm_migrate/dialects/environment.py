@@ -95,15 +95,19 @@ class DialectEnv:
         The pinned release counts where it runs with the vLLM release in question; to move to a vLLM that it cannot run with,
         the framework has to move too.
         """
-        version = self.origin.framework
-        supporting = self._supporting()
-        pinned = version is not None and _is_version(version) and (not supporting or runs(self.origin, self.release))
-        versions = [version] if pinned else supporting
-        answers = {fits(v, wanted) for v in versions if v is not None}
+        answers = {fits(version, wanted) for version in self.frameworks()}
         if len(answers) == 1:
             return answers.pop()
         package = self.origin.dialect.framework or self.origin.dialect.id
         return Undetermined((f"the release of {package}, which no file of the project pins",), (True, False))
+
+    def frameworks(self) -> list[str]:
+        """The releases of the framework that are assumed with this release of vLLM, one of them the one that runs."""
+        version = self.origin.framework
+        supporting = self._supporting()
+        if version is not None and _is_version(version) and (not supporting or runs(self.origin, self.release)):
+            return [version]
+        return supporting
 
     def _supporting(self) -> list[str]:
         """The framework's releases that run with this release of vLLM: one of them must be installed. Those from before a key

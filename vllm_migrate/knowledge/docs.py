@@ -14,7 +14,7 @@ from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
-from vllm_migrate.knowledge.page import filled, price
+from vllm_migrate.knowledge.page import best_safety, filled, fixes_of, price
 from vllm_migrate.knowledge.reading import FILE_RULES, FileRule, page_of
 from vllm_migrate.knowledge.records import Evidence, Example
 from vllm_migrate.knowledge.vocabulary import Term
@@ -207,7 +207,7 @@ def _severities(file: RuleFile) -> str:
 
 
 def _safety(file: RuleFile) -> str:
-    return file.rule.fix.safety if file.rule.fix is not None else "none"
+    return best_safety(file.rule) + (" (in some cases)" if file.rule.fix is None and fixes_of(file.rule) else "")
 
 
 def _said(file: RuleFile) -> str:
@@ -223,6 +223,9 @@ def _filled(text: str, file: RuleFile) -> str:
 
 
 def _fix(file: RuleFile) -> list[str]:
+    if file.rule.fix is None and fixes_of(file.rule):
+        fixes = (f"{_text(_filled(fix.title, file))} (at best {SAFETY[fix.safety]})" for fix in fixes_of(file.rule))
+        return ["## Fix", "", f"In some cases: {'; '.join(fixes)}. Otherwise advice only.", ""]
     if file.rule.fix is None:
         why = f" Why there is no edit: {file.page.no_edit}." if file.page.no_edit else ""
         return ["## Fix", "", f"None: advice only.{why}", ""]

@@ -7,6 +7,7 @@ import textwrap
 
 from vllm_migrate.knowledge.records import Evidence, FixSpec, Rule, RulePage
 
+SAFETIES = ("safe", "review", "none")
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
 PARTS = {
     "because": "",
@@ -31,8 +32,8 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
     ]
     for title, text in sections(rule, page):
         out += [title, textwrap.indent(textwrap.fill(text, width - 2, break_on_hyphens=False), "  "), ""]
-    if rule.fix is not None:
-        out += [f"Fix: {fix_of(rule.fix)}", ""]
+    if fixes_of(rule):
+        out += [f"Fix: {fixes_in_words(rule)}", ""]
     if page.evidence:
         out.append("Evidence")
     out.extend(f"  {evidence_line(entry)}" for entry in page.evidence)
@@ -57,6 +58,24 @@ def fix_of(fix: FixSpec) -> str:
     """What a rule's fix does, and how safe it can be."""
     title = fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
     return f"{filled(title)} ({fix.safety} at best)"
+
+
+def fixes_of(rule: Rule) -> tuple[FixSpec, ...]:
+    """Every fix of a rule, each once: its own, and those of its further parts, which it offers in some cases."""
+    fixes = (rule.fix, *(part.fix for part in rule.also))
+    return tuple({fix.title: fix for fix in fixes if fix is not None}.values())
+
+
+def fixes_in_words(rule: Rule) -> str:
+    """What the fixes of a rule do, and in which cases there is one."""
+    if rule.fix is not None:
+        return fix_of(rule.fix)
+    return f"in some cases: {'; '.join(map(fix_of, fixes_of(rule)))}"
+
+
+def best_safety(rule: Rule) -> str:
+    """The best that a fix of a rule can be: safe, review, or none."""
+    return min((fix.safety for fix in fixes_of(rule)), key=SAFETIES.index, default="none")
 
 
 def filled(text: str, form: str = "<{}>") -> str:

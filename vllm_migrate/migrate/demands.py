@@ -11,6 +11,7 @@ from vllm_migrate.dialects.frameworks import fits_or, instead, required
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.interface import Source
 from vllm_migrate.knowledge.records import Dialect
+from vllm_migrate.migrate.groups import group_of
 from vllm_migrate.run.pins import VLLM, Pin
 from vllm_migrate.run.versions import is_aside
 
@@ -56,22 +57,26 @@ def contradictions(
 ) -> Iterator[Demand]:
     """Pins of other packages that vLLM's own requirements exclude, and companions to match. sources: by path.
 
-    What is installed for tests or other hardware excludes nothing unless vLLM is installed with it.
+    What is installed for tests or other hardware, or only with an extra, excludes nothing unless vLLM is installed with it.
     """
     pins = list(pins)
-    with_vllm = {pin.path for pin in pins if pin.package == VLLM}
+    groups = {id(pin): group_of(pin.path, sources[pin.path].text, pin.line) for pin in pins}
+    with_vllm = {(pin.path, groups[id(pin)]) for pin in pins if pin.package == VLLM}
     for pin in pins:
+        group = groups[id(pin)]
         declared = requires.package(pin.package, target)
         specs = declared.specs() if declared is not None else []
         text = f"{pin.text.strip()}: "
         if pin.path.endswith(".toml") and _builds(sources[pin.path].text, pin.line):
             if pin.package == "torch" and specs and _excluded(pin, specs, requires, target):
                 asked = " or ".join(sorted(set(specs)))
-                yield Demand(pin.path, pin.line, f"{text}builds the project; {target} runs with torch{asked}", False)
+                said = f"build-system.requires has {pin.text.strip()}; vLLM {target} needs torch{asked}"
+                yield Demand(pin.path, pin.line, said, False)
         elif pin.package != VLLM and specs and _excluded(pin, specs, requires, target):
             asked = " or ".join(sorted(set(specs)))
-            blocks = pin.path in with_vllm or not is_aside(pin.path)
-            yield Demand(pin.path, pin.line, f"{text}vLLM {target} requires {pin.package}{asked}", blocks)
+            blocks = (pin.path, group) in with_vllm or not (group or is_aside(pin.path))
+            only = f"{pin.text.strip()}, only with {group}: " if group and not blocks else text
+            yield Demand(pin.path, pin.line, f"{only}vLLM {target} requires {pin.package}{asked}", blocks)
         elif pin.package in COMPANIONS:
             yield Demand(pin.path, pin.line, text + COMPANIONS[pin.package], pin.package == FORK)
 

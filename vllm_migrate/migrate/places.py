@@ -104,6 +104,20 @@ def find(paths: Iterable[str], packages: tuple[str, ...], disk: Disk) -> Found:
     return Found([pin for pin in pins.values() if pin.path in sources], list(locks), sources, frozenset(own))
 
 
+def from_here(path: str) -> str:
+    """A path as pins are shown: relative to the working folder, and normal. Links below it stay as they are.
+
+    The working folder may itself be named by way of a link (`cd link; migrate $PWD`)."""
+    here, rest = os.path.realpath(os.curdir), ""
+    above = os.path.abspath(path)
+    while True:
+        real = os.path.realpath(above)
+        if here == real or here.startswith(os.path.join(real, "")):
+            return os.path.normpath(os.path.join(os.path.relpath(real, here), rest))
+        above, name = os.path.split(above)
+        rest = os.path.join(name, rest) if rest else name
+
+
 def is_service(path: str) -> bool:
     """Whether a file says which image its services run, rather than what is installed for others."""
     name = os.path.basename(path).lower()

@@ -17,11 +17,13 @@ from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.documents.text.write import CannotWrite
 from vllm_migrate.fixes.write import write_all
 from vllm_migrate.migrate import demands
+from vllm_migrate.migrate.arrivals import Arrival, arrivals
 from vllm_migrate.migrate.demands import Demand
-from vllm_migrate.migrate.places import Found, Place, apart, find, is_for_hardware, is_service, place_of
+from vllm_migrate.migrate.lines import NO_LINES, Lines
+from vllm_migrate.migrate.places import Found, Place, apart, find, from_here, is_for_hardware, is_service, place_of
 from vllm_migrate.migrate.readers import Reader, readers
 from vllm_migrate.migrate.servers import Servers
-from vllm_migrate.report.finding import Finding, order
+from vllm_migrate.report.finding import CHECKLIST, Finding, order
 from vllm_migrate.report.findings import Detail
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.run.fix import FixPlan, planned
@@ -35,6 +37,7 @@ from vllm_migrate.run.versions import SUBFOLDERS
 
 IMAGE = "vllm/vllm-openai"
 OUTSIDE_TARGET = "framework-outside-target"
+UNJUDGED = "not all that runs with it is judged"
 UNREAD = "it cannot be read, so its settings would stay behind"
 # Reasons why a file was not read that say nothing of settings in it.
 NO_CONFIGURATION = ("template", "too-large", "binary", "vanished")
@@ -90,23 +93,49 @@ class Project(NamedTuple):
         return [item for item in self.items if item.blocks and (item.path == path if item.alone else shared)]
 
 
+class Why(NamedTuple):
+    """A reason why an engine does not start, and its place ("" and 0 without one)."""
+
+    path: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}:{self.line}: {self.text}"
+            if self.line
+            else f"{self.path}: {self.text}"
+            if self.path
+            else self.text
+        )
+
+
 class Start(NamedTuple):
     """Whether an engine starts at a release: with why it does not, none where it does. engine: "" for a program; has_model: its
-    files name the model."""
+    files name the model; role: of the engine; of: its project and dialect."""
 
     path: str
     engine: str
     release: str
-    reasons: tuple[str, ...]
+    whys: tuple[Why, ...]
     has_model: bool = False
+    role: str = ""
+    of: tuple[str, str] = ("", "")
+    found: frozenset[Why] = frozenset()  # those of rules, until their lines are those before the change
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return tuple(map(str, self.whys))
 
 
 class Migration(NamedTuple):
     """What a migration comes to.
 
     edits: by file, those of fixes and of versions; fixes: the plan of the fixes alone; left: findings that remain once
-    they are written; starts: one an engine, judged on the changed texts; files: how many input files there were; readers:
-    code that reads what goes.
+    they are written, and what people have to settle of the old files; starts: one an engine, judged on the changed texts;
+    files: how many input files there were; readers: code that reads what goes; upgrades: frameworks that no setting can
+    migrate, by project and dialect; arrived: what the written settings come to. All lines are those of the files before the
+    change; `lines` has those after it.
     """
 
     projects: tuple[Project, ...]
@@ -116,6 +145,9 @@ class Migration(NamedTuple):
     starts: tuple[Start, ...]
     files: int
     readers: tuple[Reader, ...] = ()
+    upgrades: Mapping[tuple[str, str], Item] = {}
+    arrived: tuple[Arrival, ...] = ()
+    lines: Lines = NO_LINES
 
     def write(self) -> Iterator[tuple[str, CannotWrite | None]]:
         """Write the files one by one, each atomically, and give each path with why it was not written.
@@ -137,9 +169,8 @@ class Migration(NamedTuple):
 
 def migrate(options: Options) -> Migration:
     """Plan everything: fixes (safe ones and those to review) and versions. Raises UsageError."""
-    options = options._replace(unsafe=True, to_write=True)
-    session = Session(options)
-    run = session.judged()
+    options, session = session_of(options._replace(unsafe=True, to_write=True))
+    run = session.judged(keep=True)
     result = run.finish()
     projects = _projects(session, _unread(session, run, result.problems))
     by_root = {project.root: project for project in projects}
@@ -159,10 +190,71 @@ def migrate(options: Options) -> Migration:
     fixes = planned(session, run, result, held, refuse)
     edits: dict[File, list[Edit]] = {file: list(each) for file, each in fixes.plan.edits.items()}
     left = _judged_on(options, _changed(edits))
+    people = [each for each in _judged_on(options, session.disk) if _is_for_people(each)] if edits else []
     for project in projects:
         _add(edits, project.bumps, project.target)
-    starts = _starts(options, _changed(edits), by_root, left, [entry.path for entry in session.inputs])
-    return Migration(tuple(projects), edits, fixes, left, starts, fixes.files, tuple(reading))
+    lines, disk = Lines(edits), _changed(edits)
+    judged = Session(options, disk).run(keep=True).judged
+    starts = _starts(
+        judged, (*left, *_judged_on(options, disk)), disk, by_root, [entry.path for entry in session.inputs]
+    )
+    return Migration(
+        tuple(projects),
+        edits,
+        fixes,
+        _with_people(people, [_moved(each, lines.before(each.path, each.line)) for each in left]),
+        tuple(_start_moved(start, lines) for start in starts),
+        fixes.files,
+        tuple(reading),
+        _upgrades(result.findings),
+        tuple(arrivals(fixes.plan.applied, result.judged, judged)),
+        lines,
+    )
+
+
+def _is_for_people(finding: Finding) -> bool:
+    return finding.kind == CHECKLIST and finding.safety == "none"
+
+
+def _with_people(people: list[Finding], left: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What is left, with what people have to settle as the files were: a fix that goes to V1 hides what V0 did."""
+    known = {(each.code, path) for each in people for path in (each.path, *each.children)}
+    rest = [each for each in left if not (_is_for_people(each) and (each.code, each.path) in known)]
+    return tuple(sorted((*people, *rest), key=order))
+
+
+def _moved(finding: Finding, line: int) -> Finding:
+    return finding._replace(region=finding.region._replace(line=line))
+
+
+def _start_moved(start: Start, lines: Lines) -> Start:
+    """The same with the lines of the files before the change."""
+    found = start.found
+    return start._replace(
+        whys=tuple(why._replace(line=lines.before(why.path, why.line)) if why in found else why for why in start.whys),
+        found=frozenset(),
+    )
+
+
+def _upgrades(findings: Iterable[Firing]) -> dict[tuple[str, str], Item]:
+    """Frameworks that themselves have to be upgraded, each where its engine is written."""
+    found: dict[tuple[str, str], Item] = {}
+    for fired in findings:
+        if fired.name == "engine-v0-removed" and fired.engine is not None and fired.engine.dialect.upgrade:
+            engine, file = fired.engine, fired.spot.file
+            item = Item(file.path, file.source.position(fired.spot.start).line, engine.dialect.upgrade.strip())
+            found.setdefault((engine.situation.project, engine.dialect.id), item)
+    return found
+
+
+def session_of(options: Options) -> tuple[Options, Session]:
+    """The session of a move, and its options: PATHs in the form in which pins are shown, however they are named."""
+    session = Session(options)
+    paths = tuple(map(from_here, session.paths))
+    if paths == tuple(session.paths):
+        return options, session
+    options = options._replace(paths=paths)
+    return options, Session(options)
 
 
 class _Roots:
@@ -240,7 +332,7 @@ def _project(
     forked = all(map(is_for_hardware, pins))
     seen = (place_of(pin, found.sources[pin.path], target, catalog, forked or pin.path in found.own) for pin in pins)
     reach = _Reach(session, found.own, situation)
-    places = [reach.of(place, unread) for place in apart([place for place in seen if place is not None])]
+    places = _together(reach.of(place, unread) for place in apart([place for place in seen if place is not None]))
     moves = situation.moves or bool(places)
     others: list[Demand] = [
         *demands.contradictions(found.pins, found.sources, needs, target),
@@ -281,6 +373,17 @@ def _project(
     return project._replace(bumps=tuple(bumps))
 
 
+def _together(places: Iterable[Place]) -> list[Place]:
+    """The places; where none of them can move, one that is only not judged keeps the settings back as well."""
+    places = list(places)
+    if any(not place.obstacle for place in places):
+        return places
+    return [
+        place._replace(blocks=True) if place.obstacle.startswith(UNJUDGED) and not is_service(place.path) else place
+        for place in places
+    ]
+
+
 class _Reach:
     """What of a project a run judges: a version moves only with everything that runs with it."""
 
@@ -303,7 +406,7 @@ class _Reach:
             return place
         advice = "name it, or the project's folder" if is_service(path) else "name the project's folder"
         blocks = path == self._evidence or not (around or is_service(path))
-        return place._replace(obstacle=f"not all that runs with it is judged: {advice}", blocks=blocks)
+        return place._replace(obstacle=f"{UNJUDGED}: {advice}", blocks=blocks)
 
     def _around(self, path: str) -> bool:
         """Whether a folder that is judged holds all that a file of pins is for: its folder, or that of `requirements/`."""
@@ -343,53 +446,57 @@ def _judged_on(options: Options, disk: Disk) -> tuple[Finding, ...]:
 
 
 def _starts(
-    options: Options, disk: Disk, by_root: Mapping[str, Project], left: Iterable[Finding], paths: list[str]
+    judged: Iterable[JudgedEngine],
+    findings: Iterable[Finding],
+    disk: Disk,
+    by_root: Mapping[str, Project],
+    paths: list[str],
 ) -> tuple[Start, ...]:
     """Every engine, and every program that stops, of the changed files.
 
-    left: findings with the releases as they were. Some rules compare with the source, and say nothing once it is the target.
-    paths: the input files.
+    findings: of the changed files with the releases as they were, and as they will be: some rules compare with the source, and
+    say nothing once it is the target. paths: the input files.
     """
-    findings = (*left, *_judged_on(options, disk))
-    by_place = {(each.path, each.line, each.option): each for each in reversed(findings) if stopping(each)}
+    by_place = {(each.path, each.line, each.option): each for each in reversed([*findings]) if stopping(each)}
     stops = sorted(by_place.values(), key=order)
-    judged = Session(options, disk).run(keep=True).judged
     servers = Servers(stops, paths, disk)
     starts = [_start(each, stops, by_root, servers) for each in judged]
     named = {(start.path, start.engine) for start in starts}
-    programs: dict[tuple[str, str], list[str]] = {}
+    programs: dict[tuple[str, str], list[Why]] = {}
     for finding in stops:
         engine = finding.engine.id if finding.engine is not None else ""
         if (finding.path, engine) not in named and not finding.children:
-            programs.setdefault((finding.path, finding.releases[1]), []).append(reason_of(finding))
+            programs.setdefault((finding.path, finding.releases[1]), []).append(why_of(finding))
+    found = frozenset(why for whys in programs.values() for why in whys)
     for project in by_root.values():
         for item in project.items:
             if item.blocks and UNREAD in item.text:
-                programs.setdefault((item.path, project.target), [f"{item.place}: {item.text}"])
-    return (*starts, *(Start(path, "", release, tuple(why)) for (path, release), why in programs.items()))
+                programs.setdefault((item.path, project.target), [Why(item.path, item.line, item.text)])
+    more = (Start(path, "", release, tuple(why), found=found) for (path, release), why in programs.items())
+    return (*starts, *more)
 
 
-def reason_of(finding: Finding) -> str:
-    return f"{finding.path}:{finding.line}: {finding.code} {finding.name}: {finding.message}"
+def why_of(finding: Finding) -> Why:
+    return Why(finding.path, finding.line, f"{finding.code} {finding.name}: {finding.message}")
 
 
 def _start(judged: JudgedEngine, stops: list[Finding], projects: Mapping[str, Project], servers: Servers) -> Start:
     engine = judged.engine
     path, situation = engine.file.path, engine.situation
     project = projects.get(situation.project)
-    reasons = (
-        [f"{item.place}: {item.text}" if item.place else item.text for item in project.obstacles(path)]
-        if project
-        else []
-    )
-    release = project.target if project is not None and reasons else situation.target.value
+    items = project.obstacles(path) if project else []
+    release = project.target if project is not None and items else situation.target.value
+    found: dict[Why, None] = {}
     for finding in stops:
         mine = finding.path == path and (finding.engine is None or finding.engine.id == engine.id)
         if mine or path in finding.children:
-            reasons.append(reason_of(finding))
-    behind = map(reason_of, servers.stops_of(engine, situation.project))
-    reasons += [reason for reason in behind if reason not in reasons]
+            found.setdefault(why_of(finding))
+    for finding in servers.stops_of(engine, situation.project):
+        found.setdefault(why_of(finding))
+    whys = (*(Why(item.path, item.line, item.text) for item in items), *found)
     arrived = judged.source.delivery.values.get("model")
     models = [written.value for written in engine.options if written.key in ("model", "model_tag", "model-tag")]
     models += [arrived.value] if arrived is not None else []
-    return Start(path, engine.id, release, tuple(reasons), any(isinstance(model, str) for model in models))
+    has_model = any(isinstance(model, str) for model in models)
+    of = situation.project, engine.dialect.id
+    return Start(path, engine.id, release, whys, has_model, engine.role, of, frozenset(found))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from vllm_migrate.catalog import requires
@@ -12,8 +13,9 @@ from vllm_migrate.catalog.store import Catalog
 from vllm_migrate.dialects.frameworks import Unfit, of_frameworks
 from vllm_migrate.dialects.situation import Known, Situation
 from vllm_migrate.errors import UsageError
-from vllm_migrate.migrate.plan import OUTSIDE_TARGET
+from vllm_migrate.migrate.plan import OUTSIDE_TARGET, session_of
 from vllm_migrate.report.finding import CHECKLIST
+from vllm_migrate.report.headline import quoted
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing
 from vllm_migrate.rules.judge import judge
@@ -51,13 +53,15 @@ class Stop(NamedTuple):
 
 
 class Route(NamedTuple):
-    """The stops of one project, oldest first; the last one is the target. engines: how many have to stand on each."""
+    """The stops of one project, oldest first; the last one is the target. engines: how many have to stand on each; later: how
+    many of them run a release after the source today, by release: before that, nothing is said of them."""
 
     root: str
     source: str
     target: str
     engines: int
     stops: tuple[Stop, ...]
+    later: Mapping[str, int] = {}
 
     def at(self, release: str) -> Stop | None:
         return next((stop for stop in self.stops if stop.release == release), None)
@@ -65,7 +69,7 @@ class Route(NamedTuple):
 
 def routes(options: Options) -> tuple[tuple[Route, ...], int]:
     """The route of each project that moves, by root, and how many input files there were. Raises UsageError."""
-    session = Session(options)
+    _, session = session_of(options)
     result = session.run(keep=True)
     by_root: dict[str, list[JudgedEngine]] = {}
     for judged in result.judged:
@@ -90,7 +94,8 @@ def _route(root: str, engines: list[JudgedEngine], session: Session, needs: Requ
     target = max((judged.target.release for judged in engines), key=catalog.ordinal)
     last = _settled({judged.engine.id: list(_firings(judged, target)) for judged in engines}.values())
     stops = [_stop(release, engines, last, session, needs, root) for release in between(first, target, catalog)]
-    return Route(root.replace(os.sep, "/"), first, target, len(engines), tuple(stops))
+    later = Counter(sorted((source for source in sources if source != first), key=catalog.ordinal))
+    return Route(root.replace(os.sep, "/"), first, target, len(engines), tuple(stops), later)
 
 
 def is_long(source: str, target: str, catalog: Catalog) -> bool:
@@ -175,7 +180,7 @@ SIGNS: dict[Mark, str] = {"stands": "o", "edits": "~", "fault": "!", "stops": "x
 LEGEND = {
     "stands": "every engine starts as it is written",
     "edits": "it starts once `migrate --to` has made the edits for that release",
-    "fault": "it starts, but a fault of that release affects these settings: do not stop here",
+    "fault": "it starts, but a fault of that release affects these settings: do not run with it",
     "stops": "an engine does not start, or its framework does not run with it",
 }
 
@@ -187,11 +192,23 @@ def as_text(found: Iterable[Route]) -> Iterator[str]:
         engines = "1 engine" if route.engines == 1 else f"{route.engines} engines"
         yield f"{route.root}: vLLM {route.source} to {route.target}, {engines}"
         yield from (f"  {line}" for line in _line(route.stops))
+        yield from (f"  {line}" for line in _later(route))
         used |= {stop.mark for stop in route.stops}
-        for releases, reason in together(route.stops, ("fault", "stops")):
+        on_the_way, to_settle = _apart(route)
+        for releases, reason in on_the_way:
             yield f"  {SIGNS[reason.mark]} {_spans(releases, route)}: {_because(reason).replace('`', '')}"
+        for releases, reason in to_settle:
+            since = "" if releases[0] == route.target else f" (as of {releases[0]})"
+            yield f"  to be settled for {route.target}{since}: {_because(reason).replace('`', '')}"
         yield ""
     yield from (f"{SIGNS[mark]}  {LEGEND[mark]}" for mark in MARKS if mark in used)
+
+
+def _later(route: Route) -> Iterator[str]:
+    """Engines of which the first releases say nothing."""
+    for release, count in route.later.items():
+        who, they = ("1 engine runs", "it is") if count == 1 else (f"{count} engines run", "they are")
+        yield f"{who} {release} today and {they} assumed to start with it: checked as of the next release"
 
 
 def _line(stops: Iterable[Stop]) -> Iterator[str]:
@@ -199,8 +216,20 @@ def _line(stops: Iterable[Stop]) -> Iterator[str]:
     lines: dict[int, list[str]] = {}
     for stop in stops:
         minor = int(stop.release.split(".")[1])
-        lines.setdefault(minor // 10, []).append(f"{SIGNS[stop.mark]}{stop.release}")
-    return (" ".join(marks) for marks in lines.values())
+        lines.setdefault(minor // 10, []).append(f"{SIGNS[stop.mark]} {stop.release}")
+    return ("  ".join(marks) for marks in lines.values())
+
+
+Told = list[tuple[list[str], Reason]]
+
+
+def _apart(route: Route) -> tuple[Told, Told]:
+    """The reasons of releases on the way, and those that the target has as well: these are no reason to avoid a release."""
+    told = together(route.stops, ("fault", "stops"))
+    return (
+        [each for each in told if route.target not in each[0]],
+        [each for each in told if route.target in each[0]],
+    )
 
 
 def together(stops: Iterable[Stop], marks: tuple[Mark, ...]) -> list[tuple[list[str], Reason]]:
@@ -238,19 +267,31 @@ def _spans(releases: list[str], route: Route) -> str:
 
 
 def advice(found: Iterable[Route], via: Iterable[str]) -> Iterator[str]:
-    """Items of the checklist: each stop that was asked for, the bad ones, and those on which every engine can stand."""
+    """Items of the checklist: each stop that was asked for, the bad ones, and those on which every engine can stand.
+
+    What the target has as well is not said here: it is among what has to be settled.
+    """
     via = list(via)
     for route in found:
+        of = "" if route.root == os.curdir else f"{route.root}: "
+        told, to_settle = _apart(route)
+        bad = {release: reason for releases, reason in reversed(told) for release in releases}
+        waits = {release for releases, _ in to_settle for release in releases}
         for release in via:
-            stop = route.at(release)
-            if stop is not None and stop.mark in ("fault", "stops"):
-                yield f"{route.root}: **bad stop** {release}: {_because(stop.reasons[0])}"
-            elif stop is not None:
-                yield f"{route.root}: stop at {release}: `vllm-migrate migrate . --to {release} --write`, then run it again"
-        for releases, reason in together(route.stops, ("fault", "stops")):
-            yield f"{route.root}: do not stop at {_spans(releases, route)}: {_because(reason)}"
-        good = [stop.release for stop in route.stops[:-1] if stop.mark in ("stands", "edits")]
-        yield f"{route.root}: every engine can stop at {', '.join(good) or 'none of the releases between'}"
+            if release in bad:
+                yield f"{of}**do not run with** {release}: {_because(bad[release])}"
+            elif route.at(release) is not None:
+                yield f"{of}run with {release}: `vllm-migrate migrate {quoted(route.root)} --to {release} --write`, then run it again"
+        for releases, reason in told:
+            yield f"{of}do not run with {_spans(releases, route)}: {_because(reason)}"
+        between = [stop.release for stop in route.stops[:-1] if stop.release not in bad]
+        ready = [release for release in between if release not in waits]
+        later = [release for release in between if release in waits]
+        if ready or not later:
+            yield f"{of}every engine can run with {', '.join(ready) or 'none of the releases between'}"
+        if later:
+            also = "also" if ready else "every engine can run"
+            yield f"{of}once what is to be settled for {route.target} is, {also} with {', '.join(later)}"
 
 
 def _because(reason: Reason) -> str:

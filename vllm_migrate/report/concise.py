@@ -30,7 +30,7 @@ def render(report: Report, *, color: bool = False, links: bool = False) -> Itera
         if marks := legend(report):
             yield marks + "\n"
         if report.role:
-            yield f"{clean(report.role)}.\n"
+            yield from (f"{clean(line)}\n" for line in report.role.split("\n"))
 
 
 def _line(finding: Finding, proved: bool, paint: Paint) -> str:

@@ -26,15 +26,20 @@ NO_ENGINE = (
 NO_NEWLINE = "\\ No newline at end of file"
 
 
-def diff(file: File, edits: list[Edit], masked: bool = True, sides: tuple[str, str] = ("", "")) -> list[str]:
+def diff(
+    file: File, edits: list[Edit], masked: bool = True, sides: tuple[str, str] = ("", ""), start: str = os.curdir
+) -> list[str]:
     """Unified diff of one file as `patch` and `git apply` read it; masked: without secrets; sides: before each name,
-    which is then relative to the working folder.
+    which is then relative to `start`.
 
     A line ends at \\n alone, as it does for them; a \\r before it is a part of the line.
     """
     mark = "\ufeff" if file.source.bom else ""
     before, after = mark + file.source.text, mark + apply_edits(file.source.text, edits)
-    old, new = (_name(side + os.path.relpath(file.path) if side else file.path) for side in sides)
+    old, new = (
+        _name(side + os.path.relpath(os.path.realpath(file.path), os.path.realpath(start)) if side else file.path)
+        for side in sides
+    )
     out: list[str] = []
     for line in difflib.unified_diff(_lines(before), _lines(after), old, new, n=3):
         bare = line.removesuffix("\n")
@@ -133,14 +138,14 @@ def _summary(result: FixPlan, written: WriteResult) -> str:
     """How much was written, or would be."""
     plan = result.plan
     if written.paths:
-        fixed = "" if written.failed else f", {_count(result.settled, 'finding')} fixed"
+        fixed = "" if written.failed else f" and settled {_count(result.settled, 'finding')}"
         return f"wrote {_count(len(written.paths), 'file')}{fixed}"
     if written.failed:
         return "nothing was written"
     if plan.edits:
         settled = _count(result.settled, "finding")
         how = "name a file instead of -, and --write writes it" if result.stdin else "--write writes them"
-        return f"would change {_count(len(plan.edits), 'file')}, {settled}; {how}"
+        return f"would change {_count(len(plan.edits), 'file')} and settle {settled}; {how}"
     return "nothing to write" if plan.outside else "nothing to fix"
 
 

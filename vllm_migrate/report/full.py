@@ -54,7 +54,9 @@ def summary(page: Page, report: Report) -> None:
     if marks := legend(report):
         page.prose("", marks)
     if report.role:
-        page.prose("", f"{report.role}.")
+        said, *lines = report.role.split("\n")
+        page.prose("", said)
+        page.lines += [f"  {clean(line)}" for line in lines]
     steps = next_steps(report, counts)
     if steps:
         page.blank()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vllm_migrate.catalog.changes import KINDS
 from vllm_migrate.catalog.diff import TITLES, describe, headline
 from vllm_migrate.catalog.history import Explanation, Span, Story, late_steps, states, steps
-from vllm_migrate.knowledge.page import evidence_line, fix_of, sections
+from vllm_migrate.knowledge.page import evidence_line, fixes_in_words, fixes_of, sections
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.html import head, prose, text
 from vllm_migrate.report.markdown import code, escape
@@ -124,8 +124,8 @@ def rule_html(rule: Rule, page: RulePage) -> Iterator[str]:
     yield f'<p><b class="{rule.severity}">{rule.severity}</b>, {rule.layer}, {rule.status} since {rule.since}</p>\n'
     for title, body in sections(rule, page):
         yield f"<h2>{title}</h2>\n<p>{prose(body)}</p>\n"
-    if rule.fix is not None:
-        yield f"<h2>Fix</h2>\n<p>{prose(fix_of(rule.fix))}</p>\n"
+    if fixes_of(rule):
+        yield f"<h2>Fix</h2>\n<p>{prose(fixes_in_words(rule))}</p>\n"
     if page.evidence:
         yield f"<h2>Evidence</h2>\n<ul>{''.join(f'<li>{text(evidence_line(one))}</li>' for one in page.evidence)}</ul>\n"
     yield f'<p><a href="{rule_url(rule.name)}">{rule_url(rule.name)}</a></p>\n</body>\n</html>\n'
@@ -137,7 +137,7 @@ def rule_markdown(rule: Rule, page: RulePage) -> Iterator[str]:
     yield f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}\n"
     for title, body in sections(rule, page):
         yield f"\n## {title}\n\n{plain(' '.join(body.split()))}\n"
-    if rule.fix is not None:
-        yield f"\n## Fix\n\n{plain(fix_of(rule.fix))}\n"
+    if fixes_of(rule):
+        yield f"\n## Fix\n\n{plain(fixes_in_words(rule))}\n"
     if page.evidence:
         yield "\n## Evidence\n\n" + "".join(f"- {escape(evidence_line(one))}\n" for one in page.evidence)

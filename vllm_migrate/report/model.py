@@ -58,7 +58,8 @@ class Report(NamedTuple):
     notes: remarks on the run itself; fail_on: a severity or "never"; paths, arguments: the PATHs and other words of the
     call, to be repeated in what to do next; root: the folder that machine formats make absolute paths relative to ("":
     where we run); quiet: no summary; proved: every edit that is offered is one that `fix` writes, otherwise they are planned;
-    diff: the suppression comments that would be written; role: what to say of the role that engines are judged in.
+    diff: the suppression comments that would be written; role: what to say of the role that engines are judged in, and the
+    lines to paste.
     """
 
     source: str

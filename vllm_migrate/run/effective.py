@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vllm_migrate.dialects.environment import DialectEnv
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.knowledge.expr import Undetermined
@@ -81,11 +82,25 @@ def _situation(judged: JudgedEngine) -> EngineSituation:
         situation.target,
         _known(judged.source, "engine"),
         situation.role or Known(engine.role, f"the {engine.name} dialect"),
-        situation.frameworks.get(engine.dialect.framework),
+        _framework(judged),
         situation.gpu,
         _known(judged.target, "distributed_executor_backend"),
         tuple(mask(missing.name) for missing in engine.missing),
     )
+
+
+def _framework(judged: JudgedEngine) -> Known | None:
+    """The release of the framework, and which ones the target's values are of where that one does not run with it."""
+    engine, target = judged.engine, judged.target.release
+    pinned = engine.situation.frameworks.get(engine.dialect.framework)
+    if pinned is None:
+        return None
+    assumed = DialectEnv(engine.origin, engine.facts, target).frameworks()
+    if not assumed or pinned.value in assumed:
+        return pinned
+    first, last = assumed[0], assumed[-1]
+    which = first if first == last else f"one of {first} to {last}"
+    return pinned._replace(because=f"{pinned.because}; it does not run with {target}, so {which} is assumed there")
 
 
 def _known(view: View, option: str) -> Known:

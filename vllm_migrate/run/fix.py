@@ -52,9 +52,9 @@ class FixPlan(NamedTuple):
 
     @property
     def waiting(self) -> tuple[int, tuple[str, ...]]:
-        """How many more findings fixes that need review would settle, and the names of their rules."""
+        """How many more findings fixes that need review would settle, and their rules."""
         firings = [finding for finding, why in self.plan.refused if why == UNSAFE]
-        return counted(firings), tuple(finding.name for finding in firings)
+        return counted(firings), tuple(f"{finding.code} {finding.name}" for finding in firings)
 
     @property
     def refused(self) -> list[tuple[Firing, str]]:

@@ -14,6 +14,7 @@ from vllm_migrate.report.headline import plural
 from vllm_migrate.report.model import Report
 from vllm_migrate.run.changed import text_of
 from vllm_migrate.run.checklist import checked
+from vllm_migrate.run.config import Config
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.fence import check_output
 from vllm_migrate.run.filtering import Filtered, filtered, on_changed_lines, record_baseline, selection_of
@@ -102,7 +103,19 @@ def _served(findings: Iterable[Finding], session: Session) -> str:
     if not paths:
         return ""
     others = f" (and {plural(len(paths) - 1, 'more file')})" if len(paths) > 1 else ""
-    return f'{paths[0]}{others} is judged as serving; if it makes rollouts, set role = "rl_rollout" for it (per-file-settings)'
+    file, table = _table_for(paths[0], session.settings.config)
+    said = f"{paths[0]}{others} is judged as serving; if it makes rollouts, say so in {file}:"
+    return f'{said}\n{table}\nrole = "rl_rollout"'
+
+
+def _table_for(path: str, config: Config) -> tuple[str, str]:
+    """The configuration file that a setting for one file goes into, and the head of its table."""
+    import json
+
+    below = os.path.relpath(path, config.root or os.curdir).replace(os.sep, "/")
+    key = json.dumps(below, ensure_ascii=False)
+    table = "tool.vllm-migrate.per-file-settings" if config.path.endswith("pyproject.toml") else "per-file-settings"
+    return config.path or "vllm-migrate.toml", f"[{table}.{key}]"
 
 
 def _asks_role(rule: Rule) -> bool:

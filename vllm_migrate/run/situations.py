@@ -240,10 +240,14 @@ class Situations:
         try:
             return Known(self._catalog.canonical(text), asked.because)
         except store.UnknownRelease as error:
-            if self._beyond(text):
+            from difflib import get_close_matches
+
+            if self._beyond(text) and self._is_next(text):
                 known = f"the newest in the catalog, for {text}; `vllm-migrate catalog add` adds that"
                 return Known(final[-1], f"{asked.because}: {known}")
-            raise UsageError(str(error), "`vllm-migrate releases` lists them; `catalog add` adds one") from None
+            close = get_close_matches(text, final, n=2)
+            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            raise UsageError(str(error), f"{meant}`vllm-migrate releases` lists them; `catalog add` adds one") from None
 
     # -- what the project shows
 
@@ -392,7 +396,8 @@ class Situations:
         if not older:
             return move
         last = max(older, key=lambda pin: parse_version(pin.version))
-        way = f"--from {self._catalog.canonical(last.version)} shows the way to {move.source.value}: {last.place} names it"
+        release = self._catalog.canonical(last.version)
+        way = f"{last.place} names {release}; to compare, pass --from {release}"
         return move._replace(notes=(*move.notes, way))
 
     def _from_diff(self, level: Level, move: Move, own: Pin | None) -> Move | None:
@@ -489,6 +494,11 @@ class Situations:
         """Whether a final release is newer than every one in the catalog."""
         newest = parse_version(self._catalog.releases[-1])
         return _FINAL.fullmatch(release) is not None and parse_version(release) > newest
+
+    def _is_next(self, release: str) -> bool:
+        """Whether a release is of the newest series in the catalog or of the next one: a later one may be a typo."""
+        major, minor = map(int, self._catalog.releases[-1].split(".")[:2])
+        return release.split(".")[:2] in ([str(major), str(minor)], [str(major), str(minor + 1)], [str(major + 1), "0"])
 
     def _ranged(self, level: Level, target: Known, ranges: Sequence[Pin], remarks: list[str]) -> Move:
         """The move where no place pins one release: the default, or the oldest release that the ranges allow."""

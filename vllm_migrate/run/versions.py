@@ -261,7 +261,7 @@ def _candidates(root: str, dependencies: Dependencies | None, disk: Disk) -> lis
     out: list[tuple[str, int]] = []
     scripts = 0
     for folder in ("", *SUBFOLDERS):
-        at = os.path.join(root, folder) if folder else root
+        at = os.path.normpath(os.path.join(root, folder)) if folder else root
         if dependencies is not None:
             dependencies.note(at)
         try:

@@ -286,12 +286,23 @@ def _sort_out(
             continue
         if is_dir:
             absolute = folder.absolute + octets(name) + "/"
-            folders.append(Folder(folder.shown + name + os.sep, absolute, levels, False, folder.records))
+            folders.append(Folder(_shown_below(folder, name, absolute), absolute, levels, False, folder.records))
         else:
             files.append(folder.shown + name)
     files.sort()
     folders.sort(key=lambda below: below.shown)
     return files, folders
+
+
+def _shown_below(folder: Folder, name: str, absolute: str) -> str:
+    """How a folder in another is shown: on the way down from `..` the one we are in is none that is left and entered again."""
+    shown = folder.shown + name + os.sep
+    if not shown.startswith(os.pardir):
+        return shown
+    here = _absolute(os.path.realpath(os.curdir))
+    if not here.startswith(absolute):
+        return shown
+    return (os.pardir + os.sep) * here[len(absolute) :].count("/")
 
 
 def find_repository(folder: str, dependencies: Dependencies | None = None, disk: Disk = DISK) -> str | None:

@@ -137,7 +137,7 @@ def _gpu(found: Interpreter, options: Options, judged: tuple[JudgedEngine, ...])
     name = str(found.device.get("name") or "")
     gpu = gpu_named(name, found.device.get("memory_gib"))
     if not found.device.get("count"):
-        yield Line(NOTE, "torch sees no CUDA device here", "run doctor where the engine runs, or pass --gpu NAME")
+        yield Line(NOTE, _no_gpu(found), "run doctor where the engine runs, or pass --gpu NAME")
         return
     if gpu is None:
         yield Line(NOTE, f"no defaults are known for this GPU, {name}", "pass --gpu NAME with the closest known GPU")
@@ -147,6 +147,15 @@ def _gpu(found: Interpreter, options: Options, judged: tuple[JudgedEngine, ...])
     settled = ", ".join(sorted({option for _, option in before - after}))
     remedy = f"lint --gpu {gpu} settles {settled}" if settled and options.gpu is None else ""
     yield Line(NOTE if remedy else OK, f"{found.device['count']} x {name} (CUDA {found.device.get('cuda')})", remedy)
+
+
+def _no_gpu(found: Interpreter) -> str:
+    """Why the interpreter names no GPU: only torch that is there has looked for one."""
+    if "torch" not in found.versions:
+        return "the GPU is not known: the interpreter has no torch"
+    if "count" not in found.device:
+        return "the GPU is not known: vLLM, which is asked for it, does not run here"
+    return "torch sees no CUDA device here"
 
 
 def gpu_named(name: str, memory: object) -> str | None:
