@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vllm_migrate.cli import smoke
+from vllm_migrate.cli import catalog, smoke
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import COMMANDS, FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable
@@ -18,7 +18,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.run.settings import Options
 
 LINT = COMMANDS["lint"]
-EVERY = [*COMMANDS.values(), *smoke.COMMANDS.values()]
+EVERY = [*COMMANDS.values(), *smoke.COMMANDS.values(), *catalog.COMMANDS.values()]
 
 
 def test_options_and_paths_stand_in_any_order() -> None:

@@ -106,14 +106,15 @@ def select(
     option: str | None = None,
     rl: bool = False,
     layer: str | None = None,
+    sections: Iterable[str] = (),
 ) -> list[Change]:
-    """Changes of these kinds, whose option holds this text, that touch RL, of this layer."""
-    kinds = set(kinds)
+    """Changes of these kinds and sections, whose option holds this text, that touch RL, of this layer."""
+    kinds, sections = set(kinds), set(sections)
     table = relevance.layers() if rl or layer else {}
     wanted = spelling(option) if option else ""
     kept = []
     for change in found:
-        if kinds and change.kind not in kinds:
+        if (kinds and change.kind not in kinds) or (sections and change.section not in sections):
             continue
         if wanted and wanted not in spelling(change.option):
             continue
