@@ -75,8 +75,14 @@ class Page:
         self.width = width
         self.proved = proved
         self.lines: list[str] = []
+        self.engines: dict[tuple[str, tuple[str, ...]], str] = {}
         # One rule has the same texts in many places.
         self._filled_before: dict[tuple[str, str, str], list[str]] = {}
+
+    def engine(self, finding: Finding) -> str:
+        """What to put behind the place of a finding: its engine, if the file has several."""
+        word = self.engines.get((finding.path, finding.holders), "")
+        return f" ({word})" if word else ""
 
     def blank(self) -> None:
         """An empty line, unless there is one."""
