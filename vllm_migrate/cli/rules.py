@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load, rule_page
+from vllm_migrate.knowledge.page import safety
 from vllm_migrate.knowledge.reading import as_rules, page_of
 from vllm_migrate.knowledge.records import Rule
 
@@ -38,8 +39,3 @@ def _price(rule: Rule) -> dict[str, object]:
         "drop_when": drop_when,
         "no_edit": page.no_edit or None,
     }
-
-
-def safety(rule: Rule) -> str:
-    """The best a rule's fix can be: safe, review, or none."""
-    return rule.fix.safety if rule.fix is not None else "none"

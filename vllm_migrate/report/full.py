@@ -39,7 +39,7 @@ def render(report: Report, *, color: bool = False, links: bool = False, width: i
         yield page.taken()
         page.finding(finding, again=last is not None and last.region == finding.region)
         last = finding
-    if not report.quiet:
+    if not report.quiet and report.files:  # without files the command line says what to name
         page.blank()
         summary(page, report)
     yield page.taken()

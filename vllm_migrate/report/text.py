@@ -69,7 +69,7 @@ def render(
         page.prose("", f"{FOR_INFORMATION} (--all shows more)", style="bold")
         for groups in minor:
             _briefly(page, groups)
-    if not report.quiet:
+    if not report.quiet and report.files:
         page.blank()
         summary(page, report)
     yield page.taken()
