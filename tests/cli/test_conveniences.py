@@ -44,6 +44,7 @@ def test_short_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
         ("explain prefix-cachng-default", "did you mean prefix-caching-default"),
         ("explain swap_spce", "did you mean swap_space"),
         ("explain vm1011", "VM101"),
+        ("lint --statistics --output-format json .", "--statistics has no json format"),
         ("explain VM999", "help: `vllm-migrate rules` lists the rules"),
         ("lint --select VM999", "help: `vllm-migrate rules` lists them"),
         ("lint --fail-on nevr", "did you mean never?"),

@@ -122,9 +122,12 @@ FIX = (
     Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
 )
 
+CONFIGURATION = tuple(option for option in SHARED if option.name in ("--config", "--isolated"))
+
 EFFECTIVE = (
     PATHS._replace(required=True),
     *RELEASES,
+    *CONFIGURATION,
     Option("--all", FLAG, "Also show settings that do not change.", field="everything"),
     Option(
         "--output-format",
@@ -187,6 +190,7 @@ LOCK = (
     Option("--smoke", VALUE, "Store the verdict of `smoke run --output-format json` in the lock.", "FILE"),
     Option("--schema", FLAG, "Print the lock's JSON Schema."),
     *(option for option in RELEASES if option.name in ABOUT_ENGINES),
+    *CONFIGURATION,
 )
 
 DOCTOR = (
