@@ -21,6 +21,8 @@ PARTS = {
     "successor": "",
     "follows": "the changes from V0 to V1",
     "nor": ", nor does {release}",
+    "edit": "replace it with its successor, or drop it if there is none",
+    "dialect": "ID",
 }
 
 

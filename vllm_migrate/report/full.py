@@ -127,7 +127,8 @@ class Page:
     def children(self, finding: Finding, indent: str) -> None:
         """The files that inherit the place."""
         if finding.children:
-            where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
+            whose = "inherited by: " if finding.key else "applies to: "  # a pin of a package is no setting
+            where = "also in: " if finding.kind == CHECKLIST else whose
             self.prose(where, listed(finding.children), indent)
 
     def source(self, finding: Finding) -> None:

@@ -316,10 +316,12 @@ class Situations:
             here.pop()
         if not parts:
             return None
-        named, because = ".".join(parts), f"{'/'.join(here)} is only for that release"
+        named = ".".join(parts)
         series = [r for r in self._catalog.releases if r.split(".")[: len(parts)] == parts]
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(named)]
-        return Known(series[-1] if series else (older or [SOURCE])[-1], because)
+        found_release = series[-1] if series else (older or [SOURCE])[-1]
+        nearest = "" if series else f", and {found_release} is the nearest in the catalog"
+        return Known(found_release, f"{'/'.join(here)} is for {named}{nearest}")
 
     def _shown_by(self, pin: Pin) -> Known:
         pinned = PinnedAt(pin.path, pin.line, pin.text.strip())
@@ -344,7 +346,11 @@ class Situations:
 
     def _with_way(self, level: Level, move: Move) -> Move:
         """A move that is none, with the way to look back: the newest older release that a file of the project shows."""
-        if move.source.value != move.target.value:
+        source, target = move.source.value, move.target.value
+        if source != target and self._newer(source, target):
+            back = f"a move to an older release: only what {target} rejects or drops is reported"
+            return move._replace(notes=(*move.notes, back))
+        if source != target:
             return move
         pins = [pin for each in level.upward() for pin in each.pins if pin.package == VLLM and pin.exact]
         older = [
@@ -353,7 +359,8 @@ class Situations:
         if not older:
             return move
         last = max(older, key=lambda pin: parse_version(pin.version))
-        way = f"--from {self._catalog.canonical(last.version)} shows the way to {move.source.value}: {last.place} names it"
+        release = self._catalog.canonical(last.version)
+        way = f"{last.place} names {release}; to compare with it, pass --from {release}"
         return move._replace(notes=(*move.notes, way))
 
     def _from_diff(self, level: Level, move: Move, own: Pin | None) -> Move | None:
