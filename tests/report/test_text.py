@@ -56,6 +56,11 @@ def test_what_stops_is_said_first() -> None:
     assert "will not start" not in page({"serve.sh": "vllm serve org/m --max-model-len 8192\n"})
 
 
+def test_what_is_written_in_vain_starts_all_the_same() -> None:
+    dropped = page({"serve.yaml": "model: org/m\nmax-model-len: 8192\nenable-prefix-caching: false\n"})
+    assert "has no effect: serve.yaml (VM301)" in dropped.splitlines() and "will not start" not in dropped
+
+
 def test_what_moves_the_loss_is_said_first() -> None:
     config = "vllm_config:\n  use_v1: false\n  vllm_kwargs:\n    max-model-len: 4096\n"
     assert re.search(r"(?m)^changes the loss: conf/base.yaml \(VM101\b", page({"conf/base.yaml": config}))

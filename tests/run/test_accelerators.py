@@ -105,3 +105,22 @@ def test_it_is_a_part_of_the_situation() -> None:
     names = {finding.name for finding in lint(files={"serve.sh": script}).findings}
     assert "engine-v0-removed" in names, "V1 of 0.8.5 asks for compute capability 8.0"
     assert "engine-v0-removed" not in {f.name for f in lint(files={"serve.sh": script}, gpu="h100").findings}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'case "$DEVICE" in\n  gpu) ;;\n  npu)\n    export HCCL_CONNECT_TIMEOUT=7200\n    ;;\nesac\n',
+        'if [ "$DEVICE" = npu ]; then\n  export HCCL_CONNECT_TIMEOUT=7200\nfi\n',
+        'if [ -n "$A" ]; then\n  if [ -n "$B" ]; then\n    export HCCL_CONNECT_TIMEOUT=7200\n  fi\nelse\n  export HCCL_IF_IP=1\nfi\n',
+    ],
+)
+def test_what_a_branch_of_a_script_says_is_not_decided(text: str) -> None:
+    gpus = load().gpus
+    assert accelerator_of("run.sh", text.encode() + b"vllm serve m\n", gpus) is None
+    whole = text.encode() + b"export HCCL_EXEC_TIMEOUT=600\nvllm serve m\n"
+    found = accelerator_of("run.sh", whole, gpus)
+    line = whole.count(b"\n") - 1
+    assert found is not None and found.value == "npu" and found.because == f"run.sh:{line} asks for it"
+    one_line = b'if [ "$X" ]; then echo yes; fi\nexport HCCL_EXEC_TIMEOUT=600\nvllm serve m\n'
+    assert accelerator_of("run.sh", one_line, gpus) is not None

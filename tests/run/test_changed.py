@@ -154,6 +154,26 @@ def test_a_moved_pin_brings_every_finding_of_its_project(
     assert codes(capsys, ".", "--diff", "pin.diff") == codes(capsys, ".", "--from", "0.8.5") != []
 
 
+@pytest.mark.parametrize("stated", ['from = "0.8.5"\nto = "0.18.1"\n', 'from = "0.8.5"\n', 'to = "0.18.1"\n'])
+@pytest.mark.parametrize("path", ["requirements.txt", "requirements/prod.txt"])
+def test_a_moved_pin_counts_whatever_the_configuration_states(
+    stated: str, path: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    Path("vllm-migrate.toml").write_text(stated)
+    Path("requirements.txt").unlink(missing_ok=True)
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text("vllm==0.8.5\n")
+    git(repository, "add", ".")
+    git(repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "pin")
+    Path(path).write_text("vllm==0.18.1\n")
+    Path("pin.diff").write_text(git(repository, "diff"))
+    assert "VM203" in codes(capsys, ".", "--diff", "pin.diff")
+    Path(path).write_text("vllm==0.8.5\nother\n")
+    Path("other.diff").write_text(git(repository, "diff"))
+    assert codes(capsys, ".", "--diff", "other.diff") == []
+
+
 def test_the_diff_on_standard_input(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -404,3 +404,33 @@ CODE = '{"cell_type": "code", "source": [\n "from vllm import LLM\\n",\n "llm = 
 )
 def test_a_model_counts_where_it_runs(files: dict[str, str], source: str) -> None:
     assert {project.source for project in of(files).projects} == {source}
+
+
+PIPELINE = Path(__file__).parents[2] / "examples" / "pipelinerl" / "before" / "conf" / "base.yaml"
+
+
+@pytest.mark.parametrize("pin", ["vllm==0.8.5", "vllm==0.9.2"])
+@pytest.mark.parametrize("stated", ["", 'from = "0.9.2"\nto = "0.18.1"\n'])
+def test_what_the_project_installs_rejects_is_for_review_whatever_is_stated(pin: str, stated: str) -> None:
+    from vllm_migrate import lint
+
+    files = {
+        "requirements.txt": f"{pin}\n",
+        "conf/base.yaml": PIPELINE.read_text(),
+    }
+    if stated:
+        files["vllm-migrate.toml"] = stated
+    fix = next(found.fix for found in lint(files=files).findings if found.code == "VM401")
+    assert fix is not None and fix.safety == "review" and [place[0] for place in fix.conflicts] == ["requirements.txt"]
+
+
+def test_a_stated_release_from_before_the_move_of_the_version() -> None:
+    from vllm_migrate import lint
+
+    files = {
+        "requirements.txt": "vllm==0.18.1\n",
+        "vllm-migrate.toml": 'from = "0.8.5"\n',
+        "conf/base.yaml": PIPELINE.read_text(),
+    }
+    fix = next(found.fix for found in lint(files=files).findings if found.code == "VM401")
+    assert fix is not None and not fix.conflicts

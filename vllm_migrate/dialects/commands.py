@@ -193,12 +193,23 @@ class _Line:
         named, word = self._named[dialect.compose], self.command.words[0]
         origin = self._origin(dialect, 0)
         lost = unfound_config(self.file, self.command, dialect.own_configs) if named is None else None
-        origin = origin._replace(missing=[lost]) if lost is not None and dialect.compose == "hydra" else origin
+        missing = [lost] if lost is not None and dialect.compose == "hydra" else []
+        script = self._script()
+        if script is not None:
+            missing.append(self._unread_word(_shown(script.raw), script))
+        origin = origin._replace(missing=missing) if missing else origin
         engines = engines_in(origin, tree, named, self._variables(0))
         for engine in engines[:1]:  # further ones stand where their own settings begin
             remarks = remarks_on_overrides(engine, self.command, self.overrides, named.tree if named else None)
             engines[0] = engine.replace(container=Spot(self.file, word.start, word.end), remarks=remarks)
         return [engine.replace(ident=f"{engine.id}#") for engine in engines]
+
+    def _script(self) -> Word | None:
+        """The script that gets what the command sets, and may set more: `bash train.sh trainer.x=1`."""
+        shell = next((at for at, name in enumerate(self.names) if name in SHELLS), len(self.names))
+        words = (word for word in self.command.words[shell + 1 :] if not word.raw.startswith("-"))
+        first = next(words, None)
+        return first if first is not None and first.raw.strip("\"'").endswith((".sh", ".bash")) else None
 
     def _all_cut_off(self, dialect: Dialect) -> list[Engine]:
         """An engine all of whose overrides a broken continuation takes away: it runs with what the framework passes."""

@@ -14,6 +14,7 @@ SHOWN_WORDS = 4
 REASONS = {
     "blank": "a blank line after the backslash",
     "comment": "a comment line after the backslash",
+    "note": "a comment that takes the backslash with it",
     "space": "a space after the backslash",
     "missing": "a line without a backslash",
 }
@@ -34,7 +35,7 @@ def remarks_on_overrides(
     """
     file, below = engine.file, f"{engine.site_path}." if engine.site_path else ""
     written = [
-        (item.word, item.key, item.word.raw.partition("=")[2])
+        (item.word, item.key, (item.word.assumed or item.word.raw).partition("=")[2])
         for item in overrides
         if item.prefix != "~" and item.key.startswith(below)
     ]

@@ -42,12 +42,27 @@ def programs_of(file: File, dialects: Sequence[Dialect], workspace: Workspace) -
 def _in_script(file: File, entry: UseSpec) -> Iterator[Use]:
     assert file.shell is not None
     commands = file.shell.commands
+    programs = [name for command in commands for name in _programs_of(command)]
+    if programs and all(_SUPERVISED.search(name) for name in programs):
+        return  # none of them starts an engine
     words = [*file.shell.exports, *(pair for command in commands for pair in command.assignments)]
     facts = [(name, variable(file, name, word)) for name, word in words]
     facts += [(name, variable(file, name, word, value)) for each in commands for name, word, value in _submitted(each)]
     found = [(name, fact.written) for name, fact in facts if name.startswith(OURS) and fact.written is not None]
     for name, written in sorted(found, key=lambda pair: pair[1].spot.start):
         yield _use(entry, name, written.value, written.spot)
+
+
+# A trainer on data that is given, as its module or file is called.
+_SUPERVISED = re.compile(r"(?:^|[._/-])(?:sft|pretrain)(?:[._/-]|$)")
+
+
+def _programs_of(command: Command) -> Iterator[str]:
+    """The modules and files of Python that a command runs."""
+    for before, word in zip(command.words, command.words[1:], strict=False):
+        text = word.value or word.raw.strip("\"'")
+        if text.endswith(".py") or before.value == "-m":
+            yield text
 
 
 def _submitted(command: Command) -> Iterator[tuple[str, Word, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 SOURCE, TARGET = "0.8.5", "0.18.1"
+DEFAULT = "the default"  # what shows a release that nothing shows
 
 
 class PinnedAt(NamedTuple):
@@ -80,8 +81,8 @@ class Situation(NamedTuple):
     one that is newer than the catalog.
     """
 
-    source: Known = Known(SOURCE, "the default")
-    target: Known = Known(TARGET, "the default")
+    source: Known = Known(SOURCE, DEFAULT)
+    target: Known = Known(TARGET, DEFAULT)
     project: str = "."
     asked: bool = False
     frameworks: Mapping[str, Known] = {}
@@ -96,6 +97,11 @@ class Situation(NamedTuple):
     beyond: Beyond | None = None
     pinned: str = ""
     open: Open | None = None
+
+    @property
+    def assumed(self) -> bool:
+        """Whether no file shows the release of today."""
+        return self.source.because.startswith(DEFAULT)
 
     @property
     def moves(self) -> bool:

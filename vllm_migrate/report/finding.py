@@ -27,6 +27,8 @@ class Region(NamedTuple):
 
 FINDING, CHECKLIST = "finding", "checklist"
 # Layers in which an info is a matter of rounding or speed.
+# Errors of a configuration with which the program starts all the same, without what is written.
+RUNNING = ("yaml-false-dropped", "broken-continuation", "nested-key-lost")
 SLIGHT = ("numerics", "performance", "inference-path")
 TRAINING = ("rl_rollout", "reference", "teacher")
 

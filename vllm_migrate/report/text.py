@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.knowledge.site import rule_url
-from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
+from vllm_migrate.report.finding import CHECKLIST, RUNNING, SEVERITIES, Finding
 from vllm_migrate.report.full import HEADING, NARROWEST, Page, summary
 from vllm_migrate.report.headline import headlines, plural
 from vllm_migrate.report.layout import cells, clean, excerpt
@@ -127,10 +127,11 @@ class Reasons:
 
 
 def _outline(page: Page, findings: list[Finding]) -> None:
-    """Which engines do not start, and where something changes that the loss is made of."""
-    stops = [f for f in findings if f.severity == "error" and f.layer == STOPS]
+    """Which engines do not start, what is written in vain, and where something changes that the loss is made of."""
+    wrong = [f for f in findings if f.severity == "error" and f.layer == STOPS]
+    stops, vain = [f for f in wrong if f.name not in RUNNING], [f for f in wrong if f.name in RUNNING]
     moves = [f for f in findings if f.severity != "info" and f.layer not in (STOPS, SPEED) and f.trains]
-    for label, found in (("will not start: ", stops), ("changes the loss: ", moves)):
+    for label, found in (("will not start: ", stops), ("has no effect: ", vain), ("changes the loss: ", moves)):
         if found:
             page.prose(label, _where(found))
 

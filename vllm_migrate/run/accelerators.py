@@ -27,6 +27,7 @@ _BLOCK = re.compile(rb"(?m)^\s*-?\s*accelerators\s*:\s*$")
 _CUDA = re.compile(rb"nvidia|CUDA_VISIBLE_DEVICES|vllm-openai:|NCCL_")
 # Words in the path of a file, and the platform that they mean.
 _OF_PATH = {"npu": "npu", "ascend": "npu", "rocm": "rocm", "xpu": "xpu", "hpu": "hpu", "gaudi": "hpu", "tpu": "tpu"}
+_SCRIPTS = (".sh", ".bash", ".slurm", ".sbatch")
 # Forms that differ in memory: what says which, and what the bare name means to those who write it.
 FORTY = ("40gb", "40g", "40gi")
 
@@ -40,6 +41,8 @@ def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu], within: str 
     low = data.lower()
     if len(data) > MAX_BYTES or b"vllm" not in low:
         return None
+    if path.endswith(_SCRIPTS):
+        data = _always_run(data)
     asks = any(word in low for word in _WORDS) or _GPU.search(low)
     found = (_named(data, gpus) if asks else {}) or ({} if path.endswith((".py", ".ipynb")) else _platforms(data, gpus))
     if not found and not path.endswith((".py", ".ipynb")):
@@ -49,6 +52,19 @@ def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu], within: str 
         return None
     ((name, number),) = found.items()
     return Known(name, f"{path}:{number} asks for it")
+
+
+def _always_run(data: bytes) -> bytes:
+    """A script with empty lines for what a branch of `if` or `case` decides: what stands there may be for another machine."""
+    depth, lines = 0, []
+    for line in data.split(b"\n"):
+        word = line.split(maxsplit=1)[0].rstrip(b";") if line.strip() else b""
+        closes = word in (b"fi", b"esac")
+        opens = word in (b"if", b"case") and not line.rstrip().endswith((b"fi", b"esac"))
+        depth = max(depth - closes, 0)
+        lines.append(b"" if depth else line)
+        depth += opens
+    return b"\n".join(lines)
 
 
 def _named(data: bytes, gpus: Mapping[str, Gpu]) -> dict[str, int]:

@@ -85,6 +85,25 @@ class Removed:
         return [pin for path, pins in self._pins.items() if os.path.dirname(path) in folders for pin in pins]
 
 
+def folders_of_pins(diff: str) -> frozenset[str]:
+    """The real paths of the folders for which a diff (its text) changes the release of vLLM that is installed."""
+    out = set()
+    for name, old, new in _sides(diff.split("\n")):
+        path = _on_disk(name)
+        before, after = (
+            {
+                pin.version or pin.bounds
+                for pin in pins_in(path, side.encode("utf-8", "surrogateescape"))
+                if pin.package == VLLM
+            }
+            for side in (old, new)
+        )
+        if before != after:
+            folder = os.path.dirname(os.path.realpath(path))
+            out.add(os.path.dirname(folder) if os.path.basename(folder) in SUBFOLDERS else folder)
+    return frozenset(out)
+
+
 def _sides(lines: list[str]) -> Iterable[tuple[str, str, str]]:
     """Of each file of a diff its name, and the lines of its hunks as they were and as they are."""
     name, old, new = "", [""], [""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from vllm_migrate.dialects.model import Spot
@@ -148,7 +148,7 @@ def _against_baseline(out: Filtered, path: str, inputs: Iterable[str], known: Kn
         if not baseline.hides(fingerprint(_finding(candidate), path=places.name(candidate.place)))
     ]
     hidden = len(out.kept) - len(kept)
-    notes = [f"{hidden} findings are in the baseline {path}"] if hidden else []
+    notes = [f"{hidden} {'finding is' if hidden == 1 else 'findings are'} in the baseline {path}"] if hidden else []
     left = baseline.unmatched(lambda code, file: known.looks_at(code.lower()) and file in seen)
     return Filtered(kept, out.suppressed, [*notes, *(f"{path}: {entry}" for entry in left)])
 
@@ -158,18 +158,31 @@ def on_changed_lines(out: Filtered, diff: str, projects: Iterable[Project]) -> F
 
     Raises UsageError for a diff that cannot be read.
     """
-    from vllm_migrate.run.changed import read_diff
+    from vllm_migrate.run.changed import folders_of_pins, read_diff
 
-    changed = read_diff(diff)
-    moved = {project.root for project in projects if changed.names(project.why) or changed.names(project.target_why)}
+    changed, pinned = read_diff(diff), folders_of_pins(diff)
+    moved = {
+        project.root
+        for project in projects
+        if changed.names(project.why) or changed.names(project.target_why) or _below(project.root, pinned)
+    }
     kept = [
         candidate
         for candidate in out.kept
         if (finding := _finding(candidate)).project in moved or changed.holds(finding.region)
     ]
     left_out = len(out.kept) - len(kept)
-    notes = [f"{left_out} findings on lines that the diff does not change are left out"] if left_out else []
+    those = "1 finding on a line that the diff does not change is"
+    if left_out != 1:
+        those = f"{left_out} findings on lines that the diff does not change are"
+    notes = [f"{those} left out"] if left_out else []
     return Filtered(kept, out.suppressed, [*out.notes, *notes])
+
+
+def _below(root: str, folders: Collection[str]) -> bool:
+    """Whether a folder is one of these, or lies in one."""
+    path = os.path.realpath(root or os.curdir)
+    return any(path == folder or path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)
 
 
 def record_baseline(candidates: Iterable[Candidate], path: str | None) -> str:

@@ -14,7 +14,7 @@ from vllm_migrate.dialects.model import Program, Subject
 from vllm_migrate.dialects.tree import Place
 from vllm_migrate.knowledge.expr import Undetermined, same
 from vllm_migrate.knowledge.load import Knowledge
-from vllm_migrate.report.finding import CHECKLIST, SEVERITIES, Finding
+from vllm_migrate.report.finding import CHECKLIST, RUNNING, SEVERITIES, Finding
 from vllm_migrate.report.findings import is_unread
 from vllm_migrate.resolve.view import View
 from vllm_migrate.rules.finding import Firing, identity
@@ -37,15 +37,17 @@ Identity = tuple[str, str, int, str]
 def stopping(found: Finding | Firing) -> bool:
     """Whether a finding keeps its engine, or its program, from starting."""
     refused = found.severity == "error" or found.name in REFUSED
-    return refused and found.layer == STOPS and found.kind != CHECKLIST
+    return refused and found.layer == STOPS and found.kind != CHECKLIST and found.name not in RUNNING
 
 
 class Ran(NamedTuple):
-    """What an engine ran with: the file it is in, a mapping it inherits from, the options that fixes pin."""
+    """What an engine ran with: the file it is in, a mapping it inherits from, the options that fixes pin, and whether nothing
+    shows its release."""
 
     home: Home
     path: str
     values: Pins
+    assumed: bool
 
 
 class Candidate(NamedTuple):
@@ -55,7 +57,7 @@ class Candidate(NamedTuple):
     home: where a new setting of the engine goes, when others may share that; chain: the mappings it inherits from, the
     root first; actions: of its fix, where that changes nothing written; pins: what its fix sets anew; children: other
     files that inherit the place; own: it holds for the file that it stands in, too; engineless: no engine is known
-    for it; finding: as reports have it; fired: as
+    for it; assumed: nothing shows the release that its engine ran; finding: as reports have it; fired: as
     rules made it, where that is kept.
     """
 
@@ -71,6 +73,7 @@ class Candidate(NamedTuple):
     children: tuple[str, ...] = ()
     own: bool = True
     engineless: bool = False
+    assumed: bool = False
     finding: Finding | None = None
     fired: Firing | None = None
 
@@ -125,6 +128,7 @@ def candidate_of(fired: Firing, home: Home | None = None) -> Candidate:
         tuple((action.option, action.value) for action in actions if action.pins),
         own=engine is None or engine.file is spot.file,
         engineless=isinstance(engine, Program),
+        assumed=engine is not None and engine.situation.assumed,
         fired=fired,
     )
 
@@ -154,7 +158,7 @@ def ran(engine: Subject, pins: Pins | None) -> Iterator[Ran]:
     if engine.site is None or pins is None:
         return
     for home in dict.fromkeys(_home(place, engine) for place in engine.site.places):
-        yield Ran(home, engine.file.path, pins)
+        yield Ran(home, engine.file.path, pins, engine.situation.assumed)
 
 
 def pinned_options(knowledge: Knowledge) -> list[str]:
@@ -231,13 +235,26 @@ def settled(candidates: list[Candidate], engines: Iterable[Ran]) -> list[Candida
     """The candidates with pins lowered that an inheriting engine contradicts, without those that a parent's pin settles
     as well, in order of place."""
     homes: dict[Home, list[Ran]] = {}
+    shown: set[tuple[str, str]] = set()
     for engine in engines:
         homes.setdefault(engine.home, []).append(engine)
+        if not engine.assumed:
+            shown.add((engine.home[0], engine.path))
+    inherited: dict[str, set[str]] = {}
+    for home, path in shown:
+        inherited.setdefault(home, set()).add(path)
     lowered = [_lowered(candidate, homes.get(candidate.home, []) if candidate.home else []) for candidate in candidates]
     return sorted(
-        (_naming(candidate, homes) for candidate in _without_children(lowered)),
+        (_naming(each, homes) for each in _without_children(lowered) if not _is_guess(each, inherited)),
         key=lambda c: (c.place, c.identity[2], -SEVERITIES.index(c.severity), c.code, c.identity[3]),
     )
+
+
+def _is_guess(candidate: Candidate, inherited: dict[str, set[str]]) -> bool:
+    """Whether a finding compares a parent with a release that nothing shows, and none of those that inherit from it and whose
+    releases are known (`inherited`: their paths by the parent's) has it."""
+    known = inherited.get(os.path.normpath(candidate.path)) if candidate.assumed else None
+    return known is not None and known.isdisjoint(candidate.children)
 
 
 def _naming(candidate: Candidate, homes: dict[Home, list[Ran]]) -> Candidate:

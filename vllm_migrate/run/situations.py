@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.catalog import store
 from vllm_migrate.catalog.store import Catalog
-from vllm_migrate.dialects.situation import SOURCE, TARGET, Beyond, Known, Open, PinnedAt, Shown, Situation
+from vllm_migrate.dialects.situation import DEFAULT, SOURCE, TARGET, Beyond, Known, Open, PinnedAt, Shown, Situation
 from vllm_migrate.dialects.specifiers import fits, parse_version
 from vllm_migrate.documents.disk import Disk
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.built import built_pins
+from vllm_migrate.run.called import called_scripts
 from vllm_migrate.run.config import Config, config_in, nearest
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.merge import pins_written
 from vllm_migrate.run.named_models import bounds_of_models
 from vllm_migrate.run.neighbours import Near, Neighbours
 from vllm_migrate.run.own_release import own_release
-from vllm_migrate.run.pins import PACKAGES, VLLM, Pin
+from vllm_migrate.run.pins import PACKAGES, SCRIPT, VLLM, Pin
 from vllm_migrate.run.settings import Settings
 from vllm_migrate.run.versions import choose_source, development, find_releases, is_project, misread, notes, own_pins
 
 if TYPE_CHECKING:
     from vllm_migrate.run.changed import Removed
 
-DEFAULT = "the default"
 # Releases before those of the catalog, the newest first: those that ranges which exclude the catalog mean.
 BEFORE = (
     *(
@@ -99,6 +99,8 @@ class Level(NamedTuple):
             level = level.above
 
 
+# Folders of a project that hold scripts of all kinds.
+_OF_SCRIPTS = frozenset(("scripts", "script", "bin", "tools", "shell", "launch", "launchers", "ci"))
 _FINAL = re.compile(r"\d{1,4}(\.\d{1,4}){1,4}(\.post\d{1,3})?")
 
 
@@ -153,13 +155,12 @@ class Situations:
         """The situation of what stands in a file, given its bytes."""
         level = self._level(os.path.dirname(os.path.abspath(path)))
         stated = self._stated(level.config, path)
-        own = []
-        if "from" not in stated:
-            own = self._own_pins(path, data) or bounds_of_models(path, data, self._knowledge.models)
+        asked = "from" in stated
+        own = self._own_pins(path, data) if asked else self._file_shows(path, data) or self._called_show(path, data)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
-        only = self._only(path) if "from" not in stated else None
+        only = self._only(path) if not asked else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
-        moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact and not agree]
+        moves = [(pin.at, self._move(level, stated, pin)) for pin in own if pin.exact and not agree and not asked]
         shown = tuple(Shown(at, each.source, each.target) for at, each in moves)
         core = stated.get("from-engine")
         return Situation(
@@ -297,10 +298,25 @@ class Situations:
         built = built_pins(path, data, self.dependencies, self._disk)
         return sorted((*own, *built), key=lambda pin: pin.at) if built else own
 
+    def _file_shows(self, path: str, data: bytes) -> list[Pin]:
+        """What a file shows of its release: what it installs, else the models that it names."""
+        return self._own_pins(path, data) or bounds_of_models(path, data, self._knowledge.models)
+
+    def _called_show(self, path: str, data: bytes) -> list[Pin]:
+        """The one release that the first script shows that a script runs and that shows any."""
+        called = called_scripts(path, data, self.dependencies, self._disk)
+        found = next(filter(None, (self._file_shows(*each) for each in called)), [])
+        return found[:1] if len({pin.version or pin.bounds for pin in found}) == 1 else []
+
     def _accelerator(self, level: Level, path: str, data: bytes) -> Known | None:
         top = level.upward()[-1]
         within = os.path.relpath(os.path.abspath(path), top.folder) if top.is_root else ""
-        return accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
+        found = accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
+        if found is None:
+            called = called_scripts(path, data, self.dependencies, self._disk)
+            each = (accelerator_of(os.path.relpath(name), text, self._knowledge.gpus) for name, text in called)
+            found = next(filter(None, each), None)
+        return found
 
     # -- the two releases
 
@@ -331,7 +347,7 @@ class Situations:
         """The move of a project, or of the engine whose own image or install line shows a release."""
         target = stated.get("to") or Known(TARGET, DEFAULT)
         if "from" in stated:
-            source = stated["from"]
+            source = self._with_place(stated["from"], level, own)
             past = self._newer(source.value, target.value) and "to" not in stated
             return Move(source, source if past else target)
         key = (level.folder, target.value, f"{own.place} {own.version}" if own is not None else "")
@@ -343,6 +359,14 @@ class Situations:
                 self._from_history(level, move, own) if looks_back else self._with_way(level, move)
             )
         return self._moves[key]
+
+    def _with_place(self, source: Known, level: Level, own: Pin | None) -> Known:
+        """A release that the user states, with the place that installs it or an older one: what that rejects is not written yet."""
+        found = (choose_source([pin for pin in each.pins if pin.package == VLLM]) for each in level.upward())
+        pin = own if own is not None and own.exact else next(filter(None, found), None)
+        if pin is None or not pin.exact or parse_version(pin.version) > parse_version(source.value):
+            return source
+        return source._replace(pinned=PinnedAt(pin.path, pin.line, pin.text.strip()))
 
     def _with_way(self, level: Level, move: Move) -> Move:
         """A move that is none, with the way to look back: the newest older release that a file of the project shows."""
@@ -413,18 +437,26 @@ class Situations:
             return self._pinned(own, target, ())
         remarks: list[str] = []
         ranges: list[Pin] = [own] if own is not None else []
+        in_scripts: Pin | None = None
         for each in level.upward():
             mine = [pin for pin in each.pins if pin.package == VLLM]
+            if in_scripts is not None:
+                mine = [pin for pin in mine if pin.rank < SCRIPT]
             first = development(mine)
             if first is not None:
                 because = f"{first.place} has a version that is not a release ({first.text}) and cannot be compared"
                 return Move(Known(target.value, because), target, tuple(remarks))
             pin = choose_source(mine, [found.bounds for found in ranges])
+            if pin is not None and pin.rank >= SCRIPT and os.path.basename(each.folder).lower() in _OF_SCRIPTS:
+                in_scripts = in_scripts or pin  # each script there is for an environment of its own
+                continue
             if pin is not None:
                 remarks += notes(mine)
                 return self._pinned(pin, target, remarks)
             remarks += [note for note in notes(mine) if note not in remarks]
             ranges += [found for found in mine if found.bounds]
+        if in_scripts is not None:
+            return self._pinned(in_scripts, target, remarks)
         fault = misread(level.folder, None, self.dependencies, self._disk)
         remarks += [fault] if fault else []
         return self._ranged(level, target, ranges, remarks)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vllm_migrate.catalog.scratch import scratch
 from vllm_migrate.catalog.store import load as load_catalog
-from vllm_migrate.dialects.situation import Known
+from vllm_migrate.dialects.situation import DEFAULT, Known
 from vllm_migrate.errors import UsageError, VllmMigrateError
 from vllm_migrate.run.files import replace_file
 from vllm_migrate.smoke import ablate as ablation
@@ -151,7 +151,6 @@ def _pinned(config: str) -> Known:
     """The release that the project of a config pins, else the default target."""
     from vllm_migrate.run.session import Session
     from vllm_migrate.run.settings import Options
-    from vllm_migrate.run.situations import DEFAULT
 
     try:
         source = Session(Options(paths=(config,))).situations.of(config).source

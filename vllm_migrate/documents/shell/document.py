@@ -39,8 +39,8 @@ _BETWEEN = re.compile(r"(?:[ \t\r\n]|\\\r?\n|#[^\n]*)*")
 class Broken(NamedTuple):
     """A broken continuation that loses overrides.
 
-    `reason`: "blank" (a blank line follows the backslash), "comment" (a comment line does), "space" (blanks
-    stand behind the backslash), "missing" (a line in the middle has no backslash). `at` is the offset of the
+    `reason`: "blank" (a blank line follows the backslash), "comment" (a comment line does), "note" (it
+    ends a comment), "space" (blanks stand behind the backslash), "missing" (a line in the middle has no backslash). `at` is the offset of the
     backslash, or of the line's end where it is missing. `command` is the index of the command cut short,
     `lost` the words after it.
     """

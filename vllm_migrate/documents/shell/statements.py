@@ -46,7 +46,7 @@ class Heredoc:
 class Raw:
     """A command as scanned, before expansion. `words` may be empty (assignments or redirections alone).
 
-    `broken` is how its last continuation breaks ("", "blank", "comment", "space"), `broken_at` where the
+    `broken` is how its last continuation breaks ("", "blank", "comment", "note", "space"), `broken_at` where the
     backslash is. `joined`: it hangs on the command before it by `&&`, `||` or `|`, or that one on it.
     """
 
@@ -232,6 +232,12 @@ class Statements(Lexer):
                 raw.broken_at = raw.end + gap.index("\\")
             elif raw.words and raw.words[-1].raw in ("\\ ", "\\\t"):
                 raw.broken, raw.broken_at = "space", raw.words[-1].start
+            elif self._comment_at >= 0 and self.text[self._comment_at : at].rstrip("\r").endswith("\\"):
+                raw.broken, raw.broken_at = "note", self.text.rindex("\\", 0, at)
+            else:
+                noted = next((word for word in raw.words if word.raw[:3] in ("\\ #", "\\\t#")), None)
+                if noted is not None:
+                    raw.broken, raw.broken_at = "space", noted.start
             self._finish()
         self._comment_at = -1
 
