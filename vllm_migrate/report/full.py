@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.knowledge.site import rule_url
+from vllm_migrate.knowledge.vocabulary import FRAMEWORK
 from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
 from vllm_migrate.report.headline import MANY_FILES, fixable, found, headlines, legend, mark, next_steps, plural, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
@@ -127,7 +128,7 @@ class Page:
     def children(self, finding: Finding, indent: str) -> None:
         """The files that inherit the place."""
         if finding.children:
-            whose = "inherited by: " if finding.key else "applies to: "  # a pin of a package is no setting
+            whose = "applies to: " if finding.key == FRAMEWORK else "inherited by: "
             where = "also in: " if finding.kind == CHECKLIST else whose
             self.prose(where, listed(finding.children), indent)
 
