@@ -307,7 +307,7 @@ def test_the_role_that_a_setting_shows(text: str, role: str) -> None:
 
 def test_a_project_at_its_target_is_told_how_to_look_back() -> None:
     files = {"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1"), "docker/Dockerfile": "RUN pip install vllm==0.9.2\n"}
-    assert "--from 0.9.2 shows the way to 0.18.1: docker/Dockerfile:1 names it" in of(files).notes
+    assert "docker/Dockerfile:1 names 0.9.2; to compare with it, pass --from 0.9.2" in of(files).notes
     assert not any("shows the way" in note for note in of({"serve.sh": SERVE, "uv.lock": LOCK.format("0.18.1")}).notes)
 
 
