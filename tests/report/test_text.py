@@ -136,3 +136,9 @@ def test_projects_that_make_the_same_move_share_a_line() -> None:
 def test_a_message_of_a_rule_stands_once() -> None:
     text = page({"a.sh": "vllm serve org/m --swap-space 8\n", "b.sh": "vllm serve org/m --swap-space 4\n"})
     assert text.count("rejects --swap-space") == 1 and text.count("  fix: [*] drop --swap-space") == 2
+
+
+def test_an_error_of_the_checklist_is_said_first() -> None:
+    script = "export VLLM_USE_V1=0\npython open_instruct/grpo_fast.py --vllm_num_engines 2 --vllm_sync_backend nccl --async_steps 4\n"
+    text = page({"train.sh": script})
+    assert text.splitlines()[1].startswith("changes the loss: train.sh (") and "will not start" not in text

@@ -49,7 +49,7 @@ def render(
     for note in report.notes:
         page.prose("note: ", note)
     findings = [finding for finding in report.findings if finding.kind != CHECKLIST]
-    _outline(page, findings)
+    _outline(page, [*findings, *(f for f in report.findings if f.kind == CHECKLIST and f.severity == "error")])
     listed = _rules(f for f in report.findings if f.kind == CHECKLIST and not f.minor)
     said = {f.message for f in report.findings if not f.minor}
     minor = _rules(f for f in report.findings if f.minor and (everything or f.message not in said))
@@ -128,7 +128,7 @@ class Reasons:
 
 def _outline(page: Page, findings: list[Finding]) -> None:
     """Which engines do not start, what is written in vain, and where something changes that the loss is made of."""
-    wrong = [f for f in findings if f.severity == "error" and f.layer == STOPS]
+    wrong = [f for f in findings if f.severity == "error" and f.layer == STOPS and f.kind != CHECKLIST]
     stops, vain = [f for f in wrong if f.name not in RUNNING], [f for f in wrong if f.name in RUNNING]
     moves = [f for f in findings if f.severity != "info" and f.layer not in (STOPS, SPEED) and f.trains]
     for label, found in (("will not start: ", stops), ("has no effect: ", vain), ("changes the loss: ", moves)):
