@@ -7,6 +7,7 @@ import inspect
 from vllm_migrate.catalog import changes, store
 from vllm_migrate.catalog.diff import shown
 from vllm_migrate.catalog.history import Story, explain_option
+from vllm_migrate.cli import catalog as own_releases
 from vllm_migrate.cli import smoke
 from vllm_migrate.cli.options import COMMANDS
 from vllm_migrate.cli.parser import help_text
@@ -35,9 +36,10 @@ def commands() -> str:
     out = [
         "# Commands",
         "",
-        "What `--help` prints. The other commands (`explain`, `rules`, `dialects`, `releases`, `schema`, `catalog`) have a `--help` too.",
+        "What `--help` prints.",
     ]
-    for program, table in (("vllm-migrate", COMMANDS), ("vllm-migrate smoke", smoke.COMMANDS)):
+    groups = {"": COMMANDS, " smoke": smoke.COMMANDS, " catalog": own_releases.COMMANDS}
+    for program, table in ((f"vllm-migrate{name}", table) for name, table in groups.items()):
         for command in table.values():
             out += ["", f"## {program.removeprefix('vllm-migrate').strip()} {command.name}".replace("##  ", "## ")]
             out += ["", "```text", help_text(command, program).rstrip(), "```"]

@@ -222,8 +222,8 @@ def test_a_required_parameter_of_a_call_with_positions(here: Path) -> None:
     "text",
     [
         f"import vllm\nif vllm.__version__ > '0.11.0':\n    {MOVED}\n",
-        f"import vllm\nif vllm.__version__ < '0.9.0':\n    pass\nelse:\n    {MOVED}\n",
-        f"import vllm\ndef f():\n    if vllm.__version__ < '0.9.0':\n        return None\n    {MOVED}\n",
+        f"import vllm\nif Version(vllm.__version__) < Version('0.9.0'):\n    pass\nelse:\n    {MOVED}\n",
+        f"import vllm\ndef f():\n    if Version(vllm.__version__) < Version('0.9.0'):\n        return None\n    {MOVED}\n",
     ],
 )
 def test_a_test_that_the_new_release_passes_guards_nothing(here: Path, text: str) -> None:

@@ -6,14 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from tests.rules.forks import forked
-from vllm_migrate.catalog import added, details, store
-from vllm_migrate.cli import catalog, releases, schema
-from vllm_migrate.cli.app import build
+from vllm_migrate.catalog import added, changes, details, diff, store
+from vllm_migrate.cli import options
 from vllm_migrate.cli.main import main
-from vllm_migrate.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +40,7 @@ def test_diff_text_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
         ["0.1", "0.18.1"],
         ["0.8.5", "0.18.1", "--kind", "gone"],
         ["0.8.5", "0.18.1", "--layer", "all"],
+        ["0.8.5", "0.18.1", "--section", "api,gone"],
         ["0.8.5", "0.18.1", "--output-format", "xml"],
         ["0.8.5"],
         ["--runs", "a", "b", "c"],
@@ -53,35 +51,53 @@ def test_diff_refuses_what_it_does_not_know(wrong: list[str], capsys: pytest.Cap
     assert "help: " in capsys.readouterr().err
 
 
+def test_the_help_of_diff_lists_what_the_catalog_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (options.KINDS, options.SECTIONS, options.LAYERS) == (changes.KINDS, store.SECTIONS, diff.LAYERS)
+    assert main(["diff", "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert all(f"One of: {', '.join(known)}." in out for known in (changes.KINDS, store.SECTIONS, diff.LAYERS))
+
+
+@pytest.mark.parametrize("section", store.SECTIONS)
+def test_diff_of_a_section(section: str, capsys: pytest.CaptureFixture[str]) -> None:
+    whole: list[object] = []
+    part: list[object] = []
+    for words, found in (([], whole), (["--section", section], part)):
+        assert main(["diff", "0.8.5", "0.18.1", "--output-format", "json", *words]) == 0
+        found += json.loads(capsys.readouterr().out)["changes"]
+    assert part == [change for change in whole if isinstance(change, dict) and change["section"] == section] != []
+
+
 def test_releases(capsys: pytest.CaptureFixture[str]) -> None:
-    releases.command()
+    assert main(["releases"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "45 releases" in lines[0] and lines[2].startswith("0.8.5") and "vllm-0.8.5.tar.gz" in lines[2]
-    releases.command(output_format="json")
+    assert main(["releases", "--output-format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["releases"]
     assert rows[-1]["release"] == "0.33.0" and rows[-1]["added"] is False and len(rows[0]["tree_sha256"]) == 64
 
 
 def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    schema.command("0.18.1")
+    assert main(["schema", "0.18.1"]) == 0
     assert json.loads(capsys.readouterr().out)["additionalProperties"] is False
-    with pytest.raises(UsageError):
-        schema.command("1.0")
+    assert main(["schema", "1.0"]) == 2
 
 
-def test_catalog_add_list_remove(tmp_path: Path) -> None:
+def test_catalog_add_list_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "src" / "vllm"
     for name, text in TREE.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    run = CliRunner()
-    done = run.invoke(catalog.app, ["add", str(root.parent), "--release", "7.0.0"])
-    assert done.exit_code == 0, done.output
-    assert "added vLLM 7.0.0: 1 engine arguments, 1 flags" in done.output and "reading cli" in done.output
-    assert "7.0.0" in run.invoke(catalog.app, ["list"]).output
-    assert run.invoke(catalog.app, ["remove", "7.0.0"]).exit_code == 0
-    assert run.invoke(catalog.app, ["list"]).output == ""
+    assert main(["catalog", "add", str(root.parent), "--release", "7.0.0"]) == 0
+    out, err = capsys.readouterr()
+    assert "added vLLM 7.0.0: 1 engine arguments, 1 flags" in out and "reading cli" in err
+    assert main(["catalog", "list"]) == 0
+    assert "7.0.0" in capsys.readouterr().out
+    assert main(["catalog", "remove", "7.0.0"]) == 0
+    capsys.readouterr()
+    assert main(["catalog", "list"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 ARGS = """
@@ -109,10 +125,12 @@ TREE = {
 }
 
 
-def test_explain_takes_an_option_as_its_flag() -> None:
-    done = CliRunner().invoke(build(), ["explain", "--swap-space"])
-    assert done.exit_code == 0 and "swap_space (engine)" in done.output and "removed" in done.output
-    assert CliRunner().invoke(build(), ["explain", "--help"]).output.startswith(("Usage", " ", "\n"))
+def test_explain_takes_an_option_as_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--swap-space", "--output-format", "text"]) == 0
+    out = capsys.readouterr().out
+    assert "swap_space (engine)" in out and "removed" in out
+    assert main(["explain", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("Usage: ")
 
 
 def test_the_shipped_catalog_holds_no_value_of_our_own_making() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from vllm_migrate.cli import smoke
+from vllm_migrate.cli import catalog, smoke
 from vllm_migrate.cli.calls import options_of
 from vllm_migrate.cli.main import main
 from vllm_migrate.cli.options import COMMANDS, FLAG, INTEGER, LIST, NUMBER, VALUE, CommandTable
@@ -18,7 +19,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.run.settings import Options
 
 LINT = COMMANDS["lint"]
-EVERY = [*COMMANDS.values(), *smoke.COMMANDS.values()]
+EVERY = [*COMMANDS.values(), *smoke.COMMANDS.values(), *catalog.COMMANDS.values()]
 
 
 def test_options_and_paths_stand_in_any_order() -> None:
@@ -117,3 +118,15 @@ def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert all(f"\n  {name}" in out for name in smoke.COMMANDS)
     assert main(["lnt"]) == 2
+
+
+@pytest.mark.parametrize("command", smoke.COMMANDS.values(), ids=smoke.COMMANDS)
+def test_a_help_speaks_of_what_the_command_has(command: CommandTable) -> None:
+    """An option that a text names is one of this command, and a command that scores says so of its model."""
+    names = {word for option in command.options for word in (option.name, option.off)}
+    for option in command.options:
+        assert set(re.findall(r"--[a-z][a-z-]+", option.help)) <= names, option
+        assert "REC" not in option.help or "REC" in names or "recording" in {o.field for o in command.options}, option
+    texts = {option.field: option.help for option in command.options}
+    if "model" in texts:
+        assert ("scor" in texts["model"]) is ("head_dtype" in texts)

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.report.drafts import Draft, render
-from vllm_migrate.knowledge.site import SITE
+from vllm_migrate.cli.terminal import use_links
+from vllm_migrate.knowledge.site import PUBLISHED, SITE
 
 LINK = re.compile(r"\x1b\]8;;([^\x1b]*)\x1b\\([^\x1b]+)\x1b\]8;;\x1b\\")
 
@@ -28,8 +30,16 @@ def test_a_code_leads_to_its_page(report: Draft, name: str) -> None:
     }
 
 
+def test_a_terminal_gets_links_once_the_pages_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    for published, terminal in ((False, True), (True, False), (True, True)):
+        monkeypatch.setattr("vllm_migrate.cli.terminal.PUBLISHED", published)
+        monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda terminal=terminal: terminal))
+        assert use_links(color=True) is (published and terminal)
+        assert not use_links(color=False)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_only_a_terminal_gets_links(tmp_path: Path) -> None:
+def test_a_terminal_gets_links_as_the_constant_says(tmp_path: Path) -> None:
     (tmp_path / "serve.sh").write_text("vllm serve m --swap-space 4\n")
     command = [sys.executable, "-m", "vllm_migrate", "lint", "--color", "always", "serve.sh"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": os.getcwd()}
@@ -46,4 +56,5 @@ def test_only_a_terminal_gets_links(tmp_path: Path) -> None:
         pass
     os.close(parent)
     process.wait(timeout=60)
-    assert (f"{SITE}rules/scheduler-policy-preemption/", "VM202") in LINK.findall(shown.decode())
+    links = LINK.findall(shown.decode())
+    assert ((f"{SITE}rules/scheduler-policy-preemption/", "VM202") in links) is bool(links) is PUBLISHED

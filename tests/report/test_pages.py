@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.report.drafts import Draft, render
+from vllm_migrate.report.finding import Finding, OfferedFix, Region
 from vllm_migrate.report.formats import FORMATS
+from vllm_migrate.report.headline import fixable
 from vllm_migrate.report.markdown import LIMIT, MARKER, code, escape, prose
+from vllm_migrate.report.model import Report
 
 HOSTILE = "<script>alert(1)</script> @octocat #12 [x](http://a) *b* `c` |d| ![i](j) _e_ ~~f~~ $g$ &amp; \\* - -->"
 
@@ -124,3 +128,29 @@ def test_every_format_ends_in_one_newline_and_is_utf8(name: str, report: Draft, 
 def test_an_unknown_format(report: Draft) -> None:
     with pytest.raises(KeyError):
         render("pdf", report)
+
+
+@pytest.mark.parametrize(
+    "kinds", list(itertools.product(("finding", "checklist"), ("safe", "review", "none"), repeat=2))
+)
+def test_fixes_and_advice_add_up_to_the_findings(kinds: tuple[str, ...]) -> None:
+    """Those of the checklist and for information are told apart."""
+    made = [
+        Finding(
+            "VM101",
+            "n",
+            severity,
+            "semantic",
+            "m",
+            Region("a", 1, 1, 1, 2),
+            (0, 1),
+            kind=kind,
+            fix=OfferedFix(safety, "t"),
+        )
+        for severity, (kind, safety) in zip(("error", "info"), (kinds[:2], kinds[2:]), strict=True)
+    ]
+    counts = Report("0.8.5", "0.18.1", files=1, findings=tuple(made)).counts()
+    assert counts.safe + counts.review + counts.advice - counts.listed_fixes - counts.minor_fixes == counts.total
+    said = fixable(counts)
+    assert ("of these for the checklist" in said) is bool(counts.listed_fixes)
+    assert ("of these for information" in said) is bool(counts.minor_fixes)

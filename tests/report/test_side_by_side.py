@@ -46,7 +46,7 @@ def test_a_table_that_fits(
     by_itself = ["r"] if width == 80 else ["run", "time"]
     assert cells["engine"] == ["v0", ":5" if width == 80 else "line", *([] if width == 80 else ["5"]), "v1", *by_itself]
     assert cells["logprobs_mode"] == ["processed_logprobs", *by_itself, "raw_logprobs", *by_itself]
-    assert cells["num_scheduler_steps"][-1] == "refused"
+    assert cells["num_scheduler_steps"][-1] == "rejected"
     assert cells["optimization_level"][0] == "-"
     assert "dtype" not in cells and "unchanged settings hidden" in " ".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -60,4 +61,25 @@ def test_the_list_of_rules_has_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["cascade-attn-default"]["drop_when"]["since"] == "0.18.0"
     assert rows["cascade-attn-default"]["cost"] and rows["cascade-attn-default"]["no_edit"] is None
     assert rows["engine-seed-default"]["no_edit"] and rows["engine-seed-default"]["cost"] is None
-    assert all((row["fix"] == "none") >= bool(row["no_edit"]) for row in rows.values())
+    assert all((row["fix"] == "none") is bool(row["no_edit"]) for row in rows.values())
+
+
+@pytest.mark.parametrize("rule", [*RULES, *as_rules()], ids=lambda rule: rule.name)
+def test_a_page_has_its_severities_and_its_fixes(rule: Rule, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of its further parts, too; and no name has a capital that it does not have."""
+    assert main(["explain", rule.code]) == 0
+    shown = capsys.readouterr().out
+    parts = (rule, *rule.also)
+    head = shown.splitlines()[1]
+    assert head.startswith(rule.severity)
+    assert all(part.severity in head and all(c.severity in head for c in part.severity_when) for part in parts)
+    assert shown.count("\nFix: ") == sum(part.fix is not None for part in parts)
+    assert ("Why there is no edit" in shown) is not fixes(rule)
+    assert not re.search(r"\b(VLLM|Verl|RLLM|Dtype)\b(?!_)", shown.replace("VLLM_", ""))
+
+
+def test_each_rule_about_files_says_why_in_its_own_words() -> None:
+    reasons = {
+        name: page_of(name).no_edit for name in ("does-not-parse", "unused-suppression", "release-beyond-catalog")
+    }
+    assert len(set(reasons.values())) == 3

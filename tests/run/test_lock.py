@@ -124,7 +124,14 @@ def test_a_lock_that_somebody_broke(here: Path, capsys: pytest.CaptureFixture[st
         ),
         *(
             whole.replace('"assumed": {}', f'"assumed": {{{one}}}')
-            for one in ('"gpu": "toaster"', '"from_engine": "v7"', '"x": "y"')
+            for one in (
+                '"gpu": "toaster"',
+                '"from_engine": "v7"',
+                '"x": "y"',
+                '"isolated": "yes"',
+                '"config": 3',
+                '"config": "../x"',
+            )
         ),
         *(whole.replace('"at": null', f'"at": {one}') for one in ("3", '"zzz"', '"../x"')),
     ):
@@ -136,7 +143,15 @@ def test_a_lock_that_somebody_broke(here: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    "words", [["conf"], ["--at", "0.9.2"], ["--gpu", "h100"], ["--from-engine", "v0"], ["--model-config", "conf"]]
+    "words",
+    [
+        ["conf"],
+        ["--at", "0.9.2"],
+        ["--gpu", "h100"],
+        ["--from-engine", "v0"],
+        ["--model-config", "conf"],
+        ["--isolated"],
+    ],
 )
 def test_a_check_takes_nothing_that_the_lock_holds(
     here: Path, words: list[str], capsys: pytest.CaptureFixture[str]
@@ -172,3 +187,45 @@ def test_when_no_engine_is_left(here: Path) -> None:
     assert gone == [("run.sh", "the engine is no longer in any file")]
     (here / "run.sh").unlink()
     assert [(one.engine.split()[0], one.because) for one in lock.check(lock.NAME)] == gone
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(8192, {"value": [8192, 2048], "depends_on": "the GPU"}), (None, {"value": None, "depends_on": "x"})],
+)
+def test_what_is_open_is_told_in_words(old: object, new: dict[str, object]) -> None:
+    engine = {"path": "a", "id": "e", "release": "0.10.2", "why": ""}
+    locks = [
+        {
+            "catalog": "c",
+            "engines": [{**engine, "release": release, "settings": {"n": {"origin": "unknown", **setting}}}],
+        }
+        for release, setting in (("0.10.2", {"value": old}), ("0.11.0", new))
+    ]
+    moved = lock.differences(*locks)[-1]
+    assert moved.new == ("8192 or 2048, depending on the GPU" if old else "depending on x")
+    assert moved.because == "vLLM 0.11.0"
+
+
+@pytest.mark.parametrize("folder", [".", "locks"])
+def test_a_check_reads_the_configuration_that_was_named(here: Path, folder: str) -> None:
+    """With --config and --isolated as it was written, wherever the lock lies."""
+    (here / "vllm-migrate.toml").write_text('from = "0.9.0"\nto = "0.9.0"\n')
+    (here / "conf" / "own.toml").write_text('from = "0.9.2"\nto = "0.9.2"\n')
+    (here / "locks").mkdir()
+    path = f"{folder}/x.lock"
+    for words, release in (([], "0.9.0"), (["--config", "conf/own.toml"], "0.9.2"), (["--isolated"], "0.10.2")):
+        assert main(["lock", "conf", "-o", path, *words]) == 0
+        found = lock.read(path)
+        assert {engine["release"] for engine in found["engines"]} == {release}
+        with open(lock.SCHEMA) as stream:
+            jsonschema.validate(found, json.load(stream))
+        assert main(["lock", "--check", "-o", path]) == 0
+
+
+def test_effective_reads_the_configuration_that_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "own.toml").write_text('to = "0.11.0"\n')
+    (here / "vllm-migrate.toml").write_text('to = "0.12.0"\n')
+    for words, release in (([], "0.12.0"), (["--config", "own.toml"], "0.11.0"), (["--isolated"], "0.18.1")):
+        assert main(["effective", "conf", "--output-format", "json", *words]) == 0
+        assert {engine["to"] for engine in json.loads(capsys.readouterr().out)["engines"]} == {release}

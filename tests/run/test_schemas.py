@@ -24,8 +24,11 @@ ROOT = Path(__file__).parents[2]
 DIALECTS = {
     each.id: each
     for each in load().dialects
-    if set(TREES).intersection(each.carriers) and any(not spec.calls for spec in each.engines)
+    if set(TREES).intersection(each.carriers)
+    and any(not spec.calls for spec in each.engines)
+    and each.own_format is None
 }
+OWN = [each.id for each in load().dialects if each.own_format is not None]
 WRITTEN = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "rules/dialects").glob("*.yaml")
 }
@@ -95,6 +98,12 @@ def test_of_a_dialect_takes_its_examples(name: str) -> None:
             assert [f"{file}: {error.json_path}: {error.message[:300]}" for error in errors] == []
     for release in ("0.8.5", store.load().releases[-1]):
         validator(named(release, name))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_format_of_a_programs_own_has_no_schema(name: str) -> None:
+    with pytest.raises(UsageError, match="no keys of its own"):
+        named("0.18.1", name)
 
 
 WRONG: dict[str, tuple[object, str]] = {

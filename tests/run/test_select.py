@@ -95,6 +95,9 @@ def test_selectors_that_mean_nothing() -> None:
     with pytest.raises(UsageError) as caught:
         check_selectors(["VM110"], RULES, "x.toml:3")
     assert caught.value.message == "x.toml:3: there is no rule 'VM110'"
+    assert caught.value.remedy == "`vllm-migrate rules` lists them", "similar digits mean nothing"
+    with pytest.raises(UsageError) as caught:
+        check_selectors(["vm1011"], RULES, "x.toml:3")
     assert "VM101" in caught.value.remedy
     with pytest.raises(UsageError, match="there is no rule 'zzz'"):
         check_selectors(["zzz"], RULES, "--ignore")

@@ -176,7 +176,7 @@ def test_a_worker_that_is_run_by_hand(config: Callable[..., Path], lab: SimpleNa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("record", "{config}"), "which engine runs"),
+        (("record", "{config}"), "no engine named"),
         (("record", "{config}", "--job", "/no/such/folder/job.json"), "cannot write"),
         (("compare", "{recording}"), "no scores"),
         (("score", "{recording}"), "no model to score with"),

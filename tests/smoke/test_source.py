@@ -230,8 +230,8 @@ def test_the_release_that_runs_is_the_interpreters_then_the_one_asked_for_then_t
         ({"python": "/no/such/python"}, "cannot start /no/such/python"),
         ({"python": sys.executable}, "has no vLLM"),
         ({"base_url": "http://127.0.0.1:9"}, "no answer from http://127.0.0.1:9"),
-        ({}, "which engine runs"),
-        ({"python": "a", "base_url": "b"}, "Both --python and --base-url"),
+        ({}, "no engine named"),
+        ({"python": "a", "base_url": "b"}, "two engines named"),
         ({"lines": "/no/such/lines"}, "cannot read /no/such/lines"),
     ],
 )

@@ -106,14 +106,15 @@ def select(
     option: str | None = None,
     rl: bool = False,
     layer: str | None = None,
+    sections: Iterable[str] = (),
 ) -> list[Change]:
-    """Changes of these kinds, whose option holds this text, that touch RL, of this layer."""
-    kinds = set(kinds)
+    """Changes of these kinds and sections, whose option holds this text, that touch RL, of this layer."""
+    kinds, sections = set(kinds), set(sections)
     table = relevance.layers() if rl or layer else {}
     wanted = spelling(option) if option else ""
     kept = []
     for change in found:
-        if kinds and change.kind not in kinds:
+        if (kinds and change.kind not in kinds) or (sections and change.section not in sections):
             continue
         if wanted and wanted not in spelling(change.option):
             continue
@@ -145,6 +146,11 @@ def as_json(old: str, new: str, found: list[Change]) -> str:
     return json.dumps(body, ensure_ascii=False, indent=1)
 
 
+CUT = "..."
+BEFORE = 12  # characters of what two values share, before the first in which they differ
+SHORT = 60  # of an expression: a line of text has two of them
+
+
 def shown(value: Any, width: int = 60) -> str:
     """A value in one short line."""
     if isinstance(value, dict) and set(value) == {"expr"}:
@@ -153,14 +159,19 @@ def shown(value: Any, width: int = 60) -> str:
         text = "(required)"
     else:
         text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= width else text[: width - 3] + "..."
+    return text if len(text) <= width else text[: width - len(CUT)] + CUT
 
 
 def distinct(old: Any, new: Any, width: int) -> tuple[str, str]:
-    """Both values in a short line; where they would be cut before they differ, whole."""
-    cut = shown(old, width), shown(new, width)
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*cut, strict=False)))
-    return cut if same < width - 3 else (shown(old, sys.maxsize), shown(new, sys.maxsize))
+    """Both values in a short line; where they would be cut before they differ, from shortly before they do."""
+    whole = shown(old, sys.maxsize), shown(new, sys.maxsize)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*whole, strict=False)))
+    if same < width - len(CUT):
+        return shown(old, width), shown(new, width)
+    blank = whole[0].rfind(" ", same - width // 2, same - BEFORE)
+    start = blank + 1 if blank >= 0 else same - BEFORE
+    one, other = (CUT + shown(text[start:], width - len(CUT)) for text in whole)
+    return one, other
 
 
 def headline(old: str, new: str, found: list[Change]) -> list[str]:
@@ -212,22 +223,30 @@ def describe(change: Change) -> str:
 
 def _choice_change(old: Any, new: Any) -> str:
     if not isinstance(old, list) or not isinstance(new, list):
-        return " -> ".join(distinct(old, new, 60))
+        return " -> ".join("any value" if side is None else shown(side) for side in (old, new))
     less = [str(v) for v in old if v not in new]
     more = [str(v) for v in new if v not in old]
-    return "; ".join(f"{word} {', '.join(part)}" for word, part in (("without", less), ("with", more)) if part)
+    return "; ".join(f"{word} {', '.join(part)}" for word, part in (("removes", less), ("adds", more)) if part)
 
 
 def _resolution_change(old: list[str], new: list[str]) -> str:
     less = [line for line in old if line not in new]
     more = [line for line in new if line not in old]
     if less and more:
-        was, now = distinct(less[0], more[0], 90)
+        was, now = distinct(less[0], more[0], SHORT)
         parts = [f"no longer {was}", f"now {now}"]
     else:
-        parts = [f"no longer {shown(one, 90)}" for one in less[:1]] + [f"now {shown(one, 90)}" for one in more[:1]]
+        parts = [f"no longer {shown(one, SHORT)}" for one in less[:1]] + [
+            f"now {shown(one, SHORT)}" for one in more[:1]
+        ]
     left = len(less[1:]) + len(more[1:])
     return "; ".join(parts) + (f" (and {left} more place{'s' if left > 1 else ''})" if left else "")
+
+
+def whole_story(found: list[Change]) -> list[str]:
+    """Where to read what the changes show only in part."""
+    cut = any(CUT in describe(change) for change in found)
+    return ["", "`vllm-migrate explain OPTION` shows what is cut off here"] if cut else []
 
 
 def as_text(old: str, new: str, found: list[Change]) -> str:
@@ -238,7 +257,7 @@ def as_text(old: str, new: str, found: list[Change]) -> str:
         if mine:
             lines += ["", f"{TITLES[kind]} ({len(mine)})"]
             lines += [f"  {c.since:<9} {c.section:<9} {c.option}  {describe(c)}".rstrip() for c in mine]
-    return "\n".join(lines)
+    return "\n".join([*lines, *whole_story(found)])
 
 
 def as_markdown(old: str, new: str, found: list[Change]) -> str:
@@ -252,4 +271,4 @@ def as_markdown(old: str, new: str, found: list[Change]) -> str:
         for c in mine:
             what = describe(c).replace("|", "\\|").replace("\n", " ")
             lines.append(f"| {c.since} | {c.section} | `{c.option}` | {what} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *whole_story(found)])

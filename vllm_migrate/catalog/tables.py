@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vllm_migrate.catalog.changes import KINDS, Change
-from vllm_migrate.catalog.diff import TITLES, describe, headline
+from vllm_migrate.catalog.diff import TITLES, describe, headline, whole_story
 
 LEAST, GAP = 24, 2  # columns that a change keeps; between two columns of the table
 
@@ -22,6 +22,8 @@ def show(old: str, new: str, found: list[Change], console: Console | None = None
         if mine:
             console.print()
             console.print(_table(f"{TITLES[kind]} ({len(mine)})", mine, console.width))
+    for line in whole_story(found):
+        console.print(line, markup=False)
 
 
 def _table(title: str, found: list[Change], columns: int) -> Table:

@@ -1,9 +1,8 @@
-"""The full command line, built with typer: its help, completion, and every command that is not in the option tables."""
+"""The root of the command line, built with typer: its help, and completion. The commands themselves are in the option tables."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -12,20 +11,8 @@ import typer.main
 
 from vllm_migrate.cli.options import COMMANDS, CommandTable
 from vllm_migrate.cli.parser import WIDTH, close_to, help_text
-from vllm_migrate.cli.tabled import run_tabled
+from vllm_migrate.cli.tabled import GROUPS, run_tabled
 from vllm_migrate.errors import UsageError
-
-# Commands whose options are no table: module of vllm_migrate.cli, imported when called.
-OTHERS = {
-    "explain": "Show a rule's page, or an option's history over all releases.",
-    "rules": "List the rules.",
-    "dialects": "List the supported frameworks, or describe one.",
-    "releases": "List the releases in the catalog.",
-    "schema": "Print JSON Schemas for vLLM, framework and vllm-migrate files.",
-    "catalog": "Add a release of vLLM to the catalog.",
-    "lsp": "Run the language server for editors.",
-    "smoke": "Prove with a short rollout that logprobs agree.",
-}
 
 
 class _Tabled(typer.core.TyperCommand):
@@ -76,46 +63,31 @@ class _Group(typer.core.TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class _Lazy(_Group):
-    """Loads the module of a command when it is called or asked for help."""
+class _Root(_Group):
+    """The commands of the tables; the module of a group is loaded when it is called or asked for help."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*COMMANDS, *OTHERS]
+        return [*COMMANDS, *GROUPS]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Each command with its first sentence, whole: lines are wrapped, not cut."""
-        texts = {name: command.help.partition("\n\n")[0] for name, command in COMMANDS.items()} | OTHERS
+        texts = {name: command.help for name, command in COMMANDS.items()}
+        texts |= {name: import_module(f"vllm_migrate.cli.{name}").HELP for name in GROUPS}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, " ".join(text.split())) for name, text in texts.items()])
+            formatter.write_dl([(name, " ".join(text.partition("\n\n")[0].split())) for name, text in texts.items()])
 
     def get_command(self, ctx: Any, name: str) -> Any:
         if name in COMMANDS:
             return _Tabled(COMMANDS[name])
-        if name == "smoke":
-            return _smoke()
-        return _load(name) if name in OTHERS else None
+        return _group(name) if name in GROUPS else None
 
 
-def _smoke() -> Any:
-    from vllm_migrate.cli.smoke import COMMANDS as STEPS
-    from vllm_migrate.cli.smoke import HELP
-
-    group = _Group(name="smoke", no_args_is_help=True, help=HELP, rich_markup_mode=None)
-    for name, command in STEPS.items():
-        group.add_command(_Tabled(command, "vllm-migrate smoke"), name)
+def _group(name: str) -> Any:
+    module = import_module(f"vllm_migrate.cli.{name}")
+    group = _Group(name=name, no_args_is_help=True, help=module.HELP, rich_markup_mode=None)
+    for step, command in module.COMMANDS.items():
+        group.add_command(_Tabled(command, f"vllm-migrate {name}"), step)
     return group
-
-
-def _load(name: str) -> Any:
-    module = importlib.import_module(f"vllm_migrate.cli.{name}")
-    if hasattr(module, "app"):
-        group = typer.main.get_command(module.app)
-        group.name, group.help = name, group.help or OTHERS[name]
-        return group
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    settings = getattr(module, "SETTINGS", None)
-    single.command(name, help=inspect.getdoc(module.command) or OTHERS[name], context_settings=settings)(module.command)
-    return typer.main.get_command(single)
 
 
 def _version(value: bool) -> None:
@@ -142,10 +114,10 @@ def _root(
 
 
 def build() -> typer.Typer:
-    """The application; it knows its commands by name and loads what is called."""
+    """The application."""
     app = typer.Typer(
         name="vllm-migrate",
-        cls=_Lazy,
+        cls=_Root,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from argparse import Namespace
+from collections.abc import Sequence
 
-import typer
+from vllm_migrate.cli.options import VALUE, CommandTable, Option
+from vllm_migrate.cli.parser import parse
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    help="Manage your own vLLM releases next to the shipped ones.",
-)
+HELP = "Add a release of vLLM to the catalog.\n\nReleases of your own stand next to the shipped ones, in your cache folder."
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        CommandTable(
+            "add",
+            (
+                Option(
+                    "SOURCE",
+                    VALUE,
+                    "An sdist, a wheel, a source tree, or a Python interpreter.",
+                    "SOURCE",
+                    required=True,
+                ),
+                Option("--release", VALUE, "The version to store it under.", "VERSION"),
+            ),
+            "Read a release from its source and keep it in your cache folder.\n\nvLLM is never imported.",
+        ),
+        CommandTable("list", (), "List the releases you added."),
+        CommandTable(
+            "remove",
+            (Option("RELEASE", VALUE, "A release you added.", "RELEASE", required=True),),
+            "Remove a release you added.",
+        ),
+    )
+}
 
 
-@app.command()
-def add(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="An sdist, a wheel, a source tree, or a Python interpreter.")
-    ],
-    release: Annotated[str | None, typer.Option(help="The version to store it under.", metavar="VERSION")] = None,
-) -> None:
-    """Read a release from its source and keep it in your cache folder. vLLM is never imported."""
+def run(name: str, words: Sequence[str]) -> int:
+    """Run one command; the exit code. Raises UsageError, parser.HelpWanted."""
+    call = parse(COMMANDS[name], words, "vllm-migrate catalog")
+    {"add": _add, "list": _list, "remove": _remove}[name](call)
+    return 0
+
+
+def _add(call: Namespace) -> None:
     from vllm_migrate.catalog import added, store
 
     shipped = set(store.load().shipped)
-    name, gaps = added.add(source, release, lambda step: print(_said(step), file=sys.stderr))
+    name, gaps = added.add(call.source, call.release, lambda step: print(_said(step), file=sys.stderr))
     cat = store.load()
     for gap in gaps:
         print(f"not followed: {gap}", file=sys.stderr)
@@ -41,9 +64,7 @@ def _said(step: str) -> str:
     return step if step.startswith("unpacking") else f"reading {step}"
 
 
-@app.command("list")
-def list_added() -> None:
-    """List the releases you added."""
+def _list(call: Namespace) -> None:
     from vllm_migrate.catalog import details, store
 
     cat = store.load()
@@ -53,10 +74,8 @@ def list_added() -> None:
             print(f"{release}  {origins[release].get('artefact', '')}")
 
 
-@app.command()
-def remove(release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release you added.")]) -> None:
-    """Remove a release you added."""
+def _remove(call: Namespace) -> None:
     from vllm_migrate.catalog import added
 
-    added.remove(release)
-    print(f"removed vLLM {release}")
+    added.remove(call.release)
+    print(f"removed vLLM {call.release}")

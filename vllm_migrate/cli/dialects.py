@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from argparse import Namespace
+from collections.abc import Sequence
 
-import typer
-
-from vllm_migrate.cli.parser import check_format
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import dialect_page, load, written
@@ -15,38 +13,32 @@ from vllm_migrate.knowledge.records import Dialect
 from vllm_migrate.run.config import nearest
 
 
-def command(
-    ident: Annotated[str | None, typer.Argument(metavar="[ID]", help="Explain this one.", show_default=False)] = None,
-    files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="With `check`: the files.", show_default=False)
-    ] = None,
-    matrix: Annotated[
-        bool, typer.Option("--matrix", help="Which vLLM each release of the framework runs with.")
-    ] = False,
-    output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
-) -> None:
-    """List the supported frameworks, or describe one.
-
-    `check FILE...` runs the examples of your own dialects.
-    """
-    check_format(output_format, ("text", "json"))
-    if ident == "check":
-        raise typer.Exit(check(files or []))
-    if files:
-        raise UsageError(f"unexpected {files[0]}", "files go after `dialects check`")
+def run(call: Namespace) -> int:
+    """Print the list, one dialect, or the results of examples; the exit code."""
+    if call.ident == "check":
+        return check(call.files or [])
+    if call.files:
+        raise UsageError(f"unexpected {call.files[0]}", "files go after `dialects check`")
     dialects = sorted(load().dialects, key=lambda dialect: dialect.id)
-    if ident is not None:
-        chosen = next((dialect for dialect in dialects if dialect.id == ident), None)
-        if chosen is None:
-            raise UsageError(f"there is no dialect {ident!r}", nearest(ident, [d.id for d in dialects]))
-        if matrix:
-            print_matrix(chosen, output_format)
-            return
-        text = json.dumps(written("dialects", ident), indent=2) if output_format == "json" else page(chosen)
-        print(text)
-        return
-    if matrix:
-        raise UsageError("--matrix goes with the name of one dialect")
+    if call.ident is None:
+        if call.matrix:
+            raise UsageError("--matrix goes with the name of one dialect")
+        print_list(dialects, call.output_format)
+        return 0
+    chosen = next((dialect for dialect in dialects if dialect.id == call.ident), None)
+    if chosen is None:
+        raise UsageError(f"there is no dialect {call.ident!r}", nearest(call.ident, [d.id for d in dialects]))
+    if call.matrix:
+        print_matrix(chosen, call.output_format)
+    elif call.output_format == "json":
+        print(json.dumps(written("dialects", chosen.id), indent=2))
+    else:
+        print(page(chosen))
+    return 0
+
+
+def print_list(dialects: Sequence[Dialect], output_format: str) -> None:
+    """One line per dialect."""
     if output_format == "json":
         rows = [{k: getattr(d, k) for k in ("id", "title", "carriers", "repository", "verified")} for d in dialects]
         print(json.dumps({"schema": 1, "dialects": rows}, indent=2))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from vllm_migrate.cli import terminal
 from vllm_migrate.cli.parser import close_to
 from vllm_migrate.errors import UsageError
-from vllm_migrate.run.config import nearest
 
 if TYPE_CHECKING:
     from vllm_migrate.catalog.store import Catalog
@@ -24,17 +23,14 @@ def run(call: Namespace) -> int:
         )
     if call.runs:
         return _runs(call)
-    from vllm_migrate.catalog import changes, diff, store
+    from vllm_migrate.catalog import diff, store
 
-    kinds = list(call.kind or ())
-    _check("kind", kinds, changes.KINDS)
-    _check("layer", [call.layer] if call.layer else [], diff.LAYERS)
     cat = store.load()
     old, new = _canonical(call.first), _canonical(call.second)
     if call.paths:
         return _used(call, old, new)
     _check_option(cat, call.option)
-    found = diff.select(diff.diff(cat, old, new), kinds, call.option, call.rl, call.layer)
+    found = diff.select(diff.diff(cat, old, new), call.kind or (), call.option, call.rl, call.layer, call.section or ())
     if call.output_format == "html":
         from vllm_migrate.report.history import diff_html
 
@@ -96,9 +92,3 @@ def _check_option(cat: Catalog, option: str | None) -> None:
         return
     near = close_to(spelling(option), cat.all_names("engine"))
     raise UsageError(f"no option has {option!r} in its name", f"did you mean {near}?" if near else "")
-
-
-def _check(what: str, words: list[str], known: tuple[str, ...]) -> None:
-    for one in words:
-        if one not in known:
-            raise UsageError(f"no {what} {one!r}", nearest(one, known))

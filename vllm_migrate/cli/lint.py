@@ -31,6 +31,10 @@ def run(call: Namespace) -> int:
         raise UsageError("--write and --reason belong to --add-ignores", "`vllm-migrate fix --write` writes fixes")
     if call.add_ignores and call.write and not (call.reason or "").strip():
         raise UsageError("--add-ignores --write needs a reason", "--reason 'why these findings are fine here'")
+    if call.statistics and call.output_format not in (None, "text"):
+        raise UsageError(
+            f"--statistics has no {call.output_format} format", "leave out --statistics or --output-format"
+        )
     if call.show_files or call.show_settings:
         return _show(call)
     if call.watch:

@@ -23,7 +23,9 @@ def run(call: Namespace) -> int:
     if call.check:
         return _check(path, call)
     folder = os.path.dirname(path) or os.curdir
-    options = options_of(call)._replace(paths=tuple(os.path.relpath(one, folder) for one in call.paths or ["."]))
+    model, config = (named and os.path.relpath(named, folder) for named in (call.model_config, call.config))
+    paths = tuple(os.path.relpath(one, folder) for one in call.paths or ["."])
+    options = options_of(call)._replace(paths=paths, model_config=model, config=config)
     found = lock.build(options._replace(source=call.at, target=call.at), folder, call.smoke)
     check_output(path, call.allow_outside or ())
     lock.write(path, found)
@@ -36,7 +38,7 @@ def _check(path: str, call: Namespace) -> int:
     from vllm_migrate.run import lock
     from vllm_migrate.verify.show import word
 
-    if any((call.paths, call.at, call.smoke, call.from_engine, call.gpu, call.model_config)):
+    if any((call.paths, call.at, call.smoke, *(getattr(call, field) for field in lock.ASSUMED))):
         raise UsageError(
             "lock --check takes its paths and options from the lock",
             "vllm-migrate lock --check, with -o FILE for a different lock",

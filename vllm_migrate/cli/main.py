@@ -1,4 +1,4 @@
-"""The entry point. Commands with a table of options (`lint`, `fix`, `effective`, `smoke ...`) never import typer."""
+"""The entry point. No command imports typer; the root help and completion do."""
 
 from __future__ import annotations
 

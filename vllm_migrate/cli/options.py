@@ -122,9 +122,12 @@ FIX = (
     Option("--follow-parents", FLAG, "Also write to parent configurations outside the PATHs."),
 )
 
+CONFIGURATION = tuple(option for option in SHARED if option.name in ("--config", "--isolated"))
+
 EFFECTIVE = (
     PATHS._replace(required=True),
     *RELEASES,
+    *CONFIGURATION,
     Option("--all", FLAG, "Also show settings that do not change.", field="everything"),
     Option(
         "--output-format",
@@ -154,6 +157,11 @@ VERIFY = (
     JSON_OR_TEXT,
 )
 
+# As the catalog has them: it is not loaded to say what they are (a test compares them).
+KINDS = ("removed", "renamed", "added", "default", "resolves", "choices", "deprecated")
+SECTIONS = ("engine", "cli", "frontend", "llm", "sampling", "request", "env", "env_other", "route", "api", "config")
+LAYERS = ("semantic", "inference-path", "weight-update", "numerics", "broken-config", "performance")
+
 DIFF = (
     Option("A", VALUE, "The release you come from; with --runs, a run's folder.", "A", field="first", required=True),
     Option(
@@ -161,10 +169,11 @@ DIFF = (
     ),
     PATHS._replace(help="Show only what these files use of vLLM, for a version-bump pull request."),
     Option("--runs", FLAG, "Compare two runs: Hydra or W&B output, prime-rl configs, job logs."),
-    Option("--kind", LIST, "Only these kinds of change, for example removed,default.", "KIND"),
+    Option("--kind", LIST, "Only these kinds of change, separated by commas.", "KIND", KINDS),
+    Option("--section", LIST, "Only these sections, separated by commas.", "SECTION", SECTIONS),
     Option("--option", VALUE, "Only options whose name contains this.", "NAME"),
     Option("--rl", FLAG, "Only changes that can affect an RL run."),
-    Option("--layer", VALUE, "Only this layer, for example semantic.", "LAYER"),
+    Option("--layer", VALUE, "Only this layer.", "LAYER", LAYERS),
     ENGINE,
     Option("--to", VALUE, "The release of a run, if its folder does not show it.", "RELEASE", field="target"),
     ALLOW_OUTSIDE,
@@ -181,6 +190,7 @@ LOCK = (
     Option("--smoke", VALUE, "Store the verdict of `smoke run --output-format json` in the lock.", "FILE"),
     Option("--schema", FLAG, "Print the lock's JSON Schema."),
     *(option for option in RELEASES if option.name in ABOUT_ENGINES),
+    *CONFIGURATION,
 )
 
 DOCTOR = (
@@ -208,12 +218,46 @@ ROUTE = (
 )
 
 
+EXPLAIN = (
+    Option(
+        "CODE|OPTION",
+        VALUE,
+        "VM101, prefix-caching-default, swap_space, ...",
+        "CODE|OPTION",
+        field="what",
+        required=True,
+    ),
+    JSON_OR_TEXT._replace(choices=("text", "html", "markdown")),
+)
+
+DIALECTS = (
+    Option("ID", VALUE, "Describe this one.", "ID", field="ident"),
+    Option("FILE", VALUE, "With `check`: the files.", "FILE", field="files", many=True),
+    Option("--matrix", FLAG, "Which vLLM each release of the framework runs with."),
+    JSON_OR_TEXT,
+)
+
+SCHEMA = (
+    Option("NAME", VALUE, "A release, or config, rule, dialect, lock, lint.", "NAME", required=True),
+    Option("--dialect", VALUE, "With a release: for the files of this framework.", "DIALECT"),
+)
+
+LSP = (
+    *(option for option in SHARED if option.name in ("--from", "--to", "--config")),
+    Option("--stdio", FLAG, "Accepted because editors pass it; the server always uses standard input and output."),
+)
+
+
 class CommandTable(NamedTuple):
-    """A command of the table: its options, and help whose first line says what it does."""
+    """A command of the table: its options, and help whose first line says what it does.
+
+    takes_flags: an unknown word with dashes is an argument (the name of an option of vLLM).
+    """
 
     name: str
     options: tuple[Option, ...]
     help: str
+    takes_flags: bool = False
 
 
 COMMANDS = {
@@ -337,6 +381,59 @@ It is a file that vLLM loads from PYTHONPATH, in every release since 0.8.5, for 
 
 It is off unless the variable names a file, and never stops a run. If VLLM_PLUGINS is set, add vllm_migrate_recorder to it.
 From 0.11.1 on, it also records what a server runs with once it has started; vLLM then keeps its statistics on.""",
+        ),
+        CommandTable(
+            "explain",
+            EXPLAIN,
+            """Explain a rule by code or name, or show an option's history.
+
+  vllm-migrate explain VM101
+  vllm-migrate explain --max-num-seqs""",
+            takes_flags=True,
+        ),
+        CommandTable(
+            "rules",
+            (JSON_OR_TEXT,),
+            """List the rules.
+
+Each line has the code, the name, the severity, the layer, the best safety of its fix, and the title.""",
+        ),
+        CommandTable(
+            "dialects",
+            DIALECTS,
+            """List the supported frameworks, or describe one.
+
+`check FILE...` runs the examples of your own dialects.
+
+  vllm-migrate dialects verl --matrix
+  vllm-migrate dialects check my-dialect.yaml""",
+        ),
+        CommandTable(
+            "releases",
+            (JSON_OR_TEXT,),
+            """List the releases in the catalog, oldest first.
+
+Each is listed with the artefact it was read from.""",
+        ),
+        CommandTable(
+            "schema",
+            SCHEMA,
+            """Print a JSON Schema for vLLM, framework or vllm-migrate files.
+
+The schema (2020-12) describes what `vllm serve --config` reads in a release, a framework's files (with --dialect), or vllm-migrate's
+own files and output.
+
+  vllm-migrate schema 0.18.1 > serve.schema.json
+  vllm-migrate schema 0.18.1 --dialect nemo-rl > nemo.schema.json
+  vllm-migrate schema config > vllm-migrate.schema.json""",
+        ),
+        CommandTable(
+            "lsp",
+            LSP,
+            """Run the language server for editors.
+
+It speaks the Language Server Protocol on standard input and output. docs/editors.md says how to set up VS Code, Cursor, Neovim, Helix
+and Emacs. It needs the extra `lsp`.""",
         ),
     )
 }

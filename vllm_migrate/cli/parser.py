@@ -20,7 +20,7 @@ class HelpWanted(Exception):
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help in the form that the other commands have."""
+    """Help in the form that the list of commands has."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=min(width(), WIDTH))
@@ -103,16 +103,17 @@ def _reader(option: Option) -> Callable[[str], object]:
 
     def read(word: str) -> object:
         if option.kind == LIST:
-            return [word] if option.words else [item.strip() for item in word.split(",") if item.strip()]
-        if option.kind in (INTEGER, NUMBER):
-            return _number(option, word)
-        if option.choices and word not in option.choices:
-            raise argparse.ArgumentTypeError(
-                f"{word!r} is not one of {', '.join(option.choices)}{_meant(word, option)}"
-            )
-        return word
+            items = [word] if option.words else [item.strip() for item in word.split(",") if item.strip()]
+            return [_chosen(option, item) for item in items]
+        return _number(option, word) if option.kind in (INTEGER, NUMBER) else _chosen(option, word)
 
     return read
+
+
+def _chosen(option: Option, word: str) -> str:
+    if option.choices and word not in option.choices:
+        raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(option.choices)}{_meant(word, option)}")
+    return word
 
 
 def _number(option: Option, word: str) -> float:
@@ -138,14 +139,6 @@ def close_to(word: str, known: Sequence[str]) -> str:
     return " or ".join(get_close_matches(word, known, n=2))
 
 
-def check_format(word: str, known: Sequence[str]) -> None:
-    """Raise UsageError for an --output-format that there is none of."""
-    if word not in known:
-        near = close_to(word, known)
-        meant = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"--output-format: {word!r} is not one of {', '.join(known)}{meant}")
-
-
 def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migrate") -> argparse.Namespace:
     """The values of a call by field; what was not given has its default.
 
@@ -156,7 +149,7 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
     prog = f"{program} {command.name}"
     known = {"--help", *(name for option in command.options for name in (option.name, option.off))}
     for word in words[:end]:  # before argparse says that another one is missing
-        if word.startswith("--") and word.partition("=")[0] not in known:
+        if not command.takes_flags and word.startswith("--") and word.partition("=")[0] not in known:
             raise _unknown(command, prog, word.partition("=")[0])
     try:
         values, rest = _parser(command, prog, arguments=False).parse_known_args(words[:end])
@@ -164,7 +157,7 @@ def parse(command: CommandTable, words: Sequence[str], program: str = "vllm-migr
         wanted.text = help_text(command, program)
         raise
     for word in rest:
-        if word.startswith("-") and word != "-":
+        if not command.takes_flags and word.startswith("-") and word != "-":
             raise _unknown(command, prog, word.partition("=")[0])
     left = [*rest, *words[end + 1 :]]
     _parser(command, prog, options=False).parse_args(["--", *left] if left else [], values)

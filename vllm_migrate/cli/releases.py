@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
-
-import typer
-
-from vllm_migrate.cli.parser import check_format
+from argparse import Namespace
 
 
-def command(
-    output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
-) -> None:
-    """List the releases in the catalog, oldest first.
-
-    Each is listed with the artefact it was read from.
-    """
-    check_format(output_format, ("text", "json"))
+def run(call: Namespace) -> int:
+    """Print the list; the exit code."""
     from vllm_migrate.catalog import details, store
 
     cat = store.load()
@@ -33,11 +23,12 @@ def command(
         }
         for release in cat.releases
     ]
-    if output_format == "json":
+    if call.output_format == "json":
         print(json.dumps({"schema": 1, "catalog": cat.version, "releases": rows}, indent=2))
-        return
+        return 0
     print(f"catalog {cat.version}: {len(rows)} releases")
     print(f"{'release':<14}{'arguments':>10}{'flags':>7}{'variables':>11}  read from")
     for row in rows:
         origin = f"{row.get('artefact', '')}{' (added)' if row['added'] else ''}"
         print(f"{row['release']:<14}{row['engine']:>10}{row['flags']:>7}{row['env']:>11}  {origin}")
+    return 0

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from argparse import Namespace
 
-import typer
-
-from vllm_migrate.cli.parser import check_format
 from vllm_migrate.cli.terminal import say
 from vllm_migrate.knowledge.load import load, rule_page
-from vllm_migrate.knowledge.page import best_safety
+from vllm_migrate.knowledge.page import safety
 from vllm_migrate.knowledge.reading import as_rules, page_of
 from vllm_migrate.knowledge.records import Rule
 
 
-def command(
-    output_format: Annotated[str, typer.Option(help="text or json.", metavar="FORMAT")] = "text",
-) -> None:
-    """List the rules.
-
-    Each line has the code, the name, the severity, the layer, the best safety of its fix, and the title.
-    """
-    check_format(output_format, ("text", "json"))
+def run(call: Namespace) -> int:
+    """Print the list; the exit code."""
     rules = load().rules + as_rules()
-    if output_format == "json":
+    if call.output_format == "json":
         fields = ("code", "name", "title", "layer", "severity", "status", "since")
         rows = [{**{f: getattr(rule, f) for f in fields}, "fix": safety(rule), **_price(rule)} for rule in rules]
         print(json.dumps({"schema": 1, "rules": rows}, indent=2))
-        return
+        return 0
     widths = [max(len(getattr(rule, field)) for rule in rules) for field in ("name", "severity", "layer")]
     for rule in rules:
         cells = [getattr(rule, f).ljust(w) for f, w in zip(("name", "severity", "layer"), widths, strict=True)]
         say(f"{rule.code}  {'  '.join(cells)}  {safety(rule):6}  {rule.title}", cut=True)
+    return 0
 
 
 def _price(rule: Rule) -> dict[str, object]:
@@ -47,8 +39,3 @@ def _price(rule: Rule) -> dict[str, object]:
         "drop_when": drop_when,
         "no_edit": page.no_edit or None,
     }
-
-
-def safety(rule: Rule) -> str:
-    """The best a rule's fix can be: safe, review, or none."""
-    return best_safety(rule)

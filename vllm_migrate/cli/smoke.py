@@ -11,7 +11,7 @@ import json
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from inspect import cleandoc
 from typing import Any
@@ -49,8 +49,8 @@ OPTIONS = {
     ),
     "base_url": text("--base-url", "URL", "A running OpenAI-compatible server instead."),
     "engine": text("--engine", "ID", "Id or role of the engine, if the file has several."),
-    "model": text("--model", "DIR", "Use this model instead of the config's; also for scoring."),
-    "source": text("--from", "RELEASE", "The vLLM release you use today; only --fixed and --ablate need it."),
+    "model": text("--model", "DIR", "Use this model instead of the config's."),
+    "source": text("--from", "RELEASE", "The vLLM release you use today; only --fixed needs it."),
     "target": text(
         "--to",
         "RELEASE",
@@ -63,7 +63,7 @@ OPTIONS = {
     "dtype": text(
         "--dtype",
         "DTYPE",
-        "Dtype of the trainer's forward pass (for `record`, the engine's); auto: the checkpoint's.",
+        "Dtype of the trainer's forward pass; auto: the checkpoint's.",
         "auto",
     ),
     "head_dtype": text("--head-dtype", "DTYPE", "Dtype of the trainer's LM head.", "auto"),
@@ -131,13 +131,16 @@ SCORING = ("model", "dtype", "head_dtype")
 JUDGING = ("claims", "epsilon", "sequence_epsilon", "length", "margins", "output_format")
 
 
+NOTHING: Mapping[str, str] = {}
+TRAINED = "Use this model instead of the config's; it also scores."
 Run = Callable[[Namespace], int]
 COMMANDS: dict[str, CommandTable] = {}
 _RUNS: dict[str, Run] = {}
 
 
-def command(name: str, *fields: str, **defaults: object) -> Callable[[Run], Run]:
-    """Makes a function the command `name` with these options, each once, some with other defaults.
+def command(name: str, *fields: str, says: Mapping[str, str] = NOTHING, **defaults: object) -> Callable[[Run], Run]:
+    """Makes a function the command `name` with these options, each once, some with other defaults. says: what those mean that mean
+    something else here.
 
     The function gets the values by field, and gives the exit code.
     """
@@ -146,6 +149,7 @@ def command(name: str, *fields: str, **defaults: object) -> Callable[[Run], Run]
         options = []
         for field in dict.fromkeys(fields):
             option = OPTIONS[field]._replace(field=field)
+            option = option._replace(help=says.get(field, option.help))
             options.append(option._replace(default=defaults[field]) if field in defaults else option)
         COMMANDS[name] = CommandTable(name, tuple(options), cleandoc(run.__doc__ or ""))
         _RUNS[name] = run
@@ -161,7 +165,15 @@ def run(name: str, words: Sequence[str]) -> int:
     return _RUNS[name](Namespace(**vars(values), **rest))
 
 
-@command("record", "config", *ENGINE, "tokens", "job", "lines")
+@command(
+    "record",
+    "config",
+    *ENGINE,
+    "tokens",
+    "job",
+    "lines",
+    says={"dtype": "Dtype of the engine; auto: as the config has it."},
+)
 def record_command(call: Namespace) -> int:
     """Run the config's engine and record tokens and logprobs."""
     from vllm_migrate.smoke.commands import record, write_job
@@ -190,7 +202,15 @@ def record_command(call: Namespace) -> int:
     return 0
 
 
-@command("score", "recording", *SCORING, "output", "updated", "batch_tokens", "output_format")
+@command(
+    "score",
+    *("recording", *SCORING, "output", "updated", "batch_tokens", "output_format"),
+    says={
+        "model": "The checkpoint to score with, which is the rollout's; a dump needs none.",
+        "output": "File for the scores; default: REC with .scored.jsonl for its ending.",
+        "updated": "The weights after the recorded update.",
+    },
+)
 def score_command(call: Namespace) -> int:
     """Score the recorded tokens as the trainer does."""
     from vllm_migrate.errors import UsageError
@@ -215,7 +235,11 @@ def score_command(call: Namespace) -> int:
     return 0
 
 
-@command("compare", "first", "second", *SCORING, *JUDGING)
+@command(
+    "compare",
+    *("first", "second", *SCORING, *JUDGING),
+    says={"model": "The checkpoint to score A's tokens with, if there is no B."},
+)
 def compare_command(call: Namespace) -> int:
     """Compare recordings, offline, and give the verdict."""
     from vllm_migrate.smoke.commands import compare_files
@@ -226,7 +250,15 @@ def compare_command(call: Namespace) -> int:
     return show(verdict, call.output_format)
 
 
-@command("run", "config", "reference", "ablate", *ENGINE, *SCORING, *JUDGING)
+@command(
+    "run",
+    *("config", "reference", "ablate", *ENGINE, *SCORING, *JUDGING),
+    says={
+        "model": TRAINED,
+        "source": "The vLLM release you use today; only --fixed and --ablate need it.",
+        "output": "File for the recording; with --ablate, for the report (.html or .json).",
+    },
+)
 def run_command(call: Namespace) -> int:
     """Run the config as it is and compare it with a recording."""
     from vllm_migrate.smoke.commands import run
@@ -295,6 +327,7 @@ def write_report(path: str, text: str) -> None:
     *(field for field in ENGINE if field not in ("base_url", "prompts", "probe")),
     *SCORING,
     *("margins", "pause_mode", "clear_cache", "amount", "updated"),
+    says={"model": TRAINED},
     max_tokens=32,
 )
 def update_command(call: Namespace) -> int:
@@ -316,6 +349,7 @@ def update_command(call: Namespace) -> int:
     *(field for field in ENGINE if field not in ("python", "base_url", "target", "output")),
     *SCORING,
     *("claims", "margins"),
+    says={"model": TRAINED},
 )
 def bisect_command(call: Namespace) -> int:
     """Find the release that broke the config's rollout.

@@ -1,4 +1,4 @@
-"""Runs the commands whose options stand in a table: parsed by argparse, so that a hook's call never imports typer."""
+"""Runs commands: each has a table of options, which argparse parses, so that a hook's call never imports typer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from importlib import import_module
 from vllm_migrate.cli.options import COMMANDS
 from vllm_migrate.cli.parser import parse
 
+GROUPS = ("smoke", "catalog")  # modules with commands of their own
+
 
 def run_tabled(argv: list[str]) -> int | None:
-    """Run the command that the words name; its exit code, or None where it has no table.
+    """Run the command that the words name; its exit code, or None if they name none.
 
     Raises VllmMigrateError for what is wrong with the words or the files.
     """
     if argv[0] in COMMANDS:
         return _run(argv[0], argv[1:])
-    if argv[0] == "smoke" and len(argv) > 1:
-        from vllm_migrate.cli import smoke
-
-        if argv[1] in smoke.COMMANDS:
-            return smoke.run(argv[1], argv[2:])
+    if argv[0] in GROUPS and len(argv) > 1:
+        group = import_module(f"vllm_migrate.cli.{argv[0]}")
+        if argv[1] in group.COMMANDS:
+            code: int = group.run(argv[1], argv[2:])
+            return code
     return None
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from vllm_migrate.cli.gate import Gate
+from vllm_migrate.knowledge.site import PUBLISHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def use_color(when: str | None) -> bool:
 
 
 def use_links(color: bool) -> bool:
-    """Whether a text may hold hyperlinks: on a terminal that shows colour."""
-    return color and sys.stdout.isatty()
+    """Whether a text may hold hyperlinks to the pages of rules: on a terminal that shows colour, once they are published."""
+    return PUBLISHED and color and sys.stdout.isatty()
 
 
 def console(piped: int = 160) -> Console:

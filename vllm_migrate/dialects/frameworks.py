@@ -30,9 +30,19 @@ def of_frameworks(frameworks: Mapping[str, Known], dialects: Iterable[Dialect], 
             continue
         spec = required(dialect, release.value)
         if spec and not fits_or(target, spec, True):
-            because = f"{dialect.framework} {release.value} runs with vllm {spec} ({release.because})"
+            because = _asks(f"{dialect.framework} {release.value}", f"vllm {spec}", release.because)
             found[Unfit(because, instead(dialect, target))] = None
     return list(found)
+
+
+def _asks(framework: str, vllm: str, because: str) -> str:
+    """Which vLLM a release of a framework runs with, and what shows that release."""
+    place = because.removesuffix(" pins it")
+    return (
+        f"{place} pins {framework}, which runs with {vllm}"
+        if place != because
+        else f"{framework} runs with {vllm} ({because})"
+    )
 
 
 def required(dialect: Dialect, release: str) -> str:

@@ -14,16 +14,14 @@ from vllm_migrate.errors import VllmMigrateError
 from vllm_migrate.knowledge import vocabulary
 from vllm_migrate.knowledge.build import RuleFile, read_rules, rules_folder
 from vllm_migrate.knowledge.check import signature
-from vllm_migrate.knowledge.page import best_safety, filled, fixes_of, price
+from vllm_migrate.knowledge.page import filled, fixes, price, safety, sentence, severities, upper
 from vllm_migrate.knowledge.reading import FILE_RULES, FileRule, page_of
-from vllm_migrate.knowledge.records import Evidence, Example
+from vllm_migrate.knowledge.records import Evidence, Example, FixSpec
 from vllm_migrate.knowledge.vocabulary import Term
 from vllm_migrate.opening import read_text
 
 INDEX = "README.md"
 GITHUB = "https://github.com"
-# Names that stay small at the beginning of a sentence.
-SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf", "await", "task", "n")
 INTRO = """An `error` breaks the run or silently corrupts training; a `warning` changes
 behaviour; an `info` cannot reach this run's loss, or is good to know. A `safe` fix restores
 what the old engine ran and does nothing else; a `review` fix does more, or depends on something no file shows. The
@@ -128,7 +126,7 @@ def index(files: list[RuleFile]) -> str:
         for file in members:
             name = f"[{file.rule.name}]({file.rule.name}.md): {file.rule.title}"
             counts = f"{len(file.examples.fires)}, {len(file.examples.silent)}"
-            cells = (file.rule.code, name, _severities(file), file.rule.layer, _safety(file), counts)
+            cells = (file.rule.code, name, severities(file.rule), file.rule.layer, safety(file.rule), counts)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -161,7 +159,7 @@ def page(file: RuleFile) -> str:
         "",
     ]
     life = f"{file.rule.status.capitalize()} since {file.rule.since}."
-    lines += [f"Severity: {_severities(file)}. Layer: {file.rule.layer}. Fix: {_safety(file)}. {life}", ""]
+    lines += [f"Severity: {severities(file.rule)}. Layer: {file.rule.layer}. Fix: {safety(file.rule)}. {life}", ""]
     lines += ["## What it says", "", f"> {_said(file)}", ""]
     lines += ["## What happens", "", _text(file.page.explain.what), ""]
     lines += ["## Why it matters to your loss", "", _text(file.page.explain.why), ""]
@@ -195,19 +193,11 @@ def reading_page(rule: FileRule) -> str:
         "",
     ]
     parts = ("Why it matters", page.explain.why), ("What to write", page.explain.write)
-    for title, text in (*parts, ("When it is silent", page.silent_when)):
+    silent = ("When it is silent", page.silent_when), ("Why there is no edit", sentence(page.no_edit))
+    for title, text in (*parts, *silent):
         lines += [f"## {title}", "", text, ""]
     lines += [f"To silence it at one place: `# vllm-migrate: ignore[{rule.code}] reason`.", ""]
     return "\n".join(lines)
-
-
-def _severities(file: RuleFile) -> str:
-    others = sorted({case.severity for case in file.rule.severity_when} - {file.rule.severity})
-    return file.rule.severity + (f" ({' or '.join(others)} in some cases)" if others else "")
-
-
-def _safety(file: RuleFile) -> str:
-    return best_safety(file.rule) + (" (in some cases)" if file.rule.fix is None and fixes_of(file.rule) else "")
 
 
 def _said(file: RuleFile) -> str:
@@ -223,20 +213,19 @@ def _filled(text: str, file: RuleFile) -> str:
 
 
 def _fix(file: RuleFile) -> list[str]:
-    if file.rule.fix is None and fixes_of(file.rule):
-        fixes = (f"{_text(_filled(fix.title, file))} (at best {SAFETY[fix.safety]})" for fix in fixes_of(file.rule))
-        return ["## Fix", "", f"In some cases: {'; '.join(fixes)}. Otherwise advice only.", ""]
-    if file.rule.fix is None:
-        why = f" Why there is no edit: {file.page.no_edit}." if file.page.no_edit else ""
-        return ["## Fix", "", f"None: advice only.{why}", ""]
-    said = f"{_text(_filled(file.rule.fix.title, file))}. At best {SAFETY[file.rule.fix.safety]}."
-    if file.rule.fix.safety == "safe":
+    said = [part for fix in fixes(file.rule) for part in (_edit(fix, file), "")]
+    return ["## Fix", "", *(said or [f"None: advice only. {sentence(file.page.no_edit)}", ""])]
+
+
+def _edit(fix: FixSpec, file: RuleFile) -> str:
+    said = f"{_text(_filled(fix.title, file))} ({SAFETY[fix.safety]})."
+    if fix.safety == "safe":
         said += " It needs review if the finding depends on what the files do not show."
-    if file.rule.fix.needs:
-        said += f" The fixed file needs vLLM {file.rule.fix.needs} or newer."
-    if file.rule.fix.with_rules:
-        said += f" Only together with {', '.join(file.rule.fix.with_rules)}."
-    return ["## Fix", "", said, ""]
+    if fix.needs:
+        said += f" The fixed file needs vLLM {fix.needs} or newer."
+    if fix.with_rules:
+        said += f" Only together with {', '.join(fix.with_rules)}."
+    return said
 
 
 def evidence(item: Evidence) -> str:
@@ -278,7 +267,7 @@ def _value(value: object) -> str:
 
 
 def _example(file: RuleFile, example: Example, fires: bool) -> list[str]:
-    said = f"{_upper(example.title)} ({example.source} to {example.target}"
+    said = f"{upper(example.title)} ({example.source} to {example.target}"
     said += f", the source ran {example.from_engine.upper()})" if example.from_engine != "auto" else ")"
     if fires:
         said += f": {example.severity or file.rule.severity}"
@@ -295,14 +284,8 @@ def _example(file: RuleFile, example: Example, fires: bool) -> list[str]:
     return lines
 
 
-def _upper(text: str) -> str:
-    """With a capital letter, unless it begins with a name that someone may copy."""
-    first = text.partition(" ")[0].rstrip(",.;")
-    return text[:1].upper() + text[1:] if first.isalpha() and first not in SMALL else text
-
-
 def _text(text: str) -> str:
-    return _upper(" ".join(text.split()))
+    return upper(" ".join(text.split()))
 
 
 def listed_codes(listed: str, files: list[RuleFile]) -> str:

@@ -23,6 +23,7 @@ SAID = frozenset(
         *("old", "new", "from", "to", "nor", "option", "key", "value", "why", "upgrade", "off", "reads", "engine", "dies", "refuses"),
         *("because", "removed_in", "hint", "candidates", "deprecated", "renamed", "instead", "note", "gone", "home"),
         *("since", "follows", "method", "successor", "taken", "refused", "unfit", "class", "refusal", "settings", "framework"),
+        *("edit", "dialect"),
     )
 )  # fmt: skip
 OF_KIND = {

@@ -7,7 +7,8 @@ import textwrap
 
 from vllm_migrate.knowledge.records import Evidence, FixSpec, Rule, RulePage
 
-SAFETIES = ("safe", "review", "none")
+# Names that stay small at the beginning of a sentence.
+SMALL = ("verl", "vLLM", "rLLM", "dtype", "hf", "await", "task", "n")
 # Placeholders that are parts of a sentence, and not values: what a page says in their place.
 PARTS = {
     "because": "",
@@ -20,6 +21,8 @@ PARTS = {
     "successor": "",
     "follows": "the changes from V0 to V1",
     "nor": ", nor does {release}",
+    "edit": "replace it with its successor, or drop it if there is none",
+    "dialect": "ID",
 }
 
 
@@ -27,13 +30,12 @@ def rule_page(rule: Rule, page: RulePage, width: int = 100) -> str:
     """Everything there is about a rule."""
     out = [
         f"{rule.code} {rule.name}: {rule.title}",
-        f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}",
+        f"{severities(rule)}, {rule.layer}, {rule.status} since {rule.since}",
         "",
     ]
     for title, text in sections(rule, page):
         out += [title, textwrap.indent(textwrap.fill(text, width - 2, break_on_hyphens=False), "  "), ""]
-    if fixes_of(rule):
-        out += [f"Fix: {fixes_in_words(rule)}", ""]
+    out += [f"Fix: {fix_of(fix)}" for fix in fixes(rule)] + [""] * bool(fixes(rule))
     if page.evidence:
         out.append("Evidence")
     out.extend(f"  {evidence_line(entry)}" for entry in page.evidence)
@@ -49,33 +51,32 @@ def sections(rule: Rule, page: RulePage) -> list[tuple[str, str]]:
         ("What to write", explain.write),
         ("Silent when", page.silent_when),
         *price(rule),
-        ("Why there is no edit", _sentence(page.no_edit)),
+        ("Why there is no edit", sentence(page.no_edit)),
     )
     return [(title, text) for title, text in parts if text]
 
 
-def fix_of(fix: FixSpec) -> str:
-    """What a rule's fix does, and how safe it can be."""
-    title = fix.title.replace("{from}", "the old release").replace("{to}", "the new release")
-    return f"{filled(title)} ({fix.safety} at best)"
+def severities(rule: Rule) -> str:
+    """The severity of a rule, with those that it has in some cases."""
+    cases = {case.severity for part in (rule, *rule.also) for case in part.severity_when}
+    others = sorted((cases | {part.severity for part in rule.also}) - {rule.severity})
+    return rule.severity + (f" ({' or '.join(others)} in some cases)" if others else "")
 
 
-def fixes_of(rule: Rule) -> tuple[FixSpec, ...]:
-    """Every fix of a rule, each once: its own, and those of its further parts, which it offers in some cases."""
-    fixes = (rule.fix, *(part.fix for part in rule.also))
-    return tuple({fix.title: fix for fix in fixes if fix is not None}.values())
+def fixes(rule: Rule) -> list[FixSpec]:
+    """The fixes of a rule and of its further parts."""
+    return [part.fix for part in (rule, *rule.also) if part.fix is not None]
 
 
-def fixes_in_words(rule: Rule) -> str:
-    """What the fixes of a rule do, and in which cases there is one."""
-    if rule.fix is not None:
-        return fix_of(rule.fix)
-    return f"in some cases: {'; '.join(map(fix_of, fixes_of(rule)))}"
-
-
-def best_safety(rule: Rule) -> str:
+def safety(rule: Rule) -> str:
     """The best that a fix of a rule can be: safe, review, or none."""
-    return min((fix.safety for fix in fixes_of(rule)), key=SAFETIES.index, default="none")
+    return max((fix.safety for fix in fixes(rule)), key=("none", "review", "safe").index, default="none")
+
+
+def fix_of(fix: FixSpec) -> str:
+    """What a rule's fix does, and how safe it is."""
+    title = fix.title.replace("{from}", "the source").replace("{to}", "the target")
+    return f"{filled(title)} ({'safe; review in some cases' if fix.safety == 'safe' else fix.safety})"
 
 
 def filled(text: str, form: str = "<{}>") -> str:
@@ -92,11 +93,18 @@ def price(rule: Rule) -> tuple[tuple[str, str], ...]:
     fix = rule.fix
     if fix is None or fix.drop_when is None:
         return ()
-    return ("What the pin costs", _sentence(fix.cost)), ("When the pin can go", _sentence(fix.drop_when.because))
+    return ("What the pin costs", sentence(fix.cost)), ("When the pin can go", sentence(fix.drop_when.because))
 
 
-def _sentence(phrase: str) -> str:
-    return f"{phrase[:1].upper()}{phrase[1:]}." if phrase else ""
+def sentence(phrase: str) -> str:
+    """A phrase as a sentence."""
+    return f"{upper(phrase)}." if phrase else ""
+
+
+def upper(text: str) -> str:
+    """With a capital letter, unless it begins with a name that someone may copy."""
+    first = text.partition(" ")[0].rstrip(",.;")
+    return text[:1].upper() + text[1:] if first.isalpha() and first not in SMALL else text
 
 
 def evidence_line(entry: Evidence) -> str:

@@ -9,7 +9,7 @@ from vllm_migrate.knowledge.records import NEVER, Explain, Rule, RulePage, Sever
 
 class FileRule(NamedTuple):
     """silent: when it does not fire; reasons: the slugs under which a parser raises it (none: the run itself finds it); milder:
-    those for which it is an info; checklist: people settle it elsewhere.
+    those for which it is an info; checklist: people settle it elsewhere; no_edit: why nothing is written.
     """
 
     code: str
@@ -22,6 +22,7 @@ class FileRule(NamedTuple):
     reasons: tuple[str, ...] = ()
     milder: tuple[str, ...] = ()
     checklist: bool = False
+    no_edit: str = "it is about how the file can be read, and not about a setting in it"
 
 
 FILE_RULES = (
@@ -42,6 +43,7 @@ FILE_RULES = (
         "a file of an unsupported framework must not look clean",
         "`vllm-migrate dialects` lists what is recognised",
         "an engine or a program that uses vLLM is recognised in the file, or the file was found in a folder and not named",
+        no_edit="without an engine there is no setting to write",
     ),
     FileRule(
         "VM902",
@@ -133,6 +135,7 @@ FILE_RULES = (
         "it would hide a finding that comes back later",
         "remove the comment, or correct it",
         "the comment hides a finding, or the rule that it names was not selected in this run",
+        no_edit="no file shows whether the comment is superfluous or names the wrong rule",
     ),
     FileRule(
         "VM911",
@@ -152,6 +155,7 @@ FILE_RULES = (
         "the newest known release stands in for it, so what changed after that is not reported",
         "`vllm-migrate catalog add` adds a release from its sdist, wheel, source tree or interpreter",
         "the catalog has the release that the project pins, or one that is newer",
+        no_edit="the pin is right, and what is missing is in the catalog",
     ),
 )
 
@@ -178,13 +182,8 @@ def as_rules() -> tuple[Rule, ...]:
 
 def page_of(name: str) -> RulePage:
     """What `explain` tells of one of these rules."""
+    from vllm_migrate.knowledge.page import sentence
+
     rule = named(name)
-    what, why, write, silent = (
-        f"{text[:1].upper()}{text[1:]}." for text in (rule.title, rule.why, rule.write, rule.silent)
-    )
-    return RulePage(
-        silent,
-        Explain(what, why, write),
-        (),
-        "it is about how the file can be read, and not about a setting in it",
-    )
+    what, why, write, silent = map(sentence, (rule.title, rule.why, rule.write, rule.silent))
+    return RulePage(silent, Explain(what, why, write), (), rule.no_edit)

@@ -61,6 +61,11 @@ def dialect_schema(dialect: Dialect, catalog: Catalog, release: str) -> Schema:
 
     It knows the keys that set vLLM's options, and closes mappings that are passed through as they are; all else is free.
     """
+    if dialect.own_format is not None:
+        raise UsageError(
+            f"{dialect.title} has no keys of its own, of which a schema could be made",
+            f"`vllm-migrate schema {release}` is the one of a `vllm serve --config` file",
+        )
     specs = [spec for spec in dialect.engines if not spec.calls]
     if not specs or not set(TREES).intersection(dialect.carriers):
         raise UsageError(

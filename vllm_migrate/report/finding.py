@@ -86,7 +86,8 @@ class Finding(NamedTuple):
     new: effective values at the two releases ({"expr": text} where neither file nor source decides); why, advice: texts,
     "" where there are none; depends_on: reasons why it may not hold; engine: None for a finding about a file; children:
     paths of files that inherit the place and are concerned too; fix: None where the rule has none; source: its line in the
-    file; kind: "finding", or "checklist" for what no edit and no setting can settle; project, releases: whose, and its two.
+    file; kind: "finding", or "checklist" for what no edit and no setting can settle; project, releases: whose, and its two;
+    holders: what its engine is called in its file (service, workload, container), from the outside in.
     """
 
     code: str
@@ -110,6 +111,7 @@ class Finding(NamedTuple):
     kind: str = FINDING
     project: str = ""
     releases: tuple[str, str] = ("", "")
+    holders: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

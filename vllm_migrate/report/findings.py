@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vllm_migrate.dialects.holders import holders
 from vllm_migrate.documents.interface import Unknown
 from vllm_migrate.report.finding import EngineName, Finding, OfferedFix, Region, SourceLine, TextEdit
 from vllm_migrate.report.mask import HIDDEN, is_secret, mask, mask_span, mask_value, secret_spans
@@ -57,6 +58,7 @@ def finding_of(fired: Firing, plan: Plan | None, detail: Detail = EVERYTHING) ->
         _source_line(fired, region) if detail.source else SourceLine("", 0, 0),
         fired.kind,
         *_of_project(engine),
+        tuple(mask(name, known) for name in holders(engine)) if engine is not None else (),
     )
 
 

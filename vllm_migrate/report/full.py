@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm_migrate.knowledge.site import rule_url
+from vllm_migrate.knowledge.vocabulary import FRAMEWORK
 from vllm_migrate.report.finding import CHECKLIST, Finding, OfferedFix
 from vllm_migrate.report.headline import MANY_FILES, fixable, found, headlines, legend, mark, next_steps, plural, settle
 from vllm_migrate.report.layout import cells, clean, excerpt, fill
@@ -39,7 +40,7 @@ def render(report: Report, *, color: bool = False, links: bool = False, width: i
         yield page.taken()
         page.finding(finding, again=last is not None and last.region == finding.region)
         last = finding
-    if not report.quiet:
+    if not report.quiet and report.files:  # without files the command line says what to name
         page.blank()
         summary(page, report)
     yield page.taken()
@@ -77,8 +78,14 @@ class Page:
         self.width = width
         self.proved = proved
         self.lines: list[str] = []
+        self.engines: dict[tuple[str, tuple[str, ...]], str] = {}
         # One rule has the same texts in many places.
         self._filled_before: dict[tuple[str, str, str], list[str]] = {}
+
+    def engine(self, finding: Finding) -> str:
+        """What to put behind the place of a finding: its engine, if the file has several."""
+        word = self.engines.get((finding.path, finding.holders), "")
+        return f" ({word})" if word else ""
 
     def blank(self) -> None:
         """An empty line, unless there is one."""
@@ -123,7 +130,8 @@ class Page:
     def children(self, finding: Finding, indent: str) -> None:
         """The files that inherit the place."""
         if finding.children:
-            where = "also in: " if finding.kind == CHECKLIST else "inherited by: "
+            whose = "applies to: " if finding.key == FRAMEWORK else "inherited by: "
+            where = "also in: " if finding.kind == CHECKLIST else whose
             self.prose(where, listed(finding.children), indent)
 
     def source(self, finding: Finding) -> None:

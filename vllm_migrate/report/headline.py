@@ -119,19 +119,23 @@ def found(report: Report, counts: Counts) -> str:
     if counts.total:
         return f"{'; '.join([f'Found {severities(counts)} {where}{hidden}', *listed])}."
     if report.engines == 0:
-        return f"No vLLM engine was recognised {where}, so no settings were judged{hidden}."
+        nothing = f"No vLLM engine was recognised {where}" if report.files else "No input files were found"
+        return f"{nothing}, so no settings were judged{hidden}."
     if listed:
         return f"{' and '.join(listed)} {where}{hidden}, nothing else to report."
     return f"Nothing to report {where}{hidden}."
 
 
 def fixable(counts: Counts) -> str:
-    """`Fixes: 3 safe, 2 to review (--unsafe); 1 finding has advice only.`; empty when there are no findings."""
+    """`Fixes: 3 safe, 2 need review (--unsafe), 1 of these for the checklist; 1 finding has only advice.`; empty when there are no
+    findings. Without those for items that are no findings, fixes and advice are as many as the findings."""
     ways = []
     if counts.safe:
         ways.append(f"{counts.safe} safe")
     if counts.review:
         ways.append(f"{counts.review} {'needs' if counts.review == 1 else 'need'} review (--unsafe)")
+    others = ((counts.listed_fixes, "the checklist"), (counts.minor_fixes, "information"))
+    ways += [f"{number} of these for {what}" for number, what in others if number]
     advice = (
         f"{plural(counts.advice, 'finding')} {'has' if counts.advice == 1 else 'have'} only advice"
         if counts.advice

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vllm_migrate.catalog.changes import KINDS
 from vllm_migrate.catalog.diff import TITLES, describe, headline
 from vllm_migrate.catalog.history import Explanation, Span, Story, late_steps, states, steps
-from vllm_migrate.knowledge.page import evidence_line, fixes_in_words, fixes_of, sections
+from vllm_migrate.knowledge.page import evidence_line, fix_of, fixes, sections, severities
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.html import head, prose, text
 from vllm_migrate.report.markdown import code, escape
@@ -121,11 +121,11 @@ def _opening(story: Story) -> str:
 def rule_html(rule: Rule, page: RulePage) -> Iterator[str]:
     """The page of a rule."""
     yield f"{head(f'{rule.code} {rule.name}', STYLE)}\n<h1>{rule.code} {rule.name}</h1>\n<p>{prose(rule.title)}</p>\n"
-    yield f'<p><b class="{rule.severity}">{rule.severity}</b>, {rule.layer}, {rule.status} since {rule.since}</p>\n'
+    yield f'<p><b class="{rule.severity}">{severities(rule)}</b>, {rule.layer}, {rule.status} since {rule.since}</p>\n'
     for title, body in sections(rule, page):
         yield f"<h2>{title}</h2>\n<p>{prose(body)}</p>\n"
-    if fixes_of(rule):
-        yield f"<h2>Fix</h2>\n<p>{prose(fixes_in_words(rule))}</p>\n"
+    if fixes(rule):
+        yield f"<h2>Fix</h2>\n{''.join(f'<p>{prose(fix_of(fix))}</p>' for fix in fixes(rule))}\n"
     if page.evidence:
         yield f"<h2>Evidence</h2>\n<ul>{''.join(f'<li>{text(evidence_line(one))}</li>' for one in page.evidence)}</ul>\n"
     yield f'<p><a href="{rule_url(rule.name)}">{rule_url(rule.name)}</a></p>\n</body>\n</html>\n'
@@ -134,10 +134,10 @@ def rule_html(rule: Rule, page: RulePage) -> Iterator[str]:
 def rule_markdown(rule: Rule, page: RulePage) -> Iterator[str]:
     """The same as Markdown."""
     yield f"# {rule.code} {rule.name}\n\n{plain(rule.title)}\n\n"
-    yield f"{rule.severity}, {rule.layer}, {rule.status} since {rule.since}\n"
+    yield f"{severities(rule)}, {rule.layer}, {rule.status} since {rule.since}\n"
     for title, body in sections(rule, page):
         yield f"\n## {title}\n\n{plain(' '.join(body.split()))}\n"
-    if fixes_of(rule):
-        yield f"\n## Fix\n\n{plain(fixes_in_words(rule))}\n"
+    if fixes(rule):
+        yield "\n## Fix\n" + "".join(f"\n{plain(fix_of(fix))}\n" for fix in fixes(rule))
     if page.evidence:
         yield "\n## Evidence\n\n" + "".join(f"- {escape(evidence_line(one))}\n" for one in page.evidence)

@@ -13,7 +13,8 @@ NEVER = "never"
 
 class Counts(NamedTuple):
     """Findings by severity, and how many of them have only advice; items of the checklist, which are not counted among them,
-    and those of them that only inform; how many of all `fix` writes (safe), and writes with --unsafe (review)."""
+    and those of them that only inform; how many of all `fix` writes (safe), and writes with --unsafe (review), and how many of
+    these are fixes of checklist items, of those that only inform."""
 
     error: int
     warning: int
@@ -23,6 +24,8 @@ class Counts(NamedTuple):
     advice: int
     checklist: int = 0
     minor: int = 0
+    listed_fixes: int = 0
+    minor_fixes: int = 0
 
     @property
     def total(self) -> int:
@@ -90,17 +93,21 @@ class Report(NamedTuple):
 
     def counts(self) -> Counts:
         number = dict.fromkeys(("error", "warning", "info", "safe", "review", "none"), 0)
-        checklist = minor = 0
+        checklist = minor = listed_fixes = minor_fixes = 0
         for finding in self.findings:
             if finding.kind == CHECKLIST:
                 minor += finding.minor
                 checklist += not finding.minor
                 if finding.safety != "none":
                     number[finding.safety] += 1
+                    minor_fixes += finding.minor
+                    listed_fixes += not finding.minor
                 continue
             number[finding.severity] += 1
             number[finding.safety] += 1
-        return Counts(*number.values())._replace(checklist=checklist, minor=minor)
+        return Counts(*number.values())._replace(
+            checklist=checklist, minor=minor, listed_fixes=listed_fixes, minor_fixes=minor_fixes
+        )
 
     def failing(self) -> int:
         """How many findings are at or above `fail_on`."""

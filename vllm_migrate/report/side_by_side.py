@@ -94,7 +94,7 @@ class SideBySide:
     def _cell(self, option: str, path: str, cell: Cell, reasons: dict[str, int]) -> tuple[str, str]:
         """The value, and where it comes from."""
         if cell.origin == REFUSED:
-            return "refused", ""
+            return "rejected", ""
         if cell.absent:
             return "-", ""
         origin = self._origin(path, cell.origin)

@@ -43,6 +43,7 @@ def render(
 ) -> Iterator[str]:
     """everything: no list is cut short."""
     page = Page(Paint(color, links), max(width, NARROWEST), report.proved)
+    page.engines = engine_words(report.findings)
     for line in headlines(report):
         page.prose("", line, style="bold")
     for note in report.notes:
@@ -68,10 +69,28 @@ def render(
         page.prose("", f"{FOR_INFORMATION} (--all shows more)", style="bold")
         for groups in minor:
             _briefly(page, groups)
-    if not report.quiet:
+    if not report.quiet and report.files:
         page.blank()
         summary(page, report)
     yield page.taken()
+
+
+def engine_words(findings: Iterable[Finding]) -> dict[tuple[str, tuple[str, ...]], str]:
+    """A word for each engine of a file with several, by path and holders: those holders that tell it from the others."""
+    found: dict[str, dict[tuple[str, ...], None]] = {}
+    for finding in findings:
+        if finding.holders:
+            found.setdefault(finding.path, {})[finding.holders] = None
+    words: dict[tuple[str, tuple[str, ...]], str] = {}
+    for path, several in found.items():
+        for names in several if len(several) > 1 else ():
+            telling = [name for place, name in enumerate(names) if any(_at(other, place) != name for other in several)]
+            words[path, names] = "/".join(telling)
+    return words
+
+
+def _at(names: tuple[str, ...], place: int) -> str:
+    return names[place] if place < len(names) else ""
 
 
 def _heading(finding: Finding) -> str:
@@ -216,7 +235,8 @@ def _statement(page: Page, group: Group, said: set[str], compact: bool, everythi
     if finding.message not in said:
         page.prose("", finding.message, "  ")
     if len(group.findings) == 1 and not compact:
-        page.lines.append(f"  {page.paint('frame', '-->')} {page.paint('bold', clean(finding.place))}")
+        named = clean(page.engine(finding))
+        page.lines.append(f"  {page.paint('frame', '-->')} {page.paint('bold', clean(finding.place))}{named}")
         page.source(finding)
         page.children(finding, "      ")
     else:
@@ -234,9 +254,9 @@ def _depends(page: Page, finding: Finding, reasons: Reasons) -> None:
 
 def _places(page: Page, findings: list[Finding], everything: bool) -> None:
     shown = findings if everything else findings[:SHOWN_PLACES]
-    margin = max(cells(clean(finding.place)) for finding in shown)
+    margin = max(cells(clean(finding.place + page.engine(finding))) for finding in shown)
     for finding in shown:
-        place = clean(finding.place)
+        place, engine = clean(finding.place), clean(page.engine(finding))
         room = page.width - margin - 7
         line, start, end = finding.source
         lead = len(line) - len(line.lstrip())
@@ -244,7 +264,7 @@ def _places(page: Page, findings: list[Finding], everything: bool) -> None:
         if room >= 20 and line.strip():
             text = f"  {excerpt(line.strip(), max(0, start - lead), max(1, end - lead), room).text}"
         page.lines.append(
-            f"  {page.paint('frame', '-->')} {page.paint('bold', place)}{' ' * (margin - cells(place))}{text}".rstrip()
+            f"  {page.paint('frame', '-->')} {page.paint('bold', place)}{engine}{' ' * (margin - cells(place + engine))}{text}".rstrip()
         )
         page.children(finding, "      ")
     if len(shown) < len(findings):

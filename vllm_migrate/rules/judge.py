@@ -556,10 +556,11 @@ def _fill(text: str, finding: Firing, context: Context, sides: dict[str, str]) -
         "why": diagnostic.text if diagnostic else "",
         "refusal": context.refusal.text if context.refusal is not None else "",
         "settings": _settings(context.refusal) if context.refusal is not None else "",
-        "upgrade": context.target.engine.dialect.upgrade,
+        "upgrade": f". {upgrade}" if (upgrade := context.target.engine.dialect.upgrade) else "",
         "off": _off(context),
         "reads": _reads(context),
         "engine": context.target.engine.id,
+        "dialect": context.target.engine.dialect.id,
         "refuses": "ignores" if passed_over else "rejects",
         "dies": PASSED_OVER
         if passed_over
@@ -627,8 +628,10 @@ def _off(context: Context) -> str:
 
 
 def _reads(context: Context) -> str:
-    key = context.written.key if context.written else ""
-    note = context.target.engine.dialect.reads.get(key.replace("_", "-"), "")
+    """What to know of the launcher's own reading of a key: of launchers of the time when vLLM had the option."""
+    if context.setting is None or context.setting.fact("existed") is not True:
+        return ""
+    note = context.target.engine.dialect.reads.get(context.setting.written.key.replace("_", "-"), "")
     return f" ({note})" if note else ""
 
 
@@ -665,12 +668,23 @@ def _fix(rule: Rule, context: Context, finding: Firing, words: dict[str, str]) -
         framework = origin.situation.frameworks[origin.dialect.framework]
         conflicts = (*conflicts, *([framework.pinned] if framework.pinned is not None else []))
     alone = "review" if (conflicts or moves) and safety == "safe" else safety
-    title = _fill(fix.title, finding, context, words)
+    title = _fill(fix.title, finding, context, {**words, "edit": _edit(actions, context)})
     made = Fix(title, alone, actions, needs, fix.with_rules, conflicts, safety)
     gone = fix.drop_when
     if gone is None or not any(action.pins for action in actions):
         return made
     return made._replace(cost=fix.cost, drop_when=(gone.since, gone.because))
+
+
+def _edit(actions: tuple[Action, ...], context: Context) -> str:
+    """What a fix does to the setting at hand, as a title."""
+    key = context.written.key if context.written is not None else context.option
+    writes = []
+    for action in actions:
+        if action.kind in ("set", "respell"):
+            option = action.option if "_" in key else action.option.replace("_", "-")
+            writes.append(option if isinstance(action.value, (dict, list)) else f"{option}: {show(action.value)}")
+    return f"replace {key} with {' and '.join(writes)}" if writes else f"drop {key}"
 
 
 def _replaces_unknown(action: Action) -> bool:

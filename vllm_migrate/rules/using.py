@@ -131,8 +131,7 @@ class Using:
 
         name = self.use.key.rpartition(".")[2]
         found = load().homes(name, self.target.release)
-        verb = "is" if len(found) == 1 else "are"
-        return "; " + " and ".join(f"{module}.{name}" for module in found) + f" {verb} there" if found else ""
+        return "; import " + " or ".join(f"{module}.{name}" for module in found) + " instead" if found else ""
 
     def taken(self) -> str:
         """The release since which vLLM's class has a name that the program's class defines too; "" when it has none.

@@ -24,8 +24,10 @@ from vllm_migrate.run.settings import Options
 
 NAME = "vllm-migrate.lock"
 SCHEMA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "lock.schema.json")
-ASSUMED = ("from_engine", "gpu", "model_config")  # what the call assumes of the machine, repeated by a check
+# What the call assumes of the machine, and the configuration that it names: a check repeats them.
+ASSUMED = ("from_engine", "gpu", "model_config", "config", "isolated")
 CORE = "engine"  # v0 or v1
+UNKNOWN = "unknown"  # the origin of what no file decides
 FIGURES = ("D", "b", "k3", "out")  # of a smoke verdict
 
 Entry = Mapping[str, Any]
@@ -42,7 +44,8 @@ class Moved(NamedTuple):
 
 
 def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, Any]:
-    """The contents of a lock that lies in `folder`. smoke: a file with what `smoke ... --output-format json` printed.
+    """The contents of a lock that lies in `folder`, to which the paths of the options are relative. smoke: a file with what
+    `smoke ... --output-format json` printed.
 
     Raises UsageError.
     """
@@ -57,13 +60,15 @@ def build(options: Options, folder: str, smoke: str | None = None) -> dict[str, 
 
 def _contents(options: Options, folder: str) -> dict[str, Any]:
     """What a lock in `folder` holds of the options' paths. Raises UsageError."""
-    found = effective(options._replace(paths=tuple(_joined(folder, path) for path in options.paths)))
+    model, config = (named and _joined(folder, named) for named in (options.model_config, options.config))
+    paths = tuple(_joined(folder, path) for path in options.paths)
+    found = effective(options._replace(paths=paths, model_config=model, config=config))
     lock: dict[str, Any] = {
         "schema": 1,
         "catalog": store.load().version,
         "paths": [_shown(folder, path) for path in options.paths],
         "at": options.source,
-        "assumed": {name: value for name in ASSUMED if (value := getattr(options, name)) is not None},
+        "assumed": {name: value for name in ASSUMED if (value := getattr(options, name)) not in (None, False)},
         "engines": sorted((_engine(one, folder) for one in found.engines), key=lambda one: (one["path"], one["id"])),
     }
     without_secrets: dict[str, Any] = json.loads(hide(dump(lock)))
@@ -116,7 +121,10 @@ def _is_lock(lock: object) -> bool:
     paths, assumed, engines = lock.get("paths"), lock.get("assumed", {}), lock.get("engines")
     if not isinstance(paths, list) or not isinstance(assumed, dict) or not isinstance(engines, list):
         return False
-    texts = [*paths, *assumed.values(), *((lock["at"],) if lock["at"] is not None else ())]
+    if assumed.get("isolated", True) is not True:
+        return False
+    named = [value for name, value in assumed.items() if name != "isolated"]
+    texts = [*paths, *named, *((lock["at"],) if lock["at"] is not None else ())]
     if not all(isinstance(text, str) and "\0" not in text for text in texts) or not set(assumed) <= set(ASSUMED):
         return False
     if assumed.get("from_engine", "auto") not in CHOICES["from-engine"]:
@@ -142,7 +150,7 @@ def check(path: str, allow_outside: tuple[str, ...] = ()) -> list[Moved]:
         tuple(lock["paths"]), lock["at"], lock["at"], **lock.get("assumed", {}), allow_outside=allow_outside
     )
     fence = fence_of(options._replace(paths=(folder,)), DISK)
-    for named in (*options.paths, options.model_config or ""):
+    for named in (*options.paths, options.model_config or "", options.config or ""):
         if not fence.holds(os.path.realpath(_joined(folder, named))):
             raise UsageError(f"{path}: {named} {OUTSIDE}", "`vllm-migrate lock` rewrites the lock")
     left = tuple(named for named in options.paths if os.path.lexists(_joined(folder, named)))
@@ -178,7 +186,7 @@ def _of_engine(name: str, old: Entry, new: Entry, other_catalog: bool) -> list[M
     causes = [option for option, pair in pairs.items() if option == CORE or _written(*pair)]
     for option, (before, after) in pairs.items():
         why = _why(option, before, after, new["release"] if release else "", other_catalog, causes)
-        moved.append(Moved(name, option, _compared(before), _compared(after), why))
+        moved.append(Moved(name, option, _told(before), _told(after), why))
     return moved
 
 
@@ -189,13 +197,28 @@ def _compared(setting: Entry) -> object:
     return {"one of": setting["value"]} if "depends_on" in setting else setting["value"]
 
 
+def _told(setting: Entry) -> object:
+    """A value as people read it: one that is open with what it may be, and what decides it."""
+    if "depends_on" not in setting:
+        return setting.get("value")
+    value = setting["value"]
+    options = " or ".join(map(_word, value)) if isinstance(value, list) else "" if value is None else _word(value)
+    decided = f"depending on {setting['depends_on']}" if setting["depends_on"] else ""
+    return ", ".join(part for part in (options, decided) if part) or UNKNOWN
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _why(option: str, before: Entry, after: Entry, release: str, other_catalog: bool, causes: list[str]) -> str:
     """causes: what of the same engine moved because of a file."""
     origins = before.get("origin", ""), after.get("origin", "")
     if _written(before, after):
         return f"{origins[0] or 'nothing'} -> {origins[1] or 'nothing'}"
     if release:
-        return f"vLLM {release}: {after.get('origin', 'it has no such option')}"
+        because = str(after.get("origin", "it has no such option"))
+        return f"vLLM {release}" + f": {because}" * (because != UNKNOWN)
     if option == CORE and after:
         return str(after["origin"])
     if causes:

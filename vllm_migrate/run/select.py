@@ -105,9 +105,14 @@ def check_selectors(selectors: Iterable[str], rules: Iterable[tuple[str, str]], 
             from vllm_migrate.run.config import nearest
 
             candidates = [name for _, name in known] if "-" in selector else [code for code, _ in known]
-            remedy = nearest(selector if "-" in selector else selector.upper(), candidates)
+            remedy = "" if is_code(selector) else nearest(selector if "-" in selector else selector.upper(), candidates)
             remedy = remedy if remedy.startswith("did you mean") else "`vllm-migrate rules` lists them"
             raise UsageError(f"{where}: there is no rule {selector!r}", remedy)
+
+
+def is_code(word: str) -> bool:
+    """Whether a word is written as a code is: one with similar digits is not what was meant."""
+    return len(word) == len("VM101") and word[:2].upper() == "VM" and word[2:].isdecimal()
 
 
 def _specificity(selectors: list[str], code: str, name: str) -> int:

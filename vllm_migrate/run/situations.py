@@ -351,10 +351,12 @@ class Situations:
             here.pop()
         if not parts:
             return None
-        named, because = ".".join(parts), f"{'/'.join(here)} is only for that release"
+        named = ".".join(parts)
         series = [r for r in self._catalog.releases if r.split(".")[: len(parts)] == parts]
         older = [r for r in self._catalog.releases if parse_version(r) <= parse_version(named)]
-        return Known(series[-1] if series else (older or [SOURCE])[-1], because)
+        found_release = series[-1] if series else (older or [SOURCE])[-1]
+        nearest = "" if series else f", and {found_release} is the nearest in the catalog"
+        return Known(found_release, f"{'/'.join(here)} is for {named}{nearest}")
 
     def _shown_by(self, pin: Pin) -> Known:
         pinned = PinnedAt(pin.path, pin.line, pin.text.strip())
@@ -366,7 +368,7 @@ class Situations:
         if "from" in stated:
             source = self._with_place(stated["from"], level, own)
             past = self._newer(source.value, target.value) and "to" not in stated
-            return Move(source, source if past else target)
+            return self._with_way(level, Move(source, source if past else target), stated=True)
         key = (level.folder, target.value, f"{own.place} {own.version}" if own is not None else "")
         if key not in self._moves:
             move = self._evident(level, target, own)
@@ -385,9 +387,14 @@ class Situations:
             return source
         return source._replace(pinned=PinnedAt(pin.path, pin.line, pin.text.strip()))
 
-    def _with_way(self, level: Level, move: Move) -> Move:
-        """A move that is none, with the way to look back: the newest older release that a file of the project shows."""
-        if move.source.value != move.target.value:
+    def _with_way(self, level: Level, move: Move, stated: bool = False) -> Move:
+        """A move that is none, with the way to look back: the newest older release that a file of the project shows, if no source
+        is stated. One to an older release, with what is reported then."""
+        source, target = move.source.value, move.target.value
+        if source != target and self._newer(source, target):
+            back = f"a move to an older release: only what {target} rejects or drops is reported"
+            return move._replace(notes=(*move.notes, back))
+        if source != target or stated:
             return move
         pins = [pin for each in level.upward() for pin in each.pins if pin.package == VLLM and pin.exact]
         older = [

@@ -101,7 +101,7 @@ def check_engine(options: EngineOptions) -> None:
     """Raises UsageError unless exactly one engine is named."""
     if options.backend != "torch" and options.lines is None and (options.python is None) == (options.base_url is None):
         raise UsageError(
-            "which engine runs? Both --python and --base-url are given" if options.python else "which engine runs?",
+            "two engines named: --python and --base-url" if options.python else "no engine named",
             remedy="--python PY, an interpreter with vLLM, or --base-url URL of a running server",
         )
 
