@@ -19,7 +19,7 @@ from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.judging import Part, Result, combine
 from vllm_migrate.run.offers import Presenter, presenter_of
 from vllm_migrate.run.progress import advanced
-from vllm_migrate.run.session import Session, is_script
+from vllm_migrate.run.session import Session
 from vllm_migrate.run.settings import Options
 from vllm_migrate.run.walk import Input
 
@@ -38,13 +38,13 @@ class Share(NamedTuple):
 def judge_shared(session: Session, detail: Detail, jobs: int) -> Result | None:
     """The result, with the files shared by `jobs` processes; None where one process has to judge them all."""
     order = session.in_order()
-    scripts = sum(is_script(entry) for entry in order)
+    naming = len(session.naming)
     parts: list[Part] = []
     forks = sys.platform == "linux"
     initial = (session.options, detail, session if forks else None)
     with multiprocessing.get_context("fork" if forks else "spawn").Pool(jobs, _start, initial) as pool:
-        # Scripts first, all of them: they name configurations that are not judged by themselves.
-        for start, end in ((0, scripts), (scripts, len(order))):
+        # First all that may name a configuration, which is then not judged by itself.
+        for start, end in ((0, naming), (naming, len(order))):
             claimed = frozenset(path for part in parts for path in part.claimed)
             bounds = _pieces(start, end, jobs)
             for (_, last), piece in zip(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vllm_migrate.catalog import store
 from vllm_migrate.dialects.situation import Known
 from vllm_migrate.dialects.workspace import MAX_BYTES, Workspace
 from vllm_migrate.documents.disk import DISK, OUTSIDE, Disk
+from vllm_migrate.documents.interface import Unreadable
+from vllm_migrate.documents.kinds import kind_of
 from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import DATA, Knowledge
 from vllm_migrate.knowledge.load import load as load_knowledge
@@ -164,8 +167,25 @@ class Session:
         return run
 
     def in_order(self) -> list[Input]:
-        """The input files in the order in which they are judged."""
-        return sorted(self.inputs, key=lambda entry: not is_script(entry))
+        """The input files in the order in which they are judged: first those that may name a configuration of another."""
+        first = set(map(id, self.naming))
+        return [*self.naming, *(entry for entry in self.inputs if id(entry) not in first)]
+
+    @cached_property
+    def naming(self) -> list[Input]:
+        """The input files that may name a configuration, scripts first."""
+        scripts = [entry for entry in self.inputs if is_script(entry)]
+        return [*scripts, *(entry for entry in self.inputs if not is_script(entry) and self._may_name(entry))]
+
+    def _may_name(self, entry: Input) -> bool:
+        """Whether a file has what stands before the name of a configuration in a command."""
+        if entry.stdin or not kind_of(entry.path):
+            return False
+        try:
+            data = self.disk.read(entry.path, MAX_BYTES)
+        except Unreadable:
+            return False  # which is said where it is judged
+        return any(sign in data for sign in NAMES_ONE)
 
     def new_run(self, present: Present | None, keep: bool = False, texts: dict[str, str] | None = None) -> Run:
         """A run that has judged nothing yet. texts: stand for what is on disk, by normal path."""
@@ -202,6 +222,7 @@ class Session:
         return Fixer(self.catalog, self.knowledge, self.disk, self.situations.of, under)
 
 
+NAMES_ONE = (b"--config", b'"@"', b"'@'", b" @ ")
 # How often a run begins anew: a configuration that names further ones needs one more.
 MAX_RUNS = 4
 
