@@ -40,7 +40,10 @@ def embedded(place: Place, kind: str) -> File | None:
     if text is None:
         return None
     host = place.file
-    source = Source(host.path, b"", _blank_templates(text) if kind != "yaml" else text, False, host.source.newline)
+    if kind != "yaml":
+        start, end = place.node.start, place.node.end if exact else len(text)
+        text = text[:start] + _blank_templates(text[start:end]) + text[end:]
+    source = Source(host.path, b"", text, False, host.source.newline)
     document = _parse(source, kind)
     if document is None:
         return None

@@ -18,6 +18,8 @@ from vllm_migrate.documents.python.values import dotted_name
 _MAY_TEST = re.compile(
     r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|package_version|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d|hasattr\(\w+,"
 )
+# A literal of a release that is compared with something.
+_COMPARED = re.compile(r"""[<>]=?\s*\(?\s*[\"']v?\d|\d[\"']\s*\)?\s*[<>]""")
 _AT_TOP = re.compile(TESTED)
 # A class or package that is for one release alone, by its name.
 _FOR_ONE = re.compile(r"vllm_v?_?(\d+)_(\d+)(?:_(\d+))?")
@@ -76,7 +78,8 @@ def stops(code: PythonDocument, release: str | None = None) -> list[ast.stmt]:
 
 def compared_texts(code: PythonDocument) -> list[tuple[ast.Compare, bool]]:
     """The comparisons of the release's text with a literal, each with whether it is what an `assert` asserts."""
-    if not _MAY_TEST.search(code.source.text):
+    text = code.source.text
+    if not _COMPARED.search(text) or not _MAY_TEST.search(text):
         return []
     tests = Tests(code, store.load().releases[-1])
     asserted = {id(node.test) for node in code.nodes(ast.Assert)}
