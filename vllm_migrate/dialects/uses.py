@@ -221,6 +221,9 @@ _LOOKS_UP = frozenset(("patch", "patch.dict", "setattr", "delattr", "import_modu
 
 def _patched(file: File, code: PythonDocument, entry: UseSpec) -> Iterator[Use]:
     """Names of a package that a call looks up by a text: `patch("vllm.worker.worker.Worker.load_model")`."""
+    source = code.source.text
+    if f'"{entry.imports}.' not in source and f"'{entry.imports}." not in source:
+        return
     tried = [code.span(statement) for node in code.nodes(ast.Try) for statement in node.body]
     for call in code.calls:
         dotted = call.dotted
