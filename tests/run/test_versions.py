@@ -388,3 +388,28 @@ def test_a_place_is_written_in_one_form(
     assert found
     for pin in found:
         assert os.path.normpath(pin.path) == pin.path
+
+
+@pytest.mark.parametrize(
+    ("tag", "source", "words"),
+    [
+        ("26.03-py3", "0.17.1", "pins it"),
+        ("25.10-py3", "0.10.2", "pins it"),
+        ("26.02-py3", "0.11.1", "the oldest that"),
+        ("26.02.post1-py3", "0.11.1", "the oldest that"),
+        ("26.07-py3", "0.20.1", "the oldest that"),
+        ("25.09-py3", "0.8.5", "the default, which"),
+    ],
+)
+def test_the_month_of_nvidias_builds(tag: str, source: str, words: str) -> None:
+    from vllm_migrate import effective
+
+    compose = (
+        f"services:\n  s:\n    image: nvcr.io/nvidia/vllm:{tag}\n    command: vllm serve org/m --max-model-len 8192\n"
+    )
+    (engine,) = effective(files={"compose.yaml": compose})
+    assert engine.situation.source.value == source and words in engine.situation.source.because
+    (engine,) = effective(
+        files={"compose.yaml": "# nvcr.io/nvidia/vllm:26.03-py3\n" + compose.replace("/nvidia/", "/other/")}
+    )
+    assert engine.situation.source.value == "0.8.5"

@@ -32,6 +32,17 @@ NEAR = 14  # lines of a values file in which an image and its tag stand
 
 IMAGE_NAMES = (b"vllm/vllm-openai", b"vllm-cpu-release-repo")
 FORK_NAMES = (b"rocm/vllm", b"ascend/vllm-ascend")  # images with releases of their own
+# NVIDIA's builds are tagged by month. The vLLM in each, by its release notes (docs.nvidia.com, vllm-release-notes); a month
+# between two of these has one between theirs.
+NVIDIA_NAME = b"nvcr.io/nvidia/vllm:"
+NVIDIA_MONTHS = (
+    ("25.10", "0.10.2"),
+    ("26.01", "0.11.1"),
+    ("26.03", "0.17.1"),
+    ("26.05", "0.20.1"),
+    ("26.10", "0.31.0"),
+)
+_MONTH = re.compile(rb"(\d\d\.\d\d)(?:\.post\d+)?(?:-[\w.-]+)?")
 CLONED = b"vllm-project/vllm"
 _FORK_TAG = re.compile(rb"[\w-]*:[\w.-]+")
 _NAMED_BEFORE = re.compile(rb"[\w\]]\s*@\s*(?:git\+)?\w+://\S*$")  # `name @ URL` is a requirement, and read as one
@@ -370,6 +381,13 @@ def _image_pins(text: PinnedText) -> list[Pin]:
         fork = _FORK_TAG.match(text.data, start + len(name))
         if fork is not None and not _is_comment(text.before(start)):
             out.append(text.pin(VLLM, start, fork.end(), "", False, max(text.rank, IMAGE)))
+    for start in text.occurrences(NVIDIA_NAME):
+        month = _MONTH.match(data, start + len(NVIDIA_NAME))
+        if month is not None and not _is_comment(text.before(start)):
+            release, bounds = _of_month(month[1].decode())
+            pin = text.pin(VLLM, start, month.end(), release, not bounds, max(text.rank, IMAGE))
+            pin.bounds = bounds
+            out.append(pin)
     for start in text.occurrences(b"vllm0."):
         before = text.before(start)
         word = (before.split() or [b""])[-1]
@@ -386,6 +404,17 @@ def _image_pins(text: PinnedText) -> list[Pin]:
         if not owner.endswith((b"vllm", b"lmcache")) and _REBUILT.match(release) and not _is_comment(before):
             out.append(text.pin(VLLM, start, end, release, True, max(text.rank, IMAGE)))
     return out
+
+
+def _of_month(month: str) -> tuple[str, str]:
+    """The vLLM of one of NVIDIA's builds: its release, or the lowest it may be with the bounds that are known of it."""
+    known = dict(NVIDIA_MONTHS)
+    if month in known:
+        return known[month], ""
+    older = [release for each, release in NVIDIA_MONTHS if each < month]
+    newer = [release for each, release in NVIDIA_MONTHS if each > month]
+    clauses = [*(f">={release}" for release in older[-1:]), *(f"<={release}" for release in newer[:1])]
+    return older[-1] if older else "", ",".join(clauses)
 
 
 # What names an image -> what names its tag beside it: in Helm's values, in a kustomization.
