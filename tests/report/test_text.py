@@ -142,3 +142,9 @@ def test_an_error_of_the_checklist_is_said_first() -> None:
     script = "export VLLM_USE_V1=0\npython open_instruct/grpo_fast.py --vllm_num_engines 2 --vllm_sync_backend nccl --async_steps 4\n"
     text = page({"train.sh": script})
     assert text.splitlines()[1].startswith("changes the loss: train.sh (") and "will not start" not in text
+
+
+def test_places_of_several_severities_are_counted_apart() -> None:
+    off = "model: org/m\nmax-model-len: 8192\nenable-prefix-caching: false\nenable-chunked-prefill: false\n"
+    head = next(line for line in page({"serve.yaml": off}).splitlines() if "VM301" in line and "yaml-false" in line)
+    assert head.endswith("(2 places: 1 error, 1 warning)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from vllm_migrate.knowledge.site import rule_url
@@ -210,7 +211,13 @@ def _rule(page: Page, groups: list[Group], reasons: Reasons, everything: bool) -
 def _head(page: Page, groups: list[Group]) -> None:
     paint, first = page.paint, groups[0].first
     places = sum(len(group.findings) for group in groups)
-    count = f" ({places} places)" if places > 1 else ""
+    by_severity = Counter(finding.severity for group in groups for finding in group.findings)
+    apart = [
+        plural(by_severity[each], each) if each != "info" else f"{by_severity[each]} info"
+        for each in reversed(SEVERITIES)
+    ]
+    split = ": " + ", ".join(text for text in apart if not text.startswith("0 ")) if len(by_severity) > 1 else ""
+    count = f" ({places} places{split})" if places > 1 else ""
     code = paint.link(first.code, rule_url(first.name))
     page.lines.append(f"{paint(first.severity, first.severity)} {code} {paint('bold', first.name)}{count}")
 
