@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,9 @@ def test_places_of_several_severities_are_counted_apart() -> None:
     off = "model: org/m\nmax-model-len: 8192\nenable-prefix-caching: false\nenable-chunked-prefill: false\n"
     head = next(line for line in page({"serve.yaml": off}).splitlines() if "VM301" in line and "yaml-false" in line)
     assert head.endswith("(2 places: 1 error, 1 warning)")
+
+
+def test_no_fix_is_offered_that_is_right_only_with_one_that_cannot_be_written() -> None:
+    before = Path(__file__).parents[2] / "examples" / "open-instruct" / "before"
+    text = page({path.name: path.read_text(encoding="utf-8") for path in before.iterdir()})
+    assert "VM201" in text and "Fixes:" not in text and "fix --unsafe" not in text

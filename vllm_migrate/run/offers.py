@@ -50,6 +50,17 @@ class Presenter:
             self._prove_in_turns(settled)
         plans = {id(made.finding): self._plan(made) for made in drafts}
         elsewhere = _elsewhere(drafts)
+        for made in drafts:
+            if (
+                id(made.finding) in elsewhere
+                and not made.reason
+                and not made.elsewhere
+                and made.finding.fix is not None
+            ):
+                missing = ", ".join(made.finding.fix.with_rules)
+                plans[id(made.finding)] = made._replace(
+                    edits={}, reason=f"only together with the fix of {missing}"
+                ).plan
         return [
             finding_of(
                 finding._replace(kind=CHECKLIST) if id(finding) in elsewhere else finding,
