@@ -124,3 +124,8 @@ def test_what_a_branch_of_a_script_says_is_not_decided(text: str) -> None:
     assert found is not None and found.value == "npu" and found.because == f"run.sh:{line} asks for it"
     one_line = b'if [ "$X" ]; then echo yes; fi\nexport HCCL_EXEC_TIMEOUT=600\nvllm serve m\n'
     assert accelerator_of("run.sh", one_line, gpus) is not None
+
+
+def test_what_a_script_unsets_is_no_sign_of_a_platform() -> None:
+    text = b"unset ROCR_VISIBLE_DEVICES\nunset HIP_VISIBLE_DEVICES\nvllm serve m\n"
+    assert accelerator_of("run.sh", text, load().gpus) is None

@@ -195,7 +195,7 @@ def test_a_worker_that_is_run_by_hand(config: Callable[..., Path], lab: SimpleNa
         (("record", "{config}", "--backend", "torch", "--set", "hot"), "not option=value"),
         (("record", "{config}", "--backend", "torch", "--prompts", "/no/such/file"), "cannot read prompts"),
         (("record", "{config}", "--backend", "torch", "-o", "/no/such/folder/r.jsonl"), "cannot write"),
-        (("record", "{config}", "--python", "a", "--base-url", "b"), "Both --python and --base-url"),
+        (("record", "{config}", "--python", "a", "--base-url", "b"), "two engines named: --python and --base-url"),
     ],
 )
 def test_usage_errors_say_what_to_write(

@@ -89,7 +89,7 @@ def _platforms(data: bytes, gpus: Mapping[str, Gpu]) -> dict[str, int]:
         return {}
     found: dict[str, int] = {}
     for number, line in enumerate(data.splitlines(), 1):
-        if _is_comment(line):
+        if _is_comment(line) or line.split(maxsplit=1)[:1] == [b"unset"]:
             continue
         if _CUDA.search(line):
             found.setdefault("cuda", number)
