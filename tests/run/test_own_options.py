@@ -244,3 +244,18 @@ def test_a_frameworks_own_keys_show_nothing_and_what_it_hands_on_does() -> None:
     handed_on = own + "    engine_kwargs:\n      vllm:\n        attention_backend: FLEX_ATTENTION\n"
     assert releases({"run.yaml": own}) == {("0.8.5", "0.18.1")}
     assert releases({"run.yaml": handed_on}) == {("0.13.0", "0.18.1")}
+
+
+@pytest.mark.parametrize(
+    ("value", "release"),
+    [("dflash", "0.20.0"), ("ngram", "0.8.5"), ("no-such-method", "0.8.5"), ("suffix", "0.11.1")],
+)
+def test_a_value_inside_a_mapping_that_a_release_brought(value: str, release: str) -> None:
+    from vllm_migrate import effective
+
+    spec = f'{{"method": "{value}", "num_speculative_tokens": 3, "model": "a/b"}}'
+    script = f"vllm serve m --speculative-config '{spec}'\n"
+    (engine,) = effective(files={"serve.sh": script})
+    assert engine.situation.source.value == release
+    (engine,) = effective(files={"serve.sh": script, "requirements.txt": "vllm==0.15.0\n"})
+    assert engine.situation.source.value == "0.15.0"  # what a file pins counts more

@@ -109,6 +109,10 @@ def _of_engine(engine: Engine, catalog: Catalog) -> Iterator[Birth]:
         if not inner.outer.option:
             first = _first_field(_option_of(inner.outer, catalog), inner.path, catalog)
             yield Birth(_after_default(first, catalog), inner.written.key, inner.written)
+            value = inner.written.value
+            if isinstance(value, str):
+                first = _first_inner_value(_option_of(inner.outer, catalog), inner.path, value, catalog)
+                yield Birth(first, f"{inner.written.key} {value}", inner.written)
 
 
 def _first_field(option: str, path: tuple[str, ...], catalog: Catalog) -> str:
@@ -118,6 +122,17 @@ def _first_field(option: str, path: tuple[str, ...], catalog: Catalog) -> str:
     known = nested.load(catalog)
     fields = ((release, field_of(known, option, path, release)) for release in catalog.releases)
     return next((release for release, found in fields if found is not None and found[1] is not None), "")
+
+
+def _first_inner_value(option: str, path: tuple[str, ...], value: str, catalog: Catalog) -> str:
+    """The same as `_first_value` of a field of the class behind an option."""
+    from vllm_migrate.catalog import nested
+
+    known = nested.load(catalog)
+    fields = ((release, field_of(known, option, path, release)) for release in catalog.releases)
+    return _first_listed(
+        value, ((release, found[1].choices if found and found[1] else None) for release, found in fields), catalog
+    )
 
 
 def _of_program(program: Subject, catalog: Catalog) -> Iterator[Birth]:
@@ -152,13 +167,23 @@ def _gated(spot: Spot) -> bool:
 def _first_value(option: str, value: str, catalog: Catalog) -> str:
     """The release that first lists a value of an option which the one before lists without it; "" where none does: a list that
     is itself new, or comes and goes, says nothing of the value's age."""
+    facts = (
+        (release, [catalog.get(section, name, release) for section, name in _entries(option)])
+        for release in catalog.releases
+    )
+    lists = ((release, [each.choices or () for each in found if each is not None]) for release, found in facts)
+    return _first_listed(
+        value, ((release, [choice for each in found for choice in each]) for release, found in lists), catalog
+    )
+
+
+def _first_listed(value: str, lists: Iterable[tuple[str, Sequence[object] | None]], catalog: Catalog) -> str:
+    """lists: what each release lists, the oldest first."""
     listed = False
-    for release in catalog.releases:
-        facts = [catalog.get(section, name, release) for section, name in _entries(option)]
-        lists = [each.choices for each in facts if each is not None and each.choices]
-        if any(value in each for each in lists):
+    for release, choices in lists:
+        if choices and value in choices:
             return _after_default(release, catalog) if listed else ""
-        listed = bool(lists)
+        listed = bool(choices)
     return ""
 
 
