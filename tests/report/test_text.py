@@ -148,7 +148,7 @@ def test_an_error_of_the_checklist_is_said_first() -> None:
 def test_places_of_several_severities_are_counted_apart() -> None:
     off = "model: org/m\nmax-model-len: 8192\nenable-prefix-caching: false\nenable-chunked-prefill: false\n"
     head = next(line for line in page({"serve.yaml": off}).splitlines() if "VM301" in line and "yaml-false" in line)
-    assert head.endswith("(2 places: 1 error, 1 warning)")
+    assert head.endswith("(2 places: 1 error, 1 info)")
 
 
 def test_no_fix_is_offered_that_is_right_only_with_one_that_cannot_be_written() -> None:
