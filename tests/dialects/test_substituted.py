@@ -76,3 +76,14 @@ def test_what_is_printed_or_looked_for_starts_nothing(before: str, start: str, t
 )
 def test_what_starts_no_server(text: str, tmp_path: Path) -> None:
     assert not [found for found in Reading(tmp_path, {"a.sh": text}).findings if found.option == "swap_space"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vllm serve m \\\n  --max-num-seqs 64  # enough\necho\n",
+        "vllm serve m --max-num-seqs 64  # like C:\\\necho done\n",
+    ],
+)
+def test_a_comment_that_loses_nothing(text: str, tmp_path: Path) -> None:
+    assert not [found for found in Reading(tmp_path, {"a.sh": text}).findings if found.code == "VM601"]
