@@ -13,7 +13,7 @@ from vllm_migrate.dialects.workspace import Workspace
 from vllm_migrate.documents.disk import DISK, Disk
 from vllm_migrate.documents.interface import CannotEdit, ProofFailed, apply_edits
 from vllm_migrate.fixes.ops import FileOp
-from vllm_migrate.fixes.plan import Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of
+from vllm_migrate.fixes.plan import ONLY_WITH, Edits, Plan, draft, drafts_of, edits_of, on_disk, ops_of
 from vllm_migrate.fixes.prove import Prover
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.resolve.view import View
@@ -234,5 +234,5 @@ def _orphans(findings: list[Firing], made: list[Plannable]) -> Refused:
         partners = finding.fix.with_rules if finding.fix else ()
         missing = [other.name for other in unmade.get(id(finding.engine), ()) if other.name in partners]
         if missing:
-            orphans.append((finding, "only together with the fix of " + ", ".join(missing)))
+            orphans.append((finding, ONLY_WITH + ", ".join(missing)))
     return orphans

@@ -47,6 +47,9 @@ class Plan(NamedTuple):
         return self.refused[0][1] if self.refused else ""
 
 
+ONLY_WITH = "only together with the fix of "
+
+
 class Draft(NamedTuple):
     """The fix of one finding: its operations, the edits that make them, and the reason where it cannot be made; elsewhere: no
     file of the user's can hold it, and the framework's code would have to."""

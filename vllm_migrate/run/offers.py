@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vllm_migrate.documents.interface import CannotEdit, Edit, ProofFailed, Unreadable, apply_edits
 from vllm_migrate.documents.steps import limited
-from vllm_migrate.fixes.plan import Draft, Plan, draft, drafts_of, on_disk
+from vllm_migrate.fixes.plan import ONLY_WITH, Draft, Plan, draft, drafts_of, on_disk
 from vllm_migrate.report.finding import CHECKLIST, Finding
 from vllm_migrate.report.findings import Detail, finding_of
 from vllm_migrate.rules.finding import Firing
@@ -43,24 +43,13 @@ class Presenter:
         """One for each, in order. workspace: has read their files."""
         wanted = [finding for finding in findings if self._offers(finding)]
         with limited():
-            drafts = list(map(draft, wanted))
+            drafts = _with_partners(list(map(draft, wanted)))
         if self._whole is not None:
             settled = [made for made in drafts if id(made.finding) in self._settled and not made.reason]
             self._proved = _parts(self._whole, settled)
             self._prove_in_turns(settled)
         plans = {id(made.finding): self._plan(made) for made in drafts}
-        elsewhere = _elsewhere(drafts)
-        for made in drafts:
-            if (
-                id(made.finding) in elsewhere
-                and not made.reason
-                and not made.elsewhere
-                and made.finding.fix is not None
-            ):
-                missing = ", ".join(made.finding.fix.with_rules)
-                plans[id(made.finding)] = made._replace(
-                    edits={}, reason=f"only together with the fix of {missing}"
-                ).plan
+        elsewhere = {id(made.finding) for made in drafts if made.elsewhere}
         return [
             finding_of(
                 finding._replace(kind=CHECKLIST) if id(finding) in elsewhere else finding,
@@ -133,14 +122,15 @@ def _apart(plans: list[tuple[Draft, Plan]]) -> tuple[list[Draft], list[tuple[Dra
     return chosen, rest
 
 
-def _elsewhere(drafts: list[Draft]) -> set[int]:
-    """The findings, by id, whose fix only the framework's own code can hold, and those whose fix is right only with such a one."""
-    out = {id(made.finding) for made in drafts if made.elsewhere}
+def _with_partners(drafts: list[Draft]) -> list[Draft]:
+    """The drafts, where a fix is elsewhere, too, that is right only with one which the framework's own code would have to hold."""
     names = {(id(made.finding.engine), made.finding.name) for made in drafts if made.elsewhere}
+    out = []
     for made in drafts:
         partners = made.finding.fix.with_rules if made.finding.fix is not None else ()
-        if any((id(made.finding.engine), partner) in names for partner in partners):
-            out.add(id(made.finding))
+        missing = [partner for partner in partners if (id(made.finding.engine), partner) in names]
+        reason = made.reason or ONLY_WITH + ", ".join(missing)
+        out.append(made._replace(edits={}, reason=reason, elsewhere=True) if missing else made)
     return out
 
 
