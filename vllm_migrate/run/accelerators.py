@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from vllm_migrate.dialects.situation import Known
+from vllm_migrate.documents.kinds import kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _BLOCK = re.compile(rb"(?m)^\s*-?\s*accelerators\s*:\s*$")
 _CUDA = re.compile(rb"nvidia|CUDA_VISIBLE_DEVICES|vllm-openai:|NCCL_")
 # Words in the path of a file, and the platform that they mean.
 _OF_PATH = {"npu": "npu", "ascend": "npu", "rocm": "rocm", "xpu": "xpu", "hpu": "hpu", "gaudi": "hpu", "tpu": "tpu"}
-_SCRIPTS = (".sh", ".bash", ".slurm", ".sbatch")
 # Forms that differ in memory: what says which, and what the bare name means to those who write it.
 FORTY = ("40gb", "40g", "40gi")
 
@@ -41,7 +41,7 @@ def accelerator_of(path: str, data: bytes, gpus: Mapping[str, Gpu], within: str 
     low = data.lower()
     if len(data) > MAX_BYTES or b"vllm" not in low:
         return None
-    if path.endswith(_SCRIPTS):
+    if kind_of(path) == "shell":
         data = _always_run(data)
     asks = any(word in low for word in _WORDS) or _GPU.search(low)
     found = (_named(data, gpus) if asks else {}) or ({} if path.endswith((".py", ".ipynb")) else _platforms(data, gpus))

@@ -20,7 +20,7 @@ from vllm_migrate.errors import UsageError
 from vllm_migrate.knowledge.load import Knowledge
 from vllm_migrate.run.accelerators import accelerator_of
 from vllm_migrate.run.built import built_pins
-from vllm_migrate.run.called import called_scripts
+from vllm_migrate.run.called import Called, called_scripts
 from vllm_migrate.run.config import Config, config_in, nearest
 from vllm_migrate.run.dependencies import Dependencies
 from vllm_migrate.run.merge import pins_written
@@ -171,7 +171,8 @@ class Situations:
         level = self._level(os.path.dirname(os.path.abspath(path)))
         stated = self._stated(level.config, path)
         asked = "from" in stated
-        own = self._own_pins(path, data) if asked else self._file_shows(path, data) or self._called_show(path, data)
+        called = list(called_scripts(path, data, self.dependencies, self._disk))
+        own = self._own_pins(path, data) if asked else self._file_shows(path, data) or self._called_show(called)
         agree = len({pin.version or pin.bounds for pin in own}) == 1
         only = self._only(path) if not asked else None
         move = Move(only, only) if only is not None else self._move(level, stated, own[0] if agree else None)
@@ -182,10 +183,10 @@ class Situations:
             move.source,
             move.target,
             self._root(level, os.path.dirname(path)),
-            "from" in stated,
+            asked,
             self._frameworks(level),
             core if core is not None and core.value != "auto" else None,
-            stated.get("gpu") or self._accelerator(level, path, data),
+            stated.get("gpu") or self._accelerator(level, path, data, called),
             stated.get("role"),
             *self._model,
             around=Near(self._neighbours, level.folder, self._sources(level)),
@@ -321,21 +322,18 @@ class Situations:
         """What a file shows of its release: what it installs, else the models that it names."""
         return self._own_pins(path, data) or bounds_of_models(path, data, self._knowledge.models)
 
-    def _called_show(self, path: str, data: bytes) -> list[Pin]:
+    def _called_show(self, called: Called) -> list[Pin]:
         """The one release that the first script shows that a script runs and that shows any."""
-        called = called_scripts(path, data, self.dependencies, self._disk)
         found = next(filter(None, (self._file_shows(*each) for each in called)), [])
         return found[:1] if len({pin.version or pin.bounds for pin in found}) == 1 else []
 
-    def _accelerator(self, level: Level, path: str, data: bytes) -> Known | None:
+    def _accelerator(self, level: Level, path: str, data: bytes, called: Called) -> Known | None:
         top = level.upward()[-1]
         within = os.path.relpath(os.path.abspath(path), top.folder) if top.is_root else ""
-        found = accelerator_of(os.path.relpath(path), data, self._knowledge.gpus, within)
-        if found is None:
-            called = called_scripts(path, data, self.dependencies, self._disk)
-            each = (accelerator_of(os.path.relpath(name), text, self._knowledge.gpus) for name, text in called)
-            found = next(filter(None, each), None)
-        return found
+        gpus = self._knowledge.gpus
+        own = accelerator_of(os.path.relpath(path), data, gpus, within)
+        others = (accelerator_of(os.path.relpath(name), text, gpus) for name, text in called)
+        return own or next(filter(None, others), None)
 
     # -- the two releases
 
