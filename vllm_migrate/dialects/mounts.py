@@ -80,7 +80,7 @@ def _beside(script: File, path: str, workspace: Workspace) -> File | None:
     found: list[File] = []
     word = posixpath.basename(posixpath.dirname(path)) or path
     for other in workspace.beside(script.path, ("",)):
-        if kind_of(other) not in ("dockerfile", "yaml") or not _has(workspace, other, word):
+        if kind_of(other) not in ("dockerfile", "yaml") or not _speaks(workspace, other, word):
             continue
         host = workspace.load(other)
         if host is None or host.data is None:
@@ -96,14 +96,6 @@ def _beside(script: File, path: str, workspace: Workspace) -> File | None:
                 placed = [_read(host, source, rest, workspace) for rest, source in sources if rest is not None]
                 found += [each for each in placed if each is not None]
     return found[0] if len({each.path for each in found}) == 1 else None
-
-
-def _has(workspace: Workspace, path: str, word: str) -> bool:
-    """Whether a file has a word, so that others are not parsed."""
-    try:
-        return word.encode() in workspace.read(path)
-    except Unreadable:
-        return False
 
 
 def build_of(build: Tree) -> tuple[str, str]:
@@ -217,13 +209,13 @@ def _documents(file: File, kind: str, name: str) -> Iterator[Tree]:
             yield tree
 
 
-def _speaks(workspace: Workspace, path: str, kind: str, name: str) -> bool:
-    """Whether a file has both words, so that others are not parsed."""
+def _speaks(workspace: Workspace, path: str, *words: str) -> bool:
+    """Whether a file has all of these words, so that others are not parsed."""
     try:
         data = workspace.read(path)
     except Unreadable:
         return False
-    return kind.encode() in data and name.encode() in data
+    return all(word.encode() in data for word in words)
 
 
 def text_at(tree: Tree, path: str) -> str:

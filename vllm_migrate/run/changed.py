@@ -67,12 +67,10 @@ class Removed:
         lines = text.split("\n")
         changed_lines(lines)
         self._pins: dict[str, list[Pin]] = {}
-        for name, old, new in _sides(lines):
-            path = _on_disk(name)
-            before, after = (pins_in(path, side.encode("utf-8", "surrogateescape")) for side in (old, new))
-            stay = {pin.version for pin in after if pin.package == VLLM}
-            gone = [pin for pin in before if pin.package == VLLM and pin.exact and pin.version not in stay]
-            self._pins.setdefault(os.path.realpath(path), []).extend(gone)
+        for path, before, after in _pins_of(lines):
+            stay = {pin.version for pin in after}
+            gone = [pin for pin in before if pin.exact and pin.version not in stay]
+            self._pins.setdefault(path, []).extend(gone)
 
     def of_file(self, path: str) -> list[Pin]:
         """Those of one file."""
@@ -88,20 +86,23 @@ class Removed:
 def folders_of_pins(diff: str) -> frozenset[str]:
     """The real paths of the folders for which a diff (its text) changes the release of vLLM that is installed."""
     out = set()
-    for name, old, new in _sides(diff.split("\n")):
-        path = _on_disk(name)
-        before, after = (
-            {
-                pin.version or pin.bounds
-                for pin in pins_in(path, side.encode("utf-8", "surrogateescape"))
-                if pin.package == VLLM
-            }
-            for side in (old, new)
-        )
+    for path, *sides in _pins_of(diff.split("\n")):
+        before, after = ({pin.version or pin.bounds for pin in side} for side in sides)
         if before != after:
-            folder = os.path.dirname(os.path.realpath(path))
+            folder = os.path.dirname(path)
             out.add(os.path.dirname(folder) if os.path.basename(folder) in SUBFOLDERS else folder)
     return frozenset(out)
+
+
+def _pins_of(lines: list[str]) -> Iterable[tuple[str, list[Pin], list[Pin]]]:
+    """Of each file of a diff its real path, and the pins of vLLM in its hunks as they were and as they are."""
+    for name, *sides in _sides(lines):
+        path = _on_disk(name)
+        before, after = (
+            [pin for pin in pins_in(path, side.encode("utf-8", "surrogateescape")) if pin.package == VLLM]
+            for side in sides
+        )
+        yield os.path.realpath(path), before, after
 
 
 def _sides(lines: list[str]) -> Iterable[tuple[str, str, str]]:
