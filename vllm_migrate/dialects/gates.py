@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from vllm_migrate.catalog import store
-from vllm_migrate.dialects.programs import TESTED
+from vllm_migrate.dialects.programs import COMPARED, TESTED
 from vllm_migrate.dialects.specifiers import fits
 from vllm_migrate.documents.python.calls import PythonDocument
 from vllm_migrate.documents.python.values import dotted_name
@@ -18,8 +18,7 @@ from vllm_migrate.documents.python.values import dotted_name
 _MAY_TEST = re.compile(
     r"(?i)vllm\W{0,12}_*version|version\W{0,12}vllm|package_version|try:\s+(?:from|import)\s+vllm|\Wvllm_v?_?\d|hasattr\(\w+,"
 )
-# A literal of a release that is compared with something.
-_COMPARED = re.compile(r"""[<>]=?\s*\(?\s*[\"']v?\d|\d[\"']\s*\)?\s*[<>]""")
+_COMPARED = re.compile(COMPARED)
 _AT_TOP = re.compile(TESTED)
 # A class or package that is for one release alone, by its name.
 _FOR_ONE = re.compile(r"vllm_v?_?(\d+)_(\d+)(?:_(\d+))?")

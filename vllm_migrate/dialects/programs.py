@@ -22,7 +22,9 @@ _IMPORTED = rb"(?:\A(?:\xef\xbb\xbf)?|[;:\r\n])[ \t\f]*(?:from[\s\\]+|import[\s\
 TESTED = r"(?m)^(?:if|elif|assert)\b.*version"
 _TESTED = re.compile(TESTED.encode())
 _LOOKS_UP = re.compile(rb"\b(?:patch(?:\.dict)?|setattr|delattr|import_module)\s*\(\s*[\"']")
-_COMPARED = re.compile(rb"[<>]=?\s*[\"']v?\d+\.|\d[\"']\s*[<>]")
+# A literal of a release that is compared with something.
+COMPARED = r"""[<>]=?\s*\(?\s*[\"']v?\d|\d[\"']\s*\)?\s*[<>]"""
+_COMPARED = re.compile(COMPARED.encode())
 # A base that is nothing but to a type checker (see contract_uses).
 _NOTHING = re.compile(rb"= object[ \t]*(?:#.*)?$", re.MULTILINE)
 _CLASS = re.compile(rb"\bclass[\s\\]+(\w+)")
