@@ -55,46 +55,45 @@ def work(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+@pytest.fixture(params=WAYS)
+def path(request: pytest.FixtureRequest, work: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The folder as it is named from where we stand then."""
+    stand, named = WAYS[request.param]
+    monkeypatch.chdir(work.parent / stand)
+    return named(work)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("way", WAYS)
 def test_each_way_to_name_the_folder_writes_the_same(
-    way: str, name: str, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: str, name: str, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand, path = WAYS[way]
-    monkeypatch.chdir(work.parent / stand)
-    assert main(["migrate", "--isolated", "--write", path(work)]) == 0, capsys.readouterr()
+    assert main(["migrate", "--isolated", "--write", path]) == 0, capsys.readouterr()
     assert files(work) == files(PROJECTS / name / "after")
     assert "is judged" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("way", WAYS)
-def test_each_path_is_shown_in_one_form(
-    way: str, name: str, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stand, path = WAYS[way]
-    monkeypatch.chdir(work.parent / stand)
-    found = migrate(Options((path(work),), isolated=True))
+def test_each_path_is_shown_in_one_form(path: str, name: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = migrate(Options((path,), isolated=True))
     shown = [file.path for file in found.edits] + [start.path for start in found.starts]
     shown += [item.path for project in found.projects for item in project.items if item.path]
     shown += [project.root for project in found.projects]
-    assert shown == [os.path.relpath(os.path.realpath(one)) if stand != "" else os.path.normpath(one) for one in shown]
+    assert shown == [
+        os.path.relpath(os.path.realpath(one)) if Path.cwd() != work.parent else os.path.normpath(one) for one in shown
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("way", WAYS)
 def test_a_file_by_itself_moves_with_all_of_its_project_or_not_at_all(
-    way: str, name: str, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: str, name: str, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand, path = WAYS[way]
     named = {"compose": "compose.yaml", "pipelinerl": "conf/base.yaml", "trl": "train.py"}[name]
-    monkeypatch.chdir(work.parent / stand)
     before = files(work)
-    code = main(["migrate", "--isolated", "--write", os.path.join(path(work), named)])
+    code = main(["migrate", "--isolated", "--write", os.path.join(path, named)])
     assert (files(work) == before) == (code == 1), capsys.readouterr()
     assert code == int(name != "compose"), "an image is its file's own pin"
 
@@ -119,17 +118,12 @@ def test_settings_wait_for_the_only_pin_of_their_project(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("way", WAYS)
-def test_git_applies_the_patch(
-    way: str, name: str, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stand, path = WAYS[way]
+def test_git_applies_the_patch(path: str, name: str, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (work / ".git").rmdir()
     subprocess.run(["git", "init", "-q", str(work)], check=True, env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull})
     shutil.rmtree(work / ".git" / "hooks", ignore_errors=True)
-    monkeypatch.chdir(work.parent / stand)
     patch = work.parent / "up.diff"
-    main(["migrate", "--isolated", path(work), "--patch", str(patch), "--allow-outside", str(work.parent)])
+    main(["migrate", "--isolated", path, "--patch", str(patch), "--allow-outside", str(work.parent)])
     told = re.search(r"relative to (.*): `git apply` it there", capsys.readouterr().err)
     where = told[1] if told is not None else os.curdir
     subprocess.run(["git", "apply", str(patch)], check=True, cwd=where)

@@ -135,9 +135,7 @@ def _is_engine(path: str, site: Tree, above: Tree | None, form: OwnFormat, catal
     if form.prefix:
         return len(own) >= form.own
     key = path.rpartition(".")[2]
-    if _names(key):
-        return 2 * len(options) >= len(site.children)
-    if any(_says(each) for each in (site, above) if each is not None):
+    if _names(key) or any(_says(each) for each in (site, above) if each is not None):
         return 2 * len(options) >= len(site.children)
     return key.replace("-", "_") in form.keys and len(own) >= form.own and len(options) == len(site.children)
 

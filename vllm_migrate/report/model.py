@@ -32,6 +32,9 @@ class Counts(NamedTuple):
         return self.error + self.warning + self.info
 
 
+NOTHING = Counts(0, 0, 0, 0, 0, 0)
+
+
 class Project(NamedTuple):
     """A move that engines of a run make: the folder whose evidence counts, both releases, and what shows each.
 

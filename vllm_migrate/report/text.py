@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from vllm_migrate.knowledge.site import rule_url
 from vllm_migrate.report.finding import CHECKLIST, RUNNING, SEVERITIES, Finding
 from vllm_migrate.report.full import HEADING, NARROWEST, Page, summary
-from vllm_migrate.report.headline import headlines, plural
+from vllm_migrate.report.headline import headlines, plural, severities
 from vllm_migrate.report.layout import cells, clean, excerpt
+from vllm_migrate.report.model import NOTHING
 from vllm_migrate.report.paint import Paint
 
 if TYPE_CHECKING:
@@ -211,12 +212,8 @@ def _rule(page: Page, groups: list[Group], reasons: Reasons, everything: bool) -
 def _head(page: Page, groups: list[Group]) -> None:
     paint, first = page.paint, groups[0].first
     places = sum(len(group.findings) for group in groups)
-    by_severity = Counter(finding.severity for group in groups for finding in group.findings)
-    apart = [
-        plural(by_severity[each], each) if each != "info" else f"{by_severity[each]} info"
-        for each in reversed(SEVERITIES)
-    ]
-    split = ": " + ", ".join(text for text in apart if not text.startswith("0 ")) if len(by_severity) > 1 else ""
+    number = Counter(finding.severity for group in groups for finding in group.findings)
+    split = f": {severities(NOTHING._replace(**number))}" if len(number) > 1 else ""
     count = f" ({places} places{split})" if places > 1 else ""
     code = paint.link(first.code, rule_url(first.name))
     page.lines.append(f"{paint(first.severity, first.severity)} {code} {paint('bold', first.name)}{count}")
