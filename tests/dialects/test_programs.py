@@ -98,3 +98,13 @@ def test_a_route_is_all_of_the_path(url: str, found: bool) -> None:
     """What ends like a route of vLLM's is another server's."""
     report = lint(files={"run.py": f"# vllm\nimport requests\nrequests.post({url})\n"})
     assert any(finding.name == "inflight-weight-update" for finding in report.findings) is found
+
+
+@pytest.mark.parametrize(
+    "test", ['vllm.__version__ >= "0.9.0"', 'vllm.__version__ >= ("0.9.0")', '("0.9.0") <= vllm.__version__']
+)
+def test_a_comparison_of_release_texts_is_not_sorted_out(test: str) -> None:
+    from vllm_migrate import lint
+
+    found = lint(files={"a.py": f"import vllm\n\nif {test}:\n    print(1)\n"}).findings
+    assert "VM731" in [each.code for each in found]
